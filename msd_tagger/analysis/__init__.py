@@ -1,0 +1,1 @@
+"""Statistics, figures and reports, from run records and label files alone."""

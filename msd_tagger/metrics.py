@@ -1,0 +1,203 @@
+"""ROC-AUC and PR-AUC of multi-label scores, per tag and averaged.
+
+Two averages of each are given by name, because published numbers differ in which one
+they mean: `macro` is the plain mean over tags (the one the paper uses), `micro` pools
+all (clip, tag) pairs into one ranking.
+
+A tag that no clip or every clip carries has no ROC curve. Such tags are left out of
+all four averages, their per-tag entries are None, and `num_tags_scored` says how many
+are left. No value returned here is ever NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+AVERAGES = ("roc_auc_macro", "roc_auc_micro", "pr_auc_macro", "pr_auc_micro")
+
+
+def score(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """Scores one ranking of clips per tag against binary labels.
+
+    Args:
+      labels: 0/1 or bool [N, K].
+      scores: any finite numbers [N, K]; higher means that the tag is more likely.
+
+    Returns:
+      `roc_auc_macro`, `roc_auc_micro`, `pr_auc_macro` and `pr_auc_micro` (float, or
+      None when no tag can be scored), `num_tags_scored` (int), `roc_auc_per_tag` and
+      `pr_auc_per_tag` (lists [K], None where undefined), `positives` (ints [K]). All
+      of it can be written as JSON.
+
+    Raises:
+      ValueError: if shapes differ, labels are not binary or a score is not finite.
+
+    >>> labels = np.array([[0, 0], [1, 0], [0, 0], [1, 0]])
+    >>> found = score(labels, np.array([[0.1, 0], [0.4, 0], [0.35, 0], [0.8, 0]]))
+    >>> found["roc_auc_per_tag"], found["num_tags_scored"]
+    ([1.0, None], 1)
+    """
+    labels, scores = _checked(labels, scores)
+    positives = labels.sum(axis=0)
+    kept = (positives > 0) & (positives < len(labels))
+    roc, pr = _areas(labels[:, kept], scores[:, kept])
+    averages = dict.fromkeys(AVERAGES)
+    if kept.any():
+        pooled = labels[:, kept].reshape(-1, 1), scores[:, kept].reshape(-1, 1)
+        (micro_roc,), (micro_pr,) = _areas(*pooled)
+        values = (roc.mean(), micro_roc, pr.mean(), micro_pr)
+        averages = dict(zip(AVERAGES, map(float, values), strict=True))
+    return {
+        **averages,
+        "num_tags_scored": int(kept.sum()),
+        "roc_auc_per_tag": _spread_out(roc, kept),
+        "pr_auc_per_tag": _spread_out(pr, kept),
+        "positives": [int(count) for count in positives],
+    }
+
+
+def score_all(
+    labels: np.ndarray, scores: np.ndarray, true_labels: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Scores several seeds against the weak labels and, where known, the true ones.
+
+    Args:
+      labels: weak labels, 0/1 [N, K].
+      scores: [S, N, K].
+      true_labels: 0/1 [N, K], or None where the corpus does not know the truth.
+
+    Returns:
+      `num_seeds`, `num_clips`, `weak` and `true` (None without true labels). Each of
+      the two holds `per_seed` (a list of what `score` returns) and `mean`, `std`,
+      `min`, `max`: a dict each, from the name of an average to its value over the
+      seeds. `std` divides by S - 1 and is None for a single seed.
+
+    Raises:
+      ValueError: if shapes do not fit or values are not what `score` accepts.
+    """
+    scores = np.asarray(scores)
+    if scores.ndim != 3:
+        raise ValueError(
+            f"scores has shape {scores.shape}; it must be [S, N, K]: seeds, clips, "
+            "tags. Add a leading axis for a single seed: scores[None]."
+        )
+    if not len(scores):
+        raise ValueError("scores holds no seed: its first axis has length 0.")
+    return {
+        "num_seeds": scores.shape[0],
+        "num_clips": scores.shape[1],
+        "weak": _over_seeds(labels, scores),
+        "true": None if true_labels is None else _over_seeds(true_labels, scores),
+    }
+
+
+def spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean, sample standard deviation, minimum and maximum of one value per seed.
+
+    Args:
+      values: one number per seed; None (nothing to score) makes every entry None.
+
+    Returns:
+      `mean`, `std` (divided by S - 1; None for one value), `min`, `max`.
+
+    >>> spread([0.7, 0.8])["mean"], spread([0.7])["std"]
+    (0.75, None)
+    """
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return dict.fromkeys(("mean", "std", "min", "max"))
+    return {
+        "mean": float(np.mean(known)),
+        "std": float(np.std(known, ddof=1)) if len(known) > 1 else None,
+        "min": float(min(known)),
+        "max": float(max(known)),
+    }
+
+
+def _over_seeds(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    """Returns `score` of every seed and the spread of its averages."""
+    per_seed = [score(labels, of_one_seed) for of_one_seed in scores]
+    spreads = {name: spread([one[name] for one in per_seed]) for name in AVERAGES}
+    statistics = ("mean", "std", "min", "max")
+    return {"per_seed": per_seed} | {
+        statistic: {name: spreads[name][statistic] for name in AVERAGES}
+        for statistic in statistics
+    }
+
+
+def _areas(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ROC-AUC and average precision of every column, both float64 [K].
+
+    Every column must hold a positive and a negative. Clips of equal score form one
+    group that no threshold can part:
+
+    * ROC-AUC is the Mann-Whitney statistic U / (P * (N - P)), from the sum of the
+      positives' ranks, each group at its average rank (Hanley and McNeil 1982,
+      doi:10.1148/radiology.143.1.7063747).
+    * Average precision is the mean over positives of the precision at the threshold
+      that lets their whole group in: sum_n (R_n - R_{n-1}) P_n, not interpolated.
+    """
+    order = np.argsort(-scores, axis=0, kind="stable")
+    hits = np.take_along_axis(labels, order, axis=0)
+    first, last = _tie_groups(np.take_along_axis(scores, order, axis=0))
+    num_positives = hits.sum(axis=0)
+    num_negatives = len(hits) - num_positives
+
+    # Ranks from the top are half-integers and their sum stays far below 2^53, so it
+    # is exact in float64 even for a micro average over a million clips.
+    rank_sum = ((first + last) / 2 + 1).sum(axis=0, where=hits)
+    misplaced = rank_sum - num_positives * (num_positives + 1) / 2
+    roc = 1 - misplaced / (num_positives * num_negatives)
+
+    hits_so_far = np.take_along_axis(np.cumsum(hits, axis=0), last, axis=0)
+    precision = hits_so_far / (last + 1)
+    return roc, precision.sum(axis=0, where=hits) / num_positives
+
+
+def _tie_groups(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first and last row of each entry's group of equals, int64 [N, K].
+
+    >>> first, last = _tie_groups(np.array([[9], [5], [5], [1]]))
+    >>> first[:, 0].tolist(), last[:, 0].tolist()
+    ([0, 1, 1, 3], [0, 2, 2, 3])
+    """
+    rows = np.arange(len(ordered))[:, None]
+    edge = np.ones((1, ordered.shape[1]), bool)
+    changes = ordered[1:] != ordered[:-1]
+    starts, ends = np.vstack([edge, changes]), np.vstack([changes, edge])
+    first = np.maximum.accumulate(np.where(starts, rows, 0), axis=0)
+    backwards = np.where(ends, rows, len(ordered))[::-1]
+    return first, np.minimum.accumulate(backwards, axis=0)[::-1]
+
+
+def _spread_out(values: np.ndarray, kept: np.ndarray) -> list[float | None]:
+    """Puts the values of the kept tags back in their places among all [K]."""
+    remaining = iter(values)
+    return [float(next(remaining)) if keep else None for keep in kept]
+
+
+def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns labels as bool and scores as a float array, or says what is wrong."""
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    if labels.ndim != 2 or labels.shape != scores.shape:
+        raise ValueError(
+            f"labels has shape {labels.shape} and scores {scores.shape}; both must be "
+            "[N, K]: the same clips and the same tags."
+        )
+    if not labels.size:
+        raise ValueError(f"there is nothing to score: labels has shape {labels.shape}.")
+    if not np.isin(labels, (0, 1)).all():
+        odd = np.unique(labels[~np.isin(labels, (0, 1))])[:3].tolist()
+        raise ValueError(f"labels must be 0 or 1, but hold {odd}.")
+    if not np.isfinite(scores).all():
+        num_bad = int((~np.isfinite(scores)).sum())
+        raise ValueError(
+            f"{num_bad} of {scores.size} scores are NaN or infinite. Scores must be "
+            "finite: look for a network that diverged (lower the learning rate)."
+        )
+    # Unsigned scores would wrap around when the ranking negates them.
+    floating = np.issubdtype(scores.dtype, np.floating)
+    return labels.astype(bool), scores if floating else scores.astype(np.float64)
