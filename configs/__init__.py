@@ -1,0 +1,1 @@
+"""Experiments: `default.py` has every key, the others override."""

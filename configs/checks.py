@@ -1,0 +1,168 @@
+"""What values a configuration may hold, checked before any work is done."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+CHOICES = {
+    "task": ("train",),
+    "corpus.name": ("synthetic", "folder"),
+    "clip.offset": ("start", "centre"),
+    "spectrogram.kind": ("mel", "stft"),
+    "preprocessing.magnitude": ("db", "linear"),
+    "preprocessing.frequency_weighting": (
+        "bypass",
+        "a_weighting",
+        "per_frequency",
+        "per_frequency_dataset",
+    ),
+    "model.dtype": ("float32", "bfloat16"),
+    "train.optimiser": ("adam", "sgd"),
+    "train.parallel": ("data", "seeds"),
+}
+
+# Key: smallest and largest value allowed, and whether the smallest itself is.
+RANGES = {
+    "seed": (0, 2**31, True),
+    "num_seeds": (1, 10_000, True),
+    "data_seed": (0, 2**31, True),
+    "corpus.num_clips": (9, math.inf, True),
+    "corpus.seed": (0, 2**31, True),
+    "corpus.tagability_exponent": (0, 1, False),
+    "clip.duration_s": (0, 3600, False),
+    "spectrogram.sample_rate_hz": (1000, 192_000, True),
+    "spectrogram.dft_size_samples": (16, 2**16, True),
+    "spectrogram.hop_samples": (1, 2**16, True),
+    "spectrogram.num_mel_bands": (1, 2**10, True),
+    "preprocessing.scale": (0, math.inf, False),
+    "model.channels": (1, 4096, True),
+    "model.batch_norm_momentum": (0, 1, True),
+    "model.batch_norm_epsilon": (0, 1, False),
+    "train.batch_size": (0, 2**16, True),
+    "train.learning_rate": (0, 10, False),
+    "train.fraction": (0, 1, False),
+    "train.max_epochs": (0, 1e6, False),
+    "train.max_steps": (0, 10**9, True),
+    "train.patience_epochs": (0, 1e6, True),
+    "train.evaluate_every_epochs": (0, 1e6, False),
+    "train.evaluation_batch_size": (0, 2**16, True),
+    "train.statistics_clips": (0, 10**7, True),
+    "train.log_every_steps": (1, 10**6, True),
+    "train.num_devices": (0, 4096, True),
+    "train.seeds_per_chunk": (0, 10_000, True),
+    "prepare.num_workers": (0, 4096, True),
+    "prepare.clips_per_shard": (1, 10**6, True),
+    "prepare.max_bad_share": (0, 1, True),
+}
+
+# Keys that change how a run is carried out, not its result.
+INCIDENTAL = (
+    "resume",
+    "name",
+    "prepare",
+    "analysis",
+    "corpus.audio_dir",
+    "corpus.label_dir",
+    "train.evaluation_batch_size",
+    "train.log_every_steps",
+    "train.num_devices",
+    "train.parallel",
+    "train.seeds_per_chunk",
+)
+
+
+def check(config: ConfigDict) -> None:
+    """Checks every value and every combination.
+
+    Raises:
+        ValueError: Names the key, the value given and what is allowed.
+    """
+    for key, allowed in CHOICES.items():
+        if _get(config, key) not in allowed:
+            raise ValueError(
+                f"--config.{key}={_get(config, key)!r}: must be one of "
+                f"{', '.join(map(repr, allowed))}"
+            )
+    for key, (low, high, closed) in RANGES.items():
+        value = _get(config, key)
+        if not (low <= value <= high) or (value == low and not closed):
+            bound = "at least" if closed else "more than"
+            raise ValueError(
+                f"--config.{key}={value}: must be {bound} {low} and at most {high}"
+            )
+    for kind in config.prepare.kinds:
+        if kind not in CHOICES["spectrogram.kind"]:
+            raise ValueError(
+                f"--config.prepare.kinds={config.prepare.kinds}: {kind!r} must be one "
+                f"of {', '.join(map(repr, CHOICES['spectrogram.kind']))}"
+            )
+    _check_combinations(config)
+
+
+def _check_combinations(config: ConfigDict) -> None:
+    spectrogram, corpus = config.spectrogram, config.corpus
+    if spectrogram.hop_samples > spectrogram.dft_size_samples:
+        raise ValueError(
+            f"--config.spectrogram.hop_samples={spectrogram.hop_samples} skips samples "
+            f"between frames of {spectrogram.dft_size_samples}: it must be at most "
+            "spectrogram.dft_size_samples"
+        )
+    if corpus.name == "folder" and not corpus.audio_dir:
+        raise ValueError(
+            "--config.corpus.name=folder needs --config.corpus.audio_dir=DIR, the "
+            "directory that holds tags.csv (docs/folder_corpus.md describes it)"
+        )
+    if corpus.name == "folder" and not Path(corpus.audio_dir).is_dir():
+        raise ValueError(
+            f"--config.corpus.audio_dir={corpus.audio_dir}: no such directory"
+        )
+    if corpus.name == "synthetic" and corpus.audio_dir:
+        raise ValueError(
+            f"--config.corpus.audio_dir={corpus.audio_dir} goes with "
+            "--config.corpus.name=folder; the synthetic corpus is made in --data_dir"
+        )
+    for pool in config.model.pools:
+        if len(tuple(pool)) != 2 or not all(isinstance(p, int) and p > 0 for p in pool):
+            raise ValueError(
+                f"--config.model.pools={config.model.pools}: each entry must be two "
+                "positive whole numbers, bands and frames, such as (2, 4)"
+            )
+
+
+def digest(config: ConfigDict, data_identity: str = "") -> str:
+    """Eight hexadecimal digits of the keys that change a result.
+
+    Args:
+        config: A checked configuration.
+        data_identity: What else the result depends on: the corpus as found on disk.
+    """
+    text = json.dumps([matter(config), data_identity], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def matter(config: ConfigDict) -> dict:
+    """The keys that change a result, as a flat dict of dotted names."""
+    flat = flatten(config.to_dict())
+    return {k: v for k, v in flat.items() if not k.startswith(INCIDENTAL)}
+
+
+def flatten(tree: dict, prefix: str = "") -> dict:
+    """Nested dicts as one dict of dotted names.
+
+    >>> flatten({"a": {"b": 1}, "c": (2, 3)})
+    {'a.b': 1, 'c': (2, 3)}
+    """
+    flat = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, name + ".") if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _get(config: ConfigDict, key: str) -> object:
+    for part in key.split("."):
+        config = config[part]
+    return config

@@ -1,0 +1,81 @@
+"""Every key of a run, with its default, unit and cost.
+
+The other files in this folder override some of them; the command line overrides both
+(`--config.train.max_epochs=20`). A key that is not here is an error.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """The default configuration: decibel mel spectrograms, one seed."""
+    config = ConfigDict()
+    config.name = "default"  # Names the run's folder.
+    config.task = "train"  # What --mode=run does.
+    config.seed = 0  # First initialisation; S seeds are seed, seed + 1, …
+    config.num_seeds = 1  # S. Time and memory grow with it, input does not.
+    config.data_seed = 0  # Order of the training clips, the same for all seeds.
+
+    config.corpus = ConfigDict()
+    config.corpus.name = "synthetic"  # "synthetic" or "folder".
+    config.corpus.audio_dir = ""  # Folder corpus: the directory with tags.csv.
+    config.corpus.label_dir = ""  # Labels of corpora that keep them elsewhere.
+    config.corpus.num_clips = 900  # Synthetic: train, valid, test in ratio 6:1:2.
+    config.corpus.seed = 0  # Synthetic: another seed is another corpus.
+    config.corpus.tagability_exponent = 0.5  # Synthetic: 1 is as sparse as Last.fm.
+
+    config.clip = ConfigDict()
+    config.clip.duration_s = 29.0  # Shorter audio is padded with zeros.
+    config.clip.offset = "start"  # "start" or "centre" of a longer track.
+
+    config.spectrogram = ConfigDict()
+    config.spectrogram.kind = "mel"  # "mel" or "stft" (2.7 times larger).
+    config.spectrogram.sample_rate_hz = 12_000
+    config.spectrogram.dft_size_samples = 512
+    config.spectrogram.hop_samples = 256
+    config.spectrogram.num_mel_bands = 96  # M for mel; STFT has 257.
+
+    config.preprocessing = ConfigDict()
+    config.preprocessing.magnitude = "db"  # "db" or "linear" (power).
+    # "bypass", "a_weighting", "per_frequency" (each clip's bands standardised over
+    # time) or "per_frequency_dataset" (by statistics of the training clips).
+    config.preprocessing.frequency_weighting = "bypass"
+    config.preprocessing.standardise_clip = True  # Over all bands and frames.
+    config.preprocessing.scale = 1.0  # Factor on the input; the paper tries 10.
+
+    config.model = ConfigDict()
+    config.model.channels = 32  # N, feature maps per layer.
+    config.model.pools = ()  # ((bands, frames), …) per layer; () for the paper's.
+    config.model.batch_norm_momentum = 0.99
+    config.model.batch_norm_epsilon = 1e-3
+    config.model.dtype = "float32"  # "bfloat16" halves memory on accelerators.
+
+    config.train = ConfigDict()
+    config.train.batch_size = 0  # B. 0: 32 on accelerators, 16 on CPU.
+    config.train.optimiser = "adam"  # "adam" or "sgd".
+    config.train.learning_rate = 5e-3
+    config.train.fraction = 1.0  # Share of the training clips; shares are nested.
+    config.train.max_epochs = 12.0  # About 15 s an epoch of 600 clips on 2 cores.
+    config.train.max_steps = 0  # Ends earlier than max_epochs if not 0.
+    config.train.patience_epochs = 0.0  # Early stopping; 0 for none.
+    config.train.evaluate_every_epochs = 1.0  # On the validation split.
+    config.train.evaluation_batch_size = 0  # 0: as batch_size. Changes no score.
+    # Training clips over which batch statistics are estimated anew before an
+    # evaluation; 0 uses the running statistics as they are.
+    config.train.statistics_clips = 256
+    config.train.log_every_steps = 20
+    config.train.parallel = "data"  # "data" splits batches over devices, "seeds" seeds.
+    config.train.num_devices = 0  # D. 0: all of this machine.
+    config.train.seeds_per_chunk = 0  # Seeds at once. 0: 1 on CPU, else all.
+
+    config.prepare = ConfigDict()
+    config.prepare.num_workers = 0  # 0: one per core.
+    config.prepare.kinds = ()  # ("mel", "stft") makes both in one pass; () the run's.
+    config.prepare.clips_per_shard = 64
+    config.prepare.max_bad_share = 0.1  # More unreadable files than this is an error.
+
+    config.analysis = ConfigDict()
+    config.analysis.linear_baseline = True  # A few seconds; printed beside the network.
+
+    config.resume = True  # Go on from the last checkpoint in the run's folder.
+    return config.lock()

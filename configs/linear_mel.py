@@ -1,0 +1,19 @@
+"""Linear (power) mel spectrograms (section IV-C, Fig. 7, "2").
+
+    python main.py --config=configs/linear_mel.py
+
+The paper scores it below decibels at every size of the training set. It reads the same
+shards as `db_mel.py` and takes as long.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config() -> ConfigDict:
+    """As `db_mel`, but power instead of decibels."""
+    config = default.get_config()
+    config.name = "linear_mel"
+    config.preprocessing.magnitude = "linear"
+    return config

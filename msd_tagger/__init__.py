@@ -1,0 +1,1 @@
+"""The music-tagging ConvNet: network, training, evaluation and analysis, in JAX."""

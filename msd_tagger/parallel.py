@@ -1,0 +1,219 @@
+"""Seeds and devices: the one place that calls `vmap` and `pmap`.
+
+A step is written for one seed on one shard of a batch. Here it becomes
+`pmap(vmap(step))`, in one of two modes:
+
+* "data": the batch is split over the devices, every device holds all seeds, and
+  gradients and batch statistics are reduced over the axis `DEVICES`;
+* "seeds": every device holds its share of the seeds and sees the whole batch; nothing
+  is communicated. The number of seeds is padded to a multiple of the devices.
+
+Seeds may also run in chunks, one after another on the same batch: on a CPU the
+working set of several seeds at once outgrows the caches. Outside this module states
+have a leading seed axis `[S, …]`, on the host.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+DEVICES = "devices"
+MODES = ("data", "seeds")
+Tree = Any
+
+
+class Layout(NamedTuple):
+    """How seeds and batches lie on devices.
+
+    Attributes:
+        mode: "data" or "seeds".
+        num_devices: D.
+        num_seeds: S.
+        seeds_per_chunk: Seeds that run at once on each device.
+    """
+
+    mode: str
+    num_devices: int
+    num_seeds: int
+    seeds_per_chunk: int
+
+    @property
+    def axis_name(self) -> str | None:
+        """The axis that a step has to reduce over, if the batch is split."""
+        return DEVICES if self.mode == "data" and self.num_devices > 1 else None
+
+    @property
+    def bounds(self) -> list[tuple[int, int]]:
+        """First and last (exclusive) seed of each chunk; the last may be padded."""
+        spread = self.num_devices if self.mode == "seeds" else 1
+        size = min(self.seeds_per_chunk * spread, self.num_seeds)
+        starts = range(0, self.num_seeds, size)
+        return [(start, min(start + size, self.num_seeds)) for start in starts]
+
+
+def choose_layout(
+    mode: str, num_seeds: int, seeds_per_chunk: int, num_devices: int = 0
+) -> Layout:
+    """Builds a layout for the devices of this process.
+
+    Args:
+        mode: "data" or "seeds".
+        num_seeds: S.
+        seeds_per_chunk: Seeds at once on each device; 0 for one on a CPU, else all.
+        num_devices: D, 0 for all there are.
+
+    Raises:
+        ValueError: More devices are asked for than there are.
+    """
+    available = jax.local_device_count()
+    if num_devices > available:
+        raise ValueError(
+            f"{num_devices} devices asked for, {available} available: "
+            f"{[str(device) for device in jax.local_devices()]}"
+        )
+    if seeds_per_chunk == 0:
+        seeds_per_chunk = 1 if jax.default_backend() == "cpu" else num_seeds
+    return Layout(mode, num_devices or available, num_seeds, seeds_per_chunk)
+
+
+def place(state: Tree, layout: Layout) -> list[Tree]:
+    """Cuts host arrays `[S, …]` into chunks as `run` and `update` take them."""
+    return [_chunk(state, start, stop, layout) for start, stop in layout.bounds]
+
+
+def gather(chunks: list[Tree], layout: Layout) -> Tree:
+    """Host arrays `[S, …]` of placed chunks; the inverse of `place`."""
+    parts = [
+        jax.tree.map(lambda leaf: _flat(np.asarray(leaf), layout)[: stop - start], part)
+        for part, (start, stop) in zip(chunks, layout.bounds, strict=True)
+    ]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def map_update(step: Callable, layout: Layout) -> Callable:
+    """Maps `step(state, batch) -> state` or `-> (state, output)` over everything.
+
+    Args:
+        step: For one seed and one shard of a batch; its results are the same on
+            every device that shares a batch (it reduces over `layout.axis_name`).
+        layout: Where seeds and batches lie.
+
+    Returns:
+        A function of the list of chunks and a host batch. It gives the new list, and
+        the outputs as a list of device arrays per chunk; the old states are donated.
+    """
+    seed_axis = None if layout.mode == "data" else 0
+    mapped = jax.pmap(
+        jax.vmap(step, in_axes=(0, None)),
+        axis_name=DEVICES,
+        in_axes=(seed_axis, _batch_axis(layout)),
+        out_axes=seed_axis,
+        donate_argnums=0,
+        devices=_devices(layout),
+    )
+
+    def update(chunks: list[Tree], batch: dict[str, np.ndarray]) -> list:
+        shards = _shards(batch, layout)
+        return [mapped(chunk, shards) for chunk in chunks]
+
+    return update
+
+
+def map_evaluation(step: Callable, layout: Layout) -> Callable:
+    """Maps `step(state, batch) -> outputs [B, …]` over seeds and devices.
+
+    Returns:
+        A function of the list of chunks and a host batch that gives host arrays
+        `[S, B, …]`.
+    """
+    data = layout.mode == "data"
+    mapped = jax.pmap(
+        jax.vmap(step, in_axes=(0, None)),
+        axis_name=DEVICES,
+        in_axes=(None if data else 0, _batch_axis(layout)),
+        out_axes=1 if data else 0,
+        devices=_devices(layout),
+    )
+
+    def merge(leaf: jax.Array) -> np.ndarray:
+        leaf = np.asarray(leaf)
+        if data:  # [S, D, B / D, …] -> [S, B, …]
+            return leaf.reshape(leaf.shape[0], -1, *leaf.shape[3:])
+        return _flat(leaf, layout)
+
+    def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
+        shards = _shards(batch, layout)
+        parts = [jax.tree.map(merge, mapped(chunk, shards)) for chunk in chunks]
+        whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+        return jax.tree.map(lambda leaf: leaf[: layout.num_seeds], whole)
+
+    return evaluate
+
+
+def map_seeds(function: Callable, layout: Layout) -> Callable:
+    """Maps `function(state, *values) -> state` over seeds, without a batch.
+
+    Returns:
+        A function of the list of chunks and of host arrays `[S, …]`.
+    """
+    mapped = jax.vmap(function)
+    mapped = jax.jit(mapped if layout.mode == "data" else jax.vmap(mapped))
+
+    def apply(chunks: list[Tree], *values: np.ndarray) -> list[Tree]:
+        placed = place(values, layout)
+        return [mapped(c, *v) for c, v in zip(chunks, placed, strict=True)]
+
+    return apply
+
+
+def init_seeds(init: Callable, first_seed: int, num_seeds: int) -> Tree:
+    """Host arrays `[S, …]` of `init(seed)` for consecutive seeds."""
+    seeds = jnp.arange(first_seed, first_seed + num_seeds, dtype=jnp.uint32)
+    return jax.device_get(jax.jit(jax.vmap(init))(seeds))
+
+
+def pad_batch_size(batch_size: int, layout: Layout) -> int:
+    """The smallest size from `batch_size` on that splits evenly over the devices."""
+    parts = layout.num_devices if layout.mode == "data" else 1
+    return -(-batch_size // parts) * parts
+
+
+def _chunk(state: Tree, start: int, stop: int, layout: Layout) -> Tree:
+    def cut(leaf: np.ndarray) -> np.ndarray:
+        part = np.asarray(leaf)[start:stop]
+        if layout.mode == "data":
+            return part
+        # Seeds that fill the last device repeat the last real one.
+        missing = -len(part) % layout.num_devices
+        part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
+        return part.reshape(layout.num_devices, -1, *part.shape[1:])
+
+    return jax.tree.map(cut, state)
+
+
+def _flat(leaf: np.ndarray, layout: Layout) -> np.ndarray:
+    return leaf if layout.mode == "data" else leaf.reshape(-1, *leaf.shape[2:])
+
+
+def _shards(batch: dict[str, np.ndarray], layout: Layout) -> dict[str, np.ndarray]:
+    arrays = {key: batch[key] for key in ("spectrogram", "tags", "mask")}
+    if layout.mode == "seeds":
+        return arrays
+    size, parts = len(arrays["mask"]), layout.num_devices
+    if size % parts:
+        raise ValueError(
+            f"a batch of {size} clips cannot be split over {parts} devices; set "
+            f"train.batch_size to a multiple of {parts}, or train.parallel to 'seeds'"
+        )
+    return {k: v.reshape(parts, -1, *v.shape[1:]) for k, v in arrays.items()}
+
+
+def _batch_axis(layout: Layout) -> int | None:
+    return 0 if layout.mode == "data" else None
+
+
+def _devices(layout: Layout) -> list[jax.Device]:
+    return jax.local_devices()[: layout.num_devices]

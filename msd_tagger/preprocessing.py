@@ -1,0 +1,127 @@
+"""From stored spectrograms to the network's input, on the device.
+
+The order is fixed: stored decibels; then decibels relative to the clip's maximum, or
+linear power; then frequency weighting; then per-clip standardisation; then the scale.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+FLOOR_DB = -80.0  # Decibels below the clip's maximum that are kept.
+
+MAGNITUDES = ("db", "linear")
+WEIGHTINGS = ("bypass", "a_weighting", "per_frequency", "per_frequency_dataset")
+
+
+class Preprocessing(NamedTuple):
+    """What happens to a stored spectrogram (paper, section IV-C and D).
+
+    Attributes:
+        magnitude: "db" or "linear" (power).
+        frequency_weighting: "bypass", "a_weighting" (IEC 61672:2003; added in
+            decibels, multiplied as power when linear), "per_frequency"
+            (standardise each band of each clip over time) or
+            "per_frequency_dataset" (the same with statistics of the training clips).
+        standardise_clip: Whether to standardise each clip over bands and frames.
+        scale: Factor at the end.
+    """
+
+    magnitude: str = "db"
+    frequency_weighting: str = "bypass"
+    standardise_clip: bool = True
+    scale: float = 1.0
+
+
+class BandStatistics(NamedTuple):
+    """What a frequency weighting needs to know of each band.
+
+    Attributes:
+        a_weighting_db: `[M]`, used by "a_weighting".
+        mean: `[M]`, used by "per_frequency_dataset".
+        deviation: `[M]`, used by "per_frequency_dataset".
+    """
+
+    a_weighting_db: Array
+    mean: Array
+    deviation: Array
+
+
+def apply(
+    stored_db: Array, preprocessing: Preprocessing, bands: BandStatistics
+) -> Array:
+    """Computes the network's input.
+
+    Args:
+        stored_db: Spectrograms as stored, `[B, M, F]`, decibels of power.
+        preprocessing: What to do.
+        bands: Per-band numbers for the frequency weighting.
+
+    Returns:
+        float32 `[B, M, F]`. A clip's output depends on that clip alone.
+    """
+    x = magnitude(stored_db, preprocessing.magnitude)
+    x = weight_frequencies(x, preprocessing, bands)
+    if preprocessing.standardise_clip:
+        x = standardise(x, (1, 2))
+    return preprocessing.scale * x
+
+
+def magnitude(stored_db: Array, kind: str) -> Array:
+    """Decibels relative to each clip's maximum, or power.
+
+    Args:
+        stored_db: `[B, M, F]`, decibels of power.
+        kind: One of `MAGNITUDES`.
+
+    Returns:
+        float32 `[B, M, F]`; in decibels the range is [-80, 0].
+    """
+    stored_db = stored_db.astype(jnp.float32)
+    if kind == "linear":
+        return 10.0 ** (stored_db / 10)
+    return jnp.maximum(stored_db - stored_db.max((1, 2), keepdims=True), FLOOR_DB)
+
+
+def weight_frequencies(
+    x: Array, preprocessing: Preprocessing, bands: BandStatistics
+) -> Array:
+    """Weights the bands of `[B, M, F]` (paper, section IV-D)."""
+    kind = preprocessing.frequency_weighting
+    if kind == "a_weighting":
+        weight_db = bands.a_weighting_db[:, None]
+        if preprocessing.magnitude == "db":
+            return x + weight_db
+        return x * 10.0 ** (weight_db / 10)
+    if kind == "per_frequency":
+        return standardise(x, (2,))
+    if kind == "per_frequency_dataset":
+        return (x - bands.mean[:, None]) / _nonzero(bands.deviation)[:, None]
+    return x
+
+
+def standardise(x: Array, axes: tuple[int, ...]) -> Array:
+    """Zero mean and unit deviation over `axes`; constant parts become exactly zero.
+
+    Band-limited recordings have constant bands. The mean of 1,360 times -80 dB is
+    off by 6e-6 in float32, and dividing by that would turn silence into +1 or -1:
+    so one value is subtracted first, which leaves nothing to round.
+
+    Args:
+        x: Spectrograms `[B, M, F]`.
+        axes: Over what, (1, 2) for clips, (2,) for bands.
+
+    Returns:
+        `[B, M, F]`.
+    """
+    first = tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(3))
+    x = x - x[first]
+    x = x - x.mean(axes, keepdims=True)
+    return x / _nonzero(jnp.sqrt(jnp.square(x).mean(axes, keepdims=True)))
+
+
+def _nonzero(deviation: Array) -> Array:
+    return jnp.where(deviation > 0, deviation, 1.0)
