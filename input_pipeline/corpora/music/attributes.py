@@ -1,0 +1,306 @@
+"""What clips will sound like, drawn for any number of clips at once.
+
+The same draw decides an audio clip and a label-only one: arrays have one entry per
+clip, and the composer takes one row. Everything here is audible; tags follow from it.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.special import ndtri
+
+from input_pipeline.corpora.music import styles
+from input_pipeline.corpora.music.random_streams import uniforms
+from input_pipeline.corpora.music.styles import NOTHING, STYLES
+
+STYLE_NAMES = tuple(STYLES)
+NO_VOICE, MALE, FEMALE, BOTH = "none", "male", "female", "both"
+
+# A column is one number of a clip's stream; new ones go to the end.
+_COLUMNS = (
+    "style", "energy", "valence", "era", "tempo", "drums", "bass", "lead", "second",
+    "third", "borrowing", "borrowed", "unplugged", "unplugged_piano", "unplugged_drums",
+    "swing", "minor", "lush", "hook", "sensual", "lofi", "odd", "waltz", "voice",
+    "duet", "female", "harmony",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Audible attributes of N clips (arrays `[N]`), or of one clip (scalars).
+
+    Attributes:
+        style: name, one of `STYLE_NAMES`.
+        energy: -1 to 1; tempo, density, drums and brightness follow it.
+        era: one of `styles.ERAS`; bandwidth, hiss, saturation and echo follow it.
+        tempo_bpm: quarter notes a minute.
+        swing: whether off-beats are late.
+        minor: whether the scale is a minor one.
+        cheerful: a tambourine on every off-beat and a bright scale.
+        gloomy: a slow, dark, falling cello line.
+        steps_per_bar: sixteenths in a bar: 16, 12 (waltz) or 14 (odd metre).
+        drums, bass, harmony: names in `patterns`.
+        lead, second, third: layers as `instrument:pattern`, or "none".
+        voice: one of "none", "male", "female", "both".
+        delivery: "sing", "rap", "growl" or "robot".
+        breathy: whether the voice is breath more than tone.
+        hook: whether a bell repeats one short figure in every bar.
+        soft: whether treble is rolled off and drums are quiet.
+        reverberant: whether the room is a hall with long, loud reverberation.
+        lofi: whether the recording is narrow, saturated and dry.
+        crowd: whether people clap and shout along.
+        modulated: whether everything goes through a ring modulator.
+        dynamic: whether quiet and loud sections alternate.
+        electronic_drums: whether the drum sounds are a drum machine's.
+    """
+
+    style: np.ndarray
+    energy: np.ndarray
+    era: np.ndarray
+    tempo_bpm: np.ndarray
+    swing: np.ndarray
+    minor: np.ndarray
+    cheerful: np.ndarray
+    gloomy: np.ndarray
+    steps_per_bar: np.ndarray
+    drums: np.ndarray
+    bass: np.ndarray
+    harmony: np.ndarray
+    lead: np.ndarray
+    second: np.ndarray
+    third: np.ndarray
+    voice: np.ndarray
+    delivery: np.ndarray
+    breathy: np.ndarray
+    hook: np.ndarray
+    soft: np.ndarray
+    reverberant: np.ndarray
+    lofi: np.ndarray
+    crowd: np.ndarray
+    modulated: np.ndarray
+    dynamic: np.ndarray
+    electronic_drums: np.ndarray
+
+    def row(self, index: int) -> "Attributes":
+        """Return one clip's attributes, as scalars."""
+        columns = {f.name: getattr(self, f.name)[index] for f in fields(self)}
+        return Attributes(**columns)
+
+    def in_styles(self, *names: str) -> np.ndarray:
+        """Return whether the style is one of `names`, bool [N].
+
+        Raises:
+            ValueError: a name is no style.
+        """
+        return _is_any(self.style, names, STYLE_NAMES)
+
+    def plays(self, *instruments: str) -> np.ndarray:
+        """Return whether any layer is played by one of the instruments, bool [N]."""
+        found = [
+            _instrument_is(layer, instruments)
+            for layer in (self.lead, self.second, self.third)
+        ]
+        return found[0] | found[1] | found[2]
+
+    def plays_only(self, *instruments: str) -> np.ndarray:
+        """Return whether all layers are played by the instruments, bool [N]."""
+        allowed = (*instruments, NOTHING)
+        found = [
+            _instrument_is(layer, allowed)
+            for layer in (self.lead, self.second, self.third)
+        ]
+        return found[0] & found[1] & found[2]
+
+
+def _is_any(values: np.ndarray, names: tuple, allowed: tuple) -> np.ndarray:
+    unknown = set(names) - set(allowed)
+    if unknown:
+        raise ValueError(f"Unknown {sorted(unknown)}; allowed are {list(allowed)}.")
+    return np.isin(values, names)
+
+
+def _instrument_is(layers: np.ndarray, instruments: tuple[str, ...]) -> np.ndarray:
+    """Return bool [N]; looks at each of the few different layers once."""
+    names, inverse = np.unique(layers, return_inverse=True)
+    matches = np.array([name.partition(":")[0] in instruments for name in names])
+    return matches[inverse].reshape(np.shape(layers))
+
+
+def draw_attributes(seed: int, clip_numbers: np.ndarray) -> Attributes:
+    """Draw the attributes of clips.
+
+    Args:
+        seed: corpus seed.
+        clip_numbers: int [N].
+
+    Returns:
+        Attributes of arrays [N]; a clip's row does not depend on the other clips.
+    """
+    table = uniforms(seed, "attributes", clip_numbers, len(_COLUMNS))
+    u = {name: table[:, column] for column, name in enumerate(_COLUMNS)}
+    drawn = {"style": _draw_style(u["style"])}
+    drawn |= _draw_mood(u, drawn["style"])
+    drawn |= _draw_arrangement(u, drawn)
+    drawn |= _draw_voice(u, drawn["style"])
+    drawn |= _draw_cues(u, drawn)
+    names = [field.name for field in fields(Attributes)]
+    return Attributes(**{name: drawn[name] for name in names})
+
+
+def _draw_style(u: np.ndarray) -> np.ndarray:
+    weights = np.array([style.weight for style in STYLES.values()])
+    chosen = np.searchsorted(np.cumsum(weights / weights.sum())[:-1], u, side="right")
+    return np.array(STYLE_NAMES)[chosen]
+
+
+def _of_style(style: np.ndarray, attribute: str) -> np.ndarray:
+    """Return a numeric attribute of each clip's style, float [N] or [N, n]."""
+    values = np.array([getattr(STYLES[name], attribute) for name in STYLE_NAMES], float)
+    order = np.argsort(STYLE_NAMES)
+    return values[order[np.searchsorted(np.array(STYLE_NAMES)[order], style)]]
+
+
+def _choose(u: np.ndarray, pool: str) -> np.ndarray:
+    """Choose from one pool, str [N]."""
+    members = styles.parse_pool(pool)
+    edges = np.cumsum(list(members.values()))[:-1]
+    return np.array(list(members), dtype="U24")[np.searchsorted(edges, u, side="right")]
+
+
+def _choose_by_style(u: np.ndarray, style: np.ndarray, attribute: str) -> np.ndarray:
+    """Choose from the pool that each clip's style has under that name, str [N]."""
+    chosen = np.full(len(u), NOTHING, dtype="U24")
+    for name in np.unique(style):
+        here = style == name
+        chosen[here] = _choose(u[here], getattr(STYLES[str(name)], attribute))
+    return chosen
+
+
+def _draw_mood(u: dict, style: np.ndarray) -> dict[str, np.ndarray]:
+    """Draw energy, valence, tempo, scale and era."""
+    average = _of_style(style, "energy")
+    energy = np.clip(average + 0.45 * ndtri(u["energy"]), -1, 1)
+    valence = np.clip(_of_style(style, "valence") + 0.5 * ndtri(u["valence"]), -1, 1)
+    slowest, fastest = _of_style(style, "tempo_bpm").T
+    place = 0.5 + 0.35 * (energy - average) + 0.22 * ndtri(u["tempo"])
+    eras = _of_style(style, "eras")
+    edges = np.cumsum(eras / eras.sum(1, keepdims=True), axis=1)[:, :-1]
+    return {
+        "energy": energy,
+        "valence": valence,
+        "tempo_bpm": slowest + (fastest - slowest) * np.clip(place, 0, 1),
+        "minor": u["minor"] < 1 / (1 + np.exp(4 * valence)),
+        "era": np.array(styles.ERAS)[(u["era"][:, None] > edges).sum(1)],
+        "swing": u["swing"] < _of_style(style, "swing"),
+    }
+
+
+def _draw_arrangement(u: dict, drawn: dict) -> dict[str, np.ndarray]:
+    """Draw drums, bass, harmony and the three layers."""
+    style = drawn["style"]
+    parts = ("drums", "bass", "harmony", "lead", "second", "third")
+    plan = {part: _choose_by_style(u[part], style, part) for part in parts}
+    borrows = (u["borrowing"] < styles.BORROWING_PROBABILITY) & (
+        plan["third"] == NOTHING
+    )
+    borrowed = _choose(u["borrowed"], styles.BORROWED_LAYERS)
+    plan["third"] = np.where(borrows, borrowed, plan["third"])
+    return plan | _unplug(u, drawn, plan)
+
+
+def _unplug(u: dict, drawn: dict, plan: dict) -> dict[str, np.ndarray]:
+    """Turn some calm clips into unplugged takes; returns what changes."""
+    may = np.isin(drawn["style"], styles.UNPLUGGED_STYLES) & (drawn["energy"] < 0.5)
+    unplugged = may & (u["unplugged"] < 0.3)
+    guitar = _choose(u["lead"], "acoustic:strum*3 acoustic:fingerpick*2")
+    piano = _choose(u["unplugged_piano"], "none*3 piano:arpeggio*2 strings:pad")
+    drums = _choose(u["unplugged_drums"], "none*3 brush*2 pop")
+    energy = np.minimum(drawn["energy"], 0.1)
+    return {
+        "lead": np.where(unplugged, guitar, plan["lead"]),
+        "second": np.where(unplugged, piano, plan["second"]),
+        "third": np.where(unplugged, NOTHING, plan["third"]),
+        "drums": np.where(unplugged, drums, plan["drums"]),
+        "energy": np.where(unplugged, energy, drawn["energy"]),
+    }
+
+
+def _draw_voice(u: dict, style: np.ndarray) -> dict[str, np.ndarray]:
+    """Draw who sings, and how."""
+    sings = u["voice"] < _of_style(style, "voice") ** 0.75
+    woman = u["female"] < 0.8 * _of_style(style, "female")
+    alone = np.where(woman, FEMALE, MALE)
+    voice = np.where(u["duet"] < 0.11, BOTH, alone)
+    special = [style == "hip-hop", style == "extreme metal", style == "electro"]
+    return {
+        "voice": np.where(sings, voice, NO_VOICE),
+        "delivery": np.select(special, ["rap", "growl", "robot"], "sing"),
+    }
+
+
+def _draw_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
+    """Draw the cues of mood, production and metre that any style may have."""
+    style, energy = drawn["style"], drawn["energy"]
+
+    def among(*names: str) -> np.ndarray:
+        return _is_any(style, names, STYLE_NAMES)
+
+    lush = u["lush"] + 0.25 * among(
+        "ambient", "folk", "easy listening", "downtempo", "jazz"
+    )
+    lush = lush - 0.3 * (energy > 0.3) + 0.15 * (drawn["valence"] < -0.2)
+    hook = u["hook"] + 0.14 * among(
+        "pop", "dance pop", "indie pop", "doo-wop", "funk", "punk"
+    )
+    hook = hook - 0.3 * among(
+        "ambient", "experimental", "jazz", "progressive rock", "extreme metal"
+    )
+    cues = {"soft": energy < -0.3, "reverberant": (lush > 0.72) & (energy < 0.2)}
+    cues |= _draw_performance_cues(u, drawn, hook)
+    cues |= _draw_production_cues(u, drawn)
+    return cues
+
+
+def _draw_performance_cues(u: dict, drawn: dict, hook: np.ndarray) -> dict:
+    """Draw hook, crowd, breath and the two cues of valence."""
+    style, energy, valence = drawn["style"], drawn["energy"], drawn["valence"]
+    tempo, minor = drawn["tempo_bpm"], drawn["minor"]
+    festive = ("house", "dance pop", "electro", "hip-hop", "funk", "punk")
+    festive = np.isin(style, (*festive, "classic rock", "pop"))
+    intimate = np.isin(style, ("rnb", "soul", "downtempo", "jazz", "house"))
+    distant = np.isin(style, ("heavy metal", "punk")) | (drawn["delivery"] != "sing")
+    sensual = u["sensual"] + 0.15 * intimate - 0.5 * distant
+    return {
+        "hook": hook > 0.75,
+        "crowd": festive & (energy > 0.45) & (hook > 0.5),
+        "breathy": (drawn["voice"] != NO_VOICE)
+        & (sensual > 0.7)
+        & (tempo <= 126)
+        & (energy < 0.6),
+        "cheerful": (valence > 0.2) & ~minor & (tempo >= 100) & (energy > -0.1),
+        "gloomy": (valence < -0.1) & minor & (tempo <= 105) & (energy < 0.3),
+    }
+
+
+def _draw_production_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
+    """Draw lo-fi, modulation, dynamics, metre and the kind of drum sounds."""
+    style, energy = drawn["style"], drawn["energy"]
+    home_recording = np.isin(style, ("indie rock", "indie pop")) & (u["lofi"] > 0.3)
+    diy_styles = ("folk", "intelligent dance", "pop", "punk", "alternative rock")
+    diy = np.isin(style, (*diy_styles, "electro", "experimental", "downtempo"))
+    strange = ("intelligent dance", "ambient", "indie rock", "jazz", "alternative rock")
+    strange = np.isin(style, (*strange, "progressive rock")) & (u["odd"] < 0.05)
+    odd = strange | ((style == "progressive rock") & (u["odd"] < 0.6))
+    waltz = np.isin(style, ("folk", "easy listening", "country", "jazz"))
+    waltz &= u["waltz"] < 0.2
+    grungy = np.isin(style, ("punk", "experimental", "indie pop", "progressive rock"))
+    machine = ("hip-hop", "rnb", "electro", "intelligent dance", "house", "dance pop")
+    return {
+        "lofi": home_recording | (diy & (u["lofi"] > 0.65)),
+        "modulated": strange | ((style == "experimental") & (u["odd"] < 0.6)),
+        "dynamic": (style == "alternative rock")
+        | ((style == "indie rock") & (u["lofi"] > 0.15))
+        | (grungy & (u["lofi"] > 0.4) & (energy > 0)),
+        "steps_per_bar": np.select([odd, waltz], [14, 12], 16),
+        "electronic_drums": np.isin(style, (*machine, "downtempo")),
+    }

@@ -1,0 +1,139 @@
+"""One clip from its number: attributes, notes, sound."""
+
+import numpy as np
+
+from input_pipeline.corpora.music import mastering
+from input_pipeline.corpora.music.attributes import Attributes, draw_attributes
+from input_pipeline.corpora.music.drums import drum
+from input_pipeline.corpora.music.instruments import INSTRUMENTS, amplify
+from input_pipeline.corpora.music.melody import mood_tracks, voice_tracks
+from input_pipeline.corpora.music.nuisances import Nuisances, draw_nuisances
+from input_pipeline.corpora.music.oscillators import SAMPLE_RATE_HZ
+from input_pipeline.corpora.music.random_streams import generator
+from input_pipeline.corpora.music.score import Note, Track, begin_song, compose
+from input_pipeline.corpora.music.voices import Singer, sing
+
+# Layers of equal weight differ by this much from clip to clip.
+_MIX_DEVIATION_DB = 4.0
+# A clip starts inside the music, not with its first attack.
+_LEAD_IN_S = 0.25
+_LONGEST_NOTE_S = 12.0
+_QUIET_SECTION_GAIN = 0.3
+_QUIET_SECTION_BARS = 4
+
+
+def synthesize(seed: int, clip_number: int, duration_s: float) -> np.ndarray:
+    """Play one clip.
+
+    Args:
+        seed: corpus seed.
+        clip_number: which clip; its tags are those of the same row of `label_only`.
+        duration_s: length.
+
+    Returns:
+        float32 [T] at `mastering.FILE_SAMPLE_RATE_HZ`, below full scale.
+    """
+    numbers = np.array([clip_number])
+    attributes = draw_attributes(seed, numbers).row(0)
+    nuisances = draw_nuisances(seed, numbers).row(0)
+    random = generator(seed, "performance", clip_number)
+    dry, wet = perform(attributes, nuisances, duration_s, random)
+    return mastering.master(dry, wet, attributes, nuisances, random)
+
+
+def perform(
+    attributes: Attributes,
+    nuisances: Nuisances,
+    duration_s: float,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compose and play all tracks.
+
+    Returns:
+        The mix and what is sent to the room, float32 [T] at 12 kHz each.
+    """
+    song = begin_song(attributes, int(nuisances.root), duration_s + _LEAD_IN_S, random)
+    tracks = compose(song, attributes)
+    tracks += voice_tracks(song, attributes) + mood_tracks(song, attributes)
+    num_samples = round(duration_s * SAMPLE_RATE_HZ)
+    dry, wet = np.zeros((2, num_samples), np.float32)
+    for track in tracks:
+        if track.notes:
+            sound = _play_track(track, attributes, nuisances, num_samples, random)
+            dry += sound
+            wet += np.float32(track.reverb_send) * sound
+    if attributes.dynamic:
+        section_s = _QUIET_SECTION_BARS * song.steps_per_bar * song.step_s
+        loudness = _sections(num_samples, section_s)
+        dry, wet = dry * loudness, wet * loudness
+    return dry, wet
+
+
+def _sections(num_samples: int, section_s: float) -> np.ndarray:
+    """Return the loudness of quiet and loud sections in turn, float32 [T]."""
+    section = np.arange(num_samples) // max(1, int(section_s * SAMPLE_RATE_HZ))
+    return np.where(section % 2 == 0, _QUIET_SECTION_GAIN, 1).astype(np.float32)
+
+
+def _play_track(
+    track: Track,
+    attributes: Attributes,
+    nuisances: Nuisances,
+    num_samples: int,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Play the notes of one track, amplified and at its place in the mix."""
+    lead_in = int(_LEAD_IN_S * SAMPLE_RATE_HZ)
+    track_sound = np.zeros(num_samples + lead_in, np.float32)
+    played: dict[tuple, np.ndarray] = {}
+    for note in track.notes:
+        start = int(note.start_s * SAMPLE_RATE_HZ)
+        if start >= len(track_sound):
+            continue
+        key = _variant(track, note, random)
+        if key not in played:
+            played[key] = _play_note(track, note, attributes, nuisances, random)
+        sound = played[key][: len(track_sound) - start]
+        track_sound[start : start + len(sound)] += np.float32(note.velocity) * sound
+    track_sound = _unit_tenth(track_sound[lead_in:])
+    energy, tempo_bpm = float(attributes.energy), float(attributes.tempo_bpm)
+    track_sound = amplify(track.instrument, track_sound, energy, tempo_bpm)
+    gain_db = _MIX_DEVIATION_DB * random.standard_normal()
+    return _unit_tenth(track_sound) * np.float32(track.gain * 10 ** (gain_db / 20))
+
+
+def _variant(track: Track, note: Note, random: np.random.Generator) -> tuple:
+    """Return what tells two sounds apart; noisy instruments have two takes of each."""
+    noisy = track.instrument in ("drums", "noise") or track.instrument.endswith("voice")
+    return note.pitch, round(50 * note.length_s), random.integers(2) if noisy else 0
+
+
+def _unit_tenth(sound: np.ndarray) -> np.ndarray:
+    """Return the sound with root mean square 0.1."""
+    return sound * np.float32(0.1 / (np.sqrt(np.mean(sound**2)) + 1e-9))
+
+
+def _play_note(
+    track: Track,
+    note: Note,
+    attributes: Attributes,
+    nuisances: Nuisances,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Play one note on the track's instrument, float32."""
+    length_s = min(note.length_s, _LONGEST_NOTE_S)
+    if track.instrument == "drums":
+        gated = attributes.era == "80s"
+        machine = bool(attributes.electronic_drums)
+        sound = drum(str(note.pitch), machine, gated, random)
+    elif track.instrument.endswith("voice"):
+        singer = Singer(
+            female=track.instrument.startswith("female"),
+            delivery=str(attributes.delivery),
+            breathy=bool(attributes.breathy),
+            formant_scale=float(nuisances.formant_scale),
+        )
+        sound = sing(singer, int(note.pitch), length_s, random)
+    else:
+        sound = INSTRUMENTS[track.instrument](int(note.pitch), length_s, random)
+    return sound.astype(np.float32)

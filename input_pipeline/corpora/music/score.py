@@ -1,0 +1,325 @@
+"""From attributes to notes: song, layers, bass and drums (voices are in `melody`)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from input_pipeline.corpora.music import patterns
+from input_pipeline.corpora.music.attributes import Attributes
+from input_pipeline.corpora.music.styles import NOTHING
+
+
+class Note(NamedTuple):
+    """One sound: start and length in seconds, pitch, velocity from 0 to 1.
+
+    The pitch is a MIDI number, or the name of a drum.
+    """
+
+    start_s: float
+    length_s: float
+    pitch: int | str
+    velocity: float
+
+
+@dataclass
+class Track:
+    """Notes for one instrument, and how loud and how far away it is."""
+
+    instrument: str
+    notes: list[Note]
+    gain: float = 1.0
+    reverb_send: float = 0.6
+
+
+@dataclass
+class Song:
+    """What all tracks of a clip share.
+
+    Attributes:
+        root: MIDI number of the key note, a nuisance.
+        scale: seven semitone offsets.
+        progression: scale degree of each bar's chord, repeated.
+        chord_size: notes of a chord.
+        steps_per_bar: sixteenths in a bar.
+        step_s: duration of a sixteenth.
+        late_step_s: by how much swung steps come late.
+        num_bars: bars that cover the clip.
+        random: the clip's performance generator.
+        motif: (step, degree) pairs that riffs and loops repeat.
+    """
+
+    root: int
+    scale: tuple[int, ...]
+    progression: tuple[int, ...]
+    chord_size: int
+    steps_per_bar: int
+    step_s: float
+    late_step_s: float
+    num_bars: int
+    random: np.random.Generator
+    motif: list[tuple[int, int]] = field(default_factory=list)
+
+    def time_s(self, bar: int, step: float) -> float:
+        """Return the start of a step; every second eighth is late when swung."""
+        late = self.late_step_s if step % 4 == 2 else 0.0
+        return (bar * self.steps_per_bar + step) * self.step_s + late
+
+    def pitch(self, degree: int, octave: int = 0) -> int:
+        """Return the MIDI number of a scale degree, 0 being the root."""
+        octaves, place = divmod(int(degree), 7)
+        return self.root + 12 * (octave + octaves) + self.scale[place]
+
+    def chord(self, bar: int, octave: int) -> list[int]:
+        """Return the pitches of a bar's chord, in thirds."""
+        degree = self.progression[bar % len(self.progression)]
+        return [self.pitch(degree + 2 * i, octave) for i in range(self.chord_size)]
+
+    def random_steps(self, number: int) -> list[int]:
+        """Draw different steps of a bar, in order."""
+        drawn = self.random.choice(self.steps_per_bar, number, replace=False)
+        return sorted(int(step) for step in drawn)
+
+
+def begin_song(
+    attributes: Attributes, root: int, duration_s: float, random: np.random.Generator
+) -> Song:
+    """Fix key, scale, progression and grid of one clip."""
+    step_s = 15.0 / attributes.tempo_bpm
+    choices = patterns.PROGRESSIONS[str(attributes.harmony)]
+    seventh = attributes.harmony in patterns.SEVENTH_CHORD_HARMONIES
+    song = Song(
+        root=root,
+        scale=_scale(attributes),
+        progression=choices[random.integers(len(choices))],
+        chord_size=4 if seventh else 3,
+        steps_per_bar=int(attributes.steps_per_bar),
+        step_s=step_s,
+        late_step_s=0.66 * step_s if attributes.swing else 0.0,
+        num_bars=int(duration_s / (step_s * attributes.steps_per_bar)) + 1,
+        random=random,
+    )
+    song.motif = _draw_motif(song)
+    return song
+
+
+def _scale(attributes: Attributes) -> tuple[int, ...]:
+    if attributes.harmony == "metal":
+        return patterns.PHRYGIAN
+    if attributes.minor:
+        return patterns.MINOR
+    return patterns.MIXOLYDIAN if attributes.harmony == "blues" else patterns.MAJOR
+
+
+def _draw_motif(song: Song) -> list[tuple[int, int]]:
+    return [(step, int(song.random.integers(0, 7))) for step in song.random_steps(6)]
+
+
+# A voicing turns (song, bar, step, place of the step in the bar, octave) into pitches.
+Voicing = Callable[[Song, int, int, int, int], list[int]]
+
+
+def _chord(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return song.chord(bar, octave)
+
+
+def _strummed(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    chord = song.chord(bar, octave)
+    return [*chord, chord[0] + 12]
+
+
+def _power(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    root = song.chord(bar, octave - 1)[0]
+    return [root, root + 7, root + 12]
+
+
+def _tremolo(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return [song.chord(bar, octave - 1)[0] + (step % 8 >= 6)]
+
+
+def _arpeggio(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    chord = _strummed(song, bar, step, place, octave + 1)
+    return [chord[(3 * place) % len(chord)]]
+
+
+def _fingerpick(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    chord = song.chord(bar, octave)
+    if step % 4 == 0:
+        return [chord[0] - 12 + (7 if step % 8 else 0)]
+    return [chord[(5 * place) % len(chord)] + (12 if place % 3 == 0 else 0)]
+
+
+def _motif(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return [song.pitch(song.motif[place][1], octave)]
+
+
+def _riff(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    degree = song.progression[bar % len(song.progression)]
+    return [song.pitch(song.motif[place][1] + degree, octave)]
+
+
+def _scattered(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return [song.pitch(int(song.random.integers(7, 20)), octave)]
+
+
+def _anything(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return [int(song.random.integers(40, 96))]
+
+
+VOICINGS: dict[str, Voicing] = {
+    "chord": _chord, "strum": _strummed, "power": _power, "tremolo": _tremolo,
+    "arpeggio": _arpeggio, "fingerpick": _fingerpick, "motif": _motif, "riff": _riff,
+    "scattered": _scattered, "anything": _anything,
+}  # fmt: skip
+
+
+def _root(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return song.chord(bar, octave)[:1]
+
+
+def _octave(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return [song.chord(bar, octave)[0] + (12 if step % 4 >= 2 else 0)]
+
+
+def _wander(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return [song.chord(bar, octave)[0] + song.scale[(5 * step) % 7]]
+
+
+def _walk(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    degree = song.progression[bar % len(song.progression)]
+    approach = (0, 2, 4, int(song.random.integers(3, 7)))[place % 4]
+    return [song.pitch(degree + approach, octave)]
+
+
+def _boogie(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return [song.chord(bar, octave)[0] + (0, 0, 4, 4, 7, 7, 9, 9)[place]]
+
+
+def _fifths(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
+    return [song.chord(bar, octave)[0] + (7 if step else 0)]
+
+
+BASS_VOICINGS: dict[str, Voicing] = {
+    "root": _root, "octave": _octave, "scale": _wander, "walk": _walk,
+    "boogie": _boogie, "fifths": _fifths,
+}  # fmt: skip
+
+
+def layer_track(song: Song, layer: str, is_lead: bool) -> Track:
+    """Write one layer (`instrument:pattern`); all but the lead pause now and then."""
+    instrument, _, pattern = layer.partition(":")
+    rhythm = patterns.LAYERS[pattern]
+    phase = int(song.random.integers(4))
+    notes: list[Note] = []
+    for bar in range(song.num_bars):
+        if not is_lead and (bar // 4 + phase) % 4 == 3:
+            continue
+        if pattern == "solo":
+            notes += _solo_bar(song, bar) if (bar // 2) % 2 == phase % 2 else []
+        else:
+            notes += _rhythm_bar(song, bar, rhythm, VOICINGS[rhythm.voicing])
+    return Track(instrument, notes, 1.0 if is_lead else 0.75)
+
+
+def _rhythm_bar(
+    song: Song, bar: int, rhythm: patterns.Rhythm, voicing: Voicing
+) -> list[Note]:
+    """Play one bar of a rhythm; chords are spread a little when strummed."""
+    steps = rhythm.steps or _drawn_steps(song, rhythm)
+    spread_s = 0.012 if rhythm.voicing == "strum" else 0.0
+    notes = []
+    for place, step in enumerate(steps):
+        if step >= song.steps_per_bar:
+            continue
+        start_s, velocity = song.time_s(bar, step), 0.8 if step % 4 == 0 else 0.6
+        length_s = min(rhythm.length_steps, song.steps_per_bar) * song.step_s
+        pitches = voicing(song, bar, step, place, rhythm.octave)
+        for string, pitch in enumerate(pitches):
+            start = start_s + spread_s * string
+            notes.append(Note(start, length_s, pitch, velocity))
+    return notes
+
+
+def _drawn_steps(song: Song, rhythm: patterns.Rhythm) -> list[int]:
+    if rhythm.voicing in ("motif", "riff"):
+        return [step for step, _ in song.motif[: rhythm.num_random_steps]]
+    return song.random_steps(rhythm.num_random_steps)
+
+
+def _solo_bar(song: Song, bar: int) -> list[Note]:
+    """Improvise: a random walk on the scale in uneven lengths."""
+    notes, step = [], 0
+    degree = int(song.random.integers(7, 13))
+    while step < song.steps_per_bar:
+        length = int(song.random.choice((1, 2, 2, 4, 6)))
+        degree = int(np.clip(degree + song.random.integers(-3, 4), 4, 17))
+        start_s = song.time_s(bar, step)
+        notes.append(
+            Note(start_s, 0.9 * length * song.step_s, song.pitch(degree, 1), 0.8)
+        )
+        step += length
+    return notes
+
+
+def bass_track(song: Song, bass: str) -> Track:
+    """Write the bass line, an octave below the root."""
+    rhythm = patterns.BASSES[bass]
+    voicing = BASS_VOICINGS[rhythm.voicing]
+    lowered = patterns.Rhythm(
+        rhythm.steps, rhythm.length_steps, rhythm.voicing, octave=-1
+    )
+    notes = []
+    for bar in range(song.num_bars):
+        notes += _rhythm_bar(song, bar, lowered, voicing)
+    instrument = patterns.BASS_INSTRUMENTS.get(bass, "bass")
+    return Track(instrument, notes, gain=0.9, reverb_send=0.1)
+
+
+def drum_track(song: Song, attributes: Attributes) -> Track:
+    """Write the drums, with fills and crashes when the clip is energetic."""
+    beat = patterns.DRUMS[str(attributes.drums)]
+    sounds = ("kick", beat.snare_sound, beat.hat_sound)
+    starts_late = song.num_bars > 7 and song.random.random() < 0.3
+    notes: list[Note] = []
+    for bar in range(2 if starts_late else 0, song.num_bars):
+        for pattern, sound in zip(
+            (beat.kick, beat.snare, beat.hat), sounds, strict=True
+        ):
+            notes += _drum_bar(song, bar, pattern, sound)
+        if attributes.energy > 0 and bar % 4 == 3:
+            notes += _fill(song, bar)
+        if attributes.energy > 0.2 and bar % 4 == 0:
+            notes.append(Note(song.time_s(bar, 0), 1.0, "crash", 0.8))
+    echo = 0.35 if attributes.era == "80s" else 0.5
+    loudness = float(np.clip(1.0 + 0.4 * attributes.energy, 0.6, 1.3))
+    return Track("drums", notes, gain=loudness, reverb_send=echo)
+
+
+def _drum_bar(song: Song, bar: int, pattern: str, sound: str) -> list[Note]:
+    struck = [(s, c) for s, c in enumerate(pattern[: song.steps_per_bar]) if c != "."]
+    return [
+        Note(song.time_s(bar, step), 0.2, sound, int(loudness) / 9)
+        for step, loudness in struck
+        if song.random.random() < 0.96
+    ]
+
+
+def _fill(song: Song, bar: int) -> list[Note]:
+    first = song.steps_per_bar - 4
+    return [Note(song.time_s(bar, first + i), 0.2, f"tom {i}", 0.8) for i in range(4)]
+
+
+def compose(song: Song, attributes: Attributes) -> list[Track]:
+    """Write layers, bass and drums of one clip."""
+    layers = (attributes.lead, attributes.second, attributes.third)
+    tracks = [
+        layer_track(song, str(layer), is_lead=place == 0)
+        for place, layer in enumerate(layers)
+        if layer != NOTHING
+    ]
+    if attributes.bass != NOTHING:
+        tracks.append(bass_track(song, str(attributes.bass)))
+    if attributes.drums != NOTHING:
+        tracks.append(drum_track(song, attributes))
+    return tracks
