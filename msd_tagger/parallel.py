@@ -86,24 +86,21 @@ def place(state: Tree, layout: Layout) -> list[Tree]:
 
 def gather(chunks: list[Tree], layout: Layout) -> Tree:
     """Host arrays `[S, …]` of placed chunks; the inverse of `place`."""
-    parts = [
-        jax.tree.map(lambda leaf: _flat(np.asarray(leaf), layout)[: stop - start], part)
-        for part, (start, stop) in zip(chunks, layout.bounds, strict=True)
-    ]
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return _join([jax.tree.map(np.asarray, chunk) for chunk in chunks], layout)
 
 
-def map_update(step: Callable, layout: Layout) -> Callable:
-    """Maps `step(state, batch) -> state` or `-> (state, output)` over everything.
+def map_update(step: Callable, layout: Layout, donate: bool) -> Callable:
+    """Maps `step(state, batch) -> (state, output)` over everything.
 
     Args:
         step: For one seed and one shard of a batch; its results are the same on
             every device that shares a batch (it reduces over `layout.axis_name`).
         layout: Where seeds and batches lie.
+        donate: Whether the old state's memory may be used for the new one.
 
     Returns:
-        A function of the list of chunks and a host batch. It gives the new list, and
-        the outputs as a list of device arrays per chunk; the old states are donated.
+        A function of the list of chunks and a host batch. It gives the list of new
+        chunks and the list of their outputs, as device arrays.
     """
     seed_axis = None if layout.mode == "data" else 0
     mapped = jax.pmap(
@@ -111,13 +108,16 @@ def map_update(step: Callable, layout: Layout) -> Callable:
         axis_name=DEVICES,
         in_axes=(seed_axis, _batch_axis(layout)),
         out_axes=seed_axis,
-        donate_argnums=0,
+        donate_argnums=(0,) if donate else (),
         devices=_devices(layout),
     )
 
-    def update(chunks: list[Tree], batch: dict[str, np.ndarray]) -> list:
+    def update(
+        chunks: list[Tree], batch: dict[str, np.ndarray]
+    ) -> tuple[list[Tree], list[Tree]]:
         shards = _shards(batch, layout)
-        return [mapped(chunk, shards) for chunk in chunks]
+        results = [mapped(chunk, shards) for chunk in chunks]
+        return [new for new, _ in results], [output for _, output in results]
 
     return update
 
@@ -140,31 +140,28 @@ def map_evaluation(step: Callable, layout: Layout) -> Callable:
 
     def merge(leaf: jax.Array) -> np.ndarray:
         leaf = np.asarray(leaf)
-        if data:  # [S, D, B / D, …] -> [S, B, …]
-            return leaf.reshape(leaf.shape[0], -1, *leaf.shape[3:])
-        return _flat(leaf, layout)
+        # [S, D, B / D, …] -> [S, B, …]
+        return leaf.reshape(len(leaf), -1, *leaf.shape[3:]) if data else leaf
 
     def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
         shards = _shards(batch, layout)
         parts = [jax.tree.map(merge, mapped(chunk, shards)) for chunk in chunks]
-        whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-        return jax.tree.map(lambda leaf: leaf[: layout.num_seeds], whole)
+        return _join(parts, layout)
 
     return evaluate
 
 
 def map_seeds(function: Callable, layout: Layout) -> Callable:
-    """Maps `function(state, *values) -> state` over seeds, without a batch.
+    """Maps a function of states over seeds, without a batch.
 
     Returns:
-        A function of the list of chunks and of host arrays `[S, …]`.
+        A function of lists of chunks that gives a list of chunks.
     """
     mapped = jax.vmap(function)
     mapped = jax.jit(mapped if layout.mode == "data" else jax.vmap(mapped))
 
-    def apply(chunks: list[Tree], *values: np.ndarray) -> list[Tree]:
-        placed = place(values, layout)
-        return [mapped(c, *v) for c, v in zip(chunks, placed, strict=True)]
+    def apply(*lists: list[Tree]) -> list[Tree]:
+        return [mapped(*chunks) for chunks in zip(*lists, strict=True)]
 
     return apply
 
@@ -194,8 +191,15 @@ def _chunk(state: Tree, start: int, stop: int, layout: Layout) -> Tree:
     return jax.tree.map(cut, state)
 
 
-def _flat(leaf: np.ndarray, layout: Layout) -> np.ndarray:
-    return leaf if layout.mode == "data" else leaf.reshape(-1, *leaf.shape[2:])
+def _join(parts: list[Tree], layout: Layout) -> Tree:
+    """Chunks one after another, as `[S, …]`, without the seeds that only fill up."""
+
+    def join(*leaves: np.ndarray) -> np.ndarray:
+        if layout.mode == "seeds":  # [D, S / D, …] -> [S, …]
+            leaves = [leaf.reshape(-1, *leaf.shape[2:]) for leaf in leaves]
+        return np.concatenate(leaves)[: layout.num_seeds]
+
+    return jax.tree.map(join, *parts)
 
 
 def _shards(batch: dict[str, np.ndarray], layout: Layout) -> dict[str, np.ndarray]:

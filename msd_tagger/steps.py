@@ -39,26 +39,34 @@ class Model(NamedTuple):
     optimiser: optax.GradientTransformation
 
 
+class Weights(struct.PyTreeNode):
+    """What a prediction needs, for one seed.
+
+    Attributes:
+        params: Trainable parameters.
+        batch_stats: Running means, variances and their number of updates.
+    """
+
+    params: Tree
+    batch_stats: Tree
+
+
 class TrainState(struct.PyTreeNode):
     """All that training changes, for one seed.
 
     Attributes:
         step: Number of updates so far.
-        params: Trainable parameters.
-        batch_stats: Running means, variances and their number of updates.
+        weights: The current ones.
         opt_state: Of the optimiser.
-        best_params: Parameters at the best evaluation so far.
-        best_batch_stats: Statistics there.
+        best: Weights as they were evaluated at the best evaluation so far.
         best_score: Its score, -inf before the first evaluation.
         best_step: Its step.
     """
 
     step: Array
-    params: Tree
-    batch_stats: Tree
+    weights: Weights
     opt_state: optax.OptState
-    best_params: Tree
-    best_batch_stats: Tree
+    best: Weights
     best_score: Array
     best_step: Array
 
@@ -74,14 +82,12 @@ def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> Train
     key = jax.random.fold_in(jax.random.key(seed), INITIALISATION)
     key = jax.random.fold_in(key, 0)
     variables = model.network.init(key, jnp.zeros((1, *input_shape)))
-    params, batch_stats = variables["params"], variables["batch_stats"]
+    weights = Weights(variables["params"], variables["batch_stats"])
     return TrainState(
         step=jnp.zeros((), jnp.int32),
-        params=params,
-        batch_stats=batch_stats,
-        opt_state=model.optimiser.init(params),
-        best_params=params,
-        best_batch_stats=batch_stats,
+        weights=weights,
+        opt_state=model.optimiser.init(weights.params),
+        best=weights,
         best_score=jnp.array(-jnp.inf, jnp.float32),
         best_step=jnp.zeros((), jnp.int32),
     )
@@ -104,45 +110,42 @@ def train_step(
     x = pre.apply(batch["spectrogram"], model.preprocessing, model.bands)
 
     def loss_of(params: Tree) -> tuple[Array, Tree]:
-        variables = {"params": params, "batch_stats": state.batch_stats}
+        variables = {"params": params, "batch_stats": state.weights.batch_stats}
         logits, changed = model.network.apply(
             variables, x, train=True, mutable=["batch_stats"]
         )
         return cross_entropy(logits, batch["tags"]).mean(), changed["batch_stats"]
 
-    (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+    params = state.weights.params
+    (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
     if axis_name is not None:
         loss, grads = jax.lax.pmean((loss, grads), axis_name)
-    updates, opt_state = model.optimiser.update(grads, state.opt_state, state.params)
-    new_state = state.replace(
-        step=state.step + 1,
-        params=optax.apply_updates(state.params, updates),
-        batch_stats=batch_stats,
-        opt_state=opt_state,
-    )
-    return new_state, loss
+    updates, opt_state = model.optimiser.update(grads, state.opt_state, params)
+    weights = Weights(optax.apply_updates(params, updates), batch_stats)
+    return state.replace(
+        step=state.step + 1, weights=weights, opt_state=opt_state
+    ), loss
 
 
 def predict(
-    params: Tree,
-    batch_stats: Tree,
+    weights: Weights,
     spectrogram: Array,
     model: Model,
     batch_statistics: bool = False,
 ) -> Array:
     """Logits `[B, K]` of stored spectrograms `[B, M, F]`."""
     x = pre.apply(spectrogram, model.preprocessing, model.bands)
-    variables = {"params": params, "batch_stats": batch_stats}
+    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
     return model.network.apply(variables, x, batch_statistics=batch_statistics)
 
 
 def evaluation_step(
-    state: TrainState, batch: dict[str, Array], model: Model
+    weights: Weights, batch: dict[str, Array], model: Model
 ) -> dict[str, Array]:
-    """Scores of a batch by the current weights.
+    """Scores of a batch.
 
     Args:
-        state: Of one seed.
+        weights: Of one seed.
         batch: "spectrogram" `[B, M, F]`, "tags" `[B, K]` and "mask" `[B]`.
         model: What to evaluate.
 
@@ -150,7 +153,7 @@ def evaluation_step(
         "scores" `[B, K]`, sigmoids, and "loss" `[B]`, the cross-entropy summed over
         tags, zero where masked.
     """
-    logits = predict(state.params, state.batch_stats, batch["spectrogram"], model)
+    logits = predict(weights, batch["spectrogram"], model)
     loss = cross_entropy(logits, batch["tags"]).sum(-1)
     return {
         "scores": jax.nn.sigmoid(logits),
@@ -158,39 +161,45 @@ def evaluation_step(
     }
 
 
-def statistics_step(
-    state: TrainState, batch: dict[str, Array], model: Model
-) -> TrainState:
-    """Takes one more batch into batch statistics that are estimated anew.
+def forget_statistics(weights: Weights) -> Weights:
+    """Weights whose batch statistics are to be estimated anew."""
+    zeros = jax.tree.map(jnp.zeros_like, weights.batch_stats)
+    return weights.replace(batch_stats=zeros)
 
-    Start from a state whose statistics' `count` is zero; the result is their plain
-    mean over the batches, at the current weights.
+
+def statistics_step(
+    weights: Weights, batch: dict[str, Array], model: Model
+) -> tuple[Weights, None]:
+    """Takes one more batch into the plain mean of the batch statistics.
+
+    Follows `forget_statistics`; the statistics are those of the current parameters,
+    where running ones are those of past parameters.
     """
     network = model.network.copy(momentum=1.0)
     x = pre.apply(batch["spectrogram"], model.preprocessing, model.bands)
-    variables = {"params": state.params, "batch_stats": state.batch_stats}
+    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
     _, changed = network.apply(variables, x, train=True, mutable=["batch_stats"])
-    return state.replace(batch_stats=changed["batch_stats"])
+    return weights.replace(batch_stats=changed["batch_stats"]), None
 
 
-def keep_best(state: TrainState, score: Array) -> TrainState:
-    """Keeps the current weights where `score` exceeds the best one so far."""
-    better = score > state.best_score
+def keep_best(
+    state: TrainState, evaluated: Weights, score: Array, patience_steps: float
+) -> TrainState:
+    """Keeps the evaluated weights where `score` exceeds the best one so far.
 
-    def choose(new: Tree, old: Tree) -> Tree:
-        return jax.tree.map(lambda a, b: jnp.where(better, a, b), new, old)
-
+    A seed whose patience has run out keeps what it has, whatever the others still
+    train for: its result does not depend on the seeds that it runs with.
+    """
+    waiting = state.step - state.best_step <= patience_steps
+    better = (score > state.best_score) & waiting
+    best = jax.tree.map(
+        lambda new, old: jnp.where(better, new, old), evaluated, state.best
+    )
     return state.replace(
-        best_params=choose(state.params, state.best_params),
-        best_batch_stats=choose(state.batch_stats, state.best_batch_stats),
+        best=best,
         best_score=jnp.where(better, score, state.best_score),
         best_step=jnp.where(better, state.step, state.best_step),
     )
-
-
-def take_best(state: TrainState) -> TrainState:
-    """The state with its best weights as the current ones."""
-    return state.replace(params=state.best_params, batch_stats=state.best_batch_stats)
 
 
 def cross_entropy(logits: Array, tags: Array) -> Array:

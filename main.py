@@ -1,0 +1,192 @@
+"""Trains, studies and uses the music-tagging ConvNet.
+
+    python main.py --config=configs/db_mel.py
+
+prepares the corpus that the configuration names (the embedded synthetic one unless you
+bring your own), trains, evaluates, and writes a report into the run's folder. Every key
+of configs/default.py can be set on the command line, as in
+--config.train.max_epochs=20.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from absl import app, flags
+from ml_collections import ConfigDict, config_flags
+
+MODES = {
+    "run": "prepare what is missing, train, evaluate, report",
+    "prepare": "only write the shards",
+    "evaluate": "score the last checkpoint of --workdir's run again, and report",
+    "report": "only write the report of --workdir again; needs no --config",
+}
+
+CONFIG = config_flags.DEFINE_config_file("config", help_string="An experiment.")
+MODE = flags.DEFINE_enum(
+    "mode", "run", list(MODES), "; ".join(f"{k}: {v}" for k, v in MODES.items())
+)
+WORKDIR = flags.DEFINE_string(
+    "workdir", "", "The run's folder; runs/<config>-<hash of its keys> by default."
+)
+DATA_DIR = flags.DEFINE_string("data_dir", "data", "Corpora and shards go here.")
+PLATFORM = flags.DEFINE_enum(
+    "platform", "", ["", "cpu", "gpu", "tpu"], "Insists on a kind of device."
+)
+
+logger = logging.getLogger("main")
+
+
+def main(argv: list[str]) -> None:
+    """Does what --mode says."""
+    if argv[1:]:
+        raise ValueError(f"arguments without a flag: {' '.join(argv[1:])}")
+    if MODE.value == "report":
+        return report(Path(WORKDIR.value))
+    if CONFIG.value is None:
+        raise ValueError("--config is missing; try --config=configs/db_mel.py")
+    from configs import checks
+
+    config = CONFIG.value
+    checks.check(config)
+    directories = prepare(config)
+    if MODE.value != "prepare":
+        run(config, directories[config.spectrogram.kind])
+    return None
+
+
+def prepare(config: ConfigDict) -> dict[str, Path]:
+    """Writes the shards that are missing; a folder per kind of spectrogram."""
+    from input_pipeline.corpora import load_corpus
+    from input_pipeline.prepare import prepare as write_shards
+    from input_pipeline.recipe import Recipe
+
+    data_dir = Path(DATA_DIR.value)
+    num_workers = config.prepare.num_workers or os.cpu_count()
+    kinds = config.spectrogram.kind, *config.prepare.kinds
+    recipes = [
+        Recipe.from_config(config.clip, config.spectrogram, kind)
+        for kind in dict.fromkeys(kinds)
+    ]
+    corpus = load_corpus(config.corpus, data_dir, num_workers)
+    return write_shards(
+        corpus,
+        recipes,
+        data_dir,
+        num_workers=num_workers,
+        clips_per_shard=config.prepare.clips_per_shard,
+        max_bad_share=config.prepare.max_bad_share,
+    )
+
+
+def run(config: ConfigDict, shards: Path) -> None:
+    """Trains unless that is done, evaluates, and writes record and report."""
+    from msd_tagger import platform
+
+    platform.set_up(PLATFORM.value)
+    import jax
+    from input_pipeline.batches import open_shards
+
+    from configs import checks
+    from msd_tagger import record, results, train
+
+    data = open_shards(shards)
+    config.train.batch_size = train.resolve_batch_size(config.train.batch_size)
+    matter = checks.matter(config) | {"shards": shards.parent.name}
+    digest = checks.digest(matter)
+    workdir = Path(WORKDIR.value or f"runs/{config.name}-{digest}")
+    if MODE.value == "run" and (workdir / "summary.json").exists():
+        logger.info("%s is complete; its report is written again", workdir)
+        return report(workdir)
+    record.start(workdir, config.to_dict(), matter, list(map(str, jax.devices())))
+    write_defaults(workdir)
+    logger.info("run folder: %s", workdir)
+    make = train.train if MODE.value == "run" else train.restore
+    trained = make(config, data, workdir)
+    baseline = linear_baseline(data) if config.analysis.linear_baseline else None
+    summary = results.write_results(config, data, trained, workdir, baseline)
+    report(workdir)
+    return tell(summary)
+
+
+def write_defaults(workdir: Path) -> None:
+    """Writes the defaults beside the configuration, so that a report can compare."""
+    from configs import default
+    from msd_tagger import record
+
+    record.write_json(workdir / "config_default.json", default.get_config().to_dict())
+
+
+def linear_baseline(data: object) -> dict:
+    """Scores of a logistic regression on the same clips and labels."""
+    from msd_tagger.analysis import baseline
+
+    splits = ("train", "valid", "test")
+    features = {
+        split: baseline.split_features(data.evaluation_batches(split, 32))
+        for split in splits
+    }
+    return baseline.evaluate_baseline(features, {s: data.labels(s) for s in splits})
+
+
+def report(workdir: Path) -> None:
+    """Writes report.html from the run record in `workdir`."""
+    from msd_tagger.analysis.report import write_report
+
+    if not (workdir / "summary.json").exists():
+        raise ValueError(
+            f"--workdir={workdir}: no summary.json there; give the folder of a "
+            "finished run, as printed when it started"
+        )
+    logger.info("report: %s", write_report(workdir))
+
+
+def tell(summary: dict) -> None:
+    """Prints the test scores."""
+    for kind in ("weak", "true"):
+        scores = summary["scores"]["test"][kind]
+        if scores is None:
+            continue
+        line = ", ".join(
+            f"{name} {value:.4f}"
+            for name, value in scores["mean"].items()
+            if value is not None
+        )
+        print(f"test, {kind} labels: {line}")
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses flags; a wrong one ends the process with a sentence, not a traceback."""
+    try:
+        arguments = flags.FLAGS(argv)
+        _ = CONFIG.value
+    except flags.Error as error:
+        _give_up(str(error))
+    except (KeyError, AttributeError, TypeError, OSError) as error:
+        text = error.args[0] if isinstance(error, KeyError) else str(error)
+        _give_up(f"{str(text).strip()}\nAll keys are in configs/default.py.")
+    return arguments
+
+
+def _give_up(message: str) -> None:
+    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _main(argv: list[str]) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    for name in ("main", "input_pipeline", "msd_tagger"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    try:
+        main(argv)
+    except (ValueError, OSError) as error:
+        if os.environ.get("MSD_TAGGER_TRACEBACK"):
+            raise
+        _give_up(str(error))
+    except KeyboardInterrupt:
+        _give_up("interrupted; the same command goes on from here")
+
+
+if __name__ == "__main__":
+    app.run(_main, flags_parser=parse_flags)

@@ -1,0 +1,46 @@
+"""Scores of a split: every clip exactly once, whatever the batch size."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from msd_tagger import metrics
+
+Evaluate = Callable[[list, dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+def evaluate(
+    step: Evaluate, chunks: list, batches: Iterable[dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Runs an evaluation over masked batches.
+
+    Args:
+        step: A mapped `steps.evaluation_step`.
+        chunks: States as the mapped step takes them.
+        batches: Host batches; the last one padded and masked.
+
+    Returns:
+        "scores" `[S, N, K]` float32 and "loss" `[S]`, the mean over clips and tags.
+    """
+    scores, loss_sum = [], 0.0
+    for batch in batches:
+        output = step(chunks, batch)
+        scores.append(output["scores"][:, batch["mask"]])
+        loss_sum = loss_sum + output["loss"].astype(np.float64).sum(1)
+    scores = np.concatenate(scores, axis=1)
+    return {"scores": scores, "loss": loss_sum / (scores.shape[1] * scores.shape[2])}
+
+
+def macro_scores(tags: np.ndarray, scores: np.ndarray) -> dict[str, list]:
+    """Macro ROC-AUC and PR-AUC of each seed, None where it cannot be told.
+
+    Args:
+        tags: Labels `[N, K]`.
+        scores: `[S, N, K]`.
+    """
+    names = ("roc_auc_macro", "pr_auc_macro")
+    per_seed = [
+        metrics.score(tags, of_seed) if np.isfinite(of_seed).all() else {}
+        for of_seed in scores
+    ]
+    return {name: [result.get(name) for result in per_seed] for name in names}

@@ -1,0 +1,189 @@
+"""The run record: what a run leaves behind in its folder."""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "librosa",
+    "tensorflow-cpu",
+    "tensorflow-datasets",
+)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Writes a JSON file whole or not at all."""
+    text = json.dumps(content, indent=1, default=_plain, allow_nan=False)
+    with _replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict:
+    """Reads a JSON file.
+
+    Raises:
+        ValueError: The file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def write_npz(path: Path, **arrays: np.ndarray) -> None:
+    """Writes a compressed NumPy archive whole or not at all."""
+    with _replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+class MetricsFile:
+    """Appends lines to `metrics.jsonl`, dropping those after a resumed step.
+
+    Args:
+        path: The file.
+        step: The step that the run goes on from; later lines will be written again.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        kept = [line for line in read_metrics(path) if line["step"] <= step]
+        with _replacing(path) as temporary:
+            temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
+        self._path = path
+
+    def append(self, **values: object) -> None:
+        """Writes one line."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(_line(values))
+
+
+def read_metrics(path: Path) -> list[dict]:
+    """The lines of `metrics.jsonl`; one that was cut short is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines
+
+
+def start(workdir: Path, config: dict, matter: dict, devices: list[str]) -> None:
+    """Writes configuration and environment into a new or continued run's folder.
+
+    Args:
+        workdir: The run's folder.
+        config: Every key, nested.
+        matter: What the result depends on, flat; a continued run has to have the same.
+        devices: What it runs on.
+
+    Raises:
+        ValueError: The folder holds a run of another configuration.
+    """
+    path = workdir / "config.json"
+    if path.exists():
+        check_same(workdir, read_json(workdir / "matter.json"), matter)
+    elif workdir.exists() and any(workdir.iterdir()):
+        raise ValueError(
+            f"--workdir={workdir} holds files but no run; give an empty or new folder"
+        )
+    write_json(workdir / "matter.json", matter)
+    write_json(path, config)
+    write_json(workdir / "environment.json", environment(devices, sys.argv))
+
+
+def check_same(workdir: Path, before: dict, now: dict) -> None:
+    """Compares what a run's result depends on.
+
+    Raises:
+        ValueError: Names the keys that differ.
+    """
+    now = json.loads(json.dumps(now, default=_plain))
+    differing = [k for k in sorted(before | now) if before.get(k) != now.get(k)]
+    if differing:
+        changes = ", ".join(f"{k}: {before.get(k)} -> {now.get(k)}" for k in differing)
+        raise ValueError(
+            f"--workdir={workdir} holds a run of another configuration ({changes}); "
+            "give another folder, or leave --workdir out to have one named"
+        )
+
+
+def environment(devices: list[str], command: list[str]) -> dict:
+    """Versions, machine, code and command of this process."""
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command": " ".join(command),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "devices": devices,
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident memory of this process so far, on the host."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _line(values: dict) -> str:
+    return json.dumps(values, default=_plain) + "\n"
+
+
+def _plain(value: object) -> object:
+    """What JSON takes for arrays, NumPy numbers and paths."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} does not go into JSON")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of this code, marked when files differ; None outside git."""
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        result = subprocess.run(git, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,175 @@
+"""What a finished run leaves: scores, predictions, weights, statistics."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from msd_tagger import metrics, parallel
+from msd_tagger import preprocessing as pre
+from msd_tagger import train as training
+from msd_tagger.record import peak_memory_bytes, write_json, write_npz
+
+SPLITS = ("train", "valid", "test")
+
+# Clips and bins of the input's statistics (the paper's Figs 6 and 8 take 200 clips).
+INPUT_CLIPS = 200
+INPUT_SEED = 2_000_003
+HISTOGRAM_EDGES = np.linspace(-5, 15, 401)
+
+
+def write_results(
+    config: ConfigDict,
+    data: training.Data,
+    run: training.Run,
+    workdir: Path,
+    baseline: dict | None,
+) -> dict:
+    """Scores the best weights and writes everything but configuration and metrics.
+
+    Args:
+        config: A checked configuration.
+        data: Batches and labels.
+        run: Trained or restored.
+        workdir: The run's folder.
+        baseline: Scores of the linear baseline, if it was computed.
+
+    Returns:
+        The summary, as written.
+    """
+    scores = {}
+    for split in ("valid", "test"):
+        scores[split] = _predict(config, data, run, split, workdir)
+    _write_weights(data, run, workdir)
+    _write_label_stats(data, workdir)
+    _write_input_stats(config, data, run, workdir)
+    summary = {
+        "complete": True,
+        "corpus": {
+            **data.corpus,
+            "counts": {split: data.num_clips(split) for split in SPLITS},
+            "train_clips_used": run.schedule.num_clips,
+        },
+        "tags": list(data.tags),
+        "num_seeds": run.layout.num_seeds,
+        "parameters": num_parameters(run),
+        "batch_size": run.schedule.batch_size,
+        "steps": int(run.state.step[0]),
+        "epochs": run.schedule.epoch(int(run.state.step[0])),
+        "best_step": run.state.best_step,
+        "train_seconds": run.seconds,
+        "clips_per_s": run.clips_per_s,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "scores": scores,
+        "baseline": baseline,
+    }
+    write_json(workdir / "summary.json", summary)
+    return summary
+
+
+def num_parameters(run: training.Run) -> int:
+    """Trainable parameters of one seed."""
+    leaves = jax.tree.leaves(run.state.best.params)
+    return sum(leaf.size for leaf in leaves) // run.layout.num_seeds
+
+
+def _predict(
+    config: ConfigDict,
+    data: training.Data,
+    run: training.Run,
+    split: str,
+    workdir: Path,
+) -> dict:
+    weights = parallel.place(run.state.best, run.layout)
+    found = training.evaluate_split(config, data, run, weights, split)
+    labels = data.labels(split)
+    truth = labels["true_tags"]
+    arrays = {} if truth is None else {"true_tags": truth}
+    write_npz(
+        workdir / f"predictions_{split}.npz",
+        track_id=np.asarray(labels["track_id"]),
+        tags=labels["tags"],
+        scores=found["scores"],
+        tag_names=np.array(data.tags),
+        **arrays,
+    )
+    return metrics.score_all(labels["tags"], found["scores"], truth)
+
+
+def _write_weights(data: training.Data, run: training.Run, workdir: Path) -> None:
+    params = run.state.best.params
+    write_npz(
+        workdir / "label_vectors.npz",
+        kernel=params["tags"]["kernel"],
+        bias=params["tags"]["bias"],
+        tag_names=np.array(data.tags),
+    )
+    write_npz(
+        workdir / "first_layer.npz",
+        kernel=params["conv1_kernel"],
+        bias=params["conv1_bias"],
+        gamma=params["norm1"]["scale"],
+        beta=params["norm1"]["bias"],
+    )
+
+
+def _write_label_stats(data: training.Data, workdir: Path) -> None:
+    arrays = {}
+    for split in SPLITS:
+        tags = data.labels(split)["tags"].astype(np.int64)
+        arrays[f"{split}_counts"] = tags.sum(0)
+        arrays[f"{split}_co_occurrence"] = tags.T @ tags
+        arrays[f"{split}_num_clips"] = np.array(len(tags))
+    write_npz(workdir / "label_stats.npz", tag_names=np.array(data.tags), **arrays)
+
+
+def _write_input_stats(
+    config: ConfigDict, data: training.Data, run: training.Run, workdir: Path
+) -> None:
+    """Histograms of standardised bins, and the mean of each band per weighting."""
+    size = run.schedule.batch_size
+    count = -(-min(INPUT_CLIPS, run.schedule.num_clips) // size)
+    batches = data.train_batches(size, INPUT_SEED, 0, config.train.fraction)
+    clips = [batch["spectrogram"] for batch in islice(batches, count)]
+    arrays = {"histogram_edges": HISTOGRAM_EDGES, "num_clips": np.array(count * size)}
+    for kind in pre.MAGNITUDES:
+        settings = pre.Preprocessing(kind, "bypass", True, 1.0)
+        arrays[f"histogram_{kind}"] = _mean(clips, run, settings, _histogram)
+    for weighting in ("bypass", "a_weighting", "per_frequency"):
+        settings = pre.Preprocessing(
+            config.preprocessing.magnitude, weighting, True, 1.0
+        )
+        arrays[f"band_mean_{weighting}"] = _mean(clips, run, settings, _band_mean)
+    write_npz(
+        workdir / "input_stats.npz",
+        band_centres_hz=data.recipe.band_centres_hz(),
+        **arrays,
+    )
+
+
+def _mean(
+    clips: list[np.ndarray],
+    run: training.Run,
+    settings: pre.Preprocessing,
+    reduce: Callable[[jax.Array], jax.Array],
+) -> np.ndarray:
+    """Mean over batches of what `reduce` makes of a preprocessed one."""
+    preprocess = partial(pre.apply, preprocessing=settings, bands=run.model.bands)
+    step = jax.jit(lambda batch: reduce(preprocess(batch)))
+    return np.mean([np.asarray(step(batch)) for batch in clips], axis=0)
+
+
+def _histogram(x: jax.Array) -> jax.Array:
+    """Share of all bins per interval; the outermost ones take what lies beyond."""
+    inner = jnp.asarray(HISTOGRAM_EDGES[1:-1])
+    at = jnp.searchsorted(inner, x.ravel(), side="right")
+    return jnp.bincount(at, length=len(HISTOGRAM_EDGES) - 1) / x.size
+
+
+def _band_mean(x: jax.Array) -> jax.Array:
+    return x.mean((0, 2))

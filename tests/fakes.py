@@ -1,0 +1,91 @@
+"""Small stand-ins for a prepared corpus, with the batch contract of the real one."""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from configs import default
+
+BANDS, FRAMES = 24, 40
+POOLS = ((2, 4), (3, 5), (2, 2), (2, 1))
+
+
+class FakeRecipe(NamedTuple):
+    shape: tuple[int, int] = (BANDS, FRAMES)
+
+    def a_weighting_db(self):
+        return np.linspace(-20, 1, self.shape[0])
+
+    def band_centres_hz(self):
+        return np.linspace(30, 6000, self.shape[0])
+
+
+class FakeData:
+    """Noise in decibels where each tag raises some bands, so that it can be learnt."""
+
+    def __init__(self, counts=None, num_tags=5, seed=0):
+        random = np.random.default_rng(seed)
+        self.tags = tuple(f"tag {k}" for k in range(num_tags))
+        self.recipe = FakeRecipe()
+        self.corpus = {"name": "fake", "version": "1"}
+        self._splits = {}
+        for split, n in (counts or {"train": 50, "valid": 30, "test": 31}).items():
+            tags = (random.random((n, num_tags)) < 0.4).astype(np.uint8)
+            x = random.normal(-60, 8, (n, BANDS, FRAMES))
+            for k in range(num_tags):
+                x[:, 4 * k : 4 * k + 3] += 6 * tags[:, k, None, None]
+            ids = [f"{split}{i:04d}" for i in range(n)]
+            self._splits[split] = (ids, x.astype(np.float16), tags)
+
+    def num_clips(self, split):
+        return len(self._splits[split][0])
+
+    def labels(self, split):
+        ids, _, tags = self._splits[split]
+        return {"track_id": np.array(ids), "tags": tags, "true_tags": tags.copy()}
+
+    def train_batches(self, batch_size, data_seed, first_step=0, fraction=1.0):
+        n = math.ceil(fraction * self.num_clips("train"))
+        for step in itertools.count(first_step):
+            at = np.arange(step * batch_size, (step + 1) * batch_size)
+            orders = {
+                epoch: np.random.default_rng([data_seed, epoch]).permutation(n)
+                for epoch in set(at // n)
+            }
+            rows = np.array([orders[i // n][i % n] for i in at])
+            yield self._batch("train", rows, batch_size)
+
+    def evaluation_batches(self, split, batch_size, fraction=1.0):
+        n = math.ceil(fraction * self.num_clips(split))
+        for start in range(0, n, batch_size):
+            rows = np.arange(start, min(start + batch_size, n))
+            yield self._batch(split, rows, batch_size)
+
+    def _batch(self, split, rows, size):
+        _, x, tags = self._splits[split]
+        missing = size - len(rows)
+        return {
+            "spectrogram": np.pad(x[rows], ((0, missing), (0, 0), (0, 0))),
+            "tags": np.pad(tags[rows], ((0, missing), (0, 0))),
+            "mask": np.arange(size) < len(rows),
+            "row": np.pad(rows, (0, missing)),
+        }
+
+
+def small_config(**overrides):
+    """A configuration that fits `FakeData`; keys as dotted names."""
+    config = default.get_config()
+    config.model.pools = POOLS
+    config.model.channels = 6
+    config.train.batch_size = 8
+    config.train.max_epochs = 3.0
+    config.train.statistics_clips = 16
+    for key, value in overrides.items():
+        *path, last = key.split("__")
+        node = config
+        for part in path:
+            node = node[part]
+        node[last] = value
+    return config
