@@ -23,17 +23,17 @@ def score(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     """Scores one ranking of clips per tag against binary labels.
 
     Args:
-      labels: 0/1 or bool [N, K].
-      scores: any finite numbers [N, K]; higher means that the tag is more likely.
+        labels: 0/1 or bool [N, K].
+        scores: any finite numbers [N, K]; higher means that the tag is more likely.
 
     Returns:
-      `roc_auc_macro`, `roc_auc_micro`, `pr_auc_macro` and `pr_auc_micro` (float, or
-      None when no tag can be scored), `num_tags_scored` (int), `roc_auc_per_tag` and
-      `pr_auc_per_tag` (lists [K], None where undefined), `positives` (ints [K]). All
-      of it can be written as JSON.
+        `roc_auc_macro`, `roc_auc_micro`, `pr_auc_macro` and `pr_auc_micro` (float, or
+        None when no tag can be scored), `num_tags_scored` (int), `roc_auc_per_tag` and
+        `pr_auc_per_tag` (lists [K], None where undefined), `positives` (ints [K]). All
+        of it can be written as JSON.
 
     Raises:
-      ValueError: if shapes differ, labels are not binary or a score is not finite.
+        ValueError: if shapes differ, labels are not binary or a score is not finite.
 
     >>> labels = np.array([[0, 0], [1, 0], [0, 0], [1, 0]])
     >>> found = score(labels, np.array([[0.1, 0], [0.4, 0], [0.35, 0], [0.8, 0]]))
@@ -65,18 +65,18 @@ def score_all(
     """Scores several seeds against the weak labels and, where known, the true ones.
 
     Args:
-      labels: weak labels, 0/1 [N, K].
-      scores: [S, N, K].
-      true_labels: 0/1 [N, K], or None where the corpus does not know the truth.
+        labels: weak labels, 0/1 [N, K].
+        scores: [S, N, K].
+        true_labels: 0/1 [N, K], or None where the corpus does not know the truth.
 
     Returns:
-      `num_seeds`, `num_clips`, `weak` and `true` (None without true labels). Each of
-      the two holds `per_seed` (a list of what `score` returns) and `mean`, `std`,
-      `min`, `max`: a dict each, from the name of an average to its value over the
-      seeds. `std` divides by S - 1 and is None for a single seed.
+        `num_seeds`, `num_clips`, `weak` and `true` (None without true labels). Each of
+        the two holds `per_seed` (a list of what `score` returns) and `mean`, `std`,
+        `min`, `max`: a dict each, from the name of an average to its value over the
+        seeds. `std` divides by S - 1 and is None for a single seed.
 
     Raises:
-      ValueError: if shapes do not fit or values are not what `score` accepts.
+        ValueError: if shapes do not fit or values are not what `score` accepts.
     """
     scores = np.asarray(scores)
     if scores.ndim != 3:
@@ -98,10 +98,10 @@ def spread(values: Sequence[float | None]) -> dict[str, float | None]:
     """Mean, sample standard deviation, minimum and maximum of one value per seed.
 
     Args:
-      values: one number per seed; None (nothing to score) makes every entry None.
+        values: one number per seed; None (nothing to score) makes every entry None.
 
     Returns:
-      `mean`, `std` (divided by S - 1; None for one value), `min`, `max`.
+        `mean`, `std` (divided by S - 1; None for one value), `min`, `max`.
 
     >>> spread([0.7, 0.8])["mean"], spread([0.7])["std"]
     (0.75, None)

@@ -35,14 +35,14 @@ def band_features(
     lies below -80 dB.
 
     Args:
-      spectrogram: power in dB, any float type [B, M, F].
-      mask: bool [B]; clips where it is False (padding) are dropped. None keeps all.
+        spectrogram: power in dB, any float type [B, M, F].
+        mask: bool [B]; clips where it is False (padding) are dropped. None keeps all.
 
     Returns:
-      float32 [B', 2 * M] for the B' clips kept: M means, then M deviations.
+        float32 [B', 2 * M] for the B' clips kept: M means, then M deviations.
 
     Raises:
-      ValueError: if the spectrogram is not [B, M, F] or the mask does not fit it.
+        ValueError: if the spectrogram is not [B, M, F] or the mask does not fit it.
 
     >>> band_features(np.array([[[-10.0, -30.0], [-200.0, -200.0]]])).tolist()
     [[-10.0, -80.0, 10.0, 0.0]]
@@ -64,10 +64,10 @@ def split_features(batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
     """`band_features` of a whole split, from its evaluation batches.
 
     Args:
-      batches: each with `spectrogram` [B, M, F] and `mask` [B].
+        batches: each with `spectrogram` [B, M, F] and `mask` [B].
 
     Returns:
-      float32 [N, 2 * M], in the order of the batches, without their padding.
+        float32 [N, 2 * M], in the order of the batches, without their padding.
     """
     return np.concatenate(
         [band_features(batch["spectrogram"], batch["mask"]) for batch in batches]
@@ -85,18 +85,18 @@ def evaluate_baseline(
     test split and the true labels select nothing.
 
     Args:
-      features: `train`, `valid` and `test`, each float [N, 2 * M].
-      labels: the same splits, each with `tags` 0/1 [N, K] and `true_tags` 0/1 [N, K]
-        or None.
-      c_grid: values of C to try.
+        features: `train`, `valid` and `test`, each float [N, 2 * M].
+        labels: the same splits, each with `tags` 0/1 [N, K] and `true_tags` 0/1 [N, K]
+            or None.
+        c_grid: values of C to try.
 
     Returns:
-      `name`, `C`, `valid_roc_auc_macro` (from each C, as text, to its value), `scores`
-      (`valid` and `test`, each as `metrics.score_all` gives it for one seed) and
-      `seconds`. All of it can be written as JSON.
+        `name`, `C`, `valid_roc_auc_macro` (from each C, as text, to its value),
+        `scores` (`valid` and `test`, each as `metrics.score_all` gives it for one
+        seed) and `seconds`. All of it can be written as JSON.
 
     Raises:
-      ValueError: if a split's features and labels differ in their number of clips.
+        ValueError: if a split's features and labels differ in their number of clips.
     """
     _check_rows(features, labels)
     start_s = time.perf_counter()
@@ -138,13 +138,13 @@ def fit_and_score(
     training share, 0 or 1, which ranks nothing and costs nothing.
 
     Args:
-      train_features: [N, 2 * M]; standardised by their own mean and deviation.
-      train_labels: 0/1 [N, K].
-      features: splits to score, each [N', 2 * M].
-      c: inverse strength of the L2 penalty.
+        train_features: [N, 2 * M]; standardised by their own mean and deviation.
+        train_labels: 0/1 [N, K].
+        features: splits to score, each [N', 2 * M].
+        c: inverse strength of the L2 penalty.
 
     Returns:
-      For `valid` and `test`, where given: float64 [N', K], the probability of a tag.
+        For `valid` and `test`, where given: float64 [N', K], the probability of a tag.
     """
     scaler = StandardScaler().fit(train_features)
     train = scaler.transform(train_features.astype(np.float64))

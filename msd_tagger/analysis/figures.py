@@ -1,0 +1,226 @@
+"""The figures of a run's report, one function each.
+
+Each takes plain arrays, draws in the colours of the current theme (`style.py`) and
+returns the figure; none reads or writes a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+WEAK, TRUE, OTHER = "C0", "C1", "C2"
+LABEL_NAMES = {"weak": "weak labels", "true": "true labels"}
+LABEL_COLOURS = {"weak": WEAK, "true": TRUE}
+
+# Up to here every seed gets a colour and a name; beyond, seeds are a bundle.
+MAX_NAMED_SEEDS = 6
+
+
+def training_loss(
+    steps: np.ndarray,
+    loss: np.ndarray,
+    valid_steps: np.ndarray,
+    valid_loss: np.ndarray,
+) -> Figure:
+    """Training loss of every seed, and the validation loss of their mean.
+
+    Args:
+        steps: [L].
+        loss: mean binary cross-entropy [L, S].
+        valid_steps: [E].
+        valid_loss: [E, S].
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _canvas("Training loss", "step", "binary cross-entropy")
+    _draw_seeds(axes, steps, loss)
+    if len(valid_steps):
+        mean = _mean_over_seeds(valid_loss)
+        axes.plot(valid_steps, mean, "--", color=_ink(axes), label="validation")
+    _legend(axes)
+    return figure
+
+
+def validation_curve(
+    steps: np.ndarray, values: np.ndarray, best: np.ndarray, average: str
+) -> Figure:
+    """A validation score of every seed, a ring around the parameters it keeps.
+
+    Args:
+        steps: [E].
+        values: the score on the weak labels [E, S].
+        best: the step whose parameters each seed keeps [S]; NaN for none.
+        average: the name of the score, such as `macro ROC-AUC`.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _canvas(f"Validation {average}, weak labels", "step", average)
+    lines = _draw_seeds(axes, steps, values, marker=".")
+    for seed, step in enumerate(best):
+        row = np.flatnonzero(steps == step)
+        if len(row):
+            colour = lines[seed].get_color()
+            point = (step, values[row[0], seed])
+            axes.plot(*point, "o", ms=10, mfc="none", mec=colour, mew=1.6)
+    _legend(axes)
+    return figure
+
+
+def training_speed(steps: np.ndarray, clips_per_s: np.ndarray) -> Figure:
+    """Clips per second over the run, its median dashed.
+
+    Args:
+        steps: [L].
+        clips_per_s: training clips per second of each logged interval [L].
+
+    Returns:
+        The figure.
+    """
+    median = float(np.median(clips_per_s))
+    figure, axes = _canvas(f"Training speed, median {median:.3g}", "step", "clips / s")
+    axes.plot(steps, clips_per_s, color=OTHER)
+    axes.axhline(median, ls="--", lw=1, color=_ink(axes))
+    axes.set_ylim(bottom=0)
+    return figure
+
+
+def scores_overview(
+    network: Mapping[str, Sequence[float]], baseline: Mapping[str, float]
+) -> Figure:
+    """The network's seeds beside the linear baseline, for each kind of labels.
+
+    Args:
+        network: from `weak` and, where known, `true` to the macro ROC-AUC of each seed.
+        baseline: the same kinds to the baseline's; empty without a baseline.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _canvas("", "macro ROC-AUC", "", height=1.0 + 0.5 * len(network))
+    ink = _ink(axes)
+    for row, (kind, values) in enumerate(network.items()):
+        look = {"color": LABEL_COLOURS[kind], "alpha": 0.75}
+        axes.plot(values, np.full(len(values), row), "o", **look)
+        if kind in baseline:
+            axes.plot(baseline[kind], row, "D", mfc="none", mec=ink, ms=7, mew=1.5)
+    axes.set_yticks(range(len(network)), [LABEL_NAMES[kind] for kind in network])
+    axes.set_ylim(len(network) - 0.5, -0.5)
+    axes.margins(x=0.12)
+    handles = [axes.plot([], [], "o", color=ink, label="network, one per seed")[0]]
+    if baseline:
+        look = {"mfc": "none", "mec": ink, "ms": 7, "label": "linear baseline"}
+        handles += axes.plot([], [], "D", **look)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+def auc_per_tag(
+    tags: Sequence[str],
+    auc: Mapping[str, np.ndarray],
+    positives: np.ndarray,
+) -> Figure:
+    """ROC-AUC of every tag, with the number of test clips that carry it.
+
+    Args:
+        tags: K names, in the order to draw, top first.
+        auc: from `weak` and, where known, `true` to the ROC-AUC [K]; NaN where a tag
+            cannot be scored.
+        positives: test clips with the tag, by the weak labels [K].
+
+    Returns:
+        The figure: points on the left, bars on the right.
+    """
+    rows = np.arange(len(tags))
+    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(tags)))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    if len(auc) == 2:
+        left.hlines(rows, auc["weak"], auc["true"], color=_ink(left), lw=0.8, alpha=0.5)
+    for kind, values in auc.items():
+        left.plot(
+            values, rows, "o", ms=5, color=LABEL_COLOURS[kind], label=LABEL_NAMES[kind]
+        )
+    left.axvline(0.5, ls="--", lw=1, color=_ink(left))
+    left.set(xlabel="ROC-AUC (dashed: chance)", ylim=(len(tags) - 0.4, -0.6))
+    left.set_yticks(rows, tags, fontsize=8)
+    left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
+    _draw_counts(right, rows, positives, "positive test clips")
+    return figure
+
+
+def tag_counts(tags: Sequence[str], counts: np.ndarray) -> Figure:
+    """How many training clips carry each tag, the most frequent first.
+
+    Args:
+        tags: K names.
+        counts: training clips with each tag, by the weak labels [K].
+
+    Returns:
+        The figure: bars with their number.
+    """
+    order = np.argsort(-counts, kind="stable")
+    figure = Figure(figsize=(4.8, 0.8 + 0.17 * len(tags)))
+    axes = figure.subplots()
+    axes.set_yticks(range(len(tags)), [tags[k] for k in order], fontsize=8)
+    axes.set_ylim(len(tags) - 0.4, -0.6)
+    _draw_counts(axes, np.arange(len(tags)), counts[order], "training clips")
+    return figure
+
+
+def _canvas(
+    title: str, x_label: str, y_label: str, height: float = 3.0
+) -> tuple[Figure, Axes]:
+    """Returns a figure half a page wide and its axes."""
+    figure = Figure(figsize=(4.8, height))
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=x_label, ylabel=y_label)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    return figure, axes
+
+
+def _ink(axes: Axes) -> str:
+    """Returns the theme's colour of text and lines without a role of their own."""
+    return axes.xaxis.label.get_color()
+
+
+def _draw_seeds(
+    axes: Axes, steps: np.ndarray, values: np.ndarray, **style: object
+) -> list:
+    """Draws one line per seed of `values` [L, S]; many seeds share one colour."""
+    num_seeds = values.shape[1] if values.ndim == 2 else 0
+    named = num_seeds <= MAX_NAMED_SEEDS
+    lines = []
+    for seed in range(num_seeds):
+        look = {"label": f"seed {seed}"} if named else {"color": WEAK, "alpha": 0.35}
+        lines += axes.plot(steps, values[:, seed], **look, **style)
+    if not named:
+        mean = _mean_over_seeds(values)
+        axes.plot(steps, mean, color=TRUE, label="mean of seeds")
+    return lines
+
+
+def _mean_over_seeds(values: np.ndarray) -> np.ndarray:
+    """Returns the mean [L] of the finite ones of [L, S]; NaN where there is none."""
+    return np.ma.masked_invalid(values).mean(axis=1).filled(np.nan)
+
+
+def _draw_counts(axes: Axes, rows: np.ndarray, counts: np.ndarray, label: str) -> None:
+    """Draws horizontal bars of counts with the number at their end."""
+    bars = axes.barh(rows, counts, color=OTHER, height=0.65)
+    axes.bar_label(bars, [str(int(c)) for c in counts], fontsize=7, padding=2)
+    axes.set_xlabel(label)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.margins(x=0.2)
+
+
+def _legend(axes: Axes) -> None:
+    """Adds a legend where there is more than one thing to tell apart."""
+    if len(axes.get_legend_handles_labels()[1]) > 1:
+        axes.legend(fontsize=8)

@@ -1,0 +1,264 @@
+"""The tables and sentences of a run's report, computed from its record."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from msd_tagger import metrics
+from msd_tagger.analysis.run_record import RunRecord
+
+AVERAGE_NAMES = {
+    "roc_auc_macro": "ROC-AUC, macro",
+    "roc_auc_micro": "ROC-AUC, micro",
+    "pr_auc_macro": "PR-AUC, macro",
+    "pr_auc_micro": "PR-AUC, micro",
+}
+ABSENT = "–"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table ready to print.
+
+    Attributes:
+        caption: what it shows.
+        header: names of the columns; the first holds the rows' names.
+        rows: cells as text, as many per row as the header has.
+        strong: rows (by number) to set in bold.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    strong: Sequence[int] = ()
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Prints a score, or a dash where there is none.
+
+    >>> number(0.71234), number(None), number(float("nan"))
+    ('0.7123', '–', '–')
+    """
+    if value is None or not np.isfinite(value):
+        return ABSENT
+    return f"{value:.{digits}f}"
+
+
+def with_spread(mean: float | None, std: float | None, digits: int = 4) -> str:
+    """Prints a mean over seeds with its standard deviation, if there is one.
+
+    >>> with_spread(0.7, 0.0123), with_spread(0.7, None)
+    ('0.7000 ± 0.0123', '0.7000')
+    """
+    spread = "" if std is None else f" ± {number(std, digits)}"
+    return number(mean, digits) + spread
+
+
+def duration(seconds: float | None) -> str:
+    """Prints a time for people.
+
+    >>> duration(42.34), duration(251.3), duration(7512)
+    ('42.3 s', '4 min 11 s', '2 h 5 min')
+    """
+    if seconds is None:
+        return ABSENT
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest_s} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def kinds_of_labels(scores: Mapping[str, Any]) -> list[str]:
+    """Returns `weak` and, where the corpus knows the truth, `true`."""
+    return [kind for kind in ("weak", "true") if scores.get(kind)]
+
+
+def score_table(
+    scores: Mapping[str, Any], baseline: Mapping[str, Any] | None, kind: str
+) -> Table:
+    """Every seed's averages, their mean and deviation, and the baseline's.
+
+    Args:
+        scores: what `metrics.score_all` gave for the network on a split.
+        baseline: the same for the linear baseline, or None.
+        kind: `weak` or `true`.
+
+    Returns:
+        The table, the mean in bold.
+    """
+    of_kind = scores[kind]
+    rows = [
+        [f"seed {seed}", *(number(one[name]) for name in AVERAGE_NAMES)]
+        for seed, one in enumerate(of_kind["per_seed"])
+    ]
+    mean, std = of_kind["mean"], of_kind["std"]
+    if len(rows) > 1:
+        averages = (with_spread(mean[name], std[name]) for name in AVERAGE_NAMES)
+        rows.append(["mean ± deviation", *averages])
+    strong = [len(rows) - 1]
+    if baseline and baseline.get(kind):
+        values = (number(baseline[kind]["mean"][name]) for name in AVERAGE_NAMES)
+        rows.append(["linear baseline", *values])
+    scored = of_kind["per_seed"][0]["num_tags_scored"]
+    num_tags = len(of_kind["per_seed"][0]["positives"])
+    caption = f"Against the {kind} labels; {scored} of {num_tags} tags can be scored."
+    return Table(caption, ("", *AVERAGE_NAMES.values()), rows, strong)
+
+
+def comparison(
+    scores: Mapping[str, Any], baseline: Mapping[str, Any], kind: str
+) -> str:
+    """Says in one sentence which of network and baseline is better, and by how much.
+
+    Args:
+        scores: what `metrics.score_all` gave for the network on the test split.
+        baseline: the same for the linear baseline.
+        kind: `weak` or `true`.
+
+    Returns:
+        The sentence.
+    """
+    network = scores[kind]["mean"]["roc_auc_macro"]
+    linear = baseline[kind]["mean"]["roc_auc_macro"]
+    start = f"Against the {kind} labels "
+    if network is None or linear is None:
+        return f"{start}no tag can be scored."
+    seeds = scores["num_seeds"]
+    who = "the network" if seeds == 1 else f"the network (mean of {seeds} seeds)"
+    gap = round(network, 4) - round(linear, 4)
+    both = f"{number(network)} and {number(linear)} macro ROC-AUC"
+    if abs(gap) < 5e-5:
+        return f"{start}{who} and the linear baseline are level: {both}."
+    verb = "beats" if gap > 0 else "stays below"
+    size = f"{verb} the linear baseline by {abs(gap):.4f}"
+    return f"{start}{who} {size}: {both}.{_against_spread(scores[kind], abs(gap))}"
+
+
+def _against_spread(of_kind: Mapping[str, Any], gap: float) -> str:
+    """Sets a difference against the deviation over seeds, where there is one."""
+    std = of_kind["std"]["roc_auc_macro"]
+    if not std:
+        return ""
+    return f" That is {gap / std:.1f} times the standard deviation over seeds."
+
+
+def tag_values(record: RunRecord, name: str) -> dict[str, np.ndarray]:
+    """Per-tag scores on the test split, averaged over seeds.
+
+    Args:
+        record: the run.
+        name: `roc_auc_per_tag` or `pr_auc_per_tag`.
+
+    Returns:
+        From `weak` and, where known, `true` to float64 [K]; NaN for unscored tags.
+    """
+    scores = record.summary["scores"]["test"]
+    return {
+        kind: np.array(
+            [one[name] for one in scores[kind]["per_seed"]], dtype=np.float64
+        ).mean(axis=0)
+        for kind in kinds_of_labels(scores)
+    }
+
+
+def tag_order(record: RunRecord) -> np.ndarray:
+    """Tags by ROC-AUC, best first, those without a score last.
+
+    The order is the true labels' where the corpus knows them, else the weak ones'.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Indices [K].
+    """
+    values = list(tag_values(record, "roc_auc_per_tag").values())[-1]
+    return np.argsort(-np.nan_to_num(values, nan=-1.0), kind="stable")
+
+
+def tag_table(record: RunRecord) -> Table:
+    """Per-tag scores on the test split, one row per tag, best first."""
+    scores = record.summary["scores"]["test"]
+    kinds = kinds_of_labels(scores)
+    columns: dict[str, Sequence[str]] = {}
+    for kind in kinds:
+        counts = scores[kind]["per_seed"][0]["positives"]
+        columns[f"clips ({kind})"] = [str(count) for count in counts]
+    for name, short in (("roc_auc_per_tag", "ROC-AUC"), ("pr_auc_per_tag", "PR-AUC")):
+        for kind in kinds:
+            columns[f"{short} ({kind})"] = _spreads(scores[kind], name)
+    rows = [
+        [record.summary["tags"][k], *(cells[k] for cells in columns.values())]
+        for k in tag_order(record)
+    ]
+    return Table("Test split, per tag.", ("tag", *columns), rows)
+
+
+def _spreads(of_kind: Mapping[str, Any], name: str) -> list[str]:
+    """Prints mean and deviation over seeds of one per-tag score, for each tag."""
+    per_tag = zip(*(one[name] for one in of_kind["per_seed"]), strict=True)
+    found = [metrics.spread(values) for values in per_tag]
+    return [with_spread(one["mean"], one["std"], digits=3) for one in found]
+
+
+def pair_table(
+    tags: Sequence[str], counts: np.ndarray, co_occurrence: np.ndarray, num_rows: int
+) -> Table:
+    """The pairs of tags that share most clips, relative to the first tag.
+
+    Normalised co-occurrence is C(i, j) = #(i and j) / #i (the paper's Eq. 1).
+
+    Args:
+        tags: K names.
+        counts: clips with each tag [K].
+        co_occurrence: clips with both tags [K, K].
+        num_rows: how many pairs to list.
+
+    Returns:
+        The table, highest C(i, j) first.
+    """
+    share = co_occurrence / np.maximum(counts, 1)[:, None]
+    np.fill_diagonal(share, -1)
+    best = np.argsort(-share, axis=None, kind="stable")[:num_rows]
+    pairs = [divmod(int(index), len(tags)) for index in best]
+    rows = [
+        [f"{tags[i]} → {tags[j]}", f"{share[i, j]:.2f}", f"{int(co_occurrence[i, j])}"]
+        for i, j in pairs
+        if i != j
+    ]
+    return Table("Highest co-occurrence", ("tags i → j", "C(i, j)", "clips"), rows)
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turns nested keys into dotted ones.
+
+    >>> flatten({"train": {"steps": 5}, "num_seeds": 1})
+    {'train.steps': 5, 'num_seeds': 1}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        inner = isinstance(value, Mapping) and value
+        flat |= flatten(value, f"{prefix}{key}.") if inner else {prefix + key: value}
+    return flat
+
+
+def config_table(record: RunRecord) -> Table:
+    """Every configuration key; those that differ from their default are bold."""
+    config = flatten(record.config)
+    if record.config_default is None:
+        rows = [[key, str(value)] for key, value in config.items()]
+        return Table("All keys.", ("key", "value"), rows)
+    default = flatten(record.config_default)
+    rows = [
+        [key, str(value), str(default.get(key, ABSENT))]
+        for key, value in config.items()
+    ]
+    strong = [row for row, (_, value, usual) in enumerate(rows) if value != usual]
+    caption = "All keys; bold where the value is not the default."
+    return Table(caption, ("key", "value", "default"), rows, strong)
