@@ -1,0 +1,117 @@
+"""Corpora: where clips, their audio and their tags come from.
+
+Every corpus becomes the same `Corpus`; what follows (shards, batches, statistics) does
+not know which one it was.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """One excerpt of audio and its tags.
+
+    Attributes:
+        track_id: unique within the corpus.
+        split: one of `SPLITS`.
+        path: the audio file.
+        tags: uint8 [K], 1 where listeners gave the tag (the weak labels).
+        true_tags: uint8 [K], 1 where the tag holds, or None where nobody knows.
+        start_s: where the clip starts in its file; None leaves it to `clip.offset`.
+        artist: name of the artist, or None.
+    """
+
+    track_id: str
+    split: str
+    path: Path
+    tags: np.ndarray
+    true_tags: np.ndarray | None = None
+    start_s: float | None = None
+    artist: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Clips with one vocabulary of K tags.
+
+    Attributes:
+        name: short name; part of the path of the shards.
+        version: what the clips and labels are a version of, for the record of a run.
+        audio_dir: directory that the paths in the ledger are relative to.
+        tags: names of the K tags, in the order of the label vectors.
+        clips: all clips, in any order.
+        rejected: (track_id, path, reason) of rows that became no clip.
+    """
+
+    name: str
+    version: str
+    audio_dir: Path
+    tags: tuple[str, ...]
+    clips: list[Clip]
+    rejected: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
+
+    @property
+    def has_true_tags(self) -> bool:
+        """Whether the corpus knows the truth about its clips."""
+        return all(clip.true_tags is not None for clip in self.clips)
+
+
+def load_corpus(
+    config: Mapping[str, Any], data_dir: Path | str, num_workers: int = 0
+) -> Corpus:
+    """Loads the corpus that `config.corpus` names; makes it first where it can.
+
+    Args:
+        config: the keys of `config.corpus`.
+        data_dir: where corpora that are made here are kept.
+        num_workers: processes for making one; 0 for one per core.
+
+    Raises:
+        ValueError: no such corpus, or its files are not what they should be.
+    """
+    name = config["name"]
+    if name not in _LOADERS:
+        raise ValueError(f"corpus.name is {name!r}; allowed are {', '.join(_LOADERS)}")
+    return _LOADERS[name](config, Path(data_dir), num_workers)
+
+
+def _load_folder(config: Mapping[str, Any], data_dir: Path, num_workers: int) -> Corpus:
+    from input_pipeline.corpora import folder
+
+    if not config["audio_dir"]:
+        raise ValueError(
+            "corpus.audio_dir is empty; give the directory that holds tags.csv and "
+            "its audio files: --config.corpus.audio_dir=…"
+        )
+    return folder.load(config["audio_dir"])
+
+
+def _load_synthetic(
+    config: Mapping[str, Any], data_dir: Path, num_workers: int
+) -> Corpus:
+    from input_pipeline.corpora import folder, synthetic
+
+    options = {
+        "num_clips": config["num_clips"],
+        "seed": config["seed"],
+        "tagability_exponent": config["tagability_exponent"],
+    }
+    name = f"synthetic-v{synthetic.VERSION}-" + "-".join(
+        f"{key.replace('_', '')}{value}" for key, value in options.items()
+    )
+    directory = data_dir / name
+    synthetic.write_corpus(directory, num_workers=num_workers, **options)
+    return folder.load(directory, name="synthetic", version=name)
+
+
+_LOADERS: dict[str, Callable[[Mapping[str, Any], Path, int], Corpus]] = {
+    "synthetic": _load_synthetic,
+    "folder": _load_folder,
+}

@@ -1,0 +1,243 @@
+"""The folder corpus: any directory of audio files with one `tags.csv`.
+
+`tags.csv` is comma-separated UTF-8 with a header. Columns, in any order:
+
+    track_id   unique name of the clip
+    path       audio file, relative to the directory
+    tags       tags of the clip, separated by "|"; may be empty
+    split      train, valid or test. Without the column: by hash, 80/10/10
+    artist     optional; without a split column, one artist is in one split only
+    start_s    optional; where the clip starts in its file (several excerpts of a track)
+    true_tags  optional; like tags, where the truth is known
+
+An optional `tags.txt` beside it, one tag a line, fixes the vocabulary and its order.
+Without it the vocabulary is every tag of the column, the most frequent first.
+"""
+
+import csv
+import hashlib
+import math
+import posixpath
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from input_pipeline.corpora import SPLITS, Clip, Corpus
+
+REQUIRED = ("track_id", "path", "tags")
+OPTIONAL = ("split", "artist", "start_s", "true_tags")
+_SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
+
+
+def load(
+    directory: Path | str, name: str | None = None, version: str | None = None
+) -> Corpus:
+    """Reads `tags.csv`; the audio files themselves are not looked at.
+
+    Args:
+        directory: holds `tags.csv` and, anywhere below it, the audio files. Links are
+            followed; paths that leave the directory by name are refused.
+        name: the corpus's short name; by default that of the directory.
+        version: by default a digest of `tags.csv`.
+
+    Raises:
+        ValueError: names the file, the row, what was found and what is allowed. A later
+            row with the id of an earlier one is no error but `rejected`.
+    """
+    directory = Path(directory).absolute()
+    table = directory / "tags.csv"
+    rows = list(_read_rows(table))
+    if not rows:
+        raise ValueError(f"{table} has a header but no rows; add one row per clip")
+    tags = _vocabulary(directory, rows)
+    clips, rejected = _clips(directory, rows, tags)
+    digest = hashlib.sha256(table.read_bytes()).hexdigest()[:8]
+    return Corpus(
+        name=name or _short_name(directory.name),
+        version=version or f"{directory.name}-{digest}",
+        audio_dir=directory,
+        tags=tags,
+        clips=clips,
+        rejected=rejected,
+    )
+
+
+def split_of(key: str) -> str:
+    """Split by hash: 80 % train, 10 % valid, 10 % test, the same on every machine.
+
+    >>> [split_of(key) for key in ("Nina Simone", "Can", "Neu!")]
+    ['train', 'train', 'train']
+    """
+    digest = hashlib.sha256(key.encode()).digest()
+    share = int.from_bytes(digest[:8], "big") / 2**64
+    return next(split for split, upto in _SPLIT_SHARES if share < upto)
+
+
+class _Row(dict):
+    """One row of the table: column to text. Knows where it stands, for messages."""
+
+    def __init__(self, values: dict[str, str], where: str) -> None:
+        super().__init__(values)
+        self.where = where
+
+    def tags(self, column: str) -> list[str]:
+        return [tag.strip() for tag in self[column].split("|") if tag.strip()]
+
+
+def _read_rows(table: Path) -> Iterator[_Row]:
+    try:
+        # utf-8-sig: spreadsheets write a byte order mark.
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [column.strip() for column in next(reader, [])]
+            _check_header(table, header)
+            for values in reader:
+                if values:
+                    yield _row(f"{table}, line {reader.line_num}", header, values)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{table} does not exist; a folder corpus needs it, with the columns "
+            f"{', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}"
+        ) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{table} cannot be read as comma-separated UTF-8 text: {error}"
+        ) from error
+
+
+def _check_header(table: Path, header: list[str]) -> None:
+    missing = [column for column in REQUIRED if column not in header]
+    unknown = [column for column in header if column not in REQUIRED + OPTIONAL]
+    repeated = [column for column, count in Counter(header).items() if count > 1]
+    if missing or unknown or repeated:
+        raise ValueError(
+            f"{table}: missing columns {missing}, unknown columns {unknown}, repeated "
+            f"columns {repeated}; needed are {', '.join(REQUIRED)}, allowed beside "
+            f"them {', '.join(OPTIONAL)}"
+        )
+
+
+def _row(where: str, header: list[str], values: list[str]) -> _Row:
+    if len(values) != len(header):
+        raise ValueError(
+            f"{where}: {len(values)} values for {len(header)} columns; quote values "
+            "that contain a comma"
+        )
+    row = _Row(dict(zip(header, map(str.strip, values), strict=True)), where)
+    if not row["track_id"]:
+        raise ValueError(f"{where}: the track_id is empty; give every clip an id")
+    return row
+
+
+def _vocabulary(directory: Path, rows: list[_Row]) -> tuple[str, ...]:
+    listed = directory / "tags.txt"
+    if listed.exists():
+        return _read_vocabulary(listed)
+    counts = Counter(tag for row in rows for tag in set(row.tags("tags")))
+    if not counts:
+        raise ValueError(
+            f"{directory / 'tags.csv'}: no row has a tag; fill the column `tags`, "
+            "several tags separated by |"
+        )
+    return tuple(sorted(counts, key=lambda tag: (-counts[tag], tag)))
+
+
+def _read_vocabulary(listed: Path) -> tuple[str, ...]:
+    try:
+        lines = listed.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{listed} cannot be read as UTF-8 text: {error}") from error
+    tags = tuple(line.strip() for line in lines if line.strip())
+    repeated = [tag for tag, count in Counter(tags).items() if count > 1]
+    if not tags or repeated:
+        raise ValueError(
+            f"{listed}: {len(tags)} tags, repeated: {repeated}; it must list every "
+            "tag once, one a line"
+        )
+    return tags
+
+
+def _clips(
+    directory: Path, rows: list[_Row], tags: tuple[str, ...]
+) -> tuple[list[Clip], list[tuple[str, str, str]]]:
+    clips: dict[str, Clip] = {}
+    rejected = []
+    columns = {tag: column for column, tag in enumerate(tags)}
+    for row in rows:
+        clip = _clip(directory, row, columns)
+        if clip.track_id in clips:
+            rejected.append((clip.track_id, row["path"], "duplicate id"))
+        else:
+            clips[clip.track_id] = clip
+    return list(clips.values()), rejected
+
+
+def _clip(directory: Path, row: _Row, columns: dict[str, int]) -> Clip:
+    artist = row.get("artist") or None
+    return Clip(
+        track_id=row["track_id"],
+        split=_split(row, artist),
+        path=_path(directory, row),
+        tags=_label_vector(row, "tags", columns),
+        true_tags=(
+            _label_vector(row, "true_tags", columns) if "true_tags" in row else None
+        ),
+        start_s=_start_s(row),
+        artist=artist,
+    )
+
+
+def _split(row: _Row, artist: str | None) -> str:
+    if "split" not in row:
+        return split_of(artist or row["track_id"])
+    if row["split"] not in SPLITS:
+        raise ValueError(
+            f"{row.where}: split is {row['split']!r}; allowed are {', '.join(SPLITS)}"
+        )
+    return row["split"]
+
+
+def _path(directory: Path, row: _Row) -> Path:
+    path = posixpath.normpath(row["path"].replace("\\", "/"))
+    leaves = posixpath.isabs(path) or path.split("/")[0] == ".."
+    if not row["path"] or leaves or "\0" in path:
+        raise ValueError(
+            f"{row.where}: the path {row['path']!r} is not inside of {directory}; "
+            "give paths relative to it (links inside of it are followed)"
+        )
+    return directory / path
+
+
+def _label_vector(row: _Row, column: str, columns: dict[str, int]) -> np.ndarray:
+    vector = np.zeros(len(columns), np.uint8)
+    for tag in row.tags(column):
+        if tag not in columns:
+            raise ValueError(
+                f"{row.where}: the tag {tag!r} in column {column!r} is not in the "
+                f"vocabulary of {len(columns)} tags; add it to tags.txt or leave it out"
+            )
+        vector[columns[tag]] = 1
+    return vector
+
+
+def _start_s(row: _Row) -> float | None:
+    text = row.get("start_s", "")
+    if not text:
+        return None
+    try:
+        start_s = float(text)
+    except ValueError:
+        start_s = math.nan
+    if not (math.isfinite(start_s) and start_s >= 0):
+        raise ValueError(
+            f"{row.where}: start_s is {text!r}; it must be seconds from 0, or empty"
+        )
+    return start_s
+
+
+def _short_name(name: str) -> str:
+    """Keeps what is safe in a file name."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+    return kept.strip(".") or "folder"
