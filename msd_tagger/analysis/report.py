@@ -50,18 +50,25 @@ def write_report(workdir: Path | str) -> Path:
         RunRecordError: if a required file is missing or unreadable; it names the file.
     """
     record = read_run_record(workdir)
-    illustrations = {one.name: one for one in _illustrations(record)}
     folder = record.workdir / "figures"
     folder.mkdir(exist_ok=True)
-    for name, illustration in illustrations.items():
-        style.save_figure(illustration.draw, folder / name)
+    drawings = {one.name: _draw(one, folder) for one in _illustrations(record)}
     page = record.workdir / "report.html"
-    page.write_text(render(record, illustrations), encoding="utf-8")
+    page.write_text(render(record, drawings), encoding="utf-8")
     return page
 
 
-def render(record: RunRecord, illustrations: dict[str, Illustration]) -> str:
-    """Returns the HTML of a report, its figures inside."""
+def render(record: RunRecord, drawings: dict[str, dict[str, str]]) -> str:
+    """Returns the HTML of a report.
+
+    Args:
+        record: the run.
+        drawings: from a figure's name to its `light` and `dark` drawing, as data URIs,
+            and its `alt` text.
+
+    Returns:
+        The page.
+    """
     folder = Path(__file__).parent / "templates"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -79,16 +86,18 @@ def render(record: RunRecord, illustrations: dict[str, Illustration]) -> str:
         label_stats=_label_stats(record),
         config_table=tables.config_table(record),
         environment=tables.flatten(record.environment),
-        figures={name: _embed(one) for name, one in illustrations.items()},
+        figures=drawings,
     )
 
 
-def _embed(illustration: Illustration) -> dict[str, str]:
-    """Returns a figure's light and dark drawing and its description."""
-    uris = {
-        theme: style.svg_data_uri(illustration.draw, theme) for theme in style.THEMES
+def _draw(illustration: Illustration, folder: Path) -> dict[str, str]:
+    """Writes a figure's files and returns what the page needs of it."""
+    light = style.save_figure(illustration.draw, folder / illustration.name)
+    return {
+        "light": style.data_uri(light),
+        "dark": style.data_uri(style.svg(illustration.draw, "dark")),
+        "alt": illustration.alt,
     }
-    return {**uris, "alt": illustration.alt}
 
 
 def _illustrations(record: RunRecord) -> list[Illustration]:
@@ -206,6 +215,8 @@ def _corpus(record: RunRecord) -> dict[str, Any]:
         "version": corpus.get("version"),
         "note": corpus.get("note"),
         "counts": [(s, counts[s]) for s in ("train", "valid", "test") if s in counts],
+        "clips_used": corpus.get("train_clips_used", counts.get("train")),
+        "clips": counts.get("train"),
         "synthetic": corpus["name"].startswith("synthetic"),
     }
 

@@ -56,26 +56,40 @@ THEMES = {
 }
 
 
-def svg_data_uri(draw: Callable[[], Figure], theme: str) -> str:
-    """Draws a figure and returns it as text for an `src` attribute.
+def svg(draw: Callable[[], Figure], theme: str) -> bytes:
+    """Draws a figure as SVG, the same bytes for the same figure.
 
     Args:
         draw: draws and returns the figure, in the colours of the current theme.
         theme: `light` or `dark`.
 
     Returns:
-        A `data:image/svg+xml` URI.
+        The file's content.
     """
     buffer = io.BytesIO()
     with matplotlib.rc_context(THEMES[theme]):
         draw().savefig(buffer, format="svg", metadata={"Date": None})
-    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()
+
+
+def data_uri(content: bytes) -> str:
+    """Returns an SVG file as text for an `src` attribute.
+
+    >>> data_uri(b"<svg/>")
+    'data:image/svg+xml;base64,PHN2Zy8+'
+    """
+    encoded = base64.b64encode(content).decode("ascii")
     return f"data:image/svg+xml;base64,{encoded}"
 
 
-def save_figure(draw: Callable[[], Figure], stem: Path) -> None:
-    """Writes `<stem>.png` (200 dots an inch) and `<stem>.svg`, in the light theme."""
+def save_figure(draw: Callable[[], Figure], stem: Path) -> bytes:
+    """Writes `<stem>.png` (200 dots an inch) and `<stem>.svg`, in the light theme.
+
+    Returns:
+        The SVG file's content.
+    """
     with matplotlib.rc_context(THEMES["light"]):
-        figure = draw()
-        figure.savefig(stem.with_suffix(".png"), dpi=200)
-        figure.savefig(stem.with_suffix(".svg"), metadata={"Date": None})
+        draw().savefig(stem.with_suffix(".png"), dpi=200)
+    content = svg(draw, "light")
+    stem.with_suffix(".svg").write_bytes(content)
+    return content

@@ -112,6 +112,12 @@ def test_a_run_that_could_score_nothing(tmp_path):
     assert "Against the weak labels no tag can be scored." in text
 
 
+def test_a_share_of_the_training_clips_is_named(tmp_path):
+    corpus = {"name": "mine", "counts": {"train": 4000}, "train_clips_used": 80}
+    page = write_report(write_record(tmp_path, num_tags=4, corpus=corpus))
+    assert "4,000 train · trained on 80 of them" in read(page)[1]
+
+
 def test_a_report_can_be_written_again(tmp_path):
     workdir = write_record(tmp_path, num_tags=4)
     first = write_report(workdir).read_bytes()
