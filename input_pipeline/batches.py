@@ -8,9 +8,7 @@ number of reading threads change anything. `tf.data` fetches ahead of the consum
 
 import dataclasses
 import functools
-import hashlib
 import json
-import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import records
+from input_pipeline import order, records
 from input_pipeline.corpora import SPLITS
 from input_pipeline.recipe import Recipe
 from input_pipeline.shards import DATASET
@@ -157,15 +155,7 @@ class ShardedSplits:
         Raises:
             ValueError: the fraction is not above 0 and at most 1.
         """
-        if not 0 < fraction <= 1:
-            raise ValueError(
-                f"train.fraction is {fraction}; it must be above 0 and at most 1"
-            )
-        ids = self._split(split).track_id
-        # Rounded first: 0.07 * 100 is 7.000000000000001 in floating point.
-        size = math.ceil(round(fraction * len(ids), 6))
-        hashes = [hashlib.sha256(track_id.encode()).digest() for track_id in ids]
-        return np.sort(np.array(sorted(range(len(ids)), key=hashes.__getitem__)[:size]))
+        return order.nested_subset(self._split(split).track_id, fraction)
 
     def train_batches(
         self,
@@ -198,8 +188,11 @@ class ShardedSplits:
         """
         _check_batch_size(batch_size)
         split, members = self._split("train"), self.subset("train", fraction)
-        order = functools.partial(_rows_of_step, members, batch_size, data_seed, rows)
-        return self._stream(split, order, first_step, np.iinfo(np.int64).max)
+
+        def rows_of_step(step: int) -> np.ndarray:
+            return order.rows_of_step(members, batch_size, data_seed, step)[rows]
+
+        return self._stream(split, rows_of_step, first_step, np.iinfo(np.int64).max)
 
     def evaluation_batches(
         self, split: str, batch_size: int, fraction: float = 1.0
@@ -280,33 +273,6 @@ _DTYPES = {
 }
 
 
-def permutation(num_rows: int, data_seed: int, epoch: int) -> np.ndarray:
-    """Order of an epoch: int64 [num_rows], the same with every version of NumPy.
-
-    Sorting raw bits of PCG64, which NumPy guarantees; its `permutation` it does not.
-    """
-    bits = np.random.PCG64(np.random.SeedSequence([data_seed, epoch]))
-    return np.argsort(bits.random_raw(num_rows), kind="stable")
-
-
-@functools.lru_cache(maxsize=4)
-def _cached_permutation(num_rows: int, data_seed: int, epoch: int) -> np.ndarray:
-    return permutation(num_rows, data_seed, epoch)
-
-
-def _rows_of_step(
-    members: np.ndarray, batch_size: int, data_seed: int, wanted: slice, step: int
-) -> np.ndarray:
-    places = np.arange(step * batch_size, (step + 1) * batch_size)[wanted]
-    epochs, within = np.divmod(places, len(members))
-    rows = np.empty_like(places)
-    for epoch in np.unique(epochs):
-        here = epochs == epoch
-        order = _cached_permutation(len(members), data_seed, int(epoch))
-        rows[here] = members[order[within[here]]]
-    return rows
-
-
 def _gather(split: _Split, recipe: Recipe, rows: np.ndarray) -> Batch:
     """Copies records into one array, each straight from the page cache."""
     mask = rows >= 0
@@ -353,6 +319,8 @@ def _opener() -> Callable[[Path], _File]:
 @functools.cache
 def _tensorflow() -> Any:
     """Imports TensorFlow, with the accelerators left to JAX."""
+    # What it logs while it starts is of no use to a reader; errors are exceptions.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
     for kind in ("GPU", "TPU"):

@@ -12,9 +12,7 @@ Both digests are part of the path: another clip list or recipe is another folder
 """
 
 import contextlib
-import csv
 import hashlib
-import io
 import json
 import multiprocessing
 import os
@@ -22,18 +20,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent import futures
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
-from input_pipeline import shards
+from input_pipeline import catalogue, shards
 from input_pipeline.corpora import SPLITS, Clip, Corpus
 from input_pipeline.recipe import Recipe
-
-COMPLETE = "corpus.json"
 
 
 def prepare(
@@ -68,16 +62,17 @@ def prepare(
     """
     _check_recipes(recipes)
     directories = shard_directories(corpus, recipes, data_dir)
-    missing = {r: d for r, d in directories.items() if not is_complete(d)}
+    missing = {r: d for r, d in directories.items() if not catalogue.is_complete(d)}
     if missing:
-        _check_splits(Counter(clip.split for clip in corpus.clips), corpus.audio_dir)
+        counts = Counter(clip.split for clip in corpus.clips)
+        catalogue.check_splits(counts, corpus.audio_dir)
         tasks = plan(corpus, clips_per_shard)
         with _clear_errors(data_dir):
             _write_missing_shards(tasks, missing, num_workers or os.cpu_count() or 1)
             for recipe, directory in missing.items():
-                _complete(directory, recipe, corpus, tasks, max_bad_share)
+                catalogue.complete(directory, recipe, corpus, tasks, max_bad_share)
     for directory in directories.values():
-        _report(directory, max_bad_share)
+        catalogue.report(directory, max_bad_share)
     return {recipe.kind: directory for recipe, directory in directories.items()}
 
 
@@ -132,13 +127,6 @@ def plan(corpus: Corpus, clips_per_shard: int) -> list[shards.ShardTask]:
     return tasks
 
 
-def is_complete(directory: Path) -> bool:
-    """Whether a set is whole and, where TFDS is installed, registered with it."""
-    has_tfds = find_spec("tensorflow_datasets") is not None
-    registered = (directory / "dataset_info.json").exists()
-    return (directory / COMPLETE).exists() and (registered or not has_tfds)
-
-
 def _check_recipes(recipes: Sequence[Recipe]) -> None:
     kinds = [recipe.kind for recipe in recipes]
     clips = {(r.sample_rate_hz, r.duration_s, r.offset) for r in recipes}
@@ -149,19 +137,14 @@ def _check_recipes(recipes: Sequence[Recipe]) -> None:
         )
 
 
-def _check_splits(counts: Counter, where: Path) -> None:
-    empty = [split for split in SPLITS if not counts[split]]
-    if empty:
-        raise ValueError(
-            f"no clips in {', '.join(empty)} (clips per split: {dict(counts)}); see "
-            f"{where}. Assign clips to all of {', '.join(SPLITS)}, in the split column "
-            "if the corpus has few clips or artists"
-        )
-
-
-def _row(clip: Clip, audio_dir: Path) -> tuple:
-    path = _relative(clip.path, audio_dir)
-    return clip.track_id, str(clip.path), path, clip.start_s, _labels(clip)
+def _row(clip: Clip, audio_dir: Path) -> shards.ClipRow:
+    return shards.ClipRow(
+        track_id=clip.track_id,
+        path=str(clip.path),
+        relative_path=_relative(clip.path, audio_dir),
+        start_s=clip.start_s,
+        labels=_labels(clip),
+    )
 
 
 def _labels(clip: Clip) -> dict[str, bytes]:
@@ -182,8 +165,9 @@ def _clear_errors(data_dir: Path | str) -> Iterator[None]:
         yield
     except futures.process.BrokenProcessPool as error:
         raise ValueError(
-            "a worker process died, most often for lack of memory; finished shards "
-            "stay. Run the same command again, with a smaller prepare.num_workers"
+            "a worker process died, for lack of memory or because a file crashed its "
+            "decoder; finished shards stay. Run the same command again, with a smaller "
+            "prepare.num_workers if memory was short"
         ) from error
     except OSError as error:
         raise ValueError(
@@ -273,182 +257,3 @@ def _one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _complete(
-    directory: Path,
-    recipe: Recipe,
-    corpus: Corpus,
-    tasks: list[shards.ShardTask],
-    max_bad_share: float,
-) -> None:
-    """Writes everything but the shards, the mark of completeness last."""
-    if not (directory / COMPLETE).exists():
-        parts = {task: shards.read_part(directory, task) for task in tasks}
-        ledger = [(*row, "") for row in corpus.rejected]
-        for part in parts.values():
-            ledger += [tuple(row) for row in part["rejected"]]
-        _write(directory / "ledger.csv", _csv(ledger))
-        counts = _counts(corpus, parts, ledger)
-        _check_bad_share(counts, max_bad_share, directory / "ledger.csv")
-        _check_splits(Counter(counts["num_clips"]), directory / "ledger.csv")
-        _remove_strangers(directory, tasks)
-        _write(directory / "recipe.json", recipe.to_json() + "\n")
-        _write(directory / "tags.txt", "".join(f"{tag}\n" for tag in corpus.tags))
-        with shards.replacing(directory / "index.npz") as file:
-            np.savez(file, **_index(corpus, parts))
-    else:
-        counts = json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
-    if find_spec("tensorflow_datasets") is not None:
-        _register(directory, recipe, counts)
-    _write(directory / COMPLETE, json.dumps(counts, indent=2) + "\n")
-    _remove_parts(directory)
-
-
-def _counts(corpus: Corpus, parts: dict, ledger: list[tuple]) -> dict[str, Any]:
-    lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
-    sizes: dict[str, int] = dict.fromkeys(SPLITS, 0)
-    for task, part in parts.items():
-        lengths[task.split].append(len(part["track_id"]))
-        sizes[task.split] += part["size_bytes"]
-    return {
-        "name": corpus.name,
-        "version": corpus.version,
-        "num_clips": {split: sum(lengths[split]) for split in SPLITS},
-        "left_out": dict(sorted(Counter(row[2] for row in ledger).items())),
-        "num_tags": len(corpus.tags),
-        "has_true_tags": corpus.has_true_tags,
-        "shard_lengths": lengths,
-        "size_bytes": sizes,
-    }
-
-
-def _check_bad_share(
-    counts: dict[str, Any], max_bad_share: float, ledger: Path
-) -> None:
-    num_bad = sum(counts["left_out"].values())
-    num_all = num_bad + sum(counts["num_clips"].values())
-    if num_bad > max_bad_share * num_all:
-        raise ValueError(
-            f"{num_bad} of {num_all} clips ({num_bad / num_all:.1%}) had to be left "
-            f"out ({_reasons(counts)}), more than prepare.max_bad_share="
-            f"{max_bad_share:g} allows; see {ledger}. Mend the files, or raise "
-            "prepare.max_bad_share"
-        )
-
-
-def _reasons(counts: dict[str, Any]) -> str:
-    return ", ".join(f"{count} {why}" for why, count in counts["left_out"].items())
-
-
-def _report(directory: Path, max_bad_share: float) -> None:
-    counts = json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
-    _check_bad_share(counts, max_bad_share, directory / "ledger.csv")
-    num_clips = sum(counts["num_clips"].values())
-    num_shards = sum(map(len, counts["shard_lengths"].values()))
-    num_bad = sum(counts["left_out"].values())
-    why = f" ({_reasons(counts)}), see ledger.csv" if num_bad else ""
-    print(
-        f"{num_clips} clips in {num_shards} shards, {num_bad} left out{why}: "
-        f"{directory}"
-    )
-
-
-def _index(corpus: Corpus, parts: dict) -> dict[str, np.ndarray]:
-    """Arrays of index.npz; rows of a split are in the order of their track ids.
-
-    Per split: track_id [N] text, shard int32 [N], offset int64 [N] of the spectrogram
-    in its file, tags uint8 [N, K], true_tags uint8 [N, K] if known, and the size of
-    every file, shard_bytes.
-    """
-    labels = {clip.track_id: clip for clip in corpus.clips}
-    index: dict[str, np.ndarray] = {}
-    for split in SPLITS:
-        rows = [
-            (track_id, task.index, offset)
-            for task, part in parts.items()
-            if task.split == split
-            for track_id, offset in zip(part["track_id"], part["offset"], strict=True)
-        ]
-        ids, numbers, offsets = zip(*rows, strict=True)
-        index[f"{split}_track_id"] = np.array(ids)
-        index[f"{split}_shard"] = np.array(numbers, np.int32)
-        index[f"{split}_offset"] = np.array(offsets, np.int64)
-        index[f"{split}_tags"] = np.stack([labels[i].tags for i in ids])
-        if corpus.has_true_tags:
-            true_tags = np.stack([labels[i].true_tags for i in ids])
-            index[f"{split}_true_tags"] = true_tags
-        index[f"{split}_shard_bytes"] = np.array(
-            [part["size_bytes"] for task, part in parts.items() if task.split == split]
-        )
-    return index
-
-
-def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
-    """Writes features.json and dataset_info.json.
-
-    TFDS's own builder writes a data set in one piece and cannot resume; this call
-    declares files that are already there.
-    """
-    import tensorflow_datasets as tfds
-
-    as_bytes = tfds.features.Encoding.BYTES
-    tags = tfds.features.Tensor(
-        shape=(counts["num_tags"],), dtype=np.uint8, encoding=as_bytes
-    )
-    features = {
-        "track_id": tfds.features.Text(),
-        "spectrogram": tfds.features.Tensor(
-            shape=recipe.shape, dtype=np.float16, encoding=as_bytes
-        ),
-        "tags": tags,
-    }
-    if counts["has_true_tags"]:
-        features["true_tags"] = tags
-    template = tfds.core.ShardedFileTemplate(
-        data_dir=directory, dataset_name=shards.DATASET, filetype_suffix="tfrecord"
-    )
-    tfds.folder_dataset.write_metadata(
-        data_dir=directory,
-        features=features,
-        split_infos=[
-            tfds.core.SplitInfo(
-                name=split,
-                shard_lengths=lengths,
-                num_bytes=counts["size_bytes"][split],
-                filename_template=template.replace(split=split),
-            )
-            for split, lengths in counts["shard_lengths"].items()
-        ],
-        version=f"{recipe.version}.0.0",
-        description=f"{counts['name']} {counts['version']}, {recipe.to_json()}",
-        check_data=False,
-    )
-
-
-def _remove_strangers(directory: Path, tasks: list[shards.ShardTask]) -> None:
-    """Removes shards of another `clips_per_shard`: TFDS would trip over them."""
-    planned = {task.file_name for task in tasks}
-    for path in directory.glob(f"{shards.DATASET}-*.tfrecord-*"):
-        if path.name not in planned:
-            path.unlink(missing_ok=True)
-
-
-def _remove_parts(directory: Path) -> None:
-    parts = directory / shards.PARTS
-    for path in [*parts.glob("*"), *parts.glob(".*"), *directory.glob(".*.tmp")]:
-        path.unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        parts.rmdir()
-
-
-def _csv(ledger: list[tuple]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([("track_id", "path", "reason", "detail"), *ledger])
-    return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    with shards.replacing(path) as file:
-        file.write(text.encode())

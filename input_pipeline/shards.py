@@ -8,6 +8,7 @@ shard write the same bytes.
 """
 
 import contextlib
+import ctypes
 import dataclasses
 import json
 import os
@@ -18,7 +19,7 @@ import threading
 from collections.abc import Iterator
 from multiprocessing import connection, parent_process
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,24 @@ from input_pipeline.recipe import Recipe
 
 DATASET = "clips"  # TFDS's name of the data set, the first word of every file name.
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
+
+
+class ClipRow(NamedTuple):
+    """A clip as a worker sees it.
+
+    Attributes:
+        track_id: unique name.
+        path: the audio file.
+        relative_path: the same, from the directory of the corpus, for the ledger.
+        start_s: where the clip starts, or None.
+        labels: the bytes of tags and, where known, true_tags.
+    """
+
+    track_id: str
+    path: str
+    relative_path: str
+    start_s: float | None
+    labels: dict[str, bytes]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # Holds dicts: hash by identity.
@@ -38,15 +57,14 @@ class ShardTask:
         index: number of the shard within its split, from 0.
         num_shards: of the split.
         first: position of its first clip in the split.
-        clips: (track_id, path, path relative to the corpus, start_s, features); the
-            features are the bytes of tags and, where known, true_tags.
+        clips: its clips, sorted by track id.
     """
 
     split: str
     index: int
     num_shards: int
     first: int
-    clips: tuple[tuple[str, str, str, float | None, dict[str, bytes]], ...]
+    clips: tuple[ClipRow, ...]
 
     @property
     def file_name(self) -> str:
@@ -114,19 +132,19 @@ class _Writer:
         self.offsets: list[int] = []
         self.size_bytes = 0
 
-    def append(self, track_id: str, power: np.ndarray, features: dict) -> None:
+    def append(self, clip: ClipRow, power: np.ndarray) -> None:
         """Adds one record. power: float32 [bins, frames]."""
         bands = audio.to_bands(power, _mel_filters(self.recipe))
         example = records.encode_example(
             {
-                "track_id": track_id.encode(),
+                "track_id": clip.track_id.encode(),
                 "spectrogram": audio.to_stored_db(bands).tobytes(),
-                **features,
+                **clip.labels,
             }
         )
         start = records.parse_example(example)["spectrogram"][0]
         self.offsets.append(self.size_bytes + records.HEADER_BYTES + start)
-        self.track_ids.append(track_id)
+        self.track_ids.append(clip.track_id)
         records.write_record(self.file, example)
         self.size_bytes = self.file.tell()
 
@@ -155,20 +173,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def _write_clip(
-    clip: tuple, writers: list[_Writer], rejected: list[tuple[str, str, str, str]]
+    clip: ClipRow, writers: list[_Writer], rejected: list[tuple[str, str, str, str]]
 ) -> bool:
-    track_id, path, relative_path, start_s, features = clip
     try:
-        samples = audio.read_clip(path, writers[0].recipe, start_s)
+        samples = audio.read_clip(clip.path, writers[0].recipe, clip.start_s)
     except audio.AudioError as error:
-        rejected.append((track_id, relative_path, error.reason, error.detail))
+        row = (clip.track_id, clip.relative_path, error.reason, error.detail)
+        rejected.append(row)
         return False
     powers: dict[tuple[int, int], np.ndarray] = {}
     for writer in writers:
         key = (writer.recipe.dft_size_samples, writer.recipe.hop_samples)
         if key not in powers:
             powers[key] = audio.power_stft(samples, writer.recipe)
-        writer.append(track_id, powers[key], features)
+        writer.append(clip, powers[key])
     return True
 
 
@@ -232,6 +250,7 @@ def start_worker(counters: Any, filters: dict[Recipe, np.ndarray | None]) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     _silence_decoders()
+    _keep_buffers()
 
 
 def _die_with_parent() -> None:
@@ -248,3 +267,15 @@ def _silence_decoders() -> None:
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 2)
+
+
+def _keep_buffers() -> None:
+    """Tells glibc to reuse the buffers of a clip instead of mapping them anew.
+
+    Faulting in 10 MB for every clip costs 3 of 20 ms. Elsewhere nothing happens.
+    """
+    mmap_threshold, trim_threshold = -3, -1  # M_… in malloc.h
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, 1 << 30)

@@ -1,0 +1,258 @@
+"""Completes a set of shards: index, ledger, counts, and registration with TFDS.
+
+Everything here is worked out from the parts that the workers left, so a set can be
+completed by whichever process finds it whole.
+"""
+
+import contextlib
+import csv
+import io
+import json
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from input_pipeline import shards
+from input_pipeline.corpora import SPLITS, Corpus
+from input_pipeline.recipe import Recipe
+
+COMPLETE = "corpus.json"  # Written last: its presence says that the set is whole.
+LEDGER = "ledger.csv"
+
+
+def is_complete(directory: Path) -> bool:
+    """Whether a set is whole and, where TFDS is installed, registered with it."""
+    has_tfds = find_spec("tensorflow_datasets") is not None
+    registered = (directory / "dataset_info.json").exists()
+    return (directory / COMPLETE).exists() and (registered or not has_tfds)
+
+
+def report(directory: Path, max_bad_share: float) -> None:
+    """Prints what a complete set holds and what was left out, in one line.
+
+    Raises:
+        ValueError: more was left out than `max_bad_share` allows.
+    """
+    counts = read_counts(directory)
+    _check_bad_share(counts, max_bad_share, directory / LEDGER)
+    num_clips = sum(counts["num_clips"].values())
+    num_shards = sum(map(len, counts["shard_lengths"].values()))
+    num_bad = sum(counts["left_out"].values())
+    why = f" ({_reasons(counts)}), see {LEDGER}" if num_bad else ""
+    print(
+        f"{num_clips} clips in {num_shards} shards, {num_bad} left out{why}: "
+        f"{directory}"
+    )
+
+
+def check_splits(counts: Counter, where: Path) -> None:
+    """Refuses a corpus that leaves a split without clips.
+
+    Args:
+        counts: clips per split.
+        where: what to look at, for the message.
+
+    Raises:
+        ValueError: names the empty splits.
+    """
+    empty = [split for split in SPLITS if not counts[split]]
+    if empty:
+        raise ValueError(
+            f"no clips in {', '.join(empty)} (clips per split: {dict(counts)}); see "
+            f"{where}. Assign clips to all of {', '.join(SPLITS)}, in the split column "
+            "if the corpus has few clips or artists"
+        )
+
+
+def complete(
+    directory: Path,
+    recipe: Recipe,
+    corpus: Corpus,
+    tasks: list[shards.ShardTask],
+    max_bad_share: float,
+) -> None:
+    """Writes everything but the shards, the mark of completeness last.
+
+    Args:
+        directory: holds the finished shards of all tasks, and their parts.
+        recipe: of the spectrograms.
+        corpus: where the clips are from.
+        tasks: the plan.
+        max_bad_share: share of clips that may be left out.
+
+    Raises:
+        ValueError: too many were left out, or all of a split.
+        OSError: the directory cannot be written.
+    """
+    if (directory / COMPLETE).exists():  # Whole, but TFDS was not installed then.
+        counts = read_counts(directory)
+    else:
+        counts = _write_catalogue(directory, recipe, corpus, tasks, max_bad_share)
+    if find_spec("tensorflow_datasets") is not None:
+        _register(directory, recipe, counts)
+    _write(directory / COMPLETE, json.dumps(counts, indent=2) + "\n")
+    _remove_parts(directory)
+
+
+def read_counts(directory: Path) -> dict[str, Any]:
+    """Content of corpus.json: name, version and counts of a complete set."""
+    return json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
+
+
+def _write_catalogue(
+    directory: Path,
+    recipe: Recipe,
+    corpus: Corpus,
+    tasks: list[shards.ShardTask],
+    max_bad_share: float,
+) -> dict[str, Any]:
+    parts = {task: shards.read_part(directory, task) for task in tasks}
+    ledger = [(*row, "") for row in corpus.rejected]
+    ledger += [tuple(row) for part in parts.values() for row in part["rejected"]]
+    _write(directory / LEDGER, _csv(ledger))
+    counts = _counts(corpus, parts, ledger)
+    _check_bad_share(counts, max_bad_share, directory / LEDGER)
+    check_splits(Counter(counts["num_clips"]), directory / LEDGER)
+    _remove_strangers(directory, tasks)
+    _write(directory / "recipe.json", recipe.to_json() + "\n")
+    _write(directory / "tags.txt", "".join(f"{tag}\n" for tag in corpus.tags))
+    with shards.replacing(directory / "index.npz") as file:
+        np.savez(file, **_index(corpus, parts))
+    return counts
+
+
+def _counts(corpus: Corpus, parts: dict, ledger: list[tuple]) -> dict[str, Any]:
+    lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
+    sizes: dict[str, int] = dict.fromkeys(SPLITS, 0)
+    for task, part in parts.items():
+        lengths[task.split].append(len(part["track_id"]))
+        sizes[task.split] += part["size_bytes"]
+    return {
+        "name": corpus.name,
+        "version": corpus.version,
+        "num_clips": {split: sum(lengths[split]) for split in SPLITS},
+        "left_out": dict(sorted(Counter(row[2] for row in ledger).items())),
+        "num_tags": len(corpus.tags),
+        "has_true_tags": corpus.has_true_tags,
+        "shard_lengths": lengths,
+        "size_bytes": sizes,
+    }
+
+
+def _check_bad_share(
+    counts: dict[str, Any], max_bad_share: float, ledger: Path
+) -> None:
+    num_bad = sum(counts["left_out"].values())
+    num_all = num_bad + sum(counts["num_clips"].values())
+    if num_bad > max_bad_share * num_all:
+        raise ValueError(
+            f"{num_bad} of {num_all} clips ({num_bad / num_all:.1%}) had to be left "
+            f"out ({_reasons(counts)}), more than prepare.max_bad_share="
+            f"{max_bad_share:g} allows; see {ledger}. Mend the files, or raise "
+            "prepare.max_bad_share"
+        )
+
+
+def _reasons(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in counts["left_out"].items())
+
+
+def _index(corpus: Corpus, parts: dict) -> dict[str, np.ndarray]:
+    """Arrays of index.npz; rows of a split are in the order of their track ids.
+
+    Per split: track_id [N] text, shard int32 [N], offset int64 [N] of the spectrogram
+    in its file, tags uint8 [N, K], true_tags uint8 [N, K] if known, and the size of
+    every file, shard_bytes.
+    """
+    labels = {clip.track_id: clip for clip in corpus.clips}
+    index: dict[str, np.ndarray] = {}
+    for split in SPLITS:
+        own = [
+            (task.index, part) for task, part in parts.items() if task.split == split
+        ]
+        clips = [labels[track_id] for _, part in own for track_id in part["track_id"]]
+        lengths = [len(part["track_id"]) for _, part in own]
+        columns = {
+            "track_id": [clip.track_id for clip in clips],
+            "shard": np.repeat([index for index, _ in own], lengths).astype(np.int32),
+            "offset": np.array([o for _, part in own for o in part["offset"]]),
+            "tags": np.stack([clip.tags for clip in clips]),
+            "shard_bytes": [part["size_bytes"] for _, part in own],
+        }
+        if corpus.has_true_tags:
+            columns["true_tags"] = np.stack([clip.true_tags for clip in clips])
+        index |= {f"{split}_{name}": np.array(c) for name, c in columns.items()}
+    return index
+
+
+def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
+    """Writes features.json and dataset_info.json.
+
+    TFDS's own builder writes a data set in one piece and cannot resume; this call
+    declares files that are already there.
+    """
+    import tensorflow_datasets as tfds
+
+    as_bytes = tfds.features.Encoding.BYTES
+    tags = tfds.features.Tensor(
+        shape=(counts["num_tags"],), dtype=np.uint8, encoding=as_bytes
+    )
+    features = {
+        "track_id": tfds.features.Text(),
+        "spectrogram": tfds.features.Tensor(
+            shape=recipe.shape, dtype=np.float16, encoding=as_bytes
+        ),
+        "tags": tags,
+    }
+    if counts["has_true_tags"]:
+        features["true_tags"] = tags
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=directory, dataset_name=shards.DATASET, filetype_suffix="tfrecord"
+    )
+    tfds.folder_dataset.write_metadata(
+        data_dir=directory,
+        features=features,
+        split_infos=[
+            tfds.core.SplitInfo(
+                name=split,
+                shard_lengths=lengths,
+                num_bytes=counts["size_bytes"][split],
+                filename_template=template.replace(split=split),
+            )
+            for split, lengths in counts["shard_lengths"].items()
+        ],
+        version=f"{recipe.version}.0.0",
+        description=f"{counts['name']} {counts['version']}, {recipe.to_json()}",
+        check_data=False,
+    )
+
+
+def _remove_strangers(directory: Path, tasks: list[shards.ShardTask]) -> None:
+    """Removes shards of another `clips_per_shard`: TFDS would trip over them."""
+    planned = {task.file_name for task in tasks}
+    for path in directory.glob(f"{shards.DATASET}-*.tfrecord-*"):
+        if path.name not in planned:
+            path.unlink(missing_ok=True)
+
+
+def _remove_parts(directory: Path) -> None:
+    parts = directory / shards.PARTS
+    for path in [*parts.glob("*"), *parts.glob(".*"), *directory.glob(".*.tmp")]:
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        parts.rmdir()
+
+
+def _csv(ledger: list[tuple]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([("track_id", "path", "reason", "detail"), *ledger])
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    with shards.replacing(path) as file:
+        file.write(text.encode())
