@@ -1,0 +1,177 @@
+"""Every command in the documentation does what it says.
+
+Short ones run, at a smaller size; of installs and long runs the files, flags and keys
+are checked.
+"""
+
+import ast
+import itertools
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.records import write_record
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(?:bash|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+# Parses a command's flags as main.py does, then checks the configuration as it does.
+CHECK = """
+import sys
+import main
+main.parse_flags(["main.py", *sys.argv[1:]])
+if main.CONFIG.value is not None:
+    from configs import checks
+    checks.check(main.CONFIG.value)
+"""
+
+
+def commands_of(page: Path) -> list[str]:
+    """Returns the commands in a page's fenced blocks, one a line."""
+    lines = "".join(FENCE.findall(page.read_text(encoding="utf-8"))).splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def commands_of_config(path: Path) -> list[str]:
+    """Returns the commands in the docstring of a configuration."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line.startswith("python ")]
+
+
+COMMANDS = [
+    *((page.name, command) for page in PAGES for command in commands_of(page)),
+    *(
+        (path.name, command)
+        for path in sorted((ROOT / "configs").glob("*.py"))
+        for command in commands_of_config(path)
+    ),
+]
+README_COMMANDS = commands_of(PAGES[0])
+
+
+def words_of(command: str) -> list[list[str]]:
+    """Splits a line at `&&` and each part into words."""
+    return [shlex.split(part) for part in command.split("&&")]
+
+
+def calls_of_main() -> list[list[str]]:
+    """Returns the arguments of every documented call of main.py, each once."""
+    calls = [
+        tuple(words[2:])
+        for _, command in COMMANDS
+        for words in words_of(command)
+        if words[:2] == ["python", "main.py"]
+    ]
+    return [list(call) for call in dict.fromkeys(calls)]
+
+
+def python(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_every_part_of_a_command_is_known(page, command):
+    for words in words_of(command):
+        match words:
+            case ["python" | "python3.12", "-m", "venv", ".venv"]:
+                pass
+            case [".", ".venv/bin/activate"]:
+                pass
+            case ["pip", "install", "-r", file]:
+                assert (ROOT / file).is_file(), file
+            case ["ruff", "check", "."] | ["ruff", "format", "--check", "."]:
+                pass
+            case ["python", "-m", "pytest"]:
+                pass
+            case ["python", file, *_]:
+                assert (ROOT / file).is_file(), file
+            case _:
+                pytest.fail(f"{page}: no test knows {words}")
+
+
+@pytest.mark.parametrize("arguments", calls_of_main(), ids=" ".join)
+def test_flags_configs_and_keys_resolve(arguments, tmp_path):
+    filled = [
+        argument.replace("/path/to/music", str(tmp_path)) for argument in arguments
+    ]
+    done = python("-c", CHECK, *filled)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_key_would_be_noticed():
+    done = python("-c", CHECK, "--config=configs/db_mel.py", "--config.train.epoch=3")
+    assert done.returncode != 0
+    assert "epoch" in done.stderr
+
+
+def test_the_two_commands_come_first_and_are_single_lines():
+    first, second = README_COMMANDS[:2]
+    assert first.startswith("python -m venv .venv && . .venv/bin/activate && ")
+    assert first.endswith("python main.py --config=configs/db_mel.py")
+    assert second.endswith("python -m pytest")
+
+
+def test_ci_finds_the_test_command():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    pattern = re.search(r"grep -m1 -E '([^']+)' README\.md", script).group(1)
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    found = [line for line in lines if re.search(pattern, line)]
+    assert found[0] == README_COMMANDS[1]
+
+
+def test_the_report_command_writes_the_report_again(tmp_path):
+    call = next(call for call in calls_of_main() if "--mode=report" in call)
+    workdir = write_record(tmp_path / "run", num_tags=4)
+    kept = [argument for argument in call if not argument.startswith("--workdir")]
+    done = python("main.py", *kept, f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    assert (workdir / "report.html").exists()
+
+
+def test_every_requirement_is_a_range_with_a_reason():
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        for above, line in itertools.pairwise(lines):
+            if line and not line.startswith(("#", "-r")):
+                assert re.fullmatch(r"[a-z0-9-]+>=[\d.]+(,!=[\d.]+)*,<[\d.]+", line)
+                assert above.startswith("# "), f"{name}: why {line}?"
+
+
+def test_every_import_is_required():
+    """Whatever the code imports, requirements.txt installs by name."""
+    distributions = {
+        "sklearn": "scikit-learn",
+        "orbax": "orbax-checkpoint",
+        "tensorflow": "tensorflow-cpu",
+        "absl": "absl-py",
+    }
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    required = set(re.findall(r"^([a-z0-9-]+)>=", text, re.MULTILINE))
+    own = {"msd_tagger", "input_pipeline", "configs", "main"}
+    for folder in ("msd_tagger", "input_pipeline", "configs"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in imported_packages(path) - own - sys.stdlib_module_names:
+                distribution = distributions.get(name, name.replace("_", "-"))
+                assert distribution in required, f"{path.name} imports {name}"
+
+
+def imported_packages(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module.split(".")[0])
+    return found

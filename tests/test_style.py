@@ -1,0 +1,53 @@
+"""What a linter does not see: long files, machine paths, leftovers, missing files."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_LINES = 450
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Returns the files under version control, or all where git does not know them."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", *patterns], capture_output=True, text=True
+    )
+    names = listed.stdout.splitlines()
+    paths = [ROOT / name for name in names] or [
+        path
+        for pattern in patterns
+        for path in ROOT.rglob(pattern)
+        if not {".venv", "data", "runs"} & set(path.relative_to(ROOT).parts)
+    ]
+    return sorted(path for path in paths if path.is_file())
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", tracked("*.py"), ids=name_of)
+def test_one_file_one_concern(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize(
+    "path", tracked("*.py", "*.md", "*.txt", "*.toml"), ids=name_of
+)
+def test_nothing_is_tied_to_one_machine_or_left_over(path):
+    text = path.read_text(encoding="utf-8")
+    places = "home|work|root|Users|mnt"
+    machine = rf"(?<![\w./<~-])/(?:{places})/\w"
+    assert not re.search(machine, text)
+    marks = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "PLACE" + "HOLDER", "{" + "{")
+    assert [mark for mark in marks if mark in text] == []
+
+
+@pytest.mark.parametrize("path", tracked("*.md"), ids=name_of)
+def test_links_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (path.parent / link).exists()] == []
