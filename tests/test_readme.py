@@ -6,6 +6,7 @@ are checked.
 
 import ast
 import itertools
+import json
 import re
 import shlex
 import subprocess
@@ -129,6 +130,25 @@ def test_ci_finds_the_test_command():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     found = [line for line in lines if re.search(pattern, line)]
     assert found[0] == README_COMMANDS[1]
+
+
+def test_the_first_command_at_small_size(tmp_path):
+    call = shlex.split(README_COMMANDS[0].split("&&")[-1])[1:]
+    small = [
+        "--config.corpus.num_clips=18",
+        "--config.train.max_steps=2",
+        "--config.train.batch_size=4",
+        f"--data_dir={tmp_path / 'data'}",
+        f"--workdir={tmp_path / 'run'}",
+    ]
+    done = python(*call, *small, timeout_s=500)
+    assert done.returncode == 0, done.stderr
+    assert "test, true labels: roc_auc_macro" in done.stdout
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["complete"] and summary["steps"] == 2
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Synthetic corpus." in page and "linear baseline" in page
+    assert summary["corpus"]["version"] in page
 
 
 def test_the_report_command_writes_the_report_again(tmp_path):

@@ -42,7 +42,8 @@ def training_loss(
     _draw_seeds(axes, steps, loss)
     if len(valid_steps):
         mean = _mean_over_seeds(valid_loss)
-        axes.plot(valid_steps, mean, "--", color=_ink(axes), label="validation")
+        look = {"color": _ink(axes), "marker": "." if len(mean) < 3 else ""}
+        axes.plot(valid_steps, mean, "--", label="validation", **look)
     _legend(axes)
     return figure
 
@@ -85,7 +86,7 @@ def training_speed(steps: np.ndarray, clips_per_s: np.ndarray) -> Figure:
     """
     median = float(np.median(clips_per_s))
     figure, axes = _canvas(f"Training speed, median {median:.3g}", "step", "clips / s")
-    axes.plot(steps, clips_per_s, color=OTHER)
+    axes.plot(steps, clips_per_s, color=OTHER, marker="." if len(steps) < 3 else "")
     axes.axhline(median, ls="--", lw=1, color=_ink(axes))
     axes.set_ylim(bottom=0)
     return figure
@@ -180,7 +181,7 @@ def _canvas(
     figure = Figure(figsize=(4.8, height))
     axes = figure.subplots()
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=x_label == "step"))
     return figure, axes
 
 
@@ -195,6 +196,8 @@ def _draw_seeds(
     """Draws one line per seed of `values` [L, S]; many seeds share one colour."""
     num_seeds = values.shape[1] if values.ndim == 2 else 0
     named = num_seeds <= MAX_NAMED_SEEDS
+    # A line through one point would not be seen.
+    style = {"marker": "."} | style if len(steps) < 3 else style
     lines = []
     for seed in range(num_seeds):
         look = {"label": f"seed {seed}"} if named else {"color": WEAK, "alpha": 0.35}
@@ -215,6 +218,7 @@ def _draw_counts(axes: Axes, rows: np.ndarray, counts: np.ndarray, label: str) -
     bars = axes.barh(rows, counts, color=OTHER, height=0.65)
     axes.bar_label(bars, [str(int(c)) for c in counts], fontsize=7, padding=2)
     axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.2)
