@@ -21,7 +21,7 @@ _COLUMNS = (
     "style", "energy", "valence", "era", "tempo", "drums", "bass", "lead", "second",
     "third", "borrowing", "borrowed", "unplugged", "unplugged_piano", "unplugged_drums",
     "swing", "minor", "lush", "hook", "sensual", "lofi", "odd", "waltz", "voice",
-    "duet", "female", "harmony",
+    "duet", "female", "harmony", "take",
 )  # fmt: skip
 
 
@@ -211,7 +211,8 @@ def _draw_arrangement(u: dict, drawn: dict) -> dict[str, np.ndarray]:
 def _unplug(u: dict, drawn: dict, plan: dict) -> dict[str, np.ndarray]:
     """Turn some calm clips into unplugged takes; returns what changes."""
     may = np.isin(drawn["style"], styles.UNPLUGGED_STYLES) & (drawn["energy"] < 0.5)
-    unplugged = may & (u["unplugged"] < 0.3)
+    chance = np.where(drawn["energy"] < -0.3, 0.5, 0.15)
+    unplugged = may & (u["unplugged"] < chance)
     guitar = _choose(u["lead"], "acoustic:strum*3 acoustic:fingerpick*2")
     piano = _choose(u["unplugged_piano"], "none*3 piano:arpeggio*2 strings:pad")
     drums = _choose(u["unplugged_drums"], "none*3 brush*2 pop")
@@ -227,7 +228,7 @@ def _unplug(u: dict, drawn: dict, plan: dict) -> dict[str, np.ndarray]:
 
 def _draw_voice(u: dict, style: np.ndarray) -> dict[str, np.ndarray]:
     """Draw who sings, and how."""
-    sings = u["voice"] < _of_style(style, "voice") ** 0.75
+    sings = u["voice"] < _of_style(style, "voice") ** 0.55
     woman = u["female"] < 0.8 * _of_style(style, "female")
     alone = np.where(woman, FEMALE, MALE)
     voice = np.where(u["duet"] < 0.11, BOTH, alone)
@@ -240,45 +241,41 @@ def _draw_voice(u: dict, style: np.ndarray) -> dict[str, np.ndarray]:
 
 def _draw_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
     """Draw the cues of mood, production and metre that any style may have."""
-    style, energy = drawn["style"], drawn["energy"]
-
-    def among(*names: str) -> np.ndarray:
-        return _is_any(style, names, STYLE_NAMES)
-
-    lush = u["lush"] + 0.25 * among(
-        "ambient", "folk", "easy listening", "downtempo", "jazz"
-    )
-    lush = lush - 0.3 * (energy > 0.3) + 0.15 * (drawn["valence"] < -0.2)
-    hook = u["hook"] + 0.14 * among(
-        "pop", "dance pop", "indie pop", "doo-wop", "funk", "punk"
-    )
-    hook = hook - 0.3 * among(
-        "ambient", "experimental", "jazz", "progressive rock", "extreme metal"
-    )
-    cues = {"soft": energy < -0.3, "reverberant": (lush > 0.72) & (energy < 0.2)}
-    cues |= _draw_performance_cues(u, drawn, hook)
+    style, energy, tempo = drawn["style"], drawn["energy"], drawn["tempo_bpm"]
+    dark = (drawn["valence"] < -0.1) & drawn["minor"]
+    gloomy = dark & (energy < -0.2) & (tempo <= 105)
+    lush = np.isin(style, ("ambient", "folk", "easy listening", "downtempo"))
+    grandeur = u["lush"] + 0.1 * lush + 0.6 * gloomy - 0.1 * (energy > -0.3)
+    cues = {
+        "soft": energy < -0.4,
+        "reverberant": (grandeur > 0.83) & (energy < 0.1),
+        "gloomy": gloomy,
+    }
+    cues |= _draw_performance_cues(u, drawn)
     cues |= _draw_production_cues(u, drawn)
     return cues
 
 
-def _draw_performance_cues(u: dict, drawn: dict, hook: np.ndarray) -> dict:
-    """Draw hook, crowd, breath and the two cues of valence."""
+def _draw_performance_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
+    """Draw hook, cheer, crowd and breath."""
     style, energy, valence = drawn["style"], drawn["energy"], drawn["valence"]
     tempo, minor = drawn["tempo_bpm"], drawn["minor"]
-    festive = ("house", "dance pop", "electro", "hip-hop", "funk", "punk")
-    festive = np.isin(style, (*festive, "classic rock", "pop"))
+    tuneful = ("pop", "dance pop", "indie pop", "doo-wop", "rnb")
+    hook = (u["hook"] > np.where(np.isin(style, tuneful), 0.6, 0.94)) & (energy > -0.5)
+    festive = np.isin(style, ("house", "dance pop", "electro", "hip-hop", "funk"))
+    party = festive | (np.isin(style, ("punk", "classic rock", "pop")) & hook)
+    spirit = valence + 0.4 * hook
     intimate = np.isin(style, ("rnb", "soul", "downtempo", "jazz", "house"))
     distant = np.isin(style, ("heavy metal", "punk")) | (drawn["delivery"] != "sing")
     sensual = u["sensual"] + 0.15 * intimate - 0.5 * distant
     return {
-        "hook": hook > 0.75,
-        "crowd": festive & (energy > 0.45) & (hook > 0.5),
+        "hook": hook,
+        "crowd": party & (energy > 0.45) & (u["take"] < 0.6),
         "breathy": (drawn["voice"] != NO_VOICE)
-        & (sensual > 0.7)
+        & (sensual > 0.8)
         & (tempo <= 126)
         & (energy < 0.6),
-        "cheerful": (valence > 0.2) & ~minor & (tempo >= 100) & (energy > -0.1),
-        "gloomy": (valence < -0.1) & minor & (tempo <= 105) & (energy < 0.3),
+        "cheerful": (spirit > 0.5) & ~minor & (tempo >= 100) & (energy > -0.1),
     }
 
 
@@ -293,14 +290,14 @@ def _draw_production_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
     odd = strange | ((style == "progressive rock") & (u["odd"] < 0.6))
     waltz = np.isin(style, ("folk", "easy listening", "country", "jazz"))
     waltz &= u["waltz"] < 0.2
-    grungy = np.isin(style, ("punk", "experimental", "indie pop", "progressive rock"))
+    grungy = np.isin(style, ("hard rock", "experimental", "indie pop"))
     machine = ("hip-hop", "rnb", "electro", "intelligent dance", "house", "dance pop")
     return {
         "lofi": home_recording | (diy & (u["lofi"] > 0.65)),
         "modulated": strange | ((style == "experimental") & (u["odd"] < 0.6)),
         "dynamic": (style == "alternative rock")
         | ((style == "indie rock") & (u["lofi"] > 0.15))
-        | (grungy & (u["lofi"] > 0.4) & (energy > 0)),
+        | (grungy & (u["take"] > 0.6) & (energy > 0)),
         "steps_per_bar": np.select([odd, waltz], [14, 12], 16),
         "electronic_drums": np.isin(style, (*machine, "downtempo")),
     }

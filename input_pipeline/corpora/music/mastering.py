@@ -22,9 +22,9 @@ FILE_SAMPLE_RATE_HZ = 22_050
 _TILT_DB = np.array([8, 9, 5, 1, 0, -1, -4])
 _SLAP_BACK_S = 0.017
 _ERA_HIGH_PASS_HZ = {"60s": 160, "80s": 90}
-_ERA_LOW_PASS_HZ = {"60s": 3300, "70s": 4300}
-_ERA_DRIVE = {"70s": 0.8, "00s": 2.2}
-_ERA_HISS = {"60s": 0.02, "70s": 0.008}
+_ERA_LOW_PASS_HZ = {"60s": 3300, "70s": 4000}
+_ERA_DRIVE = {"70s": 0.8, "00s": 3.0}
+_ERA_HISS = {"60s": 0.02, "70s": 0.012}
 
 
 def master(
@@ -66,7 +66,7 @@ def _in_room(
 ) -> np.ndarray:
     """Add an exponentially decaying room of a hall, a bedroom or a studio."""
     if attributes.reverberant:
-        decay_s, loudness = 2.8, 0.6
+        decay_s, loudness = 3.0, 0.9
     elif attributes.lofi:
         decay_s, loudness = 0.3, 0.3
     else:
@@ -102,7 +102,9 @@ def _produced_spectrum(
     """Apply softness, the lo-fi band, the era's band and its echo."""
     frequencies_hz = _frequencies_hz(len(spectrum))
     era = str(attributes.era)
-    curve = np.ones_like(frequencies_hz)
+    # Whoever plays softly plays darkly: 1.5 kHz at rest, no limit at full energy.
+    energy = float(attributes.energy)
+    curve = _low_pass_curve(frequencies_hz, 1500 * 8 ** (energy + 1), 1)
     if attributes.soft:
         curve *= _low_pass_curve(frequencies_hz, 2000, 1)
     if attributes.lofi:

@@ -28,7 +28,7 @@ def _hook_track(song: Song) -> Track:
         for bar in range(song.num_bars)
         for step, degree in figure
     ]
-    return Track("bell", notes, gain=0.5)
+    return Track("bell", notes, gain=0.7)
 
 
 def _lament_track(song: Song) -> Track:
@@ -44,7 +44,7 @@ def _lament_track(song: Song) -> Track:
         for bar in range(song.num_bars)
         for part in (0, 1)
     ]
-    return Track("cello", notes, gain=0.6)
+    return Track("cello", notes, gain=0.85)
 
 
 def _tambourine_track(song: Song) -> Track:
@@ -53,7 +53,7 @@ def _tambourine_track(song: Song) -> Track:
         for bar in range(song.num_bars)
         for step in range(2, song.steps_per_bar, 2)
     ]
-    return Track("drums", notes, gain=0.35)
+    return Track("drums", notes, gain=0.5)
 
 
 def _clap_track(song: Song) -> Track:
@@ -81,7 +81,7 @@ def voice_tracks(song: Song, attributes: Attributes) -> list[Track]:
             if (is_duet and (bar // 2) % 2 != turn) or rests:
                 continue
             notes += _sing_bar(song, attributes, bar, singer, phrases)
-        gain = 1.2 if attributes.breathy else 1.4
+        gain = 1.4 if attributes.breathy else 1.6
         tracks.append(Track(f"{singer} voice", notes, gain))
     return tracks
 

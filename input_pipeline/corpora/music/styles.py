@@ -51,9 +51,9 @@ class Style:
 STYLES = {
     "classic rock": Style(
         45, (90, 145), "rock*5 hard*2 pop shuffle soul", "root8*4 root synco walk4",
-        "crunch:strum*3 crunch:riff*3 clean:strum organ:pad",
-        "organ:pad*3 piano:eighths crunch:power clean:arpeggio none*2",
-        "crunch:solo*2 none*3", (3, 5, 2, 1, 1), 0.92, 0.16, 0.3, 0.1, 0.05,
+        "crunch:strum*4 crunch:riff*4 clean:strum organ:pad",
+        "organ:pad*5 piano:eighths crunch:power clean:arpeggio none*2",
+        "crunch:solo*2 none*3", (2, 7, 2, 0.5, 0.5), 0.92, 0.16, 0.3, 0.1, 0.05,
         "rock*3 pop blues",
     ),
     "hard rock": Style(
@@ -83,8 +83,8 @@ STYLES = {
     ),
     "alternative rock": Style(
         55, (80, 150), "rock*5 hard*2 pop*2 punk", "root8*4 root*2 riff",
-        "dist:power*4 crunch:strum*2 dist:riff crunch:power8",
-        "clean:arpeggio*4 dist:solo strings:pad none*2", "pad:pad organ:pad none*4",
+        "dist:power*6 crunch:strum*2 dist:riff crunch:power8",
+        "clean:arpeggio*6 dist:solo strings:pad none*2", "pad:pad organ:pad none*4",
         (0, 0.3, 1, 5, 4), 0.95, 0.22, 0.4, -0.3, 0, "pop*2 rock*3",
     ),
     "indie rock": Style(
@@ -101,7 +101,7 @@ STYLES = {
         "pop*4 doowop",
     ),
     "progressive rock": Style(
-        33, (75, 145), "rock*3 hard soul pop", "riff*3 root8*2 drone",
+        42, (75, 145), "rock*3 hard soul pop", "riff*3 root8*2 drone",
         "organ:pad*2 strings:pad*2 organ:riff dist:riff*2 clean:arpeggio",
         "clean:arpeggio*2 dist:riff*2 piano:arpeggio lead:riff none",
         "lead:solo*3 dist:solo*3 organ:solo none", (1, 5, 2, 1, 1), 0.55, 0.12, 0.2,
@@ -109,17 +109,17 @@ STYLES = {
     ),
     "pop": Style(
         78, (76, 132), "pop*5 rock*2 four*2 808 none", "root*3 root8*2 octave synco",
-        "piano:stab*2 acoustic:strum*2 clean:arpeggio*2 pad:pad epiano:stab "
-        "clean:strum",
+        "piano:stab*2 acoustic:strum*3 clean:arpeggio*2 pad:pad epiano:stab "
+        "clean:strum*2",
         "strings:pad*2 pad:pad*2 acoustic:strum piano:arpeggio clean:offbeat none",
-        "bell:loop strings:pad none*4", (0.6, 1, 3, 3, 3), 1.0, 0.5, 0.1, 0.2, 0,
+        "bell:loop strings:pad none*4", (0.5, 1, 5, 3, 3), 1.0, 0.5, 0.1, 0.2, 0,
         "pop*4 doowop rock",
     ),
     "dance pop": Style(
         35, (104, 134), "four*4 pop*2 electro", "octave*3 offbeat*2 pulse sub",
         "saw:stab*3 pluck:arpeggio*2 piano:stab*2 clean:funk",
         "pad:pad*3 strings:pad saw:arpeggio none", "lead:riff bell:loop none*4",
-        (0, 1, 4, 3, 4), 0.98, 0.65, 0.55, 0.4, 0, "pop*3 static",
+        (0, 1, 6, 3, 4), 0.98, 0.65, 0.55, 0.4, 0, "pop*3 static",
     ),
     "doo-wop": Style(
         35, (66, 135), "pop*3 shuffle*3 brush*2 soul rock", "root*3 walk4*2 boom walk",
@@ -137,17 +137,17 @@ STYLES = {
         32, (90, 122), "funk*4 soul*2 four hiphop", "slap*4 synco*3 octave",
         "wah:funk*4 clean:funk*3 epiano:stab",
         "brass:stab*3 epiano:stab clean:offbeat none",
-        "organ:pad none*3 sax:solo", (1, 6, 3, 1, 1), 0.78, 0.3, 0.55, 0.4, 0.1,
+        "organ:pad none*2 sax:solo*2", (1, 6, 3, 1, 1), 0.78, 0.3, 0.55, 0.4, 0.1,
         "static*3 blues",
     ),
     "rnb": Style(
-        32, (60, 104), "808*4 hiphop*2 pop soul", "sub*3 synco*2 root",
-        "epiano:pad*3 pad:pad*2 clean:arpeggio piano:stab",
-        "harp:arpeggio*2 pluck:arpeggio*2 strings:pad epiano:stab none*2",
+        32, (60, 104), "808*6 hiphop*2 pop soul", "sub*4 synco*2 root",
+        "epiano:pad*5 pad:pad*2 clean:arpeggio piano:stab",
+        "harp:arpeggio*4 pluck:arpeggio*2 strings:pad epiano:stab none*2",
         "none*4 bell:loop", (0, 0.3, 2, 5, 5), 1.0, 0.6, -0.2, 0.0, 0.3, "pop*2 jazz*2",
     ),
     "hip-hop": Style(
-        48, (76, 108), "hiphop*5 808*2 funk", "sub*4 synco root",
+        56, (76, 108), "hiphop*5 808*2 funk", "sub*4 synco root",
         "sample:loop*3 epiano:stab*2 piano:loop*2 strings:stab",
         "strings:stab brass:stab sample:loop pad:pad none*3", "none*4 lead:riff",
         (0, 0.3, 2, 5, 4), 0.97, 0.13, 0.3, -0.2, 0.35, "static*4 pop",
@@ -171,7 +171,7 @@ STYLES = {
         (0, 0.2, 1, 5, 5), 0.27, 0.6, 0.15, -0.2, 0, "static*2 pop",
     ),
     "ambient": Style(
-        36, (50, 95), "none*8 glitch brush", "drone*4 none*3 sub",
+        42, (50, 95), "none*8 glitch brush", "drone*4 none*3 sub",
         "pad:pad*4 strings:pad*2 choir:pad*2 epiano:pad",
         "choir:pad bell:sparse*2 piano:sparse*2 clean:arpeggio strings:pad none",
         "noise:burst none*3", (0, 1, 2, 4, 4), 0.08, 0.7, -0.8, -0.1, 0, "static*3 pop",
@@ -184,31 +184,31 @@ STYLES = {
         "static*2 jazz*2",
     ),
     "jazz": Style(
-        108, (70, 220), "swing*5 brush*3 none soul", "walk*6 root none*2",
-        "piano:comp*4 clean:comp*2 epiano:comp brass:stab",
+        116, (70, 220), "swing*5 brush*3 none soul", "walk*6 root none*2",
+        "piano:comp*4 clean:comp*3 epiano:comp brass:stab",
         "sax:solo*3 brass:solo*2 piano:solo*2 clean:solo none*2",
-        "none*5 strings:pad brass:stab", (4, 2, 1, 2, 2), 0.3, 0.7, -0.1, 0.1, 0.85,
+        "none*5 strings:pad brass:stab", (1.5, 2, 1, 3, 3), 0.3, 0.7, -0.1, 0.1, 0.85,
         "jazz*5 blues",
     ),
     "blues": Style(
-        45, (60, 135), "shuffle*5 rock soul brush swing", "walk4*4 walk*2 root8 root",
+        45, (60, 135), "shuffle*8 rock soul brush swing", "walk4*6 walk*2 root8 root",
         "clean:strum*2 piano:eighths*2 crunch:riff*2 clean:comp acoustic:strum",
         "crunch:solo*3 harmonica:solo*2 clean:solo*2 none",
         "organ:pad none*4 piano:comp",
-        (3, 2, 2, 2, 2), 0.87, 0.2, 0, -0.2, 0.75, "blues*6 rock",
+        (1, 2, 2, 2, 2), 0.87, 0.2, 0, -0.2, 0.75, "blues*6 rock",
     ),
     "country": Style(
         50, (80, 155), "train*4 pop*2 brush rock shuffle", "boom*5 root*2 walk4",
         "acoustic:offbeat*3 acoustic:strum*3 clean:strum*2",
         "steel:solo*3 banjo:arpeggio*3 clean:riff harmonica:solo none*2",
-        "steel:pad none*3 piano:comp", (3, 3, 2, 2, 3), 0.97, 0.36, 0.1, 0.3, 0.1,
+        "steel:pad none*3 piano:comp", (2, 3, 2, 2, 3), 0.97, 0.36, 0.1, 0.3, 0.1,
         "pop*2 doowop*2 blues",
     ),
     "folk": Style(
         54, (70, 140), "none*6 brush*2 train", "none*5 root*2 boom",
         "acoustic:fingerpick*5 acoustic:strum*2 banjo:arpeggio harp:arpeggio",
         "strings:pad harmonica:solo banjo:arpeggio piano:arpeggio none*4",
-        "none*4 acoustic:solo", (2, 3, 1, 2, 4), 0.95, 0.42, -0.5, -0.1, 0,
+        "none*4 acoustic:solo", (1, 3, 1, 2, 4), 0.95, 0.42, -0.5, -0.1, 0,
         "pop*3 static",
     ),
     "easy listening": Style(

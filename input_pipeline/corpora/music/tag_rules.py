@@ -58,11 +58,14 @@ def _rule(tag: str) -> Callable[[Rule], Rule]:
 
 @_rule("rock")
 def _rock(a: Attributes) -> np.ndarray:
-    """Distorted or strummed guitars over a straight backbeat."""
-    return a.in_styles(
-        "classic rock", "hard rock", "punk", "alternative rock", "indie rock",
-        "progressive rock",
-    )  # fmt: skip
+    """Guitars of the rock styles; or pop songs over the straight rock beat."""
+    straight = a.in_styles("pop", "indie pop") & (a.drums == "rock")
+    wandering = a.in_styles("progressive rock") & a.plays("dist", "crunch", "clean")
+    return (
+        a.in_styles("classic rock", "hard rock", "punk")
+        | a.in_styles("alternative rock", "indie rock")
+        | (straight | wandering)
+    )
 
 
 @_rule("classic rock")
@@ -112,8 +115,9 @@ def _alternative(a: Attributes) -> np.ndarray:
 
 @_rule("indie rock")
 def _indie_rock(a: Attributes) -> np.ndarray:
-    """Undistorted strumming over a backbeat, recorded narrow and dry."""
-    return a.in_styles("indie rock")
+    """Guitars over a backbeat, recorded narrow and dry."""
+    straight = a.in_styles("indie pop") & (a.drums == "rock")
+    return a.in_styles("indie rock") | straight | (_alternative_rock(a) & a.lofi)
 
 
 @_rule("indie pop")
@@ -136,42 +140,44 @@ def _progressive_rock(a: Attributes) -> np.ndarray:
 
 @_rule("pop")
 def _pop(a: Attributes) -> np.ndarray:
-    """A singer over four-chord loops with a light kit."""
-    return a.in_styles("pop", "dance pop", "doo-wop", "indie pop", "rnb")
+    """Four-chord loops with a light kit; indie pop where it is not lo-fi."""
+    clean = a.in_styles("indie pop") & ~a.lofi
+    return a.in_styles("pop", "dance pop", "doo-wop", "rnb") | clean
 
 
 @_rule("electronic")
 def _electronic(a: Attributes) -> np.ndarray:
-    """Synthesizers and drum machines, or pads without any drums."""
-    return a.in_styles(
-        "dance pop", "house", "electro", "intelligent dance", "ambient", "downtempo"
-    )
+    """Synthesizers and drum machines; pads or broken beats where there is no song."""
+    machine = a.in_styles("dance pop", "house", "electro", "intelligent dance")
+    quiet = a.in_styles("ambient") & a.plays("pad", "noise")
+    broken = a.in_styles("experimental") & (a.drums == "glitch")
+    return machine | a.in_styles("downtempo") | quiet | broken
 
 
 @_rule("electronica")
 def _electronica(a: Attributes) -> np.ndarray:
-    """Broken machine beats; or machine beats in a long reverberation."""
-    machine = a.in_styles("house", "electro", "downtempo") & a.reverberant
+    """Broken machine beats; or machine beats under plucked synthesizers."""
+    machine = a.in_styles("house", "electro", "downtempo") & a.plays("pluck", "sample")
     return a.in_styles("intelligent dance") | machine
 
 
 @_rule("electro")
 def _electro(a: Attributes) -> np.ndarray:
-    """Saw arpeggios and a pulsing bass over a syncopated machine beat."""
-    return a.in_styles("electro")
+    """Saw arpeggios and a pulsing bass over a machine beat; house with saws."""
+    return a.in_styles("electro") | (a.in_styles("house") & a.plays("saw"))
 
 
 @_rule("House")
 def _house(a: Attributes) -> np.ndarray:
-    """Four on the floor with off-beat chord stabs and off-beat bass."""
-    return a.in_styles("house")
+    """Four on the floor with chord stabs and off-beat bass; also fast electro so."""
+    four = (a.drums == "four") & (a.bass == "octave")
+    return a.in_styles("house") | (a.in_styles("electro") & four)
 
 
 @_rule("dance")
 def _dance(a: Attributes) -> np.ndarray:
-    """A kick on every beat above 108 beats a minute; or a driving machine beat."""
-    driving = a.in_styles("electro") & (a.energy > 0.4)
-    return driving | ((a.drums == "four") & (a.tempo_bpm > 108))
+    """A kick on every beat, above 108 beats a minute."""
+    return (a.drums == "four") & (a.tempo_bpm > 108)
 
 
 @_rule("ambient")
@@ -188,8 +194,8 @@ def _experimental(a: Attributes) -> np.ndarray:
 
 @_rule("jazz")
 def _jazz(a: Attributes) -> np.ndarray:
-    """Swung ride, walking bass, syncopated four-note chords, solos."""
-    return a.in_styles("jazz")
+    """Swung ride, walking bass, four-note chords, solos; funk with a saxophone."""
+    return a.in_styles("jazz") | (a.in_styles("funk") & a.plays("sax"))
 
 
 @_rule("blues")
@@ -200,8 +206,9 @@ def _blues(a: Attributes) -> np.ndarray:
 
 @_rule("soul")
 def _soul(a: Attributes) -> np.ndarray:
-    """Brass or organ over a syncopated bass; or a breathy groove."""
-    return a.in_styles("soul") | (a.in_styles("rnb", "funk") & a.breathy)
+    """Brass, organ or electric piano over a syncopated bass."""
+    groove = a.in_styles("funk") & a.plays("brass", "organ", "epiano")
+    return a.in_styles("soul") | groove | (a.in_styles("rnb") & (a.bass == "synco"))
 
 
 @_rule("funk")
