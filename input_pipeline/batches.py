@@ -10,24 +10,22 @@ import dataclasses
 import functools
 import json
 import os
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from input_pipeline import order, records
+from input_pipeline import order
 from input_pipeline.corpora import SPLITS
+from input_pipeline.reader import Batch, StoredSplit, read_index
 from input_pipeline.recipe import Recipe
-from input_pipeline.shards import DATASET
 
 # Batches that are fetched while the consumer works on one. Two hide the reading; more
 # would only hold memory, 8 MB for 32 clips.
 _PREFETCHED_BATCHES = 2
 _READING_THREADS = 2
-_OPEN_FILES = 256  # Well below the usual limit of 1,024 a process.
-
-Batch = dict[str, np.ndarray]
 
 
 def open_shards(
@@ -53,63 +51,17 @@ def open_shards(
             f"{directory} holds no complete set of shards; run --mode=prepare with the "
             "same config first"
         )
-    data = ShardedSplits(
-        directory=directory,
-        recipe=Recipe.from_json(_read(directory / "recipe.json")),
-        tags=tuple(_read(directory / "tags.txt").splitlines()),
-        corpus=json.loads(_read(directory / "corpus.json")),
-        splits=_read_index(directory / "index.npz"),
-    )
+    try:
+        data = _read_descriptions(directory)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{directory} is damaged ({error}). Delete it and prepare again"
+        ) from error
     _check_expected(directory, "recipe", data.recipe, recipe)
     _check_expected(directory, "tag order", data.tags, tags)
     for split in data.splits.values():
         split.check(check)
     return data
-
-
-@dataclasses.dataclass(frozen=True)
-class _Split:
-    """Index of one split; arrays as `prepare` describes them."""
-
-    name: str
-    directory: Path
-    track_id: np.ndarray
-    shard: np.ndarray
-    offset: np.ndarray
-    tags: np.ndarray
-    true_tags: np.ndarray | None
-    shard_bytes: np.ndarray
-    open_file: Callable[[Path], "_File"] = dataclasses.field(
-        default_factory=lambda: _opener()
-    )
-
-    def path(self, shard: int) -> Path:
-        numbers = f"{shard:05d}-of-{len(self.shard_bytes):05d}"
-        return self.directory / f"{DATASET}-{self.name}.tfrecord-{numbers}"
-
-    def check(self, all_bytes: bool) -> None:
-        for shard, expected_bytes in enumerate(self.shard_bytes):
-            path = self.path(shard)
-            found_bytes = path.stat().st_size if path.exists() else None
-            if found_bytes != expected_bytes:
-                found = "is missing" if found_bytes is None else f"has {found_bytes}"
-                raise ValueError(
-                    f"{path} {found}, expected are {expected_bytes} bytes. Delete "
-                    f"{self.directory} and prepare again"
-                )
-            if all_bytes:
-                self._check_records(shard, path)
-
-    def _check_records(self, shard: int, path: Path) -> None:
-        found = records.index_shard(path, check=True)
-        is_here = self.shard == shard
-        if found.track_id != self.track_id[is_here].tolist() or not np.array_equal(
-            found.offset, self.offset[is_here]
-        ):
-            raise ValueError(
-                f"{path} holds other clips than index.npz says. Delete "
-                f"{self.directory} and prepare again"
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +80,7 @@ class ShardedSplits:
     recipe: Recipe
     tags: tuple[str, ...]
     corpus: dict[str, Any]
-    splits: dict[str, _Split]
+    splits: dict[str, StoredSplit]
 
     def num_clips(self, split: str) -> int:
         """Number of clips N of a split."""
@@ -226,16 +178,16 @@ class ShardedSplits:
             split: "train", "valid" or "test".
             rows: int [B], -1 for padding.
         """
-        return _gather(self._split(split), self.recipe, np.asarray(rows, np.int64))
+        return self._split(split).gather(np.asarray(rows, np.int64), self.recipe.shape)
 
-    def _split(self, name: str) -> _Split:
+    def _split(self, name: str) -> StoredSplit:
         if name not in self.splits:
             raise ValueError(f"split is {name!r}; allowed are {', '.join(SPLITS)}")
         return self.splits[name]
 
     def _stream(
         self,
-        split: _Split,
+        split: StoredSplit,
         rows_of_step: Callable[[int], np.ndarray],
         first_step: int,
         stop_step: int,
@@ -244,7 +196,7 @@ class ShardedSplits:
         types = {name: tf.as_dtype(dtype) for name, dtype in _DTYPES.items()}
 
         def load(step: np.ndarray) -> list[np.ndarray]:
-            batch = _gather(split, self.recipe, rows_of_step(int(step)))
+            batch = split.gather(rows_of_step(int(step)), self.recipe.shape)
             return [batch[name] for name in _DTYPES]
 
         # Steps, not records, flow through the pipeline: a step number determines its
@@ -273,53 +225,12 @@ _DTYPES = {
 }
 
 
-def _gather(split: _Split, recipe: Recipe, rows: np.ndarray) -> Batch:
-    """Copies records into one array, each straight from the page cache."""
-    mask = rows >= 0
-    spectrogram = np.zeros((len(rows), *recipe.shape), np.float16)
-    tags = np.zeros((len(rows), split.tags.shape[1]), np.uint8)
-    tags[mask] = split.tags[rows[mask]]
-    for place in np.flatnonzero(mask):
-        row = rows[place]
-        file = split.open_file(split.path(split.shard[row]))
-        file.read_into(spectrogram[place], int(split.offset[row]))
-    return {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": rows}
-
-
-class _File:
-    """A file open for reading at given places, by several threads at once.
-
-    `preadv` copies once, from the page cache into the batch, and without the
-    interpreter lock; a memory map would fault its pages in one by one.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.descriptor = os.open(path, os.O_RDONLY)
-
-    def read_into(self, array: np.ndarray, offset: int) -> None:
-        view = memoryview(array.view(np.uint8)).cast("B")
-        num_read = os.preadv(self.descriptor, [view], offset)
-        if num_read != len(view):
-            raise ValueError(
-                f"{self.path} ends at byte {offset + num_read}; it has changed since "
-                "it was opened. Prepare the shards again"
-            )
-
-    def __del__(self) -> None:
-        if hasattr(self, "descriptor"):
-            os.close(self.descriptor)
-
-
-def _opener() -> Callable[[Path], _File]:
-    # A file that falls out of the cache closes when the last thread lets go of it.
-    return functools.lru_cache(maxsize=_OPEN_FILES)(_File)
-
-
 @functools.cache
 def _tensorflow() -> Any:
     """Imports TensorFlow, with the accelerators left to JAX."""
-    # What it logs while it starts is of no use to a reader; errors are exceptions.
+    # Only tf.data is used, so oneDNN's kernels, and eight lines about them and the
+    # processor at every start, are not needed; errors are exceptions.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
@@ -328,21 +239,23 @@ def _tensorflow() -> Any:
     return tf
 
 
-def _read_index(path: Path) -> dict[str, _Split]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {
-            split: _Split(
-                name=split,
-                directory=path.parent,
-                track_id=stored[f"{split}_track_id"],
-                shard=stored[f"{split}_shard"],
-                offset=stored[f"{split}_offset"],
-                tags=stored[f"{split}_tags"],
-                true_tags=stored.get(f"{split}_true_tags"),
-                shard_bytes=stored[f"{split}_shard_bytes"],
-            )
-            for split in SPLITS
-        }
+def _read_descriptions(directory: Path) -> ShardedSplits:
+    """Reads everything but the shards.
+
+    Raises:
+        OSError, ValueError, KeyError, zipfile.BadZipFile: a file is not what it was.
+    """
+    tags = tuple(_read(directory / "tags.txt").splitlines())
+    splits, tag_names = read_index(directory / "index.npz")
+    if tags != tag_names:
+        raise ValueError(f"tags.txt lists {tags}, index.npz {tag_names}")
+    return ShardedSplits(
+        directory=directory,
+        recipe=Recipe.from_json(_read(directory / "recipe.json")),
+        tags=tags,
+        corpus=json.loads(_read(directory / "corpus.json")),
+        splits=splits,
+    )
 
 
 def _read(path: Path) -> str:

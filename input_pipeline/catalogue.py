@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import shards
+from input_pipeline import records, shards
 from input_pipeline.corpora import SPLITS, Corpus
 from input_pipeline.recipe import Recipe
 
@@ -165,10 +165,10 @@ def _index(corpus: Corpus, parts: dict) -> dict[str, np.ndarray]:
 
     Per split: track_id [N] text, shard int32 [N], offset int64 [N] of the spectrogram
     in its file, tags uint8 [N, K], true_tags uint8 [N, K] if known, and the size of
-    every file, shard_bytes.
+    every file, shard_bytes. Once: tag_names [K].
     """
     labels = {clip.track_id: clip for clip in corpus.clips}
-    index: dict[str, np.ndarray] = {}
+    index = {"tag_names": np.array(corpus.tags)}
     for split in SPLITS:
         own = [
             (task.index, part) for task, part in parts.items() if task.split == split
@@ -210,7 +210,7 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
     if counts["has_true_tags"]:
         features["true_tags"] = tags
     template = tfds.core.ShardedFileTemplate(
-        data_dir=directory, dataset_name=shards.DATASET, filetype_suffix="tfrecord"
+        data_dir=directory, dataset_name=records.DATASET, filetype_suffix="tfrecord"
     )
     tfds.folder_dataset.write_metadata(
         data_dir=directory,
@@ -233,7 +233,7 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
 def _remove_strangers(directory: Path, tasks: list[shards.ShardTask]) -> None:
     """Removes shards of another `clips_per_shard`: TFDS would trip over them."""
     planned = {task.file_name for task in tasks}
-    for path in directory.glob(f"{shards.DATASET}-*.tfrecord-*"):
+    for path in directory.glob(f"{records.DATASET}-*.tfrecord-*"):
         if path.name not in planned:
             path.unlink(missing_ok=True)
 

@@ -115,7 +115,8 @@ class Recipe:
         """
         import librosa
 
-        return librosa.A_weighting(self.band_centres_hz())
+        with np.errstate(divide="ignore"):
+            return librosa.A_weighting(self.band_centres_hz())
 
     def mel_filters(self) -> np.ndarray | None:
         """Mel filter bank on powers: float32 [M, bins], or None for an STFT."""

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import google_crc32c
 import numpy as np
 
+DATASET = "clips"  # TFDS's name of the data set, the first word of every file name.
 HEADER_BYTES = 12  # Length of the payload and its checksum, before it.
 _FOOTER_BYTES = 4  # Checksum of the payload.
 _LENGTH_DELIMITED = 2  # Wire type of strings, bytes and messages.
@@ -54,6 +55,15 @@ class ShardIndex:
     tags: np.ndarray
     true_tags: np.ndarray | None
     size_bytes: int
+
+
+def shard_name(split: str, shard: int, num_shards: int) -> str:
+    """Name of a TFRecord file, as TFDS expects it.
+
+    >>> shard_name("train", 2, 10)
+    'clips-train.tfrecord-00002-of-00010'
+    """
+    return f"{DATASET}-{split}.tfrecord-{shard:05d}-of-{num_shards:05d}"
 
 
 def masked_crc32c(data: bytes) -> int:

@@ -26,7 +26,6 @@ import numpy as np
 from input_pipeline import audio, records
 from input_pipeline.recipe import Recipe
 
-DATASET = "clips"  # TFDS's name of the data set, the first word of every file name.
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
 
 
@@ -73,8 +72,7 @@ class ShardTask:
         >>> ShardTask("train", 2, 10, 128, ()).file_name
         'clips-train.tfrecord-00002-of-00010'
         """
-        numbers = f"{self.index:05d}-of-{self.num_shards:05d}"
-        return f"{DATASET}-{self.split}.tfrecord-{numbers}"
+        return records.shard_name(self.split, self.index, self.num_shards)
 
     @property
     def plan(self) -> dict[str, Any]:

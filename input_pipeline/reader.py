@@ -1,0 +1,161 @@
+"""Reads prepared shards without TensorFlow: any rows, in any order.
+
+The index says where every spectrogram is, so a batch is a few reads at known places.
+This is what `tf.data` calls in `batches.py`, and all that a machine without TensorFlow
+needs.
+"""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from input_pipeline import records
+from input_pipeline.corpora import SPLITS
+
+_OPEN_FILES = 256  # Well below the usual limit of 1,024 a process.
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredSplit:
+    """One split of a prepared corpus: N clips in some shards.
+
+    Attributes:
+        name: "train", "valid" or "test".
+        directory: where the shards are.
+        track_id: [N] text, sorted.
+        shard: int32 [N], number of the shard that holds a clip.
+        offset: int64 [N], first byte of its spectrogram in that shard.
+        tags: uint8 [N, K].
+        true_tags: uint8 [N, K], or None where nobody knows.
+        shard_bytes: size of every shard.
+        open_file: opens a shard and keeps it open for a while.
+    """
+
+    name: str
+    directory: Path
+    track_id: np.ndarray
+    shard: np.ndarray
+    offset: np.ndarray
+    tags: np.ndarray
+    true_tags: np.ndarray | None
+    shard_bytes: np.ndarray
+    open_file: Callable[[Path], "_File"] = dataclasses.field(
+        default_factory=lambda: _opener()
+    )
+
+    def path(self, shard: int) -> Path:
+        """File of a shard."""
+        num_shards = len(self.shard_bytes)
+        return self.directory / records.shard_name(self.name, shard, num_shards)
+
+    def check(self, all_bytes: bool) -> None:
+        """Compares the shards with the index.
+
+        Args:
+            all_bytes: read everything and compare checksums and ids; else only sizes.
+
+        Raises:
+            ValueError: names the file, and the record where one is damaged.
+        """
+        for shard, expected_bytes in enumerate(self.shard_bytes):
+            path = self.path(shard)
+            found_bytes = path.stat().st_size if path.exists() else None
+            if found_bytes != expected_bytes:
+                found = "is missing" if found_bytes is None else f"has {found_bytes}"
+                raise ValueError(
+                    f"{path} {found}, expected are {expected_bytes} bytes. Delete "
+                    f"{self.directory} and prepare again"
+                )
+            if all_bytes:
+                self._check_records(shard, path)
+
+    def gather(self, rows: np.ndarray, shape: tuple[int, int]) -> Batch:
+        """Copies records into one array, each straight from the page cache.
+
+        Args:
+            rows: int64 [B], -1 for padding.
+            shape: (M, F) of the spectrograms.
+
+        Returns:
+            spectrogram float16 [B, M, F], tags uint8 [B, K], mask bool [B] and row
+            int64 [B]; zeros where there is padding.
+        """
+        mask = rows >= 0
+        spectrogram = np.zeros((len(rows), *shape), np.float16)
+        tags = np.zeros((len(rows), self.tags.shape[1]), np.uint8)
+        tags[mask] = self.tags[rows[mask]]
+        for place in np.flatnonzero(mask):
+            row = rows[place]
+            file = self.open_file(self.path(self.shard[row]))
+            file.read_into(spectrogram[place], int(self.offset[row]))
+        return {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": rows}
+
+    def _check_records(self, shard: int, path: Path) -> None:
+        found = records.index_shard(path, check=True)
+        is_here = self.shard == shard
+        if found.track_id != self.track_id[is_here].tolist() or not np.array_equal(
+            found.offset, self.offset[is_here]
+        ):
+            raise ValueError(
+                f"{path} holds other clips than index.npz says. Delete "
+                f"{self.directory} and prepare again"
+            )
+
+
+def read_index(path: Path) -> tuple[dict[str, StoredSplit], tuple[str, ...]]:
+    """Reads index.npz: the splits by name, and the names of the K tags.
+
+    Raises:
+        OSError, ValueError, KeyError, zipfile.BadZipFile: the file is not what it was.
+    """
+    with np.load(path, allow_pickle=False) as stored:
+        splits = {
+            split: StoredSplit(
+                name=split,
+                directory=path.parent,
+                track_id=stored[f"{split}_track_id"],
+                shard=stored[f"{split}_shard"],
+                offset=stored[f"{split}_offset"],
+                tags=stored[f"{split}_tags"],
+                true_tags=stored.get(f"{split}_true_tags"),
+                shard_bytes=stored[f"{split}_shard_bytes"],
+            )
+            for split in SPLITS
+        }
+        return splits, tuple(stored["tag_names"].tolist())
+
+
+class _File:
+    """A file open for reading at given places, by several threads at once.
+
+    `preadv` copies once, from the page cache into the batch, and without the
+    interpreter lock; a memory map would fault its pages in one by one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def read_into(self, array: np.ndarray, offset: int) -> None:
+        view = memoryview(array.view(np.uint8)).cast("B")
+        num_read = os.preadv(self.descriptor, [view], offset)
+        if num_read != len(view):
+            raise ValueError(
+                f"{self.path} ends at byte {offset + num_read}; it has changed since "
+                "it was opened. Prepare the shards again"
+            )
+
+    def __del__(self) -> None:
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+
+def _opener() -> Callable[[Path], _File]:
+    # A file that falls out of the cache closes when the last thread lets go of it.
+    return functools.lru_cache(maxsize=_OPEN_FILES)(_File)

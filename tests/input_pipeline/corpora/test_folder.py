@@ -1,0 +1,164 @@
+"""The folder corpus: what a tags.csv may hold, and what is refused."""
+
+import numpy as np
+import pytest
+
+from input_pipeline.corpora import SPLITS, folder, load_corpus
+from tests.small_corpus import TAGS, write_folder, write_table
+
+ROW = ("a", "a.mp3", "train", "rock")
+
+
+def _clips(directory, rows, columns=("track_id", "path", "split", "tags")):
+    return folder.load(write_table(directory, rows, columns)).clips
+
+
+def test_a_folder_becomes_a_corpus(tmp_path):
+    corpus = folder.load(write_folder(tmp_path / "my music", 10, true_tags=True))
+    assert corpus.name == "my_music"
+    assert corpus.tags == TAGS
+    assert corpus.has_true_tags
+    assert [clip.split for clip in corpus.clips[:5]] == ["train"] * 3 + list(SPLITS[1:])
+    clip = corpus.clips[1]
+    assert clip.track_id == "id-001"
+    assert clip.path == tmp_path / "my music" / "audio" / "001.wav"
+    assert clip.tags.tolist() == [1, 1, 0]
+    assert clip.tags.dtype == np.uint8
+    assert clip.true_tags.tolist() == [0, 1, 0]
+
+
+def test_without_tags_txt_the_vocabulary_is_counted(tmp_path):
+    rows = [
+        ("a", "a", "train", "b|a"),
+        ("b", "b", "test", "c|b"),
+        ("c", "c", "test", ""),
+    ]
+    assert folder.load(write_table(tmp_path, rows)).tags == ("b", "a", "c")
+
+
+def test_byte_order_mark_quotes_and_blank_lines(tmp_path):
+    text = (
+        '\ufefftrack_id,path,split,tags\n"x","a, b.mp3",train,"rock|90s ""hits"""\n\n'
+    )
+    (tmp_path / "tags.csv").write_text(text, encoding="utf-8")
+    corpus = folder.load(tmp_path)
+    assert corpus.clips[0].path == tmp_path / "a, b.mp3"
+    assert corpus.tags == ('90s "hits"', "rock")
+
+
+def test_optional_columns(tmp_path):
+    columns = ("start_s", "artist", "tags", "path", "track_id")
+    rows = [("12.5", "Can", "rock", "a.mp3", "1"), ("", "", "rock", "a.mp3", "2")]
+    first, second = _clips(tmp_path, rows, columns)
+    assert (first.start_s, first.artist) == (12.5, "Can")
+    assert (second.start_s, second.artist) == (None, None)
+    assert second.true_tags is None
+
+
+def test_splits_by_hash_keep_artists_together(tmp_path):
+    columns = ("track_id", "path", "tags", "artist")
+    rows = [(f"{n}", "a.mp3", "rock", f"artist {n // 3}") for n in range(3000)]
+    clips = _clips(tmp_path, rows, columns)
+    by_artist = {}
+    for clip in clips:
+        by_artist.setdefault(clip.artist, set()).add(clip.split)
+    assert all(len(splits) == 1 for splits in by_artist.values())
+    shares = [np.mean([clip.split == split for clip in clips]) for split in SPLITS]
+    np.testing.assert_allclose(shares, [0.8, 0.1, 0.1], atol=0.03)
+
+
+def test_a_repeated_id_is_rejected_and_the_first_stays(tmp_path):
+    rows = [ROW, ("a", "other.mp3", "test", "rock"), ("b", "b.mp3", "test", "rock")]
+    corpus = folder.load(write_table(tmp_path, rows))
+    assert [clip.track_id for clip in corpus.clips] == ["a", "b"]
+    assert corpus.clips[0].path.name == "a.mp3"
+    assert corpus.rejected == [("a", "other.mp3", "duplicate id")]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            ("a", "../a.mp3", "train", "rock"),
+            r"line 3: the path '../a.mp3' is not inside",
+        ),
+        (("a", "b/../../a.mp3", "train", "rock"), "line 3: the path"),
+        (("a", "/etc/passwd", "train", "rock"), "line 3: the path '/etc/passwd'"),
+        (("a", "..\\a.mp3", "train", "rock"), "line 3: the path"),
+        (("a", "", "train", "rock"), "line 3: the path ''"),
+        (
+            ("a", "a.mp3", "dev", "rock"),
+            "line 3: split is 'dev'; allowed are train, val",
+        ),
+        (("", "a.mp3", "train", "rock"), "line 3: the track_id is empty"),
+        (("a", "a.mp3", "train"), "line 3: 3 values for 4 columns"),
+        (("a", "a.mp3", "train", "rock", "pop"), "line 3: 5 values for 4 columns"),
+        (
+            ("a", "a.mp3", "train", "polka"),
+            "line 3: the tag 'polka' in column 'tags' is",
+        ),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, row, message):
+    (tmp_path / "tags.txt").write_text("rock\npop\n")
+    with pytest.raises(ValueError, match=message):
+        _clips(tmp_path, [("first", "b.mp3", "test", "pop"), row])
+
+
+@pytest.mark.parametrize("start_s", ["soon", "-1", "nan", "inf"])
+def test_a_bad_start_is_named(tmp_path, start_s):
+    with pytest.raises(ValueError, match=f"line 2: start_s is '{start_s}'"):
+        _clips(
+            tmp_path, [("a", "a.mp3", "rock", start_s)], (*folder.REQUIRED, "start_s")
+        )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (("track_id", "path"), r"missing columns \['tags'\]"),
+        (("track_id", "path", "tags", "genre"), r"unknown columns \['genre'\]"),
+        (("track_id", "path", "tags", "tags"), r"repeated columns \['tags'\]"),
+    ],
+)
+def test_a_bad_header_is_named(tmp_path, columns, message):
+    with pytest.raises(ValueError, match=message):
+        _clips(tmp_path, [("a",) * len(columns)], columns)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"track_id,path,tags\n", "has a header but no rows"),
+        (b"", "missing columns"),
+        (b"track_id,path,tags\na,b,\xff\xfe\n", "cannot be read as comma-separated"),
+        (b"track_id,path,tags\na,b,\n", "no row has a tag"),
+        (b'track_id,path,tags\na,"b,rock\n', "cannot be read as comma-separated"),
+    ],
+)
+def test_a_bad_table_is_named(tmp_path, content, message):
+    (tmp_path / "tags.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        folder.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "rock\npop\nrock\n"])
+def test_a_bad_vocabulary_is_named(tmp_path, content):
+    write_table(tmp_path, [ROW])
+    (tmp_path / "tags.txt").write_text(content)
+    with pytest.raises(ValueError, match=r"tags.txt: \d tags, repeated"):
+        folder.load(tmp_path)
+
+
+def test_a_missing_table_says_what_is_needed(tmp_path):
+    with pytest.raises(ValueError, match=r"tags.csv does not exist.*track_id, path"):
+        folder.load(tmp_path)
+
+
+def test_corpora_go_by_name(tmp_path):
+    config = {"name": "folder", "audio_dir": str(write_folder(tmp_path / "a", 5))}
+    assert len(load_corpus(config, tmp_path).clips) == 5
+    with pytest.raises(ValueError, match="audio_dir is empty"):
+        load_corpus(config | {"audio_dir": ""}, tmp_path)
+    with pytest.raises(ValueError, match="'gtzan'; allowed are synthetic, folder"):
+        load_corpus(config | {"name": "gtzan"}, tmp_path)

@@ -1,0 +1,388 @@
+"""Preparation: what ends up on disk, whatever happens on the way."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from input_pipeline import audio, catalogue, prepare, records
+from input_pipeline.batches import open_shards
+from input_pipeline.corpora import folder
+from tests.small_corpus import DAMAGED, RECIPE, STFT, write_folder, write_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def _prepare(directory, data_dir, **options):
+    options = {"num_workers": 1, "clips_per_shard": 4} | options
+    corpus = folder.load(directory)
+    return prepare.prepare(corpus, [RECIPE], data_dir, **options)["mel"]
+
+
+def _files(directory):
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _ledger(directory):
+    with (directory / "ledger.csv").open(newline="") as file:
+        return {row["track_id"]: row for row in csv.DictReader(file)}
+
+
+def _damaged_folder(directory):
+    """Twenty good clips, one file of each damaged kind, one repeated id."""
+    rows = [(name, f"bad/{name}", "train", "rock") for name in DAMAGED]
+    rows.append(("id-003", "audio/004.wav", "test", "rock"))
+    write_folder(directory, 20, rows)
+    (directory / "bad").mkdir()
+    for name, (make, _) in DAMAGED.items():
+        make(directory / "bad" / name)
+    return directory
+
+
+def test_shards_hold_what_audio_makes(corpus, prepared):
+    for recipe in (RECIPE, STFT):
+        data = open_shards(prepared[recipe.kind], recipe, corpus.tags, check=True)
+        assert data.corpus["name"] == "tones"
+        assert data.corpus["num_clips"] == {"train": 15, "valid": 4, "test": 4}
+        clips = {clip.track_id: clip for clip in corpus.clips}
+        for split in ("train", "valid", "test"):
+            labels = data.labels(split)
+            expected = sorted(i for i, clip in clips.items() if clip.split == split)
+            assert labels["track_id"].tolist() == expected
+            batch = data.read(split, np.arange(data.num_clips(split)))
+            for row, track_id in enumerate(labels["track_id"]):
+                clip = clips[track_id]
+                samples = audio.read_clip(clip.path, recipe)
+                found = audio.spectrogram(samples, recipe)
+                np.testing.assert_array_equal(batch["spectrogram"][row], found)
+                np.testing.assert_array_equal(labels["tags"][row], clip.tags)
+                np.testing.assert_array_equal(labels["true_tags"][row], clip.true_tags)
+
+
+def test_the_index_agrees_with_the_records(prepared):
+    data = open_shards(prepared["mel"])
+    labels, split = data.labels("train"), data.splits["train"]
+    for shard in range(4):
+        found = records.index_shard(split.path(shard), check=True)
+        here = split.shard == shard
+        assert found.track_id == labels["track_id"][here].tolist()
+        np.testing.assert_array_equal(found.offset, split.offset[here])
+        np.testing.assert_array_equal(found.tags, labels["tags"][here])
+        np.testing.assert_array_equal(found.true_tags, labels["true_tags"][here])
+
+
+def test_tfds_opens_the_directory(prepared):
+    import tensorflow_datasets as tfds
+
+    for kind, directory in prepared.items():
+        data = open_shards(directory)
+        builder = tfds.builder_from_directory(str(directory))
+        for split, info in builder.info.splits.items():
+            assert info.num_examples == data.num_clips(split)
+            labels = data.labels(split)
+            batch = data.read(split, np.arange(info.num_examples))
+            examples = builder.as_dataset(split=split).as_numpy_iterator()
+            rows = {name: row for row, name in enumerate(labels["track_id"])}
+            seen = set()
+            for example in examples:
+                row = rows[example["track_id"].decode()]
+                seen.add(row)
+                np.testing.assert_array_equal(
+                    example["spectrogram"], batch["spectrogram"][row]
+                )
+                np.testing.assert_array_equal(example["tags"], labels["tags"][row])
+                np.testing.assert_array_equal(
+                    example["true_tags"], labels["true_tags"][row]
+                )
+            assert len(seen) == info.num_examples, kind
+
+
+def test_damaged_files_end_in_the_ledger(tmp_path, capfd):
+    directory = _damaged_folder(tmp_path / "corpus")
+    found = _prepare(directory, tmp_path, max_bad_share=0.5, clips_per_shard=3)
+    ledger = _ledger(found)
+    reasons = {name: reason for name, (_, reason) in DAMAGED.items()}
+    assert {name: row["reason"] for name, row in ledger.items()} == {
+        **reasons,
+        "id-003": "duplicate id",
+    }
+    assert ledger["nan.wav"]["path"] == "bad/nan.wav"
+    data = open_shards(found, check=True)
+    counts = data.corpus
+    assert counts["num_clips"] == {"train": 12, "valid": 4, "test": 4}
+    assert sum(counts["left_out"].values()) == len(DAMAGED) + 1
+    # Some shards hold damaged files only.
+    assert 0 in counts["shard_lengths"]["train"]
+    _check_tfds_reads_past_empty_shards(found)
+    output, errors = capfd.readouterr()
+    assert f"20 clips in 13 shards, {len(DAMAGED) + 1} left out (" in output
+    num_truncated = list(reasons.values()).count("truncated")
+    assert f"{num_truncated} truncated" in output
+    assert "1 duplicate id" in output
+    assert "libmpg123" not in errors
+
+
+def _check_tfds_reads_past_empty_shards(found):
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder_from_directory(str(found))
+    for part, expected in (("train", 12), ("train[:50%]", 6), ("test", 4)):
+        examples = list(builder.as_dataset(split=part).as_numpy_iterator())
+        assert len({example["track_id"] for example in examples}) == expected
+
+
+def test_too_many_damaged_files_are_an_error_that_can_be_allowed(tmp_path):
+    directory = _damaged_folder(tmp_path / "corpus")
+    message = (
+        rf"{len(DAMAGED) + 1} of {len(DAMAGED) + 21} clips \(4\d\.\d%\).*"
+        r"prepare.max_bad_share=0.1 allows; see .*ledger.csv"
+    )
+    with pytest.raises(ValueError, match=message):
+        _prepare(directory, tmp_path)
+    shards = list(tmp_path.glob("shards/*/*/*.tfrecord-*"))
+    before = {path: path.stat().st_mtime_ns for path in shards}
+    found = _prepare(directory, tmp_path, max_bad_share=0.5)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert catalogue.is_complete(found)
+    with pytest.raises(ValueError, match=message):
+        _prepare(directory, tmp_path)
+
+
+def test_a_split_without_clips_is_an_error(tmp_path):
+    directory = write_folder(tmp_path / "corpus", 10)
+    (directory / "audio" / "003.wav").unlink()
+    (directory / "audio" / "008.wav").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"no clips in valid .*ledger.csv"):
+        _prepare(directory, tmp_path, max_bad_share=0.5)
+    rows = [("a", "audio/000.wav", "train", "rock")]
+    write_table(directory, rows)
+    with pytest.raises(ValueError, match=r"no clips in valid, test"):
+        _prepare(directory, tmp_path)
+
+
+def test_a_complete_set_is_recognised(tmp_path, monkeypatch):
+    directory = write_folder(tmp_path / "corpus", 10)
+    found = _prepare(directory, tmp_path)
+    before = _files(found)
+    monkeypatch.setattr(prepare, "_run", None)
+    start_s = time.perf_counter()
+    assert _prepare(directory, tmp_path, clips_per_shard=2) == found
+    assert time.perf_counter() - start_s < 0.5
+    assert _files(found) == before
+
+
+def test_workers_and_moving_the_corpus_change_no_byte(tmp_path):
+    directory = write_folder(tmp_path / "corpus", 12)
+    found = _prepare(directory, tmp_path / "a", num_workers=1)
+    moved = shutil.move(directory, tmp_path / "elsewhere" / "corpus")
+    again = _prepare(moved, tmp_path / "b", num_workers=3)
+    assert again.parts[-2:] == found.parts[-2:]
+    assert _files(again) == _files(found)
+
+
+def test_another_clip_list_or_recipe_is_another_folder(tmp_path):
+    directory = write_folder(tmp_path / "corpus", 10)
+    first = prepare.shard_directories(folder.load(directory), [RECIPE, STFT], tmp_path)
+    assert first[RECIPE].parent == first[STFT].parent
+    assert first[RECIPE] != first[STFT]
+    (directory / "audio" / "000.wav").write_bytes(b"changed")
+    second = prepare.shard_directories(folder.load(directory), [RECIPE], tmp_path)
+    table = directory / "tags.csv"
+    table.write_text(table.read_text().replace("rock|pop|jazz", "rock"))
+    third = prepare.shard_directories(folder.load(directory), [RECIPE], tmp_path)
+    assert len({first[RECIPE], second[RECIPE], third[RECIPE]}) == 3
+
+
+def test_a_file_of_another_plan_is_replaced(tmp_path):
+    directory = write_folder(tmp_path / "corpus", 10)
+    expected = _files(_prepare(directory, tmp_path / "expected", clips_per_shard=5))
+    corpus = folder.load(directory)
+    where = prepare.shard_directories(corpus, [RECIPE], tmp_path)[RECIPE]
+    # Three tasks of six clips of train in twos, as if stopped there.
+    tasks = [task for task in prepare.plan(corpus, 2) if task.split == "train"]
+    prepare._write_missing_shards(tasks, {RECIPE: where}, 1)
+    assert len(list(where.glob("*.tfrecord-*"))) == 3
+    assert _files(_prepare(directory, tmp_path, clips_per_shard=5)) == expected
+
+
+def test_the_second_kind_does_not_repeat_the_first(tmp_path):
+    directory = write_folder(tmp_path / "corpus", 10)
+    first = _prepare(directory, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in first.iterdir()}
+    corpus = folder.load(directory)
+    found = prepare.prepare(corpus, [RECIPE, STFT], tmp_path)
+    assert found["mel"] == first
+    assert {path: path.stat().st_mtime_ns for path in first.iterdir()} == before
+    assert open_shards(found["stft"], STFT).num_clips("train") == 6
+
+
+def test_recipes_must_share_the_clip(tmp_path, corpus):
+    other = type(RECIPE)("stft", duration_s=2.0)
+    with pytest.raises(ValueError, match=r"kinds \['mel', 'stft'\].*1.0.*2.0"):
+        prepare.prepare(corpus, [RECIPE, other], tmp_path)
+    with pytest.raises(ValueError, match=r"\['mel', 'mel'\]"):
+        prepare.prepare(corpus, [RECIPE, RECIPE], tmp_path)
+    with pytest.raises(ValueError, match="clips_per_shard is 0"):
+        prepare.prepare(corpus, [RECIPE], tmp_path, clips_per_shard=0)
+
+
+def test_a_target_that_cannot_be_written_is_named(tmp_path, corpus):
+    (tmp_path / "shards").write_text("not a folder")
+    with pytest.raises(ValueError, match=f"cannot write shards below {tmp_path}"):
+        prepare.prepare(corpus, [RECIPE], tmp_path)
+
+
+# The part below runs in processes of its own, which are killed, stopped and starved.
+
+
+def _start(directory, data_dir, before="", clips_per_shard=4):
+    code = (
+        f"{before}\n"
+        "if __name__ == '__main__':\n"
+        "    from input_pipeline.corpora import folder\n"
+        "    from input_pipeline.prepare import prepare\n"
+        "    from tests.small_corpus import RECIPE\n"
+        f"    prepare(folder.load({str(directory)!r}), [RECIPE], {str(data_dir)!r},\n"
+        f"            num_workers=2, clips_per_shard={clips_per_shard})\n"
+    )
+    script = Path(data_dir) / "script.py"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(code)
+    return subprocess.Popen(
+        [sys.executable, str(script)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _wait_for_parts(process, data_dir, number):
+    deadline_s = time.monotonic() + 30
+    while time.monotonic() < deadline_s and process.poll() is None:
+        parts = list(Path(data_dir).glob("shards/*/*/parts/*.json"))
+        if len(parts) >= number:
+            return
+        time.sleep(0.002)
+    pytest.fail(f"no {number} shards: {process.communicate()}")
+
+
+def _survivors(process):
+    """Processes of its session that are neither gone nor waiting to be reaped."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == process.pid and fields[0] not in "ZX":
+            found.append(stat.parent.name)
+    return found
+
+
+def _wait_until_all_are_gone(process):
+    deadline_s = time.monotonic() + 10
+    while _survivors(process) and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    assert not _survivors(process)
+
+
+@pytest.fixture(scope="module")
+def many_clips(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp("many") / "corpus", 160)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(many_clips, tmp_path_factory):
+    return _prepare(many_clips, tmp_path_factory.mktemp("whole"))
+
+
+def _finished_shards(data_dir):
+    """Finished shards by name, and when they were written."""
+    found = {}
+    for part in Path(data_dir).glob("shards/*/*/parts/*.json"):
+        shard = part.parents[1] / part.stem
+        found[shard] = shard.stat().st_mtime_ns
+    return found
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
+def test_an_interrupted_preparation_goes_on(tmp_path, many_clips, uninterrupted, name):
+    process = _start(many_clips, tmp_path)
+    _wait_for_parts(process, tmp_path, 3)
+    process.send_signal(getattr(signal, name))
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode != 0
+    _wait_until_all_are_gone(process)
+    finished = _finished_shards(tmp_path)
+    assert 3 <= len(finished) < 40
+    if name == "SIGINT":
+        assert "Finished shards stay; the same command goes on" in errors
+        assert not list(tmp_path.rglob("*.tmp"))
+    found = _prepare(many_clips, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert _files(found) == _files(uninterrupted)
+
+
+def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, many_clips):
+    # No file of the process may grow beyond 20 kB; a shard needs 36.
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000,) * 2)"
+    process = _start(many_clips, tmp_path, before=limit)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert f"ValueError: cannot write shards below {tmp_path}" in errors
+    assert "run the same command again" in errors
+    assert not list(tmp_path.glob("shards/*/*/*.tfrecord-*"))
+    assert not list(tmp_path.rglob("*.tmp"))
+    _wait_until_all_are_gone(process)
+
+
+def test_a_killed_worker_is_named(tmp_path, many_clips):
+    process = _start(many_clips, tmp_path)
+    _wait_for_parts(process, tmp_path, 1)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    for child in children.split():
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"spawn_main" in command:
+            os.kill(int(child), signal.SIGKILL)
+            break
+    _, errors = process.communicate(timeout=30)
+    assert "a worker process died" in errors
+    _wait_until_all_are_gone(process)
+
+
+def test_workers_import_neither_tensorflow_nor_librosa():
+    code = (
+        "import sys, input_pipeline.shards\n"
+        "print(sorted({'tensorflow', 'tensorflow_datasets', 'librosa', 'jax'}\n"
+        "             & set(sys.modules)))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert found.stdout == "[]\n", found.stderr
+
+
+def test_without_tfds_a_set_is_complete_and_registered_later(tmp_path, monkeypatch):
+    directory = write_folder(tmp_path / "corpus", 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogue, "find_spec", lambda name: None)
+        found = _prepare(directory, tmp_path)
+        assert catalogue.is_complete(found)
+    assert not (found / "dataset_info.json").exists()
+    assert not catalogue.is_complete(found)
+    assert _prepare(directory, tmp_path) == found
+    assert json.loads((found / "dataset_info.json").read_text())["name"] == "clips"
