@@ -30,7 +30,7 @@ from input_pipeline.corpora.music.tag_rules import TAGS, true_tags
 from input_pipeline.corpora.music.weak_labels import weak_tags
 
 # Goes up with every change that changes a clip or a label, and is part of every report.
-VERSION = "1.1"
+VERSION = "1.2"
 
 # Of nine clips in a row six are for training, one for validation, two for the test: so
 # a larger corpus of the same seed holds a smaller one, split for split.

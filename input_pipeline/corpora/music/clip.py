@@ -59,7 +59,8 @@ def perform(
     dry, wet = np.zeros((2, num_samples), np.float32)
     for track in tracks:
         if track.notes:
-            sound = _play_track(track, attributes, nuisances, num_samples, random)
+            notes = _play_notes(track, attributes, nuisances, num_samples, random)
+            sound = _place_in_mix(track, notes, attributes, random)
             dry += sound
             wet += np.float32(track.reverb_send) * sound
     if attributes.dynamic:
@@ -75,14 +76,14 @@ def _sections(num_samples: int, section_s: float) -> np.ndarray:
     return np.where(section % 2 == 0, _QUIET_SECTION_GAIN, 1).astype(np.float32)
 
 
-def _play_track(
+def _play_notes(
     track: Track,
     attributes: Attributes,
     nuisances: Nuisances,
     num_samples: int,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Play the notes of one track, amplified and at its place in the mix."""
+    """Play the notes of one track, each different one once, float32 [T]."""
     lead_in = int(_LEAD_IN_S * SAMPLE_RATE_HZ)
     track_sound = np.zeros(num_samples + lead_in, np.float32)
     played: dict[tuple, np.ndarray] = {}
@@ -95,11 +96,20 @@ def _play_track(
             played[key] = _play_note(track, note, attributes, nuisances, random)
         sound = played[key][: len(track_sound) - start]
         track_sound[start : start + len(sound)] += np.float32(note.velocity) * sound
-    track_sound = _unit_tenth(track_sound[lead_in:])
+    return track_sound[lead_in:]
+
+
+def _place_in_mix(
+    track: Track,
+    sound: np.ndarray,
+    attributes: Attributes,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """Send a track through its amplifier and give it its level, float32 [T]."""
     energy, tempo_bpm = float(attributes.energy), float(attributes.tempo_bpm)
-    track_sound = amplify(track.instrument, track_sound, energy, tempo_bpm)
+    sound = amplify(track.instrument, _unit_tenth(sound), energy, tempo_bpm)
     gain_db = _MIX_DEVIATION_DB * random.standard_normal()
-    return _unit_tenth(track_sound) * np.float32(track.gain * 10 ** (gain_db / 20))
+    return _unit_tenth(sound) * np.float32(track.gain * 10 ** (gain_db / 20))
 
 
 def _variant(track: Track, note: Note, random: np.random.Generator) -> tuple:
@@ -127,13 +137,17 @@ def _play_note(
         machine = bool(attributes.electronic_drums)
         sound = drum(str(note.pitch), machine, gated, random)
     elif track.instrument.endswith("voice"):
-        singer = Singer(
-            female=track.instrument.startswith("female"),
-            delivery=str(attributes.delivery),
-            breathy=bool(attributes.breathy),
-            formant_scale=float(nuisances.formant_scale),
-        )
+        singer = _singer(track, attributes, nuisances)
         sound = sing(singer, int(note.pitch), length_s, random)
     else:
         sound = INSTRUMENTS[track.instrument](int(note.pitch), length_s, random)
     return sound.astype(np.float32)
+
+
+def _singer(track: Track, attributes: Attributes, nuisances: Nuisances) -> Singer:
+    return Singer(
+        female=track.instrument.startswith("female"),
+        delivery=str(attributes.delivery),
+        breathy=bool(attributes.breathy),
+        formant_scale=float(nuisances.formant_scale),
+    )

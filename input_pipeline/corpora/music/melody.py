@@ -5,8 +5,9 @@ import numpy as np
 from input_pipeline.corpora.music.attributes import BOTH, FEMALE, MALE, Attributes
 from input_pipeline.corpora.music.score import Note, Song, Track
 
-# MIDI numbers (98 and 220 Hz); melodies lie up to two octaves above.
-_LOWEST_VOICE_PITCH = {MALE: 43, FEMALE: 57}
+# MIDI numbers; voices keep within 16 semitones: 98 to 247 Hz and 262 to 659 Hz.
+_LOWEST_VOICE_PITCH = {MALE: 43, FEMALE: 60}
+_VOICE_RANGE_SEMITONES = 16
 
 
 def mood_tracks(song: Song, attributes: Attributes) -> list[Track]:
@@ -28,7 +29,7 @@ def _hook_track(song: Song) -> Track:
         for bar in range(song.num_bars)
         for step, degree in figure
     ]
-    return Track("bell", notes, gain=0.7)
+    return Track("bell", notes, gain=0.9)
 
 
 def _lament_track(song: Song) -> Track:
@@ -53,7 +54,7 @@ def _tambourine_track(song: Song) -> Track:
         for bar in range(song.num_bars)
         for step in range(2, song.steps_per_bar, 2)
     ]
-    return Track("drums", notes, gain=0.5)
+    return Track("drums", notes, gain=0.7)
 
 
 def _clap_track(song: Song) -> Track:
@@ -98,12 +99,24 @@ def _draw_phrases(song: Song, attributes: Attributes) -> list[list[tuple[int, in
     return phrases
 
 
+def _within_range(pitch: int, lowest: int) -> int:
+    """Return the pitch, moved by octaves into a singer's range.
+
+    >>> _within_range(30, 43), _within_range(50, 43), _within_range(62, 43)
+    (54, 50, 50)
+    """
+    while pitch < lowest:
+        pitch += 12
+    while pitch > lowest + _VOICE_RANGE_SEMITONES:
+        pitch -= 12
+    return pitch
+
+
 def _sing_bar(
     song: Song, attributes: Attributes, bar: int, singer: str, phrases: list
 ) -> list[Note]:
     """Sing one of the phrases; rappers drop syllables and stay near one pitch."""
     lowest = _LOWEST_VOICE_PITCH[singer]
-    base = lowest + (song.root - lowest) % 12
     phrase = phrases[int(song.random.integers(len(phrases)))]
     ends = [step for step, _ in phrase[1:]] + [song.steps_per_bar]
     raps = attributes.delivery == "rap"
@@ -111,10 +124,10 @@ def _sing_bar(
     for (step, degree), end in zip(phrase, ends, strict=True):
         if raps and song.random.random() < 0.25:
             continue
-        octaves, place = divmod(degree, 7)
-        pitch = base + 12 * octaves + song.scale[place]
         if raps:
             pitch = lowest + int(song.random.integers(0, 5))
+        else:
+            pitch = _within_range(song.pitch(degree), lowest)
         length_s = max(0.08, 0.8 * (end - step) * song.step_s)
         notes.append(Note(song.time_s(bar, step), length_s, pitch, 0.8))
     return notes

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from input_pipeline.corpora.music.random_streams import uniforms
 
 NUM_EQUALISER_KNOTS = 7
-_EQUALISER_DEVIATION_DB = 5.0
+_EQUALISER_DEVIATION_DB = 4.5
 _BAND_LIMITED_SHARE = 0.35
 
 
