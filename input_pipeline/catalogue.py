@@ -27,7 +27,12 @@ def is_complete(directory: Path) -> bool:
     """Whether a set is whole and, where TFDS is installed, registered with it."""
     has_tfds = find_spec("tensorflow_datasets") is not None
     registered = (directory / "dataset_info.json").exists()
-    return (directory / COMPLETE).exists() and (registered or not has_tfds)
+    return is_written(directory) and (registered or not has_tfds)
+
+
+def is_written(directory: Path) -> bool:
+    """Whether all shards and their index are there, registered with TFDS or not."""
+    return (directory / COMPLETE).exists()
 
 
 def report(directory: Path, max_bad_share: float) -> None:
@@ -87,7 +92,7 @@ def complete(
         ValueError: too many were left out, or all of a split.
         OSError: the directory cannot be written.
     """
-    if (directory / COMPLETE).exists():  # Whole, but TFDS was not installed then.
+    if is_written(directory):  # At that time TFDS was not installed.
         counts = read_counts(directory)
     else:
         counts = _write_catalogue(directory, recipe, corpus, tasks, max_bad_share)
@@ -110,6 +115,13 @@ def _write_catalogue(
     max_bad_share: float,
 ) -> dict[str, Any]:
     parts = {task: shards.read_part(directory, task) for task in tasks}
+    if None in parts.values():
+        if is_written(directory):  # Another job completed it, and tidied up.
+            return read_counts(directory)
+        raise ValueError(
+            f"shards have disappeared from {directory}; run the same command again, "
+            "and not at once with another prepare.clips_per_shard"
+        )
     ledger = [(*row, "") for row in corpus.rejected]
     ledger += [tuple(row) for part in parts.values() for row in part["rejected"]]
     _write(directory / LEDGER, _csv(ledger))
@@ -240,9 +252,11 @@ def _remove_strangers(directory: Path, tasks: list[shards.ShardTask]) -> None:
 
 def _remove_parts(directory: Path) -> None:
     parts = directory / shards.PARTS
-    for path in [*parts.glob("*"), *parts.glob(".*"), *directory.glob(".*.tmp")]:
+    for path in parts.glob("*.json"):
         path.unlink(missing_ok=True)
-    with contextlib.suppress(FileNotFoundError):
+    for folder in (directory, parts):
+        shards.remove_abandoned(folder)
+    with contextlib.suppress(OSError):  # Gone, or another job is still in it.
         parts.rmdir()
 
 

@@ -21,7 +21,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -62,15 +61,11 @@ def prepare(
     """
     _check_recipes(recipes)
     directories = shard_directories(corpus, recipes, data_dir)
-    missing = {r: d for r, d in directories.items() if not catalogue.is_complete(d)}
-    if missing:
-        counts = Counter(clip.split for clip in corpus.clips)
-        catalogue.check_splits(counts, corpus.audio_dir)
-        tasks = plan(corpus, clips_per_shard)
+    if not all(map(catalogue.is_complete, directories.values())):
         with _clear_errors(data_dir):
-            _write_missing_shards(tasks, missing, num_workers or os.cpu_count() or 1)
-            for recipe, directory in missing.items():
-                catalogue.complete(directory, recipe, corpus, tasks, max_bad_share)
+            _make_complete(
+                corpus, directories, num_workers, clips_per_shard, max_bad_share
+            )
     for directory in directories.values():
         catalogue.report(directory, max_bad_share)
     return {recipe.kind: directory for recipe, directory in directories.items()}
@@ -127,6 +122,24 @@ def plan(corpus: Corpus, clips_per_shard: int) -> list[shards.ShardTask]:
     return tasks
 
 
+def _make_complete(
+    corpus: Corpus,
+    directories: dict[Recipe, Path],
+    num_workers: int,
+    clips_per_shard: int,
+    max_bad_share: float,
+) -> None:
+    counts = Counter(clip.split for clip in corpus.clips)
+    catalogue.check_splits(counts, corpus.audio_dir)
+    tasks = plan(corpus, clips_per_shard)
+    needed = {r: d for r, d in directories.items() if not catalogue.is_written(d)}
+    _write_missing_shards(tasks, needed, num_workers or os.cpu_count() or 1)
+    for recipe, directory in directories.items():
+        # Another job on the same file system may have been faster.
+        if not catalogue.is_complete(directory):
+            catalogue.complete(directory, recipe, corpus, tasks, max_bad_share)
+
+
 def _check_recipes(recipes: Sequence[Recipe]) -> None:
     kinds = [recipe.kind for recipe in recipes]
     clips = {(r.sample_rate_hz, r.duration_s, r.offset) for r in recipes}
@@ -180,41 +193,45 @@ def _write_missing_shards(
     tasks: list[shards.ShardTask], directories: dict[Recipe, Path], num_workers: int
 ) -> None:
     work = []
-    for directory in directories.values():
-        (directory / shards.PARTS).mkdir(parents=True, exist_ok=True)
+    targets = [
+        shards.Target(recipe, directory, recipe.mel_filters())
+        for recipe, directory in directories.items()
+    ]
+    for target in targets:
+        (target.directory / shards.PARTS).mkdir(parents=True, exist_ok=True)
     for task in tasks:
-        needed = {
-            recipe: directory
-            for recipe, directory in directories.items()
-            if shards.read_part(directory, task) is None
-        }
+        needed = [t for t in targets if shards.read_part(t.directory, task) is None]
         if needed:
             work.append((task, needed))
     if work:
-        _run(work, list(directories), num_workers)
+        _run(work, num_workers)
 
 
-def _run(work: list[tuple], recipes: list[Recipe], num_workers: int) -> None:
+def _run(
+    work: list[tuple[shards.ShardTask, list[shards.Target]]], num_workers: int
+) -> None:
     """Runs the tasks in fresh processes, with a progress bar over clips."""
     context = multiprocessing.get_context("spawn")
-    counters = context.Array("q", 3)  # See shards._State.
-    filters = {recipe: recipe.mel_filters() for recipe in recipes}
+    progress = shards.Progress.of(context, len(work))
     num_clips = sum(len(task.clips) for task, _ in work)
     with (
         _one_thread_each(),
-        _progress(num_clips) as bar,
+        _progress_bar(num_clips) as bar,
         futures.ProcessPoolExecutor(
             min(num_workers, len(work)),
             mp_context=context,
             initializer=shards.start_worker,
-            initargs=(counters, filters),
+            initargs=(progress,),
         ) as pool,
     ):
         try:
-            pending = {pool.submit(shards.write_shard, *item) for item in work}
-            _follow(pending, counters, bar)
+            pending = {
+                pool.submit(shards.write_shard, *item, place)
+                for place, item in enumerate(work)
+            }
+            _follow(pending, progress, bar)
         except BaseException as error:
-            counters[2] = True
+            progress.stop[0] = True
             pool.shutdown(wait=True, cancel_futures=True)
             if isinstance(error, KeyboardInterrupt):
                 bar.write(
@@ -225,16 +242,16 @@ def _run(work: list[tuple], recipes: list[Recipe], num_workers: int) -> None:
             raise
 
 
-def _follow(pending: set[futures.Future], counters: Any, bar: tqdm) -> None:
+def _follow(pending: set[futures.Future], progress: shards.Progress, bar: tqdm) -> None:
     while pending:
         done, pending = futures.wait(pending, 0.2, futures.FIRST_EXCEPTION)
-        bar.set_postfix(left_out=counters[1], refresh=False)
-        bar.update(counters[0] - bar.n)
+        bar.set_postfix(left_out=sum(progress.num_left_out), refresh=False)
+        bar.update(sum(progress.num_done) - bar.n)
         for future in done:
             future.result()
 
 
-def _progress(num_clips: int) -> tqdm:
+def _progress_bar(num_clips: int) -> tqdm:
     # A log file gets a line every half minute, a terminal a moving bar.
     interval_s = 0.2 if sys.stderr.isatty() else 30.0
     return tqdm(total=num_clips, desc="preparing", unit="clip", mininterval=interval_s)

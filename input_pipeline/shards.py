@@ -16,7 +16,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -80,6 +81,21 @@ class ShardTask:
         return {"first": self.first, "count": len(self.clips)}
 
 
+class Target(NamedTuple):
+    """Where the shards of one recipe go.
+
+    Attributes:
+        recipe: of the spectrograms.
+        directory: of the shards.
+        filters: the recipe's mel filters; computing them in a worker would import
+            librosa, 1.5 s in each.
+    """
+
+    recipe: Recipe
+    directory: Path
+    filters: np.ndarray | None
+
+
 def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     """Reads the part of a finished shard.
 
@@ -96,13 +112,13 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     return part if is_same else None
 
 
-def write_shard(task: ShardTask, directories: dict[Recipe, Path]) -> None:
-    """Writes one shard for every recipe, decoding each clip once.
+def write_shard(task: ShardTask, targets: Sequence[Target], place: int = 0) -> None:
+    """Writes one shard for every target, decoding each clip once.
 
     Args:
         task: the clips.
-        directories: where the shard of each recipe goes; the recipes must agree in
-            sample rate, duration and offset.
+        targets: their recipes must agree in sample rate, duration and offset.
+        place: of this task in the shared progress.
 
     Raises:
         OSError: the target cannot be written.
@@ -111,28 +127,28 @@ def write_shard(task: ShardTask, directories: dict[Recipe, Path]) -> None:
     rejected: list[tuple[str, str, str, str]] = []
     with contextlib.ExitStack() as stack:
         writers = [
-            stack.enter_context(_writer(directory / task.file_name, recipe))
-            for recipe, directory in directories.items()
+            stack.enter_context(_writer(target.directory / task.file_name, target))
+            for target in targets
         ]
         for clip in task.clips:
             was_written = _write_clip(clip, writers, rejected)
-            _state.count(was_written)
-    for writer, directory in zip(writers, directories.values(), strict=True):
-        _write_part(directory, task, writer, rejected)
+            _count(place, was_written)
+    for writer in writers:
+        _write_part(task, writer, rejected)
 
 
 class _Writer:
     """Appends clips to one TFRecord file and remembers where they are."""
 
-    def __init__(self, file: BinaryIO, recipe: Recipe) -> None:
-        self.file, self.recipe = file, recipe
+    def __init__(self, file: BinaryIO, target: Target) -> None:
+        self.file, self.target, self.recipe = file, target, target.recipe
         self.track_ids: list[str] = []
         self.offsets: list[int] = []
         self.size_bytes = 0
 
     def append(self, clip: ClipRow, power: np.ndarray) -> None:
         """Adds one record. power: float32 [bins, frames]."""
-        bands = audio.to_bands(power, _mel_filters(self.recipe))
+        bands = audio.to_bands(power, self.target.filters)
         example = records.encode_example(
             {
                 "track_id": clip.track_id.encode(),
@@ -148,9 +164,9 @@ class _Writer:
 
 
 @contextlib.contextmanager
-def _writer(path: Path, recipe: Recipe) -> Iterator[_Writer]:
+def _writer(path: Path, target: Target) -> Iterator[_Writer]:
     with replacing(path) as file:
-        yield _Writer(file, recipe)
+        yield _Writer(file, target)
 
 
 @contextlib.contextmanager
@@ -160,7 +176,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     The temporary name has host and process in it, so that jobs on one file system do
     not share one.
     """
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}@{socket.gethostname()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -168,6 +185,30 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_abandoned(directory: Path) -> None:
+    """Removes temporary files of processes that were killed.
+
+    Those of another host are left for a day: whether it still runs is unknown.
+    """
+    for path in directory.glob(".*@*.tmp"):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            writer, host = path.name.removesuffix(".tmp").split("@", 1)
+            is_ours = host == socket.gethostname()
+            is_old = time.time() - path.stat().st_mtime > 24 * 3600
+            if is_old or (is_ours and not _is_running(int(writer.split(".")[-1]))):
+                path.unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Someone else's.
+        return True
+    return True
 
 
 def _write_clip(
@@ -188,9 +229,7 @@ def _write_clip(
     return True
 
 
-def _write_part(
-    directory: Path, task: ShardTask, writer: _Writer, rejected: list
-) -> None:
+def _write_part(task: ShardTask, writer: _Writer, rejected: list) -> None:
     part = {
         "plan": task.plan,
         "size_bytes": writer.size_bytes,
@@ -198,7 +237,7 @@ def _write_part(
         "offset": writer.offsets,
         "rejected": rejected,
     }
-    with replacing(_part_path(directory, task)) as file:
+    with replacing(_part_path(writer.target.directory, task)) as file:
         file.write(json.dumps(part).encode())
 
 
@@ -206,44 +245,49 @@ def _part_path(directory: Path, task: ShardTask) -> Path:
     return directory / PARTS / f"{task.file_name}.json"
 
 
-@dataclasses.dataclass
-class _State:
-    """What a worker process shares with its parent.
+class Progress(NamedTuple):
+    """Memory that all processes share, one place per task.
 
-    `counters` holds clips done, clips left out, and whether to stop.
+    It has no lock: each place has one writer, and a lock that a killed worker held
+    would stop all others for ever.
+
+    Attributes:
+        num_done: clips done, by task.
+        num_left_out: clips left out, by task.
+        stop: one number; not 0 once the workers are to stop.
     """
 
-    counters: Any = None
-    filters: dict[Recipe, np.ndarray | None] = dataclasses.field(default_factory=dict)
+    num_done: Any
+    num_left_out: Any
+    stop: Any
 
-    def count(self, was_written: bool) -> None:
-        if self.counters is None:
-            return
-        with self.counters.get_lock():
-            self.counters[0] += 1
-            self.counters[1] += not was_written
-        if self.counters[2]:
-            raise KeyboardInterrupt
+    @classmethod
+    def of(cls, context: Any, num_tasks: int) -> "Progress":
+        """Allocates it. context: of `multiprocessing`."""
+        sizes = (num_tasks, num_tasks, 1)
+        return cls(*(context.RawArray("q", size) for size in sizes))
 
 
-_state = _State()
+_progress: Progress | None = None  # Of this process, if it is a worker.
 
 
-def _mel_filters(recipe: Recipe) -> np.ndarray | None:
-    if recipe not in _state.filters:
-        _state.filters[recipe] = recipe.mel_filters()
-    return _state.filters[recipe]
+def _count(place: int, was_written: bool) -> None:
+    if _progress is None:
+        return
+    _progress.num_done[place] += 1
+    _progress.num_left_out[place] += not was_written
+    if _progress.stop[0]:
+        raise KeyboardInterrupt
 
 
-def start_worker(counters: Any, filters: dict[Recipe, np.ndarray | None]) -> None:
-    """Prepares a worker process.
+def start_worker(progress: Progress) -> None:
+    """Prepares a worker process; progress is shared with the parent.
 
-    Args:
-        counters: shared integers: clips done, clips left out, stop.
-        filters: the filter bank of every recipe; computing it here would import
-            librosa, 1.5 s in every worker.
+    What a pool passes here must be small: it starts its workers one after the other,
+    and one that dies while the next is being started is not noticed.
     """
-    _state.counters, _state.filters = counters, filters
+    global _progress
+    _progress = progress
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -319,6 +319,17 @@ def _finished_shards(data_dir):
     return found
 
 
+def test_two_jobs_at_once_do_not_disturb_each_other(
+    tmp_path, many_clips, uninterrupted
+):
+    processes = [_start(many_clips, tmp_path) for _ in range(2)]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    (found,) = tmp_path.glob("shards/*/*")
+    assert _files(found) == _files(uninterrupted)
+
+
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
 def test_an_interrupted_preparation_goes_on(tmp_path, many_clips, uninterrupted, name):
     process = _start(many_clips, tmp_path)
@@ -332,7 +343,7 @@ def test_an_interrupted_preparation_goes_on(tmp_path, many_clips, uninterrupted,
     if name == "SIGINT":
         assert "Finished shards stay; the same command goes on" in errors
         assert not list(tmp_path.rglob("*.tmp"))
-    found = _prepare(many_clips, tmp_path)
+    found = _prepare(many_clips, tmp_path, num_workers=2)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert _files(found) == _files(uninterrupted)
 
@@ -384,5 +395,6 @@ def test_without_tfds_a_set_is_complete_and_registered_later(tmp_path, monkeypat
         assert catalogue.is_complete(found)
     assert not (found / "dataset_info.json").exists()
     assert not catalogue.is_complete(found)
+    monkeypatch.setattr(prepare, "_run", None)  # No shard is written again.
     assert _prepare(directory, tmp_path) == found
     assert json.loads((found / "dataset_info.json").read_text())["name"] == "clips"
