@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from absl import app, flags
+from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 MODES = {
@@ -86,9 +87,9 @@ def run(config: ConfigDict, shards: Path) -> None:
 
     platform.set_up(PLATFORM.value)
     import jax
-    from input_pipeline.batches import open_shards
 
     from configs import checks
+    from input_pipeline.batches import open_shards
     from msd_tagger import record, results, train
 
     data = open_shards(shards)
@@ -175,9 +176,7 @@ def _give_up(message: str) -> None:
 
 
 def _main(argv: list[str]) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    for name in ("main", "input_pipeline", "msd_tagger"):
-        logging.getLogger(name).setLevel(logging.INFO)
+    _set_up_logging()
     try:
         main(argv)
     except (ValueError, OSError) as error:
@@ -186,6 +185,14 @@ def _main(argv: list[str]) -> None:
         _give_up(str(error))
     except KeyboardInterrupt:
         _give_up("interrupted; the same command goes on from here")
+
+
+def _set_up_logging() -> None:
+    """Our own lines as plain text; of everybody else only warnings."""
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
+    for name in ("main", "input_pipeline", "msd_tagger"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 if __name__ == "__main__":

@@ -125,11 +125,17 @@ def _check_combinations(config: ConfigDict) -> None:
             "--config.corpus.name=folder; the synthetic corpus is made in --data_dir"
         )
     for pool in config.model.pools:
-        if len(tuple(pool)) != 2 or not all(isinstance(p, int) and p > 0 for p in pool):
+        if not _is_pair(pool):
             raise ValueError(
                 f"--config.model.pools={config.model.pools}: each entry must be two "
                 "positive whole numbers, bands and frames, such as (2, 4)"
             )
+
+
+def _is_pair(pool: object) -> bool:
+    if not isinstance(pool, (tuple, list)) or len(pool) != 2:
+        return False
+    return all(isinstance(size, int) and size > 0 for size in pool)
 
 
 def digest(matter: dict) -> str:

@@ -158,7 +158,10 @@ def map_seeds(function: Callable, layout: Layout) -> Callable:
         A function of lists of chunks that gives a list of chunks.
     """
     mapped = jax.vmap(function)
-    mapped = jax.jit(mapped if layout.mode == "data" else jax.vmap(mapped))
+    if layout.mode == "data":
+        mapped = jax.jit(mapped)
+    else:
+        mapped = jax.pmap(mapped, axis_name=DEVICES, devices=_devices(layout))
 
     def apply(*lists: list[Tree]) -> list[Tree]:
         return [mapped(*chunks) for chunks in zip(*lists, strict=True)]

@@ -1,0 +1,77 @@
+import importlib
+
+import pytest
+
+from configs import checks, default
+
+EXPERIMENTS = ("default", "db_mel", "linear_mel", "db_stft", "linear_stft")
+
+
+def config(**changes):
+    made = default.get_config()
+    for key, value in changes.items():
+        node = made
+        *path, last = key.split("__")
+        for part in path:
+            node = node[part]
+        node[last] = value
+    return made
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_passes(name):
+    made = importlib.import_module(f"configs.{name}").get_config()
+    checks.check(made)
+    assert made.name == name
+    assert set(checks.flatten(made.to_dict())) == set(
+        checks.flatten(default.get_config().to_dict())
+    )
+
+
+def test_every_key_is_checked_or_free():
+    free = {
+        "name",
+        "corpus.audio_dir",
+        "corpus.label_dir",
+        "preprocessing.standardise_clip",
+        "model.pools",
+        "prepare.kinds",
+        "analysis.linear_baseline",
+        "resume",
+    }
+    known = set(checks.CHOICES) | set(checks.RANGES) | free
+    assert set(checks.flatten(default.get_config().to_dict())) == known
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spectrogram__kind": "mfcc"}, r"kind='mfcc': must be one of 'mel', 'stft'"),
+        ({"train__learning_rate": 0.0}, r"learning_rate=0.0: must be more than 0"),
+        ({"train__fraction": 1.5}, r"fraction=1.5: .* at most 1"),
+        ({"num_seeds": 0}, r"num_seeds=0: must be at least 1"),
+        ({"model__batch_norm_momentum": 1.5}, r"momentum=1.5"),
+        ({"prepare__kinds": ("mel", "cqt")}, r"'cqt' must be one of"),
+        ({"spectrogram__hop_samples": 600}, r"hop_samples=600 skips samples"),
+        ({"corpus__name": "folder"}, r"needs --config.corpus.audio_dir"),
+        (
+            {"corpus__name": "folder", "corpus__audio_dir": "/no/such/place"},
+            r"audio_dir=/no/such/place: no such directory",
+        ),
+        ({"corpus__audio_dir": "x"}, r"goes with --config.corpus.name=folder"),
+        ({"model__pools": ((2, 4), (3,))}, r"each entry must be two"),
+        ({"model__pools": (2, 4)}, r"each entry must be two"),
+        ({"train__max_epochs": float("nan")}, r"max_epochs=nan"),
+    ],
+)
+def test_a_wrong_value_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        checks.check(config(**changes))
+
+
+def test_only_keys_that_matter_name_a_run():
+    base = checks.digest(checks.matter(config()))
+    same = config(train__log_every_steps=7, prepare__num_workers=3, resume=False)
+    assert checks.digest(checks.matter(same)) == base
+    for changes in ({"seed": 1}, {"train__learning_rate": 0.1}, {"num_seeds": 2}):
+        assert checks.digest(checks.matter(config(**changes))) != base

@@ -1,0 +1,46 @@
+import json
+
+import numpy as np
+import pytest
+
+from msd_tagger import record
+
+
+def test_json_takes_arrays_and_refuses_nan(tmp_path):
+    path = tmp_path / "deep" / "a.json"
+    record.write_json(path, {"a": np.arange(3), "b": np.float32(0.5)})
+    assert record.read_json(path) == {"a": [0, 1, 2], "b": 0.5}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record.write_json(path, {"a": float("nan")})
+    assert record.read_json(path)["b"] == 0.5  # The old file is still there.
+    assert [p.name for p in path.parent.iterdir()] == ["a.json"]
+
+
+def test_metrics_of_a_resumed_run_have_no_line_twice(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    metrics = record.MetricsFile(path, 0)
+    for step in (10, 20, 30):
+        metrics.append(kind="train", step=step, loss=np.ones(2))
+    with path.open("a") as file:
+        file.write('{"kind": "train", "ste')  # Cut short by a kill.
+    metrics = record.MetricsFile(path, 20)
+    metrics.append(kind="train", step=30)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 20, 30]
+    assert lines[0]["loss"] == [1, 1]
+
+
+def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
+    matter = {"train.learning_rate": 0.1, "model.pools": ()}
+    record.start(tmp_path / "run", {}, matter, ["cpu"])
+    record.start(tmp_path / "run", {}, matter, ["cpu"])
+    changed = {**matter, "train.learning_rate": 0.2}
+    with pytest.raises(ValueError, match=r"train.learning_rate: 0.1 -> 0.2"):
+        record.start(tmp_path / "run", {}, changed, ["cpu"])
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match="holds files but no run"):
+        record.start(tmp_path, {}, {}, ["cpu"])
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
