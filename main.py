@@ -64,7 +64,7 @@ def prepare(config: ConfigDict) -> dict[str, Path]:
     from input_pipeline.recipe import Recipe
 
     data_dir = Path(DATA_DIR.value)
-    num_workers = config.prepare.num_workers or os.cpu_count()
+    num_workers = config.prepare.num_workers
     kinds = config.spectrogram.kind, *config.prepare.kinds
     recipes = [
         Recipe.from_config(config.clip, config.spectrogram, kind)

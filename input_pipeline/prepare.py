@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from input_pipeline import catalogue, shards
 from input_pipeline.corpora import SPLITS, Clip, Corpus
+from input_pipeline.processes import available_cores, one_thread_each, progress_bar
 from input_pipeline.recipe import Recipe
 
 
@@ -133,7 +134,7 @@ def _make_complete(
     catalogue.check_splits(counts, corpus.audio_dir)
     tasks = plan(corpus, clips_per_shard)
     needed = {r: d for r, d in directories.items() if not catalogue.is_written(d)}
-    _write_missing_shards(tasks, needed, num_workers or os.cpu_count() or 1)
+    _write_missing_shards(tasks, needed, num_workers or available_cores())
     for recipe, directory in directories.items():
         # Another job on the same file system may have been faster.
         if not catalogue.is_complete(directory):
@@ -215,8 +216,8 @@ def _run(
     progress = shards.Progress.of(context, len(work))
     num_clips = sum(len(task.clips) for task, _ in work)
     with (
-        _one_thread_each(),
-        _progress_bar(num_clips) as bar,
+        one_thread_each(),
+        progress_bar(num_clips, "preparing") as bar,
         futures.ProcessPoolExecutor(
             min(num_workers, len(work)),
             mp_context=context,
@@ -249,28 +250,3 @@ def _follow(pending: set[futures.Future], progress: shards.Progress, bar: tqdm) 
         bar.update(sum(progress.num_done) - bar.n)
         for future in done:
             future.result()
-
-
-def _progress_bar(num_clips: int) -> tqdm:
-    # A log file gets a line every half minute, a terminal a moving bar.
-    interval_s = 0.2 if sys.stderr.isatty() else 30.0
-    return tqdm(total=num_clips, desc="preparing", unit="clip", mininterval=interval_s)
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Lets every worker use one core: workers times BLAS threads would fight.
-
-    The libraries read these when they are first imported, in the child.
-    """
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

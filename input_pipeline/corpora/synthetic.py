@@ -21,13 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from tqdm import tqdm
 
 from input_pipeline.corpora.music.attributes import draw_attributes
 from input_pipeline.corpora.music.clip import synthesize
 from input_pipeline.corpora.music.mastering import FILE_SAMPLE_RATE_HZ
 from input_pipeline.corpora.music.tag_rules import TAGS, true_tags
 from input_pipeline.corpora.music.weak_labels import weak_tags
+from input_pipeline.processes import available_cores, one_thread_each, progress_bar
 
 # Goes up with every change that changes a clip or a label, and is part of every report.
 VERSION = "1.2"
@@ -40,7 +40,6 @@ _MP3_64_KBIT_S = 0.6
 _SETTINGS, _TABLE, _VOCABULARY, _AUDIO = "corpus.json", "tags.csv", "tags.txt", "audio"
 _OWN_NAMES = re.compile(r"(corpus\.json|tags\.csv|tags\.txt)(\.part-\d+)?|audio")
 _OWN_AUDIO_NAMES = re.compile(r"clip-\d+\.mp3(\.part-\d+)?")
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def label_only(
@@ -209,10 +208,9 @@ def _write_audio(
     num_workers: int | None,
 ) -> None:
     """Write the clips, in worker processes when there are several."""
-    num_workers = min(num_workers or _available_cores(), len(clip_numbers))
+    num_workers = min(num_workers or available_cores(), len(clip_numbers))
     write = partial(_write_clip, directory, seed, duration_s)
-    bar = tqdm(total=len(clip_numbers), desc="synthetic corpus", unit="clip")
-    with bar:
+    with progress_bar(len(clip_numbers), "synthetic corpus") as bar:
         if num_workers <= 1:
             for clip_number in clip_numbers:
                 write(clip_number)
@@ -223,34 +221,20 @@ def _write_audio(
                 bar.update()
 
 
-def _available_cores() -> int:
-    """Return the cores this process may use; only Linux can tell them from all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextmanager
 def _workers(num_workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool whose processes use one thread each and leave Ctrl-C to the parent.
-
-    Children read the thread counts when they import NumPy, before any initialiser runs,
-    so the variables are set here while they start.
-    """
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    pool = ProcessPoolExecutor(
-        num_workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    """Yield a pool of one-thread processes that leave Ctrl-C to the parent."""
+    with one_thread_each():
+        pool = ProcessPoolExecutor(
+            num_workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        )
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _write_clip(
