@@ -90,10 +90,10 @@ def run(config: ConfigDict, shards: Path) -> None:
 
     from configs import checks
     from input_pipeline.batches import open_shards
-    from msd_tagger import record, results, train
+    from msd_tagger import build, record, results, train
 
     data = open_shards(shards)
-    config.train.batch_size = train.resolve_batch_size(config.train.batch_size)
+    config.train.batch_size = build.resolve_batch_size(config.train.batch_size)
     matter = checks.matter(config) | {"shards": shards.parent.name}
     digest = checks.digest(matter)
     workdir = Path(WORKDIR.value or f"runs/{config.name}-{digest}")
@@ -106,7 +106,7 @@ def run(config: ConfigDict, shards: Path) -> None:
     make = train.train if MODE.value == "run" else train.restore
     trained = make(config, data, workdir)
     baseline = linear_baseline(data) if config.analysis.linear_baseline else None
-    summary = results.write_results(config, data, trained, workdir, baseline)
+    summary = results.write_results(trained, workdir, baseline)
     report(workdir)
     return tell(summary)
 

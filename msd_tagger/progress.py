@@ -8,6 +8,8 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from msd_tagger.build import Schedule
+
 logger = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
 
@@ -17,23 +19,20 @@ class Progress:
 
     Args:
         first_step: Steps that are done already.
-        last_step: Steps in all.
-        batch_size: B.
+        schedule: Of the training.
         num_seeds: S.
     """
 
-    def __init__(
-        self, first_step: int, last_step: int, batch_size: int, num_seeds: int
-    ) -> None:
+    def __init__(self, first_step: int, schedule: Schedule, num_seeds: int) -> None:
         self._bar = tqdm(
-            total=last_step,
+            total=schedule.last_step,
             initial=first_step,
             unit="step",
             disable=not sys.stderr.isatty(),
             dynamic_ncols=True,
         )
-        self._step, self._last_step = first_step, last_step
-        self._clips_per_step, self._num_seeds = batch_size, num_seeds
+        self._step, self._last_step = first_step, schedule.last_step
+        self._clips_per_step, self._num_seeds = schedule.batch_size, num_seeds
         self._losses: list = []
         self._validation = ""
         self._logged_at = -LOG_EVERY_S
@@ -70,12 +69,12 @@ class Progress:
         self._show(mean, rate)
         return {"loss": mean, "clips_per_s": rate, "seconds": self.seconds}
 
-    def pause(self) -> None:
-        """Stops the clock, for an evaluation; the next step starts it again."""
-        self._clock = None
-
     def note_validation(self, scores: list[float | None]) -> None:
-        """Notes the validation ROC-AUC of each seed."""
+        """Notes the validation ROC-AUC of each seed, after an evaluation.
+
+        The clock stands still until the next step.
+        """
+        self._clock = None
         known = [score for score in scores if score is not None]
         text = f"{np.mean(known):.4f}" if known else "none"
         self._validation = f"valid ROC-AUC {text}"

@@ -8,12 +8,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from msd_tagger import metrics, parallel
 from msd_tagger import preprocessing as pre
-from msd_tagger import train as training
+from msd_tagger.build import Data, Run
 from msd_tagger.record import peak_memory_bytes, write_json, write_npz
+from msd_tagger.train import evaluate_split
 
 SPLITS = ("train", "valid", "test")
 
@@ -23,18 +23,10 @@ INPUT_SEED = 2_000_003
 HISTOGRAM_EDGES = np.linspace(-5, 15, 401)
 
 
-def write_results(
-    config: ConfigDict,
-    data: training.Data,
-    run: training.Run,
-    workdir: Path,
-    baseline: dict | None,
-) -> dict:
+def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
     """Scores the best weights and writes everything but configuration and metrics.
 
     Args:
-        config: A checked configuration.
-        data: Batches and labels.
         run: Trained or restored.
         workdir: The run's folder.
         baseline: Scores of the linear baseline, if it was computed.
@@ -42,12 +34,11 @@ def write_results(
     Returns:
         The summary, as written.
     """
-    scores = {}
-    for split in ("valid", "test"):
-        scores[split] = _predict(config, data, run, split, workdir)
-    _write_weights(data, run, workdir)
+    data = run.data
+    scores = {split: _predict(run, split, workdir) for split in ("valid", "test")}
+    _write_weights(run, workdir)
     _write_label_stats(data, workdir)
-    _write_input_stats(config, data, run, workdir)
+    _write_input_stats(run, workdir)
     summary = {
         "complete": True,
         "corpus": {
@@ -72,21 +63,16 @@ def write_results(
     return summary
 
 
-def num_parameters(run: training.Run) -> int:
+def num_parameters(run: Run) -> int:
     """Trainable parameters of one seed."""
     leaves = jax.tree.leaves(run.state.best.params)
     return sum(leaf.size for leaf in leaves) // run.layout.num_seeds
 
 
-def _predict(
-    config: ConfigDict,
-    data: training.Data,
-    run: training.Run,
-    split: str,
-    workdir: Path,
-) -> dict:
+def _predict(run: Run, split: str, workdir: Path) -> dict:
+    data = run.data
     weights = parallel.place(run.state.best, run.layout)
-    found = training.evaluate_split(config, data, run, weights, split)
+    found = evaluate_split(run, weights, split)
     labels = data.labels(split)
     truth = labels["true_tags"]
     arrays = {} if truth is None else {"true_tags": truth}
@@ -101,13 +87,13 @@ def _predict(
     return metrics.score_all(labels["tags"], found["scores"], truth)
 
 
-def _write_weights(data: training.Data, run: training.Run, workdir: Path) -> None:
+def _write_weights(run: Run, workdir: Path) -> None:
     params = run.state.best.params
     write_npz(
         workdir / "label_vectors.npz",
         kernel=params["tags"]["kernel"],
         bias=params["tags"]["bias"],
-        tag_names=np.array(data.tags),
+        tag_names=np.array(run.data.tags),
     )
     write_npz(
         workdir / "first_layer.npz",
@@ -118,7 +104,7 @@ def _write_weights(data: training.Data, run: training.Run, workdir: Path) -> Non
     )
 
 
-def _write_label_stats(data: training.Data, workdir: Path) -> None:
+def _write_label_stats(data: Data, workdir: Path) -> None:
     arrays = {}
     for split in SPLITS:
         tags = data.labels(split)["tags"].astype(np.int64)
@@ -128,10 +114,9 @@ def _write_label_stats(data: training.Data, workdir: Path) -> None:
     write_npz(workdir / "label_stats.npz", tag_names=np.array(data.tags), **arrays)
 
 
-def _write_input_stats(
-    config: ConfigDict, data: training.Data, run: training.Run, workdir: Path
-) -> None:
+def _write_input_stats(run: Run, workdir: Path) -> None:
     """Histograms of standardised bins, and the mean of each band per weighting."""
+    config, data = run.config, run.data
     size = run.schedule.batch_size
     count = -(-min(INPUT_CLIPS, run.schedule.num_clips) // size)
     batches = data.train_batches(size, INPUT_SEED, 0, config.train.fraction)
@@ -154,7 +139,7 @@ def _write_input_stats(
 
 def _mean(
     clips: list[np.ndarray],
-    run: training.Run,
+    run: Run,
     settings: pre.Preprocessing,
     reduce: Callable[[jax.Array], jax.Array],
 ) -> np.ndarray:

@@ -2,228 +2,20 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
 from msd_tagger import canary, parallel, steps
-from msd_tagger import preprocessing as pre
+from msd_tagger.build import Data, Run, Schedule, set_up
 from msd_tagger.checkpoints import Checkpoints
 from msd_tagger.evaluate import evaluate, macro_scores
-from msd_tagger.network import POOLS, ConvNet, check_pools
 from msd_tagger.progress import Progress
 from msd_tagger.record import MetricsFile
 
-Batch = dict[str, np.ndarray]
-
-
-class Recipe(Protocol):
-    """How the spectrograms were made."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Bands and frames."""
-
-    def a_weighting_db(self) -> np.ndarray:
-        """A-weighting of each band `[M]`."""
-
-
-class Data(Protocol):
-    """What training needs of a prepared corpus; `input_pipeline.batches` has one."""
-
-    tags: tuple[str, ...]
-    recipe: Recipe
-
-    def num_clips(self, split: str) -> int:
-        """N of "train", "valid" or "test"."""
-
-    def labels(self, split: str) -> dict[str, np.ndarray | None]:
-        """Arrays "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None)."""
-
-    def train_batches(
-        self,
-        batch_size: int,
-        data_seed: int,
-        first_step: int = 0,
-        fraction: float = 1.0,
-    ) -> Iterator[Batch]:
-        """Endless batches, in an order that (data_seed, epoch) decides alone."""
-
-    def evaluation_batches(
-        self, split: str, batch_size: int, fraction: float = 1.0
-    ) -> Iterator[Batch]:
-        """Every clip once, in order; the last batch is padded and masked."""
-
-
-class Schedule(NamedTuple):
-    """When things happen, in steps.
-
-    Attributes:
-        batch_size: B.
-        num_clips: Training clips, N.
-        last_step: Training ends here.
-        evaluate_every: Steps between evaluations, as a real number: an evaluation
-            takes place at the first step that reaches each multiple.
-        patience_steps: A seed without a better score for longer is done; inf if never.
-    """
-
-    batch_size: int
-    num_clips: int
-    last_step: int
-    evaluate_every: float
-    patience_steps: float
-
-    def epoch(self, step: int) -> float:
-        """Passes over the training clips after `step` steps."""
-        return step * self.batch_size / self.num_clips
-
-    def evaluates_at(self, step: int) -> bool:
-        """Whether an evaluation follows step number `step` (counted from 1)."""
-        due = step // self.evaluate_every > (step - 1) // self.evaluate_every
-        return due or step == self.last_step
-
-
-class Programs(NamedTuple):
-    """The compiled steps, mapped over seeds and devices.
-
-    Attributes:
-        update: One training step of all chunks on a batch.
-        forget: Weights of all chunks without their batch statistics.
-        estimate: Takes a batch into the batch statistics of all chunks.
-        evaluate: Scores of a batch, `[S, B, K]`.
-        keep: Keeps the better weights of each seed.
-    """
-
-    update: Callable
-    forget: Callable
-    estimate: Callable
-    evaluate: Callable
-    keep: Callable
-
-
-class Run(NamedTuple):
-    """A configuration made ready.
-
-    Attributes:
-        model: What is trained.
-        layout: How seeds and batches lie on devices.
-        schedule: What happens when.
-        programs: The compiled steps.
-        state: Host arrays `[S, …]`; `best` holds the weights to use after training.
-        clips_per_s: Training speed, without evaluation and compilation; None if no
-            step was taken.
-        seconds: Spent in training steps.
-    """
-
-    model: steps.Model
-    layout: parallel.Layout
-    schedule: Schedule
-    programs: Programs
-    state: steps.TrainState
-    clips_per_s: float | None = None
-    seconds: float = 0.0
-
-
 STATISTICS_SEED = 1_000_003  # Order of the clips that batch statistics come from.
-
-# Fewer steps between two evaluations than this would be mostly evaluation: a small
-# subset repeats several times in between.
-MIN_STEPS_BETWEEN_EVALUATIONS = 10
-
-
-def resolve_batch_size(batch_size: int) -> int:
-    """The batch size that 0 stands for: 16 on CPU, 32 elsewhere."""
-    return batch_size or (16 if jax.default_backend() == "cpu" else 32)
-
-
-def build_model(
-    config: ConfigDict, num_tags: int, bands: pre.BandStatistics, axis_name: str | None
-) -> steps.Model:
-    """The model that a configuration describes."""
-    network = ConvNet(
-        num_tags=num_tags,
-        pools=tuple(map(tuple, config.model.pools)) or POOLS[config.spectrogram.kind],
-        channels=config.model.channels,
-        momentum=config.model.batch_norm_momentum,
-        epsilon=config.model.batch_norm_epsilon,
-        dtype=jnp.dtype(config.model.dtype),
-        axis_name=axis_name,
-    )
-    preprocessing = pre.Preprocessing(**config.preprocessing.to_dict())
-    optimiser = steps.OPTIMISERS[config.train.optimiser](config.train.learning_rate)
-    return steps.Model(network, preprocessing, bands, optimiser)
-
-
-def build_schedule(config: ConfigDict, num_train_clips: int) -> Schedule:
-    """The schedule that a configuration means for so many training clips."""
-    train = config.train
-    num_clips = math.ceil(train.fraction * num_train_clips)
-    batch_size = resolve_batch_size(train.batch_size)
-    steps_per_epoch = num_clips / batch_size
-    last_step = math.ceil(train.max_epochs * steps_per_epoch)
-    if train.max_steps:
-        last_step = min(last_step, train.max_steps)
-    every = max(
-        train.evaluate_every_epochs * steps_per_epoch, MIN_STEPS_BETWEEN_EVALUATIONS
-    )
-    patience = train.patience_epochs * steps_per_epoch or math.inf
-    return Schedule(batch_size, num_clips, last_step, every, patience)
-
-
-def build_programs(
-    model: steps.Model, layout: parallel.Layout, patience_steps: float
-) -> Programs:
-    """Maps the steps; each is compiled when it is first used."""
-    keep = partial(steps.keep_best, patience_steps=patience_steps)
-    return Programs(
-        update=parallel.map_update(
-            partial(steps.train_step, model=model), layout, donate=True
-        ),
-        forget=parallel.map_seeds(steps.forget_statistics, layout),
-        estimate=parallel.map_update(
-            partial(steps.statistics_step, model=model), layout, donate=False
-        ),
-        evaluate=parallel.map_evaluation(
-            partial(steps.evaluation_step, model=model), layout
-        ),
-        keep=parallel.map_seeds(keep, layout),
-    )
-
-
-def set_up(config: ConfigDict, data: Data) -> Run:
-    """Makes a configuration ready, with freshly initialised seeds.
-
-    Args:
-        config: A checked configuration.
-        data: Batches and labels.
-
-    Raises:
-        ValueError: The data or the devices do not fit the configuration.
-    """
-    layout = parallel.choose_layout(
-        config.train.parallel,
-        config.num_seeds,
-        config.train.seeds_per_chunk,
-        config.train.num_devices,
-    )
-    bands = band_statistics(config, data)
-    model = build_model(config, len(data.tags), bands, layout.axis_name)
-    check_pools(data.recipe.shape, model.network.pools)
-    schedule = build_schedule(config, data.num_clips("train"))
-    state = parallel.init_seeds(
-        partial(steps.init_state, model=model, input_shape=data.recipe.shape),
-        config.seed,
-        config.num_seeds,
-    )
-    programs = build_programs(model, layout, schedule.patience_steps)
-    return Run(model, layout, schedule, programs, state)
 
 
 def train(config: ConfigDict, data: Data, workdir: Path) -> Run:
@@ -245,14 +37,11 @@ def train(config: ConfigDict, data: Data, workdir: Path) -> Run:
     try:
         if config.resume:
             run = run._replace(state=checkpoints.restore(run.state) or run.state)
-        loop = Loop(config, data, run)
-        state, progress = loop.fit(checkpoints, workdir / "metrics.jsonl")
+        run = _fit(run, checkpoints, workdir / "metrics.jsonl")
     finally:
         checkpoints.close()
-    _check_finite(state)
-    return run._replace(
-        state=state, clips_per_s=progress.clips_per_s, seconds=progress.seconds
-    )
+    _check_finite(run.state)
+    return run
 
 
 def restore(config: ConfigDict, data: Data, workdir: Path) -> Run:
@@ -272,96 +61,77 @@ def restore(config: ConfigDict, data: Data, workdir: Path) -> Run:
     return run._replace(state=state)
 
 
-class Loop:
-    """The training loop.
-
-    Args:
-        config: A checked configuration.
-        data: Batches and labels.
-        run: What to train, and from which state on.
-    """
-
-    def __init__(self, config: ConfigDict, data: Data, run: Run) -> None:
-        self._config, self._data, self._run = config, data, run
-        self._programs, self._layout, self._schedule = (
-            run.programs,
-            run.layout,
-            run.schedule,
-        )
-
-    def fit(
-        self, checkpoints: Checkpoints, metrics_path: Path
-    ) -> tuple[steps.TrainState, Progress]:
-        """Step, log, evaluate, save; until the last step or out of patience."""
-        state = self._run.state
-        schedule, config = self._schedule, self._config.train
-        first = int(state.step[0])
-        metrics = MetricsFile(metrics_path, first)
-        batches = self._data.train_batches(
-            schedule.batch_size, self._config.data_seed, first, config.fraction
-        )
-        chunks = parallel.place(state, self._layout)
-        progress = Progress(
-            first, schedule.last_step, schedule.batch_size, self._layout.num_seeds
-        )
-        for step in range(first + 1, schedule.last_step + 1):
-            if out_of_patience(state, schedule):
-                break
-            chunks, losses = self._programs.update(chunks, next(batches))
-            progress.add(losses)
-            evaluates = schedule.evaluates_at(step)
-            if evaluates or step % config.log_every_steps == 0:
-                line = {"step": step, "epoch": schedule.epoch(step)}
-                metrics.append(kind="train", **line, **progress.read())
-            if evaluates:
-                chunks, scores = self._evaluate(chunks)
-                state = parallel.gather(chunks, self._layout)
-                better = state.best_step == step
-                metrics.append(kind="evaluation", **line, **scores, best=better)
-                checkpoints.save(state, step)
-                progress.note_validation(scores["roc_auc_macro"])
-                progress.pause()
-        progress.close()
-        return state, progress
-
-    def _evaluate(self, chunks: list) -> tuple[list, dict]:
-        """Scores the validation split and keeps the better weights."""
-        started = time.monotonic()
-        weights = self._with_statistics([chunk.weights for chunk in chunks])
-        found = evaluate_split(self._config, self._data, self._run, weights, "valid")
-        tags = self._data.labels("valid")["tags"]
-        scores = macro_scores(tags, found["scores"])
-        ranked = [-np.inf if s is None else s for s in scores["roc_auc_macro"]]
-        placed = parallel.place(np.array(ranked, np.float32), self._layout)
-        chunks = self._programs.keep(chunks, weights, placed)
-        seconds = time.monotonic() - started
-        scores |= {"split": "valid", "loss": found["loss"], "seconds": seconds}
-        return chunks, scores
-
-    def _with_statistics(self, weights: list) -> list:
-        """Weights with batch statistics of now, if so configured."""
-        schedule, clips = self._schedule, self._config.train.statistics_clips
-        if not clips:
-            return weights
-        batches = self._data.train_batches(
-            schedule.batch_size, STATISTICS_SEED, 0, self._config.train.fraction
-        )
-        weights = self._programs.forget(weights)
-        count = math.ceil(min(clips, schedule.num_clips) / schedule.batch_size)
-        for batch in islice(batches, count):
-            weights, _ = self._programs.estimate(weights, batch)
-        return weights
-
-
-def evaluate_split(
-    config: ConfigDict, data: Data, run: Run, weights: list, split: str
-) -> dict[str, np.ndarray]:
-    """Scores `[S, N, K]` and loss `[S]` of placed weights on a split."""
-    size = config.train.evaluation_batch_size or run.schedule.batch_size
-    size = parallel.pad_batch_size(size, run.layout)
-    return evaluate(
-        run.programs.evaluate, weights, data.evaluation_batches(split, size)
+def _fit(run: Run, checkpoints: Checkpoints, metrics_path: Path) -> Run:
+    """Step, log, evaluate, save; until the last step or out of patience."""
+    schedule, config, state = run.schedule, run.config, run.state
+    first = int(state.step[0])
+    metrics = MetricsFile(metrics_path, first)
+    batches = run.data.train_batches(
+        schedule.batch_size, config.data_seed, first, config.train.fraction
     )
+    chunks = parallel.place(state, run.layout)
+    progress = Progress(first, schedule, run.layout.num_seeds)
+    for step in range(first + 1, schedule.last_step + 1):
+        if out_of_patience(state, schedule):
+            break
+        chunks, losses = run.programs.update(chunks, next(batches))
+        progress.add(losses)
+        evaluates = schedule.evaluates_at(step)
+        if evaluates or step % config.train.log_every_steps == 0:
+            line = {"step": step, "epoch": schedule.epoch(step)}
+            metrics.append(kind="train", **line, **progress.read())
+        if evaluates:
+            chunks, scores = _evaluate(run, chunks)
+            state = parallel.gather(chunks, run.layout)
+            better = state.best_step == step
+            metrics.append(kind="evaluation", **line, **scores, best=better)
+            checkpoints.save(state, step)
+            progress.note_validation(scores["roc_auc_macro"])
+    progress.close()
+    return run._replace(
+        state=state, clips_per_s=progress.clips_per_s, seconds=progress.seconds
+    )
+
+
+def _evaluate(run: Run, chunks: list) -> tuple[list, dict]:
+    """Scores the validation split and keeps the better weights."""
+    started = time.monotonic()
+    weights = _with_statistics(run, [chunk.weights for chunk in chunks])
+    found = evaluate_split(run, weights, "valid")
+    scores = macro_scores(run.data.labels("valid")["tags"], found["scores"])
+    ranked = [-np.inf if s is None else s for s in scores["roc_auc_macro"]]
+    placed = parallel.place(np.array(ranked, np.float32), run.layout)
+    chunks = run.programs.keep(chunks, weights, placed)
+    seconds = time.monotonic() - started
+    return chunks, {
+        "split": "valid",
+        "loss": found["loss"],
+        "seconds": seconds,
+        **scores,
+    }
+
+
+def _with_statistics(run: Run, weights: list) -> list:
+    """Weights with batch statistics of now, if so configured."""
+    config, schedule = run.config.train, run.schedule
+    if not config.statistics_clips:
+        return weights
+    batches = run.data.train_batches(
+        schedule.batch_size, STATISTICS_SEED, 0, config.fraction
+    )
+    clips = min(config.statistics_clips, schedule.num_clips)
+    weights = run.programs.forget(weights)
+    for batch in islice(batches, math.ceil(clips / schedule.batch_size)):
+        weights, _ = run.programs.estimate(weights, batch)
+    return weights
+
+
+def evaluate_split(run: Run, weights: list, split: str) -> dict[str, np.ndarray]:
+    """Scores `[S, N, K]` and loss `[S]` of placed weights on a split."""
+    size = run.config.train.evaluation_batch_size or run.schedule.batch_size
+    size = parallel.pad_batch_size(size, run.layout)
+    batches = run.data.evaluation_batches(split, size)
+    return evaluate(run.programs.evaluate, weights, batches)
 
 
 def out_of_patience(state: steps.TrainState, schedule: Schedule) -> bool:
@@ -378,25 +148,3 @@ def _check_finite(state: steps.TrainState) -> None:
             "not finite (lower train.learning_rate) or no tag of the validation split "
             "has both clips with it and clips without it"
         )
-
-
-def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
-    """A-weighting and, where the configuration asks, the training clips' statistics.
-
-    Mean and deviation of each band over all frames of all training clips, before any
-    weighting; 0 and 1 where they are not used.
-    """
-    a_weighting_db = jnp.asarray(data.recipe.a_weighting_db(), jnp.float32)
-    zeros, ones = jnp.zeros_like(a_weighting_db), jnp.ones_like(a_weighting_db)
-    if config.preprocessing.frequency_weighting != "per_frequency_dataset":
-        return pre.BandStatistics(a_weighting_db, zeros, ones)
-    magnitude = jax.jit(partial(pre.magnitude, kind=config.preprocessing.magnitude))
-    means, variances = [], []
-    for batch in data.evaluation_batches("train", 16, config.train.fraction):
-        x = magnitude(batch["spectrogram"])[batch["mask"]]
-        means.append(np.asarray(x.mean(2), np.float64))
-        variances.append(np.asarray(x.var(2), np.float64))
-    means, variances = np.concatenate(means), np.concatenate(variances)
-    deviation = np.sqrt(variances.mean(0) + means.var(0))
-    mean = jnp.asarray(means.mean(0), jnp.float32)
-    return pre.BandStatistics(a_weighting_db, mean, jnp.asarray(deviation, jnp.float32))

@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from msd_tagger import parallel, steps, train
+from msd_tagger import build, parallel, steps, train
 from msd_tagger import preprocessing as pre
 from msd_tagger.checkpoints import Checkpoints
 from tests import fakes, judge
@@ -42,7 +42,7 @@ def test_one_step_equals_numpy(optimiser):
     data = fakes.FakeData()
     config = fakes.small_config(train__optimiser=optimiser)
     config.train.learning_rate = 0.01
-    run = train.set_up(config, data)
+    run = build.set_up(config, data)
     batch = next(data.train_batches(8, 0))
     state = jax.tree.map(lambda leaf: leaf[0], run.state)
     new, loss = steps.train_step(state, batch, run.model)
@@ -92,7 +92,7 @@ def test_five_steps_and_a_restart_equal_ten(tmp_path):
 
 def test_five_plus_five_steps_equal_ten_bit_for_bit(tmp_path):
     data, config = fakes.FakeData(), fakes.small_config(num_seeds=2)
-    run = train.set_up(config, data)
+    run = build.set_up(config, data)
 
     def advance(state, first, last):
         chunks = parallel.place(state, run.layout)
@@ -130,8 +130,8 @@ def test_evaluation_is_the_same_for_every_batch_size(tmp_path):
     weights = parallel.place(run.state.best, run.layout)
     found = []
     for size in (1, 7, 30, 64):
-        config = fakes.small_config(train__evaluation_batch_size=size)
-        found.append(train.evaluate_split(config, data, run, weights, "valid"))
+        run.config.train.evaluation_batch_size = size
+        found.append(train.evaluate_split(run, weights, "valid"))
     assert found[0]["scores"].shape == (2, 30, 5)
     for other in found[1:]:
         np.testing.assert_allclose(other["scores"], found[0]["scores"], atol=1e-6)
@@ -183,7 +183,7 @@ def test_patience_stops_training(tmp_path):
 
 
 def test_a_seed_out_of_patience_keeps_its_best_while_others_train_on():
-    run = train.set_up(fakes.small_config(num_seeds=2), fakes.FakeData())
+    run = build.set_up(fakes.small_config(num_seeds=2), fakes.FakeData())
     keep = jax.vmap(partial(steps.keep_best, patience_steps=25))
     state = run.state
     scores = [(0.5, 0.5), (0.4, 0.6), (0.4, 0.7), (0.4, 0.6), (0.9, 0.9)]
@@ -206,12 +206,12 @@ def test_a_diverged_seed_is_a_clear_error(tmp_path):
 
 def test_schedule_evaluates_once_an_epoch_and_at_the_end():
     config = fakes.small_config(train__max_epochs=3.0, train__batch_size=4)
-    schedule = train.build_schedule(config, 50)
+    schedule = build.build_schedule(config, 50)
     found = [s for s in range(1, schedule.last_step + 1) if schedule.evaluates_at(s)]
     assert found == [13, 25, 38]
     config.train.fraction = 0.1  # 5 clips: an epoch is 2 steps, evaluated every 10.
     config.train.max_epochs = 20.0
-    schedule = train.build_schedule(config, 50)
+    schedule = build.build_schedule(config, 50)
     found = [s for s in range(1, schedule.last_step + 1) if schedule.evaluates_at(s)]
     assert found == [10, 20, 25]
 
@@ -223,7 +223,7 @@ def test_dataset_statistics_are_those_of_the_training_clips(magnitude):
         preprocessing__frequency_weighting="per_frequency_dataset",
         preprocessing__magnitude=magnitude,
     )
-    found = train.band_statistics(config, data)
+    found = build.band_statistics(config, data)
     x = np.concatenate([b["spectrogram"] for b in data.evaluation_batches("train", 10)])
     x = np.asarray(pre.magnitude(x, magnitude), np.float64)
     np.testing.assert_allclose(found.mean, x.mean((0, 2)), rtol=1e-4)
