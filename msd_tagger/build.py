@@ -134,8 +134,8 @@ MIN_STEPS_BETWEEN_EVALUATIONS = 10
 
 
 def resolve_batch_size(batch_size: int) -> int:
-    """The batch size that 0 stands for: 16 on CPU, 32 elsewhere."""
-    return batch_size or (16 if jax.default_backend() == "cpu" else 32)
+    """The batch size that 0 stands for: 8 on CPU, 32 elsewhere."""
+    return batch_size or (8 if jax.default_backend() == "cpu" else 32)
 
 
 def build_model(
