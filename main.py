@@ -44,6 +44,8 @@ def main(argv: list[str]) -> None:
     if argv[1:]:
         raise ValueError(f"arguments without a flag: {' '.join(argv[1:])}")
     if MODE.value == "report":
+        if not WORKDIR.value:
+            raise ValueError("--workdir is missing: the folder of the run to report")
         return report(Path(WORKDIR.value))
     if CONFIG.value is None:
         raise ValueError("--config is missing; try --config=configs/db_mel.py")
@@ -97,6 +99,8 @@ def run(config: ConfigDict, shards: Path) -> None:
     matter = checks.matter(config) | {"shards": shards.parent.name}
     digest = checks.digest(matter)
     workdir = Path(WORKDIR.value or f"runs/{config.name}-{digest}")
+    if not config.resume and MODE.value == "run":
+        workdir = record.unused(workdir)
     if MODE.value == "run" and (workdir / "summary.json").exists():
         logger.info("%s is complete; its report is written again", workdir)
         return report(workdir)
@@ -159,14 +163,14 @@ def tell(summary: dict) -> None:
 
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses flags; a wrong one ends the process with a sentence, not a traceback."""
+    from configs import checks
+
     try:
+        checks.check_keys(argv)
         arguments = flags.FLAGS(argv)
         _ = CONFIG.value
-    except flags.Error as error:
-        _give_up(str(error))
-    except (KeyError, AttributeError, TypeError, OSError) as error:
-        text = error.args[0] if isinstance(error, KeyError) else str(error)
-        _give_up(f"{str(text).strip()}\nAll keys are in configs/default.py.")
+    except (flags.Error, ValueError, KeyError, TypeError, OSError) as error:
+        _give_up(str(error).strip())
     return arguments
 
 

@@ -1,11 +1,15 @@
 """What values a configuration may hold, checked before any work is done."""
 
+import difflib
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
+
+from configs import default
 
 CHOICES = {
     "task": ("train",),
@@ -72,6 +76,30 @@ INCIDENTAL = (
     "train.parallel",
     "train.seeds_per_chunk",
 )
+
+
+def check_keys(arguments: Sequence[str]) -> None:
+    """Checks the keys of `--config.KEY=VALUE` arguments.
+
+    Raises:
+        ValueError: Names a key that is not in `default.py`, and the nearest that is.
+    """
+    known = list(flatten(default.get_config().to_dict()))
+    for argument in arguments:
+        if not argument.startswith("--config."):
+            continue
+        key = argument.removeprefix("--config.").partition("=")[0]
+        if key in known:
+            continue
+        # A key is known by its last part too: --config.batch_size, say.
+        near = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+        near = near or [name for name in known if name.startswith(f"{key}.")]
+        near = near or difflib.get_close_matches(key, known, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "."
+        raise ValueError(
+            f"--config.{key}: there is no such key{hint} All keys are in "
+            "configs/default.py"
+        )
 
 
 def check(config: ConfigDict) -> None:

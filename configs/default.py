@@ -77,5 +77,5 @@ def get_config() -> ConfigDict:
     config.analysis = ConfigDict()
     config.analysis.linear_baseline = True  # A few seconds; printed beside the network.
 
-    config.resume = True  # Go on from the last checkpoint in the run's folder.
+    config.resume = True  # Go on in the run's folder; False starts anew in another.
     return config.lock()

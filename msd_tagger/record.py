@@ -87,6 +87,12 @@ def read_metrics(path: Path) -> list[dict]:
     return lines
 
 
+def unused(workdir: Path) -> Path:
+    """The first of `workdir`, `workdir-2`, `workdir-3`, … that does not exist."""
+    names = [workdir.name, *(f"{workdir.name}-{i}" for i in range(2, 10_000))]
+    return next(p for p in map(workdir.with_name, names) if not p.exists())
+
+
 def start(workdir: Path, config: dict, matter: dict, devices: list[str]) -> None:
     """Writes configuration and environment into a new or continued run's folder.
 

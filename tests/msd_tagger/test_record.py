@@ -44,3 +44,10 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match="holds files but no run"):
         record.start(tmp_path, {}, {}, ["cpu"])
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_starting_anew_takes_a_folder_of_its_own(tmp_path):
+    assert record.unused(tmp_path / "run") == tmp_path / "run"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run-2").mkdir()
+    assert record.unused(tmp_path / "run") == tmp_path / "run-3"
