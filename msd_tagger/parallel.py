@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 DEVICES = "devices"
 MODES = ("data", "seeds")
@@ -80,8 +81,16 @@ def choose_layout(
 
 
 def place(state: Tree, layout: Layout) -> list[Tree]:
-    """Cuts host arrays `[S, …]` into chunks as `run` and `update` take them."""
-    return [_chunk(state, start, stop, layout) for start, stop in layout.bounds]
+    """Cuts host arrays `[S, …]` into chunks as the mapped functions take them.
+
+    The chunks lie on the devices as a mapped function's results do, so that its first
+    call compiles for all that follow.
+    """
+    mesh = Mesh(np.array(_devices(layout)), (DEVICES,))
+    spec = PartitionSpec() if layout.mode == "data" else PartitionSpec(DEVICES)
+    sharding = NamedSharding(mesh, spec)
+    chunks = [_chunk(state, start, stop, layout) for start, stop in layout.bounds]
+    return [jax.device_put(chunk, sharding) for chunk in chunks]
 
 
 def gather(chunks: list[Tree], layout: Layout) -> Tree:
@@ -104,7 +113,7 @@ def map_update(step: Callable, layout: Layout, donate: bool) -> Callable:
     """
     seed_axis = None if layout.mode == "data" else 0
     mapped = jax.pmap(
-        jax.vmap(step, in_axes=(0, None)),
+        _over_seeds(step, layout),
         axis_name=DEVICES,
         in_axes=(seed_axis, _batch_axis(layout)),
         out_axes=seed_axis,
@@ -131,7 +140,7 @@ def map_evaluation(step: Callable, layout: Layout) -> Callable:
     """
     data = layout.mode == "data"
     mapped = jax.pmap(
-        jax.vmap(step, in_axes=(0, None)),
+        _over_seeds(step, layout),
         axis_name=DEVICES,
         in_axes=(None if data else 0, _batch_axis(layout)),
         out_axes=1 if data else 0,
@@ -179,6 +188,22 @@ def pad_batch_size(batch_size: int, layout: Layout) -> int:
     """The smallest size from `batch_size` on that splits evenly over the devices."""
     parts = layout.num_devices if layout.mode == "data" else 1
     return -(-batch_size // parts) * parts
+
+
+def _over_seeds(step: Callable, layout: Layout) -> Callable:
+    """Maps a step over the leading axis of its state, not of its batch.
+
+    A single seed goes without `vmap`: XLA's CPU convolutions and reductions take
+    twice the time when they carry an axis of one.
+    """
+    if layout.seeds_per_chunk > 1:
+        return jax.vmap(step, in_axes=(0, None))
+
+    def one(state: Tree, batch: dict[str, jax.Array]) -> Tree:
+        result = step(jax.tree.map(lambda leaf: leaf[0], state), batch)
+        return jax.tree.map(lambda leaf: leaf[None], result)
+
+    return one
 
 
 def _chunk(state: Tree, start: int, stop: int, layout: Layout) -> Tree:

@@ -12,6 +12,9 @@ from msd_tagger.build import Schedule
 
 logger = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
+# Steps that may wait for the device: enough to keep it busy, few enough that their
+# buffers, which a CPU takes when a step is enqueued, do not pile up.
+STEPS_IN_FLIGHT = 2
 
 
 class Progress:
@@ -53,6 +56,8 @@ class Progress:
         else:
             self._timed_steps += 1
         self._losses.append(losses)
+        if len(self._losses) > STEPS_IN_FLIGHT:
+            jax.block_until_ready(self._losses[-1 - STEPS_IN_FLIGHT])
         self._step += 1
         self._bar.update()
 
