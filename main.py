@@ -109,7 +109,9 @@ def run(config: ConfigDict, shards: Path) -> None:
     logger.info("run folder: %s", workdir)
     make = train.train if MODE.value == "run" else train.restore
     trained = make(config, data, workdir)
-    baseline = linear_baseline(data) if config.analysis.linear_baseline else None
+    baseline = None
+    if config.analysis.linear_baseline:
+        baseline = linear_baseline(data, config.train.fraction)
     summary = results.write_results(trained, workdir, baseline)
     report(workdir)
     return tell(summary)
@@ -123,16 +125,18 @@ def write_defaults(workdir: Path) -> None:
     record.write_json(workdir / "config_default.json", default.get_config().to_dict())
 
 
-def linear_baseline(data: object) -> dict:
+def linear_baseline(data: object, fraction: float) -> dict:
     """Scores of a logistic regression on the same clips and labels."""
     from msd_tagger.analysis import baseline
 
-    splits = ("train", "valid", "test")
-    features = {
-        split: baseline.split_features(data.evaluation_batches(split, 32))
-        for split in splits
-    }
-    return baseline.evaluate_baseline(features, {s: data.labels(s) for s in splits})
+    features, labels = {}, {}
+    for split, share in {"train": fraction, "valid": 1.0, "test": 1.0}.items():
+        batches = data.evaluation_batches(split, 32, share)
+        features[split], rows = baseline.split_features(batches)
+        of_split = data.labels(split)
+        arrays = ("tags", "true_tags")
+        labels[split] = {k: v[rows] for k in arrays if (v := of_split[k]) is not None}
+    return baseline.evaluate_baseline(features, labels)
 
 
 def report(workdir: Path) -> None:

@@ -108,7 +108,11 @@ def _load_synthetic(
     )
     directory = data_dir / name
     synthetic.write_corpus(directory, num_workers=num_workers, **options)
-    return folder.load(directory, name="synthetic", version=name)
+    version = (
+        f"{synthetic.VERSION} ({options['num_clips']} clips, seed {options['seed']}, "
+        f"tagability exponent {options['tagability_exponent']})"
+    )
+    return folder.load(directory, name="synthetic", version=version)
 
 
 _LOADERS: dict[str, Callable[[Mapping[str, Any], Path, int], Corpus]] = {

@@ -28,12 +28,17 @@ def difference(a, b):
     return max(float(np.max(np.abs(x - y))) for x, y in leaves)
 
 
+CASES = {
+    "sgd": (("data", 2),),
+    "adam": (("data", 2), ("data", 4), ("seeds", 2)),
+}
+
 if __name__ == "__main__":
     assert jax.local_device_count() == 4
-    for optimiser in ("sgd", "adam"):
+    for optimiser, layouts in CASES.items():
         of = {"train__optimiser": optimiser}
         one = fit(train__num_devices=1, **of)
-        for mode, devices in (("data", 2), ("data", 4), ("seeds", 2), ("seeds", 4)):
+        for mode, devices in layouts:
             many = fit(train__num_devices=devices, train__parallel=mode, **of)
             found = difference(one.weights, many.weights)
             print(optimiser, mode, devices, found)
