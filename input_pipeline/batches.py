@@ -82,9 +82,9 @@ class ShardedSplits:
     corpus: dict[str, Any]
     splits: dict[str, StoredSplit]
 
-    def num_clips(self, split: str) -> int:
-        """Number of clips N of a split."""
-        return len(self._split(split).track_id)
+    def num_clips(self, split: str, fraction: float = 1.0) -> int:
+        """Number of clips N of a split, or of a share of it (see `subset`)."""
+        return order.subset_size(len(self._split(split).track_id), fraction)
 
     def labels(self, split: str) -> dict[str, np.ndarray | None]:
         """Labels without spectrograms, rows in order.

@@ -67,14 +67,28 @@ def nested_subset(track_ids: Sequence[str], fraction: float) -> np.ndarray:
     Raises:
         ValueError: the fraction is not above 0 and at most 1.
     """
+    size = subset_size(len(track_ids), fraction)
+    if size == len(track_ids):
+        return np.arange(size)
+    hashes = [hashlib.sha256(str(track_id).encode()).digest() for track_id in track_ids]
+    return np.sort(np.array(sorted(range(len(hashes)), key=hashes.__getitem__)[:size]))
+
+
+def subset_size(num_clips: int, fraction: float) -> int:
+    """Number of clips in a share of them, rounded up.
+
+    >>> subset_size(100, 0.07), subset_size(3, 0.01)
+    (7, 1)
+
+    Raises:
+        ValueError: the fraction is not above 0 and at most 1.
+    """
     if not 0 < fraction <= 1:
         raise ValueError(
             f"train.fraction is {fraction}; it must be above 0 and at most 1"
         )
     # Rounded first: 0.07 * 100 is 7.000000000000001 in floating point.
-    size = math.ceil(round(fraction * len(track_ids), 6))
-    hashes = [hashlib.sha256(str(track_id).encode()).digest() for track_id in track_ids]
-    return np.sort(np.array(sorted(range(len(hashes)), key=hashes.__getitem__)[:size]))
+    return math.ceil(round(fraction * num_clips, 6))
 
 
 # Two epochs meet in a batch, more only where a subset is smaller than a batch.

@@ -34,8 +34,8 @@ class Data(Protocol):
     tags: tuple[str, ...]
     recipe: Recipe
 
-    def num_clips(self, split: str) -> int:
-        """N of "train", "valid" or "test"."""
+    def num_clips(self, split: str, fraction: float = 1.0) -> int:
+        """N of "train", "valid" or "test", or of a share of it."""
 
     def labels(self, split: str) -> dict[str, np.ndarray | None]:
         """Arrays "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None)."""
@@ -156,10 +156,9 @@ def build_model(
     return steps.Model(network, preprocessing, bands, optimiser)
 
 
-def build_schedule(config: ConfigDict, num_train_clips: int) -> Schedule:
-    """The schedule that a configuration means for so many training clips."""
+def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
+    """The schedule that a configuration means for N training clips."""
     train = config.train
-    num_clips = math.ceil(train.fraction * num_train_clips)
     batch_size = resolve_batch_size(train.batch_size)
     steps_per_epoch = num_clips / batch_size
     last_step = math.ceil(train.max_epochs * steps_per_epoch)
@@ -211,7 +210,8 @@ def set_up(config: ConfigDict, data: Data) -> Run:
     bands = band_statistics(config, data)
     model = build_model(config, len(data.tags), bands, layout.axis_name)
     check_pools(data.recipe.shape, model.network.pools)
-    schedule = build_schedule(config, data.num_clips("train"))
+    num_clips = data.num_clips("train", config.train.fraction)
+    schedule = build_schedule(config, num_clips)
     state = parallel.init_seeds(
         partial(steps.init_state, model=model, input_shape=data.recipe.shape),
         config.seed,

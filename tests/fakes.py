@@ -39,15 +39,15 @@ class FakeData:
             ids = [f"{split}{i:04d}" for i in range(n)]
             self._splits[split] = (ids, x.astype(np.float16), tags)
 
-    def num_clips(self, split):
-        return len(self._splits[split][0])
+    def num_clips(self, split, fraction=1.0):
+        return math.ceil(fraction * len(self._splits[split][0]))
 
     def labels(self, split):
         ids, _, tags = self._splits[split]
         return {"track_id": np.array(ids), "tags": tags, "true_tags": tags.copy()}
 
     def train_batches(self, batch_size, data_seed, first_step=0, fraction=1.0):
-        n = math.ceil(fraction * self.num_clips("train"))
+        n = self.num_clips("train", fraction)
         for step in itertools.count(first_step):
             at = np.arange(step * batch_size, (step + 1) * batch_size)
             orders = {
@@ -58,7 +58,7 @@ class FakeData:
             yield self._batch("train", rows, batch_size)
 
     def evaluation_batches(self, split, batch_size, fraction=1.0):
-        n = math.ceil(fraction * self.num_clips(split))
+        n = self.num_clips(split, fraction)
         for start in range(0, n, batch_size):
             rows = np.arange(start, min(start + batch_size, n))
             yield self._batch(split, rows, batch_size)
