@@ -20,7 +20,7 @@ from ml_collections import ConfigDict, config_flags
 MODES = {
     "run": "prepare what is missing, train, evaluate, report",
     "prepare": "only write the shards",
-    "evaluate": "score the last checkpoint of --workdir's run again, and report",
+    "evaluate": "score a run's last checkpoint again, and report",
     "report": "only write the report of --workdir again; needs no --config",
 }
 
@@ -50,18 +50,35 @@ def main(argv: list[str]) -> None:
     if CONFIG.value is None:
         raise ValueError("--config is missing; try --config=configs/db_mel.py")
     from configs import checks
+    from input_pipeline.recipe import Recipe
+    from msd_tagger.pools import check_pools, choose_pools
 
     config = CONFIG.value
     checks.check(config)
-    directories = prepare(config)
-    if MODE.value != "prepare":
-        run(config, directories[config.spectrogram.kind])
-    return None
+    kind = config.spectrogram.kind
+    recipe = Recipe.from_config(config.clip, config.spectrogram, kind)
+    check_pools(recipe.shape, choose_pools(config.model.pools, kind))
+    if MODE.value == "prepare":
+        return prepare(config) and None
+    devices = find_devices(config)
+    return run(config, prepare(config)[kind], devices)
+
+
+def find_devices(config: ConfigDict) -> list[str]:
+    """Sets JAX up and names its devices, before anything takes long."""
+    from msd_tagger import platform
+
+    platform.set_up(PLATFORM.value)
+    devices = platform.devices()
+    from msd_tagger import build
+
+    build.choose_layout(config)
+    return devices
 
 
 def prepare(config: ConfigDict) -> dict[str, Path]:
     """Writes the shards that are missing; a folder per kind of spectrogram."""
-    from input_pipeline.corpora import load_corpus
+    from input_pipeline.corpora import check_scorable, load_corpus
     from input_pipeline.prepare import prepare as write_shards
     from input_pipeline.recipe import Recipe
 
@@ -73,6 +90,8 @@ def prepare(config: ConfigDict) -> dict[str, Path]:
         for kind in dict.fromkeys(kinds)
     ]
     corpus = load_corpus(config.corpus, data_dir, num_workers)
+    if MODE.value == "run":
+        check_scorable(corpus)
     return write_shards(
         corpus,
         recipes,
@@ -83,13 +102,8 @@ def prepare(config: ConfigDict) -> dict[str, Path]:
     )
 
 
-def run(config: ConfigDict, shards: Path) -> None:
+def run(config: ConfigDict, shards: Path, devices: list[str]) -> None:
     """Trains unless that is done, evaluates, and writes record and report."""
-    from msd_tagger import platform
-
-    platform.set_up(PLATFORM.value)
-    import jax
-
     from configs import checks
     from input_pipeline.batches import open_shards
     from msd_tagger import build, record, results, train
@@ -97,18 +111,24 @@ def run(config: ConfigDict, shards: Path) -> None:
     data = open_shards(shards)
     config.train.batch_size = build.resolve_batch_size(config.train.batch_size)
     matter = checks.matter(config) | {"shards": shards.parent.name}
-    digest = checks.digest(matter)
-    workdir = Path(WORKDIR.value or f"runs/{config.name}-{digest}")
-    if not config.resume and MODE.value == "run":
+    workdir = Path(WORKDIR.value or f"runs/{config.name}-{checks.digest(matter)}")
+    if MODE.value == "run" and not config.resume:
         workdir = record.unused(workdir)
-    if MODE.value == "run" and (workdir / "summary.json").exists():
+    is_known = record.check_same(workdir, matter)
+    earlier = results.read_summary(workdir)
+    if MODE.value == "run" and earlier:
         logger.info("%s is complete; its report is written again", workdir)
-        return report(workdir)
-    record.start(workdir, config.to_dict(), matter, list(map(str, jax.devices())))
-    write_defaults(workdir)
+        report(workdir)
+        return tell(earlier)
     logger.info("run folder: %s", workdir)
-    make = train.train if MODE.value == "run" else train.restore
-    trained = make(config, data, workdir)
+    if MODE.value == "run":
+        record.start(workdir, config.to_dict(), matter, devices)
+        write_defaults(workdir)
+        trained = train.train(config, data, workdir)
+    elif is_known:
+        trained = train.restore(config, data, workdir, earlier)
+    else:
+        raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
     baseline = None
     if config.analysis.linear_baseline:
         baseline = linear_baseline(data, config.train.fraction)
@@ -129,13 +149,12 @@ def linear_baseline(data: object, fraction: float) -> dict:
     """Scores of a logistic regression on the same clips and labels."""
     from msd_tagger.analysis import baseline
 
-    features, labels = {}, {}
-    for split, share in {"train": fraction, "valid": 1.0, "test": 1.0}.items():
-        batches = data.evaluation_batches(split, 32, share)
-        features[split], rows = baseline.split_features(batches)
-        of_split = data.labels(split)
-        arrays = ("tags", "true_tags")
-        labels[split] = {k: v[rows] for k in arrays if (v := of_split[k]) is not None}
+    shares = {"train": fraction, "valid": 1.0, "test": 1.0}
+    features = {
+        split: baseline.split_features(data.evaluation_batches(split, 32, share))
+        for split, share in shares.items()
+    }
+    labels = {split: data.labels(split, share) for split, share in shares.items()}
     return baseline.evaluate_baseline(features, labels)
 
 
@@ -173,7 +192,14 @@ def parse_flags(argv: list[str]) -> list[str]:
         checks.check_keys(argv)
         arguments = flags.FLAGS(argv)
         _ = CONFIG.value
-    except (flags.Error, ValueError, KeyError, TypeError, OSError) as error:
+    except (
+        flags.Error,
+        AttributeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OSError,
+    ) as error:
         _give_up(str(error).strip())
     return arguments
 
@@ -184,10 +210,12 @@ def _give_up(message: str) -> None:
 
 
 def _main(argv: list[str]) -> None:
+    from msd_tagger.errors import MiscompilationError
+
     _set_up_logging()
     try:
         main(argv)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MiscompilationError) as error:
         if os.environ.get("MSD_TAGGER_TRACEBACK"):
             raise
         _give_up(str(error))

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ RANGES = {
     "seed": (0, 2**31, True),
     "num_seeds": (1, 10_000, True),
     "data_seed": (0, 2**31, True),
-    "corpus.num_clips": (9, math.inf, True),
+    "corpus.num_clips": (18, math.inf, True),
     "corpus.seed": (0, 2**31, True),
     "corpus.tagability_exponent": (0, 1, False),
     "clip.duration_s": (0, 3600, False),
@@ -41,7 +42,7 @@ RANGES = {
     "spectrogram.dft_size_samples": (16, 2**16, True),
     "spectrogram.hop_samples": (1, 2**16, True),
     "spectrogram.num_mel_bands": (1, 2**10, True),
-    "preprocessing.scale": (0, math.inf, False),
+    "preprocessing.scale": (0, 1e6, False),
     "model.channels": (1, 4096, True),
     "model.batch_norm_momentum": (0, 1, True),
     "model.batch_norm_epsilon": (0, 1, False),
@@ -69,7 +70,6 @@ INCIDENTAL = (
     "prepare",
     "analysis",
     "corpus.audio_dir",
-    "corpus.label_dir",
     "train.evaluation_batch_size",
     "train.log_every_steps",
     "train.num_devices",
@@ -86,9 +86,9 @@ def check_keys(arguments: Sequence[str]) -> None:
     """
     known = list(flatten(default.get_config().to_dict()))
     for argument in arguments:
-        if not argument.startswith("--config."):
+        if not argument.lstrip("-").startswith("config.") or argument[:1] != "-":
             continue
-        key = argument.removeprefix("--config.").partition("=")[0]
+        key = argument.lstrip("-").removeprefix("config.").partition("=")[0]
         if key in known:
             continue
         # A key is known by its last part too: --config.batch_size, say.
@@ -132,6 +132,16 @@ def check(config: ConfigDict) -> None:
 
 def _check_combinations(config: ConfigDict) -> None:
     spectrogram, corpus = config.spectrogram, config.corpus
+    if not re.fullmatch(r"\w[\w.-]*", config.name):
+        raise ValueError(
+            f"--config.name={config.name!r}: it names a folder, so it must be letters, "
+            "digits, '_', '-' and '.'"
+        )
+    if spectrogram.dft_size_samples % 2:
+        raise ValueError(
+            f"--config.spectrogram.dft_size_samples={spectrogram.dft_size_samples}: "
+            "must be even"
+        )
     if spectrogram.hop_samples > spectrogram.dft_size_samples:
         raise ValueError(
             f"--config.spectrogram.hop_samples={spectrogram.hop_samples} skips samples "

@@ -86,17 +86,18 @@ class ShardedSplits:
         """Number of clips N of a split, or of a share of it (see `subset`)."""
         return order.subset_size(len(self._split(split).track_id), fraction)
 
-    def labels(self, split: str) -> dict[str, np.ndarray | None]:
-        """Labels without spectrograms, rows in order.
+    def labels(self, split: str, fraction: float = 1.0) -> dict[str, np.ndarray | None]:
+        """Labels of a split, or of a share of it (see `subset`), rows in order.
 
         Returns:
             track_id [N] text, tags uint8 [N, K], true_tags uint8 [N, K] or None.
         """
-        found = self._split(split)
+        found, rows = self._split(split), self.subset(split, fraction)
+        truth = found.true_tags
         return {
-            "track_id": found.track_id,
-            "tags": found.tags,
-            "true_tags": found.true_tags,
+            "track_id": found.track_id[rows],
+            "tags": found.tags[rows],
+            "true_tags": None if truth is None else truth[rows],
         }
 
     def subset(self, split: str, fraction: float) -> np.ndarray:

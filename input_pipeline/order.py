@@ -88,7 +88,7 @@ def subset_size(num_clips: int, fraction: float) -> int:
             f"train.fraction is {fraction}; it must be above 0 and at most 1"
         )
     # Rounded first: 0.07 * 100 is 7.000000000000001 in floating point.
-    return math.ceil(round(fraction * num_clips, 6))
+    return max(1, math.ceil(round(fraction * num_clips, 6)))
 
 
 # Two epochs meet in a batch, more only where a subset is smaller than a batch.

@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
+from multiprocessing import connection, parent_process
 
 from tqdm import tqdm
 
@@ -34,6 +37,21 @@ def one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def follow_parent() -> None:
+    """Called in a worker: its parent alone decides when it ends.
+
+    Ctrl-C reaches the whole process group, so it is ignored here; and when the parent
+    is killed, so is the worker, which would otherwise wait for work for ever.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    connection.wait([parent_process().sentinel])
+    os._exit(1)
 
 
 def progress_bar(num_clips: int, description: str) -> tqdm:

@@ -57,6 +57,11 @@ class Recipe:
         for name, lowest in _LOWEST.items():
             if not (name == "num_mel_bands" and self.kind == "stft"):
                 _check_at_least(name, getattr(self, name), lowest)
+        if self.dft_size_samples % 2:
+            raise ValueError(
+                f"dft_size_samples is {self.dft_size_samples}; it must be even: "
+                "centred frames begin half a window early"
+            )
         if self.num_samples < self.dft_size_samples:
             raise ValueError(
                 f"a clip of {self.duration_s} s at {self.sample_rate_hz} Hz has "

@@ -12,19 +12,16 @@ import ctypes
 import dataclasses
 import json
 import os
-import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from input_pipeline import audio, records
+from input_pipeline import audio, processes, records
 from input_pipeline.recipe import Recipe
 
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
@@ -100,8 +97,8 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     """Reads the part of a finished shard.
 
     Returns:
-        The part, or None where the shard is not finished, belongs to another plan or
-        has lost its TFRecord file.
+        The part, or None where the shard is not finished, belongs to another plan,
+        has lost its TFRecord file, or left out a file that has changed since.
     """
     try:
         part = json.loads(_part_path(directory, task).read_text(encoding="utf-8"))
@@ -109,7 +106,7 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     is_same = part["plan"] == task.plan and part["size_bytes"] == size_bytes
-    return part if is_same else None
+    return part if is_same and part["stamps"] == _stamps(task, part) else None
 
 
 def write_shard(task: ShardTask, targets: Sequence[Target], place: int = 0) -> None:
@@ -149,6 +146,8 @@ class _Writer:
     def append(self, clip: ClipRow, power: np.ndarray) -> None:
         """Adds one record. power: float32 [bins, frames]."""
         bands = audio.to_bands(power, self.target.filters)
+        if bands.shape != self.recipe.shape:
+            raise ValueError(f"made {bands.shape}, declared {self.recipe.shape}")
         example = records.encode_example(
             {
                 "track_id": clip.track_id.encode(),
@@ -237,8 +236,26 @@ def _write_part(task: ShardTask, writer: _Writer, rejected: list) -> None:
         "offset": writer.offsets,
         "rejected": rejected,
     }
+    part["stamps"] = _stamps(task, part)
     with replacing(_part_path(writer.target.directory, task)) as file:
         file.write(json.dumps(part).encode())
+
+
+def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
+    """Size and time of change of the files left out: a mended one is tried again.
+
+    The time of change, not of modification: it moves with permissions too.
+    """
+    rejected = {row[0] for row in part["rejected"]}
+    stamps = []
+    for clip in task.clips:
+        if clip.track_id in rejected:
+            try:
+                found = Path(clip.path).stat()
+                stamps.append([found.st_size, found.st_ctime_ns])
+            except OSError:
+                stamps.append(None)
+    return stamps
 
 
 def _part_path(directory: Path, task: ShardTask) -> Path:
@@ -288,17 +305,9 @@ def start_worker(progress: Progress) -> None:
     """
     global _progress
     _progress = progress
-    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    processes.follow_parent()
     _silence_decoders()
     _keep_buffers()
-
-
-def _die_with_parent() -> None:
-    """Ends the process when its parent is killed: a pool's workers would wait on."""
-    connection.wait([parent_process().sentinel])
-    os._exit(1)
 
 
 def _silence_decoders() -> None:

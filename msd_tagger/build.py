@@ -12,7 +12,8 @@ from ml_collections import ConfigDict
 
 from msd_tagger import parallel, steps
 from msd_tagger import preprocessing as pre
-from msd_tagger.network import POOLS, ConvNet, check_pools
+from msd_tagger.network import ConvNet
+from msd_tagger.pools import check_pools, choose_pools
 
 Batch = dict[str, np.ndarray]
 
@@ -37,7 +38,7 @@ class Data(Protocol):
     def num_clips(self, split: str, fraction: float = 1.0) -> int:
         """N of "train", "valid" or "test", or of a share of it."""
 
-    def labels(self, split: str) -> dict[str, np.ndarray | None]:
+    def labels(self, split: str, fraction: float = 1.0) -> dict[str, np.ndarray | None]:
         """Arrays "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None)."""
 
     def train_batches(
@@ -64,7 +65,8 @@ class Schedule(NamedTuple):
         last_step: Training ends here.
         evaluate_every: Steps between evaluations, as a real number: an evaluation
             takes place at the first step that reaches each multiple.
-        patience_steps: A seed without a better score for longer is done; inf if never.
+        patience_steps: A score counts if it comes no later than this after the best
+            before it; inf if it always does.
     """
 
     batch_size: int
@@ -76,6 +78,11 @@ class Schedule(NamedTuple):
     def epoch(self, step: int) -> float:
         """Passes over the training clips after `step` steps."""
         return step * self.batch_size / self.num_clips
+
+    def next_evaluation(self, step: int) -> int:
+        """The first step after `step` that an evaluation follows."""
+        due = math.ceil((step // self.evaluate_every + 1) * self.evaluate_every)
+        return max(step + 1, min(due, self.last_step))
 
     def evaluates_at(self, step: int) -> bool:
         """Whether an evaluation follows step number `step` (counted from 1)."""
@@ -144,7 +151,7 @@ def build_model(
     """The model that a configuration describes."""
     network = ConvNet(
         num_tags=num_tags,
-        pools=tuple(map(tuple, config.model.pools)) or POOLS[config.spectrogram.kind],
+        pools=choose_pools(config.model.pools, config.spectrogram.kind),
         channels=config.model.channels,
         momentum=config.model.batch_norm_momentum,
         epsilon=config.model.batch_norm_epsilon,
@@ -167,7 +174,10 @@ def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
     every = max(
         train.evaluate_every_epochs * steps_per_epoch, MIN_STEPS_BETWEEN_EVALUATIONS
     )
-    patience = train.patience_epochs * steps_per_epoch or math.inf
+    # One step more: evaluations fall on whole steps. And no less than one interval.
+    patience = max(train.patience_epochs * steps_per_epoch, every) + 1
+    if not train.patience_epochs:
+        patience = math.inf
     return Schedule(batch_size, num_clips, last_step, every, patience)
 
 
@@ -191,6 +201,27 @@ def build_programs(
     )
 
 
+def choose_layout(config: ConfigDict) -> parallel.Layout:
+    """How a configuration's seeds and batches lie on this machine's devices.
+
+    Raises:
+        ValueError: It asks for more devices than there are, or a batch does not split.
+    """
+    layout = parallel.choose_layout(
+        config.train.parallel,
+        config.num_seeds,
+        config.train.seeds_per_chunk,
+        config.train.num_devices,
+    )
+    batch_size = resolve_batch_size(config.train.batch_size)
+    if parallel.pad_batch_size(batch_size, layout) != batch_size:
+        raise ValueError(
+            f"train.batch_size={batch_size} does not split over {layout.num_devices} "
+            "devices; choose a multiple, or train.parallel='seeds'"
+        )
+    return layout
+
+
 def set_up(config: ConfigDict, data: Data) -> Run:
     """Makes a configuration ready, with freshly initialised seeds.
 
@@ -201,12 +232,7 @@ def set_up(config: ConfigDict, data: Data) -> Run:
     Raises:
         ValueError: The data or the devices do not fit the configuration.
     """
-    layout = parallel.choose_layout(
-        config.train.parallel,
-        config.num_seeds,
-        config.train.seeds_per_chunk,
-        config.train.num_devices,
-    )
+    layout = choose_layout(config)
     bands = band_statistics(config, data)
     model = build_model(config, len(data.tags), bands, layout.axis_name)
     check_pools(data.recipe.shape, model.network.pools)

@@ -10,19 +10,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from msd_tagger.errors import MiscompilationError
+
 
 def check() -> None:
     """Compares both patterns with NumPy.
 
     Raises:
-        RuntimeError: The installed jaxlib miscomputes one of them here.
+        MiscompilationError: The installed jaxlib miscomputes one of them here.
     """
     for name, (found, expected) in (
         ("a vmapped matrix-vector product and sum", _matrix_vector()),
         ("a maximum over windows of a rank-7 array", _windowed_maximum()),
     ):
         if not np.allclose(found, expected, rtol=1e-3, atol=1e-3):
-            raise RuntimeError(
+            raise MiscompilationError(
                 f"jaxlib {jax.lib.__version__} on {jax.default_backend()} miscomputes "
                 f"{name}; its results cannot be trusted. Install a version that "
                 "requirements.txt admits"

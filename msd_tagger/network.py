@@ -1,22 +1,13 @@
 """The 5-layer ConvNet of the paper (Fig. 3, Table II)."""
 
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from msd_tagger import block
+from msd_tagger.pools import POOLS, Pools, check_pools
 
 Array = jax.Array
-Pools = Sequence[tuple[int, int]]
-
-# Table II prints the poolings (2,4) (4,4) (4,5) (2,4) (4,4). Their product in
-# frequency, 256, fits the 257 bins of the STFT; 96 mel bands take the authors' own.
-POOLS: dict[str, tuple[tuple[int, int], ...]] = {
-    "mel": ((2, 4), (3, 4), (2, 5), (2, 4), (4, 4)),
-    "stft": ((2, 4), (4, 4), (4, 5), (2, 4), (4, 4)),
-}
 
 # A plain normal distribution (https://arxiv.org/abs/1502.01852), not a truncated one.
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
@@ -134,24 +125,3 @@ class ConvNet(nn.Module):
             x = norm(z, bias, train, batch_statistics)
         features = x.reshape(x.shape[0], -1).astype(jnp.float32)
         return nn.Dense(self.num_tags, kernel_init=he_normal, name="tags")(features)
-
-
-def check_pools(shape: tuple[int, int], pools: Pools) -> None:
-    """Checks that the poolings end at a single value per channel.
-
-    Args:
-        shape: Bands and frames of the input.
-        pools: Pooling in bands and frames of each layer.
-
-    Raises:
-        ValueError: The last map is not 1 x 1.
-    """
-    bands, frames = shape
-    for pool in pools:
-        bands, frames = bands // pool[0], frames // pool[1]
-    if (bands, frames) != (1, 1):
-        raise ValueError(
-            f"the poolings {tuple(map(tuple, pools))} turn {shape[0]} bands x "
-            f"{shape[1]} frames into {bands} x {frames}; they must end at 1 x 1. "
-            "Change clip.duration_s, the spectrogram or model.pools"
-        )

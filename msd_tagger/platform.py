@@ -43,3 +43,21 @@ def set_up(platform: str = "") -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     keep_big_buffers()
+
+
+def devices() -> list[str]:
+    """Names of this process's devices.
+
+    Raises:
+        ValueError: There is none of the kind that was insisted on.
+    """
+    import jax
+
+    try:
+        return [str(device) for device in jax.local_devices()]
+    except (RuntimeError, AssertionError) as error:
+        wanted = os.environ.get("JAX_PLATFORMS", "")
+        raise ValueError(
+            f"no device for JAX_PLATFORMS={wanted!r} ({error}); install the JAX build "
+            "for it, or choose another --platform"
+        ) from error

@@ -24,9 +24,12 @@ class Progress:
         first_step: Steps that are done already.
         schedule: Of the training.
         num_seeds: S.
+        seconds: Spent in timed steps before.
     """
 
-    def __init__(self, first_step: int, schedule: Schedule, num_seeds: int) -> None:
+    def __init__(
+        self, first_step: int, schedule: Schedule, num_seeds: int, seconds: float = 0.0
+    ) -> None:
         self._bar = tqdm(
             total=schedule.last_step,
             initial=first_step,
@@ -42,7 +45,8 @@ class Progress:
         self._clock: float | None = None  # None: the next step is not timed.
         self._timed_steps = 0  # Since the clock was last read.
         self._total_steps = 0
-        self.seconds = 0.0  # Spent in timed steps.
+        self._earlier_seconds = seconds
+        self.seconds = seconds  # Spent in timed steps, before a restart too.
 
     def add(self, losses: list[jax.Array]) -> None:
         """Notes one step and its losses per chunk of seeds, still on the device.
@@ -88,10 +92,9 @@ class Progress:
 
     @property
     def clips_per_s(self) -> float | None:
-        """Training clips per second over everything timed; None before that."""
-        if not self.seconds:
-            return None
-        return self._total_steps * self._clips_per_step / self.seconds
+        """Training clips per second since the start or restart; None before that."""
+        seconds = self.seconds - self._earlier_seconds
+        return self._total_steps * self._clips_per_step / seconds if seconds else None
 
     def close(self) -> None:
         """Leaves the terminal in order."""

@@ -67,6 +67,12 @@ class MetricsFile:
         with _replacing(path) as temporary:
             temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
         self._path = path
+        timed = [
+            line["seconds"]
+            for line in kept
+            if line["kind"] == "train" and "seconds" in line
+        ]
+        self.seconds = timed[-1] if timed else 0.0  # Spent in training steps so far.
 
     def append(self, **values: object) -> None:
         """Writes one line."""
@@ -75,15 +81,18 @@ class MetricsFile:
 
 
 def read_metrics(path: Path) -> list[dict]:
-    """The lines of `metrics.jsonl`; one that was cut short is left out."""
+    """The lines of `metrics.jsonl`, up to one that was cut short or damaged."""
     if not path.exists():
         return []
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            lines.append(json.loads(text))
+            line = json.loads(text)
         except json.JSONDecodeError:
             break
+        if not isinstance(line, dict) or "step" not in line:
+            break
+        lines.append(line)
     return lines
 
 
@@ -105,25 +114,32 @@ def start(workdir: Path, config: dict, matter: dict, devices: list[str]) -> None
     Raises:
         ValueError: The folder holds a run of another configuration.
     """
-    path = workdir / "config.json"
-    if path.exists():
-        check_same(workdir, read_json(workdir / "matter.json"), matter)
-    elif workdir.exists() and any(workdir.iterdir()):
-        raise ValueError(
-            f"--workdir={workdir} holds files but no run; give an empty or new folder"
-        )
-    write_json(workdir / "matter.json", matter)
-    write_json(path, config)
+    if not check_same(workdir, matter):
+        write_json(workdir / "matter.json", matter)  # First: it marks the run's folder.
+    write_json(workdir / "config.json", config)
     write_json(workdir / "environment.json", environment(devices, sys.argv))
 
 
-def check_same(workdir: Path, before: dict, now: dict) -> None:
-    """Compares what a run's result depends on.
+def check_same(workdir: Path, matter: dict) -> bool:
+    """Compares what a run's result depends on with what a folder holds.
+
+    Returns:
+        Whether the folder holds this run; False if it is new.
 
     Raises:
-        ValueError: Names the keys that differ.
+        ValueError: It holds another run, and which keys differ, or other files.
     """
-    now = json.loads(json.dumps(now, default=_plain))
+    path = workdir / "matter.json"
+    if not path.exists():
+        names = [p.name for p in workdir.iterdir()] if workdir.exists() else []
+        others = [name for name in names if not name.endswith(".tmp")]
+        if others:
+            raise ValueError(
+                f"--workdir={workdir} holds files ({others[0]}, …) but no run; "
+                "give an empty or new folder"
+            )
+        return False
+    before, now = read_json(path), json.loads(json.dumps(matter, default=_plain))
     differing = [k for k in sorted(before | now) if before.get(k) != now.get(k)]
     if differing:
         changes = ", ".join(f"{k}: {before.get(k)} -> {now.get(k)}" for k in differing)
@@ -131,6 +147,7 @@ def check_same(workdir: Path, before: dict, now: dict) -> None:
             f"--workdir={workdir} holds a run of another configuration ({changes}); "
             "give another folder, or leave --workdir out to have one named"
         )
+    return True
 
 
 def environment(devices: list[str], command: list[str]) -> dict:

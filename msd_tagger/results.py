@@ -11,8 +11,8 @@ import numpy as np
 
 from msd_tagger import metrics, parallel
 from msd_tagger import preprocessing as pre
-from msd_tagger.build import Data, Run
-from msd_tagger.record import peak_memory_bytes, write_json, write_npz
+from msd_tagger.build import Run
+from msd_tagger.record import peak_memory_bytes, read_json, write_json, write_npz
 from msd_tagger.train import evaluate_split
 
 SPLITS = ("train", "valid", "test")
@@ -37,7 +37,7 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
     data = run.data
     scores = {split: _predict(run, split, workdir) for split in ("valid", "test")}
     _write_weights(run, workdir)
-    _write_label_stats(data, workdir)
+    _write_label_stats(run, workdir)
     _write_input_stats(run, workdir)
     summary = {
         "complete": True,
@@ -61,6 +61,16 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
     }
     write_json(workdir / "summary.json", summary)
     return summary
+
+
+def read_summary(workdir: Path) -> dict | None:
+    """The summary of a complete run, None where there is none.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    path = workdir / "summary.json"
+    return read_json(path) if path.exists() else None
 
 
 def num_parameters(run: Run) -> int:
@@ -104,10 +114,12 @@ def _write_weights(run: Run, workdir: Path) -> None:
     )
 
 
-def _write_label_stats(data: Data, workdir: Path) -> None:
-    arrays = {}
-    for split in SPLITS:
-        tags = data.labels(split)["tags"].astype(np.int64)
+def _write_label_stats(run: Run, workdir: Path) -> None:
+    """Counts and co-occurrence per split; of training, of the clips trained on."""
+    data, arrays = run.data, {}
+    shares = {"train": run.config.train.fraction, "valid": 1.0, "test": 1.0}
+    for split, share in shares.items():
+        tags = data.labels(split, share)["tags"].astype(np.int64)
         arrays[f"{split}_counts"] = tags.sum(0)
         arrays[f"{split}_co_occurrence"] = tags.T @ tags
         arrays[f"{split}_num_clips"] = np.array(len(tags))

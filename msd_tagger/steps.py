@@ -191,6 +191,7 @@ def keep_best(
     train for: its result does not depend on the seeds that it runs with.
     """
     waiting = state.step - state.best_step <= patience_steps
+    waiting |= jnp.isneginf(state.best_score)
     better = (score > state.best_score) & waiting
     best = jax.tree.map(
         lambda new, old: jnp.where(better, new, old), evaluated, state.best

@@ -44,8 +44,14 @@ def train(config: ConfigDict, data: Data, workdir: Path) -> Run:
     return run
 
 
-def restore(config: ConfigDict, data: Data, workdir: Path) -> Run:
+def restore(config: ConfigDict, data: Data, workdir: Path, summary: dict | None) -> Run:
     """The newest checkpoint of a run, without training.
+
+    Args:
+        config: A checked configuration.
+        data: Batches and labels.
+        workdir: The run's folder.
+        summary: Of the run when it was trained, if it came to its end: its times stay.
 
     Raises:
         ValueError: There is none.
@@ -58,7 +64,12 @@ def restore(config: ConfigDict, data: Data, workdir: Path) -> Run:
         checkpoints.close()
     if state is None:
         raise ValueError(f"{workdir} has no checkpoint; train first with --mode=run")
-    return run._replace(state=state)
+    summary = summary or {}
+    return run._replace(
+        state=state,
+        clips_per_s=summary.get("clips_per_s"),
+        seconds=summary.get("train_seconds", 0.0),
+    )
 
 
 def _fit(run: Run, checkpoints: Checkpoints, metrics_path: Path) -> Run:
@@ -70,7 +81,7 @@ def _fit(run: Run, checkpoints: Checkpoints, metrics_path: Path) -> Run:
         schedule.batch_size, config.data_seed, first, config.train.fraction
     )
     chunks = parallel.place(state, run.layout)
-    progress = Progress(first, schedule, run.layout.num_seeds)
+    progress = Progress(first, schedule, run.layout.num_seeds, metrics.seconds)
     for step in range(first + 1, schedule.last_step + 1):
         if out_of_patience(state, schedule):
             break
@@ -135,9 +146,10 @@ def evaluate_split(run: Run, weights: list, split: str) -> dict[str, np.ndarray]
 
 
 def out_of_patience(state: steps.TrainState, schedule: Schedule) -> bool:
-    """Whether no seed has had a better score for longer than the patience."""
-    waited = np.asarray(state.step) - np.asarray(state.best_step)
-    return bool((waited > schedule.patience_steps).all())
+    """Whether the next evaluation comes too late for every seed."""
+    upcoming = schedule.next_evaluation(int(state.step[0]))
+    late = upcoming - np.asarray(state.best_step) > schedule.patience_steps
+    return bool((late & np.isfinite(state.best_score)).all())
 
 
 def _check_finite(state: steps.TrainState) -> None:

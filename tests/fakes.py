@@ -42,9 +42,10 @@ class FakeData:
     def num_clips(self, split, fraction=1.0):
         return math.ceil(fraction * len(self._splits[split][0]))
 
-    def labels(self, split):
+    def labels(self, split, fraction=1.0):
         ids, _, tags = self._splits[split]
-        return {"track_id": np.array(ids), "tags": tags, "true_tags": tags.copy()}
+        n = self.num_clips(split, fraction)
+        return {"track_id": np.array(ids)[:n], "tags": tags[:n], "true_tags": tags[:n]}
 
     def train_batches(self, batch_size, data_seed, first_step=0, fraction=1.0):
         n = self.num_clips("train", fraction)

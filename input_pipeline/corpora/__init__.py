@@ -82,6 +82,22 @@ def load_corpus(
     return _LOADERS[name](config, Path(data_dir), num_workers)
 
 
+def check_scorable(corpus: Corpus) -> None:
+    """Checks that training can be steered by the validation split.
+
+    Raises:
+        ValueError: No tag has both validation clips with it and without it.
+    """
+    tags = np.array([clip.tags for clip in corpus.clips if clip.split == "valid"])
+    counts = tags.sum(0) if len(tags) else np.zeros(len(corpus.tags))
+    if not ((counts > 0) & (counts < len(tags))).any():
+        raise ValueError(
+            f"the {len(tags)} validation clips of {corpus.name} cannot tell a good "
+            "network from a bad one: no tag has both clips with it and clips without "
+            "it. Give more clips the split `valid`, with other tags"
+        )
+
+
 def _load_folder(config: Mapping[str, Any], data_dir: Path, num_workers: int) -> Corpus:
     from input_pipeline.corpora import folder
 

@@ -83,7 +83,8 @@ class _Row(dict):
         self.where = where
 
     def tags(self, column: str) -> list[str]:
-        return [tag.strip() for tag in self[column].split("|") if tag.strip()]
+        tags = (tag.strip() for tag in self.get(column, "").split("|"))
+        return [tag for tag in tags if tag]
 
 
 def _read_rows(table: Path) -> Iterator[_Row]:
@@ -126,6 +127,9 @@ def _row(where: str, header: list[str], values: list[str]) -> _Row:
             "that contain a comma"
         )
     row = _Row(dict(zip(header, map(str.strip, values), strict=True)), where)
+    broken = [value for value in row.values() if len(value.splitlines()) > 1]
+    if broken:
+        raise ValueError(f"{where}: a value spans several lines: {broken[0]!r}")
     if not row["track_id"]:
         raise ValueError(f"{where}: the track_id is empty; give every clip an id")
     return row
@@ -136,6 +140,9 @@ def _vocabulary(directory: Path, rows: list[_Row]) -> tuple[str, ...]:
     if listed.exists():
         return _read_vocabulary(listed)
     counts = Counter(tag for row in rows for tag in set(row.tags("tags")))
+    # A tag that only the truth has is learnt by nobody, but has its column.
+    for row in rows:
+        counts.update(dict.fromkeys(row.tags("true_tags"), 0))
     if not counts:
         raise ValueError(
             f"{directory / 'tags.csv'}: no row has a tag; fill the column `tags`, "

@@ -12,9 +12,9 @@ import json
 import multiprocessing
 import os
 import re
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,12 @@ from input_pipeline.corpora.music.clip import synthesize
 from input_pipeline.corpora.music.mastering import FILE_SAMPLE_RATE_HZ
 from input_pipeline.corpora.music.tag_rules import TAGS, true_tags
 from input_pipeline.corpora.music.weak_labels import weak_tags
-from input_pipeline.processes import available_cores, one_thread_each, progress_bar
+from input_pipeline.processes import (
+    available_cores,
+    follow_parent,
+    one_thread_each,
+    progress_bar,
+)
 
 # Goes up with every change that changes a clip or a label, and is part of every report.
 VERSION = "1.2"
@@ -53,7 +58,7 @@ def label_only(
         num_clips: N, at least 1.
         seed: corpus seed, not negative.
         tagability_exponent: 1 for the real data set's tag shares (1.7 tags a clip),
-            0.5 for about 2.6 tags a clip.
+            0.5 for about 2.3 tags a clip.
 
     Returns:
         True and weak tags, uint8 [N, K] each, columns in the order of `TAGS`.
@@ -217,8 +222,15 @@ def _write_audio(
                 bar.update()
             return
         with _workers(num_workers) as pool:
-            for _ in pool.map(write, clip_numbers, chunksize=4):
-                bar.update()
+            try:
+                for _ in pool.map(write, clip_numbers, chunksize=4):
+                    bar.update()
+            except BrokenProcessPool as error:
+                raise ValueError(
+                    "a worker process died while it wrote the synthetic corpus, "
+                    "probably for lack of memory; finished clips stay. Run the same "
+                    "command again, with a smaller prepare.num_workers"
+                ) from error
 
 
 @contextmanager
@@ -228,8 +240,7 @@ def _workers(num_workers: int) -> Iterator[ProcessPoolExecutor]:
         pool = ProcessPoolExecutor(
             num_workers,
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=signal.signal,
-            initargs=(signal.SIGINT, signal.SIG_IGN),
+            initializer=follow_parent,
         )
         try:
             yield pool

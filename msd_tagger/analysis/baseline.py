@@ -60,22 +60,18 @@ def band_features(
     return np.hstack([decibels.mean(axis=2), decibels.std(axis=2)])
 
 
-def split_features(
-    batches: Iterable[Mapping[str, np.ndarray]],
-) -> tuple[np.ndarray, np.ndarray]:
-    """`band_features` of a split or a part of it, from its evaluation batches.
+def split_features(batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
+    """`band_features` of a split or a share of it, from its evaluation batches.
 
     Args:
-        batches: each with `spectrogram` [B, M, F], `mask` [B] and `row` [B].
+        batches: each with `spectrogram` [B, M, F] and `mask` [B].
 
     Returns:
-        float32 [N, 2 * M] and the clips' rows in their split [N], without padding.
+        float32 [N, 2 * M], in the order of the batches, without their padding.
     """
-    features, rows = [], []
-    for batch in batches:
-        features.append(band_features(batch["spectrogram"], batch["mask"]))
-        rows.append(batch["row"][batch["mask"]])
-    return np.concatenate(features), np.concatenate(rows)
+    return np.concatenate(
+        [band_features(batch["spectrogram"], batch["mask"]) for batch in batches]
+    )
 
 
 def evaluate_baseline(

@@ -200,7 +200,7 @@ def _draw_seeds(
     style = {"marker": "."} | style if len(steps) < 3 else style
     lines = []
     for seed in range(num_seeds):
-        look = {"label": f"seed {seed}"} if named else {"color": WEAK, "alpha": 0.35}
+        look = {"label": f"run {seed + 1}"} if named else {"color": WEAK, "alpha": 0.35}
         lines += axes.plot(steps, values[:, seed], **look, **style)
     if not named:
         mean = _mean_over_seeds(values)

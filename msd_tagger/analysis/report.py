@@ -210,6 +210,7 @@ def _corpus(record: RunRecord) -> dict[str, Any]:
     """Returns what the page says about the corpus."""
     corpus = record.summary["corpus"]
     counts = corpus.get("counts") or {}
+    loader = record.config.get("corpus", {}).get("name")
     return {
         "name": corpus["name"],
         "version": corpus.get("version"),
@@ -217,7 +218,8 @@ def _corpus(record: RunRecord) -> dict[str, Any]:
         "counts": [(s, counts[s]) for s in ("train", "valid", "test") if s in counts],
         "clips_used": corpus.get("train_clips_used", counts.get("train")),
         "clips": counts.get("train"),
-        "synthetic": corpus["name"].startswith("synthetic"),
+        # A folder of one's own may be called synthetic too.
+        "synthetic": loader == corpus["name"] == "synthetic",
     }
 
 

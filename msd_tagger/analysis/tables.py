@@ -94,7 +94,7 @@ def score_table(
     """
     of_kind = scores[kind]
     rows = [
-        [f"seed {seed}", *(number(one[name]) for name in AVERAGE_NAMES)]
+        [f"run {seed + 1}", *(number(one[name]) for name in AVERAGE_NAMES)]
         for seed, one in enumerate(of_kind["per_seed"])
     ]
     mean, std = of_kind["mean"], of_kind["std"]

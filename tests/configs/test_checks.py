@@ -32,7 +32,6 @@ def test_every_key_is_checked_or_free():
     free = {
         "name",
         "corpus.audio_dir",
-        "corpus.label_dir",
         "preprocessing.standardise_clip",
         "model.pools",
         "prepare.kinds",
@@ -51,6 +50,10 @@ def test_every_key_is_checked_or_free():
         ({"train__fraction": 1.5}, r"fraction=1.5: .* at most 1"),
         ({"num_seeds": 0}, r"num_seeds=0: must be at least 1"),
         ({"model__batch_norm_momentum": 1.5}, r"momentum=1.5"),
+        ({"corpus__num_clips": 9}, r"num_clips=9: must be at least 18"),
+        ({"preprocessing__scale": float("inf")}, r"scale=inf"),
+        ({"name": "../x"}, r"name='../x': it names a folder"),
+        ({"spectrogram__dft_size_samples": 511}, r"size_samples=511: must be even"),
         ({"prepare__kinds": ("mel", "cqt")}, r"'cqt' must be one of"),
         ({"spectrogram__hop_samples": 600}, r"hop_samples=600 skips samples"),
         ({"corpus__name": "folder"}, r"needs --config.corpus.audio_dir"),

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from msd_tagger.network import POOLS, ConvNet, check_pools
+from msd_tagger.network import ConvNet
+from msd_tagger.pools import POOLS, check_pools
 from tests import fakes, judge
 
 SHAPES = {"mel": (96, 1360), "stft": (257, 1360)}

@@ -41,7 +41,7 @@ def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(ValueError, match="holds files but no run"):
+    with pytest.raises(ValueError, match=r"holds files \(thesis.tex, …\) but no run"):
         record.start(tmp_path, {}, {}, ["cpu"])
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -82,7 +82,7 @@ def weak_tags(
     if not 0 <= tagability_exponent <= 2:
         raise ValueError(
             f"tagability_exponent is {tagability_exponent}; it must be 0 to 2 "
-            "(1 gives the real shares, 0.5 about 2.6 tags a clip)."
+            "(1 gives the real shares, 0.5 about 2.3 tags a clip)."
         )
     listeners = listeners or read_listeners()
     weak = np.zeros_like(true_tags)

@@ -61,9 +61,9 @@ def test_score_table_names_every_average_and_sets_the_mean_in_bold(record):
     table = tables.score_table(scores, linear, "weak")
     assert list(table.header)[1:] == list(tables.AVERAGE_NAMES.values())
     assert [row[0] for row in table.rows] == [
-        "seed 0",
-        "seed 1",
-        "seed 2",
+        "run 1",
+        "run 2",
+        "run 3",
         "mean ± deviation",
         "linear baseline",
     ]

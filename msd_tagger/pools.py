@@ -1,0 +1,42 @@
+"""The poolings of the network, free of JAX so that they can be checked at once."""
+
+from collections.abc import Sequence
+
+Pools = Sequence[tuple[int, int]]
+
+# Table II prints the poolings (2,4) (4,4) (4,5) (2,4) (4,4). Their product in
+# frequency, 256, fits the 257 bins of the STFT; 96 mel bands take the authors' own.
+POOLS: dict[str, tuple[tuple[int, int], ...]] = {
+    "mel": ((2, 4), (3, 4), (2, 5), (2, 4), (4, 4)),
+    "stft": ((2, 4), (4, 4), (4, 5), (2, 4), (4, 4)),
+}
+
+
+def choose_pools(pools: Pools, kind: str) -> Pools:
+    """The given poolings, or where there are none the paper's for "mel" or "stft".
+
+    >>> choose_pools((), "stft")[0], choose_pools([[3, 4]], "mel")
+    ((2, 4), ((3, 4),))
+    """
+    return tuple(map(tuple, pools)) or POOLS[kind]
+
+
+def check_pools(shape: tuple[int, int], pools: Pools) -> None:
+    """Checks that the poolings end at a single value per channel.
+
+    Args:
+        shape: Bands and frames of the input.
+        pools: Pooling in bands and frames of each layer.
+
+    Raises:
+        ValueError: The last map is not 1 x 1.
+    """
+    bands, frames = shape
+    for pool in pools:
+        bands, frames = bands // pool[0], frames // pool[1]
+    if (bands, frames) != (1, 1):
+        raise ValueError(
+            f"the poolings {tuple(map(tuple, pools))} turn {shape[0]} bands x "
+            f"{shape[1]} frames into {bands} x {frames}; they must end at 1 x 1. "
+            "Change clip.duration_s, the spectrogram or model.pools"
+        )
