@@ -150,6 +150,19 @@ def test_the_first_command_at_small_size(tmp_path):
     assert "Synthetic corpus." in page and "linear baseline" in page
     assert summary["corpus"]["version"] in page
 
+    shown = python(*call, *small)
+    assert "is complete" in shown.stderr and shown.stdout.endswith(
+        done.stdout.splitlines()[-1] + "\n"
+    )
+    other = python(*call, *small, "--config.train.learning_rate=0.1")
+    assert other.returncode == 2
+    assert "train.learning_rate: 0.005 -> 0.1" in other.stderr
+    again = python(*call, *small, "--mode=evaluate", timeout_s=200)
+    assert again.returncode == 0, again.stderr
+    kept = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert kept["train_seconds"] == summary["train_seconds"]
+    assert kept["scores"] == summary["scores"]
+
 
 def test_the_report_command_writes_the_report_again(tmp_path):
     call = next(call for call in calls_of_main() if "--mode=report" in call)

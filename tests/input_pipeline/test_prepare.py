@@ -160,6 +160,19 @@ def test_too_many_damaged_files_are_an_error_that_can_be_allowed(tmp_path):
         _prepare(directory, tmp_path)
 
 
+def test_a_mended_file_is_tried_again(tmp_path):
+    directory = write_folder(tmp_path / "corpus", 20)
+    bad = sorted((directory / "audio").glob("*.wav"))[:5]
+    good = {path: path.read_bytes() for path in bad}
+    for path in bad:
+        path.write_bytes(bytes(len(good[path])))  # As long as before.
+    with pytest.raises(ValueError, match="5 of 20 clips"):
+        _prepare(directory, tmp_path)
+    for path, content in good.items():
+        path.write_bytes(content)
+    assert _ledger(_prepare(directory, tmp_path)) == {}
+
+
 def test_a_split_without_clips_is_an_error(tmp_path):
     directory = write_folder(tmp_path / "corpus", 10)
     (directory / "audio" / "003.wav").unlink()

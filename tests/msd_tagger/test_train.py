@@ -177,9 +177,40 @@ def test_patience_stops_training(tmp_path):
         train__patience_epochs=3.0,
         train__learning_rate=0.05,
     )
-    waited = int(run.state.step[0] - run.state.best_step[0])
-    assert int(run.state.step[0]) < run.schedule.last_step
-    assert waited > run.schedule.patience_steps
+    step, best = int(run.state.step[0]), int(run.state.best_step[0])
+    assert step < run.schedule.last_step
+    upcoming = run.schedule.next_evaluation(step)
+    assert upcoming - best > run.schedule.patience_steps >= step - best
+
+
+@pytest.mark.parametrize(("num_clips", "patience"), [(50, 1.0), (18, 3.0), (50, 0.5)])
+def test_patience_below_an_interval_waits_for_one_evaluation(
+    tmp_path, num_clips, patience
+):
+    data = fakes.FakeData({"train": num_clips, "valid": 30, "test": 4})
+    run = fit(
+        tmp_path,
+        data=data,
+        train__max_epochs=20.0,
+        train__patience_epochs=patience,
+        train__learning_rate=0.05,
+    )
+    found = [line["step"] for line in lines(tmp_path, "run", "evaluation")]
+    assert int(run.state.best_step[0]) in found
+    # It ended with the first evaluation that was no better, not one later.
+    assert found.index(int(run.state.best_step[0])) == len(found) - 2
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path):
+    kwargs = {"train__max_epochs": 10.0}
+    whole = fit(tmp_path, "whole", train__max_steps=30, **kwargs)
+    fit(tmp_path, "cut", train__max_steps=20, **kwargs)
+    for path in (tmp_path / "cut" / "checkpoints" / "20").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    resumed = fit(tmp_path, "cut", train__max_steps=30, **kwargs)
+    assert_same(resumed.state, whole.state)
+    assert (tmp_path / "cut" / "checkpoints" / "damaged-20").is_dir()
 
 
 def test_a_seed_out_of_patience_keeps_its_best_while_others_train_on():

@@ -1,9 +1,11 @@
 """The folder corpus: what a tags.csv may hold, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from input_pipeline.corpora import SPLITS, folder, load_corpus
+from input_pipeline.corpora import SPLITS, check_scorable, folder, load_corpus
 from tests.small_corpus import TAGS, write_folder, write_table
 
 ROW = ("a", "a.mp3", "train", "rock")
@@ -162,3 +164,31 @@ def test_corpora_go_by_name(tmp_path):
         load_corpus(config | {"audio_dir": ""}, tmp_path)
     with pytest.raises(ValueError, match="'gtzan'; allowed are synthetic, folder"):
         load_corpus(config | {"name": "gtzan"}, tmp_path)
+
+
+def test_the_example_of_the_documentation(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "folder_corpus.md").read_text()
+    table = page.split("```text\n")[-1].split("```")[0]
+    assert table.startswith("track_id,")
+    (tmp_path / "tags.csv").write_text(table, encoding="utf-8")
+    found = folder.load(tmp_path)
+    assert {clip.split for clip in found.clips} == {"train", "valid", "test"}
+    assert found.has_true_tags
+    assert "Mellow" in found.tags  # Only the truth has it.
+
+
+def test_a_value_over_several_lines_is_refused(tmp_path):
+    text = 'track_id,path,tags\na,a.mp3,"deep\nhouse"\n'
+    (tmp_path / "tags.csv").write_text(text)
+    with pytest.raises(ValueError, match="spans several lines"):
+        folder.load(tmp_path)
+
+
+@pytest.mark.parametrize("tags", [("rock", "rock"), ("", "")])
+def test_validation_clips_that_all_agree_cannot_steer(tmp_path, tags):
+    rows = [f"v{i},{i}.mp3,valid,{tag}" for i, tag in enumerate(tags)]
+    rows += ["t,t.mp3,train,rock", "u,u.mp3,test,rock"]
+    text = "\n".join(["track_id,path,split,tags", *rows]) + "\n"
+    (tmp_path / "tags.csv").write_text(text)
+    with pytest.raises(ValueError, match="the 2 validation clips"):
+        check_scorable(folder.load(tmp_path))

@@ -89,10 +89,12 @@ def test_finished_corpus_is_not_written_again(written, monkeypatch):
     assert write(written) == written
 
 
-def test_survives_a_kill(written, tmp_path):
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_survives_a_kill(written, tmp_path, num_workers):
     call = (
         "from input_pipeline.corpora import synthetic; synthetic.write_corpus("
-        f"{str(tmp_path)!r}, {NUM_CLIPS}, seed=3, num_workers=1, clip_duration_s=2.0)"
+        f"{str(tmp_path)!r}, {NUM_CLIPS}, seed=3, num_workers={num_workers}, "
+        "clip_duration_s=2.0)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", call], cwd=ROOT, stderr=subprocess.DEVNULL
@@ -100,9 +102,23 @@ def test_survives_a_kill(written, tmp_path):
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("*.mp3")) and time.monotonic() < deadline:
         time.sleep(0.01)
+    workers = children_of(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, workers))
     assert contents(write(tmp_path)) == contents(written)
+
+
+def children_of(process):
+    listed = Path(f"/proc/{process}/task/{process}/children")
+    return list(map(int, listed.read_text().split())) if listed.exists() else []
+
+
+def is_running(process):
+    state = Path(f"/proc/{process}/stat")
+    return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def test_table(written):
