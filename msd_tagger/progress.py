@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
 # Steps that may wait for the device: enough to keep it busy, few enough that their
 # buffers, which a CPU takes when a step is enqueued, do not pile up.
-STEPS_IN_FLIGHT = 2
+STEPS_IN_FLIGHT = 1
 
 
 class Progress:
