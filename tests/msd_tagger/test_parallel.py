@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,14 @@ from msd_tagger import parallel
 
 def test_devices_change_nothing():
     command = [sys.executable, "-m", "tests.msd_tagger.devices_program"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    flags = "--xla_force_host_platform_device_count=4"
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"XLA_FLAGS": flags},
+    )
     assert result.returncode == 0, result.stderr
     lines = [line.split() for line in result.stdout.splitlines()]
     assert len(lines) == 4
