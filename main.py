@@ -116,7 +116,7 @@ def run(config: ConfigDict, shards: Path, devices: list[str]) -> None:
         workdir = record.unused(workdir)
     is_known = record.check_same(workdir, matter)
     earlier = results.read_summary(workdir)
-    if MODE.value == "run" and earlier:
+    if MODE.value == "run" and earlier and earlier["complete"]:
         logger.info("%s is complete; its report is written again", workdir)
         report(workdir)
         return tell(earlier)

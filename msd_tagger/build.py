@@ -86,8 +86,7 @@ class Schedule(NamedTuple):
 
     def evaluates_at(self, step: int) -> bool:
         """Whether an evaluation follows step number `step` (counted from 1)."""
-        due = step // self.evaluate_every > (step - 1) // self.evaluate_every
-        return due or step == self.last_step
+        return step == self.next_evaluation(step - 1)
 
 
 class Programs(NamedTuple):

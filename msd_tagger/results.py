@@ -13,7 +13,7 @@ from msd_tagger import metrics, parallel
 from msd_tagger import preprocessing as pre
 from msd_tagger.build import Run
 from msd_tagger.record import peak_memory_bytes, read_json, write_json, write_npz
-from msd_tagger.train import evaluate_split
+from msd_tagger.train import evaluate_split, is_finished
 
 SPLITS = ("train", "valid", "test")
 
@@ -40,7 +40,7 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
     _write_label_stats(run, workdir)
     _write_input_stats(run, workdir)
     summary = {
-        "complete": True,
+        "complete": is_finished(run),
         "corpus": {
             **data.corpus,
             "counts": {split: data.num_clips(split) for split in SPLITS},
@@ -64,7 +64,9 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
 
 
 def read_summary(workdir: Path) -> dict | None:
-    """The summary of a complete run, None where there is none.
+    """The summary of a run, None where there is none.
+
+    It is "complete" unless it was written by an evaluation half way.
 
     Raises:
         ValueError: It cannot be read.

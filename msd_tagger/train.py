@@ -27,7 +27,7 @@ def train(config: ConfigDict, data: Data, workdir: Path) -> Run:
         workdir: Where checkpoints and metrics go.
 
     Raises:
-        RuntimeError: The compiler miscomputes on this machine.
+        MiscompilationError: The compiler miscomputes on this machine.
         ValueError: The data or the devices do not fit the configuration, or no seed
             came to a finite score.
     """
@@ -150,6 +150,12 @@ def out_of_patience(state: steps.TrainState, schedule: Schedule) -> bool:
     upcoming = schedule.next_evaluation(int(state.step[0]))
     late = upcoming - np.asarray(state.best_step) > schedule.patience_steps
     return bool((late & np.isfinite(state.best_score)).all())
+
+
+def is_finished(run: Run) -> bool:
+    """Whether there is nothing left to train."""
+    done = int(run.state.step[0]) >= run.schedule.last_step
+    return done or out_of_patience(run.state, run.schedule)
 
 
 def _check_finite(state: steps.TrainState) -> None:

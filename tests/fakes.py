@@ -83,7 +83,12 @@ def small_config(**overrides):
     config.train.batch_size = 8
     config.train.max_epochs = 3.0
     config.train.statistics_clips = 16
-    for key, value in overrides.items():
+    return override(config, overrides)
+
+
+def override(config, changes):
+    """Sets keys given as `train__batch_size`."""
+    for key, value in changes.items():
         *path, last = key.split("__")
         node = config
         for part in path:

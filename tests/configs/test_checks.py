@@ -3,19 +3,16 @@ import importlib
 import pytest
 
 from configs import checks, default
+from msd_tagger import parallel, steps
+from msd_tagger import preprocessing as pre
+from msd_tagger.pools import POOLS
+from tests import fakes
 
 EXPERIMENTS = ("default", "db_mel", "linear_mel", "db_stft", "linear_stft")
 
 
 def config(**changes):
-    made = default.get_config()
-    for key, value in changes.items():
-        node = made
-        *path, last = key.split("__")
-        for part in path:
-            node = node[part]
-        node[last] = value
-    return made
+    return fakes.override(default.get_config(), changes)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -78,3 +75,14 @@ def test_only_keys_that_matter_name_a_run():
     assert checks.digest(checks.matter(same)) == base
     for changes in ({"seed": 1}, {"train__learning_rate": 0.1}, {"num_seeds": 2}):
         assert checks.digest(checks.matter(config(**changes))) != base
+
+
+def test_the_choices_are_those_of_the_code_that_takes_them():
+    taken = {
+        "preprocessing.magnitude": pre.MAGNITUDES,
+        "preprocessing.frequency_weighting": pre.WEIGHTINGS,
+        "spectrogram.kind": tuple(POOLS),
+        "train.optimiser": tuple(steps.OPTIMISERS),
+        "train.parallel": parallel.MODES,
+    }
+    assert {key: checks.CHOICES[key] for key in taken} == taken

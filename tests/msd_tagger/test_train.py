@@ -242,6 +242,13 @@ def test_a_diverged_seed_is_a_clear_error():
         train._check_finite(run.state.replace(best_score=best))
 
 
+def test_a_run_that_was_cut_is_not_finished(tmp_path):
+    data, config = fakes.FakeData(), fakes.small_config(train__max_steps=10)
+    assert train.is_finished(train.train(config, data, tmp_path / "run"))
+    longer = fakes.small_config(train__max_steps=20, train__max_epochs=9.0)
+    assert not train.is_finished(train.restore(longer, data, tmp_path / "run", None))
+
+
 def test_schedule_evaluates_once_an_epoch_and_at_the_end():
     config = fakes.small_config(train__max_epochs=3.0, train__batch_size=4)
     schedule = build.build_schedule(config, 50)
