@@ -1,0 +1,171 @@
+"""Measures this project beside what a user would pick instead.
+
+    python -m benchmarks
+
+prints one table and writes benchmarks/RESULTS.md and benchmarks/results.json. PyTorch
+and TensorFlow are contestants where they are installed (requirements-bench.txt), and
+are left out where they are not. Run it on a machine that does nothing else.
+"""
+
+import argparse
+import importlib
+import logging
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, results
+from benchmarks.options import Options
+from benchmarks.race import Entrant, Worker, WorkerError
+
+# Name of a part: what it measures. Each is a module of this package.
+PARTS = {
+    "training": "clips/s of training steps, one seed and 15, against PyTorch and Flax",
+    "inference": "clips/s of evaluation, against PyTorch and Flax",
+    "scaling": "speed and memory by batch size, seeds and clips; compile time",
+    "floor": "arithmetic and memory traffic of a step, against this machine's rates",
+}
+HERE = Path(__file__).parent
+TRAINED_STEPS = 20  # Before the weights that inference uses.
+
+logger = logging.getLogger("benchmarks")
+
+
+def main(argv: list[str]) -> int:
+    """Runs the parts that were asked for."""
+    arguments = parse(argv)
+    level = logging.DEBUG if arguments.verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    command = shlex.join(["python", "-m", "benchmarks", *argv])
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
+        try:
+            options, device = set_up(arguments, Path(scratch))
+            parts = [measure(name, options) for name in arguments.parts]
+        except WorkerError as error:
+            print(f"benchmarks: {error}", file=sys.stderr)
+            return 1
+    for part in parts:
+        for table in part.tables:
+            print(results.markdown(table))
+    print(results.markdown(results.summary(parts)))
+    if arguments.out:
+        results.write(arguments.out, parts, machine.describe(device), command)
+        print(f"written: {arguments.out / 'RESULTS.md'}")
+    return 0
+
+
+def measure(name: str, options: Options) -> results.Part:
+    """Runs one part."""
+    logger.info("%s: %s", name, PARTS[name])
+    return importlib.import_module(f"benchmarks.{name}").run(options)
+
+
+def set_up(
+    arguments: argparse.Namespace, scratch: Path
+) -> tuple[Options, dict[str, Any]]:
+    """Runs the canary, and writes the weights that all contestants start from.
+
+    Raises:
+        WorkerError: JAX computes wrongly here, or has no such platform.
+    """
+    weights, trained = scratch / "weights.npz", scratch / "trained.npz"
+    ours = {"platform": arguments.platform}
+    worker = Worker(Entrant("ours", "benchmarks.ours:Training", ours, ()))
+    try:
+        device = worker.ask("check")
+        worker.ask("write_weights", path=str(weights))
+        worker.ask("write_weights", path=str(trained), steps=TRAINED_STEPS)
+    finally:
+        worker.close()
+    options = Options(
+        scratch=scratch,
+        weights=str(weights),
+        trained_weights=str(trained),
+        platform=arguments.platform,
+        batch_sizes=arguments.batch_sizes,
+        rounds=arguments.rounds or (2 if arguments.quick else 5),
+        seconds=0.05 if arguments.quick else 1.0,
+        quick=arguments.quick,
+        backend=device["backend"],
+    )
+    return options, device
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Parses the command line; a mistake ends the process with a sentence."""
+    described = "\n".join(f"  {name:12} {what}" for name, what in PARTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=f"parts:\n{described}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--parts",
+        type=_parts,
+        default=tuple(PARTS),
+        help="names separated by commas; all by default",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a smoke run of about a minute: fewer contestants, tiny sizes, and "
+        "numbers that mean nothing",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for RESULTS.md and results.json. By default benchmarks/ for a "
+        "whole run; a run of some parts, or a quick one, is only printed",
+    )
+    parser.add_argument(
+        "--batch_sizes",
+        type=_numbers,
+        default=(),
+        help="clips in a batch, separated by commas, instead of each part's own",
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=0, help="visits to each contestant; 5 by default"
+    )
+    parser.add_argument(
+        "--platform",
+        choices=("", "cpu", "gpu", "tpu"),
+        default="",
+        help="insists on a kind of device",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="print what failed contestants said"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.rounds < 0:
+        parser.error(f"--rounds={arguments.rounds}: it must be at least 1")
+    whole = set(arguments.parts) == set(PARTS) and not arguments.quick
+    if arguments.out is None and whole:
+        arguments.out = HERE
+    return arguments
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, text.split(",")))
+    unknown = [name for name in names if name not in PARTS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(
+            f"no part is called {', '.join(unknown) or repr(text)}; the parts are "
+            f"{', '.join(PARTS)}"
+        )
+    return names
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    words = text.split(",")
+    if not all(word.isdecimal() and int(word) for word in words):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of positive numbers such as 8,16"
+        )
+    return tuple(map(int, words))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,79 @@
+"""What a result was measured on."""
+
+import datetime
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "numpy",
+    "scipy",
+    "tensorflow-cpu",
+    "librosa",
+    "soundfile",
+    "soxr",
+    "torch",
+)
+
+
+def describe(device: dict[str, Any]) -> dict[str, Any]:
+    """Processor, memory, device, system, versions and date.
+
+    Args:
+        device: What `ours.Training.check` tells.
+    """
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": f"{processor()}, {cores()} cores",
+        "memory": f"{memory_gib():.0f} GiB",
+        "device": f"{device['num_devices']} x {device['device']}",
+        "accelerator": "none was available; nothing below is an estimate of one"
+        if device["backend"] == "cpu"
+        else device["device"],
+        "system": f"{platform.system()} {platform.release()}, "
+        f"{' '.join(platform.libc_ver())}",
+        "huge pages": _read("/sys/kernel/mm/transparent_hugepage/enabled"),
+        "python": sys.version.split()[0],
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def processor() -> str:
+    """Name of the processor."""
+    for line in _read("/proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_gib() -> float:
+    """Memory of the machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

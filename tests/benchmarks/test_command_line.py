@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import __main__ as command_line
+from benchmarks.race import ROOT, Entrant, Worker, WorkerError, race
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_help_names_the_parts():
+    done = command("--help")
+    assert done.returncode == 0
+    for name, what in command_line.PARTS.items():
+        assert name in done.stdout and what in done.stdout
+
+
+def test_a_part_that_is_none_is_named(capsys):
+    with pytest.raises(SystemExit):
+        command_line.parse(["--parts=training,trainings"])
+    said = capsys.readouterr().err
+    assert "no part is called trainings; the parts are training, inference" in said
+
+
+def test_only_a_whole_run_writes_by_itself(tmp_path):
+    assert command_line.parse([]).out == command_line.HERE
+    assert command_line.parse(["--parts=floor"]).out is None
+    assert command_line.parse(["--quick"]).out is None
+    assert command_line.parse(["--quick", f"--out={tmp_path}"]).out == tmp_path
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
+    # A torch that cannot be imported, wherever the tests run.
+    (tmp_path / "torch.py").write_text(
+        "raise ModuleNotFoundError('no torch', name='torch')"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    options = {"weights": "none"}
+    entrant = Entrant("PyTorch", "benchmarks.torch_network:Training", options, ({},))
+    (lane,) = race([entrant], rounds=1, seconds=0.0)
+    assert lane.failure == "torch is not installed"
+    assert not lane.rates
+
+
+def test_a_worker_that_dies_is_an_error():
+    worker = Worker(Entrant("gone", "os:_exit", {"status": 3}, ()))
+    with pytest.raises(WorkerError, match="its process ended"):
+        worker.ask("prepare")
+    worker.close()
+
+
+def test_the_floor_in_seconds(tmp_path):
+    done = command("--quick", "--parts=floor", "--batch_sizes=1", f"--out={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "matrix product, float32" in page and "GFLOP/s" in page
+    assert "python -m benchmarks --quick --parts=floor" in page
+    assert (tmp_path / "results.json").exists()
