@@ -24,6 +24,8 @@ from benchmarks.race import Entrant, Worker, WorkerError
 PARTS = {
     "training": "clips/s of training steps, one seed and 15, against PyTorch and Flax",
     "inference": "clips/s of evaluation, against PyTorch and Flax",
+    "input": "clips/s and MB/s from shards to batches, against a torch DataLoader",
+    "preparation": "clips/s from MP3 to shards, against librosa and decoding alone",
     "scaling": "speed and memory by batch size, seeds and clips; compile time",
     "floor": "arithmetic and memory traffic of a step, against this machine's rates",
 }
@@ -75,8 +77,12 @@ def set_up(
     worker = Worker(Entrant("ours", "benchmarks.ours:Training", ours, ()))
     try:
         device = worker.ask("check")
-        worker.ask("write_weights", path=str(weights))
-        worker.ask("write_weights", path=str(trained), steps=TRAINED_STEPS)
+        worker.ask(
+            "write_weights",
+            initial=str(weights),
+            trained=str(trained),
+            steps=2 if arguments.quick else TRAINED_STEPS,
+        )
     finally:
         worker.close()
     options = Options(

@@ -1,12 +1,16 @@
 """This project's own programs as contestants: what main.py runs, through its doors."""
 
+import itertools
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from benchmarks import clock, problem
 from msd_tagger import platform as platform_
+
+WEIGHTS_BATCH = 4  # Clips of the steps that make the trained weights.
 
 
 class Training:
@@ -32,7 +36,7 @@ class Training:
             "values", the first seed's losses, and "first_step_s", with compilation.
         """
         run = set_up(batch_size, self._dtype, self._num_seeds)
-        lane = self._lanes[batch_size] = _Steps(run, problem.batches(batch_size))
+        lane = self._lanes[batch_size] = _Steps(run, self.batches(batch_size))
         started = time.monotonic()
         losses = [lane.loss_of_step()]
         seconds = time.monotonic() - started
@@ -43,31 +47,30 @@ class Training:
             "device_memory_bytes": device_memory_bytes(),
         }
 
+    def batches(self, batch_size: int) -> Iterator[problem.Batch]:
+        """What is trained on: the same few batches in turn."""
+        return itertools.cycle(problem.batches(batch_size))
+
     def run(self, seconds: float, batch_size: int) -> dict[str, float]:
         """Trains for some seconds; units are clip-seeds."""
         lane = self._lanes[batch_size]
         units = batch_size * self._num_seeds
         return clock.repeat(lane.step, lane.finish, seconds, units)
 
-    def write_weights(self, path: str, steps: int = 0) -> None:
-        """Writes the first seed's weights for the other contestants.
+    def write_weights(self, initial: str, trained: str, steps: int) -> None:
+        """Writes the first seed's weights for all contestants.
 
         Args:
-            path: An .npz file of "params/…" and "batch_stats/…".
-            steps: Training steps before.
+            initial: An .npz file of "params/…" and "batch_stats/…".
+            trained: Another, of the weights after some steps.
+            steps: How many.
         """
-        from flax import traverse_util
-
-        from msd_tagger import parallel
-
-        run = set_up(8, self._dtype, 1)
-        lane = _Steps(run, problem.batches(8))
+        run = set_up(WEIGHTS_BATCH, self._dtype, 1)
+        lane = _Steps(run, self.batches(WEIGHTS_BATCH))
+        _write(initial, lane.chunks, run.layout)
         for _ in range(steps):
             lane.loss_of_step()
-        weights = parallel.gather(lane.chunks, run.layout).weights
-        tree = {"params": weights.params, "batch_stats": weights.batch_stats}
-        flat = traverse_util.flatten_dict(tree, sep="/")
-        np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
+        _write(trained, lane.chunks, run.layout)
 
     def check(self) -> dict[str, Any]:
         """Runs the canary and describes the devices.
@@ -160,6 +163,17 @@ def read_weights(path: str, like: Any) -> Any:
     return like.replace(params=tree["params"], batch_stats=tree["batch_stats"])
 
 
+def _write(path: str, chunks: list, layout: Any) -> None:
+    from flax import traverse_util
+
+    from msd_tagger import parallel
+
+    weights = parallel.gather(chunks, layout).weights
+    tree = {"params": weights.params, "batch_stats": weights.batch_stats}
+    flat = traverse_util.flatten_dict(tree, sep="/")
+    np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
+
+
 def device_memory_bytes() -> int | None:
     """Peak memory of the first device; None where it does not tell, as on CPU."""
     import jax
@@ -171,20 +185,19 @@ def device_memory_bytes() -> int | None:
 class _Steps:
     """Training steps on batches in turn, one of them in flight as in the real loop."""
 
-    def __init__(self, run: Any, batches: list[problem.Batch]) -> None:
+    def __init__(self, run: Any, batches: Iterator[problem.Batch]) -> None:
         from msd_tagger import parallel
 
-        self._update, self._batches, self._count = run.programs.update, batches, 0
+        self._update, self._batches = run.programs.update, batches
         self.chunks = parallel.place(run.state, run.layout)
         self._in_flight: Any = None
 
     def step(self) -> None:
         import jax
 
-        batch = self._batches[self._count % len(self._batches)]
-        self.chunks, losses = self._update(self.chunks, batch)
+        self.chunks, losses = self._update(self.chunks, next(self._batches))
         jax.block_until_ready(self._in_flight)
-        self._in_flight, self._count = losses, self._count + 1
+        self._in_flight = losses
 
     def finish(self) -> None:
         import jax

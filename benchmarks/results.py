@@ -128,9 +128,9 @@ def gigabytes(num_bytes: float | None) -> str:
     """Memory in GB, as text.
 
     >>> gigabytes(1_234_000_000)
-    '1.2 GB'
+    '1.23 GB'
     """
-    return "" if num_bytes is None else f"{num_bytes / 1e9:.1f} GB"
+    return "" if num_bytes is None else f"{num_bytes / 1e9:.2f} GB"
 
 
 def markdown(table: Table) -> str:
