@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from msd_tagger import block
+from msd_tagger import block, stem
 from msd_tagger.pools import POOLS, Pools, check_pools
 
 Array = jax.Array
@@ -13,8 +13,8 @@ Array = jax.Array
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
 
-class BatchNormEluPool(nn.Module):
-    """Batch normalisation, ELU and max-pooling over `[B, M, F, C]`.
+class ConvNormEluPool(nn.Module):
+    """Convolution, batch normalisation, ELU and max-pooling over `[B, M, F, C]`.
 
     In training the batch's statistics normalise and the running ones follow them;
     elsewhere the running ones normalise, unless `batch_statistics` is set.
@@ -33,24 +33,30 @@ class BatchNormEluPool(nn.Module):
 
     @nn.compact
     def __call__(
-        self, z: Array, conv_bias: Array, train: bool, batch_statistics: bool
+        self,
+        x: Array,
+        kernel: Array,
+        conv_bias: Array,
+        train: bool,
+        batch_statistics: bool,
     ) -> Array:
-        """Maps raw maps, before their bias, to pooled activations."""
-        channels = z.shape[-1]
+        """Maps the layer's input to pooled activations."""
+        channels = kernel.shape[-1]
         gamma = self.param("scale", nn.initializers.ones, (channels,))
         beta = self.param("bias", nn.initializers.zeros, (channels,))
         mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
         variance = self.variable("batch_stats", "var", jnp.ones, (channels,))
         count = self.variable("batch_stats", "count", jnp.zeros, ())
+        layer = stem if stem.is_for(x.shape[-1], self.pool) else block
         if not (train or batch_statistics):
             inverse = jax.lax.rsqrt(variance.value + self.epsilon)
-            extreme = block.pool_extreme(z, gamma, self.pool).astype(jnp.float32)
-            z_hat = (extreme + conv_bias - mean.value) * inverse
-            return block.elu(gamma * z_hat + beta).astype(z.dtype)
+            extreme = layer.pooled_extreme(x, kernel, gamma, self.pool)
+            z_hat = (extreme.astype(jnp.float32) + conv_bias - mean.value) * inverse
+            return block.elu(gamma * z_hat + beta).astype(x.dtype)
         # The batch's mean takes the bias out again: its gradient is exactly zero, and
         # only the running mean needs to know of it.
-        y, batch_mean, batch_variance = block.norm_elu_pool(
-            z, gamma, beta, self.pool, self.epsilon, self.axis_name
+        y, batch_mean, batch_variance = layer.conv_norm_elu_pool(
+            x, kernel, gamma, beta, self.pool, self.epsilon, self.axis_name
         )
         if train and not self.is_initializing():
             past = past_weight(count.value, self.momentum)
@@ -118,10 +124,9 @@ class ConvNet(nn.Module):
             kernel_shape = (3, 3, x.shape[-1], self.channels)
             kernel = self.param(f"conv{i}_kernel", he_normal, kernel_shape)
             bias = self.param(f"conv{i}_bias", nn.initializers.zeros, (self.channels,))
-            z = block.conv3x3(x, kernel.astype(self.dtype))
-            norm = BatchNormEluPool(
+            layer = ConvNormEluPool(
                 pool, self.momentum, self.epsilon, self.axis_name, name=f"norm{i}"
             )
-            x = norm(z, bias, train, batch_statistics)
+            x = layer(x, kernel.astype(self.dtype), bias, train, batch_statistics)
         features = x.reshape(x.shape[0], -1).astype(jnp.float32)
         return nn.Dense(self.num_tags, kernel_init=he_normal, name="tags")(features)
