@@ -52,6 +52,7 @@ def main(argv: list[str]) -> int:
         for table in part.tables:
             print(results.markdown(table))
     print(results.markdown(results.summary(parts)))
+    print(f"Load by other processes: {results.other_load(parts)}.")
     if arguments.out:
         results.write(arguments.out, parts, machine.describe(device), command)
         print(f"written: {arguments.out / 'RESULTS.md'}")

@@ -5,7 +5,7 @@ from typing import Any
 from benchmarks import costs, problem
 from benchmarks.options import Options
 from benchmarks.race import Entrant, Lane, find, race
-from benchmarks.results import Part, Table, lanes_data
+from benchmarks.results import Part, Table
 from benchmarks.spread import Spread, significant
 from msd_tagger.pools import POOLS
 
@@ -36,8 +36,8 @@ def run(options: Options) -> Part:
         dtype: _step(lanes, entrant.name, dtype, network, setting)
         for dtype, entrant in zip(BYTES, entrants, strict=True)
     }
-    data = {"lanes": lanes_data(lanes), "steps": steps}
-    return Part("floor", [], [_rate_table(lanes), _step_table(steps, size)], data)
+    tables = [_rate_table(lanes), _step_table(steps, size)]
+    return Part("floor", [], tables, {"all": lanes}, {"steps": steps})
 
 
 def _step(

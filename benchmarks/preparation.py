@@ -12,7 +12,6 @@ from benchmarks.results import (
     Requirement,
     Table,
     compare,
-    lanes_data,
 )
 from benchmarks.spread import Spread, ratios, significant
 
@@ -42,8 +41,7 @@ def run(options: Options) -> Part:
         *(_against_librosa(lanes, audio) for audio in folders),
         *(_against_decoding(lanes, audio) for audio in folders),
     ]
-    data = {"lanes": lanes_data(lanes)}
-    return Part("preparation", requirements, [_table(lanes)], data)
+    return Part("preparation", requirements, [_table(lanes)], {"all": lanes})
 
 
 def _folders(options: Options) -> dict[str, dict[str, str]]:

@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 # Memory that stays free for everything else on the machine.
 SPARE_GIB = 2.0
+# Before each round, for what other processes do meanwhile.
+BACKGROUND_S = 0.25
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,8 @@ class Lane:
             (and those before) had been prepared.
         idle_cpu_s: CPU seconds that the worker used while others ran.
         idle_s: Seconds in which others ran.
-        extra: Further sums that `run` gave, by name.
+        extra: Further numbers that `run` gave, by name.
+        others: Share of the machine that other processes kept busy, by round.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Lane:
     idle_cpu_s: float = 0.0
     idle_s: float = 0.0
     extra: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    others: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 class WorkerError(RuntimeError):
@@ -199,6 +203,28 @@ def find(lanes: Sequence[Lane], name: str, **setting: Any) -> Lane:
     return next(x for x in lanes if x.name == name and x.setting == setting)
 
 
+def busy_share(seconds: float) -> float:
+    """Share of all cores' time that somebody uses while this process sleeps.
+
+    While all contestants wait it should be near 0. It is 0 where nobody tells.
+    """
+    before = _busy_and_all()
+    time.sleep(seconds)
+    busy, whole = (b - a for a, b in zip(before, _busy_and_all(), strict=True))
+    return busy / whole if whole else 0.0
+
+
+def _busy_and_all() -> tuple[int, int]:
+    """Ticks of all cores since the machine started, as /proc/stat counts them."""
+    try:
+        fields = Path("/proc/stat").read_text().split("\n")[0].split()[1:]
+    except OSError:
+        return 0, 0
+    # user, nice, system, idle, iowait, irq, softirq, steal; guests are in user.
+    ticks = [int(field) for field in fields[:8]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
 def available_gib() -> float:
     """Memory that can be used without swapping; 4 GiB where nobody tells."""
     try:
@@ -272,11 +298,13 @@ def _run_round(
     seconds: float,
 ) -> None:
     logger.info("  round %s", number)
+    others = busy_share(BACKGROUND_S)
     most = max(len(entrant.settings) for entrant in group)
     for place in range(most):
         for entrant in group:
             if place < len(entrant.settings):
                 lane = lanes[_key(entrant, entrant.settings[place])]
+                lane.others[number] = others
                 _visit(lane, workers[entrant.name], number, seconds)
 
 

@@ -10,6 +10,8 @@ from benchmarks.race import Lane
 from benchmarks.spread import Spread, ratios, significant
 
 NOT_MEASURED = "not measured"
+# Other processes' share of the machine from which on a result is not to be trusted.
+DISTURBED_PERCENT = 10
 
 
 class Requirement(NamedTuple):
@@ -68,13 +70,15 @@ class Part(NamedTuple):
         name: As in --parts.
         requirements: Ratios for the summary.
         tables: For the reader.
-        data: For programs; can be written as JSON.
+        races: Lanes of each of its races, by name.
+        data: Further numbers for programs; can be written as JSON.
     """
 
     name: str
     requirements: list[Requirement]
     tables: list[Table]
-    data: dict[str, Any]
+    races: dict[str, list[Lane]]
+    data: dict[str, Any] = {}  # noqa: RUF012 (never changed)
 
 
 SUMMARY_COLUMNS = ("ratio", "asked", "measured", "met", "of")
@@ -166,7 +170,8 @@ def page(parts: Sequence[Part], machine: dict[str, Any], command: str) -> str:
     for part in parts:
         sections.append(f"## {part.name.capitalize()}\n")
         sections += [markdown(table) for table in part.tables]
-    rows = [[name, _text(value)] for name, value in machine.items()]
+    described = machine | {"other load": other_load(parts)}
+    rows = [[name, _text(value)] for name, value in described.items()]
     sections.append("## Machine and versions\n")
     sections.append(markdown(Table("", ("", ""), rows)))
     return "\n".join(sections)
@@ -181,20 +186,43 @@ def write(
     (directory / "RESULTS.md").write_text(text, encoding="utf-8")
     content = {
         "command": command,
-        "machine": machine,
+        "machine": machine | {"other load": other_load(parts)},
         "summary": [
             one._asdict() | {"met": one.is_met}
             for part in parts
             for one in part.requirements
         ],
-        "parts": {part.name: part.data for part in parts},
+        "parts": {part.name: _data(part) for part in parts},
     }
     (directory / "results.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
-def lanes_data(lanes: Iterable[Lane]) -> list[dict[str, Any]]:
-    """Lanes for JSON."""
-    return [dataclasses.asdict(lane) for lane in lanes]
+def other_load(parts: Sequence[Part]) -> str:
+    """What other processes did to the machine meanwhile, a sentence."""
+    shares = {
+        (part.name, race, number): share
+        for part in parts
+        for race, lanes in part.races.items()
+        for lane in lanes
+        for number, share in lane.others.items()
+    }
+    if not shares:
+        return NOT_MEASURED
+    found = Spread.of(100 * share for share in shares.values())
+    disturbed = found.highest > DISTURBED_PERCENT
+    warning = "; some rounds were disturbed, measure again" if disturbed else ""
+    return (
+        f"{found.median:.0f} % of all cores in the middle round, {found.highest:.0f} % "
+        f"in the worst{warning}"
+    )
+
+
+def _data(part: Part) -> dict[str, Any]:
+    races = {
+        name: [dataclasses.asdict(lane) for lane in lanes]
+        for name, lanes in part.races.items()
+    }
+    return races | part.data
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.options import Options
 from benchmarks.race import Entrant, Lane, race
-from benchmarks.results import Part, Table, gigabytes, lanes_data
+from benchmarks.results import Part, Table, gigabytes
 from benchmarks.spread import Spread, significant
 
 BATCH_SIZES = (4, 8, 16, 32, 64)
@@ -25,8 +25,8 @@ def run(options: Options) -> Part:
             f"Seeds, {size} clips in a batch", "S", by_seeds, [str(n) for n in seeds]
         ),
     ]
-    data = {"batch_size": lanes_data(by_size), "seeds": lanes_data(by_seeds)}
-    return Part("scaling", [], tables, data)
+    races = {"batch size": by_size, "seeds": by_seeds}
+    return Part("scaling", [], tables, races)
 
 
 def _by_size(options: Options, sizes: Sequence[int]) -> Iterator[Entrant]:

@@ -1,6 +1,10 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
-from benchmarks.race import Entrant, Lane, disagreement, groups
+from benchmarks.race import Entrant, Lane, busy_share, disagreement, groups
 from benchmarks.spread import Spread, best, ratios, significant
 
 
@@ -54,3 +58,11 @@ def test_another_computation_is_refused():
     nan = lane("a", values=[float("nan"), 2.0, 3.0])
     assert "refused" in disagreement(nan, judge, (1e-3, 0.2))
     assert "nothing to compare" in disagreement(lane("a"), judge, (1e-3,))
+
+
+def test_other_load_is_seen():
+    # Somebody who keeps one core busy, on a machine of few.
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
+        share = busy_share(0.5)
+        other.kill()
+    assert share >= 0.8 / os.cpu_count()
