@@ -8,10 +8,10 @@ numbers everywhere.
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 import soundfile
 import soxr
 
@@ -35,11 +35,17 @@ POWER_FLOOR = 1e-10  # -100 dB, librosa's `amin` for powers
 # Codecs that carry state (MP3's bit reservoir, Opus) are exact again 3,000 samples
 # behind a seek, and soxr's filter rings for fewer: half a second is ample.
 _MARGIN_S = 0.5
+# Behind the clip only the filter counts, 120 samples of the lower of the two rates.
+# With ten times that the clip is, bit for bit, what more would give.
+_TAIL_SAMPLES = 1200
 # The length of an MP3 without a Xing header is an estimate, 0.14 s too long for 30 s.
 _LENGTH_TOLERANCE_S = 0.5
 # Frames per transform: 128 windows of 512 doubles stay in the second-level cache. With
 # one buffer for all of them a clip takes 2.1 ms, with a new one each time 3.5.
 _BLOCK_FRAMES = 128
+# Mel bands per matrix product: neighbours share their few bins. All bands at once
+# would multiply 97 % zeros, one at a time would be 96 calls.
+_BLOCK_BANDS = 8
 
 
 class AudioError(ValueError):
@@ -102,8 +108,9 @@ def fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
     >>> fit(np.array([1.0, 2.0, 3.0]), 2), fit(np.array([1.0]), 2)
     (array([1., 2.]), array([1., 0.]))
     """
-    kept = samples[:num_samples]
-    return np.pad(kept, (0, num_samples - len(kept)))
+    if len(samples) >= num_samples:
+        return samples[:num_samples]
+    return np.pad(samples, (0, num_samples - len(samples)))
 
 
 def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -127,12 +134,14 @@ def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     windows = windows[:: recipe.hop_samples]
     power = np.empty((len(windows), 1 + size // 2), np.float32)
     buffer = np.empty((_BLOCK_FRAMES, size))
+    spectrum = np.empty((_BLOCK_FRAMES, 1 + size // 2), complex)
     for first in range(0, len(windows), _BLOCK_FRAMES):
         block = slice(first, first + _BLOCK_FRAMES)
         frames = windows[block]
         frames = np.multiply(frames, window, out=buffer[: len(frames)])
-        spectrum = scipy.fft.rfft(frames, axis=1)
-        power[block] = np.square(spectrum.real) + np.square(spectrum.imag)
+        parts = np.fft.rfft(frames, axis=1, out=spectrum[: len(frames)]).view(float)
+        np.square(parts, out=parts)
+        power[block] = parts[:, ::2] + parts[:, 1::2]  # Real and imaginary.
     return power.T
 
 
@@ -146,7 +155,22 @@ def to_bands(power: np.ndarray, filters: np.ndarray | None) -> np.ndarray:
     Returns:
         float32 [M, frames].
     """
-    return power if filters is None else filters @ power
+    if filters is None:
+        return power
+    bands = np.empty((len(filters), power.shape[1]), np.float32)
+    for block, bins in _blocks_of_bands(filters):
+        np.matmul(filters[block, bins], power[bins], out=bands[block])
+    return bands
+
+
+def _blocks_of_bands(filters: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Neighbouring bands, and the bins from their first to their last."""
+    used = filters > 0
+    first_bins, last_bins = used.argmax(axis=1), used[:, ::-1].argmax(axis=1)
+    for first in range(0, len(filters), _BLOCK_BANDS):
+        block = slice(first, first + _BLOCK_BANDS)
+        stop = used.shape[1] - last_bins[block].min()
+        yield block, slice(first_bins[block].min(), stop)
 
 
 def to_stored_db(power: np.ndarray) -> np.ndarray:
@@ -161,7 +185,31 @@ def to_stored_db(power: np.ndarray) -> np.ndarray:
     db = np.maximum(power, np.float32(POWER_FLOOR))
     np.log10(db, out=db)
     db *= 10
-    return np.ascontiguousarray(db, np.float16)
+    return _to_float16(np.ascontiguousarray(db))
+
+
+def _to_float16(values: np.ndarray) -> np.ndarray:
+    """Rounds float32 of at most 65,504 to float16, as `astype` does.
+
+    NumPy converts one value at a time. The same by whole numbers, three times faster:
+    round the 13 bits that go to the nearest, ties to even, and shift the exponent.
+
+    >>> _to_float16(np.array([-100.0, 0.0, 1e-7, 20.06], np.float32)).tolist()
+    [-100.0, 0.0, 1.1920928955078125e-07, 20.0625]
+    """
+    bits = values.view(np.uint32)
+    sign = (bits >> 16) & 0x8000
+    rounded = (bits >> 13) & 1
+    rounded += bits & 0x7FFFFFFF
+    rounded += 0xFFF
+    rounded >>= 13
+    rounded -= (127 - 15) << 10
+    rounded |= sign
+    half = rounded.astype(np.uint16).view(np.float16)
+    tiny = np.abs(values) < 2**-14  # Float16 has no such exponents, only subnormals.
+    if tiny.any():
+        half[tiny] = values[tiny]
+    return half
 
 
 def spectrogram(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
@@ -182,7 +230,8 @@ def _decode(
         rate_hz = file.samplerate
         start_s = _start_s(path, file, recipe, start_s)
         lead_s = min(start_s, _MARGIN_S)
-        wanted = round((lead_s + recipe.duration_s + _MARGIN_S) * rate_hz)
+        tail_s = _TAIL_SAMPLES / min(rate_hz, recipe.sample_rate_hz)
+        wanted = round((lead_s + recipe.duration_s + tail_s) * rate_hz)
         try:
             file.seek(round((start_s - lead_s) * rate_hz))
             samples = file.read(wanted, dtype="float32", always_2d=True)

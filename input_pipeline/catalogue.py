@@ -99,12 +99,23 @@ def complete(
     if find_spec("tensorflow_datasets") is not None:
         _register(directory, recipe, counts)
     _write(directory / COMPLETE, json.dumps(counts, indent=2) + "\n")
-    _remove_parts(directory)
+    remove_parts(directory)
 
 
 def read_counts(directory: Path) -> dict[str, Any]:
     """Content of corpus.json: name, version and counts of a complete set."""
     return json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
+
+
+def remove_parts(directory: Path) -> None:
+    """Tidies a complete set up: parts, and temporary files of killed processes."""
+    parts = directory / shards.PARTS
+    for path in parts.glob("*.json"):
+        path.unlink(missing_ok=True)
+    for folder in (directory, parts):
+        shards.remove_abandoned(folder)
+    with contextlib.suppress(OSError):  # Gone, or another job is still in it.
+        parts.rmdir()
 
 
 def _write_catalogue(
@@ -248,16 +259,6 @@ def _remove_strangers(directory: Path, tasks: list[shards.ShardTask]) -> None:
     for path in directory.glob(f"{records.DATASET}-*.tfrecord-*"):
         if path.name not in planned:
             path.unlink(missing_ok=True)
-
-
-def _remove_parts(directory: Path) -> None:
-    parts = directory / shards.PARTS
-    for path in parts.glob("*.json"):
-        path.unlink(missing_ok=True)
-    for folder in (directory, parts):
-        shards.remove_abandoned(folder)
-    with contextlib.suppress(OSError):  # Gone, or another job is still in it.
-        parts.rmdir()
 
 
 def _csv(ledger: list[tuple]) -> str:

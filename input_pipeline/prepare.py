@@ -136,8 +136,10 @@ def _make_complete(
     needed = {r: d for r, d in directories.items() if not catalogue.is_written(d)}
     _write_missing_shards(tasks, needed, num_workers or available_cores())
     for recipe, directory in directories.items():
-        # Another job on the same file system may have been faster.
-        if not catalogue.is_complete(directory):
+        if catalogue.is_complete(directory):
+            # Another job on the same file system was faster; our last parts came later.
+            catalogue.remove_parts(directory)
+        else:
             catalogue.complete(directory, recipe, corpus, tasks, max_bad_share)
 
 
@@ -205,6 +207,8 @@ def _write_missing_shards(
         if needed:
             work.append((task, needed))
     if work:
+        # The largest first: no worker is left alone with a full one at the end.
+        work.sort(key=lambda item: -len(item[0].clips))
         _run(work, num_workers)
 
 

@@ -7,14 +7,19 @@ recipe are never read by mistake. This module is free of TensorFlow.
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from input_pipeline import frequencies
+
 KINDS = ("mel", "stft")
 OFFSETS = ("start", "centre")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,28 +105,17 @@ class Recipe:
 
     def band_centres_hz(self) -> np.ndarray:
         """Centre frequency of every mel band, or of every DFT bin: [M], in Hz."""
-        import librosa
-
         if self.kind == "stft":
-            return librosa.fft_frequencies(
-                sr=self.sample_rate_hz, n_fft=self.dft_size_samples
-            )
-        # The triangles of a mel bank reach from one neighbour's centre to the other's;
-        # the two outermost frequencies are edges only.
-        edges = librosa.mel_frequencies(
-            self.num_mel_bands + 2, fmin=0.0, fmax=self.sample_rate_hz / 2
-        )
-        return edges[1:-1]
+            return frequencies.bins_hz(self.dft_size_samples, self.sample_rate_hz)
+        edges_hz = frequencies.mel_edges_hz(self.num_mel_bands, self.sample_rate_hz)
+        return edges_hz[1:-1]
 
     def a_weighting_db(self) -> np.ndarray:
         """A-weighting (IEC 61672:2003) at the centre of every band: [M], in dB.
 
-        At 0 Hz, where the standard's curve is minus infinity, librosa stops at -80 dB.
+        At 0 Hz, where the standard's curve is minus infinity, it is -80 dB.
         """
-        import librosa
-
-        with np.errstate(divide="ignore"):
-            return librosa.A_weighting(self.band_centres_hz())
+        return frequencies.a_weighting_db(self.band_centres_hz())
 
     def mel_filters(self) -> np.ndarray | None:
         """Mel filter bank on powers: float32 [M, bins], or None for an STFT."""
@@ -181,13 +175,18 @@ _LOWEST = {
 
 @lru_cache(maxsize=8)
 def _mel_filters(recipe: Recipe) -> np.ndarray:
-    import librosa
-
-    return librosa.filters.mel(
-        sr=recipe.sample_rate_hz,
-        n_fft=recipe.dft_size_samples,
-        n_mels=recipe.num_mel_bands,
+    filters = frequencies.mel_filters(
+        recipe.num_mel_bands, recipe.dft_size_samples, recipe.sample_rate_hz
     )
+    num_empty = int((~filters.any(axis=1)).sum())
+    if num_empty:
+        logger.warning(
+            "%d of %d mel bands lie between two bins and are always silent; raise "
+            "spectrogram.dft_size_samples or lower spectrogram.num_mel_bands",
+            num_empty,
+            recipe.num_mel_bands,
+        )
+    return filters
 
 
 def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:

@@ -84,8 +84,7 @@ class Target(NamedTuple):
     Attributes:
         recipe: of the spectrograms.
         directory: of the shards.
-        filters: the recipe's mel filters; computing them in a worker would import
-            librosa, 1.5 s in each.
+        filters: the recipe's mel filters.
     """
 
     recipe: Recipe

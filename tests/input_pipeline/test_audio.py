@@ -72,6 +72,26 @@ def test_stored_decibels_are_within_half_a_step(recipe):
     assert half_step.max() <= 0.03125
 
 
+def test_every_value_is_rounded_as_numpy_rounds_it():
+    steps = np.arange(-100, 100, dtype=np.float32)
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)].astype(np.float32)
+    between = (halves + np.sort(np.roll(halves, 1))) / 2
+    ties = np.nextafter(between, np.float32([[-np.inf], [0], [np.inf]]))
+    noise = np.random.default_rng(0).standard_normal(10**6).astype(np.float32)
+    for values in (steps, halves, between, ties, noise, 30 * noise, noise * 1e-5):
+        kept = values[np.abs(values) <= 65_504]
+        np.testing.assert_array_equal(audio._to_float16(kept), kept.astype(np.float16))
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 22_050, 44_100, 48_000, 96_000])
+def test_what_follows_the_clip_changes_nothing(tmp_path, rate_hz):
+    path = write_sound(tmp_path / "a.wav", duration_s=2, rate_hz=rate_hz)
+    samples, _ = soundfile.read(path, dtype="float32")
+    whole = soxr.resample(samples, rate_hz, 12_000)[:12_000]
+    np.testing.assert_array_equal(audio.read_clip(path, RECIPE), whole)
+
+
 def test_decibels_have_a_floor():
     assert audio.to_stored_db(np.zeros((2, 3), np.float32)).tolist() == [[-100] * 3] * 2
 
