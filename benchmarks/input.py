@@ -133,7 +133,7 @@ def _grow(options: Options, setting: dict) -> list[Lane]:
                 f"{num_clips} clips", "benchmarks.readers:Shards", arguments, (setting,)
             )
         )
-    return race(entrants, max(2, options.rounds - 2), options.seconds)
+    return race(entrants, options.fewer_rounds, options.seconds)
 
 
 def _table(

@@ -29,6 +29,11 @@ class Options(NamedTuple):
     quick: bool = False
     backend: str = "cpu"
 
+    @property
+    def fewer_rounds(self) -> int:
+        """For long or steady races."""
+        return max(1, self.rounds - 2)
+
     def sizes(self, on_cpu: tuple[int, ...], elsewhere: tuple[int, ...]) -> tuple:
         """Batch sizes of a part: those asked for, else its own."""
         if self.batch_sizes:

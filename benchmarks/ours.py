@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks import clock, problem
 from msd_tagger import platform as platform_
 
-WEIGHTS_BATCH = 4  # Clips of the steps that make the trained weights.
+WEIGHTS_BATCH = 2  # Clips of the steps that make the trained weights.
 
 
 class Training:

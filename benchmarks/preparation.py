@@ -35,7 +35,7 @@ def run(options: Options) -> Part:
         )
         for way in preparers.WAYS
     ]
-    rounds = max(2, options.rounds - 2)
+    rounds = options.fewer_rounds
     lanes = race(entrants, rounds, options.seconds, memory_gib=1e3)
     requirements = [
         *(_against_librosa(lanes, audio) for audio in folders),

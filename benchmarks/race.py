@@ -137,7 +137,7 @@ class Worker:
         return answer["result"]
 
     def close(self) -> None:
-        """Ends the process by closing its input."""
+        """Ends the process by closing its input, and waits for its end."""
         self.process.stdin.close()
         try:
             self.process.wait(timeout=20)
@@ -250,6 +250,8 @@ def _run_group(
         for number in range(rounds):
             _run_round(group, workers, lanes, f"{prefix}{number}", seconds)
     finally:
+        for worker in workers.values():
+            worker.process.stdin.close()  # They end side by side.
         for worker in workers.values():
             worker.close()
 

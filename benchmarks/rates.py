@@ -1,16 +1,16 @@
 """What this machine reaches: matrix products, copies and writes."""
 
 import itertools
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from benchmarks import clock
+from benchmarks.machine import cores
 from msd_tagger import platform as platform_
 
-BYTES = 10**9
+BYTES = 10**9  # Far more than any cache holds.
 SIZE = {"cpu": 2048}  # Rows of the square matrices; 8192 elsewhere.
 
 
@@ -19,15 +19,17 @@ class Rates:
 
     Args:
         platform: "cpu", "gpu", "tpu" or "".
+        num_bytes: Of a copy.
     """
 
-    def __init__(self, platform: str = "") -> None:
+    def __init__(self, platform: str = "", num_bytes: int = BYTES) -> None:
         platform_.set_up(platform)
         import jax
 
         self._on_cpu = jax.default_backend() == "cpu"
         self._size = SIZE.get(jax.default_backend(), 8192)
-        self._threads = len(os.sched_getaffinity(0))
+        self._bytes = num_bytes
+        self._buffers: tuple[np.ndarray, np.ndarray] | None = None
         self._steps: dict[str, Any] = {}
 
     def prepare(self, kind: str) -> dict[str, Any]:
@@ -61,11 +63,12 @@ class Rates:
         return step, lambda: latest[0].block_until_ready(), 2 * self._size**3
 
     def _host_traffic(self, kind: str) -> tuple:
-        source = np.ones(BYTES, np.uint8)
-        target = np.ones(BYTES, np.uint8)
-        cuts = np.linspace(0, BYTES, self._threads + 1).astype(int)
+        # Faulting memory in takes seconds: once is enough.
+        ones = (np.ones(self._bytes, np.uint8) for _ in range(2))
+        source, target = self._buffers = self._buffers or tuple(ones)
+        cuts = np.linspace(0, self._bytes, cores() + 1).astype(int)
         slices = [slice(a, b) for a, b in itertools.pairwise(cuts)]
-        pool = ThreadPoolExecutor(self._threads)
+        pool = ThreadPoolExecutor(cores())
 
         def copy(part: slice) -> None:
             np.copyto(target[part], source[part])
@@ -76,17 +79,17 @@ class Rates:
         def step() -> None:
             list(pool.map(copy if kind == "copy" else write, slices))
 
-        return step, lambda: None, BYTES * (2 if kind == "copy" else 1)
+        return step, lambda: None, self._bytes * (2 if kind == "copy" else 1)
 
     def _device_traffic(self, kind: str) -> tuple:
         import jax
         import jax.numpy as jnp
 
-        source = jnp.ones(BYTES // 4, jnp.float32)
+        source = jnp.ones(self._bytes // 4, jnp.float32)
         if kind == "copy":
             move = jax.jit(lambda x: x + 1)
         else:
-            move = jax.jit(lambda x: jnp.full(BYTES // 4, x[0]))
+            move = jax.jit(lambda x: jnp.full(self._bytes // 4, x[0]))
         latest = [move(source)]
 
         def step() -> None:
@@ -96,4 +99,4 @@ class Rates:
         def finish() -> None:
             latest[0].block_until_ready()
 
-        return step, finish, BYTES * (2 if kind == "copy" else 1)
+        return step, finish, self._bytes * (2 if kind == "copy" else 1)

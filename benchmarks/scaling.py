@@ -16,7 +16,7 @@ def run(options: Options) -> Part:
     sizes = options.sizes(BATCH_SIZES, (32, 64, 128, 256, 512))
     seeds = (1, 2) if options.quick else SEEDS
     size = options.sizes((8,), (32,))[0]
-    rounds = max(2, options.rounds - 2)
+    rounds = options.fewer_rounds
     by_size = race(list(_by_size(options, sizes)), rounds, options.seconds)
     by_seeds = race(list(_by_seeds(options, seeds, size)), rounds, options.seconds)
     tables = [

@@ -8,7 +8,6 @@ and their Adam moments in float32, as this project does.
 import contextlib
 import importlib
 import itertools
-import os
 import time
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (everybody's name for it)
 
 from benchmarks import clock, problem
+from benchmarks.machine import cores
 from msd_tagger.pools import POOLS
 
 
@@ -221,7 +221,7 @@ class Inference:
 
 def set_up(platform: str) -> torch.device:
     """Takes all cores, and the GPU where there is one and it is wanted."""
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(cores())
     gpu = platform != "cpu" and torch.cuda.is_available()
     if gpu:
         torch.backends.cudnn.benchmark = True

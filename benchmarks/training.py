@@ -39,7 +39,7 @@ def run(options: Options) -> Part:
     alike = race(
         [*ours, *_peers(options, sizes, True)], options.rounds, options.seconds, 2
     )
-    rounds = max(2, options.rounds - 2)
+    rounds = options.fewer_rounds
     started = race([ours[0], *_peers(options, sizes, False)], rounds, options.seconds)
     return Part(
         "training",
