@@ -33,7 +33,7 @@ QUICK = ("PyTorch channels-last",)
 
 def run(options: Options) -> Part:
     """One race, every allocator set alike."""
-    sizes = options.sizes((8, 16, 32), (32, 128, 512))
+    sizes = options.sizes((8, 32), (32, 128, 512))
     lanes = race(
         list(_entrants(options, sizes)), options.rounds, 0.7 * options.seconds, 2
     )
