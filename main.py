@@ -69,6 +69,7 @@ def find_devices(config: ConfigDict) -> list[str]:
     from msd_tagger import platform
 
     platform.set_up(PLATFORM.value)
+    platform.keep_programs(config.compilation_cache_dir)
     devices = platform.devices()
     from msd_tagger import build
 
@@ -108,7 +109,7 @@ def run(config: ConfigDict, shards: Path, devices: list[str]) -> None:
     from input_pipeline.batches import open_shards
     from msd_tagger import build, record, results, train
 
-    data = open_shards(shards)
+    data = open_shards(shards, reader=config.input.reader)
     config.train.batch_size = build.resolve_batch_size(config.train.batch_size)
     matter = checks.matter(config) | {"shards": shards.parent.name}
     workdir = Path(WORKDIR.value or f"runs/{config.name}-{checks.digest(matter)}")

@@ -27,6 +27,7 @@ CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
     "train.optimiser": ("adam", "sgd"),
     "train.parallel": ("data", "seeds"),
+    "input.reader": ("tf.data", "plain"),
 }
 
 # Key: smallest and largest value allowed, and whether the smallest itself is.
@@ -68,7 +69,9 @@ INCIDENTAL = (
     "resume",
     "name",
     "prepare",
+    "input",
     "analysis",
+    "compilation_cache_dir",
     "corpus.audio_dir",
     "train.evaluation_batch_size",
     "train.log_every_steps",

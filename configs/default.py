@@ -73,8 +73,16 @@ def get_config() -> ConfigDict:
     config.prepare.clips_per_shard = 64
     config.prepare.max_bad_share = 0.1  # More unreadable files than this is an error.
 
+    config.input = ConfigDict()
+    # "tf.data", or "plain" threads that need no TensorFlow; both give the same batches.
+    # Where TensorFlow is not installed, "tf.data" means "plain".
+    config.input.reader = "tf.data"
+
     config.analysis = ConfigDict()
     config.analysis.linear_baseline = True  # A few seconds; printed beside the network.
 
+    # Keeps compiled programs in this folder, so that the next start need not compile
+    # them again; "" for no folder.
+    config.compilation_cache_dir = ""
     config.resume = True  # Go on in the run's folder; False starts anew in another.
     return config.lock()

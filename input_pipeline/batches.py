@@ -3,13 +3,11 @@
 Rows of a split are numbered in the order of their track ids. Every order of examples is
 worked out from numbers alone (data seed, epoch, step), so nothing has to be read to
 know what comes when: resuming at any step is free, and neither seeds, devices nor the
-number of reading threads change anything. `tf.data` fetches ahead of the consumer.
+number of reading threads change anything. `streams.py` fetches ahead of the consumer.
 """
 
 import dataclasses
-import functools
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,15 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import order
+from input_pipeline import order, streams
 from input_pipeline.corpora import SPLITS
 from input_pipeline.reader import Batch, StoredSplit, read_index
 from input_pipeline.recipe import Recipe
-
-# Batches that are fetched while the consumer works on one. Two hide the reading; more
-# would only hold memory, 8 MB for 32 clips.
-_PREFETCHED_BATCHES = 2
-_READING_THREADS = 2
 
 
 def open_shards(
@@ -33,6 +26,7 @@ def open_shards(
     recipe: Recipe | None = None,
     tags: tuple[str, ...] | None = None,
     check: bool = False,
+    reader: str = "tf.data",
 ) -> "ShardedSplits":
     """Opens what `prepare` made.
 
@@ -41,10 +35,14 @@ def open_shards(
         recipe: if given, the shards must be of this recipe.
         tags: if given, the labels must be in this order.
         check: read everything and compare all checksums; else only sizes are compared.
+        reader: who fetches batches, "tf.data" or "plain" threads. The batches are the
+            same; without TensorFlow it is always "plain".
 
     Raises:
-        ValueError: the directory is incomplete, damaged, or of another recipe or order.
+        ValueError: no such reader; the directory is incomplete, damaged, or of another
+            recipe or order.
     """
+    streams.check_reader(reader)
     directory = Path(directory)
     if not (directory / "corpus.json").exists():
         raise ValueError(
@@ -52,7 +50,7 @@ def open_shards(
             "same config first"
         )
     try:
-        data = _read_descriptions(directory)
+        data = _read_descriptions(directory, reader)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{directory} is damaged ({error}). Delete it and prepare again"
@@ -74,6 +72,7 @@ class ShardedSplits:
         tags: names of the K tags.
         corpus: content of corpus.json: name, version, counts.
         splits: index of each split.
+        reader: who fetches batches, see `open_shards`.
     """
 
     directory: Path
@@ -81,6 +80,7 @@ class ShardedSplits:
     tags: tuple[str, ...]
     corpus: dict[str, Any]
     splits: dict[str, StoredSplit]
+    reader: str = "tf.data"
 
     def num_clips(self, split: str, fraction: float = 1.0) -> int:
         """Number of clips N of a split, or of a share of it (see `subset`)."""
@@ -193,54 +193,13 @@ class ShardedSplits:
         first_step: int,
         stop_step: int,
     ) -> Iterator[Batch]:
-        tf = _tensorflow()
-        types = {name: tf.as_dtype(dtype) for name, dtype in _DTYPES.items()}
+        def load(step: int) -> Batch:
+            return split.gather(rows_of_step(step), self.recipe.shape)
 
-        def load(step: np.ndarray) -> list[np.ndarray]:
-            batch = split.gather(rows_of_step(int(step)), self.recipe.shape)
-            return [batch[name] for name in _DTYPES]
-
-        # Steps, not records, flow through the pipeline: a step number determines its
-        # batch, so starting in the middle costs nothing.
-        dataset = tf.data.Dataset.range(first_step, stop_step)
-        # One gather a step from the page cache, on few threads: the cores belong to
-        # the training step. Order is kept whichever thread is first.
-        dataset = dataset.map(
-            lambda step: tf.numpy_function(load, [step], list(types.values())),
-            num_parallel_calls=_READING_THREADS,
-            deterministic=True,
-        )
-        dataset = dataset.prefetch(_PREFETCHED_BATCHES)
-        options = tf.data.Options()
-        options.threading.private_threadpool_size = _READING_THREADS
-        dataset = dataset.with_options(options)
-        for values in dataset.as_numpy_iterator():
-            yield dict(zip(_DTYPES, values, strict=True))
+        return streams.stream(self.reader, load, first_step, stop_step)
 
 
-_DTYPES = {
-    "spectrogram": np.float16,
-    "tags": np.uint8,
-    "mask": np.bool_,
-    "row": np.int64,
-}
-
-
-@functools.cache
-def _tensorflow() -> Any:
-    """Imports TensorFlow, with the accelerators left to JAX."""
-    # Only tf.data is used, so oneDNN's kernels, and eight lines about them and the
-    # processor at every start, are not needed; errors are exceptions.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-
-    for kind in ("GPU", "TPU"):
-        tf.config.set_visible_devices([], kind)
-    return tf
-
-
-def _read_descriptions(directory: Path) -> ShardedSplits:
+def _read_descriptions(directory: Path, reader: str) -> ShardedSplits:
     """Reads everything but the shards.
 
     Raises:
@@ -256,6 +215,7 @@ def _read_descriptions(directory: Path) -> ShardedSplits:
         tags=tags,
         corpus=json.loads(_read(directory / "corpus.json")),
         splits=splits,
+        reader=reader,
     )
 
 

@@ -1,8 +1,7 @@
 """Reads prepared shards without TensorFlow: any rows, in any order.
 
 The index says where every spectrogram is, so a batch is a few reads at known places.
-This is what `tf.data` calls in `batches.py`, and all that a machine without TensorFlow
-needs.
+Both readers of `streams.py` call it, and a machine without TensorFlow needs no more.
 """
 
 import dataclasses
@@ -87,7 +86,8 @@ class StoredSplit:
             int64 [B]; zeros where there is padding.
         """
         mask = rows >= 0
-        spectrogram = np.zeros((len(rows), *shape), np.float16)
+        spectrogram = np.empty((len(rows), *shape), np.float16)
+        spectrogram[~mask] = 0
         tags = np.zeros((len(rows), self.tags.shape[1]), np.uint8)
         tags[mask] = self.tags[rows[mask]]
         for place in np.flatnonzero(mask):

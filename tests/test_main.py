@@ -1,5 +1,9 @@
-"""A user's mistakes end with a sentence and status 2, before any work is done."""
+"""A user's mistakes end with a sentence and status 2, before any work is done.
 
+And what main.py sets up works: a run without TensorFlow, a cache of compiled programs.
+"""
+
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +41,7 @@ def call(*arguments):
         ((CONFIG, "--config.clip.duration_s=10"), "must end at 1 x 1"),
         ((CONFIG, "--config.spectrogram.num_mel_bands=40"), "turn 40 bands"),
         ((CONFIG, "--config.train.num_devices=4096"), "4096 devices asked for"),
+        ((CONFIG, "--config.compilation_cache_dir=main.py"), "'main.py' cannot be a"),
         ((CONFIG, "--platform=tpu"), "no device for JAX_PLATFORMS='tpu'"),
         ((CONFIG, "-config.train.bach=3"), "there is no such key"),
         ((CONFIG, "song.mp3"), "arguments without a flag: song.mp3"),
@@ -51,6 +56,74 @@ def test_a_mistake_gets_a_sentence(arguments, message, tmp_path):
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+# Runs main.py where some packages cannot be imported.
+BLOCKED = """
+import runpy
+import sys
+sys.modules.update(dict.fromkeys(sys.argv.pop(1).split(",")))
+runpy.run_path("main.py", run_name="__main__")
+"""
+
+
+def test_a_whole_run_without_tensorflow(tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", BLOCKED, "tensorflow,tensorflow_datasets,librosa"),
+            CONFIG,
+            "--config.corpus.num_clips=18",
+            "--config.train.max_steps=1",
+            "--config.train.batch_size=4",
+            "--config.preprocessing.frequency_weighting=a_weighting",
+            f"--config.compilation_cache_dir={tmp_path / 'programs'}",
+            f"--data_dir={tmp_path / 'data'}",
+            f"--workdir={tmp_path / 'run'}",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "TensorFlow is not installed; shards are read without it" in done.stderr
+    assert "test, true labels: roc_auc_macro" in done.stdout
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["complete"]
+    assert (tmp_path / "run" / "report.html").exists()
+    (shards,) = (tmp_path / "data" / "shards").glob("*/*")
+    assert not (shards / "dataset_info.json").exists()
+    assert any((tmp_path / "programs").iterdir())
+
+
+CACHED = """
+import sys
+from msd_tagger import platform
+platform.keep_programs(sys.argv[1])
+import jax
+found = []
+jax.monitoring.register_event_listener(lambda name, **_: found.append(name))
+def slow(x):
+    for i in range(150):
+        x = jax.numpy.sin(x @ x.T + i)
+    return x
+jax.jit(slow)(jax.numpy.ones((3, 3)))
+print(found.count("/jax/compilation_cache/cache_hits"))
+"""
+
+
+def test_the_second_start_takes_compiled_programs_from_the_folder(tmp_path):
+    folder = tmp_path / "deep" / "programs"
+    for hits in ("0\n", "1\n"):
+        done = subprocess.run(
+            [sys.executable, "-c", CACHED, folder],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == hits, done.stderr
+        assert any(folder.iterdir())
 
 
 def test_help_says_what_the_modes_do():

@@ -174,7 +174,7 @@ def test_the_report_command_writes_the_report_again(tmp_path):
 
 
 def test_every_requirement_is_a_range_with_a_reason():
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements-jax.txt", "requirements.txt", "requirements-dev.txt"):
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         for above, line in itertools.pairwise(lines):
             if line and not line.startswith(("#", "-r")):
@@ -183,21 +183,30 @@ def test_every_requirement_is_a_range_with_a_reason():
 
 
 def test_every_import_is_required():
-    """Whatever the code imports, requirements.txt installs by name."""
+    """Whatever the code imports, requirements.txt installs by name.
+
+    Of that, requirements-jax.txt has all but TensorFlow.
+    """
     distributions = {
         "sklearn": "scikit-learn",
         "orbax": "orbax-checkpoint",
         "tensorflow": "tensorflow-cpu",
         "absl": "absl-py",
     }
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    required = set(re.findall(r"^([a-z0-9-]+)>=", text, re.MULTILINE))
+    whole, few = map(required_by, ("requirements.txt", "requirements-jax.txt"))
+    assert whole == {"tensorflow-cpu", "tensorflow-datasets"}
+    required = whole | few
     own = {"msd_tagger", "input_pipeline", "configs", "main"}
     for folder in ("msd_tagger", "input_pipeline", "configs"):
         for path in (ROOT / folder).rglob("*.py"):
             for name in imported_packages(path) - own - sys.stdlib_module_names:
                 distribution = distributions.get(name, name.replace("_", "-"))
                 assert distribution in required, f"{path.name} imports {name}"
+
+
+def required_by(name: str) -> set[str]:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z0-9-]+)>=", text, re.MULTILINE))
 
 
 def imported_packages(path: Path) -> set[str]:

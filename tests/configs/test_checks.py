@@ -3,6 +3,7 @@ import importlib
 import pytest
 
 from configs import checks, default
+from input_pipeline import streams
 from msd_tagger import parallel, steps
 from msd_tagger import preprocessing as pre
 from msd_tagger.pools import POOLS
@@ -33,6 +34,7 @@ def test_every_key_is_checked_or_free():
         "model.pools",
         "prepare.kinds",
         "analysis.linear_baseline",
+        "compilation_cache_dir",
         "resume",
     }
     known = set(checks.CHOICES) | set(checks.RANGES) | free
@@ -49,6 +51,7 @@ def test_every_key_is_checked_or_free():
         ({"model__batch_norm_momentum": 1.5}, r"momentum=1.5"),
         ({"corpus__num_clips": 9}, r"num_clips=9: must be at least 18"),
         ({"preprocessing__scale": float("inf")}, r"scale=inf"),
+        ({"input__reader": "tfdata"}, r"'tfdata': must be one of 'tf.data', 'plain'"),
         ({"name": "../x"}, r"name='../x': it names a folder"),
         ({"spectrogram__dft_size_samples": 511}, r"size_samples=511: must be even"),
         ({"prepare__kinds": ("mel", "cqt")}, r"'cqt' must be one of"),
@@ -71,7 +74,13 @@ def test_a_wrong_value_is_named(changes, message):
 
 def test_only_keys_that_matter_name_a_run():
     base = checks.digest(checks.matter(config()))
-    same = config(train__log_every_steps=7, prepare__num_workers=3, resume=False)
+    same = config(
+        train__log_every_steps=7,
+        prepare__num_workers=3,
+        input__reader="plain",
+        compilation_cache_dir="cache",
+        resume=False,
+    )
     assert checks.digest(checks.matter(same)) == base
     for changes in ({"seed": 1}, {"train__learning_rate": 0.1}, {"num_seeds": 2}):
         assert checks.digest(checks.matter(config(**changes))) != base
@@ -84,5 +93,6 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
         "spectrogram.kind": tuple(POOLS),
         "train.optimiser": tuple(steps.OPTIMISERS),
         "train.parallel": parallel.MODES,
+        "input.reader": tuple(streams.READERS),
     }
     assert {key: checks.CHOICES[key] for key in taken} == taken
