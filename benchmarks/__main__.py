@@ -65,9 +65,15 @@ def main(argv: list[str]) -> int:
 
 
 def measure(name: str, options: Options) -> results.Part:
-    """Runs one part."""
+    """Runs one part, or says which package it lacks."""
     logger.info("%s: %s", name, PARTS[name])
-    return importlib.import_module(f"benchmarks.{name}").run(options)
+    try:
+        return importlib.import_module(f"benchmarks.{name}").run(options)
+    except ModuleNotFoundError as error:
+        reason = f"{error.name} is not installed"
+        logger.info("  %s", reason)
+        table = results.Table("", ("part", "not measured"), [[name, reason]])
+        return results.Part(name, [], [table], {})
 
 
 def set_up(

@@ -50,6 +50,15 @@ def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
     assert not lane.rates
 
 
+def test_a_part_without_its_packages_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    for name in [name for name in sys.modules if name.startswith("benchmarks.")]:
+        if name != "benchmarks.results":
+            monkeypatch.delitem(sys.modules, name)
+    part = command_line.measure("input", options=None)
+    assert part.tables[0].rows == [["input", "soundfile is not installed"]]
+
+
 def test_a_worker_that_dies_is_an_error():
     worker = Worker(Entrant("gone", "os:_exit", {"status": 3}, ()))
     with pytest.raises(WorkerError, match="its process ended"):
