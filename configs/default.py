@@ -82,7 +82,7 @@ def get_config() -> ConfigDict:
     config.analysis.linear_baseline = True  # A few seconds; printed beside the network.
 
     # Keeps compiled programs in this folder, so that the next start need not compile
-    # them again; "" for no folder.
+    # them again; "" for no folder. Different processors need different folders.
     config.compilation_cache_dir = ""
     config.resume = True  # Go on in the run's folder; False starts anew in another.
     return config.lock()

@@ -47,7 +47,9 @@ def set_up(platform: str = "") -> None:
 
 
 def keep_programs(directory: str) -> None:
-    """Keeps compiled programs in a folder, for the next start; call before compiling.
+    """Keeps compiled programs in a folder, for the next start.
+
+    Call it after `set_up` and before anything imports JAX.
 
     By default JAX skips programs that compile in less than a second, which are most of
     a CPU's; from 0.1 s on they are kept here.
@@ -66,6 +68,10 @@ def keep_programs(directory: str) -> None:
         raise ValueError(
             f"compilation_cache_dir={directory!r} cannot be a folder: {error}"
         ) from error
+    # With every CPU program that it loads, XLA prints two kilobytes about tuning flags
+    # that it takes for features of the processor. What really fails is an exception.
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2") == "2":
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import jax
 
     jax.config.update("jax_compilation_cache_dir", directory)

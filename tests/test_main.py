@@ -123,6 +123,7 @@ def test_the_second_start_takes_compiled_programs_from_the_folder(tmp_path):
             check=False,
         )
         assert done.stdout == hits, done.stderr
+        assert done.stderr == ""
         assert any(folder.iterdir())
 
 
