@@ -11,6 +11,8 @@ and everything else happens on the pooled map. The backward pass is written by h
 and writes the gradient of the raw map in one pass.
 """
 
+import inspect
+from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any
@@ -21,6 +23,13 @@ from jax import lax
 
 Array = jax.Array
 _BANDS_PER_SUM = 8  # Bands that are added up before a reduction, at most.
+
+
+def compiled(function: Callable) -> Callable:
+    """One program of a function's many small operations, also outside of `jit`."""
+    names = inspect.signature(function).parameters
+    static = [name for name in ("pool", "epsilon", "axis_name") if name in names]
+    return jax.jit(function, static_argnames=static)
 
 
 def conv3x3(x: Array, kernel: Array) -> Array:
@@ -98,6 +107,7 @@ def pool_extreme(z: Array, gamma: Array, pool: tuple[int, int]) -> tuple[Array, 
     )
 
 
+@compiled
 def pooled_extreme(
     x: Array, kernel: Array, gamma: Array, pool: tuple[int, int]
 ) -> Array:
@@ -146,6 +156,7 @@ def norm_elu_pool(
     return _forward(z, gamma, beta, pool, epsilon, axis_name)[0]
 
 
+@compiled
 def _forward(
     z: Array,
     gamma: Array,
@@ -170,6 +181,7 @@ def _forward(
     return (y, centre + mean, variance), residuals
 
 
+@compiled
 def _backward(
     pool: tuple[int, int],
     epsilon: float,

@@ -184,18 +184,17 @@ def build_programs(
     model: steps.Model, layout: parallel.Layout, patience_steps: float
 ) -> Programs:
     """Maps the steps; each is compiled when it is first used."""
+    prepare = partial(steps.prepare_batch, model=model)
+    update, estimate, evaluate = (
+        partial(step, model=model)
+        for step in (steps.train_step, steps.statistics_step, steps.evaluation_step)
+    )
     keep = partial(steps.keep_best, patience_steps=patience_steps)
     return Programs(
-        update=parallel.map_update(
-            partial(steps.train_step, model=model), layout, donate=True
-        ),
+        update=parallel.map_update(update, layout, prepare, donate=True),
         forget=parallel.map_seeds(steps.forget_statistics, layout),
-        estimate=parallel.map_update(
-            partial(steps.statistics_step, model=model), layout, donate=False
-        ),
-        evaluate=parallel.map_evaluation(
-            partial(steps.evaluation_step, model=model), layout
-        ),
+        estimate=parallel.map_update(estimate, layout, prepare, donate=False),
+        evaluate=parallel.map_evaluation(evaluate, layout, prepare),
         keep=parallel.map_seeds(keep, layout),
     )
 

@@ -14,6 +14,7 @@ have a leading seed axis `[S, …]`, on the host.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -86,9 +87,7 @@ def place(state: Tree, layout: Layout) -> list[Tree]:
     The chunks lie on the devices as a mapped function's results do, so that its first
     call compiles for all that follow.
     """
-    mesh = Mesh(np.array(_devices(layout)), (DEVICES,))
-    spec = PartitionSpec() if layout.mode == "data" else PartitionSpec(DEVICES)
-    sharding = NamedSharding(mesh, spec)
+    sharding = _sharding(layout, split=layout.mode == "seeds")
     chunks = [_chunk(state, start, stop, layout) for start, stop in layout.bounds]
     return [jax.device_put(chunk, sharding) for chunk in chunks]
 
@@ -98,13 +97,16 @@ def gather(chunks: list[Tree], layout: Layout) -> Tree:
     return _join([jax.tree.map(np.asarray, chunk) for chunk in chunks], layout)
 
 
-def map_update(step: Callable, layout: Layout, donate: bool) -> Callable:
-    """Maps `step(state, batch) -> (state, output)` over everything.
+def map_update(
+    step: Callable, layout: Layout, prepare: Callable, donate: bool
+) -> Callable:
+    """Maps `step(state, prepare(batch)) -> (state, output)` over everything.
 
     Args:
         step: For one seed and one shard of a batch; its results are the same on
             every device that shares a batch (it reduces over `layout.axis_name`).
         layout: Where seeds and batches lie.
+        prepare: What is done to a batch once for all seeds, clip by clip.
         donate: Whether the old state's memory may be used for the new one.
 
     Returns:
@@ -120,19 +122,25 @@ def map_update(step: Callable, layout: Layout, donate: bool) -> Callable:
         donate_argnums=(0,) if donate else (),
         devices=_devices(layout),
     )
+    share = _map_preparation(prepare, layout)
 
     def update(
         chunks: list[Tree], batch: dict[str, np.ndarray]
     ) -> tuple[list[Tree], list[Tree]]:
-        shards = _shards(batch, layout)
+        shards = share(batch)
         results = [mapped(chunk, shards) for chunk in chunks]
         return [new for new, _ in results], [output for _, output in results]
 
     return update
 
 
-def map_evaluation(step: Callable, layout: Layout) -> Callable:
-    """Maps `step(state, batch) -> outputs [B, …]` over seeds and devices.
+def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callable:
+    """Maps `step(state, prepare(batch)) -> outputs [B, …]` over seeds and devices.
+
+    Args:
+        step: For one seed and one shard of a batch.
+        layout: Where seeds and batches lie.
+        prepare: What is done to a batch once for all seeds, clip by clip.
 
     Returns:
         A function of the list of chunks and a host batch that gives host arrays
@@ -146,6 +154,7 @@ def map_evaluation(step: Callable, layout: Layout) -> Callable:
         out_axes=1 if data else 0,
         devices=_devices(layout),
     )
+    share = _map_preparation(prepare, layout)
 
     def merge(leaf: jax.Array) -> np.ndarray:
         leaf = np.asarray(leaf)
@@ -153,7 +162,7 @@ def map_evaluation(step: Callable, layout: Layout) -> Callable:
         return leaf.reshape(len(leaf), -1, *leaf.shape[3:]) if data else leaf
 
     def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
-        shards = _shards(batch, layout)
+        shards = share(batch)
         parts = [jax.tree.map(merge, mapped(chunk, shards)) for chunk in chunks]
         return _join(parts, layout)
 
@@ -230,17 +239,42 @@ def _join(parts: list[Tree], layout: Layout) -> Tree:
     return jax.tree.map(join, *parts)
 
 
-def _shards(batch: dict[str, np.ndarray], layout: Layout) -> dict[str, np.ndarray]:
-    arrays = {key: batch[key] for key in ("spectrogram", "tags", "mask")}
-    if layout.mode == "seeds":
-        return arrays
-    size, parts = len(arrays["mask"]), layout.num_devices
-    if size % parts:
-        raise ValueError(
-            f"a batch of {size} clips cannot be split over {parts} devices; set "
-            f"train.batch_size to a multiple of {parts}, or train.parallel to 'seeds'"
+def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
+    """A function of a host batch that gives what the mapped steps take.
+
+    The batch goes to the devices once, whatever the number of chunks, and while they
+    still compute the step before.
+    """
+    split = layout.mode == "data"
+    sharding = _sharding(layout, split)
+
+    @partial(jax.jit, out_shardings=sharding)
+    def prepare_shards(batch: dict[str, jax.Array]) -> Tree:
+        batch = prepare(batch)
+        if not split:
+            return batch
+        return jax.tree.map(
+            lambda leaf: leaf.reshape(layout.num_devices, -1, *leaf.shape[1:]), batch
         )
-    return {k: v.reshape(parts, -1, *v.shape[1:]) for k, v in arrays.items()}
+
+    def share(batch: dict[str, np.ndarray]) -> Tree:
+        arrays = {key: batch[key] for key in ("spectrogram", "tags", "mask")}
+        size, parts = len(arrays["mask"]), layout.num_devices
+        if split and size % parts:
+            raise ValueError(
+                f"a batch of {size} clips cannot be split over {parts} devices; set "
+                f"train.batch_size to a multiple of {parts}, or train.parallel to "
+                "'seeds'"
+            )
+        return prepare_shards(jax.device_put(arrays, sharding))
+
+    return share
+
+
+def _sharding(layout: Layout, split: bool) -> NamedSharding:
+    """Leading axis split over the devices, or everything on each of them."""
+    mesh = Mesh(np.array(_devices(layout)), (DEVICES,))
+    return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
 
 
 def _batch_axis(layout: Layout) -> int | None:

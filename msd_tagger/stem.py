@@ -37,6 +37,7 @@ def is_for(channels: int, pool: tuple[int, int]) -> bool:
     return channels == 1 and pool[0] * pool[1] <= _LARGEST_WINDOW
 
 
+@block.compiled
 def pooled_extreme(
     x: Array, kernel: Array, gamma: Array, pool: tuple[int, int]
 ) -> Array:
@@ -86,6 +87,7 @@ def conv_norm_elu_pool(
     return _forward(x, kernel, gamma, beta, pool, epsilon, axis_name)[0]
 
 
+@block.compiled
 def _forward(
     x: Array,
     kernel: Array,
@@ -120,6 +122,7 @@ def _forward(
     return (y, mean + centre * flat.sum(0), variance), residuals
 
 
+@block.compiled
 def _backward(
     pool: tuple[int, int],
     epsilon: float,

@@ -93,6 +93,20 @@ def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> Train
     )
 
 
+def prepare_batch(batch: dict[str, Array], model: Model) -> dict[str, Array]:
+    """Preprocesses stored spectrograms, once for all seeds.
+
+    Args:
+        batch: "spectrogram" `[B, M, F]` as stored, and more.
+        model: Knows the preprocessing.
+
+    Returns:
+        The batch, its spectrograms as the network takes them.
+    """
+    x = pre.apply(batch["spectrogram"], model.preprocessing, model.bands)
+    return batch | {"spectrogram": x.astype(model.network.dtype)}
+
+
 def train_step(
     state: TrainState, batch: dict[str, Array], model: Model
 ) -> tuple[TrainState, Array]:
@@ -100,19 +114,19 @@ def train_step(
 
     Args:
         state: Of one seed.
-        batch: "spectrogram" `[B, M, F]` and "tags" `[B, K]`; this device's share.
+        batch: As prepared: "spectrogram" `[B, M, F]` and "tags" `[B, K]`; this
+            device's share.
         model: What to train.
 
     Returns:
         The next state and the loss at the old parameters, over the whole batch.
     """
     axis_name = model.network.axis_name
-    x = pre.apply(batch["spectrogram"], model.preprocessing, model.bands)
 
     def loss_of(params: Tree) -> tuple[Array, Tree]:
         variables = {"params": params, "batch_stats": state.weights.batch_stats}
         logits, changed = model.network.apply(
-            variables, x, train=True, mutable=["batch_stats"]
+            variables, batch["spectrogram"], train=True, mutable=["batch_stats"]
         )
         return cross_entropy(logits, batch["tags"]).mean(), changed["batch_stats"]
 
@@ -133,10 +147,11 @@ def predict(
     model: Model,
     batch_statistics: bool = False,
 ) -> Array:
-    """Logits `[B, K]` of stored spectrograms `[B, M, F]`."""
-    x = pre.apply(spectrogram, model.preprocessing, model.bands)
+    """Logits `[B, K]` of prepared spectrograms `[B, M, F]`."""
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
-    return model.network.apply(variables, x, batch_statistics=batch_statistics)
+    return model.network.apply(
+        variables, spectrogram, batch_statistics=batch_statistics
+    )
 
 
 def evaluation_step(
@@ -146,7 +161,7 @@ def evaluation_step(
 
     Args:
         weights: Of one seed.
-        batch: "spectrogram" `[B, M, F]`, "tags" `[B, K]` and "mask" `[B]`.
+        batch: As prepared: "spectrogram" `[B, M, F]`, "tags" `[B, K]`, "mask" `[B]`.
         model: What to evaluate.
 
     Returns:
@@ -176,9 +191,10 @@ def statistics_step(
     where running ones are those of past parameters.
     """
     network = model.network.copy(momentum=1.0)
-    x = pre.apply(batch["spectrogram"], model.preprocessing, model.bands)
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
-    _, changed = network.apply(variables, x, train=True, mutable=["batch_stats"])
+    _, changed = network.apply(
+        variables, batch["spectrogram"], train=True, mutable=["batch_stats"]
+    )
     return weights.replace(batch_stats=changed["batch_stats"]), None
 
 

@@ -48,4 +48,4 @@ def test_a_batch_that_does_not_split_is_an_error():
     layout = parallel.Layout("data", 4, 1, 1)
     batch = {k: np.zeros((6, 1)) for k in ("spectrogram", "tags", "mask")}
     with pytest.raises(ValueError, match="6 clips cannot be split over 4 devices"):
-        parallel._shards(batch, layout)
+        parallel.map_update(None, layout, None, donate=False)([], batch)

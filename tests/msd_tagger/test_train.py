@@ -46,7 +46,8 @@ def test_one_step_equals_numpy(optimiser):
     run = build.set_up(config, data)
     batch = next(data.train_batches(8, 0))
     state = jax.tree.map(lambda leaf: leaf[0], run.state)
-    new, loss = steps.train_step(state, batch, run.model)
+    prepared = steps.prepare_batch(batch, run.model)
+    new, loss = steps.train_step(state, prepared, run.model)
 
     x = batch["spectrogram"].astype(np.float64)
     x = np.maximum(x - x.max((1, 2), keepdims=True), -80)
@@ -145,7 +146,8 @@ def test_early_statistics_are_close_to_those_of_the_batch(tmp_path, clips, limit
     data = fakes.FakeData()
     run = fit(tmp_path, train__max_steps=10, train__statistics_clips=clips)
     best = jax.tree.map(lambda leaf: leaf[0], run.state.best)
-    batch = next(data.evaluation_batches("valid", 30))["spectrogram"]
+    batch = next(data.evaluation_batches("valid", 30))
+    batch = steps.prepare_batch(batch, run.model)["spectrogram"]
     by_batch = steps.predict(best, batch, run.model, batch_statistics=True)
     found = steps.predict(best, batch, run.model)
     fresh = jax.tree.map(np.zeros_like, best.batch_stats)
