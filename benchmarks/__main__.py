@@ -56,7 +56,8 @@ def main(argv: list[str]) -> int:
     for part in parts:
         for table in part.tables:
             print(results.markdown(table))
-    print(results.markdown(results.summary(parts)))
+    if any(part.requirements for part in parts):
+        print(results.markdown(results.summary(parts)))
     print(f"Load by other processes: {results.other_load(parts)}.")
     if arguments.out:
         results.write(arguments.out, parts, machine.describe(device), command)

@@ -61,7 +61,7 @@ def training_flops(network: Sequence[Layer], num_tags: int) -> int:
 
 
 def training_bytes(network: Sequence[Layer], bytes_per_value: int) -> int:
-    """Bytes that a training step moves for one clip, if nothing is moved twice.
+    """Bytes that a training step which keeps its raw maps moves for one clip.
 
     The raw maps of a batch are larger than any cache, so they are at least written
     forwards, read backwards, and their gradients written and read once by the two

@@ -116,6 +116,8 @@ def _step_table(steps: dict[str, dict], size: int) -> Table:
     note = (
         "Counted are convolutions and the last layer, and maps that cannot stay in a "
         "cache: each raw map written, read, its gradient written and read once "
-        "(`benchmarks/costs.py`). A floor assumes that arithmetic and traffic overlap."
+        "(`benchmarks/costs.py`). A step that computes a raw map again instead of "
+        "keeping it trades traffic for arithmetic that is not counted here. A floor "
+        "assumes that arithmetic and traffic overlap."
     )
     return Table(f"A training step of {size} clips", columns, rows, note)
