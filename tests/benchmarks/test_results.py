@@ -1,5 +1,9 @@
+import doctest
 import json
 
+import pytest
+
+from benchmarks import results, spread
 from benchmarks.race import Lane
 from benchmarks.results import Part, Requirement, Table, compare, markdown, write
 
@@ -52,3 +56,10 @@ def test_the_page_and_the_numbers(tmp_path):
     numbers = json.loads((tmp_path / "results.json").read_text())
     assert numbers["parts"]["training"]["all"][0]["rates"] == {"0.0": 30, "0.1": 33}
     assert numbers["summary"][0]["measured"] == [1.5, 1.1]
+
+
+# Not among pytest's paths for doctests: some modules of the package need PyTorch.
+@pytest.mark.parametrize("module", [results, spread])
+def test_examples(module):
+    found = doctest.testmod(module)
+    assert found.attempted and not found.failed
