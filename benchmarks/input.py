@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks import corpora, problem
 from benchmarks.options import Options
 from benchmarks.race import Entrant, Lane, race
+from benchmarks.readers import READERS
 from benchmarks.results import (
     NOT_MEASURED,
     Part,
@@ -36,7 +37,7 @@ def run(options: Options) -> Part:
     training = best([x for x in lanes if x.name.startswith("training, made-up")])
     reader = next(lane for lane in lanes if lane.name == "shards, tf.data")
     if reader.failure:
-        reader = next(lane for lane in lanes if lane.name == "shards, NumPy")
+        reader = next(lane for lane in lanes if lane.name == "shards, plain")
     loader = best([x for x in lanes if x.name.startswith("DataLoader")])
     requirements = [
         compare("input against what training consumes", 10.0, reader, training)
@@ -83,7 +84,7 @@ def _entrants(
     options: Options, shards: Path, files: Path, setting: dict
 ) -> Iterator[Entrant]:
     settings, platform = (setting,), {"platform": options.platform}
-    for reader in ("tf.data", "NumPy"):
+    for reader in READERS:
         yield Entrant(
             f"shards, {reader}",
             "benchmarks.readers:Shards",
@@ -108,7 +109,7 @@ def _entrants(
             settings,
             memory_gib=memory_gib,
         )
-    for reader in ("tf.data", "NumPy"):
+    for reader in READERS:
         yield Entrant(
             f"training from shards, {reader}",
             "benchmarks.readers:Fed",
