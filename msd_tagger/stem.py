@@ -22,6 +22,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from msd_tagger import block
@@ -226,33 +227,30 @@ def _patch_moments(padded: Array, axis_name: str | None) -> tuple[Array, Array]:
             products less the product of the means.
         axis_name: Mapped axis over which the batch is split, if any.
     """
-    shape = padded.shape[1] - 2, padded.shape[2] - 2
+    offsets = [(down, right) for down in range(3) for right in range(-2, 3)]
+    offsets = [offset for offset in offsets if offset >= (0, 0)]
+    # Of each value with the one so far down and right; 0 beyond the edge.
+    products = [
+        padded * lax.pad(padded, 0.0, ((0, 0, 0), (-down, down, 0), (-right, right, 0)))
+        for down, right in offsets
+    ]
+    maps = jnp.stack([values.mean(0) for values in (padded, *products)])
+    # Entry [:, i, j] is over the inputs that row i and column j of a kernel see.
+    rows, columns = (_seen_by_taps(size) for size in padded.shape[1:])
+    sums = _dot(_dot(rows, maps), columns.T)
+    sums = block.pmean(sums / (rows[0].sum() * columns[0].sum()), axis_name)
+    mean, second = sums[0].reshape(9), dict(zip(offsets, sums[1:], strict=True))
 
-    def mean_from(values: Array, row: int, column: int) -> Array:
-        return values[row : row + shape[0], column : column + shape[1]].mean(0).mean()
+    def entry(one: tuple[int, int], other: tuple[int, int]) -> Array:
+        (i, j), (k, m) = sorted((one, other))
+        return second[k - i, m - j][i, j]
 
-    clip_mean = padded.mean(0)
-    mean = jnp.stack([mean_from(clip_mean, i, j) for i, j in _TAPS])
-    moments: dict[tuple, Array] = {}
-    for down, right in product(range(3), range(-2, 3)):
-        if down == 0 and right < 0:
-            continue  # The same products as to the right.
-        left, products = max(0, -right), _lagged_products(padded, down, right)
-        for i, j in product(range(3 - down), range(max(0, -right), 3 - max(0, right))):
-            entry = mean_from(products, i, j - left)
-            one, other = (i, j), (i + down, j + right)
-            moments[one, other] = moments[other, one] = entry
-    second = jnp.stack([jnp.stack([moments[a, b] for b in _TAPS]) for a in _TAPS])
-    mean, second = block.pmean((mean, second), axis_name)
-    return mean, second - jnp.outer(mean, mean)
+    products = jnp.stack([entry(a, b) for a in _TAPS for b in _TAPS]).reshape(9, 9)
+    return mean, products - jnp.outer(mean, mean)
 
 
-def _lagged_products(padded: Array, down: int, right: int) -> Array:
-    """Mean over clips of each value's product with the one so far down and right."""
-    height, width = padded.shape[1:]
-    left = max(0, -right)
-    length = width - abs(right)
-    here = padded[:, : height - down, left : left + length]
-    there = padded[:, down:, left + right : left + right + length]
-    # Materialised: the up to nine means that read it must not each compute it.
-    return lax.optimization_barrier((here * there).mean(0))
+def _seen_by_taps(padded_size: int) -> np.ndarray:
+    """Ones where one of three taps in a row meets an input, `[3, padded_size]`."""
+    starts, places = np.arange(3)[:, None], np.arange(padded_size)
+    is_seen = (starts <= places) & (places < starts + padded_size - 2)
+    return is_seen.astype(np.float32)
