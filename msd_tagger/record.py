@@ -23,7 +23,8 @@ PACKAGES = (
     "numpy",
     "scipy",
     "scikit-learn",
-    "librosa",
+    "soundfile",
+    "soxr",
     "tensorflow-cpu",
     "tensorflow-datasets",
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as benchmarks
 from tests.records import write_record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,6 +97,8 @@ def test_every_part_of_a_command_is_known(page, command):
                 pass
             case ["python", "-m", "pytest"]:
                 pass
+            case ["python", "-m", "benchmarks", *arguments]:
+                benchmarks.parse(arguments)
             case ["python", file, *_]:
                 assert (ROOT / file).is_file(), file
             case _:
@@ -173,8 +176,16 @@ def test_the_report_command_writes_the_report_again(tmp_path):
     assert (workdir / "report.html").exists()
 
 
+def test_the_table_of_speeds_is_that_of_the_benchmark():
+    section = PAGES[0].read_text(encoding="utf-8").split("\n## Speed\n")[1]
+    table = [line for line in section.split("\n## ")[0].splitlines() if line[:1] == "|"]
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    assert table and all(line in results.splitlines() for line in table)
+
+
 def test_every_requirement_is_a_range_with_a_reason():
-    for name in ("requirements-jax.txt", "requirements.txt", "requirements-dev.txt"):
+    for name in ("-jax", "", "-dev", "-bench"):
+        name = f"requirements{name}.txt"
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         for above, line in itertools.pairwise(lines):
             if line and not line.startswith(("#", "-r")):
