@@ -206,7 +206,12 @@ def _is_running(process: int) -> bool:
         return False
     except PermissionError:  # Someone else's.
         return True
-    return True
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+    except OSError:  # Not on Linux.
+        return True
+    # A process that is dead and not yet reaped answers signals too.
+    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
 def _write_clip(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline import audio, catalogue, prepare, records
+from input_pipeline import audio, catalogue, prepare, records, shards
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import folder
 from tests.small_corpus import DAMAGED, RECIPE, STFT, write_folder, write_table
@@ -372,6 +372,17 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, many_cli
     assert not list(tmp_path.glob("shards/*/*/*.tfrecord-*"))
     assert not list(tmp_path.rglob("*.tmp"))
     _wait_until_all_are_gone(process)
+
+
+def test_a_dead_process_that_nobody_reaped_does_not_run():
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert shards._is_running(process.pid)
+    process.kill()
+    deadline_s = time.monotonic() + 10
+    while shards._is_running(process.pid) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert not shards._is_running(process.pid)
+    process.communicate()
 
 
 def test_a_killed_worker_is_named(tmp_path, many_clips):
