@@ -43,9 +43,8 @@ def set_up(platform: str = "") -> None:
     # TensorFlow, which only reads files here, greets at length otherwise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    # XLA uses half of a processor's widest vectors unless told otherwise. Whole ones
-    # take 7 % off a training step and 20 % off an evaluation; where there are none, the
-    # flag changes nothing.
+    # XLA uses half of a processor's widest vectors unless told otherwise. With whole
+    # ones training was 6 to 9 % faster and evaluation 16 to 29 %.
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_prefer_vector_width" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_prefer_vector_width=512".strip()

@@ -47,7 +47,7 @@ def pooled_extreme(
     Args:
         x: Input `[B, M, F, 1]`.
         kernel: `[3, 3, 1, C]`.
-        gamma: Scale per channel `[C]`, see `block.pool_extreme`.
+        gamma: Scale per channel `[C]`, see `block.find_extreme`.
         pool: Window in bands and frames, also its stride.
 
     Returns:
@@ -146,8 +146,9 @@ def _backward(
 
     # Nothing needs the input's gradient in training, and then none of this is compiled.
     def plainly(x: Array) -> tuple[Array, Array, Array]:
-        z = block.conv3x3(x, kernel)
-        return block.norm_elu_pool(z, gamma, beta, pool, epsilon, axis_name)
+        return block.conv_norm_elu_pool(
+            x, kernel, gamma, beta, pool, epsilon, axis_name
+        )
 
     (d_x,) = jax.vjp(plainly, x)[1](gradients)
     return d_x, d_flat.reshape(kernel.shape).astype(kernel.dtype), d_gamma, d_beta
