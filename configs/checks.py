@@ -64,6 +64,11 @@ RANGES = {
     "prepare.max_bad_share": (0, 1, True),
 }
 
+# Directories that a corpus is read from; the others make their own in --data_dir.
+PLACES = {
+    "folder": ("audio_dir",),
+}
+
 # Keys that change how a run is carried out, not its result.
 INCIDENTAL = (
     "resume",
@@ -73,6 +78,7 @@ INCIDENTAL = (
     "analysis",
     "compilation_cache_dir",
     "corpus.audio_dir",
+    "corpus.label_dir",
     "train.evaluation_batch_size",
     "train.log_every_steps",
     "train.num_devices",
@@ -151,26 +157,32 @@ def _check_combinations(config: ConfigDict) -> None:
             f"between frames of {spectrogram.dft_size_samples}: it must be at most "
             "spectrogram.dft_size_samples"
         )
-    if corpus.name == "folder" and not corpus.audio_dir:
-        raise ValueError(
-            "--config.corpus.name=folder needs --config.corpus.audio_dir=DIR, the "
-            "directory that holds tags.csv (docs/folder_corpus.md describes it)"
-        )
-    if corpus.name == "folder" and not Path(corpus.audio_dir).is_dir():
-        raise ValueError(
-            f"--config.corpus.audio_dir={corpus.audio_dir}: no such directory"
-        )
-    if corpus.name == "synthetic" and corpus.audio_dir:
-        raise ValueError(
-            f"--config.corpus.audio_dir={corpus.audio_dir} goes with "
-            "--config.corpus.name=folder; the synthetic corpus is made in --data_dir"
-        )
+    _check_places(corpus)
     for pool in config.model.pools:
         if not _is_pair(pool):
             raise ValueError(
                 f"--config.model.pools={config.model.pools}: each entry must be two "
                 "positive whole numbers, bands and frames, such as (2, 4)"
             )
+
+
+def _check_places(corpus: ConfigDict) -> None:
+    needed = PLACES.get(corpus.name, ())
+    for key in ("audio_dir", "label_dir"):
+        place = corpus[key]
+        if key in needed and not place:
+            raise ValueError(
+                f"--config.corpus.name={corpus.name} needs --config.corpus.{key}=DIR "
+                f"(docs/{corpus.name}_corpus.md describes it)"
+            )
+        if place and key not in needed:
+            users = [name for name, keys in PLACES.items() if key in keys]
+            raise ValueError(
+                f"--config.corpus.{key}={place} goes with --config.corpus.name="
+                f"{' or '.join(users)}, not with {corpus.name}"
+            )
+        if place and not Path(place).is_dir():
+            raise ValueError(f"--config.corpus.{key}={place}: no such directory")
 
 
 def _is_pair(pool: object) -> bool:

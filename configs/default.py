@@ -18,7 +18,8 @@ def get_config() -> ConfigDict:
 
     config.corpus = ConfigDict()
     config.corpus.name = "synthetic"  # "synthetic" or "folder".
-    config.corpus.audio_dir = ""  # Folder corpus: the directory with tags.csv.
+    config.corpus.audio_dir = ""  # Audio files; of a folder corpus, with tags.csv.
+    config.corpus.label_dir = ""  # Label files of published corpora.
     config.corpus.num_clips = 900  # Synthetic: train, valid, test in ratio 6:1:2.
     config.corpus.seed = 0  # Synthetic: another seed is another corpus.
     config.corpus.tagability_exponent = 0.5  # Synthetic: 1 is as sparse as Last.fm.

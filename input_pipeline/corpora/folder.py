@@ -17,7 +17,6 @@ Without it the vocabulary is every tag of the column, the most frequent first.
 import csv
 import hashlib
 import math
-import posixpath
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,10 +24,11 @@ from pathlib import Path
 import numpy as np
 
 from input_pipeline.corpora import SPLITS, Clip, Corpus
+from input_pipeline.corpora.labels import read_vocabulary, vocabulary_by_count
+from input_pipeline.corpora.places import path_inside, split_of
 
 REQUIRED = ("track_id", "path", "tags")
 OPTIONAL = ("split", "artist", "start_s", "true_tags")
-_SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
 
 
 def load(
@@ -62,17 +62,6 @@ def load(
         clips=clips,
         rejected=rejected,
     )
-
-
-def split_of(key: str) -> str:
-    """Split by hash: 80 % train, 10 % valid, 10 % test, the same on every machine.
-
-    >>> split_of("Nina Simone"), split_of("Sun Ra")
-    ('train', 'valid')
-    """
-    digest = hashlib.sha256(key.encode()).digest()
-    share = int.from_bytes(digest[:8], "big") / 2**64
-    return next(split for split, upto in _SPLIT_SHARES if share < upto)
 
 
 class _Row(dict):
@@ -138,7 +127,7 @@ def _row(where: str, header: list[str], values: list[str]) -> _Row:
 def _vocabulary(directory: Path, rows: list[_Row]) -> tuple[str, ...]:
     listed = directory / "tags.txt"
     if listed.exists():
-        return _read_vocabulary(listed)
+        return read_vocabulary(listed)
     counts = Counter(tag for row in rows for tag in set(row.tags("tags")))
     # A tag that only the truth has is learnt by nobody, but has its column.
     for row in rows:
@@ -148,22 +137,7 @@ def _vocabulary(directory: Path, rows: list[_Row]) -> tuple[str, ...]:
             f"{directory / 'tags.csv'}: no row has a tag; fill the column `tags`, "
             "several tags separated by |"
         )
-    return tuple(sorted(counts, key=lambda tag: (-counts[tag], tag)))
-
-
-def _read_vocabulary(listed: Path) -> tuple[str, ...]:
-    try:
-        lines = listed.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{listed} cannot be read as UTF-8 text: {error}") from error
-    tags = tuple(line.strip() for line in lines if line.strip())
-    repeated = [tag for tag, count in Counter(tags).items() if count > 1]
-    if not tags or repeated:
-        raise ValueError(
-            f"{listed}: {len(tags)} tags, repeated: {repeated}; it must list every "
-            "tag once, one a line"
-        )
-    return tags
+    return vocabulary_by_count(counts)
 
 
 def _clips(
@@ -186,7 +160,7 @@ def _clip(directory: Path, row: _Row, columns: dict[str, int]) -> Clip:
     return Clip(
         track_id=row["track_id"],
         split=_split(row, artist),
-        path=_path(directory, row),
+        path=path_inside(directory, row["path"], row.where),
         tags=_label_vector(row, "tags", columns),
         true_tags=(
             _label_vector(row, "true_tags", columns) if "true_tags" in row else None
@@ -204,17 +178,6 @@ def _split(row: _Row, artist: str | None) -> str:
             f"{row.where}: split is {row['split']!r}; allowed are {', '.join(SPLITS)}"
         )
     return row["split"]
-
-
-def _path(directory: Path, row: _Row) -> Path:
-    path = posixpath.normpath(row["path"].replace("\\", "/"))
-    leaves = posixpath.isabs(path) or path.split("/")[0] == ".."
-    if not row["path"] or leaves or "\0" in path:
-        raise ValueError(
-            f"{row.where}: the path {row['path']!r} is not inside of {directory}; "
-            "give paths relative to it (links inside of it are followed)"
-        )
-    return directory / path
 
 
 def _label_vector(row: _Row, column: str, columns: dict[str, int]) -> np.ndarray:

@@ -30,6 +30,7 @@ def test_every_key_is_checked_or_free():
     free = {
         "name",
         "corpus.audio_dir",
+        "corpus.label_dir",
         "preprocessing.standardise_clip",
         "model.pools",
         "prepare.kinds",
