@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from scipy import fft
 
 from input_pipeline.recipe import Recipe
 
@@ -40,8 +41,7 @@ _MARGIN_S = 0.5
 _TAIL_SAMPLES = 1200
 # The length of an MP3 without a Xing header is an estimate, 0.14 s too long for 30 s.
 _LENGTH_TOLERANCE_S = 0.5
-# Frames per transform: 128 windows of 512 doubles stay in the second-level cache. With
-# one buffer for all of them a clip takes 2.1 ms, with a new one each time 3.5.
+# Frames per transform: 128 windows of 512 samples stay in the second-level cache.
 _BLOCK_FRAMES = 128
 # Mel bands per matrix product: neighbours share their few bins. All bands at once
 # would multiply 97 % zeros, one at a time would be 96 calls.
@@ -117,8 +117,10 @@ def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Power of the short-time Fourier transform.
 
     Periodic Hann window, frames centred on multiples of the hop, zeros outside of the
-    clip: what `librosa.stft` does by default. Computed in double precision: in single
-    precision the rounding reaches 7e-5 of a power that is 1e-6 of the maximum.
+    clip: what `librosa.stft` does by default, and in single precision like it. Rounding
+    is at most 0.004 dB where the power is 60 dB below the maximum and 0.04 dB where it
+    is 80 dB below; one stored value in 3,000 moves, by one step of float16. (SciPy
+    transforms four in single precision at once; its import takes a worker 0.2 s.)
 
     Args:
         samples: float [T].
@@ -129,19 +131,19 @@ def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     """
     size = recipe.dft_size_samples
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    padded = np.pad(samples, size // 2)
+    window = window.astype(np.float32)
+    padded = np.pad(samples.astype(np.float32, copy=False), size // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)
     windows = windows[:: recipe.hop_samples]
     power = np.empty((len(windows), 1 + size // 2), np.float32)
-    buffer = np.empty((_BLOCK_FRAMES, size))
-    spectrum = np.empty((_BLOCK_FRAMES, 1 + size // 2), complex)
+    buffer = np.empty((_BLOCK_FRAMES, size), np.float32)
     for first in range(0, len(windows), _BLOCK_FRAMES):
         block = slice(first, first + _BLOCK_FRAMES)
         frames = windows[block]
         frames = np.multiply(frames, window, out=buffer[: len(frames)])
-        parts = np.fft.rfft(frames, axis=1, out=spectrum[: len(frames)]).view(float)
+        parts = fft.rfft(frames, axis=1).view(np.float32)
         np.square(parts, out=parts)
-        power[block] = parts[:, ::2] + parts[:, 1::2]  # Real and imaginary.
+        np.add(parts[:, ::2], parts[:, 1::2], out=power[block])  # Real and imaginary.
     return power.T
 
 
@@ -183,8 +185,8 @@ def to_stored_db(power: np.ndarray) -> np.ndarray:
     [[0.0, -100.0, 20.0]]
     """
     db = np.maximum(power, np.float32(POWER_FLOOR))
-    np.log10(db, out=db)
-    db *= 10
+    np.log(db, out=db)  # Four times faster than log10, and as exact.
+    db *= np.float32(10 / np.log(10))
     return _to_float16(np.ascontiguousarray(db))
 
 

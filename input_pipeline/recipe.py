@@ -47,7 +47,7 @@ class Recipe:
     dft_size_samples: int = 512
     hop_samples: int = 256
     num_mel_bands: int = 96
-    version: int = 1
+    version: int = 2
 
     def __post_init__(self) -> None:
         """Refuses values that make no spectrogram.

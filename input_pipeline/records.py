@@ -87,17 +87,17 @@ def write_record(file: BinaryIO, payload: bytes) -> None:
     file.write(masked_crc32c(payload).to_bytes(4, "little"))
 
 
-def encode_example(features: Mapping[str, bytes]) -> bytes:
+def encode_example(features: Mapping[str, bytes | memoryview]) -> bytes:
     """Serialises an `Example`; the order of the features is that of their names.
 
     >>> encode_example({"a": b"bc"}).hex(" ")
     '0a 0d 0a 0b 0a 01 61 12 06 0a 04 0a 02 62 63'
     """
-    entries = b"".join(
-        _field(1, _field(1, name.encode()) + _field(2, _field(1, _field(1, value))))
-        for name, value in sorted(features.items())
-    )
-    return _field(1, entries)
+    entries: list[bytes | memoryview] = []
+    for name, value in sorted(features.items()):
+        key = _field(1, [name.encode()])
+        entries += _field(1, key + _field(2, _field(1, _field(1, [value]))))
+    return b"".join(_field(1, entries))
 
 
 def parse_example(data: Buffer, start: int = 0, stop: int | None = None) -> dict:
@@ -243,8 +243,10 @@ def _varint(data: Buffer, position: int, stop: int) -> tuple[int, int]:
     raise ValueError("an integer does not end")
 
 
-def _field(number: int, content: bytes) -> bytes:
-    return bytes([number << 3 | _LENGTH_DELIMITED]) + _length(len(content)) + content
+def _field(number: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
+    """A field around pieces of bytes, which are not copied until all are joined."""
+    key = bytes([number << 3 | _LENGTH_DELIMITED])
+    return [key + _length(sum(map(len, pieces))), *pieces]
 
 
 def _length(value: int) -> bytes:

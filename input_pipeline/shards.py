@@ -150,7 +150,7 @@ class _Writer:
         example = records.encode_example(
             {
                 "track_id": clip.track_id.encode(),
-                "spectrogram": audio.to_stored_db(bands).tobytes(),
+                "spectrogram": audio.to_stored_db(bands).data.cast("B"),
                 **clip.labels,
             }
         )
