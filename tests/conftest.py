@@ -4,9 +4,10 @@ import os
 
 import pytest
 
+from msd_tagger import platform
+
 # Before JAX is imported anywhere: the suite runs on the CPU, whatever the machine has.
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+platform.set_up(os.environ.get("JAX_PLATFORMS", "cpu"))
 
 
 @pytest.fixture(scope="session", autouse=True)

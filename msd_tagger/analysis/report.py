@@ -6,35 +6,18 @@ written again at any time, anywhere.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
-from matplotlib.figure import Figure
 
 from msd_tagger.analysis import figures, style, tables
 from msd_tagger.analysis.run_record import RunRecord, per_seed, read_run_record
+from msd_tagger.analysis.study import Illustration
 
 NUM_PAIRS = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Illustration:
-    """A figure of the report.
-
-    Attributes:
-        name: its file's name, without ending.
-        draw: draws it.
-        alt: what it shows, for those who do not see it.
-    """
-
-    name: str
-    draw: Callable[[], Figure]
-    alt: str
 
 
 def write_report(workdir: Path | str) -> Path:

@@ -73,18 +73,18 @@ def read_run_record(workdir: Path | str) -> RunRecord:
     lines = _read_lines(workdir / "metrics.jsonl")
     return RunRecord(
         workdir=workdir,
-        config=_read_json(workdir / "config.json"),
-        config_default=_read_json(default) if default.exists() else None,
-        environment=_read_json(workdir / "environment.json"),
+        config=read_json(workdir / "config.json"),
+        config_default=read_json(default) if default.exists() else None,
+        environment=read_json(workdir / "environment.json"),
         train=_by_step(line for line in lines if line["kind"] == "train"),
         evaluations=_by_step(
             line
             for line in lines
             if line["kind"] == "evaluation" and line.get("split", "valid") == "valid"
         ),
-        summary=_read_json(workdir / "summary.json"),
+        summary=read_json(workdir / "summary.json"),
         arrays={
-            Path(name).stem: _read_arrays(workdir / name)
+            Path(name).stem: read_arrays(workdir / name)
             for name in ARRAY_FILES
             if (workdir / name).exists()
         },
@@ -107,6 +107,36 @@ def per_seed(lines: Sequence[dict[str, Any]], key: str) -> np.ndarray:
     return np.array([line[key] for line in lines], dtype=np.float64)
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads one JSON object.
+
+    Raises:
+        RunRecordError: the file is missing, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise RunRecordError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise RunRecordError(
+            f"{path} must hold a JSON object, not a {type(content).__name__}."
+        )
+    return content
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of an npz file.
+
+    Raises:
+        RunRecordError: the file cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, EOFError) as error:
+        raise RunRecordError(f"{path} cannot be read: {error}") from error
+
+
 def _check_complete(workdir: Path) -> None:
     """Raises a RunRecordError that names the required files that are not there."""
     if not workdir.is_dir():
@@ -120,19 +150,6 @@ def _check_complete(workdir: Path) -> None:
             "If the run was cut short, start it again with the same --workdir: it goes "
             "on where it stopped."
         )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Reads one JSON object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise RunRecordError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise RunRecordError(
-            f"{path} must hold a JSON object, not a {type(content).__name__}."
-        )
-    return content
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
@@ -154,12 +171,3 @@ def _by_step(lines: Any) -> list[dict[str, Any]]:
     A run that was stopped between a log line and a checkpoint repeats those steps.
     """
     return [line for _, line in sorted({x["step"]: x for x in lines}.items())]
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Reads all arrays of an npz file."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise RunRecordError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,1 @@
+"""The studies of the paper, one module each: `study(record) -> Study`."""
