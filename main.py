@@ -20,6 +20,7 @@ from ml_collections import ConfigDict, config_flags
 MODES = {
     "run": "prepare what is missing, train, evaluate, report",
     "prepare": "only write the shards",
+    "audit": "count the corpus and look for problems, without decoding audio",
     "evaluate": "score a run's last checkpoint again, and report",
     "report": "only write the report of --workdir again; needs no --config",
 }
@@ -55,6 +56,8 @@ def main(argv: list[str]) -> None:
 
     config = CONFIG.value
     checks.check(config)
+    if MODE.value == "audit":
+        return audit(config)
     kind = config.spectrogram.kind
     recipe = Recipe.from_config(config.clip, config.spectrogram, kind)
     check_pools(recipe.shape, choose_pools(config.model.pools, kind))
@@ -101,6 +104,36 @@ def prepare(config: ConfigDict) -> dict[str, Path]:
         clips_per_shard=config.prepare.clips_per_shard,
         max_bad_share=config.prepare.max_bad_share,
     )
+
+
+def audit(config: ConfigDict) -> None:
+    """Counts the corpus, looks for problems, and writes both down."""
+    from configs import checks
+    from input_pipeline import audit_report
+    from input_pipeline.audit import audit as examine
+    from input_pipeline.audit_findings import findings
+    from input_pipeline.corpora import load_corpus
+    from msd_tagger.analysis import figures, style
+
+    subject = config.corpus.to_dict()
+    for key in ("audio_dir", "label_dir"):
+        subject[key] = subject[key] and str(Path(subject[key]).absolute())
+    name = f"runs/audit-{config.corpus.name}-{checks.digest(subject)}"
+    workdir = Path(WORKDIR.value or name)
+    audit_report.claim(workdir, subject)
+    corpus = load_corpus(
+        config.corpus, Path(DATA_DIR.value), config.prepare.num_workers
+    )
+    found = examine(corpus)
+    found = {"findings": findings(found), "subject": subject, **found}
+    audit_report.write(found, workdir)
+    positives, clips = found["positives"], found["clips"]
+    style.save_figure(
+        lambda: figures.tags_per_split(corpus.tags, positives, clips),
+        workdir / "positives",
+    )
+    print(audit_report.text(found))
+    logger.info("audit: %s", workdir)
 
 
 def run(config: ConfigDict, shards: Path, devices: list[str]) -> None:

@@ -14,7 +14,7 @@ from configs import default
 
 CHOICES = {
     "task": ("train",),
-    "corpus.name": ("synthetic", "folder"),
+    "corpus.name": ("synthetic", "folder", "magnatagatune"),
     "clip.offset": ("start", "centre"),
     "spectrogram.kind": ("mel", "stft"),
     "preprocessing.magnitude": ("db", "linear"),
@@ -38,6 +38,7 @@ RANGES = {
     "corpus.num_clips": (18, math.inf, True),
     "corpus.seed": (0, 2**31, True),
     "corpus.tagability_exponent": (0, 1, False),
+    "corpus.num_tags": (1, 1000, True),
     "clip.duration_s": (0, 3600, False),
     "spectrogram.sample_rate_hz": (1000, 192_000, True),
     "spectrogram.dft_size_samples": (16, 2**16, True),
@@ -67,6 +68,7 @@ RANGES = {
 # Directories that a corpus is read from; the others make their own in --data_dir.
 PLACES = {
     "folder": ("audio_dir",),
+    "magnatagatune": ("audio_dir", "label_dir"),
 }
 
 # Keys that change how a run is carried out, not its result.

@@ -17,12 +17,14 @@ def get_config() -> ConfigDict:
     config.data_seed = 0  # Order of the training clips, the same for all seeds.
 
     config.corpus = ConfigDict()
-    config.corpus.name = "synthetic"  # "synthetic" or "folder".
+    config.corpus.name = "synthetic"  # "synthetic", "folder" or "magnatagatune".
     config.corpus.audio_dir = ""  # Audio files; of a folder corpus, with tags.csv.
     config.corpus.label_dir = ""  # Label files of published corpora.
     config.corpus.num_clips = 900  # Synthetic: train, valid, test in ratio 6:1:2.
     config.corpus.seed = 0  # Synthetic: another seed is another corpus.
     config.corpus.tagability_exponent = 0.5  # Synthetic: 1 is as sparse as Last.fm.
+    config.corpus.num_tags = 50  # K: the most frequent tags of a published corpus.
+    config.corpus.merge_synonyms = False  # MagnaTagATune: before tags are counted.
 
     config.clip = ConfigDict()
     config.clip.duration_s = 29.0  # Shorter audio is padded with zeros.

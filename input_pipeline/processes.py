@@ -54,7 +54,7 @@ def _die_with_parent() -> None:
     os._exit(1)
 
 
-def progress_bar(num_clips: int, description: str) -> tqdm:
+def progress_bar(total: int, description: str, unit: str = "clip") -> tqdm:
     """A bar over clips: moving on a terminal, every half minute in a log file."""
     interval_s = 0.2 if sys.stderr.isatty() else 30.0
-    return tqdm(total=num_clips, desc=description, unit="clip", mininterval=interval_s)
+    return tqdm(total=total, desc=description, unit=unit, mininterval=interval_s)

@@ -13,6 +13,9 @@ import numpy as np
 
 SPLITS = ("train", "valid", "test")
 
+# Reason of a row that is `rejected` because its id is taken in another split.
+IN_TWO_SPLITS = "id in two splits"
+
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
@@ -48,6 +51,7 @@ class Corpus:
         tags: names of the K tags, in the order of the label vectors.
         clips: all clips, in any order.
         rejected: (track_id, path, reason) of rows that became no clip.
+        published: source to clips per split, as others counted them; for the audit.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Corpus:
     tags: tuple[str, ...]
     clips: list[Clip]
     rejected: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
+    published: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
     @property
     def has_true_tags(self) -> bool:
@@ -131,7 +136,21 @@ def _load_synthetic(
     return folder.load(directory, name="synthetic", version=version)
 
 
+def _load_magnatagatune(
+    config: Mapping[str, Any], data_dir: Path, num_workers: int
+) -> Corpus:
+    from input_pipeline.corpora import magnatagatune
+
+    return magnatagatune.load(
+        config["audio_dir"],
+        config["label_dir"],
+        num_tags=config["num_tags"],
+        merge_synonyms=config["merge_synonyms"],
+    )
+
+
 _LOADERS: dict[str, Callable[[Mapping[str, Any], Path, int], Corpus]] = {
     "synthetic": _load_synthetic,
     "folder": _load_folder,
+    "magnatagatune": _load_magnatagatune,
 }

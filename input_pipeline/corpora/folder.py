@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora import SPLITS, Clip, Corpus
+from input_pipeline.corpora import IN_TWO_SPLITS, SPLITS, Clip, Corpus
 from input_pipeline.corpora.labels import read_vocabulary, vocabulary_by_count
 from input_pipeline.corpora.places import path_inside, split_of
 
@@ -148,10 +148,11 @@ def _clips(
     columns = {tag: column for column, tag in enumerate(tags)}
     for row in rows:
         clip = _clip(directory, row, columns)
-        if clip.track_id in clips:
-            rejected.append((clip.track_id, row["path"], "duplicate id"))
-        else:
-            clips[clip.track_id] = clip
+        first = clips.setdefault(clip.track_id, clip)
+        if first is not clip:
+            is_other = first.split != clip.split
+            reason = IN_TWO_SPLITS if is_other else "duplicate id"
+            rejected.append((clip.track_id, row["path"], reason))
     return list(clips.values()), rejected
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 WEAK, TRUE, OTHER = "C0", "C1", "C2"
 LABEL_NAMES = {"weak": "weak labels", "true": "true labels"}
@@ -19,6 +19,8 @@ LABEL_COLOURS = {"weak": WEAK, "true": TRUE}
 
 # Up to here every seed gets a colour and a name; beyond, seeds are a bundle.
 MAX_NAMED_SEEDS = 6
+# More rows than this make a picture that nobody can open.
+MAX_DRAWN_TAGS = 200
 
 
 def training_loss(
@@ -171,6 +173,51 @@ def tag_counts(tags: Sequence[str], counts: np.ndarray) -> Figure:
     axes.set_yticks(range(len(tags)), [tags[k] for k in order], fontsize=8)
     axes.set_ylim(len(tags) - 0.4, -0.6)
     _draw_counts(axes, np.arange(len(tags)), counts[order], "training clips")
+    return figure
+
+
+def tags_per_split(
+    tags: Sequence[str],
+    positives: Mapping[str, Sequence[int]],
+    clips: Mapping[str, int],
+) -> Figure:
+    """How large a share of every split carries each tag, the most frequent first.
+
+    Args:
+        tags: K names; of more than `MAX_DRAWN_TAGS` the most frequent are drawn.
+        positives: from a split to the clips with each tag [K].
+        clips: from a split to its clips; a split without any is left out.
+
+    Returns:
+        The figure: shares on the left, on a logarithmic scale where those without a
+        clip stand at its left end; on the right bars of all clips with the tag.
+    """
+    totals = np.sum([np.asarray(counts) for counts in positives.values()], axis=0)
+    order = np.argsort(-totals, kind="stable")[:MAX_DRAWN_TAGS]
+    rows = np.arange(len(order))
+    shares = {
+        split: np.asarray(positives[split])[order] / number
+        for split, number in clips.items()
+        if number
+    }
+    known = np.concatenate([[1.0], *(s[s > 0] for s in shares.values())])
+    floor = known.min() / 2
+    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(rows)))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    for (split, share), colour, nudge in zip(
+        shares.items(), (WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=False
+    ):
+        look = {"ms": 3.5, "color": colour, "label": split}
+        left.plot(100 * np.maximum(share, floor), rows + nudge, "o", **look)
+    left.set(xscale="log", xlabel="% of the split's clips (left end: none)")
+    left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.xaxis.set_major_formatter("{x:g}")
+    left.xaxis.set_minor_formatter("")
+    left.set_yticks(rows, [tags[k] for k in order], fontsize=8)
+    left.set_ylim(len(rows) - 0.4, -0.6)
+    if shares:
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
+    _draw_counts(right, rows, totals[order], "clips")
     return figure
 
 

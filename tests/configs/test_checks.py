@@ -31,6 +31,7 @@ def test_every_key_is_checked_or_free():
         "name",
         "corpus.audio_dir",
         "corpus.label_dir",
+        "corpus.merge_synonyms",
         "preprocessing.standardise_clip",
         "model.pools",
         "prepare.kinds",

@@ -116,7 +116,7 @@ def test_damaged_files_end_in_the_ledger(tmp_path, capfd):
     reasons = {name: reason for name, (_, reason) in DAMAGED.items()}
     assert {name: row["reason"] for name, row in ledger.items()} == {
         **reasons,
-        "id-003": "duplicate id",
+        "id-003": "id in two splits",
     }
     assert ledger["nan.wav"]["path"] == "bad/nan.wav"
     data = open_shards(found, check=True)
@@ -130,7 +130,7 @@ def test_damaged_files_end_in_the_ledger(tmp_path, capfd):
     assert f"20 clips in 13 shards, {len(DAMAGED) + 1} left out (" in output
     num_truncated = list(reasons.values()).count("truncated")
     assert f"{num_truncated} truncated" in output
-    assert "1 duplicate id" in output
+    assert "1 id in two splits" in output
     assert "libmpg123" not in errors
 
 

@@ -70,11 +70,15 @@ def test_splits_by_hash_keep_artists_together(tmp_path):
 
 
 def test_a_repeated_id_is_rejected_and_the_first_stays(tmp_path):
-    rows = [ROW, ("a", "other.mp3", "test", "rock"), ("b", "b.mp3", "test", "rock")]
+    rows = [ROW, ("b", "b.mp3", "test", "rock")]
+    rows += [("a", "second.mp3", "train", "rock"), ("a", "other.mp3", "test", "rock")]
     corpus = folder.load(write_table(tmp_path, rows))
     assert [clip.track_id for clip in corpus.clips] == ["a", "b"]
     assert corpus.clips[0].path.name == "a.mp3"
-    assert corpus.rejected == [("a", "other.mp3", "duplicate id")]
+    assert corpus.rejected == [
+        ("a", "second.mp3", "duplicate id"),
+        ("a", "other.mp3", "id in two splits"),
+    ]
 
 
 @pytest.mark.parametrize(

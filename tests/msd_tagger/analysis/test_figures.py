@@ -84,3 +84,28 @@ def test_themes_differ_and_drawings_repeat():
 
     assert drawn(draw, "light") != drawn(draw, "dark")
     assert drawn(draw) == drawn(draw)
+
+
+def test_tags_per_split_shows_shares_and_where_there_are_none():
+    positives = {"train": [40, 0, 8], "valid": [0, 0, 0], "test": [5, 1, 0]}
+    clips = {"train": 80, "valid": 0, "test": 10}
+
+    def draw():
+        return figures.tags_per_split(("a", "b", "c"), positives, clips)
+
+    drawn(draw, "dark")
+    left, right = draw().axes
+    shares = {line.get_label(): line.get_xdata().tolist() for line in left.lines}
+    # Most frequent first: a, c, b. The smallest share is 10 %, so none is drawn at 5.
+    assert shares == {"train": [50, 10, 5], "test": [50, 5, 10]}
+    assert [text.get_text() for text in left.get_yticklabels()] == ["a", "c", "b"]
+    assert [bar.get_width() for bar in right.patches] == [45, 8, 1]
+
+
+def test_tags_per_split_of_very_many_tags_and_of_no_clip():
+    tags = [f"tag {k}" for k in range(500)]
+    positives = {"train": list(range(500))}
+    left, _ = figures.tags_per_split(tags, positives, {"train": 900}).axes
+    assert len(left.get_yticks()) == figures.MAX_DRAWN_TAGS
+    assert left.get_yticklabels()[0].get_text() == "tag 499"
+    drawn(lambda: figures.tags_per_split(("a",), {"train": [0]}, {"train": 0}))

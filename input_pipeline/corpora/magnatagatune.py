@@ -1,0 +1,296 @@
+"""MagnaTagATune: 25,863 clips of 29 s that players of a game described.
+
+E. Law, K. West, M. Mandel, M. Bay and J. S. Downie, "Evaluation of algorithms using
+games: the case of music tagging", ISMIR 2009. It is read as it is published:
+
+    label_dir/annotations_final.csv   tab-separated: clip_id, 188 tags of 0/1, mp3_path
+    label_dir/clip_info_final.csv     optional, tab-separated: clip_id, artist, …
+    audio_dir/0/, …, audio_dir/f/     the files that mp3_path names
+
+The split is the usual one by folder: 0 to b train, c valid, d to f test.
+"""
+
+import csv
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.labels import vocabulary_by_count
+from input_pipeline.corpora.places import path_inside
+
+ANNOTATIONS, CLIP_INFO = "annotations_final.csv", "clip_info_final.csv"
+
+SPLIT_OF_FOLDER = {
+    **dict.fromkeys("0123456789ab", "train"),
+    **dict.fromkeys("c", "valid"),
+    **dict.fromkeys("def", "test"),
+}
+
+# The first name of a line stands for the whole line. Proposed by K. Choi in
+# github.com/keunwoochoi/magnatagatune-list, with "female vocal", which that list forgot
+# beside "female vocals" and most of its users add.
+SYNONYMS = (
+    ("beat", "beats"),
+    ("chant", "chanting"),
+    ("choir", "choral"),
+    ("classical", "clasical", "classic"),
+    ("drum", "drums"),
+    ("electro", "electronic", "electronica", "electric"),
+    ("fast", "fast beat", "quick"),
+    (
+        *("female", "female singer", "female singing", "female vocal"),
+        *("female vocals", "female voice", "woman", "woman singing", "women"),
+    ),
+    ("flute", "flutes"),
+    ("guitar", "guitars"),
+    ("hard", "hard rock"),
+    ("harpsichord", "harpsicord"),
+    ("heavy", "heavy metal", "metal"),
+    ("horn", "horns"),
+    ("india", "indian"),
+    ("jazz", "jazzy"),
+    (
+        *("male", "male singer", "male vocal", "male vocals", "male voice"),
+        *("man", "man singing", "men"),
+    ),
+    ("no beat", "no drums"),
+    (
+        *("no singer", "no singing", "no vocal", "no vocals", "no voice", "no voices"),
+        "instrumental",
+    ),
+    ("opera", "operatic"),
+    ("orchestra", "orchestral"),
+    ("quiet", "silence"),
+    ("singer", "singing"),
+    ("space", "spacey"),
+    ("strange", "weird"),
+    ("string", "strings"),
+    ("synth", "synthesizer"),
+    ("violin", "violins"),
+    ("vocal", "vocals", "voice", "voices"),
+)
+
+# The lists are public: in jordipons/musicnn-training, which keeps clips without a tag,
+# and in minzwon/sota-music-tagging-models, which does not.
+PUBLISHED = {
+    "Pons et al. 2018, without empty files": {
+        "train": 18_706,
+        "valid": 1_825,
+        "test": 5_329,
+    },
+    "Lee et al. 2017, 29.1 s and a tag at least": {
+        "train": 15_244,
+        "valid": 1_529,
+        "test": 4_332,
+    },
+}
+
+logger = logging.getLogger(__name__)
+
+
+def load(
+    audio_dir: Path | str,
+    label_dir: Path | str,
+    num_tags: int = 50,
+    merge_synonyms: bool = False,
+) -> Corpus:
+    """Reads the annotations; the audio files themselves are not looked at.
+
+    Clips without any of the tags stay: that nobody gave them one is an annotation too.
+
+    Args:
+        audio_dir: holds the folders `0` to `f`.
+        label_dir: holds `annotations_final.csv` and, for the names of the artists,
+            `clip_info_final.csv`.
+        num_tags: K, the most frequent tags over all clips.
+        merge_synonyms: whether `SYNONYMS` become one tag before tags are counted.
+
+    Raises:
+        ValueError: names the file, the line, what was found and what is allowed.
+    """
+    audio_dir, label_dir = Path(audio_dir).absolute(), Path(label_dir)
+    table = label_dir / ANNOTATIONS
+    names, rows, labels = _read_annotations(table, audio_dir)
+    if merge_synonyms:
+        names, labels = merged(names, labels)
+    tags, labels = _most_frequent(names, labels, num_tags)
+    num_without = int((~labels.any(1)).sum())
+    if num_without:
+        logger.info(
+            "magnatagatune: %d of %d clips have none of the %d tags; they stay, as "
+            "clips without a tag",
+            *(num_without, len(rows), num_tags),
+        )
+    return Corpus(
+        name="magnatagatune",
+        version=_version(table, num_tags, merge_synonyms),
+        audio_dir=audio_dir,
+        tags=tags,
+        clips=_clips(rows, labels, _read_artists(label_dir / CLIP_INFO)),
+        published=PUBLISHED,
+    )
+
+
+def merged(
+    names: tuple[str, ...], labels: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Makes one tag of every line of `SYNONYMS`: given if one of them was.
+
+    Args:
+        names: of the tags, K.
+        labels: uint8 [N, K].
+
+    Returns:
+        Names and labels [N, K'] of the tags that are left, in the order of the first of
+        each.
+
+    >>> merged(("weird", "rock", "strange"), np.array([[1, 0, 0], [0, 1, 0]]))[0]
+    ('strange', 'rock')
+    """
+    stands_for = {name: line[0] for line in SYNONYMS for name in line}
+    columns: dict[str, list[int]] = {}
+    for column, name in enumerate(names):
+        columns.setdefault(stands_for.get(name, name), []).append(column)
+    kept = [labels[:, members].max(1) for members in columns.values()]
+    return tuple(columns), np.stack(kept, axis=1)
+
+
+def _most_frequent(
+    names: tuple[str, ...], labels: np.ndarray, num_tags: int
+) -> tuple[tuple[str, ...], np.ndarray]:
+    if num_tags > len(names):
+        raise ValueError(
+            f"corpus.num_tags is {num_tags}, but {ANNOTATIONS} has {len(names)} tags; "
+            f"give --config.corpus.num_tags={len(names)} or less"
+        )
+    counts = dict(zip(names, labels.sum(0).tolist(), strict=True))
+    tags = vocabulary_by_count(counts)[:num_tags]
+    place = {name: column for column, name in enumerate(names)}
+    return tags, np.ascontiguousarray(labels[:, [place[tag] for tag in tags]])
+
+
+def _version(table: Path, num_tags: int, merge_synonyms: bool) -> str:
+    digest = hashlib.sha256(table.read_bytes()).hexdigest()[:8]
+    merging = ", synonyms merged" if merge_synonyms else ""
+    return f"{ANNOTATIONS} {digest}, {num_tags} tags{merging}"
+
+
+def _read_annotations(
+    table: Path, audio_dir: Path
+) -> tuple[tuple[str, ...], dict[str, Path], np.ndarray]:
+    """Returns the names of the tags, clip_id to path, and the labels uint8 [N, K]."""
+    lines = _read_table(table, ("clip_id", "mp3_path"))
+    _, header = next(lines)
+    id_column, path_column = header.index("clip_id"), header.index("mp3_path")
+    names = tuple(name for name in header if name not in ("clip_id", "mp3_path"))
+    rows: dict[str, Path] = {}
+    flags = []
+    for where, values in lines:
+        clip_id, path = values[id_column], values[path_column]
+        if not clip_id or clip_id in rows:
+            raise ValueError(
+                f"{where}: the clip_id {clip_id!r} is empty or was given before; every "
+                "clip has one line"
+            )
+        rows[clip_id] = _audio_path(audio_dir, path, where)
+        for column in sorted((id_column, path_column), reverse=True):
+            del values[column]
+        flags.append(_flags(values, names, where))
+    if not rows or not names:
+        raise ValueError(
+            f"{table}: {len(rows)} clips with {len(names)} tags; it must have a column "
+            "per tag and a line per clip"
+        )
+    return names, rows, np.stack(flags)
+
+
+def _audio_path(audio_dir: Path, text: str, where: str) -> Path:
+    path = path_inside(audio_dir, text, where)
+    parts = path.relative_to(audio_dir).parts
+    if len(parts) != 2 or parts[0] not in SPLIT_OF_FOLDER:
+        raise ValueError(
+            f"{where}: the mp3_path {text!r} is no file in one of the folders 0 to 9 "
+            "and a to f, which make the split"
+        )
+    return path
+
+
+def _flags(values: list[str], names: tuple[str, ...], where: str) -> np.ndarray:
+    """Returns uint8 [K] from "0" and "1"."""
+    for name, value in zip(names, values, strict=True):
+        if value not in ("0", "1"):
+            raise ValueError(
+                f"{where}: the value of tag {name!r} is {value!r}; it must be 0 or 1"
+            )
+    return np.frombuffer("".join(values).encode(), np.uint8) - ord("0")
+
+
+def _clips(
+    rows: dict[str, Path], labels: np.ndarray, artists: dict[str, str]
+) -> list[Clip]:
+    return [
+        Clip(
+            track_id=clip_id,
+            split=SPLIT_OF_FOLDER[path.parent.name],
+            path=path,
+            tags=tags,
+            artist=artists.get(clip_id) or None,
+        )
+        for (clip_id, path), tags in zip(rows.items(), labels, strict=True)
+    ]
+
+
+def _read_artists(table: Path) -> dict[str, str]:
+    """Returns clip_id to artist; nothing where there is no such file."""
+    if not table.exists():
+        return {}
+    lines = _read_table(table, ("clip_id", "artist"))
+    _, header = next(lines)
+    clip_id, artist = header.index("clip_id"), header.index("artist")
+    return {values[clip_id]: values[artist].strip() for _, values in lines}
+
+
+def _read_table(
+    table: Path, needed: tuple[str, ...]
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields file and line, and the values: of the header first."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter="\t")
+            header = next(reader, [])
+            _check_header(f"{table}, line 1", header, needed)
+            yield f"{table}, line 1", header
+            for values in reader:
+                where = f"{table}, line {reader.line_num}"
+                if values and len(values) != len(header):
+                    raise ValueError(
+                        f"{where}: {len(values)} values for {len(header)} columns; "
+                        "expected one value a column, separated by tabs"
+                    )
+                if values:
+                    yield where, values
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{table} does not exist; corpus.label_dir must hold {ANNOTATIONS} "
+            "(docs/magnatagatune_corpus.md says where it comes from)"
+        ) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{table} cannot be read as tab-separated UTF-8 text: {error}"
+        ) from error
+
+
+def _check_header(where: str, header: list[str], needed: tuple[str, ...]) -> None:
+    missing = [name for name in needed if name not in header]
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if missing or repeated or "" in header:
+        raise ValueError(
+            f"{where}: missing columns {missing}, repeated columns {repeated}, "
+            f"{header.count('')} without a name; expected tab-separated names with "
+            f"{' and '.join(needed)} among them"
+        )

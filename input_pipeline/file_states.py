@@ -1,0 +1,140 @@
+"""What state audio files are in, without decoding them, and which have one content."""
+
+import hashlib
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from input_pipeline.processes import progress_bar
+
+PROBLEMS = ("missing", "empty", "unreadable")
+
+# Waiting for a network disk takes most of the time, so more threads than cores.
+NUM_THREADS = 16
+_SAMPLE_BYTES = 16 * 1024
+_BLOCK_BYTES = 1024 * 1024
+_FILES_PER_TASK = 64
+
+
+class FileStates(NamedTuple):
+    """States of F files.
+
+    Attributes:
+        problems: for each file one of `PROBLEMS`, or "".
+        total_bytes: of all files together.
+        copies: groups of two or more files with equal content, by their numbers.
+    """
+
+    problems: list[str]
+    total_bytes: int
+    copies: list[list[int]]
+
+
+def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
+    """Looks at every file; reads only as much as it takes to find equal ones.
+
+    Clips of one length and bit rate are of one size, so the sizes alone tell few files
+    apart. Of files of one size 16 kB from the middle are read, and of those that agree
+    in that too the whole content: equal digests (BLAKE2b, 256 bits) mean equal files.
+
+    Args:
+        paths: F files, each once.
+        num_threads: that read at the same time.
+    """
+    sizes = _in_threads(_size_bytes, paths, "looking for files", num_threads)
+    problems = [size if isinstance(size, str) else "" for size in sizes]
+    keys: dict[int, Hashable] = {
+        number: size for number, size in enumerate(sizes) if isinstance(size, int)
+    }
+    total_bytes = sum(keys.values())
+    for digest, description in (
+        (_sample_digest, "comparing samples"),
+        (_whole_digest, "comparing contents"),
+    ):
+        numbers = [number for group in _groups(keys) for number in group]
+        named = [paths[number] for number in numbers]
+        found = _in_threads(digest, named, description, num_threads)
+        keys = {
+            number: (keys[number], value)
+            for number, value in zip(numbers, found, strict=True)
+            if value is not None
+        }
+        for number, value in zip(numbers, found, strict=True):
+            problems[number] = problems[number] if value else "unreadable"
+    return FileStates(problems, total_bytes, _groups(keys))
+
+
+def _size_bytes(path: str) -> int | str:
+    """Returns the size of a file, or why it is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 (3 times faster)
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError:
+        return "unreadable"
+    if not (stat.S_ISREG(found.st_mode) and os.access(path, os.R_OK)):
+        return "unreadable"
+    return found.st_size or "empty"
+
+
+def _sample_digest(path: str) -> bytes | None:
+    """Digest of bytes from the middle: files often begin and end alike."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (faster)
+            size_bytes = file.seek(0, os.SEEK_END)
+            file.seek(max(0, (size_bytes - _SAMPLE_BYTES) // 2))
+            return hashlib.blake2b(file.read(_SAMPLE_BYTES), digest_size=32).digest()
+    except OSError:
+        return None
+
+
+def _whole_digest(path: str) -> bytes | None:
+    digest = hashlib.blake2b(digest_size=32)
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (faster)
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.digest()
+
+
+def _groups(keys: dict[int, Hashable]) -> list[list[int]]:
+    """Groups of two or more numbers with one key.
+
+    >>> _groups({0: "a", 1: "b", 2: "a"})
+    [[0, 2]]
+    """
+    members = defaultdict(list)
+    for number, key in keys.items():
+        members[key].append(number)
+    return [group for group in members.values() if len(group) > 1]
+
+
+def _in_threads(
+    work: Callable[[str], object],
+    paths: Sequence[str],
+    description: str,
+    num_threads: int,
+) -> list:
+    """Returns `work` of every path, in order, with a progress bar."""
+    if not paths:
+        return []
+    starts = range(0, len(paths), _FILES_PER_TASK)
+    tasks = [paths[first : first + _FILES_PER_TASK] for first in starts]
+    results: list = []
+    with (
+        ThreadPoolExecutor(num_threads) as pool,
+        progress_bar(len(paths), description, "file") as bar,
+    ):
+        try:
+            for done in pool.map(lambda task: [work(path) for path in task], tasks):
+                results += done
+                bar.update(len(done))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return results
