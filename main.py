@@ -93,7 +93,9 @@ def prepare(config: ConfigDict) -> dict[str, Path]:
         Recipe.from_config(config.clip, config.spectrogram, kind)
         for kind in dict.fromkeys(kinds)
     ]
-    corpus = load_corpus(config.corpus, data_dir, num_workers)
+    corpus = load_corpus(
+        config.corpus, data_dir, num_workers, clip_duration_s=config.clip.duration_s
+    )
     if MODE.value == "run":
         check_scorable(corpus)
     return write_shards(

@@ -14,7 +14,14 @@ from configs import default
 
 CHOICES = {
     "task": ("train",),
-    "corpus.name": ("synthetic", "folder", "magnatagatune"),
+    "corpus.name": ("synthetic", "folder", "magnatagatune", "mtg_jamendo"),
+    "corpus.subset": (
+        "autotagging_top50tags",
+        "autotagging",
+        "autotagging_genre",
+        "autotagging_instrument",
+        "autotagging_moodtheme",
+    ),
     "clip.offset": ("start", "centre"),
     "spectrogram.kind": ("mel", "stft"),
     "preprocessing.magnitude": ("db", "linear"),
@@ -39,6 +46,8 @@ RANGES = {
     "corpus.seed": (0, 2**31, True),
     "corpus.tagability_exponent": (0, 1, False),
     "corpus.num_tags": (1, 1000, True),
+    "corpus.fold": (0, 4, True),
+    "corpus.excerpts_per_track": (1, 1000, True),
     "clip.duration_s": (0, 3600, False),
     "spectrogram.sample_rate_hz": (1000, 192_000, True),
     "spectrogram.dft_size_samples": (16, 2**16, True),
@@ -69,6 +78,7 @@ RANGES = {
 PLACES = {
     "folder": ("audio_dir",),
     "magnatagatune": ("audio_dir", "label_dir"),
+    "mtg_jamendo": ("audio_dir", "label_dir"),
 }
 
 # Keys that change how a run is carried out, not its result.

@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     config.data_seed = 0  # Order of the training clips, the same for all seeds.
 
     config.corpus = ConfigDict()
-    config.corpus.name = "synthetic"  # "synthetic", "folder" or "magnatagatune".
+    config.corpus.name = "synthetic"  # Or "folder", "magnatagatune", "mtg_jamendo".
     config.corpus.audio_dir = ""  # Audio files; of a folder corpus, with tags.csv.
     config.corpus.label_dir = ""  # Label files of published corpora.
     config.corpus.num_clips = 900  # Synthetic: train, valid, test in ratio 6:1:2.
@@ -25,6 +25,11 @@ def get_config() -> ConfigDict:
     config.corpus.tagability_exponent = 0.5  # Synthetic: 1 is as sparse as Last.fm.
     config.corpus.num_tags = 50  # K: the most frequent tags of a published corpus.
     config.corpus.merge_synonyms = False  # MagnaTagATune: before tags are counted.
+    # MTG-Jamendo, in place of num_tags: "autotagging_top50tags", "autotagging" (all
+    # tags), "autotagging_genre", "autotagging_instrument", "autotagging_moodtheme".
+    config.corpus.subset = "autotagging_top50tags"
+    config.corpus.fold = 0  # MTG-Jamendo: 0 to 4, one of its five splits.
+    config.corpus.excerpts_per_track = 1  # MTG-Jamendo: 1 is the centre.
 
     config.clip = ConfigDict()
     config.clip.duration_s = 29.0  # Shorter audio is padded with zeros.

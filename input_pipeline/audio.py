@@ -27,8 +27,10 @@ REASONS = {
     "damaged": "the decoder gives up in the middle",
     "truncated": "the audio ends before its header says so",
     "past the end": "start_s lies behind the last sample",
-    "not finite": "NaN or infinite samples",
+    "not finite": "NaN or infinite values",
     "silent": "no sample of the clip reaches -80 dB of full scale",
+    "not a spectrogram": "no array of numbers in NumPy's format, or a cut one",
+    "wrong spectrogram": "its shape or values are not those of the recipe",
 }
 SILENCE_PEAK = 1e-4  # -80 dB of full scale
 POWER_FLOOR = 1e-10  # -100 dB, librosa's `amin` for powers
@@ -228,7 +230,7 @@ def _decode(
     Returns:
         float32 [samples, channels], their rate in Hz, and the seconds before the clip.
     """
-    with _open(path) as handle, _sound_file(path, handle) as file:
+    with open_file(path) as handle, _sound_file(path, handle) as file:
         rate_hz = file.samplerate
         start_s = _start_s(path, file, recipe, start_s)
         lead_s = min(start_s, _MARGIN_S)
@@ -245,8 +247,12 @@ def _decode(
     return samples, rate_hz, lead_s
 
 
-def _open(path: os.PathLike | str) -> io.FileIO:
-    """Opens a regular, non-empty file: libsndfile calls all else "unknown error"."""
+def open_file(path: os.PathLike | str) -> io.FileIO:
+    """Opens a regular, non-empty file: libsndfile calls all else "unknown error".
+
+    Raises:
+        AudioError: "missing", "unreadable" or "empty".
+    """
     try:
         handle = io.FileIO(path, opener=_open_without_waiting)
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from input_pipeline import catalogue, shards
+from input_pipeline import catalogue, published, shards
 from input_pipeline.corpora import SPLITS, Clip, Corpus
 from input_pipeline.processes import available_cores, one_thread_each, progress_bar
 from input_pipeline.recipe import Recipe
@@ -56,11 +56,13 @@ def prepare(
         Directory of every recipe's kind, to be given to `batches.open_shards`.
 
     Raises:
-        ValueError: the recipes do not go together; too many bad files; a split without
-            clips; a target that cannot be written.
+        ValueError: the recipes do not go together, or do not fit published
+            spectrograms; too many bad files; a split without clips; a target that
+            cannot be written.
         KeyboardInterrupt: finished shards stay, and what to do is printed.
     """
     _check_recipes(recipes)
+    published.check_recipes((clip.path for clip in corpus.clips), recipes)
     directories = shard_directories(corpus, recipes, data_dir)
     if not all(map(catalogue.is_complete, directories.values())):
         with _clear_errors(data_dir):

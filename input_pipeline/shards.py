@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from input_pipeline import audio, processes, records
+from input_pipeline import audio, processes, published, records
 from input_pipeline.recipe import Recipe
 
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
@@ -32,7 +32,7 @@ class ClipRow(NamedTuple):
 
     Attributes:
         track_id: unique name.
-        path: the audio file.
+        path: the audio file, or a published spectrogram.
         relative_path: the same, from the directory of the corpus, for the ledger.
         start_s: where the clip starts, or None.
         labels: the bytes of tags and, where known, true_tags.
@@ -142,15 +142,19 @@ class _Writer:
         self.offsets: list[int] = []
         self.size_bytes = 0
 
-    def append(self, clip: ClipRow, power: np.ndarray) -> None:
+    def append_power(self, clip: ClipRow, power: np.ndarray) -> None:
         """Adds one record. power: float32 [bins, frames]."""
         bands = audio.to_bands(power, self.target.filters)
-        if bands.shape != self.recipe.shape:
-            raise ValueError(f"made {bands.shape}, declared {self.recipe.shape}")
+        self.append(clip, audio.to_stored_db(bands))
+
+    def append(self, clip: ClipRow, spectrogram: np.ndarray) -> None:
+        """Adds one record. spectrogram: float16 [M, F], in dB."""
+        if spectrogram.shape != self.recipe.shape:
+            raise ValueError(f"made {spectrogram.shape}, declared {self.recipe.shape}")
         example = records.encode_example(
             {
                 "track_id": clip.track_id.encode(),
-                "spectrogram": audio.to_stored_db(bands).data.cast("B"),
+                "spectrogram": spectrogram.data.cast("B"),
                 **clip.labels,
             }
         )
@@ -218,18 +222,30 @@ def _write_clip(
     clip: ClipRow, writers: list[_Writer], rejected: list[tuple[str, str, str, str]]
 ) -> bool:
     try:
-        samples = audio.read_clip(clip.path, writers[0].recipe, clip.start_s)
+        if published.is_spectrogram(clip.path):
+            _copy_published(clip, writers)
+        else:
+            _transform_audio(clip, writers)
     except audio.AudioError as error:
         row = (clip.track_id, clip.relative_path, error.reason, error.detail)
         rejected.append(row)
         return False
+    return True
+
+
+def _copy_published(clip: ClipRow, writers: list[_Writer]) -> None:
+    for writer in writers:
+        writer.append(clip, published.read_clip(clip.path, writer.recipe, clip.start_s))
+
+
+def _transform_audio(clip: ClipRow, writers: list[_Writer]) -> None:
+    samples = audio.read_clip(clip.path, writers[0].recipe, clip.start_s)
     powers: dict[tuple[int, int], np.ndarray] = {}
     for writer in writers:
         key = (writer.recipe.dft_size_samples, writer.recipe.hop_samples)
         if key not in powers:
             powers[key] = audio.power_stft(samples, writer.recipe)
-        writer.append(clip, powers[key])
-    return True
+        writer.append_power(clip, powers[key])
 
 
 def _write_part(task: ShardTask, writer: _Writer, rejected: list) -> None:

@@ -24,7 +24,7 @@ class Clip:
     Attributes:
         track_id: unique within the corpus.
         split: one of `SPLITS`.
-        path: the audio file.
+        path: the audio file, or a published mel spectrogram (`published.py`).
         tags: uint8 [K], 1 where listeners gave the tag (the weak labels).
         true_tags: uint8 [K], 1 where the tag holds, or None where nobody knows.
         start_s: where the clip starts in its file; None leaves it to `clip.offset`.
@@ -69,7 +69,10 @@ class Corpus:
 
 
 def load_corpus(
-    config: Mapping[str, Any], data_dir: Path | str, num_workers: int = 0
+    config: Mapping[str, Any],
+    data_dir: Path | str,
+    num_workers: int = 0,
+    clip_duration_s: float = 29.0,
 ) -> Corpus:
     """Loads the corpus that `config.corpus` names; makes it first where it can.
 
@@ -77,6 +80,7 @@ def load_corpus(
         config: the keys of `config.corpus`.
         data_dir: where corpora that are made here are kept.
         num_workers: processes for making one; 0 for one per core.
+        clip_duration_s: `config.clip.duration_s`, for corpora that place excerpts.
 
     Raises:
         ValueError: no such corpus, or its files are not what they should be.
@@ -84,6 +88,7 @@ def load_corpus(
     name = config["name"]
     if name not in _LOADERS:
         raise ValueError(f"corpus.name is {name!r}; allowed are {', '.join(_LOADERS)}")
+    config = {**config, "clip_duration_s": clip_duration_s}
     return _LOADERS[name](config, Path(data_dir), num_workers)
 
 
@@ -149,8 +154,24 @@ def _load_magnatagatune(
     )
 
 
+def _load_mtg_jamendo(
+    config: Mapping[str, Any], data_dir: Path, num_workers: int
+) -> Corpus:
+    from input_pipeline.corpora import mtg_jamendo
+
+    return mtg_jamendo.load(
+        config["audio_dir"],
+        config["label_dir"],
+        subset=config["subset"],
+        fold=config["fold"],
+        excerpts_per_track=config["excerpts_per_track"],
+        clip_duration_s=config["clip_duration_s"],
+    )
+
+
 _LOADERS: dict[str, Callable[[Mapping[str, Any], Path, int], Corpus]] = {
     "synthetic": _load_synthetic,
     "folder": _load_folder,
     "magnatagatune": _load_magnatagatune,
+    "mtg_jamendo": _load_mtg_jamendo,
 }

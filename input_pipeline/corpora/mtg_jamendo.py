@@ -1,0 +1,266 @@
+"""MTG-Jamendo: its published splits, with its audio or its mel spectrograms.
+
+`label_dir` is the folder `data/splits` of the data set's repository. It holds
+`split-0` to `split-4`, and each of those three tables per subset, such as
+`autotagging_top50tags-train.tsv`, tab-separated with the columns `HEADER`; the tags of
+a track are all columns from the sixth on.
+
+`audio_dir` holds the tracks in the folders that the archives make, in one of the three
+`FORMS`; which one is found out by looking.
+
+Bogdanov, Won, Tovstogan, Porter and Serra: The MTG-Jamendo Dataset for Automatic Music
+Tagging, Machine Learning for Music Discovery Workshop, ICML 2019.
+"""
+
+import hashlib
+import logging
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.labels import read_vocabulary
+from input_pipeline.corpora.places import path_inside
+
+HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
+CATEGORIES = ("genre", "instrument", "mood/theme")
+SPLIT_FILES = {"train": "train", "valid": "validation", "test": "test"}
+# What follows the path of a track instead of ".mp3" -> what that is.
+FORMS = {
+    ".mp3": "audio",
+    ".low.mp3": "low-quality audio",
+    ".npy": "mel spectrograms",
+}
+# (subset, fold) -> tracks per split, where they were published.
+PUBLISHED: dict[tuple[str, int], dict[str, int]] = {
+    ("autotagging_top50tags", 0): {"train": 32_136, "valid": 10_888, "test": 11_356},
+}
+
+_IDS = re.compile(r"track_[0-9]+\tartist_[0-9]+\talbum_[0-9]+")
+_SAMPLE_SIZE = 500  # Tracks looked for on disk; they are from all 100 folders.
+
+logger = logging.getLogger(__name__)
+
+
+class _Track(NamedTuple):
+    """One row of a table. `stem` is its path without the extension."""
+
+    track_id: str
+    split: str
+    artist: str
+    stem: str
+    duration_s: float
+    tags: list[str]
+    where: str
+
+    def file(self, audio_dir: Path, form: str) -> Path:
+        """The file of the track in one of the `FORMS`."""
+        return path_inside(audio_dir, self.stem + form, self.where)
+
+
+def load(
+    audio_dir: Path | str,
+    label_dir: Path | str,
+    subset: str = "autotagging_top50tags",
+    fold: int = 0,
+    excerpts_per_track: int = 1,
+    clip_duration_s: float = 29.0,
+) -> Corpus:
+    """Reads the three tables of a subset; of the tracks only some are looked for.
+
+    Args:
+        audio_dir: holds `00/7400.mp3`, `00/7400.low.mp3` or `00/7400.npy`, and so on.
+        label_dir: holds `split-0` to `split-4`, or is one of them. A `tags.txt` in it,
+            one tag a line, fixes the vocabulary and its order; without it all tags of
+            the three tables are taken, in alphabetical order, as the published lists
+            have them.
+        subset: the part of the tables' names before the split.
+        fold: the number of the split's folder.
+        excerpts_per_track: n clips, evenly spread: clip k of n starts at the share
+            (k + 1/2) / n of what the track is longer than a clip. One is its centre.
+        clip_duration_s: length of a clip.
+
+    Raises:
+        ValueError: names the file, the line, what was found and what is expected.
+    """
+    audio_dir, label_dir = Path(audio_dir).absolute(), Path(label_dir).absolute()
+    tables = _tables(label_dir, subset, fold)
+    tracks = [
+        track for split, table in tables.items() for track in _read_tracks(table, split)
+    ]
+    _check_ids(tracks)
+    tags = _vocabulary(label_dir, tracks)
+    form = _find_form(audio_dir, tracks)
+    columns = {tag: column for column, tag in enumerate(tags)}
+    clips = [
+        clip
+        for track in tracks
+        for clip in _excerpts(
+            track,
+            track.file(audio_dir, form),
+            _labels(track, columns),
+            excerpts_per_track,
+            clip_duration_s,
+        )
+    ]
+    digest = hashlib.sha256(b"".join(t.read_bytes() for t in tables.values()))
+    return Corpus(
+        name="mtg_jamendo",
+        version=f"{subset} split-{fold} ({digest.hexdigest()[:8]}), {FORMS[form]}",
+        audio_dir=audio_dir,
+        tags=tags,
+        clips=clips,
+        published=_published(subset, fold, excerpts_per_track),
+    )
+
+
+def _tables(label_dir: Path, subset: str, fold: int) -> dict[str, Path]:
+    """Finds the three tables, in the fold's folder or in `label_dir` itself."""
+    folder = label_dir / f"split-{fold}"
+    if not folder.is_dir() and re.fullmatch(r"split-[0-9]+", label_dir.name):
+        if label_dir.name != folder.name:
+            raise ValueError(
+                f"label_dir is {label_dir}, but corpus.fold is {fold}; give the folder "
+                "that holds all of split-0 to split-4, or the fold that this one is"
+            )
+        folder = label_dir
+    tables = {s: folder / f"{subset}-{name}.tsv" for s, name in SPLIT_FILES.items()}
+    missing = [str(table) for table in tables.values() if not table.is_file()]
+    if missing:
+        raise ValueError(
+            f"no file {', '.join(missing)}; corpus.label_dir must be data/splits of "
+            "the repository MTG/mtg-jamendo-dataset, which holds split-0 to split-4"
+        )
+    return tables
+
+
+def _read_tracks(table: Path, split: str) -> Iterator[_Track]:
+    try:
+        # Not splitlines: it would break lines at characters that no editor counts.
+        lines = table.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{table} cannot be read as UTF-8 text: {error}") from error
+    if tuple(lines[0].split("\t")) != HEADER:
+        raise ValueError(
+            f"{table}, line 1: {lines[0][:200]!r} is not the header; expected are the "
+            f"tab-separated columns {' '.join(HEADER)}"
+        )
+    if len(lines) == 1:
+        raise ValueError(f"{table} has a header but no tracks; fetch it again")
+    for number, line in enumerate(lines[1:], start=2):
+        yield _track(line, split, f"{table}, line {number}")
+
+
+def _track(line: str, split: str, where: str) -> _Track:
+    values = line.split("\t")
+    if len(values) < len(HEADER):
+        raise ValueError(
+            f"{where}: {len(values)} columns; expected are {len(HEADER) - 1} and at "
+            "least one tag, separated by tabs"
+        )
+    track_id, artist, album, path, duration, *tags = values
+    if not _IDS.fullmatch(f"{track_id}\t{artist}\t{album}"):
+        raise ValueError(
+            f"{where}: the ids are {track_id!r}, {artist!r}, {album!r}; expected are "
+            "track_, artist_ and album_, each followed by digits"
+        )
+    for tag in tags:
+        category, dashes, name = tag.partition("---")
+        if category not in CATEGORIES or not dashes or not name.strip():
+            raise ValueError(
+                f"{where}: the tag {tag!r} must be one of the categories "
+                f"{', '.join(CATEGORIES)}, then ---, then its name"
+            )
+    if not path.endswith(".mp3"):
+        raise ValueError(f"{where}: the path {path!r} must end in .mp3")
+    stem, duration_s = path.removesuffix(".mp3"), _duration_s(duration, where)
+    return _Track(track_id, split, artist, stem, duration_s, tags, where)
+
+
+def _duration_s(text: str, where: str) -> float:
+    try:
+        duration_s = float(text)
+    except ValueError:
+        duration_s = math.nan
+    if not (math.isfinite(duration_s) and duration_s > 0):
+        raise ValueError(f"{where}: DURATION is {text!r}; it must be seconds above 0")
+    return duration_s
+
+
+def _check_ids(tracks: list[_Track]) -> None:
+    first: dict[str, _Track] = {}
+    for track in tracks:
+        earlier = first.setdefault(track.track_id, track)
+        if earlier is not track:
+            twice = "in two splits" if earlier.split != track.split else "listed twice"
+            raise ValueError(
+                f"{track.where}: {track.track_id} is {twice}, it was already in "
+                f"{earlier.where}; every track must be in one row of one split"
+            )
+
+
+def _vocabulary(label_dir: Path, tracks: list[_Track]) -> tuple[str, ...]:
+    listed = label_dir / "tags.txt"
+    if not listed.exists():
+        return tuple(sorted({tag for track in tracks for tag in track.tags}))
+    tags = read_vocabulary(listed)
+    known = frozenset(tags)
+    for track in tracks:
+        if not known.issuperset(track.tags):
+            unknown = ", ".join(sorted(set(track.tags) - known))
+            raise ValueError(
+                f"{track.where}: {unknown} not among the {len(tags)} tags of {listed}; "
+                "add it there, or remove that file to take all tags of the tables"
+            )
+    return tags
+
+
+def _find_form(audio_dir: Path, tracks: list[_Track]) -> str:
+    """Returns the extension of `FORMS` that most of the first tracks have."""
+    sample = tracks[:_SAMPLE_SIZE]
+    found = {
+        form: sum(track.file(audio_dir, form).exists() for track in sample)
+        for form in FORMS
+    }
+    form = max(found, key=found.__getitem__)  # The first of equals: audio.
+    if not found[form]:
+        examples = ", ".join(str(sample[0].file(audio_dir, form)) for form in FORMS)
+        raise ValueError(
+            f"none of the first {len(sample)} tracks is below {audio_dir}, neither as "
+            f"audio nor as spectrogram; looked for {examples}, and so on. Set "
+            "corpus.audio_dir to the folder that holds the folders 00 to 99"
+        )
+    logger.info("%s: %s (*%s)", audio_dir, FORMS[form], form)
+    return form
+
+
+def _labels(track: _Track, columns: Mapping[str, int]) -> np.ndarray:
+    labels = np.zeros(len(columns), np.uint8)
+    labels[[columns[tag] for tag in track.tags]] = 1
+    return labels
+
+
+def _excerpts(
+    track: _Track, path: Path, labels: np.ndarray, count: int, duration_s: float
+) -> Iterator[Clip]:
+    spare_s = max(0.0, track.duration_s - duration_s)
+    for k in range(count):
+        track_id = f"{track.track_id}-{k}" if count > 1 else track.track_id
+        start_s = spare_s * (k + 0.5) / count
+        yield Clip(track_id, track.split, path, labels, None, start_s, track.artist)
+
+
+def _published(
+    subset: str, fold: int, excerpts_per_track: int
+) -> Mapping[str, Mapping[str, int]]:
+    counts = PUBLISHED.get((subset, fold))
+    if counts is None:
+        return {}
+    source = f"MTG-Jamendo, {subset} split-{fold}"
+    if excerpts_per_track > 1:
+        source += f", {excerpts_per_track} excerpts per track"
+    return {source: {s: n * excerpts_per_track for s, n in counts.items()}}

@@ -1,0 +1,140 @@
+"""The mel spectrograms that MTG-Jamendo publishes, as an input instead of audio.
+
+Each is one `.npy` file of a whole track: float32 [96, frames], made by Essentia as the
+script `melspectrograms.py` of that data set has it. The script takes `lin2db` (10
+log10, at least -100) of mel-band *powers* and doubles it, as if they were amplitudes,
+so a stored value of ours is half a published one. docs/mtg_jamendo_corpus.md compares
+the two recipes.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from input_pipeline import audio
+from input_pipeline.recipe import Recipe
+
+SUFFIX = ".npy"
+# What a recipe must be to be served; `duration_s` and `offset` are free.
+FIELDS = {
+    "kind": "mel",
+    "sample_rate_hz": 12_000,
+    "dft_size_samples": 512,
+    "hop_samples": 256,
+    "num_mel_bands": 96,
+}
+
+_SCALE = 2.0  # Published values are 20 log10 of a power.
+_FLOOR_DB = 10 * np.log10(audio.POWER_FLOOR)
+# All that samples of at most 5 (14 dB above full scale) can give, with rounding: what
+# lies outside is no decibel, or is in other units.
+_LOWEST, _HIGHEST = _SCALE * _FLOOR_DB - 0.01, 100.0
+
+
+def is_spectrogram(path: os.PathLike | str) -> bool:
+    """Whether a clip's file is a published spectrogram rather than audio.
+
+    >>> is_spectrogram("00/7400.npy"), is_spectrogram("00/7400.low.mp3")
+    (True, False)
+    """
+    return os.fspath(path).endswith(SUFFIX)
+
+
+def check_recipes(
+    paths: Iterable[os.PathLike | str], recipes: Sequence[Recipe]
+) -> None:
+    """Refuses recipes that published spectrograms cannot serve.
+
+    Args:
+        paths: files of all clips.
+        recipes: of the shards that are asked for.
+
+    Raises:
+        ValueError: there is a spectrogram among the paths, and a recipe with another
+            value than `FIELDS` has.
+    """
+    wrong = {
+        name: getattr(recipe, name)
+        for recipe in recipes
+        for name, value in FIELDS.items()
+        if getattr(recipe, name) != value
+    }
+    first = next(filter(is_spectrogram, paths), None) if wrong else None
+    if first is not None:
+        found = ", ".join(f"{name} {value!r}" for name, value in wrong.items())
+        needed = ", ".join(f"{name} {FIELDS[name]!r}" for name in wrong)
+        raise ValueError(
+            f"{first} is a published mel spectrogram: it has {needed}, and {found} is "
+            "asked for. Set spectrogram.* so (and leave other kinds out of "
+            "prepare.kinds), or use the audio files"
+        )
+
+
+def read_clip(
+    path: os.PathLike | str, recipe: Recipe, start_s: float | None = None
+) -> np.ndarray:
+    """Reads one clip of a published spectrogram as shards hold it.
+
+    Only the frames that the clip needs are read. A clip that ends after the track is
+    padded with the floor of -100 dB. Unlike a clip cut out of audio its first and last
+    frame see what lies outside of it.
+
+    Args:
+        path: a `.npy` file, floating point [M, any number of frames].
+        recipe: number of bands and frames, and the offset.
+        start_s: where the clip starts, rounded to a frame; overrides `recipe.offset`.
+
+    Returns:
+        float16 [M, F], decibels of power.
+
+    Raises:
+        AudioError: with one of `audio.REASONS`.
+    """
+    published = _open(path, recipe)
+    num_bands, num_frames = recipe.shape
+    first = _first_frame(path, recipe, published.shape[1], start_s)
+    frames = np.asarray(published[:, first : first + num_frames], np.float32)
+    lowest, highest = float(frames.min()), float(frames.max())
+    if not np.isfinite([lowest, highest]).all():
+        raise audio.AudioError(path, "not finite")
+    if lowest < _LOWEST or highest > _HIGHEST:
+        detail = f"values from {lowest:.4g} to {highest:.4g}, not -200 to 100"
+        raise audio.AudioError(path, "wrong spectrogram", detail)
+    if highest <= _SCALE * _FLOOR_DB:
+        raise audio.AudioError(path, "silent", "every band is at the floor")
+    clip = np.full((num_bands, num_frames), _FLOOR_DB, np.float16)
+    clip[:, : frames.shape[1]] = np.maximum(frames / _SCALE, _FLOOR_DB)
+    return clip
+
+
+def _open(path: os.PathLike | str, recipe: Recipe) -> np.ndarray:
+    """Maps the file into memory; what it claims to be is checked before it is read."""
+    audio.open_file(path).close()
+    try:
+        # Never executes anything: arrays of objects, which are pickles, are refused.
+        published = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # A damaged header raises whatever its parser does.
+        raise audio.AudioError(path, "not a spectrogram", str(error)) from error
+    if not isinstance(published, np.ndarray):
+        published.close()
+        raise audio.AudioError(path, "not a spectrogram", "an archive of arrays")
+    num_bands, shape = recipe.shape[0], published.shape
+    fits = published.ndim == 2 and shape[0] == num_bands and shape[1] > 0
+    if not fits or published.dtype.kind != "f":
+        detail = f"{published.dtype} {list(shape)}, not float [{num_bands}, frames]"
+        raise audio.AudioError(path, "wrong spectrogram", detail)
+    return published
+
+
+def _first_frame(
+    path: os.PathLike | str, recipe: Recipe, length: int, start_s: float | None
+) -> int:
+    if start_s is None:
+        spare = max(0, length - recipe.shape[1])
+        return 0 if recipe.offset == "start" else spare // 2
+    first = round(start_s * recipe.sample_rate_hz / recipe.hop_samples)
+    if first >= length:
+        detail = f"start_s {start_s} is frame {first} of {length}"
+        raise audio.AudioError(path, "past the end", detail)
+    return first
