@@ -173,7 +173,7 @@ def test_damage_anywhere_is_an_audio_error(tmp_path, path):
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (Recipe("stft"), "has kind 'mel', .*and kind 'stft', num_mel_bands 0 is asked"),
+        (Recipe("stft"), "it has kind 'mel', and kind 'stft' is asked for"),
         (Recipe("mel", sample_rate_hz=16_000), "sample_rate_hz 16000"),
         (Recipe("mel", hop_samples=128), "hop_samples 128"),
         (Recipe("mel", dft_size_samples=1024), "dft_size_samples 1024"),
