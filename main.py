@@ -124,7 +124,10 @@ def audit(config: ConfigDict) -> None:
     workdir = Path(WORKDIR.value or name)
     audit_report.claim(workdir, subject)
     corpus = load_corpus(
-        config.corpus, Path(DATA_DIR.value), config.prepare.num_workers
+        config.corpus,
+        Path(DATA_DIR.value),
+        config.prepare.num_workers,
+        clip_duration_s=config.clip.duration_s,
     )
     found = examine(corpus)
     found = {"findings": findings(found), "subject": subject, **found}
