@@ -12,8 +12,20 @@ from ml_collections import ConfigDict
 
 from configs import default
 
+# What --mode=run does beside training: the studies of the paper.
+STUDIES = (
+    "network",
+    "tags",
+    "groundtruth",
+    "variance",
+    "data_size",
+    "preprocessing",
+    "reliability",
+    "label_vectors",
+    "paper",
+)
 CHOICES = {
-    "task": ("train",),
+    "task": ("train", *STUDIES),
     "corpus.name": ("synthetic", "folder", "magnatagatune", "mtg_jamendo"),
     "corpus.subset": (
         "autotagging_top50tags",
@@ -34,6 +46,7 @@ CHOICES = {
     "model.dtype": ("float32", "bfloat16"),
     "train.optimiser": ("adam", "sgd"),
     "train.parallel": ("data", "seeds"),
+    "analysis.similarity": ("cosine", "dot"),
     "input.reader": ("tf.data", "plain"),
 }
 
@@ -70,6 +83,7 @@ RANGES = {
     "train.num_devices": (0, 4096, True),
     "train.seeds_per_chunk": (0, 10_000, True),
     "prepare.num_workers": (0, 4096, True),
+    "analysis.label_only_clips": (0, 10**7, True),
     "prepare.clips_per_shard": (1, 10**6, True),
     "prepare.max_bad_share": (0, 1, True),
 }

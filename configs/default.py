@@ -11,7 +11,8 @@ def get_config() -> ConfigDict:
     """The default configuration: decibel mel spectrograms, one seed."""
     config = ConfigDict()
     config.name = "default"  # Names the run's folder.
-    config.task = "train"  # What --mode=run does.
+    config.task = "train"  # What --mode=run does: "train", or a study of the paper.
+    config.sweep = ()  # A study's runs: (name, ((key, value), …)), … (sweeps.py).
     config.seed = 0  # First initialisation; S seeds are seed, seed + 1, …
     config.num_seeds = 1  # S. Time and memory grow with it, input does not.
     config.data_seed = 0  # Order of the training clips, the same for all seeds.
@@ -87,6 +88,10 @@ def get_config() -> ConfigDict:
     config.input.reader = "tf.data"
 
     config.analysis = ConfigDict()
+    config.analysis.similarity = "cosine"  # Of label vectors: "cosine" or "dot".
+    # Synthetic corpus: label statistics are of so many clips that are drawn and not
+    # played, at the sparsity of Last.fm; 0 for the clips of the corpus.
+    config.analysis.label_only_clips = 200_000
     config.analysis.linear_baseline = True  # A few seconds; printed beside the network.
 
     # Keeps compiled programs in this folder, so that the next start need not compile

@@ -1,0 +1,17 @@
+"""Mel against STFT by the number of training clips (Fig. 5).
+
+    python main.py --config=configs/data_size.py
+
+Fourteen runs of two seeds, on 2 to 100 % of the training clips.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import sweeps
+
+
+def get_config() -> ConfigDict:
+    """Nested shares of the training clips."""
+    config = sweeps.base("data_size")
+    config.sweep = tuple(sweeps.sizes(config))
+    return config

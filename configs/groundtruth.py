@@ -1,0 +1,18 @@
+"""How reliable the labels are: error rates, Eq. 2, tagability (Table I).
+
+    python main.py --config=configs/groundtruth.py
+
+The synthetic corpus answers by its oracle, on 200,000 clips that are drawn and not
+played; other corpora need a re-annotation (`--mode=annotate` writes the page for it).
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config() -> ConfigDict:
+    """Subset100 and Subset400 against the truth."""
+    config = default.get_config()
+    config.name = config.task = "groundtruth"
+    return config

@@ -1,0 +1,17 @@
+"""Shapes, parameters and multiply-adds of each layer (Fig. 3, Table II).
+
+    python main.py --config=configs/network.py
+
+Builds the mel and the STFT network, trains nothing and needs no corpus: seconds.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+
+def get_config() -> ConfigDict:
+    """The default network, on mel bands and on STFT bins."""
+    config = default.get_config()
+    config.name = config.task = "network"
+    return config

@@ -1,0 +1,18 @@
+"""How far scores on noisy labels can be trusted (Fig. 2).
+
+    python main.py --config=configs/reliability.py
+
+The runs of `data_size.py` and `preprocessing.py`, scored on all tags and on the four
+instrumentation tags, by the corpus's labels and by the truth.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import sweeps
+
+
+def get_config() -> ConfigDict:
+    """Runs of many kinds and scores."""
+    config = sweeps.base("reliability")
+    config.sweep = (*sweeps.sizes(config), *sweeps.preprocessing())
+    return config

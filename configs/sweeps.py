@@ -1,0 +1,116 @@
+"""The points of the paper's studies: names, and the keys that each changes.
+
+A study of several runs lists them in `config.sweep`; each becomes a run of its own in
+`points/<name>` of the study's folder.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import default
+
+Point = tuple[str, tuple[tuple[str, object], ...]]
+
+SIZES_PERCENT = (2, 4, 8, 16, 32, 64, 100)  # Fig. 5.
+INITIALISATIONS = 15  # Fig. 4.
+MAGNITUDES = ("db", "linear")
+WEIGHTINGS = ("per_frequency", "a_weighting", "bypass")
+SCALES = (1, 10)
+
+
+def base(task: str) -> ConfigDict:
+    """What the studies of several runs share: size, seeds, stopping.
+
+    Args:
+        task: The study.
+    """
+    config = default.get_config()
+    config.name = config.task = task
+    config.num_seeds = 2
+    config.corpus.num_clips = 1350
+    config.train.max_epochs = 12.0
+    config.train.patience_epochs = 4.0
+    return config
+
+
+def variance() -> list[Point]:
+    """Fig. 4: one run of 15 initialisations."""
+    return [_point("variance", num_seeds=INITIALISATIONS)]
+
+
+def sizes(config: ConfigDict, percents: tuple[int, ...] = SIZES_PERCENT) -> list[Point]:
+    """Fig. 5: mel and STFT on nested shares of the training clips.
+
+    The rule for stopping is the same at every size, counted in steps: a small share
+    takes as many steps as all clips would, unless validation stops improving.
+
+    Args:
+        config: Of the study; its epochs are those of the whole training set.
+        percents: Shares of the training clips.
+    """
+    train = config.train
+    return [
+        _point(
+            f"size-{kind}-{percent:03d}",
+            spectrogram__kind=kind,
+            train__fraction=percent / 100,
+            train__max_epochs=train.max_epochs * 100 / percent,
+            train__patience_epochs=train.patience_epochs * 100 / percent,
+            train__evaluate_every_epochs=train.evaluate_every_epochs * 100 / percent,
+        )
+        for kind in ("mel", "stft")
+        for percent in percents
+    ]
+
+
+def preprocessing() -> list[Point]:
+    """Fig. 7: two magnitudes, three weightings, two scales; and STFT (footnote 5)."""
+    grid = [
+        _point(
+            f"pre-{magnitude}-{weighting}-x{scale}",
+            preprocessing__magnitude=magnitude,
+            preprocessing__frequency_weighting=weighting,
+            preprocessing__scale=float(scale),
+        )
+        for magnitude in MAGNITUDES
+        for scale in SCALES
+        for weighting in WEIGHTINGS
+    ]
+    stft = [
+        _point(
+            f"pre-stft-{magnitude}",
+            preprocessing__magnitude=magnitude,
+            spectrogram__kind="stft",
+        )
+        for magnitude in MAGNITUDES
+    ]
+    return grid + stft
+
+
+def at(config: ConfigDict, point: Point) -> ConfigDict:
+    """The configuration of one point: an ordinary run."""
+    changed = config.copy_and_resolve_references()
+    changed.unlock()
+    changed.task, changed.sweep = "train", ()
+    for key, value in point[1]:
+        changed.update_from_flattened_dict({key: value})
+    return changed.lock()
+
+
+def find(sweep: tuple[Point, ...], name: str) -> Point:
+    """The point of a name, or of a number from 0.
+
+    Raises:
+        ValueError: There is none; the message lists the names.
+    """
+    names = [point[0] for point in sweep]
+    if name in names:
+        return sweep[names.index(name)]
+    if name.isdecimal() and int(name) < len(sweep):
+        return sweep[int(name)]
+    listed = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+    raise ValueError(f"--point={name}: there is no such point; choose of {listed}")
+
+
+def _point(name: str, **changes: object) -> Point:
+    """A point; keys are given as `train__fraction`."""
+    return name, tuple((key.replace("__", "."), v) for key, v in changes.items())
