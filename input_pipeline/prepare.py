@@ -21,6 +21,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from tqdm import tqdm
@@ -227,7 +228,7 @@ def _relative(path: Path, audio_dir: Path) -> str:
 def _clear_errors(data_dir: Path | str) -> Iterator[None]:
     try:
         yield
-    except futures.process.BrokenProcessPool as error:
+    except BrokenProcessPool as error:
         raise ValueError(
             "a worker process died, for lack of memory or because a file crashed its "
             "decoder; finished shards stay. Run the same command again, with a smaller "
