@@ -138,7 +138,7 @@ def audit(config: ConfigDict) -> None:
     corpus = load_corpus(
         config.corpus,
         Path(DATA_DIR.value),
-        config.prepare.num_workers,
+        config.prepare.num_processes,
         clip_duration_s=config.clip.duration_s,
     )
     found = examine(corpus)
