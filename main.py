@@ -58,6 +58,13 @@ def main(argv: list[str]) -> None:
     checks.check(config)
     if MODE.value == "audit":
         return audit(config)
+    if config.prepare.num_workers > 1 and MODE.value != "prepare":
+        raise ValueError(
+            f"--mode={MODE.value} with --config.prepare.num_workers="
+            f"{config.prepare.num_workers}: jobs of an array prepare and do nothing "
+            "else; use --mode=prepare, then run without prepare.worker and "
+            "prepare.num_workers"
+        )
     kind = config.spectrogram.kind
     recipe = Recipe.from_config(config.clip, config.spectrogram, kind)
     check_pools(recipe.shape, choose_pools(config.model.pools, kind))
@@ -82,19 +89,22 @@ def find_devices(config: ConfigDict) -> list[str]:
 
 def prepare(config: ConfigDict) -> dict[str, Path]:
     """Writes the shards that are missing; a folder per kind of spectrogram."""
+    from input_pipeline.beam import parse_options
     from input_pipeline.corpora import check_scorable, load_corpus
+    from input_pipeline.jobs import Slice
     from input_pipeline.prepare import prepare as write_shards
     from input_pipeline.recipe import Recipe
 
     data_dir = Path(DATA_DIR.value)
-    num_workers = config.prepare.num_workers
+    num_processes = config.prepare.num_processes
+    beam_options = parse_options(config.prepare.beam)
     kinds = config.spectrogram.kind, *config.prepare.kinds
     recipes = [
         Recipe.from_config(config.clip, config.spectrogram, kind)
         for kind in dict.fromkeys(kinds)
     ]
     corpus = load_corpus(
-        config.corpus, data_dir, num_workers, clip_duration_s=config.clip.duration_s
+        config.corpus, data_dir, num_processes, clip_duration_s=config.clip.duration_s
     )
     if MODE.value == "run":
         check_scorable(corpus)
@@ -102,9 +112,11 @@ def prepare(config: ConfigDict) -> dict[str, Path]:
         corpus,
         recipes,
         data_dir,
-        num_workers=num_workers,
+        num_processes=num_processes,
         clips_per_shard=config.prepare.clips_per_shard,
         max_bad_share=config.prepare.max_bad_share,
+        own=Slice(config.prepare.worker, config.prepare.num_workers),
+        beam_options=beam_options,
     )
 
 
@@ -126,7 +138,7 @@ def audit(config: ConfigDict) -> None:
     corpus = load_corpus(
         config.corpus,
         Path(DATA_DIR.value),
-        config.prepare.num_workers,
+        config.prepare.num_processes,
         clip_duration_s=config.clip.duration_s,
     )
     found = examine(corpus)

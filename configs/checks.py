@@ -82,8 +82,10 @@ RANGES = {
     "train.log_every_steps": (1, 10**6, True),
     "train.num_devices": (0, 4096, True),
     "train.seeds_per_chunk": (0, 10_000, True),
-    "prepare.num_workers": (0, 4096, True),
     "analysis.label_only_clips": (0, 10**7, True),
+    "prepare.num_processes": (0, 4096, True),
+    "prepare.worker": (0, 10**5, True),
+    "prepare.num_workers": (1, 10**5, True),
     "prepare.clips_per_shard": (1, 10**6, True),
     "prepare.max_bad_share": (0, 1, True),
 }
@@ -184,6 +186,7 @@ def _check_combinations(config: ConfigDict) -> None:
             "spectrogram.dft_size_samples"
         )
     _check_places(corpus)
+    _check_jobs(config)
     for pool in config.model.pools:
         if not _is_pair(pool):
             raise ValueError(
@@ -209,6 +212,26 @@ def _check_places(corpus: ConfigDict) -> None:
             )
         if place and not Path(place).is_dir():
             raise ValueError(f"--config.corpus.{key}={place}: no such directory")
+
+
+def _check_jobs(config: ConfigDict) -> None:
+    worker, num_workers = config.prepare.worker, config.prepare.num_workers
+    if worker >= num_workers:
+        raise ValueError(
+            f"--config.prepare.worker={worker}: must be less than "
+            f"--config.prepare.num_workers={num_workers}, as workers count from 0"
+        )
+    if num_workers > 1 and config.prepare.beam:
+        raise ValueError(
+            f"--config.prepare.num_workers={num_workers} with --config.prepare.beam: "
+            "a Beam pipeline shares the work itself; give one of the two"
+        )
+    if num_workers > 1 and config.corpus.name == "synthetic":
+        raise ValueError(
+            f"--config.prepare.num_workers={num_workers} with the synthetic corpus, "
+            "which the first job that needs it makes alone; array jobs read one that "
+            "exists: --config.corpus.name=folder --config.corpus.audio_dir=DIR"
+        )
 
 
 def _is_pair(pool: object) -> bool:

@@ -77,7 +77,14 @@ def get_config() -> ConfigDict:
     config.train.seeds_per_chunk = 0  # Seeds at once. 0: 1 on CPU, else all.
 
     config.prepare = ConfigDict()
-    config.prepare.num_workers = 0  # 0: one per core.
+    config.prepare.num_processes = 0  # 0: one per core.
+    # Array jobs that share a file system: job `worker` of `num_workers`, from 0, writes
+    # its slice of the shards, with --mode=prepare (docs/preparation.md).
+    config.prepare.worker = 0
+    config.prepare.num_workers = 1
+    # Options of an Apache Beam pipeline that writes the shards, "--runner=…"; "" for
+    # processes of this machine.
+    config.prepare.beam = ""
     config.prepare.kinds = ()  # ("mel", "stft") makes both in one pass; () the run's.
     config.prepare.clips_per_shard = 64
     config.prepare.max_bad_share = 0.1  # More unreadable files than this is an error.

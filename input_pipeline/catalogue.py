@@ -8,7 +8,9 @@ import contextlib
 import csv
 import io
 import json
+import shutil
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,14 @@ from input_pipeline.corpora import SPLITS, Corpus
 from input_pipeline.recipe import Recipe
 
 COMPLETE = "corpus.json"  # Written last: its presence says that the set is whole.
+REGISTERED = "dataset_info.json"  # The last of TFDS's files.
 LEDGER = "ledger.csv"
 
 
 def is_complete(directory: Path) -> bool:
     """Whether a set is whole and, where TFDS is installed, registered with it."""
     has_tfds = find_spec("tensorflow_datasets") is not None
-    registered = (directory / "dataset_info.json").exists()
+    registered = (directory / REGISTERED).exists()
     return is_written(directory) and (registered or not has_tfds)
 
 
@@ -130,8 +133,9 @@ def _write_catalogue(
         if is_written(directory):  # Another job completed it, and tidied up.
             return read_counts(directory)
         raise ValueError(
-            f"shards have disappeared from {directory}; run the same command again, "
-            "and not at once with another prepare.clips_per_shard"
+            f"shards have disappeared from {directory}, or files that were left out "
+            "have changed meanwhile; run the same command again, without "
+            "prepare.worker and prepare.num_workers"
         )
     ledger = [(*row, "") for row in corpus.rejected]
     ledger += [tuple(row) for part in parts.values() for row in part["rejected"]]
@@ -212,7 +216,7 @@ def _index(corpus: Corpus, parts: dict) -> dict[str, np.ndarray]:
 
 
 def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
-    """Writes features.json and dataset_info.json.
+    """Writes features.json and dataset_info.json, each whole or not at all.
 
     TFDS's own builder writes a data set in one piece and cannot resume; this call
     declares files that are already there.
@@ -235,26 +239,42 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
     template = tfds.core.ShardedFileTemplate(
         data_dir=directory, dataset_name=records.DATASET, filetype_suffix="tfrecord"
     )
-    tfds.folder_dataset.write_metadata(
-        data_dir=directory,
-        features=features,
-        split_infos=[
-            tfds.core.SplitInfo(
-                name=split,
-                shard_lengths=lengths,
-                num_bytes=counts["size_bytes"][split],
-                filename_template=template.replace(split=split),
-            )
-            for split, lengths in counts["shard_lengths"].items()
-        ],
-        version=f"{recipe.version}.0.0",
-        description=f"{counts['name']} {counts['version']}, {recipe.to_json()}",
-        check_data=False,
-    )
+    with _folder_for(directory, ("features.json", REGISTERED)) as unfinished:
+        for split in SPLITS:  # It takes names and format of the splits from files.
+            (unfinished / records.shard_name(split, 0, 1)).touch()
+        tfds.folder_dataset.write_metadata(
+            data_dir=unfinished,
+            features=features,
+            split_infos=[
+                tfds.core.SplitInfo(
+                    name=split,
+                    shard_lengths=lengths,
+                    num_bytes=counts["size_bytes"][split],
+                    filename_template=template.replace(split=split),
+                )
+                for split, lengths in counts["shard_lengths"].items()
+            ],
+            version=f"{recipe.version}.0.0",
+            description=f"{counts['name']} {counts['version']}, {recipe.to_json()}",
+            check_data=False,
+        )
+
+
+@contextlib.contextmanager
+def _folder_for(directory: Path, names: Sequence[str]) -> Iterator[Path]:
+    """A folder to write into; the named files move, one by one, when all are there."""
+    unfinished = shards.temporary(directory / "unfinished")
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        for name in names:
+            (unfinished / name).replace(directory / name)
+    finally:
+        shutil.rmtree(unfinished)
 
 
 def _remove_strangers(directory: Path, tasks: list[shards.ShardTask]) -> None:
-    """Removes shards of another `clips_per_shard`: TFDS would trip over them."""
+    """Removes shards of a plan that was given up: TFDS would trip over them."""
     planned = {task.file_name for task in tasks}
     for path in directory.glob(f"{records.DATASET}-*.tfrecord-*"):
         if path.name not in planned:

@@ -12,6 +12,8 @@ import ctypes
 import dataclasses
 import json
 import os
+import secrets
+import shutil
 import socket
 import sys
 import time
@@ -173,26 +175,33 @@ def _writer(path: Path, target: Target) -> Iterator[_Writer]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file that appears under its name only when it is whole.
-
-    The temporary name has host and process in it, so that jobs on one file system do
-    not share one.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}@{socket.gethostname()}.tmp")
+    """Opens a file that appears under its name only when it is whole."""
+    unfinished = temporary(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with temporary.open("wb") as file:
+        with unfinished.open("wb") as file:
             yield file
-        temporary.replace(path)
+        unfinished.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
+
+
+def temporary(path: Path) -> Path:
+    """A name beside a path that no other process or thread on this file system uses.
+
+    Host and process say whose it is. They are not enough: two containers of one machine
+    may agree in both.
+    """
+    owner = f"{secrets.token_hex(4)}.{os.getpid()}@{socket.gethostname()}"
+    return path.with_name(f".{path.name}.{owner}.tmp")
 
 
 def remove_abandoned(directory: Path) -> None:
     """Removes temporary files of processes that were killed.
 
-    Those of another host are left for a day: whether it still runs is unknown.
+    Folders too. Those of another host are left for a day: whether it still runs is
+    unknown.
     """
     for path in directory.glob(".*@*.tmp"):
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -200,7 +209,7 @@ def remove_abandoned(directory: Path) -> None:
             is_ours = host == socket.gethostname()
             is_old = time.time() - path.stat().st_mtime > 24 * 3600
             if is_old or (is_ours and not _is_running(int(writer.split(".")[-1]))):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _is_running(process: int) -> bool:
@@ -278,8 +287,13 @@ def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
     return stamps
 
 
+def part_name(task: ShardTask) -> str:
+    """Name of the file, in the folder of parts, that says a shard is finished."""
+    return f"{task.file_name}.json"
+
+
 def _part_path(directory: Path, task: ShardTask) -> Path:
-    return directory / PARTS / f"{task.file_name}.json"
+    return directory / PARTS / part_name(task)
 
 
 class Progress(NamedTuple):

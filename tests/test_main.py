@@ -44,6 +44,19 @@ def call(*arguments):
         ((CONFIG, "--config.compilation_cache_dir=main.py"), "'main.py' cannot be a"),
         ((CONFIG, "--platform=tpu"), "no device for JAX_PLATFORMS='tpu'"),
         ((CONFIG, "-config.train.bach=3"), "there is no such key"),
+        (
+            (
+                CONFIG,
+                "--config.corpus.name=folder",
+                "--config.corpus.audio_dir=tests",
+                "--config.prepare.num_workers=3",
+            ),
+            "--mode=run with --config.prepare.num_workers=3: jobs of an array",
+        ),
+        (
+            (CONFIG, "--mode=prepare", "--config.prepare.beam=--flink_master=x"),
+            "--config.prepare.beam='--flink_master=x' ",
+        ),
         ((CONFIG, "song.mp3"), "arguments without a flag: song.mp3"),
         (("--mode=report", "--workdir=no/such/run"), "no/such/run: no summary.json"),
         (("--mode=report",), "--workdir is missing"),

@@ -18,7 +18,7 @@ import csv
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +48,11 @@ def load(
     """
     directory = Path(directory).absolute()
     table = directory / "tags.csv"
-    rows = list(_read_rows(table))
-    if not rows:
+    # Read twice: the rows of 240,000 clips at once would take 200 MB.
+    if next(_read_rows(table), None) is None:
         raise ValueError(f"{table} has a header but no rows; add one row per clip")
-    tags = _vocabulary(directory, rows)
-    clips, rejected = _clips(directory, rows, tags)
+    tags = _vocabulary(directory, _read_rows(table))
+    clips, rejected = _clips(directory, _read_rows(table), tags)
     digest = hashlib.sha256(table.read_bytes()).hexdigest()[:8]
     return Corpus(
         name=name or _short_name(directory.name),
@@ -124,13 +124,14 @@ def _row(where: str, header: list[str], values: list[str]) -> _Row:
     return row
 
 
-def _vocabulary(directory: Path, rows: list[_Row]) -> tuple[str, ...]:
+def _vocabulary(directory: Path, rows: Iterable[_Row]) -> tuple[str, ...]:
     listed = directory / "tags.txt"
     if listed.exists():
         return read_vocabulary(listed)
-    counts = Counter(tag for row in rows for tag in set(row.tags("tags")))
-    # A tag that only the truth has is learnt by nobody, but has its column.
+    counts: Counter[str] = Counter()
     for row in rows:
+        counts.update(set(row.tags("tags")))
+        # A tag that only the truth has is learnt by nobody, but has its column.
         counts.update(dict.fromkeys(row.tags("true_tags"), 0))
     if not counts:
         raise ValueError(
@@ -141,7 +142,7 @@ def _vocabulary(directory: Path, rows: list[_Row]) -> tuple[str, ...]:
 
 
 def _clips(
-    directory: Path, rows: list[_Row], tags: tuple[str, ...]
+    directory: Path, rows: Iterable[_Row], tags: tuple[str, ...]
 ) -> tuple[list[Clip], list[tuple[str, str, str]]]:
     clips: dict[str, Clip] = {}
     rejected = []

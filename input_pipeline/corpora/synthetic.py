@@ -229,7 +229,7 @@ def _write_audio(
                 raise ValueError(
                     "a worker process died while it wrote the synthetic corpus, "
                     "probably for lack of memory; finished clips stay. Run the same "
-                    "command again, with a smaller prepare.num_workers"
+                    "command again, with a smaller prepare.num_processes"
                 ) from error
 
 

@@ -35,6 +35,7 @@ def test_every_key_is_checked_or_free():
         "preprocessing.standardise_clip",
         "model.pools",
         "prepare.kinds",
+        "prepare.beam",
         "analysis.linear_baseline",
         "compilation_cache_dir",
         "resume",
@@ -67,6 +68,17 @@ def test_every_key_is_checked_or_free():
         ({"model__pools": ((2, 4), (3,))}, r"each entry must be two"),
         ({"model__pools": (2, 4)}, r"each entry must be two"),
         ({"train__max_epochs": float("nan")}, r"max_epochs=nan"),
+        ({"prepare__worker": -1}, r"prepare.worker=-1: must be at least 0"),
+        ({"prepare__num_workers": 0}, r"num_workers=0: must be at least 1"),
+        (
+            {"prepare__worker": 3, "prepare__num_workers": 3},
+            r"worker=3: must be less than --config.prepare.num_workers=3",
+        ),
+        ({"prepare__num_workers": 2}, r"num_workers=2 with the synthetic corpus"),
+        (
+            {"prepare__num_workers": 2, "prepare__beam": "--runner=FlinkRunner"},
+            r"num_workers=2 with --config.prepare.beam: .* one of the two",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(changes, message):
@@ -78,7 +90,8 @@ def test_only_keys_that_matter_name_a_run():
     base = checks.digest(checks.matter(config()))
     same = config(
         train__log_every_steps=7,
-        prepare__num_workers=3,
+        prepare__num_processes=3,
+        prepare__beam="--runner=FlinkRunner",
         input__reader="plain",
         compilation_cache_dir="cache",
         resume=False,

@@ -16,23 +16,12 @@ import pytest
 from input_pipeline import audio, catalogue, prepare, records, shards
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import folder
+from tests.preparing import files as _files
+from tests.preparing import prepare_folder as _prepare
+from tests.preparing import start as _start
 from tests.small_corpus import DAMAGED, RECIPE, STFT, write_folder, write_table
 
 ROOT = Path(__file__).parents[2]
-
-
-def _prepare(directory, data_dir, **options):
-    options = {"num_workers": 1, "clips_per_shard": 4} | options
-    corpus = folder.load(directory)
-    return prepare.prepare(corpus, [RECIPE], data_dir, **options)["mel"]
-
-
-def _files(directory):
-    return {
-        path.relative_to(directory).as_posix(): path.read_bytes()
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
 
 
 def _ledger(directory):
@@ -198,9 +187,9 @@ def test_a_complete_set_is_recognised(tmp_path, monkeypatch):
 
 def test_workers_and_moving_the_corpus_change_no_byte(tmp_path):
     directory = write_folder(tmp_path / "corpus", 12)
-    found = _prepare(directory, tmp_path / "a", num_workers=1)
+    found = _prepare(directory, tmp_path / "a", num_processes=1)
     moved = shutil.move(directory, tmp_path / "elsewhere" / "corpus")
-    again = _prepare(moved, tmp_path / "b", num_workers=3)
+    again = _prepare(moved, tmp_path / "b", num_processes=3)
     assert again.parts[-2:] == found.parts[-2:]
     assert _files(again) == _files(found)
 
@@ -218,15 +207,31 @@ def test_another_clip_list_or_recipe_is_another_folder(tmp_path):
     assert len({first[RECIPE], second[RECIPE], third[RECIPE]}) == 3
 
 
-def test_a_file_of_another_plan_is_replaced(tmp_path):
+def test_a_set_goes_on_with_the_plan_it_was_begun_with(tmp_path, capsys):
+    directory = write_folder(tmp_path / "corpus", 10)
+    expected = _files(_prepare(directory, tmp_path / "expected", clips_per_shard=2))
+    corpus = folder.load(directory)
+    where = prepare.shard_directories(corpus, [RECIPE], tmp_path)
+    assert prepare._begin(corpus, where, 2) == 2
+    # Three tasks of six clips of train in twos, as if stopped there.
+    tasks = [task for task in prepare.plan(corpus, 2) if task.split == "train"]
+    prepare._run(prepare._missing_shards(tasks, where), 1)
+    assert len(list(where[RECIPE].glob("*.tfrecord-*"))) == 3
+    assert _files(_prepare(directory, tmp_path, clips_per_shard=5)) == expected
+    assert "2 clips per shard, as this set was begun, not" in capsys.readouterr().out
+
+
+def test_files_of_a_plan_that_was_given_up_are_removed(tmp_path):
     directory = write_folder(tmp_path / "corpus", 10)
     expected = _files(_prepare(directory, tmp_path / "expected", clips_per_shard=5))
     corpus = folder.load(directory)
-    where = prepare.shard_directories(corpus, [RECIPE], tmp_path)[RECIPE]
-    # Three tasks of six clips of train in twos, as if stopped there.
-    tasks = [task for task in prepare.plan(corpus, 2) if task.split == "train"]
-    prepare._write_missing_shards(tasks, {RECIPE: where}, 1)
-    assert len(list(where.glob("*.tfrecord-*"))) == 3
+    where = prepare.shard_directories(corpus, [RECIPE], tmp_path)
+    prepare._begin(corpus, where, 2)
+    prepare._run(prepare._missing_shards(prepare.plan(corpus, 2), where), 1)
+    (where[RECIPE] / "parts" / "plan.json").unlink()
+    with pytest.raises(ValueError, match=rf"Delete {where[RECIPE]}/parts while no job"):
+        _prepare(directory, tmp_path, clips_per_shard=5)
+    shutil.rmtree(where[RECIPE] / "parts")
     assert _files(_prepare(directory, tmp_path, clips_per_shard=5)) == expected
 
 
@@ -260,33 +265,10 @@ def test_a_target_that_cannot_be_written_is_named(tmp_path, corpus):
 # The part below runs in processes of its own, which are killed, stopped and starved.
 
 
-def _start(directory, data_dir, before="", clips_per_shard=4):
-    code = (
-        f"{before}\n"
-        "if __name__ == '__main__':\n"
-        "    from input_pipeline.corpora import folder\n"
-        "    from input_pipeline.prepare import prepare\n"
-        "    from tests.small_corpus import RECIPE\n"
-        f"    prepare(folder.load({str(directory)!r}), [RECIPE], {str(data_dir)!r},\n"
-        f"            num_workers=2, clips_per_shard={clips_per_shard})\n"
-    )
-    script = Path(data_dir) / "script.py"
-    script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(code)
-    return subprocess.Popen(
-        [sys.executable, str(script)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
 def _wait_for_parts(process, data_dir, number):
     deadline_s = time.monotonic() + 30
     while time.monotonic() < deadline_s and process.poll() is None:
-        parts = list(Path(data_dir).glob("shards/*/*/parts/*.json"))
+        parts = list(Path(data_dir).glob("shards/*/*/parts/clips-*.json"))
         if len(parts) >= number:
             return
         time.sleep(0.002)
@@ -326,7 +308,7 @@ def uninterrupted(many_clips, tmp_path_factory):
 def _finished_shards(data_dir):
     """Finished shards by name, and when they were written."""
     found = {}
-    for part in Path(data_dir).glob("shards/*/*/parts/*.json"):
+    for part in Path(data_dir).glob("shards/*/*/parts/clips-*.json"):
         shard = part.parents[1] / part.stem
         found[shard] = shard.stat().st_mtime_ns
     return found
@@ -356,7 +338,7 @@ def test_an_interrupted_preparation_goes_on(tmp_path, many_clips, uninterrupted,
     if name == "SIGINT":
         assert "Finished shards stay; the same command goes on" in errors
         assert not list(tmp_path.rglob("*.tmp"))
-    found = _prepare(many_clips, tmp_path, num_workers=2)
+    found = _prepare(many_clips, tmp_path, num_processes=2)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert _files(found) == _files(uninterrupted)
 

@@ -1,0 +1,83 @@
+"""The rehearsal at a small size, and that its verification can fail."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from input_pipeline.corpora import folder
+from input_pipeline.prepare import prepare
+from input_pipeline.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+RECIPE = Recipe("mel", 4000, 0.1, "start", 128, 64, 16)
+
+
+@pytest.fixture
+def tiny_clips(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import tiny_clips
+
+    return tiny_clips
+
+
+def test_killed_jobs_lose_and_double_nothing(tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "scripts/simulate_scale.py", f"--scratch={tmp_path}"),
+            *("--num_clips=600", "--clips_per_shard=8", "--num_workers=2"),
+            "--num_kills=1",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    table = dict(
+        line.split("  ", 1) for line in done.stdout.splitlines() if "  " in line
+    )
+    found = {name: value.strip() for name, value in table.items()}
+    assert found["clips in the set, each once in index and shards"] == "594"
+    assert found["clips in the ledger, each once"] == "6"
+    assert "after" in found["kill 1"]
+    assert found["files equal to those of the undisturbed job"].startswith("all ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verification_notices_what_is_wrong(tmp_path, tiny_clips):
+    import verify_shards
+
+    corpus = tmp_path / "corpus"
+    assert list(tiny_clips.write(corpus, 120, 1)) == [120]
+    found = prepare(folder.load(corpus), [RECIPE], tmp_path, 1, 8)["mel"]
+    assert verify_shards.verify(tmp_path, corpus, 120)["clips in the ledger, each once"]
+    with pytest.raises(SystemExit, match=r"ids of \w+ in the shards: "):
+        verify_shards.verify(tmp_path, corpus, 121)
+    ledger = found / "ledger.csv"
+    good = ledger.read_text()
+    ledger.write_text(good + good.splitlines()[-1] + "\n")
+    with pytest.raises(SystemExit, match=r"ledger: .* is not "):
+        verify_shards.verify(tmp_path, corpus, 120)
+    ledger.write_text(good)
+    shard = sorted(found.glob("clips-train*"))[2]
+    content = bytearray(shard.read_bytes())
+    content[1000] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{shard}, record \d"):
+        verify_shards.verify(tmp_path, corpus, 120)
+
+
+def test_every_clip_sounds_different(tmp_path, tiny_clips):
+    from input_pipeline import audio
+
+    list(tiny_clips.write(tmp_path / "corpus", 120, 1))
+    clips = folder.load(tmp_path / "corpus").clips
+    heard = set()
+    for number, clip in enumerate(clips):
+        if not tiny_clips.clip(number).fault:
+            heard.add(audio.read_clip(clip.path, RECIPE, clip.start_s).tobytes())
+    assert len(heard) == 117
+    assert {clip.path.suffix for clip in clips} == {".wav", ".flac"}
