@@ -29,6 +29,7 @@ def base(task: str) -> ConfigDict:
     config.corpus.num_clips = 1350
     config.train.max_epochs = 12.0
     config.train.patience_epochs = 4.0
+    config.analysis.linear_baseline = False
     return config
 
 

@@ -115,10 +115,19 @@ def start(workdir: Path, config: dict, matter: dict, devices: list[str]) -> None
     Raises:
         ValueError: The folder holds a run of another configuration.
     """
-    if not check_same(workdir, matter):
-        write_json(workdir / "matter.json", matter)  # First: it marks the run's folder.
+    claim(workdir, matter)
     write_json(workdir / "config.json", config)
     write_json(workdir / "environment.json", environment(devices, sys.argv))
+
+
+def claim(workdir: Path, matter: dict) -> None:
+    """Marks a folder as a run's or a study's, before anything else is written there.
+
+    Raises:
+        ValueError: The folder holds something else.
+    """
+    if not check_same(workdir, matter):
+        write_json(workdir / "matter.json", matter)
 
 
 def check_same(workdir: Path, matter: dict) -> bool:

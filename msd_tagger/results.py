@@ -1,26 +1,17 @@
 """What a finished run leaves: scores, predictions, weights, statistics."""
 
-from collections.abc import Callable
-from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from msd_tagger import metrics, parallel
-from msd_tagger import preprocessing as pre
 from msd_tagger.build import Run
+from msd_tagger.input_statistics import write_input_statistics
 from msd_tagger.record import peak_memory_bytes, read_json, write_json, write_npz
 from msd_tagger.train import evaluate_split, is_finished
 
 SPLITS = ("train", "valid", "test")
-
-# Clips and bins of the input's statistics (the paper's Figs 6 and 8 take 200 clips).
-INPUT_CLIPS = 200
-INPUT_SEED = 2_000_003
-HISTOGRAM_EDGES = np.linspace(-5, 15, 401)
 
 
 def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
@@ -38,7 +29,7 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
     scores = {split: _predict(run, split, workdir) for split in ("valid", "test")}
     _write_weights(run, workdir)
     _write_label_stats(run, workdir)
-    _write_input_stats(run, workdir)
+    write_input_statistics(run.config, data, workdir / "input_stats.npz")
     summary = {
         "complete": is_finished(run),
         "corpus": {
@@ -126,49 +117,3 @@ def _write_label_stats(run: Run, workdir: Path) -> None:
         arrays[f"{split}_co_occurrence"] = tags.T @ tags
         arrays[f"{split}_num_clips"] = np.array(len(tags))
     write_npz(workdir / "label_stats.npz", tag_names=np.array(data.tags), **arrays)
-
-
-def _write_input_stats(run: Run, workdir: Path) -> None:
-    """Histograms of standardised bins, and the mean of each band per weighting."""
-    config, data = run.config, run.data
-    size = run.schedule.batch_size
-    count = -(-min(INPUT_CLIPS, run.schedule.num_clips) // size)
-    batches = data.train_batches(size, INPUT_SEED, 0, config.train.fraction)
-    clips = [batch["spectrogram"] for batch in islice(batches, count)]
-    arrays = {"histogram_edges": HISTOGRAM_EDGES, "num_clips": np.array(count * size)}
-    for kind in pre.MAGNITUDES:
-        settings = pre.Preprocessing(kind, "bypass", True, 1.0)
-        arrays[f"histogram_{kind}"] = _mean(clips, run, settings, _histogram)
-    for weighting in ("bypass", "a_weighting", "per_frequency"):
-        settings = pre.Preprocessing(
-            config.preprocessing.magnitude, weighting, True, 1.0
-        )
-        arrays[f"band_mean_{weighting}"] = _mean(clips, run, settings, _band_mean)
-    write_npz(
-        workdir / "input_stats.npz",
-        band_centres_hz=data.recipe.band_centres_hz(),
-        **arrays,
-    )
-
-
-def _mean(
-    clips: list[np.ndarray],
-    run: Run,
-    settings: pre.Preprocessing,
-    reduce: Callable[[jax.Array], jax.Array],
-) -> np.ndarray:
-    """Mean over batches of what `reduce` makes of a preprocessed one."""
-    preprocess = partial(pre.apply, preprocessing=settings, bands=run.model.bands)
-    step = jax.jit(lambda batch: reduce(preprocess(batch)))
-    return np.mean([np.asarray(step(batch)) for batch in clips], axis=0)
-
-
-def _histogram(x: jax.Array) -> jax.Array:
-    """Share of all bins per interval; the outermost ones take what lies beyond."""
-    inner = jnp.asarray(HISTOGRAM_EDGES[1:-1])
-    at = jnp.searchsorted(inner, x.ravel(), side="right")
-    return jnp.bincount(at, length=len(HISTOGRAM_EDGES) - 1) / x.size
-
-
-def _band_mean(x: jax.Array) -> jax.Array:
-    return x.mean((0, 2))

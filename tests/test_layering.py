@@ -32,6 +32,9 @@ def imports(tree: ast.AST, *, inside_functions: bool = True) -> set[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             if not inside_functions:
                 continue
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            if not inside_functions:
+                continue  # Nothing of it is imported when the program runs.
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -62,8 +65,9 @@ def test_the_walk_finds_what_it_should():
         "def f():\n    import e\n"
         "class G:\n    def h(self):\n        from i.j import k\n"
         "if True:\n    import l\n"
+        "if TYPE_CHECKING:\n    import m\n"
     )
-    assert imports(tree) == {"a.b", "c", "c.d", "e", "i.j", "i.j.k", "l"}
+    assert imports(tree) == {"a.b", "c", "c.d", "e", "i.j", "i.j.k", "l", "m"}
     assert imports(tree, inside_functions=False) == {"a.b", "c", "c.d", "l"}
 
 
@@ -105,8 +109,9 @@ def test_configs_are_cheap(path):
     assert not packages(imports_of(path)) & (JAX | TENSORFLOW | {"numpy"})
 
 
-def test_main_imports_modes_lazily():
-    at_import = packages(imports_of(ROOT / "main.py", inside_functions=False))
+@pytest.mark.parametrize("path", [ROOT / "main.py", *modules("modes")], ids=name_of)
+def test_modes_import_what_they_need_when_they_run(path):
+    at_import = packages(imports_of(path, inside_functions=False))
     assert not at_import & (JAX | TENSORFLOW | {"msd_tagger", "input_pipeline"})
 
 

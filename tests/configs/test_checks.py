@@ -32,6 +32,7 @@ def test_every_key_is_checked_or_free():
         "corpus.audio_dir",
         "corpus.label_dir",
         "corpus.merge_synonyms",
+        "sweep",
         "preprocessing.standardise_clip",
         "model.pools",
         "prepare.kinds",

@@ -1,0 +1,38 @@
+"""`--mode=audit`: what a corpus holds, before anything is decoded."""
+
+import logging
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from modes import Options
+from modes.corpus import load
+
+logger = logging.getLogger(__name__)
+
+
+def audit(config: ConfigDict, options: Options) -> None:
+    """Counts the corpus, looks for problems, and writes both down."""
+    from configs import checks
+    from input_pipeline import audit_report
+    from input_pipeline.audit import audit as examine
+    from input_pipeline.audit_findings import findings
+    from msd_tagger.analysis import figures, style
+
+    subject = config.corpus.to_dict()
+    for key in ("audio_dir", "label_dir"):
+        subject[key] = subject[key] and str(Path(subject[key]).absolute())
+    name = f"runs/audit-{config.corpus.name}-{checks.digest(subject)}"
+    workdir = Path(options.workdir or name)
+    audit_report.claim(workdir, subject)
+    corpus = load(config, options)
+    found = examine(corpus)
+    found = {"findings": findings(found), "subject": subject, **found}
+    audit_report.write(found, workdir)
+    positives, clips = found["positives"], found["clips"]
+    style.save_figure(
+        lambda: figures.tags_per_split(corpus.tags, positives, clips),
+        workdir / "positives",
+    )
+    print(audit_report.text(found))
+    logger.info("audit: %s", workdir)

@@ -1,0 +1,55 @@
+"""The corpus and its shards, as a configuration names them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml_collections import ConfigDict
+
+from modes import Options
+
+if TYPE_CHECKING:
+    from input_pipeline.corpora import Corpus
+
+
+def load(config: ConfigDict, options: Options) -> Corpus:
+    """Loads the corpus; the synthetic one is made first, where it is missing."""
+    from input_pipeline.corpora import load_corpus
+
+    return load_corpus(
+        config.corpus,
+        options.data_dir,
+        config.prepare.num_processes,
+        clip_duration_s=config.clip.duration_s,
+    )
+
+
+def prepare(
+    config: ConfigDict, options: Options, corpus: Corpus, kinds: Sequence[str]
+) -> dict[str, Path]:
+    """Writes the shards that are missing; a folder per kind of spectrogram."""
+    from input_pipeline.beam import parse_options
+    from input_pipeline.corpora import check_scorable
+    from input_pipeline.jobs import Slice
+    from input_pipeline.prepare import prepare as write_shards
+    from input_pipeline.recipe import Recipe
+
+    beam_options = parse_options(config.prepare.beam)
+    recipes = [
+        Recipe.from_config(config.clip, config.spectrogram, kind)
+        for kind in dict.fromkeys((*kinds, *config.prepare.kinds))
+    ]
+    if options.mode == "run":
+        check_scorable(corpus)
+    return write_shards(
+        corpus,
+        recipes,
+        options.data_dir,
+        num_processes=config.prepare.num_processes,
+        clips_per_shard=config.prepare.clips_per_shard,
+        max_bad_share=config.prepare.max_bad_share,
+        own=Slice(config.prepare.worker, config.prepare.num_workers),
+        beam_options=beam_options,
+    )

@@ -1,0 +1,125 @@
+"""`--mode=run` of one configuration: train, evaluate, report; and `evaluate`."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from modes import Options
+from modes.corpus import load, prepare
+from modes.report import report
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: ConfigDict, options: Options) -> None:
+    """One run, in a folder of its own."""
+    from configs import checks
+    from input_pipeline.batches import open_shards
+    from msd_tagger import build
+
+    devices = find_devices(config, options)
+    kind = config.spectrogram.kind
+    shards = prepare(config, options, load(config, options), [kind])[kind]
+    data = open_shards(shards, reader=config.input.reader)
+    config.train.batch_size = build.resolve_batch_size(config.train.batch_size)
+    matter = checks.matter(config) | {"shards": shards.parent.name}
+    workdir = choose_workdir(config, options, matter)
+    summary = run_in(workdir, config, options, matter, data, devices)
+    report(workdir)
+    tell(summary)
+
+
+def run_in(
+    workdir: Path,
+    config: ConfigDict,
+    options: Options,
+    matter: dict,
+    data: object,
+    devices: list[str],
+) -> dict:
+    """Trains unless that is done, evaluates, and writes the record.
+
+    Returns:
+        The summary.
+    """
+    from msd_tagger import record, results, train
+
+    is_known = record.check_same(workdir, matter)
+    earlier = results.read_summary(workdir)
+    if options.mode == "run" and earlier and earlier["complete"]:
+        logger.info("%s is complete", workdir)
+        return earlier
+    logger.info("run folder: %s", workdir)
+    if options.mode == "run":
+        record.start(workdir, config.to_dict(), matter, devices)
+        write_defaults(workdir)
+        trained = train.train(config, data, workdir)
+    elif is_known:
+        trained = train.restore(config, data, workdir, earlier)
+    else:
+        raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
+    baseline = None
+    if config.analysis.linear_baseline:
+        baseline = linear_baseline(data, config.train.fraction)
+    return results.write_results(trained, workdir, baseline)
+
+
+def find_devices(config: ConfigDict, options: Options) -> list[str]:
+    """Sets JAX up and names its devices, before anything takes long."""
+    from msd_tagger import platform
+
+    platform.set_up(options.platform)
+    platform.keep_programs(config.compilation_cache_dir)
+    devices = platform.devices()
+    from msd_tagger import build
+
+    build.choose_layout(config)
+    return devices
+
+
+def choose_workdir(config: ConfigDict, options: Options, matter: dict) -> Path:
+    """The folder of a run or a study, a new one where it is not to be resumed."""
+    from configs import checks
+    from msd_tagger import record
+
+    workdir = Path(options.workdir or f"runs/{config.name}-{checks.digest(matter)}")
+    is_anew = options.mode == "run" and not config.resume
+    return record.unused(workdir) if is_anew else workdir
+
+
+def write_defaults(workdir: Path) -> None:
+    """Writes the defaults beside the configuration, so that a report can compare."""
+    from configs import default
+    from msd_tagger import record
+
+    record.write_json(workdir / "config_default.json", default.get_config().to_dict())
+
+
+def linear_baseline(data: object, fraction: float) -> dict:
+    """Scores of a logistic regression on the same clips and labels."""
+    from msd_tagger.analysis import baseline
+
+    shares = {"train": fraction, "valid": 1.0, "test": 1.0}
+    features = {
+        split: baseline.split_features(data.evaluation_batches(split, 32, share))
+        for split, share in shares.items()
+    }
+    labels = {split: data.labels(split, share) for split, share in shares.items()}
+    return baseline.evaluate_baseline(features, labels)
+
+
+def tell(summary: dict) -> None:
+    """Prints the test scores."""
+    for kind in ("weak", "true"):
+        scores = summary["scores"]["test"][kind]
+        if scores is None:
+            continue
+        line = ", ".join(
+            f"{name} {value:.4f}"
+            for name, value in scores["mean"].items()
+            if value is not None
+        )
+        print(f"test, {kind} labels: {line}")

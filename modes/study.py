@@ -1,0 +1,161 @@
+"""`--mode=run` of a study of the paper: several runs, their statistics, one report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml_collections import ConfigDict
+
+from modes import Options
+from modes.corpus import load, prepare
+from modes.report import report
+from modes.run import choose_workdir, find_devices, run_in, tell, write_defaults
+
+if TYPE_CHECKING:
+    from input_pipeline.corpora import Corpus
+    from msd_tagger.analysis.label_table import LabelTable
+
+logger = logging.getLogger(__name__)
+
+
+def run_study(config: ConfigDict, options: Options, kinds: Sequence[str]) -> None:
+    """A study of the paper: its statistics, its runs one after another, its report."""
+    from configs import checks, sweeps
+    from input_pipeline.batches import open_shards
+    from msd_tagger import record
+
+    if options.mode != "run":
+        raise ValueError(f"--mode={options.mode} is for a single run, not for a study")
+    if options.point:
+        chosen = [sweeps.find(config.sweep, options.point)]
+    else:
+        chosen = list(config.sweep)
+    matter = checks.matter(config)
+    workdir = choose_workdir(config, options, matter)
+    record.claim(workdir, matter)
+    logger.info("study folder: %s", workdir)
+    # Runs whose arrays have the same shapes share their compiled programs.
+    config.compilation_cache_dir = config.compilation_cache_dir or str(
+        workdir / "programs"
+    )
+    devices = find_devices(config, options)
+    record.start(workdir, config.to_dict(), matter, devices)
+    write_defaults(workdir)
+    needs_audio = bool(config.sweep) or config.task == "tags"
+    corpus, data = None, {}
+    if needs_audio or not (config.task == "network" or draws_labels(config)):
+        corpus = load(config, options)
+    if needs_audio:
+        data = {
+            kind: open_shards(shards, reader=config.input.reader)
+            for kind, shards in prepare(config, options, corpus, kinds).items()
+        }
+    write_statistics(workdir, config, corpus, data)
+    failed = run_points(workdir, config, options, chosen, data, devices)
+    report(workdir)
+    if failed:
+        raise ValueError(f"points without a result: {'; '.join(failed)}")
+
+
+def run_points(
+    workdir: Path,
+    config: ConfigDict,
+    options: Options,
+    points: Sequence[tuple],
+    data: dict,
+    devices: list[str],
+) -> list[str]:
+    """Runs points that are not complete; one that fails does not stop the others.
+
+    Returns:
+        Name and reason of those that failed.
+    """
+    import jax
+
+    from configs import checks, sweeps
+    from msd_tagger import build
+
+    failed = []
+    for number, point in enumerate(points, start=1):
+        at_point = sweeps.at(config, point)
+        train = at_point.train
+        train.batch_size = build.resolve_batch_size(train.batch_size)
+        of_kind = data[at_point.spectrogram.kind]
+        matter = checks.matter(at_point) | {"shards": of_kind.directory.parent.name}
+        schedule = build.build_schedule(
+            at_point, of_kind.num_clips("train", train.fraction)
+        )
+        logger.info(
+            "point %d of %d, %s: at most %d steps of %d clips, %d seeds",
+            *(number, len(points), point[0]),
+            *(schedule.last_step, train.batch_size, at_point.num_seeds),
+        )
+        try:
+            place = workdir / "points" / point[0]
+            tell(run_in(place, at_point, options, matter, of_kind, devices))
+        except ValueError as error:
+            logger.error("point %s: %s", point[0], error)
+            failed.append(f"{point[0]} ({error})")
+        jax.clear_caches()
+    return failed
+
+
+def write_statistics(
+    workdir: Path, config: ConfigDict, corpus: Corpus | None, data: dict
+) -> None:
+    """What a study's report needs beside its runs: layers, labels, input."""
+    from msd_tagger import record
+
+    if config.task in ("network", "paper"):
+        from msd_tagger.describe import describe
+
+        record.write_json(workdir / "network.json", describe(config.model.channels))
+    if config.task != "network":
+        from msd_tagger.analysis.label_table import write_label_table
+
+        write_label_table(workdir / "labels.npz", label_table(config, corpus))
+    if config.task in ("tags", "paper"):
+        from msd_tagger.input_statistics import write_input_statistics
+
+        of_kind = data[config.spectrogram.kind]
+        write_input_statistics(config, of_kind, workdir / "input_stats.npz")
+
+
+def draws_labels(config: ConfigDict) -> bool:
+    """Whether label statistics are of synthetic clips that nobody plays."""
+    return config.corpus.name == "synthetic" and config.analysis.label_only_clips > 0
+
+
+def label_table(config: ConfigDict, corpus: Corpus | None) -> LabelTable:
+    """The labels of a corpus, or of many synthetic clips that are only drawn."""
+    import numpy as np
+
+    from input_pipeline.corpora import SPLITS
+    from msd_tagger.analysis.label_table import LabelTable, SplitLabels
+
+    if draws_labels(config):
+        from input_pipeline.corpora import synthetic
+
+        names = synthetic.TAGS
+        count = config.analysis.label_only_clips
+        true, weak = synthetic.label_only(count, config.corpus.seed)
+        split_of = np.array([synthetic.split_of(number) for number in range(count)])
+        ids = np.array([f"clip-{number:06d}" for number in range(count)])
+    else:
+        names = corpus.tags
+        clips = sorted(corpus.clips, key=lambda clip: clip.track_id)
+        weak = np.stack([clip.tags for clip in clips])
+        true = None
+        if corpus.has_true_tags:
+            true = np.stack([clip.true_tags for clip in clips])
+        split_of = np.array([clip.split for clip in clips])
+        ids = np.array([clip.track_id for clip in clips])
+    splits = {
+        split: SplitLabels(ids[rows], weak[rows], None if true is None else true[rows])
+        for split in SPLITS
+        if len(rows := np.flatnonzero(split_of == split))
+    }
+    return LabelTable(tuple(names), splits)

@@ -1,0 +1,69 @@
+"""The points of the paper's studies."""
+
+import pytest
+
+from configs import checks, paper, preprocessing, reliability, sweeps
+
+
+def at_points(config):
+    return {point[0]: sweeps.at(config, point) for point in config.sweep}
+
+
+def test_the_paper_is_all_of_its_studies():
+    names = [point[0] for point in paper.get_config().sweep]
+    assert len(names) == len(set(names)) == 1 + 14 + 12 + 2
+    assert set(names) == {
+        "variance",
+        *(point[0] for point in reliability.get_config().sweep),
+    }
+    quick = [point[0] for point in paper.get_config("quick").sweep]
+    assert set(quick) < set(names)
+
+
+@pytest.mark.parametrize("size", ["full", "quick"])
+def test_every_point_is_a_run_that_passes_the_checks(size):
+    for point in at_points(paper.get_config(size)).values():
+        checks.check(point)
+        assert (point.task, point.sweep) == ("train", ())
+
+
+def test_other_sizes_of_the_paper_are_refused():
+    with pytest.raises(ValueError, match=r"paper\.py:tiny"):
+        paper.get_config("tiny")
+
+
+def test_the_grid_is_the_papers():
+    points = at_points(preprocessing.get_config())
+    mel = [p for p in points.values() if p.spectrogram.kind == "mel"]
+    found = {tuple(sorted(p.preprocessing.items())) for p in mel}
+    assert len(mel) == len(found) == 12
+    point = points["pre-linear-a_weighting-x10"].preprocessing
+    assert (point.magnitude, point.frequency_weighting) == ("linear", "a_weighting")
+    assert point.scale == 10.0
+    assert points["pre-stft-db"].spectrogram.kind == "stft"
+
+
+def test_a_smaller_training_set_takes_as_many_steps():
+    points = at_points(reliability.get_config())
+    for number in ("max_epochs", "patience_epochs", "evaluate_every_epochs"):
+        clips = [
+            points[f"size-stft-{percent:03d}"].train[number] * percent / 100
+            for percent in sweeps.SIZES_PERCENT
+        ]
+        assert clips == pytest.approx([clips[-1]] * len(clips))
+
+
+def test_points_differ_in_what_the_sweep_says_alone():
+    config = paper.get_config()
+    everything = checks.flatten(config.to_dict())
+    for name, changes in config.sweep:
+        of_point = checks.flatten(sweeps.at(config, (name, changes)).to_dict())
+        differing = {k for k in everything if everything[k] != of_point[k]}
+        assert differing <= {"task", "sweep", *dict(changes)}
+
+
+def test_a_point_is_found_by_name_and_by_number():
+    sweep = paper.get_config().sweep
+    assert sweeps.find(sweep, "variance") is sweeps.find(sweep, "0")
+    with pytest.raises(ValueError, match=r"--point=size-mel-003.*1 size-mel-002, 2 "):
+        sweeps.find(sweep, "size-mel-003")

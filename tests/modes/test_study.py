@@ -1,0 +1,101 @@
+"""A study runs its points, goes on where it stopped, and survives one that fails."""
+
+import json
+
+import numpy as np
+import pytest
+
+from configs import sweeps
+from input_pipeline.corpora import Clip, Corpus
+from modes import Options, study
+from msd_tagger import metrics
+from tests import fakes
+
+POINTS = (
+    ("variance", (("num_seeds", 3),)),
+    ("pre-linear", (("preprocessing.magnitude", "linear"),)),
+)
+
+
+@pytest.fixture
+def config():
+    config = fakes.small_config(train__max_steps=3)
+    config.name = config.task = "variance"
+    config.analysis.linear_baseline = False
+    config.sweep = POINTS
+    return config
+
+
+class Data(fakes.FakeData):
+    def __init__(self, directory):
+        super().__init__()
+        self.directory = directory / "fake-1" / "mel"
+
+
+def run(workdir, config, points=POINTS, data=None):
+    data = {"mel": data or Data(workdir)}
+    return study.run_points(workdir, config, Options(), points, data, ["cpu"])
+
+
+def summary(workdir, name):
+    return json.loads((workdir / "points" / name / "summary.json").read_text())
+
+
+def test_every_point_becomes_a_run_of_its_own(tmp_path, config, caplog):
+    caplog.set_level("INFO")
+    assert run(tmp_path, config) == []
+    assert summary(tmp_path, "variance")["num_seeds"] == 3
+    written = json.loads((tmp_path / "points/pre-linear/config.json").read_text())
+    assert written["preprocessing"]["magnitude"] == "linear"
+    assert (written["task"], written["sweep"]) == ("train", [])
+    assert "point 2 of 2, pre-linear: at most 3 steps of 8 clips, 1 seeds" in (
+        caplog.text
+    )
+    before = (tmp_path / "points/variance/summary.json").stat().st_mtime_ns
+    assert run(tmp_path, config) == []
+    after = (tmp_path / "points/variance/summary.json").stat().st_mtime_ns
+    assert before == after, "a complete point is not run again"
+
+
+def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config):
+    diverging = ("diverging", (("train.learning_rate", float("inf")),))
+    (reason,) = run(tmp_path, config, (diverging, POINTS[1]))
+    assert reason.startswith("diverging (")
+    assert summary(tmp_path, "pre-linear")["complete"]
+
+
+def test_one_point_alone_is_what_it_is_among_others(tmp_path, config):
+    run(tmp_path / "all", config)
+    run(tmp_path / "one", config, [sweeps.find(config.sweep, "1")])
+    scores = [
+        np.load(tmp_path / place / "points/pre-linear/predictions_test.npz")["scores"]
+        for place in ("all", "one")
+    ]
+    np.testing.assert_array_equal(*scores)
+    assert not (tmp_path / "one" / "points" / "variance").exists()
+
+
+def test_labels_are_the_corpuss_or_drawn(tmp_path, config):
+    clips = [
+        Clip(f"id-{n}", split, tmp_path, np.array([n % 2, 1], np.uint8))
+        for n, split in enumerate(("test", "train", "train"))
+    ]
+    corpus = Corpus("folder", "1", tmp_path, ("rock", "pop"), clips)
+    config.corpus.name = "folder"
+    table = study.label_table(config, corpus)
+    assert table.tag_names == ("rock", "pop")
+    assert set(table.splits) == {"train", "test"}
+    assert table.splits["train"].track_id.tolist() == ["id-1", "id-2"]
+    assert table.splits["train"].tags.tolist() == [[1, 1], [0, 1]]
+    assert table.splits["train"].true_tags is None
+
+    config.corpus.name, config.analysis.label_only_clips = "synthetic", 900
+    drawn = study.label_table(config, None)
+    assert {k: len(v.track_id) for k, v in drawn.splits.items()} == {
+        "train": 600,
+        "valid": 100,
+        "test": 200,
+    }
+    weak, true = drawn.splits["train"].tags, drawn.splits["train"].true_tags
+    assert metrics.score(true, weak)["num_tags_scored"] > 40
+    assert weak.sum() < true.sum()
