@@ -26,7 +26,8 @@ STUDIES = (
 )
 CHOICES = {
     "task": ("train", *STUDIES),
-    "corpus.name": ("synthetic", "folder", "magnatagatune", "mtg_jamendo"),
+    "corpus.name": ("synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo"),
+    "corpus.labels": ("auto", "split_files", "lastfm", "pickles"),
     "corpus.subset": (
         "autotagging_top50tags",
         "autotagging",
@@ -93,6 +94,7 @@ RANGES = {
 # Directories that a corpus is read from; the others make their own in --data_dir.
 PLACES = {
     "folder": ("audio_dir",),
+    "msd": ("audio_dir", "label_dir"),
     "magnatagatune": ("audio_dir", "label_dir"),
     "mtg_jamendo": ("audio_dir", "label_dir"),
 }

@@ -18,7 +18,8 @@ def get_config() -> ConfigDict:
     config.data_seed = 0  # Order of the training clips, the same for all seeds.
 
     config.corpus = ConfigDict()
-    config.corpus.name = "synthetic"  # Or "folder", "magnatagatune", "mtg_jamendo".
+    # "synthetic", "folder", "msd", "magnatagatune" or "mtg_jamendo".
+    config.corpus.name = "synthetic"
     config.corpus.audio_dir = ""  # Audio files; of a folder corpus, with tags.csv.
     config.corpus.label_dir = ""  # Label files of published corpora.
     config.corpus.num_clips = 900  # Synthetic: train, valid, test in ratio 6:1:2.
@@ -26,6 +27,8 @@ def get_config() -> ConfigDict:
     config.corpus.tagability_exponent = 0.5  # Synthetic: 1 is as sparse as Last.fm.
     config.corpus.num_tags = 50  # K: the most frequent tags of a published corpus.
     config.corpus.merge_synonyms = False  # MagnaTagATune: before tags are counted.
+    # MSD: "split_files", "lastfm" or "pickles"; "auto" is the kind that label_dir has.
+    config.corpus.labels = "auto"
     # MTG-Jamendo, in place of num_tags: "autotagging_top50tags", "autotagging" (all
     # tags), "autotagging_genre", "autotagging_instrument", "autotagging_moodtheme".
     config.corpus.subset = "autotagging_top50tags"

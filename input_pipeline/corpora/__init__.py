@@ -169,9 +169,23 @@ def _load_mtg_jamendo(
     )
 
 
+def _load_msd(config: Mapping[str, Any], data_dir: Path, num_workers: int) -> Corpus:
+    from input_pipeline.corpora import msd
+
+    if not config["label_dir"]:
+        raise ValueError(
+            "corpus.label_dir is empty; give the directory that holds the label files: "
+            "--config.corpus.label_dir=…"
+        )
+    return msd.load(
+        config["label_dir"], config["audio_dir"], config["labels"], config["num_tags"]
+    )
+
+
 _LOADERS: dict[str, Callable[[Mapping[str, Any], Path, int], Corpus]] = {
     "synthetic": _load_synthetic,
     "folder": _load_folder,
+    "msd": _load_msd,
     "magnatagatune": _load_magnatagatune,
     "mtg_jamendo": _load_mtg_jamendo,
 }

@@ -1,0 +1,52 @@
+"""The Million Song Dataset from its files to a trained network, by the command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import msd_files
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def call(tmp_path, *arguments):
+    command = [
+        *(sys.executable, "main.py", "--config=configs/db_mel.py"),
+        "--config.corpus.name=msd",
+        f"--config.corpus.label_dir={tmp_path / 'labels'}",
+        f"--config.corpus.audio_dir={tmp_path / 'audio'}",
+        f"--data_dir={tmp_path / 'data'}",
+        f"--workdir={tmp_path / 'run'}",
+        *arguments,
+    ]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_from_files_to_a_trained_network(tmp_path):
+    msd_files.write_split_files(tmp_path / "labels")
+    (tmp_path / "audio").mkdir()
+    done = call(tmp_path, "--mode=prepare")
+    assert done.returncode == 2
+    assert "has no audio of the tracks" in done.stderr
+    assert "Traceback" not in done.stderr
+    msd_files.write_audio(tmp_path / "audio", "7digital", ".clip.mp3", missing=[3])
+    done = call(
+        tmp_path,
+        "--config.clip.duration_s=1.0",
+        "--config.model.pools=((8,6),(12,7))",
+        "--config.train.max_steps=1",
+        "--config.train.batch_size=4",
+        "--config.model.channels=4",
+        "--config.analysis.linear_baseline=False",
+        "--config.input.reader=plain",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "11 clips in 3 shards, 1 left out (1 missing)" in done.stdout
+    assert "test, weak labels: roc_auc_macro" in done.stdout
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["complete"]
+    assert summary["corpus"]["name"] == "msd"
+    assert summary["corpus"]["version"].startswith("split files ")
