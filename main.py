@@ -95,7 +95,8 @@ def check(config: ConfigDict, options: Options) -> list[str]:
     from input_pipeline.recipe import Recipe
     from msd_tagger.pools import check_pools, choose_pools
 
-    checks.check(config)
+    needs_audio = options.mode != "audit"
+    checks.check(config, needs_audio)
     if config.prepare.num_workers > 1 and options.mode not in ("prepare", "audit"):
         raise ValueError(
             f"--mode={options.mode} with --config.prepare.num_workers="
@@ -105,7 +106,7 @@ def check(config: ConfigDict, options: Options) -> list[str]:
         )
     points = [sweeps.at(config, point) for point in config.sweep] or [config]
     for point in points:
-        checks.check(point)
+        checks.check(point, needs_audio)
         kind = point.spectrogram.kind
         recipe = Recipe.from_config(point.clip, point.spectrogram, kind)
         check_pools(recipe.shape, choose_pools(point.model.pools, kind))

@@ -99,6 +99,9 @@ PLACES = {
     "mtg_jamendo": ("audio_dir", "label_dir"),
 }
 
+# Corpora whose labels can be looked at where nobody has the audio.
+LABELS_ALONE = ("msd",)
+
 # Keys that change how a run is carried out, not its result.
 INCIDENTAL = (
     "resume",
@@ -141,8 +144,12 @@ def check_keys(arguments: Sequence[str]) -> None:
         )
 
 
-def check(config: ConfigDict) -> None:
+def check(config: ConfigDict, needs_audio: bool = True) -> None:
     """Checks every value and every combination.
+
+    Args:
+        config: all keys.
+        needs_audio: whether what is to be done needs audio, besides labels.
 
     Raises:
         ValueError: Names the key, the value given and what is allowed.
@@ -167,10 +174,11 @@ def check(config: ConfigDict) -> None:
                 f"of {', '.join(map(repr, CHOICES['spectrogram.kind']))}"
             )
     _check_combinations(config)
+    _check_places(config.corpus, needs_audio)
 
 
 def _check_combinations(config: ConfigDict) -> None:
-    spectrogram, corpus = config.spectrogram, config.corpus
+    spectrogram = config.spectrogram
     if not re.fullmatch(r"\w[\w.-]*", config.name):
         raise ValueError(
             f"--config.name={config.name!r}: it names a folder, so it must be letters, "
@@ -187,7 +195,6 @@ def _check_combinations(config: ConfigDict) -> None:
             f"between frames of {spectrogram.dft_size_samples}: it must be at most "
             "spectrogram.dft_size_samples"
         )
-    _check_places(corpus)
     _check_jobs(config)
     for pool in config.model.pools:
         if not _is_pair(pool):
@@ -197,11 +204,12 @@ def _check_combinations(config: ConfigDict) -> None:
             )
 
 
-def _check_places(corpus: ConfigDict) -> None:
+def _check_places(corpus: ConfigDict, needs_audio: bool) -> None:
     needed = PLACES.get(corpus.name, ())
+    may_lack = () if needs_audio or corpus.name not in LABELS_ALONE else ("audio_dir",)
     for key in ("audio_dir", "label_dir"):
         place = corpus[key]
-        if key in needed and not place:
+        if key in needed and key not in may_lack and not place:
             raise ValueError(
                 f"--config.corpus.name={corpus.name} needs --config.corpus.{key}=DIR "
                 f"(docs/{corpus.name}_corpus.md describes it)"

@@ -10,6 +10,21 @@ from tests import msd_files
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def test_an_audit_of_the_labels_alone(tmp_path):
+    msd_files.write_split_files(tmp_path / "labels")
+    for path in (tmp_path / "labels").glob("train*"):
+        path.unlink()
+    done = call(tmp_path, "--mode=audit", "--config.corpus.audio_dir=")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "run" / "audit.json").read_text())
+    assert found["clips"] == {"train": 0, "valid": 3, "test": 3}
+    assert found["published"]["the paper"]["train"]["clips"] == 201_672
+    assert found["files"]["missing"] == 6
+    done = call(tmp_path, "--mode=prepare", "--config.corpus.audio_dir=")
+    assert done.returncode == 2
+    assert "name=msd needs --config.corpus.audio_dir=DIR" in done.stderr
+
+
 def call(tmp_path, *arguments):
     command = [
         *(sys.executable, "main.py", "--config=configs/db_mel.py"),

@@ -29,7 +29,7 @@ import main
 main.parse_flags(["main.py", *sys.argv[1:]])
 if main.CONFIG.value is not None:
     from configs import checks
-    checks.check(main.CONFIG.value)
+    checks.check(main.CONFIG.value, needs_audio=main.MODE.value != "audit")
 """
 
 
