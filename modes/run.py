@@ -18,9 +18,10 @@ def run(config: ConfigDict, options: Options) -> None:
     """One run, in a folder of its own."""
     from configs import checks
     from input_pipeline.batches import open_shards
-    from msd_tagger import build
 
     devices = find_devices(config, options)
+    from msd_tagger import build  # It imports JAX, which has been set up now.
+
     kind = config.spectrogram.kind
     shards = prepare(config, options, load(config, options), [kind])[kind]
     data = open_shards(shards, reader=config.input.reader)
