@@ -32,8 +32,8 @@ def test_table_1(printed):
 def test_table_3(printed):
     table = printed["table_3"]
     first = dict.fromkeys(map(tuple, table["by_groundtruth"]))
-    assert paper.TOP_TUPLES == tuple(first)
-    assert paper.TOP_SIMILAR == tuple(map(tuple, table["by_label_vectors"]))
+    assert tuple(first) == paper.TOP_TUPLES
+    assert tuple(map(tuple, table["by_label_vectors"])) == paper.TOP_SIMILAR
 
 
 @needs_reference
