@@ -166,8 +166,8 @@ def band_means(centres_hz: np.ndarray, means: Mapping[str, np.ndarray]) -> Figur
     for kind, (name, colour, line) in WEIGHTINGS.items():
         if kind in means:
             look = {"ls": line, "color": colour, "label": name}
-            axes.plot(centres_hz[known], means[kind][known], **look)
-    axes.set(xscale="log", xlabel="frequency, Hz")
+            axes.plot(centres_hz[known] / 1000, means[kind][known], **look)
+    axes.set(xscale="log", xlabel="frequency, kHz")
     axes.set_ylabel("mean magnitude,\nstandard deviations")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
