@@ -157,12 +157,15 @@ def auc_per_tag(
     return figure
 
 
-def tag_counts(tags: Sequence[str], counts: np.ndarray) -> Figure:
-    """How many training clips carry each tag, the most frequent first.
+def tag_counts(
+    tags: Sequence[str], counts: np.ndarray, label: str = "training clips"
+) -> Figure:
+    """How many clips carry each tag, the most frequent first.
 
     Args:
         tags: K names.
-        counts: training clips with each tag, by the weak labels [K].
+        counts: clips with each tag, by the weak labels [K].
+        label: what these clips are.
 
     Returns:
         The figure: bars with their number.
@@ -172,7 +175,7 @@ def tag_counts(tags: Sequence[str], counts: np.ndarray) -> Figure:
     axes = figure.subplots()
     axes.set_yticks(range(len(tags)), [tags[k] for k in order], fontsize=8)
     axes.set_ylim(len(tags) - 0.4, -0.6)
-    _draw_counts(axes, np.arange(len(tags)), counts[order], "training clips")
+    _draw_counts(axes, np.arange(len(tags)), counts[order], label)
     return figure
 
 
