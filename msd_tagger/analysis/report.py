@@ -10,10 +10,9 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
-from msd_tagger.analysis import figures, style, tables
+from msd_tagger.analysis import figures, page, tables
 from msd_tagger.analysis.run_record import RunRecord, per_seed, read_run_record
 from msd_tagger.analysis.study import Illustration
 
@@ -35,52 +34,36 @@ def write_report(workdir: Path | str) -> Path:
     record = read_run_record(workdir)
     folder = record.workdir / "figures"
     folder.mkdir(exist_ok=True)
-    drawings = {one.name: _draw(one, folder) for one in _illustrations(record)}
-    page = record.workdir / "report.html"
-    page.write_text(render(record, drawings), encoding="utf-8")
-    return page
+    drawings = {one.name: page.draw(one, folder) for one in _illustrations(record)}
+    path = record.workdir / "report.html"
+    page.write_text(path, render(record, drawings))
+    return path
 
 
-def render(record: RunRecord, drawings: dict[str, dict[str, str]]) -> str:
+def render(record: RunRecord, drawings: dict[str, dict[str, Any]]) -> str:
     """Returns the HTML of a report.
 
     Args:
         record: the run.
-        drawings: from a figure's name to its `light` and `dark` drawing, as data URIs,
-            and its `alt` text.
+        drawings: from a figure's name to what `page.draw` returned.
 
     Returns:
         The page.
     """
-    folder = Path(__file__).parent / "templates"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        title=f"Music tagging: {record.summary['corpus']['name']}",
-        corpus=_corpus(record),
+    of_corpus = record.summary["corpus"]
+    loader = record.config.get("corpus", {}).get("name")
+    return page.render(
+        "report.html.j2",
+        title=f"Music tagging: {of_corpus['name']}",
+        corpus=page.corpus(of_corpus, loader),
         facts=_facts(record),
         scores=_scores(record),
         tag_table=tables.tag_table(record),
         label_stats=_label_stats(record),
-        config_table=tables.config_table(record),
+        config_table=tables.config_table(record.config, record.config_default),
         environment=tables.flatten(record.environment),
         figures=drawings,
     )
-
-
-def _draw(illustration: Illustration, folder: Path) -> dict[str, str]:
-    """Writes a figure's files and returns what the page needs of it."""
-    light = style.save_figure(illustration.draw, folder / illustration.name)
-    return {
-        "light": style.data_uri(light),
-        "dark": style.data_uri(style.svg(illustration.draw, "dark")),
-        "alt": illustration.alt,
-    }
 
 
 def _illustrations(record: RunRecord) -> list[Illustration]:
@@ -187,23 +170,6 @@ def _validation_figure(record: RunRecord, key: str, average: str) -> Illustratio
 def _steps(lines: list[dict[str, Any]]) -> np.ndarray:
     """Returns the steps of logged lines [L]."""
     return np.array([line["step"] for line in lines])
-
-
-def _corpus(record: RunRecord) -> dict[str, Any]:
-    """Returns what the page says about the corpus."""
-    corpus = record.summary["corpus"]
-    counts = corpus.get("counts") or {}
-    loader = record.config.get("corpus", {}).get("name")
-    return {
-        "name": corpus["name"],
-        "version": corpus.get("version"),
-        "note": corpus.get("note"),
-        "counts": [(s, counts[s]) for s in ("train", "valid", "test") if s in counts],
-        "clips_used": corpus.get("train_clips_used", counts.get("train")),
-        "clips": counts.get("train"),
-        # A folder of one's own may be called synthetic too.
-        "synthetic": loader == corpus["name"] == "synthetic",
-    }
 
 
 def _facts(record: RunRecord) -> list[tuple[str, str, str]]:

@@ -27,6 +27,8 @@ _COMMON = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
+    # TrueType: publishers refuse matplotlib's usual Type 3 fonts.
+    "pdf.fonttype": 42,
     "savefig.transparent": False,
     # Paths instead of fonts: the page looks the same where DejaVu is not installed.
     "svg.fonttype": "path",
@@ -82,14 +84,23 @@ def data_uri(content: bytes) -> str:
     return f"data:image/svg+xml;base64,{encoded}"
 
 
-def save_figure(draw: Callable[[], Figure], stem: Path) -> bytes:
+def save_figure(draw: Callable[[], Figure], stem: Path, *, pdf: bool = False) -> bytes:
     """Writes `<stem>.png` (200 dots an inch) and `<stem>.svg`, in the light theme.
+
+    Args:
+        draw: draws and returns the figure, in the colours of the current theme.
+        stem: the files' path without ending.
+        pdf: also write `<stem>.pdf`.
 
     Returns:
         The SVG file's content.
     """
     with matplotlib.rc_context(THEMES["light"]):
-        draw().savefig(stem.with_suffix(".png"), dpi=200)
+        figure = draw()
+        figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=200)
+        if pdf:
+            metadata = {"CreationDate": None}
+            figure.savefig(stem.with_name(f"{stem.name}.pdf"), metadata=metadata)
     content = svg(draw, "light")
-    stem.with_suffix(".svg").write_bytes(content)
+    stem.with_name(f"{stem.name}.svg").write_bytes(content)
     return content

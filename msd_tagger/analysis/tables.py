@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,6 +73,32 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest_s} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def readable(cell: str) -> str:
+    """Sets commas into a cell that is a number of 1,000 or more, and leaves others.
+
+    >>> readable("201680"), readable("71126.9"), readable("999"), readable("track 2010")
+    ('201,680', '71,126.9', '999', 'track 2010')
+    """
+    found = re.fullmatch(r"([+-]?)(\d{4,})(\.\d+)?", cell)
+    return f"{found[1]}{int(found[2]):,}{found[3] or ''}" if found else cell
+
+
+def columns_of_words(table: Table) -> set[int]:
+    """Which columns hold words, to be set to the left; numbers are set to the right.
+
+    A column is of numbers if every cell starts like one or is empty. The first column
+    holds names, whatever they look like.
+
+    >>> sorted(columns_of_words(Table("", ("", "a", "b"), [["90s", "–", "0.7 or so"],
+    ...                                                    ["rock", "pop", "< 3 %"]])))
+    [0, 1]
+    """
+    start = re.compile(r"[<>~≈±+−-]?\s?[\[(]?[+−-]?\.?\d|[–-]?$")
+    columns = range(1, len(table.header))
+    words = {k for k in columns if not all(start.match(row[k]) for row in table.rows)}
+    return {0} | words
 
 
 def kinds_of_labels(scores: Mapping[str, Any]) -> list[str]:
@@ -248,13 +275,21 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def config_table(record: RunRecord) -> Table:
-    """Every configuration key; those that differ from their default are bold."""
-    config = flatten(record.config)
-    if record.config_default is None:
+def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -> Table:
+    """Every configuration key; those that differ from their default are bold.
+
+    Args:
+        config: every key, nested.
+        default: the same keys with their defaults, or None if not recorded.
+
+    Returns:
+        The table.
+    """
+    config = flatten(config)
+    if default is None:
         rows = [[key, str(value)] for key, value in config.items()]
         return Table("All keys.", ("key", "value"), rows)
-    default = flatten(record.config_default)
+    default = flatten(default)
     rows = [
         [key, str(value), str(default.get(key, ABSENT))]
         for key, value in config.items()

@@ -93,6 +93,6 @@ def test_pairs_of_a_single_tag():
 
 
 def test_keys_that_differ_from_their_default_are_bold(record):
-    table = tables.config_table(record)
+    table = tables.config_table(record.config, record.config_default)
     bold = {table.rows[row][0]: table.rows[row][1:] for row in table.strong}
     assert bold == {"num_seeds": ["3", "1"], "train.batch_size": ["16", "32"]}

@@ -1,0 +1,131 @@
+"""What the pages of runs and of studies share: templates, drawings, the notice."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from msd_tagger.analysis import style, tables
+from msd_tagger.analysis.study import Illustration
+
+# Matplotlib counts in points, browsers in pixels of 1/96 inch.
+PIXELS_PER_POINT = 96 / 72
+
+
+def render(template: str, **values: Any) -> str:
+    """Fills a template of `templates/`; every value is escaped.
+
+    Raises:
+        jinja2.UndefinedError: the template asks for a value that was not given.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["readable"] = tables.readable
+    environment.filters["columns_of_words"] = tables.columns_of_words
+    return environment.get_template(template).render(**values)
+
+
+def draw(
+    illustration: Illustration, folder: Path, *, name: str = "", pdf: bool = False
+) -> dict[str, Any]:
+    """Writes a figure's files and returns what a page needs of it.
+
+    Args:
+        illustration: the figure.
+        folder: where its files go.
+        name: of its files, without ending; the illustration's own by default.
+        pdf: also write a PDF.
+
+    Returns:
+        `light` and `dark`, the drawings as data URIs, their `width` in pixels, and the
+        `alt` text.
+    """
+    light = style.save_figure(
+        illustration.draw, folder / (name or illustration.name), pdf=pdf
+    )
+    return {
+        "light": style.data_uri(light),
+        "dark": style.data_uri(style.svg(illustration.draw, "dark")),
+        "width": _width(light),
+        "alt": illustration.alt,
+    }
+
+
+def _width(drawing: bytes) -> int:
+    """Returns the width of a drawing by matplotlib in pixels."""
+    points = re.search(rb'<svg[^>]* width="([\d.]+)pt"', drawing)[1]
+    return round(float(points) * PIXELS_PER_POINT)
+
+
+def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
+    """Returns what a page says about the corpus.
+
+    Args:
+        of_corpus: `corpus` of a summary.
+        loader: `corpus.name` of the configuration.
+
+    Returns:
+        Values for the macros `corpus_line` and `notice`.
+    """
+    counts = of_corpus.get("counts") or {}
+    # A folder of one's own may be called synthetic too.
+    synthetic = loader == of_corpus["name"] == "synthetic"
+    return {
+        "name": of_corpus["name"],
+        "version": of_corpus.get("version"),
+        "counts": [(s, counts[s]) for s in ("train", "valid", "test") if s in counts],
+        "clips_used": of_corpus.get("train_clips_used", counts.get("train")),
+        "clips": counts.get("train"),
+        "notice": _notice(of_corpus, synthetic=synthetic),
+    }
+
+
+def _notice(of_corpus: Mapping[str, Any], *, synthetic: bool) -> tuple[str, str] | None:
+    """Returns what must be said before any number: bold words, then the others."""
+    note = of_corpus.get("note")
+    if not synthetic:
+        return ("", note) if note else None
+    version = of_corpus.get("version")
+    which = of_corpus["name"] + (f", version {version}" if version else "")
+    text = (
+        f"Every number on this page was measured on made-up music ({which}) and holds "
+        "for it alone; none can be compared with a score on recorded music."
+    )
+    return "Synthetic corpus.", f"{text} {note}" if note else text
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all: jobs of an array may write one report."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(text.encode("utf-8"))
+    temporary.replace(path)
+
+
+def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Makes anchors or file names of names: plain letters, none twice.
+
+    >>> unique(["Fig. 4", "fig 4", "", "config"], taken=["config"])
+    ['Fig-4', 'fig-4-2', 'part', 'config-2']
+    """
+    found: list[str] = []
+    # Some file systems take "a" and "A" for one name.
+    used = {name.lower() for name in taken}
+    for name in names:
+        plain = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-") or "part"
+        number, one = 1, plain
+        while one.lower() in used:
+            number += 1
+            one = f"{plain}-{number}"
+        used.add(one.lower())
+        found.append(one)
+    return found
