@@ -42,10 +42,10 @@ def export_tasks(
 
     Args:
         folder: gets `<subset>_tasks.json`, `<subset>_interface.xml` and
-            `<subset>_audio/`.
+            `<subset>_audio_<digest>/`.
         subset: the questions.
         clips: its N clips, in its order; copied from their start, not cut.
-        audio_url: what comes before `<subset>_audio/0001.mp3` in the tasks; by default
+        audio_url: what comes before the names of the copies in the tasks; by default
             for a Label Studio whose LOCAL_FILES_DOCUMENT_ROOT is the folder.
 
     Returns:
@@ -140,6 +140,8 @@ def _interface(labels: Sequence[str]) -> str:
 def _answers(task: dict[str, Any]) -> Iterator[Answer]:
     """Yields the answers of one task."""
     questions, track_id = task["data"]["questions"], task["data"]["track_id"]
+    if not isinstance(track_id, str):
+        raise TypeError(f"the track_id is {track_id!r}")
     for annotation in task["annotations"]:
         if annotation.get("was_cancelled"):
             continue

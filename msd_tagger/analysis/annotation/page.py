@@ -69,7 +69,7 @@ def write_annotation_page(
         clips: its N clips, in its order.
         duration_s: how much of each file is the clip.
         embed_limit_bytes: with more audio than this in all, the files are copied to
-            `<folder>/<subset>_audio/` and the page needs that folder beside it.
+            `<folder>/<subset>_audio_<digest>/`, which the page needs beside it.
 
     Returns:
         The page.
@@ -86,16 +86,9 @@ def write_annotation_page(
     names = copied_names(subset, clips)
     if not embed:
         copy_audio(page.parent, clips, names)
-    content = (
-        _environment()
-        .get_template("annotate.html.j2")
-        .generate(
-            data=_data(
-                subset, clips, [""] * len(clips) if embed else names, duration_s
-            ),
-            files=_files(clips, embed),
-        )
-    )
+    data = _data(subset, clips, [""] * len(clips) if embed else names, duration_s)
+    template = _environment().get_template("annotate.html.j2")
+    content = template.generate(data=data, files=_files(clips, embed))
     temporary = page.with_name(f"{page.name}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
         file.writelines(content)
@@ -104,9 +97,13 @@ def write_annotation_page(
 
 
 def copied_names(subset: Subset, clips: Sequence[ClipToHear]) -> list[str]:
-    """Names the copies of the clips' files by number: ids may be anything."""
+    """Names the copies of the clips' files by number: ids may be anything.
+
+    The digest keeps copies for other questions apart.
+    """
+    folder = f"{subset.name}_audio_{subset.digest[:8]}"
     return [
-        f"{subset.name}_audio/{number:04d}{clip.audio.suffix.lower()}"
+        f"{folder}/{number:04d}{clip.audio.suffix.lower()}"
         for number, clip in enumerate(clips, start=1)
     ]
 

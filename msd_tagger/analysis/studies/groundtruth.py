@@ -204,7 +204,7 @@ def _write(
         name=NAME,
         title=TITLE,
         paragraphs=[
-            *_what(table, subsets, answers, here, truth, options),
+            *_what(table, subsets, answers, here, options),
             *_remarks(here),
         ],
         illustrations=tables.illustrations(here, printed, known),
@@ -218,7 +218,6 @@ def _what(
     subsets: tuple[Subset, Subset],
     answers: list[Answer],
     here: Findings,
-    truth: Truth | None,
     options: dict[str, Any],
 ) -> list[str]:
     """Says what was judged, by whom, and what was missing."""
@@ -229,7 +228,7 @@ def _what(
         f"Of {here.total:,} clips, {sizes[0]:,} training clips (Subset100: for each "
         f"label up to {subsets[0].wanted} with it and as many without) and "
         f"{sizes[1]:,} test clips (Subset400) were drawn for the labels "
-        f"{', '.join(here.labels)}. {_who(subsets, answers, truth)}"
+        f"{', '.join(here.labels)}. {_who(subsets, answers, here)}"
     ]
     if missing:
         sentences.append(f"The corpus has no label {', '.join(missing)}: left out.")
@@ -239,11 +238,9 @@ def _what(
     return sentences
 
 
-def _who(
-    subsets: tuple[Subset, Subset], answers: list[Answer], truth: Truth | None
-) -> str:
+def _who(subsets: tuple[Subset, Subset], answers: list[Answer], here: Findings) -> str:
     """Says who judged the clips."""
-    if not answers and truth:
+    if not answers and (here.judged.any() or here.checked.negatives.any()):
         return "The corpus itself knows what is true of them and was asked."
     if not answers:
         return (

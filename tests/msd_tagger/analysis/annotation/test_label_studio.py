@@ -34,9 +34,10 @@ def test_tasks_come_back_as_answers(tmp_path):
     assert [task["data"]["track_id"] for task in tasks] == subset.track_id.tolist()
     assert set(subset.track_id) == set(NASTY)
     assert "hidden" not in path.read_text() and "rock" not in path.read_text()
-    url = "/data/local-files/?d=subset400_audio/0001.wav"
+    folder = f"subset400_audio_{subset.digest[:8]}"
+    url = f"/data/local-files/?d={folder}/0001.wav"
     assert tasks[0]["data"]["audio"] == url
-    copies = sorted((tmp_path / "out" / "subset400_audio").iterdir())
+    copies = sorted((tmp_path / "out" / folder).iterdir())
     assert [copy.name for copy in copies] == [f"000{k}.wav" for k in range(1, 6)]
     exported = [task | {"annotations": []} for task in tasks]
     exported[0]["annotations"] = [
@@ -94,6 +95,10 @@ def test_only_labels_that_were_asked_for_are_imported(tmp_path):
         ("{}", r"export.json must hold a list of tasks"),
         ('[{"audio": "x", "answer_1": "yes"}]', r"task 1: .*'data'.*not JSON_MIN"),
         ('[{"data": {"track_id": "a", "questions": []}}]', r"task 1: .*'annotations'"),
+        (
+            '[{"data": {"track_id": [], "questions": []}}]',
+            r"task 1: .*track_id is \[\]",
+        ),
     ],
 )
 def test_other_files_are_named(tmp_path, content, message):
