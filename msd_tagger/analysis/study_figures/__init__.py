@@ -1,0 +1,1 @@
+"""The figures of the studies: plain arrays in, a figure out."""
