@@ -1,0 +1,44 @@
+"""Spectrograms as small pictures."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from matplotlib import image
+
+MAX_ROWS, MAX_COLUMNS = 130, 700
+RANGE_DB = 80.0
+# Few enough levels that the file compresses, more than one sees.
+LEVELS = 24
+
+
+def spectrogram_png(decibels: np.ndarray) -> bytes:
+    """Draws a spectrogram without axes, low frequencies at the bottom.
+
+    Args:
+        decibels: [M, F], dB of power relative to anything. What lies more than 80 dB
+            below the maximum is drawn as silence.
+
+    Returns:
+        A PNG file of at most 130 x 700 pixels; pixels are means of M and F.
+    """
+    picture = _shrink(np.asarray(decibels, np.float32), MAX_ROWS, MAX_COLUMNS)
+    relative = np.clip((picture - picture.max()) / RANGE_DB + 1, 0, 1)
+    levels = np.round(relative * (LEVELS - 1)) / (LEVELS - 1)
+    buffer = io.BytesIO()
+    image.imsave(
+        buffer, levels, vmin=0, vmax=1, cmap="magma", origin="lower", format="png"
+    )
+    return buffer.getvalue()
+
+
+def _shrink(picture: np.ndarray, max_rows: int, max_columns: int) -> np.ndarray:
+    """Averages blocks of pixels until the picture is small enough."""
+    for axis, allowed in ((0, max_rows), (1, max_columns)):
+        block = -(-picture.shape[axis] // allowed)
+        starts = np.arange(0, picture.shape[axis], block)
+        sizes = np.diff(np.append(starts, picture.shape[axis]))
+        sums = np.add.reduceat(picture, starts, axis=axis)
+        picture = sums / np.expand_dims(sizes, 1 - axis)
+    return picture
