@@ -49,6 +49,15 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}f}"
 
 
+def percent(share: float) -> str:
+    """Prints a share.
+
+    >>> percent(0.02), percent(1.0), percent(0.125)
+    ('2 %', '100 %', '12.5 %')
+    """
+    return f"{100 * share:.3g} %"
+
+
 def with_spread(mean: float | None, std: float | None, digits: int = 4) -> str:
     """Prints a mean over seeds with its standard deviation, if there is one.
 
