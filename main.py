@@ -92,11 +92,13 @@ def check(config: ConfigDict, options: Options) -> list[str]:
         The kind of spectrogram of each.
     """
     from configs import checks, sweeps
+    from input_pipeline.beam import parse_options
     from input_pipeline.recipe import Recipe
     from msd_tagger.pools import check_pools, choose_pools
 
     needs_audio = options.mode != "audit"
     checks.check(config, needs_audio)
+    parse_options(config.prepare.beam)
     if config.prepare.num_workers > 1 and options.mode not in ("prepare", "audit"):
         raise ValueError(
             f"--mode={options.mode} with --config.prepare.num_workers="
