@@ -7,12 +7,7 @@ logger = logging.getLogger(__name__)
 
 
 def report(workdir: Path) -> None:
-    """Writes report.html from the run record in `workdir`."""
-    from msd_tagger.analysis.report import write_report
+    """Writes report.html from the record of a run or of a study in `workdir`."""
+    from msd_tagger.analysis.study_report import write_report_of
 
-    if not (workdir / "summary.json").exists():
-        raise ValueError(
-            f"--workdir={workdir}: no summary.json there; give the folder of a "
-            "finished run, as printed when it started"
-        )
-    logger.info("report: %s", write_report(workdir))
+    logger.info("report: %s", write_report_of(workdir))

@@ -116,12 +116,30 @@ def write_statistics(
     if config.task != "network":
         from msd_tagger.analysis.label_table import write_label_table
 
-        write_label_table(workdir / "labels.npz", label_table(config, corpus))
+        table = label_table(config, corpus)
+        write_label_table(workdir / "labels.npz", table)
+        record.write_json(workdir / "corpus.json", describe_labels(config, table))
     if config.task in ("tags", "paper"):
         from msd_tagger.input_statistics import write_input_statistics
 
         of_kind = data[config.spectrogram.kind]
         write_input_statistics(config, of_kind, workdir / "input_stats.npz")
+
+
+def describe_labels(config: ConfigDict, table: LabelTable) -> dict:
+    """What the report says about the corpus of the label statistics."""
+    from input_pipeline.corpora import synthetic
+
+    drawn = draws_labels(config)
+    counts = {split: len(labels.track_id) for split, labels in table.splits.items()}
+    return {
+        "name": config.corpus.name,
+        "version": synthetic.VERSION if config.corpus.name == "synthetic" else None,
+        "counts": counts,
+        "note": "Label statistics are of clips that were drawn, not played."
+        if drawn
+        else None,
+    }
 
 
 def draws_labels(config: ConfigDict) -> bool:

@@ -58,7 +58,10 @@ def call(*arguments):
             "--config.prepare.beam='--flink_master=x' ",
         ),
         ((CONFIG, "song.mp3"), "arguments without a flag: song.mp3"),
-        (("--mode=report", "--workdir=no/such/run"), "no/such/run: no summary.json"),
+        (
+            ("--mode=report", "--workdir=no/such/run"),
+            "no/such/run holds neither a run nor",
+        ),
         (("--mode=report",), "--workdir is missing"),
     ],
 )
