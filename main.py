@@ -23,6 +23,7 @@ MODES = {
     "run": "prepare what is missing, train, evaluate, report; or do a whole study",
     "prepare": "only write the shards",
     "audit": "count the corpus and look for problems, without decoding audio",
+    "annotate": "write pages to judge labels by listening, as Table I needs",
     "evaluate": "score a run's last checkpoint again, and report",
     "report": "only write the report of --workdir again; needs no --config",
 }
@@ -61,6 +62,10 @@ def main(argv: list[str]) -> None:
         from modes.audit import audit
 
         return audit(config, options)
+    if options.mode == "annotate":
+        from modes.annotate import annotate
+
+        return annotate(config, options)
     if options.mode == "prepare":
         from modes.corpus import load, prepare
 
@@ -99,7 +104,8 @@ def check(config: ConfigDict, options: Options) -> list[str]:
     needs_audio = options.mode != "audit"
     checks.check(config, needs_audio)
     parse_options(config.prepare.beam)
-    if config.prepare.num_workers > 1 and options.mode not in ("prepare", "audit"):
+    is_array_job = config.prepare.num_workers > 1
+    if is_array_job and options.mode not in ("prepare", "audit", "annotate"):
         raise ValueError(
             f"--mode={options.mode} with --config.prepare.num_workers="
             f"{config.prepare.num_workers}: jobs of an array prepare and do nothing "

@@ -83,6 +83,11 @@ RANGES = {
     "train.log_every_steps": (1, 10**6, True),
     "train.num_devices": (0, 4096, True),
     "train.seeds_per_chunk": (0, 10_000, True),
+    "analysis.subset100_clips": (2, 10**6, True),
+    "analysis.subset400_clips": (1, 10**6, True),
+    "analysis.subset_seed": (0, 2**31, True),
+    "analysis.bootstrap_samples": (10, 10**6, True),
+    "analysis.num_resamples": (10, 10**6, True),
     "analysis.label_only_clips": (0, 10**7, True),
     "prepare.num_processes": (0, 4096, True),
     "prepare.worker": (0, 10**5, True),
@@ -196,6 +201,9 @@ def _check_combinations(config: ConfigDict) -> None:
             "spectrogram.dft_size_samples"
         )
     _check_jobs(config)
+    for file in config.analysis.annotations:
+        if not Path(file).is_file():
+            raise ValueError(f"--config.analysis.annotations: there is no file {file}")
     for pool in config.model.pools:
         if not _is_pair(pool):
             raise ValueError(

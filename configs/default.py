@@ -102,6 +102,21 @@ def get_config() -> ConfigDict:
     # Synthetic corpus: label statistics are of so many clips that are drawn and not
     # played, at the sparsity of Last.fm; 0 for the clips of the corpus.
     config.analysis.label_only_clips = 200_000
+    # Labels that are judged by listening or by the truth, on about so many clips: half
+    # of the first with a label and half without, the second at random.
+    config.analysis.annotated_labels = (
+        "female vocalists",
+        "male vocalists",
+        "instrumental",
+        "guitar",
+    )
+    config.analysis.subset100_clips = 100
+    config.analysis.subset400_clips = 400
+    config.analysis.subset_seed = 0
+    config.analysis.annotations = ()  # Answers: CSV files, or Label Studio's JSON.
+    config.analysis.label_studio = False  # --mode=annotate exports tasks for it too.
+    config.analysis.bootstrap_samples = 2000  # Of counts; a second.
+    config.analysis.num_resamples = 200  # Of scores; about a minute for all studies.
     config.analysis.linear_baseline = True  # A few seconds; printed beside the network.
 
     # Keeps compiled programs in this folder, so that the next start need not compile

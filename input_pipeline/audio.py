@@ -104,6 +104,18 @@ def read_clip(
     return clip
 
 
+def start_s(
+    path: os.PathLike | str, recipe: Recipe, given_s: float | None = None
+) -> float:
+    """Where a clip starts in its file, in seconds.
+
+    Raises:
+        AudioError: with one of `REASONS`.
+    """
+    with open_file(path) as handle, _sound_file(path, handle) as file:
+        return _start_s(path, file, recipe, given_s)
+
+
 def fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
     """Trims at the end, or pads it with zeros: [any] -> [num_samples].
 

@@ -15,6 +15,8 @@ from modes.report import report
 from modes.run import choose_workdir, find_devices, run_in, tell, write_defaults
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from input_pipeline.corpora import Corpus
     from msd_tagger.analysis.label_table import LabelTable
 
@@ -119,6 +121,12 @@ def write_statistics(
         table = label_table(config, corpus)
         write_label_table(workdir / "labels.npz", table)
         record.write_json(workdir / "corpus.json", describe_labels(config, table))
+        if config.analysis.annotations:
+            from msd_tagger.analysis.annotation.gather import gather_answers
+
+            ids = {str(i) for labels in table.splits.values() for i in labels.track_id}
+            files = config.analysis.annotations
+            gather_answers(files, workdir, ids, table.tag_names)
     if config.task in ("tags", "paper"):
         from msd_tagger.input_statistics import write_input_statistics
 
@@ -144,6 +152,8 @@ def describe_labels(config: ConfigDict, table: LabelTable) -> dict:
 
 def draws_labels(config: ConfigDict) -> bool:
     """Whether label statistics are of synthetic clips that nobody plays."""
+    if config.analysis.annotations:  # Somebody listened to those of the corpus.
+        return False
     return config.corpus.name == "synthetic" and config.analysis.label_only_clips > 0
 
 
@@ -151,29 +161,44 @@ def label_table(config: ConfigDict, corpus: Corpus | None) -> LabelTable:
     """The labels of a corpus, or of many synthetic clips that are only drawn."""
     import numpy as np
 
+    if not draws_labels(config):
+        return table_of(corpus)
+    from input_pipeline.corpora import synthetic
+
+    count = config.analysis.label_only_clips
+    true, weak = synthetic.label_only(count, config.corpus.seed)
+    split_of = np.array([synthetic.split_of(number) for number in range(count)])
+    ids = np.array([f"clip-{number:06d}" for number in range(count)])
+    return _table(synthetic.TAGS, ids, split_of, weak, true)
+
+
+def table_of(corpus: Corpus) -> LabelTable:
+    """The labels of a corpus."""
+    import numpy as np
+
+    clips = sorted(corpus.clips, key=lambda clip: clip.track_id)
+    true = None
+    if corpus.has_true_tags:
+        true = np.stack([clip.true_tags for clip in clips])
+    ids = np.array([clip.track_id for clip in clips])
+    split_of = np.array([clip.split for clip in clips])
+    weak = np.stack([clip.tags for clip in clips])
+    return _table(corpus.tags, ids, split_of, weak, true)
+
+
+def _table(
+    names: Sequence[str],
+    ids: np.ndarray,
+    split_of: np.ndarray,
+    weak: np.ndarray,
+    true: np.ndarray | None,
+) -> LabelTable:
     from input_pipeline.corpora import SPLITS
     from msd_tagger.analysis.label_table import LabelTable, SplitLabels
 
-    if draws_labels(config):
-        from input_pipeline.corpora import synthetic
-
-        names = synthetic.TAGS
-        count = config.analysis.label_only_clips
-        true, weak = synthetic.label_only(count, config.corpus.seed)
-        split_of = np.array([synthetic.split_of(number) for number in range(count)])
-        ids = np.array([f"clip-{number:06d}" for number in range(count)])
-    else:
-        names = corpus.tags
-        clips = sorted(corpus.clips, key=lambda clip: clip.track_id)
-        weak = np.stack([clip.tags for clip in clips])
-        true = None
-        if corpus.has_true_tags:
-            true = np.stack([clip.true_tags for clip in clips])
-        split_of = np.array([clip.split for clip in clips])
-        ids = np.array([clip.track_id for clip in clips])
     splits = {
         split: SplitLabels(ids[rows], weak[rows], None if true is None else true[rows])
         for split in SPLITS
-        if len(rows := np.flatnonzero(split_of == split))
+        if (rows := split_of == split).any()
     }
     return LabelTable(tuple(names), splits)
