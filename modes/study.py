@@ -39,14 +39,15 @@ def run_study(config: ConfigDict, options: Options, kinds: Sequence[str]) -> Non
     workdir = choose_workdir(config, options, matter)
     record.claim(workdir, matter)
     logger.info("study folder: %s", workdir)
-    # Runs whose arrays have the same shapes share their compiled programs.
-    config.compilation_cache_dir = config.compilation_cache_dir or str(
-        workdir / "programs"
-    )
-    devices = find_devices(config, options)
+    needs_audio = bool(config.sweep) or config.task == "tags"
+    devices = []
+    if needs_audio:
+        # Runs whose arrays have the same shapes share their compiled programs.
+        own = str(workdir / "programs")
+        config.compilation_cache_dir = config.compilation_cache_dir or own
+        devices = find_devices(config, options)
     record.start(workdir, config.to_dict(), matter, devices)
     write_defaults(workdir)
-    needs_audio = bool(config.sweep) or config.task == "tags"
     corpus, data = None, {}
     if needs_audio or not (config.task == "network" or draws_labels(config)):
         corpus = load(config, options)
@@ -56,7 +57,9 @@ def run_study(config: ConfigDict, options: Options, kinds: Sequence[str]) -> Non
             for kind, shards in prepare(config, options, corpus, kinds).items()
         }
     write_statistics(workdir, config, corpus, data)
-    failed = run_points(workdir, config, options, chosen, data, devices)
+    failed = []
+    if chosen:
+        failed = run_points(workdir, config, options, chosen, data, devices)
     report(workdir)
     if failed:
         raise ValueError(f"points without a result: {'; '.join(failed)}")
