@@ -1,5 +1,6 @@
 """An audit finds every kind of problem that is planted, and none where none is."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -43,8 +44,7 @@ def corpus_of(clips, tmp_path, **more):
         path = tmp_path / one.path
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"content of {one.path.name}".ljust(40))
-        values = {**vars(one), "path": path}
-        placed.append(Clip(**values))
+        placed.append(dataclasses.replace(one, path=path))
     return Corpus("tones", "1", tmp_path / "music", TAGS, placed, **more)
 
 

@@ -29,7 +29,7 @@ NEAR_NORMAL = 0.1  # Largest distance of the distribution functions.
 EXTREME = 10  # Deviations.
 
 
-def study(record: SweepRecord) -> Study:
+def magnitudes(record: SweepRecord) -> Study:
     """The figures and claims of `input_stats.npz`, as far as it is there."""
     arrays = record.arrays("input_stats")
     if "histogram_db" not in arrays:

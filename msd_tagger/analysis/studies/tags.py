@@ -48,7 +48,7 @@ def study(record: SweepRecord) -> Study:
         illustrations += _illustrations(stats)
         tables += [_tuples(stats), tag_claims.prose_table(stats), _vectors(stats)]
         claims += tag_claims.claims(stats)
-    magnitudes = input_magnitudes.study(record)
+    magnitudes = input_magnitudes.magnitudes(record)
     return Study(
         name=NAME,
         title=TITLE,

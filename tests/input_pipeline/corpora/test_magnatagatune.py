@@ -196,7 +196,7 @@ def test_files_to_a_trained_network(tmp_path, capfd):
     )
     checks.check(config)
     corpus = load_corpus(config.corpus, tmp_path)
-    shards = prepare(corpus, [RECIPE], tmp_path / "data", num_workers=1)
+    shards = prepare(corpus, [RECIPE], tmp_path / "data", num_processes=1)
     assert "19 clips in 3 shards, 1 left out (1 empty)" in capfd.readouterr().out
     data = open_shards(shards["mel"], reader="plain")
     assert data.tags == ("beat", "guitar", "strange", "techno")
