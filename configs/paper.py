@@ -4,8 +4,8 @@
     python main.py --config=configs/paper.py:quick
 
 Every run of every study, 29 in all, with 15 seeds for Fig. 4 and two elsewhere. `quick`
-cuts clips, sizes of the training set and steps, so that it ends within 45 minutes on 2
-cores; its networks are hardly trained.
+cuts clips, sizes of the training set and steps: 21 runs of 200 steps, whose networks
+are hardly trained.
 """
 
 from ml_collections import ConfigDict
