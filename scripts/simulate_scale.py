@@ -93,8 +93,10 @@ class Job:
     def is_running(self) -> bool:
         """Whether it runs; notes the memory of its processes."""
         pid = self._process.pid
-        children = _read(Path(f"/proc/{pid}/task/{pid}/children")).split()
-        for role, found in (("parent", [pid]), ("worker", children)):
+        children = _read(f"/proc/{pid}/task/{pid}/children").split()
+        # A child that has not become another program yet still shows its parent's.
+        workers = [c for c in children if "spawn_main" in _read(f"/proc/{c}/cmdline")]
+        for role, found in (("parent", [pid]), ("worker", workers)):
             peaks = [_peak_memory_mb(process) for process in found]
             self.memory_mb[role] = max(self.memory_mb[role], *peaks, 0.0)
         return self._process.poll() is None
@@ -120,15 +122,15 @@ class Job:
 
 
 def _peak_memory_mb(process: int | str) -> float:
-    for line in _read(Path(f"/proc/{process}/status")).splitlines():
+    for line in _read(f"/proc/{process}/status").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1000
     return 0.0
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     try:
-        return path.read_text()
+        return Path(path).read_text()
     except OSError:  # It has ended, or this is not Linux.
         return ""
 

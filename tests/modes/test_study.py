@@ -17,13 +17,17 @@ POINTS = (
 )
 
 
-@pytest.fixture
-def config():
+def make_config():
     config = fakes.small_config(train__max_steps=3)
     config.name = config.task = "variance"
     config.analysis.linear_baseline = False
     config.sweep = POINTS
     return config
+
+
+@pytest.fixture
+def config():
+    return make_config()
 
 
 class Data(fakes.FakeData):
@@ -41,20 +45,28 @@ def summary(workdir, name):
     return json.loads((workdir / "points" / name / "summary.json").read_text())
 
 
-def test_every_point_becomes_a_run_of_its_own(tmp_path, config, caplog):
-    caplog.set_level("INFO")
-    assert run(tmp_path, config) == []
-    assert summary(tmp_path, "variance")["num_seeds"] == 3
-    written = json.loads((tmp_path / "points/pre-linear/config.json").read_text())
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("study")
+    assert run(workdir, make_config()) == []
+    return workdir
+
+
+def test_every_point_becomes_a_run_of_its_own(finished):
+    assert summary(finished, "variance")["num_seeds"] == 3
+    written = json.loads((finished / "points/pre-linear/config.json").read_text())
     assert written["preprocessing"]["magnitude"] == "linear"
     assert (written["task"], written["sweep"]) == ("train", [])
-    assert "point 2 of 2, pre-linear: at most 3 steps of 8 clips, 1 seeds" in (
-        caplog.text
-    )
-    before = (tmp_path / "points/variance/summary.json").stat().st_mtime_ns
-    assert run(tmp_path, config) == []
-    after = (tmp_path / "points/variance/summary.json").stat().st_mtime_ns
-    assert before == after, "a complete point is not run again"
+
+
+def test_a_complete_point_is_not_run_again(finished, config, caplog):
+    caplog.set_level("INFO")
+    before = (finished / "points/variance/summary.json").stat().st_mtime_ns
+    assert run(finished, config) == []
+    after = (finished / "points/variance/summary.json").stat().st_mtime_ns
+    assert before == after
+    said = "point 2 of 2, pre-linear: at most 3 steps of 8 clips, 1 seeds"
+    assert said in caplog.text
 
 
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config):
@@ -64,15 +76,14 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config):
     assert summary(tmp_path, "pre-linear")["complete"]
 
 
-def test_one_point_alone_is_what_it_is_among_others(tmp_path, config):
-    run(tmp_path / "all", config)
-    run(tmp_path / "one", config, [sweeps.find(config.sweep, "1")])
+def test_one_point_alone_is_what_it_is_among_others(finished, tmp_path, config):
+    run(tmp_path, config, [sweeps.find(config.sweep, "1")])
     scores = [
-        np.load(tmp_path / place / "points/pre-linear/predictions_test.npz")["scores"]
-        for place in ("all", "one")
+        np.load(place / "points/pre-linear/predictions_test.npz")["scores"]
+        for place in (finished, tmp_path)
     ]
     np.testing.assert_array_equal(*scores)
-    assert not (tmp_path / "one" / "points" / "variance").exists()
+    assert not (tmp_path / "points" / "variance").exists()
 
 
 def test_labels_are_the_corpuss_or_drawn(tmp_path, config):
