@@ -112,6 +112,11 @@ def check(config: ConfigDict, options: Options) -> list[str]:
             "else; use --mode=prepare, then run without prepare.worker and "
             "prepare.num_workers"
         )
+    if options.point and not config.sweep:
+        raise ValueError(
+            f"--point={options.point}: {config.name} is no study of several runs; "
+            "leave --point out, or choose such a config (docs/studies.md)"
+        )
     points = [sweeps.at(config, point) for point in config.sweep] or [config]
     for point in points:
         checks.check(point, needs_audio)

@@ -123,7 +123,8 @@ def write_statistics(
 
         table = label_table(config, corpus)
         write_label_table(workdir / "labels.npz", table)
-        record.write_json(workdir / "corpus.json", describe_labels(config, table))
+        described = describe_labels(config, corpus, table)
+        record.write_json(workdir / "corpus.json", described)
         if config.analysis.annotations:
             from msd_tagger.analysis.annotation.gather import gather_answers
 
@@ -137,20 +138,18 @@ def write_statistics(
         write_input_statistics(config, of_kind, workdir / "input_stats.npz")
 
 
-def describe_labels(config: ConfigDict, table: LabelTable) -> dict:
+def describe_labels(
+    config: ConfigDict, corpus: Corpus | None, table: LabelTable
+) -> dict:
     """What the report says about the corpus of the label statistics."""
+    counts = {split: len(labels.track_id) for split, labels in table.splits.items()}
+    if not draws_labels(config):
+        return {"name": corpus.name, "version": corpus.version, "counts": counts}
     from input_pipeline.corpora import synthetic
 
-    drawn = draws_labels(config)
-    counts = {split: len(labels.track_id) for split, labels in table.splits.items()}
-    return {
-        "name": config.corpus.name,
-        "version": synthetic.VERSION if config.corpus.name == "synthetic" else None,
-        "counts": counts,
-        "note": "Label statistics are of clips that were drawn, not played."
-        if drawn
-        else None,
-    }
+    note = "Label statistics are of clips that were drawn, not played."
+    version = synthetic.VERSION
+    return {"name": "synthetic", "version": version, "counts": counts, "note": note}
 
 
 def draws_labels(config: ConfigDict) -> bool:

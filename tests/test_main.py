@@ -63,6 +63,7 @@ def call(*arguments):
             "no/such/run holds neither a run nor",
         ),
         (("--mode=report",), "--workdir is missing"),
+        ((CONFIG, "--point=0"), "--point=0: db_mel is no study of several runs"),
     ],
 )
 def test_a_mistake_gets_a_sentence(arguments, message, tmp_path):

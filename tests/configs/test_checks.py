@@ -6,6 +6,7 @@ from configs import checks, default
 from input_pipeline import streams
 from msd_tagger import parallel, steps
 from msd_tagger import preprocessing as pre
+from msd_tagger.analysis import studies
 from msd_tagger.pools import POOLS
 from tests import fakes
 
@@ -115,3 +116,4 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
         "input.reader": tuple(streams.READERS),
     }
     assert {key: checks.CHOICES[key] for key in taken} == taken
+    assert set(checks.STUDIES) == {*studies.STUDIES, studies.PAPER}

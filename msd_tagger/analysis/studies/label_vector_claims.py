@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy import stats
 
-from msd_tagger.analysis import co_occurrence, paper
+from msd_tagger.analysis import co_occurrence, paper, statistics
 from msd_tagger.analysis import label_vectors as vectors
 from msd_tagger.analysis.co_occurrence import Pair
 from msd_tagger.analysis.study import FAILS, HOLDS, UNDECIDED, Claim
@@ -213,7 +212,7 @@ def _sign(values: np.ndarray) -> tuple[str, str]:
     mean = float(values.mean())
     if len(values) == 1:
         return (HOLDS if mean > 0 else FAILS), "one seed: no spread to set it against."
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    half = statistics.t_half_width(values.std(ddof=1), len(values), len(values) - 1)
     why = f"the difference is {mean:.3f} ± {half:.3f} (95 % over seeds)."
     if abs(mean) <= half:
         return UNDECIDED, why
