@@ -18,7 +18,7 @@ from msd_tagger.analysis.study import (
 )
 from msd_tagger.analysis.study_figures import tags as drawn
 from msd_tagger.analysis.sweep_record import SweepRecord
-from msd_tagger.analysis.tables import Table
+from msd_tagger.analysis.tables import Table, percent
 
 NAMES = {"db": "decibels", "linear": "power"}
 
@@ -108,11 +108,12 @@ def extremes_claim(edges: np.ndarray, shares: dict[str, np.ndarray]) -> Claim:
         "have none.",
         "IV-C, Fig. 6",
         "a curve",
-        f"power: {inside:.0%} within half a deviation, {beyond['linear']:.2%} above "
-        f"{EXTREME} deviations; decibels: {beyond['db']:.2%}",
+        f"power: {percent(inside)} within half a deviation, "
+        f"{percent(beyond['linear'])} above {EXTREME} deviations; "
+        f"decibels: {percent(beyond['db'])}",
         HOLDS if fits and beyond["db"] == 0 else FAILS,
-        f"of a normal distribution {2 * stats.norm.cdf(0.5) - 1:.0%} lie within half a "
-        f"deviation and none above {EXTREME}.",
+        f"of a normal distribution {percent(2 * stats.norm.cdf(0.5) - 1)} lie within "
+        f"half a deviation and none above {EXTREME}.",
     )
 
 
@@ -139,8 +140,8 @@ def band_claims(centres_hz: np.ndarray, means: dict[str, np.ndarray]) -> list[Cl
             f"it ranges over {ranges['per_frequency']:.2g} deviations, without "
             f"weighting over {ranges['bypass']:.2g}",
             HOLDS if share < FLAT_SHARE else FAILS,
-            f"flat means below {FLAT_SHARE:.0%} of the range without weighting, which "
-            "is our threshold.",
+            f"flat means below {percent(FLAT_SHARE)} of the range without weighting, "
+            "which is our threshold.",
         ),
     ]
 

@@ -10,7 +10,7 @@ from msd_tagger.analysis import co_occurrence, paper, statistics
 from msd_tagger.analysis import label_vectors as vectors
 from msd_tagger.analysis.co_occurrence import Pair
 from msd_tagger.analysis.study import FAILS, HOLDS, UNDECIDED, Claim
-from msd_tagger.analysis.tables import ABSENT, number, with_spread
+from msd_tagger.analysis.tables import ABSENT, number, percent, with_spread
 from msd_tagger.analysis.vector_comparison import Comparison
 
 # Thresholds of our own: the paper gives none.
@@ -69,8 +69,8 @@ def _correlation(data: Comparison) -> Claim:
     else:
         verdict = HOLDS if whole > 0 and p_value < SIGNIFICANT else FAILS
         why = (
-            f"{p_value:.1%} of random relabellings of the tags correlate as high "
-            f"(Mantel's test); below {SIGNIFICANT:.0%} counts as more than chance."
+            f"{percent(p_value)} of random relabellings of the tags correlate as high "
+            f"(Mantel's test); below {percent(SIGNIFICANT)} counts as more than chance."
         )
     return Claim(
         "Tags that meet often have similar label vectors.",
@@ -143,7 +143,7 @@ def _hardly_negative(data: Comparison) -> Claim:
         f"{of_mean}",
         verdict,
         f"{of_mean} of the {total} pairs of {len(chosen)} tags; hardly any means at "
-        f"most {HARDLY_ANY:.0%}, which is our threshold.",
+        f"most {percent(HARDLY_ANY)}, which is our threshold.",
     )
 
 

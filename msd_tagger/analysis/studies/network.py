@@ -13,7 +13,7 @@ from msd_tagger.analysis.run_record import read_json
 from msd_tagger.analysis.study import FAILS, HOLDS, Claim, Illustration, Study
 from msd_tagger.analysis.study_figures.network import schematic
 from msd_tagger.analysis.sweep_record import SweepRecord
-from msd_tagger.analysis.tables import ABSENT, Table
+from msd_tagger.analysis.tables import ABSENT, Table, percent
 
 NAME = "network"
 TITLE = "The networks (Fig. 3, Table II)"
@@ -140,11 +140,11 @@ def _costs(kind: str, network: Network) -> Table:
             layer["name"],
             f"{layer['parameters']:,}",
             f"{layer['multiply_adds']:,}",
-            f"{layer['multiply_adds'] / total:.1%}",
+            f"{percent(layer['multiply_adds'] / total)}",
         ]
         for layer in network["layers"]
     ]
-    rows.append(["all", f"{network['parameters']:,}", f"{total:,}", "100.0%"])
+    rows.append(["all", f"{network['parameters']:,}", f"{total:,}", "100 %"])
     caption = (
         f"{kind}: trainable parameters, and multiply-adds of the convolutions and the "
         "dense layer for one clip."

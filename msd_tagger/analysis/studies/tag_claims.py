@@ -14,7 +14,7 @@ from msd_tagger.analysis.label_statistics import LabelStatistics
 from msd_tagger.analysis.label_vectors import chance_of_overlap
 from msd_tagger.analysis.study import FAILS, HOLDS, UNDECIDED, Claim, Illustration
 from msd_tagger.analysis.study_figures import tags as drawn
-from msd_tagger.analysis.tables import ABSENT, Table
+from msd_tagger.analysis.tables import ABSENT, Table, percent
 
 # Counts are compared with the paper's on its own corpus alone.
 PAPERS_CORPUS = "msd"
@@ -101,7 +101,7 @@ def _clips(stats: LabelStatistics, split: str) -> str:
 def _found(stats: LabelStatistics, tag: str) -> str:
     """Count and share of a tag over all splits that are here."""
     clips, total = _all_clips(stats, tag)
-    return f"{clips:,} of {total:,} ({clips / total:.2%})"
+    return f"{clips:,} of {total:,} ({percent(clips / total)})"
 
 
 def _all_clips(stats: LabelStatistics, tag: str) -> tuple[int, int]:
@@ -142,7 +142,7 @@ def _not_near_one(stats: LabelStatistics, pair: tuple[str, str]) -> Claim:
     statement = (
         f"C({pair[0]}, {pair[1]}) is far from 100 %, although the tags are much alike."
     )
-    printed = f"{paper.CO_OCCURRENCE_EXAMPLES[pair]:.0%}"
+    printed = f"{percent(paper.CO_OCCURRENCE_EXAMPLES[pair])}"
     found = places(stats.tag_names, pair)
     clips = 0 if found is None else int(stats.counts[found[0]])
     if clips < MIN_CLIPS:
@@ -155,10 +155,10 @@ def _not_near_one(stats: LabelStatistics, pair: tuple[str, str]) -> Claim:
         verdict = HOLDS
     elif interval.low >= NEAR_ONE:
         verdict = FAILS
-    here = f"{both / clips:.1%} ({both:,} of {clips:,} clips)"
+    here = f"{percent(both / clips)} ({both:,} of {clips:,} clips)"
     why = (
-        f"the 95 % interval is {interval.low:.1%} to {interval.high:.1%}; "
-        f"far means below {NEAR_ONE:.0%}, which is our threshold."
+        f"the 95 % interval is {percent(interval.low)} to {percent(interval.high)}; "
+        f"far means below {percent(NEAR_ONE)}, which is our threshold."
     )
     return Claim(statement, "III-A", printed, here, verdict, why)
 
@@ -194,7 +194,10 @@ def _count(stats: LabelStatistics, tag: str) -> Claim:
         "training": printed / paper.CLIPS["train"],
         "all": printed / paper.CLIPS_TOTAL,
     }
-    as_text = f"{shares['all']:.2%} of all, {shares['training']:.2%} of training clips"
+    as_text = (
+        f"{percent(shares['all'])} of all, "
+        f"{percent(shares['training'])} of training clips"
+    )
     if stats.corpus != PAPERS_CORPUS or tag not in stats.tag_names:
         why = "a count of another corpus."
         return Claim(statement, "III", as_text, ABSENT, UNDECIDED, why)

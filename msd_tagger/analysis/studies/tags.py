@@ -22,7 +22,7 @@ from msd_tagger.analysis.study import Illustration, Study
 from msd_tagger.analysis.study_figures import matrix
 from msd_tagger.analysis.study_figures import tags as drawn
 from msd_tagger.analysis.sweep_record import SweepRecord
-from msd_tagger.analysis.tables import ABSENT, Table
+from msd_tagger.analysis.tables import ABSENT, Table, percent
 
 NAME = "tags"
 TITLE = "Tags, their co-occurrence, and the input (Figs 1, 6 and 8, Table III)"
@@ -81,9 +81,9 @@ def _paragraphs(record: SweepRecord, stats: LabelStatistics) -> list[str]:
     found.append(
         f"Clips per tag range from {counts[most]:,} ({stats.tag_names[most]}) to "
         f"{counts[least]:,} ({stats.tag_names[least]}). The {fifth} most frequent of "
-        f"{len(counts)} tags make {share:.0%} of all {counts.sum():,} assignments; a "
-        f"clip has {counts.sum() / stats.num_clips:.2f} tags on average. There are "
-        f"{len(stats.vectors):,} different tag vectors, of which "
+        f"{len(counts)} tags make {percent(share)} of all {counts.sum():,} "
+        f"assignments; a clip has {counts.sum() / stats.num_clips:.2f} on average. "
+        f"There are {len(stats.vectors):,} different tag vectors, of which "
         f"{(stats.vector_clips == 1).sum():,} occur once."
     )
     return found
@@ -201,7 +201,7 @@ def _vectors(stats: LabelStatistics) -> Table:
         if len(rows) == MAX_VECTORS:
             break
         tags = [stats.tag_names[k] for k in np.flatnonzero(vector)]
-        share = f"{clips / stats.num_clips:.1%}"
+        share = f"{percent(clips / stats.num_clips)}"
         rows.append([" + ".join(tags) or "no tag", f"{clips:,}", share])
     caption = f"The most frequent of {len(stats.vectors):,} different tag vectors."
     return Table(caption, ("tags", "clips", "share"), rows)

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from scipy import stats
 
+from msd_tagger.analysis.tables import percent
+
 # From a weighting to its name, colour and line.
 WEIGHTINGS = {
     "bypass": ("bypass", "C2", "-"),
@@ -123,7 +125,7 @@ def _cut_peak(axes: Axes, edges: np.ndarray, shares: np.ndarray) -> None:
         return
     axes.set_ylim(top=_HIGHEST_DENSITY)
     axes.annotate(
-        f"cut: {shares[highest]:.0%} of the bins",
+        f"cut: {percent(shares[highest])} of the bins",
         (edges[highest + 1], 0.93 * _HIGHEST_DENSITY),
         xytext=(5, 0),
         textcoords="offset points",

@@ -94,7 +94,7 @@ def test_the_training_split_comes_first(tmp_path):
     assert verdicts == {UNDECIDED}
     assert "Figs 6 and 8 are left out" in study.paragraphs[-1]
     # The counts of the table are of all splits, the others of training.
-    assert study.tables[1].rows[3] == ["clips with rock", "52,944", "2 of 4 (50.00%)"]
+    assert study.tables[1].rows[3] == ["clips with rock", "52,944", "2 of 4 (50 %)"]
     draw_all(study)
 
 
@@ -121,7 +121,7 @@ def test_synonyms_that_do_or_do_not_meet(tmp_path, both, verdict):
     study = tags.study(record_of(tmp_path, names, train=matrix))
     (claim,) = claims_by_start(study, "C(female vocalist, female vocalists)")
     assert claim.verdict == verdict
-    assert claim.here.startswith(f"{both / 20:.1%}")
+    assert claim.here.startswith(f"{100 * both / 20:.3g} %")
 
 
 def test_tags_of_another_corpus_are_those_that_meet_most():
