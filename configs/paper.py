@@ -4,7 +4,7 @@
     python main.py --config=configs/paper.py:quick
 
 Every run of every study, 29 in all, with 15 seeds for Fig. 4 and two elsewhere. `quick`
-cuts clips, sizes of the training set and steps: 21 runs of 200 steps, whose networks
+cuts clips, sizes of the training set and steps: 21 runs of 150 steps, whose networks
 are hardly trained.
 """
 
@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from configs import sweeps
 
-QUICK_STEPS = 200
+QUICK_STEPS = 150
 QUICK_PERCENTS = (8, 32, 100)
 
 
