@@ -8,29 +8,60 @@ of configs/default.py can be set on the command line, as in
 --config.train.max_epochs=20.
 """
 
+import importlib
 import logging
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
-from modes import Options
+from modes import Mode, Options
 
+# What each mode does and asks for; its function is imported when it is called.
 MODES = {
-    "run": "prepare what is missing, train, evaluate, report; or do a whole study",
-    "prepare": "only write the shards",
-    "audit": "count the corpus and look for problems, without decoding audio",
-    "annotate": "write pages to judge labels by listening, as Table I needs",
-    "evaluate": "score a run's last checkpoint again, and report",
-    "report": "only write the report of --workdir again; needs no --config",
+    "run": Mode(
+        "prepare what is missing, train, evaluate, report; or do a whole study",
+        "modes.run:start",
+    ),
+    "prepare": Mode("only write the shards", "modes.corpus:start"),
+    "audit": Mode(
+        "count the corpus and look for problems, without decoding audio",
+        "modes.audit:audit",
+    ),
+    "annotate": Mode(
+        "write pages to judge labels by listening, as Table I needs",
+        "modes.annotate:annotate",
+    ),
+    "evaluate": Mode(
+        "score a run's last checkpoint again, and report", "modes.run:start"
+    ),
+    "report": Mode(
+        "only write the report of --workdir again",
+        "modes.report:start",
+        needs_config=False,
+        needs=("workdir",),
+    ),
+    "export": Mode(
+        "copy the model bundle of the run in --workdir to --out",
+        "modes.export:export",
+        needs_config=False,
+        needs=("workdir", "out"),
+    ),
 }
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="An experiment.")
 MODE = flags.DEFINE_enum(
-    "mode", "run", list(MODES), "; ".join(f"{k}: {v}" for k, v in MODES.items())
+    "mode",
+    "run",
+    list(MODES),
+    "; ".join(
+        f"{name}: {mode.help}{'' if mode.needs_config else ' (needs no --config)'}"
+        for name, mode in MODES.items()
+    ),
 )
 WORKDIR = flags.DEFINE_string(
     "workdir", "", "The run's folder; runs/<config>-<hash of its keys> by default."
@@ -42,44 +73,52 @@ POINT = flags.DEFINE_string(
 PLATFORM = flags.DEFINE_enum(
     "platform", "", ["", "cpu", "gpu", "tpu"], "Insists on a kind of device."
 )
+BUNDLE = flags.DEFINE_string("bundle", "", "Folder of a model bundle to use.")
+OUT = flags.DEFINE_string("out", "", "A new or empty folder for what is made.")
+
+# Flags that mean something to a few modes alone: those that name them.
+FLAGS_OF_MODES = ("bundle", "out")
 
 
 def main(argv: list[str]) -> None:
     """Does what --mode says."""
-    if argv[1:]:
-        raise ValueError(f"arguments without a flag: {' '.join(argv[1:])}")
-    if MODE.value == "report":
-        from modes.report import report
-
-        if not WORKDIR.value:
-            raise ValueError("--workdir is missing: the folder of the run to report")
-        return report(Path(WORKDIR.value))
+    mode, options = MODES[MODE.value], read_options(argv[1:])
+    check_flags(mode, options)
+    if not mode.needs_config:
+        return load(mode.function)(options)
     if CONFIG.value is None:
         raise ValueError("--config is missing; try --config=configs/db_mel.py")
-    config, options = CONFIG.value, read_options()
-    kinds = check(config, options)
-    if options.mode == "audit":
-        from modes.audit import audit
-
-        return audit(config, options)
-    if options.mode == "annotate":
-        from modes.annotate import annotate
-
-        return annotate(config, options)
-    if options.mode == "prepare":
-        from modes.corpus import load, prepare
-
-        return prepare(config, options, load(config, options), kinds) and None
-    if config.task == "train":
-        from modes.run import run
-
-        return run(config, options)
-    from modes.study import run_study
-
-    return run_study(config, options, kinds)
+    check(CONFIG.value, options)
+    return load(mode.function)(CONFIG.value, options)
 
 
-def read_options() -> Options:
+def load(function: str) -> Callable[..., None]:
+    """Imports a function that is given as "module:name"."""
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def check_flags(mode: Mode, options: Options) -> None:
+    """Checks that the command line has what a mode needs, and nothing that it ignores.
+
+    Raises:
+        ValueError: Names the flag.
+    """
+    if options.arguments and not mode.takes_arguments:
+        raise ValueError(f"arguments without a flag: {' '.join(options.arguments)}")
+    for name in mode.needs:
+        if not flags.FLAGS[name].value:
+            raise ValueError(f"--{name} is missing; --mode={options.mode}: {mode.help}")
+    for name in FLAGS_OF_MODES:
+        if flags.FLAGS[name].present and name not in mode.needs + mode.takes:
+            users = [n for n, m in MODES.items() if name in m.needs + m.takes]
+            raise ValueError(
+                f"--{name} means nothing to --mode={options.mode}; modes that take it: "
+                f"{', '.join(users) or 'none'}"
+            )
+
+
+def read_options(arguments: Sequence[str]) -> Options:
     """What the flags say beside the configuration."""
     return Options(
         mode=MODE.value,
@@ -87,15 +126,14 @@ def read_options() -> Options:
         data_dir=Path(DATA_DIR.value),
         platform=PLATFORM.value,
         point=POINT.value,
+        bundle=BUNDLE.value,
+        out=OUT.value,
+        arguments=tuple(arguments),
     )
 
 
-def check(config: ConfigDict, options: Options) -> list[str]:
-    """Checks the configuration, and that of every point, before anything takes long.
-
-    Returns:
-        The kind of spectrogram of each.
-    """
+def check(config: ConfigDict, options: Options) -> None:
+    """Checks the configuration, and that of every point, before anything takes long."""
     from configs import checks, sweeps
     from input_pipeline.beam import parse_options
     from input_pipeline.recipe import Recipe
@@ -123,7 +161,6 @@ def check(config: ConfigDict, options: Options) -> list[str]:
         kind = point.spectrogram.kind
         recipe = Recipe.from_config(point.clip, point.spectrogram, kind)
         check_pools(recipe.shape, choose_pools(point.model.pools, kind))
-    return [point.spectrogram.kind for point in points]
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -132,6 +169,7 @@ def parse_flags(argv: list[str]) -> list[str]:
 
     try:
         checks.check_keys(argv)
+        flags.FLAGS.set_gnu_getopt(True)  # Flags may follow names of files.
         arguments = flags.FLAGS(argv)
         _ = CONFIG.value
     except (

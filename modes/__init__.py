@@ -8,6 +8,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 
+class Mode(NamedTuple):
+    """What main.py can be asked for.
+
+    Attributes:
+        help: What it does.
+        function: "module:name"; it takes the options, after the configuration where
+            the mode needs one.
+        needs_config: Whether --config has to be given.
+        needs: Names of flags that have to be given.
+        takes: Names of further flags that only some modes know.
+        takes_arguments: Whether words without a flag are names of files for it.
+    """
+
+    help: str
+    function: str
+    needs_config: bool = True
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    takes_arguments: bool = False
+
+
 class Options(NamedTuple):
     """The flags beside the configuration.
 
@@ -17,6 +38,9 @@ class Options(NamedTuple):
         data_dir: Corpora and shards go below it.
         platform: Insists on "cpu", "gpu" or "tpu"; "" does not.
         point: Of a study only this point; "" for all.
+        bundle: Folder of a model bundle, "" for none.
+        out: Folder for what is made, "" where nothing is.
+        arguments: Words without a flag.
     """
 
     mode: str = "run"
@@ -24,3 +48,6 @@ class Options(NamedTuple):
     data_dir: Path = Path("data")
     platform: str = ""
     point: str = ""
+    bundle: str = ""
+    out: str = ""
+    arguments: tuple[str, ...] = ()

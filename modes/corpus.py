@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from input_pipeline.corpora import Corpus
 
 
+def start(config: ConfigDict, options: Options) -> None:
+    """`--mode=prepare`: writes the shards and does nothing else."""
+    prepare(config, options, load(config, options), kinds(config))
+
+
+def kinds(config: ConfigDict) -> list[str]:
+    """The kind of spectrogram of a run, or of each point of a study."""
+    from configs import sweeps
+
+    points = [sweeps.at(config, point) for point in config.sweep] or [config]
+    return [point.spectrogram.kind for point in points]
+
+
 def load(config: ConfigDict, options: Options) -> Corpus:
     """Loads the corpus; the synthetic one is made first, where it is missing."""
     from input_pipeline.corpora import load_corpus

@@ -3,7 +3,14 @@
 import logging
 from pathlib import Path
 
+from modes import Options
+
 logger = logging.getLogger(__name__)
+
+
+def start(options: Options) -> None:
+    """Writes the report of --workdir."""
+    report(Path(options.workdir))
 
 
 def report(workdir: Path) -> None:

@@ -1,4 +1,4 @@
-"""`--mode=run` of one configuration: train, evaluate, report; and `evaluate`."""
+"""`--mode=run`: train, evaluate, report, or a whole study; and `--mode=evaluate`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from modes.corpus import load, prepare
 from modes.report import report
 
 logger = logging.getLogger(__name__)
+
+
+def start(config: ConfigDict, options: Options) -> None:
+    """Does what the configuration's `task` names: one run, or a study of several."""
+    if config.task == "train":
+        return run(config, options)
+    from modes.study import run_study  # It takes its runs from this module.
+
+    return run_study(config, options)
 
 
 def run(config: ConfigDict, options: Options) -> None:

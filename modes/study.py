@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ml_collections import ConfigDict
 
 from modes import Options
-from modes.corpus import load, prepare
+from modes.corpus import kinds, load, prepare
 from modes.report import report
 from modes.run import choose_workdir, find_devices, run_in, tell, write_defaults
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def run_study(config: ConfigDict, options: Options, kinds: Sequence[str]) -> None:
+def run_study(config: ConfigDict, options: Options) -> None:
     """A study of the paper: its statistics, its runs one after another, its report."""
     from configs import checks, sweeps
     from input_pipeline.batches import open_shards
@@ -54,7 +54,7 @@ def run_study(config: ConfigDict, options: Options, kinds: Sequence[str]) -> Non
     if needs_audio:
         data = {
             kind: open_shards(shards, reader=config.input.reader)
-            for kind, shards in prepare(config, options, corpus, kinds).items()
+            for kind, shards in prepare(config, options, corpus, kinds(config)).items()
         }
     write_statistics(workdir, config, corpus, data)
     failed = []

@@ -32,9 +32,18 @@ PACKAGES = (
 
 def write_json(path: Path, content: dict) -> None:
     """Writes a JSON file whole or not at all."""
-    text = json.dumps(content, indent=1, default=_plain, allow_nan=False)
+    write_bytes(path, (json_text(content) + "\n").encode())
+
+
+def json_text(content: dict) -> str:
+    """JSON of a dictionary that may hold arrays, NumPy numbers and paths."""
+    return json.dumps(content, indent=1, default=_plain, allow_nan=False)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
     with _replacing(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def read_json(path: Path) -> dict:

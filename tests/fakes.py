@@ -2,24 +2,15 @@
 
 import itertools
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from configs import default
+from input_pipeline.recipe import Recipe
 
 BANDS, FRAMES = 24, 40
+RECIPE = Recipe("mel", duration_s=0.832, num_mel_bands=BANDS)  # 40 frames.
 POOLS = ((2, 4), (3, 5), (2, 2), (2, 1))
-
-
-class FakeRecipe(NamedTuple):
-    shape: tuple[int, int] = (BANDS, FRAMES)
-
-    def a_weighting_db(self):
-        return np.linspace(-20, 1, self.shape[0])
-
-    def band_centres_hz(self):
-        return np.linspace(30, 6000, self.shape[0])
 
 
 class FakeData:
@@ -28,7 +19,7 @@ class FakeData:
     def __init__(self, counts=None, num_tags=5, seed=0):
         random = np.random.default_rng(seed)
         self.tags = tuple(f"tag {k}" for k in range(num_tags))
-        self.recipe = FakeRecipe()
+        self.recipe = RECIPE
         self.corpus = {"name": "fake", "version": "1"}
         self._splits = {}
         for split, n in (counts or {"train": 50, "valid": 30, "test": 31}).items():

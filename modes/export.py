@@ -1,0 +1,45 @@
+"""`--mode=export`: a run's model bundle, copied to a folder of its own."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from modes import Options
+
+logger = logging.getLogger(__name__)
+
+
+def export(options: Options) -> None:
+    """Checks the bundle of a run and writes it to another folder."""
+    from msd_tagger import platform
+
+    platform.set_up(options.platform or "cpu")
+    from msd_tagger.bundle import check_unused, read_bundle, write_bundle
+
+    out = Path(options.out)
+    check_unused(out)
+    write_bundle(out, read_bundle(bundle_of(Path(options.workdir))))
+    print(f"bundle: {out}")
+
+
+def bundle_of(workdir: Path) -> Path:
+    """The folder of a run's bundle.
+
+    Raises:
+        ValueError: The folder is no run's, or the run has none, and what to do.
+    """
+    if (workdir / "bundle" / "bundle.json").exists():
+        return workdir / "bundle"
+    points = sorted(workdir.glob("points/*/bundle"))
+    if points:
+        raise ValueError(
+            f"--workdir={workdir} is a study; choose one of its {len(points)} runs, as "
+            f"--workdir={points[0].parent}"
+        )
+    if (workdir / "checkpoints").exists():
+        raise ValueError(
+            f"--workdir={workdir} has no bundle yet: give its command again, with "
+            "--mode=evaluate if it was complete"
+        )
+    raise ValueError(f"--workdir={workdir} holds no run")
