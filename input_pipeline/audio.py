@@ -5,11 +5,13 @@ tagging and the tests all go through these functions, so that a network hears th
 numbers everywhere.
 """
 
+import contextlib
 import io
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -64,8 +66,43 @@ class AudioError(ValueError):
 
     def __str__(self) -> str:
         """Path, reason, what the reason means, and the detail."""
-        text = f"{self.path}: {self.reason} ({REASONS[self.reason]})"
+        return f"{self.path}: {self.explanation}"
+
+    @property
+    def explanation(self) -> str:
+        """All but the path."""
+        text = f"{self.reason} ({REASONS[self.reason]})"
         return f"{text}: {self.detail}" if self.detail else text
+
+
+class Source(NamedTuple):
+    """An opened audio file.
+
+    Attributes:
+        path: As it was given.
+        handle: The file.
+        file: Its decoder.
+    """
+
+    path: os.PathLike | str
+    handle: io.FileIO
+    file: soundfile.SoundFile
+
+    @property
+    def length_s(self) -> float:
+        """What the header says; an estimate for an MP3 without a Xing header."""
+        return self.file.frames / self.file.samplerate
+
+
+@contextlib.contextmanager
+def open_audio(path: os.PathLike | str) -> Iterator[Source]:
+    """Opens a file to read clips from it.
+
+    Raises:
+        AudioError: "missing", "unreadable", "empty" or "not audio".
+    """
+    with open_file(path) as handle, _sound_file(path, handle) as file:
+        yield Source(path, handle, file)
 
 
 def read_clip(
@@ -91,7 +128,14 @@ def read_clip(
     Raises:
         AudioError: with one of `REASONS`.
     """
-    samples, rate_hz, lead_s = _decode(path, recipe, start_s)
+    with open_audio(path) as source:
+        return clip_of(source, recipe, start_s)
+
+
+def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.ndarray:
+    """`read_clip` of an opened file: seeking on is fast, from anew it is not."""
+    path = source.path
+    samples, rate_hz, lead_s = _decode(source, recipe, start_s)
     mono = samples[:, 0] if samples.shape[1] == 1 else _mean_of_channels(samples)
     if not np.isfinite(mono).all():
         raise AudioError(path, "not finite")
@@ -112,8 +156,8 @@ def start_s(
     Raises:
         AudioError: with one of `REASONS`.
     """
-    with open_file(path) as handle, _sound_file(path, handle) as file:
-        return _start_s(path, file, recipe, given_s)
+    with open_audio(path) as source:
+        return _start_s(source, recipe, given_s)
 
 
 def fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
@@ -235,27 +279,27 @@ def spectrogram(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 
 def _decode(
-    path: os.PathLike | str, recipe: Recipe, start_s: float | None
+    source: Source, recipe: Recipe, start_s: float | None
 ) -> tuple[np.ndarray, int, float]:
     """Decodes the clip and a margin around it.
 
     Returns:
         float32 [samples, channels], their rate in Hz, and the seconds before the clip.
     """
-    with open_file(path) as handle, _sound_file(path, handle) as file:
-        rate_hz = file.samplerate
-        start_s = _start_s(path, file, recipe, start_s)
-        lead_s = min(start_s, _MARGIN_S)
-        tail_s = _TAIL_SAMPLES / min(rate_hz, recipe.sample_rate_hz)
-        wanted = round((lead_s + recipe.duration_s + tail_s) * rate_hz)
-        try:
-            file.seek(round((start_s - lead_s) * rate_hz))
-            samples = file.read(wanted, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise _broken_off(path, handle, error) from error
-        needed = round((lead_s + recipe.duration_s) * rate_hz)
-        if len(samples) < needed:
-            _check_not_truncated(path, file, start_s - lead_s, len(samples))
+    path, handle, file = source
+    rate_hz = file.samplerate
+    start_s = _start_s(source, recipe, start_s)
+    lead_s = min(start_s, _MARGIN_S)
+    tail_s = _TAIL_SAMPLES / min(rate_hz, recipe.sample_rate_hz)
+    wanted = round((lead_s + recipe.duration_s + tail_s) * rate_hz)
+    try:
+        file.seek(round((start_s - lead_s) * rate_hz))
+        samples = file.read(wanted, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise _broken_off(path, handle, error) from error
+    needed = round((lead_s + recipe.duration_s) * rate_hz)
+    if len(samples) < needed:
+        _check_not_truncated(path, file, start_s - lead_s, len(samples))
     return samples, rate_hz, lead_s
 
 
@@ -292,19 +336,14 @@ def _sound_file(path: os.PathLike | str, handle: io.FileIO) -> soundfile.SoundFi
         raise AudioError(path, "not audio") from error
 
 
-def _start_s(
-    path: os.PathLike | str,
-    file: soundfile.SoundFile,
-    recipe: Recipe,
-    start_s: float | None,
-) -> float:
-    length_s = file.frames / file.samplerate
+def _start_s(source: Source, recipe: Recipe, start_s: float | None) -> float:
+    length_s = source.length_s
     if start_s is None:
         spare_s = max(0.0, length_s - recipe.duration_s)
         return 0.0 if recipe.offset == "start" else spare_s / 2
     if start_s >= length_s > 0:
         detail = f"start_s {start_s}, length {length_s:.2f} s"
-        raise AudioError(path, "past the end", detail)
+        raise AudioError(source.path, "past the end", detail)
     return start_s
 
 
