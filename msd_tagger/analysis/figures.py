@@ -266,9 +266,10 @@ def _mean_over_seeds(values: np.ndarray) -> np.ndarray:
 def _draw_counts(axes: Axes, rows: np.ndarray, counts: np.ndarray, label: str) -> None:
     """Draws horizontal bars of counts with the number at their end."""
     bars = axes.barh(rows, counts, color=OTHER, height=0.65)
-    axes.bar_label(bars, [str(int(c)) for c in counts], fontsize=7, padding=2)
+    axes.bar_label(bars, [f"{int(c):,}" for c in counts], fontsize=7, padding=2)
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.2)

@@ -30,15 +30,18 @@ def similarity_by_co_occurrence(
     axes = figure.subplots()
     look = {"ms": 2.5, "color": "C0", "alpha": 0.35, "mew": 0}
     axes.plot(100 * either, similarity, "o", **look)
-    for number, (name, (share, value)) in enumerate(named.items()):
+    # Their names stand below each other at the right, in the order of their heights.
+    from_above = sorted(named.items(), key=lambda item: -item[1][1])
+    for number, (name, (share, value)) in enumerate(from_above):
         axes.plot(100 * share, value, "D", ms=4, mfc="none", color="C1")
         axes.annotate(
             name,
             (100 * share, value),
-            xytext=(40, 12 - 12 * number),
-            textcoords="offset points",
+            xytext=(0.98, 0.94 - 0.07 * number),
+            textcoords="axes fraction",
             fontsize=7,
             color="C1",
+            ha="right",
             va="center",
             bbox={"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6},
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "C1"},
