@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from modes import Options
 
-logger = logging.getLogger(__name__)
-
 
 def export(options: Options) -> None:
     """Checks the bundle of a run and writes it to another folder."""
+    source = bundle_of(Path(options.workdir))
     from msd_tagger import platform
 
     platform.set_up(options.platform or "cpu")
-    from msd_tagger.bundle import check_unused, read_bundle, write_bundle
+    from msd_tagger.bundle import read_bundle, write_bundle
 
-    out = Path(options.out)
-    check_unused(out)
-    write_bundle(out, read_bundle(bundle_of(Path(options.workdir))))
-    print(f"bundle: {out}")
+    write_bundle(Path(options.out), read_bundle(source))
+    print(f"bundle: {options.out}")
 
 
 def bundle_of(workdir: Path) -> Path:

@@ -29,6 +29,8 @@ from msd_tagger.pools import check_pools
 FORMAT, VERSION = "msd-tagger bundle", 1
 DESCRIPTION, WEIGHTS = "bundle.json", "weights.safetensors"
 NETWORK = ("channels", "pools", "epsilon", "dtype")
+# What values of the wrong kind may raise, in a description that was made by hand.
+DAMAGE = (ArithmeticError, KeyError, TypeError, ValueError)
 DTYPES = ("float32", "bfloat16")
 
 
@@ -140,7 +142,7 @@ def read_bundle(directory: Path) -> Bundle:
         _check_values(bundle)
         arrays = safetensors.numpy.load(weights)
         _check_arrays(arrays, bundle)
-    except (KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+    except (*DAMAGE, safetensors.SafetensorError) as error:
         raise ValueError(f"{directory} is no usable bundle: {error}") from error
     tree = unflatten_dict(arrays, sep="/")
     bands = pre.BandStatistics(**tree.pop("bands"))
@@ -255,6 +257,7 @@ def _check_values(bundle: Bundle) -> None:
         "standardise_clip": isinstance(preprocessing.standardise_clip, bool),
         "scale": _is_positive(preprocessing.scale),
         "channels": type(network["channels"]) is int and network["channels"] > 0,
+        "pools": all(map(_is_pool, network["pools"])),
         "epsilon": _is_positive(network["epsilon"]),
         "dtype": network["dtype"] in DTYPES,
         "batch_statistics": isinstance(bundle.batch_statistics, bool),
@@ -263,6 +266,10 @@ def _check_values(bundle: Bundle) -> None:
     if wrong:
         raise ValueError(f"its {wrong[0]!r} is not what this code knows")
     check_pools(bundle.recipe.shape, network["pools"])
+
+
+def _is_pool(pool: tuple) -> bool:
+    return len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
 
 
 def _is_positive(value: object) -> bool:
@@ -306,7 +313,8 @@ def _check_arrays(arrays: dict[str, np.ndarray], bundle: Bundle) -> None:
 def shapes(bundle: Bundle) -> dict[str, tuple[int, ...]]:
     """Shape of every array, by path."""
     num_seeds, num_bands = len(bundle.seeds), bundle.recipe.shape[0]
-    network, x = build_model(bundle).network, jnp.zeros((1, *bundle.recipe.shape))
+    network = build_model(bundle).network
+    x = jax.ShapeDtypeStruct((1, *bundle.recipe.shape), jnp.float32)
     of_one = flatten_dict(jax.eval_shape(network.init, jax.random.key(0), x), sep="/")
     found = {path: (num_seeds, *leaf.shape) for path, leaf in of_one.items()}
     return found | {

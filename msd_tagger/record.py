@@ -20,6 +20,7 @@ PACKAGES = (
     "flax",
     "optax",
     "orbax-checkpoint",
+    "safetensors",
     "numpy",
     "scipy",
     "scikit-learn",

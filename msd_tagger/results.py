@@ -6,9 +6,11 @@ import jax
 import numpy as np
 
 from msd_tagger import metrics, parallel
+from msd_tagger.analysis.thresholds import choose
 from msd_tagger.build import Run
 from msd_tagger.input_statistics import write_input_statistics
 from msd_tagger.record import peak_memory_bytes, read_json, write_json, write_npz
+from msd_tagger.run_bundle import write_run_bundle
 from msd_tagger.train import evaluate_split, is_finished
 
 SPLITS = ("train", "valid", "test")
@@ -26,17 +28,22 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
         The summary, as written.
     """
     data = run.data
-    scores = {split: _predict(run, split, workdir) for split in ("valid", "test")}
+    corpus = {
+        **data.corpus,
+        "counts": {split: data.num_clips(split) for split in SPLITS},
+        "train_clips_used": run.schedule.num_clips,
+    }
+    predictions = {split: _predict(run, split, workdir) for split in ("valid", "test")}
+    scores = {split: _score(run, split, predictions[split]) for split in predictions}
+    tags = data.labels("valid")["tags"]
+    thresholds = choose(tags, predictions["valid"], "valid")
+    write_run_bundle(run, workdir, scores, thresholds, corpus)
     _write_weights(run, workdir)
     _write_label_stats(run, workdir)
     write_input_statistics(run.config, data, workdir / "input_stats.npz")
     summary = {
         "complete": is_finished(run),
-        "corpus": {
-            **data.corpus,
-            "counts": {split: data.num_clips(split) for split in SPLITS},
-            "train_clips_used": run.schedule.num_clips,
-        },
+        "corpus": corpus,
         "tags": list(data.tags),
         "num_seeds": run.layout.num_seeds,
         "parameters": num_parameters(run),
@@ -72,7 +79,7 @@ def num_parameters(run: Run) -> int:
     return sum(leaf.size for leaf in leaves) // run.layout.num_seeds
 
 
-def _predict(run: Run, split: str, workdir: Path) -> dict:
+def _predict(run: Run, split: str, workdir: Path) -> np.ndarray:
     data = run.data
     weights = parallel.place(run.state.best, run.layout)
     found = evaluate_split(run, weights, split)
@@ -87,7 +94,12 @@ def _predict(run: Run, split: str, workdir: Path) -> dict:
         tag_names=np.array(data.tags),
         **arrays,
     )
-    return metrics.score_all(labels["tags"], found["scores"], truth)
+    return found["scores"]
+
+
+def _score(run: Run, split: str, predictions: np.ndarray) -> dict:
+    labels = run.data.labels(split)
+    return metrics.score_all(labels["tags"], predictions, labels["true_tags"])
 
 
 def _write_weights(run: Run, workdir: Path) -> None:

@@ -41,8 +41,21 @@ def write_record(workdir: Path, **changes: Any) -> Path:
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (workdir / "metrics.jsonl").write_text(text)
     np.savez(workdir / "predictions_test.npz", **predictions)
+    np.savez(workdir / "predictions_valid.npz", **first_half(predictions))
     np.savez(workdir / "label_stats.npz", **make_label_stats(predictions))
     return workdir
+
+
+def first_half(predictions: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the predictions of the first half of the clips."""
+    half = len(predictions["track_id"]) // 2
+    names = predictions["tag_names"]
+    found = {
+        name: array[..., :half, :]
+        for name, array in predictions.items()
+        if array.ndim > 1
+    }
+    return found | {"track_id": predictions["track_id"][:half], "tag_names": names}
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

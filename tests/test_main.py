@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import main
+
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "--config=configs/db_mel.py"
 
@@ -63,6 +65,12 @@ def call(*arguments):
             "no/such/run holds neither a run nor",
         ),
         (("--mode=report",), "--workdir is missing"),
+        (("--mode=export", "--out=new"), "--workdir is missing; --mode=export: copy"),
+        (
+            ("--mode=export", "--workdir=no/such/run", "--out=new"),
+            "--workdir=no/such/run holds no run",
+        ),
+        ((CONFIG, "--out=new"), "--out means nothing to --mode=run; modes that take"),
         ((CONFIG, "--point=0"), "--point=0: db_mel is no study of several runs"),
     ],
 )
@@ -144,9 +152,15 @@ def test_the_second_start_takes_compiled_programs_from_the_folder(tmp_path):
         assert any(folder.iterdir())
 
 
+def test_every_mode_of_the_table_can_be_called():
+    for name, mode in main.MODES.items():
+        assert callable(main.load(mode.function)), name
+        assert all(flag in main.flags.FLAGS for flag in (*mode.needs, *mode.takes))
+
+
 def test_help_says_what_the_modes_do():
     result = call("--help")
-    for mode in ("run", "prepare", "audit", "evaluate", "report"):
+    for mode in ("run", "prepare", "audit", "evaluate", "report", "export"):
         assert f"{mode}: " in " ".join(result.stdout.split())
     for flag in ("--config", "--mode", "--workdir", "--data_dir", "--platform"):
         assert flag in result.stdout

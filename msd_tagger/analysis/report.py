@@ -59,6 +59,7 @@ def render(record: RunRecord, drawings: dict[str, dict[str, Any]]) -> str:
         facts=_facts(record),
         scores=_scores(record),
         tag_table=tables.tag_table(record),
+        thresholds=tables.threshold_table(record),
         label_stats=_label_stats(record),
         config_table=tables.config_table(record.config, record.config_default),
         environment=tables.flatten(record.environment),

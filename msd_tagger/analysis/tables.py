@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from msd_tagger import metrics
+from msd_tagger.analysis import thresholds
 from msd_tagger.analysis.run_record import RunRecord
 
 AVERAGE_NAMES = {
@@ -241,6 +242,50 @@ def _spreads(of_kind: Mapping[str, Any], name: str) -> list[str]:
     per_tag = zip(*(one[name] for one in of_kind["per_seed"]), strict=True)
     found = [metrics.spread(values) for values in per_tag]
     return [with_spread(one["mean"], one["std"], digits=3) for one in found]
+
+
+def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
+    """Each tag's threshold, and precision and recall at it, with a sentence.
+
+    They are chosen on the validation split by its weak labels, and shown on the test
+    split as well. None where the record lacks the predictions for either.
+    """
+    found = [record.arrays.get(f"predictions_{split}") for split in ("valid", "test")]
+    if None in found:
+        return None
+    valid, test = found
+    chosen = thresholds.choose(valid["tags"], valid["scores"], "valid")
+    on_test = thresholds.measure(chosen.threshold, test["tags"], test["scores"], "test")
+    half = np.where(np.isnan(chosen.threshold), np.nan, 0.5)  # Of the same tags.
+    at_half = thresholds.measure(half, test["tags"], test["scores"], "test")
+    columns = {
+        "threshold": chosen.threshold,
+        "precision (valid)": chosen.precision,
+        "recall (valid)": chosen.recall,
+        "precision (test)": on_test.precision,
+        "recall (test)": on_test.recall,
+    }
+    rows = [
+        [
+            record.summary["tags"][k],
+            str(chosen.positives[k]),
+            *(number(column[k], 3) for column in columns.values()),
+        ]
+        for k in tag_order(record)
+    ]
+    header = ("tag", "clips (valid)", *columns)
+    sentence = (
+        f"Mean F1 over tags: {_mean_f1(chosen)} on the validation split, whose best it "
+        f"is, and {_mean_f1(on_test)} on the test split, where 0.5 for every tag would "
+        f"give {_mean_f1(at_half)}."
+    )
+    return Table("Threshold of each tag, weak labels.", header, rows), sentence
+
+
+def _mean_f1(measured: thresholds.Thresholds) -> str:
+    """Prints the mean over the tags that have an F1."""
+    f1 = measured.f1[np.isfinite(measured.f1)]
+    return number(f1.mean() if len(f1) else None, 3)
 
 
 def pair_table(

@@ -55,3 +55,66 @@ class Thresholds(NamedTuple):
         columns = [np.array([row[n] for row in rows], np.float64) for n in COLUMNS]
         positives = np.array([row["positives"] for row in rows], np.int64)
         return cls(content["split"], *columns, positives)
+
+
+def choose(tags: np.ndarray, scores: np.ndarray, split: str) -> Thresholds:
+    """For each tag the score that maximises F1; of equally good ones the highest.
+
+    Args:
+        tags: Labels `[N, K]`.
+        scores: Of one network, or `[S, N, K]` of several, of which the mean counts.
+        split: Name of the split that both are of.
+    """
+    scores = mean_score(scores)
+    best = [_best(tags[:, k], scores[:, k]) for k in range(tags.shape[1])]
+    return measure(np.array(best, np.float64), tags, scores, split)
+
+
+def measure(
+    threshold: np.ndarray, tags: np.ndarray, scores: np.ndarray, split: str
+) -> Thresholds:
+    """What given thresholds do on a split.
+
+    Args:
+        threshold: `[K]`, NaN for none.
+        tags: Labels `[N, K]`.
+        scores: As `choose` takes them.
+        split: Name of the split that both are of.
+
+    Returns:
+        The thresholds. Precision is NaN where no clip gets the tag, recall and F1 where
+        no clip has it.
+    """
+    tags, given = np.asarray(tags, bool), mean_score(scores) >= threshold
+    hits, num_given, positives = (x.sum(0) for x in (tags & given, given, tags))
+    known = np.where(np.isnan(threshold), np.nan, positives)
+    return Thresholds(
+        split,
+        np.asarray(threshold, np.float64),
+        precision=_ratio(hits, num_given),
+        recall=_ratio(hits, known),
+        f1=np.where(known > 0, _ratio(2 * hits, num_given + known), np.nan),
+        positives=positives,
+    )
+
+
+def mean_score(scores: np.ndarray) -> np.ndarray:
+    """The mean `[N, K]` over seeds of `[S, N, K]`; scores `[N, K]` stay."""
+    scores = np.asarray(scores)
+    return scores.mean(0, dtype=np.float64) if scores.ndim == 3 else scores
+
+
+def _best(tags: np.ndarray, scores: np.ndarray) -> float:
+    positives = int(tags.sum())
+    if not positives:
+        return np.nan
+    order = np.argsort(-scores, kind="stable")
+    scores, hits = scores[order], np.cumsum(tags[order], dtype=np.int64)
+    f1 = 2 * hits / (np.arange(1, len(scores) + 1) + positives)
+    is_last_of_equals = np.append(scores[1:] < scores[:-1], True)
+    return float(scores[np.argmax(np.where(is_last_of_equals, f1, -1.0))])
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    whole = np.asarray(whole, np.float64)
+    return np.divide(part, whole, where=whole > 0, out=np.full(len(whole), np.nan))

@@ -8,7 +8,10 @@ import pytest
 from configs import sweeps
 from input_pipeline.corpora import Clip, Corpus
 from modes import Options, study
-from msd_tagger import metrics
+from modes.export import export
+from msd_tagger import build, metrics, parallel
+from msd_tagger.analysis.thresholds import choose
+from msd_tagger.bundle import build_model, read_bundle
 from tests import fakes
 
 POINTS = (
@@ -50,6 +53,38 @@ def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("study")
     assert run(workdir, make_config()) == []
     return workdir
+
+
+def test_the_bundle_of_every_point_gives_its_predictions(finished, tmp_path):
+    """Bit by bit, through a copy by --mode=export."""
+    data = fakes.FakeData()
+    for name, seeds in (("variance", (0, 1, 2)), ("pre-linear", (0,))):
+        point, out = finished / "points" / name, tmp_path / name
+        export(Options(mode="export", workdir=str(point), out=str(out)))
+        bundle = read_bundle(out)
+        assert (bundle.seeds, bundle.tags) == (seeds, data.tags)
+        model = build_model(bundle)
+        layout = parallel.choose_layout("data", len(seeds), 1, 1)
+        evaluate = build.build_programs(model, layout, 0).evaluate
+        weights = parallel.place(bundle.weights, layout)
+        batches = data.evaluation_batches("test", 8)
+        found = [evaluate(weights, b)["scores"][:, b["mask"]] for b in batches]
+        predictions = np.load(point / "predictions_test.npz")
+        np.testing.assert_array_equal(np.concatenate(found, 1), predictions["scores"])
+
+        valid = np.load(point / "predictions_valid.npz")
+        chosen = choose(valid["tags"], valid["scores"], "valid")
+        np.testing.assert_array_equal(bundle.thresholds[1:], chosen[1:])
+        mean = summary(finished, name)["scores"]["test"]["true"]["mean"]
+        assert bundle.scores["test"]["true"]["mean"] == mean
+        assert bundle.provenance["corpus"]["name"] == "fake"
+        assert str(tmp_path.parents[1]) not in (out / "bundle.json").read_text()
+
+
+def test_a_study_has_no_bundle_of_its_own(finished, tmp_path):
+    options = Options(mode="export", workdir=str(finished), out=str(tmp_path / "new"))
+    with pytest.raises(ValueError, match=r"one of its 2 runs, as .*points/pre-linear"):
+        export(options)
 
 
 def test_every_point_becomes_a_run_of_its_own(finished):

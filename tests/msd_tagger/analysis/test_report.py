@@ -65,6 +65,8 @@ def test_a_whole_report(tmp_path):
         "female vocalists",
         "train.learning_rate",
         "versions.jax",
+        "Threshold of each tag",
+        "whose best it is, and 0.",
         "C(i, j)",
     ):
         assert part in text
@@ -97,13 +99,18 @@ def test_only_the_required_files(tmp_path):
         with_baseline=False,
         corpus={"name": "my music", "version": None},
     )
-    for name in ("predictions_test.npz", "label_stats.npz", "config_default.json"):
+    for name in (
+        "predictions_valid.npz",
+        "predictions_test.npz",
+        "label_stats.npz",
+        "config_default.json",
+    ):
         (workdir / name).unlink()
     (workdir / "metrics.jsonl").write_text("")
     _, text = read(write_report(workdir))
     assert "true labels" not in text and "linear baseline" not in text
     assert "Synthetic" not in text
-    assert "one seed" in text
+    assert "one seed" in text and "Threshold" not in text
 
 
 def test_a_run_that_could_score_nothing(tmp_path):

@@ -1,0 +1,84 @@
+"""The model bundle that a run leaves, with its best weights."""
+
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from msd_tagger import metrics, record
+from msd_tagger import preprocessing as pre
+from msd_tagger.analysis.thresholds import Thresholds
+from msd_tagger.build import Run
+from msd_tagger.bundle import Bundle, write_bundle
+
+
+def write_run_bundle(
+    run: Run, workdir: Path, scores: dict, thresholds: Thresholds, corpus: dict
+) -> None:
+    """Writes `<workdir>/bundle`; one from an earlier evaluation gives way.
+
+    Args:
+        run: Trained or restored.
+        workdir: The run's folder.
+        scores: Of each split, as `metrics.score_all` gives them.
+        thresholds: Chosen on the validation split.
+        corpus: What the summary says of it.
+    """
+    bundle = bundle_of(run, scores, thresholds, provenance(run, corpus))
+    write_bundle(workdir / "bundle", bundle, replace=True)
+
+
+def bundle_of(
+    run: Run, scores: dict, thresholds: Thresholds | None, provenance: dict
+) -> Bundle:
+    """A run's best weights and what they need to be used."""
+    config, network = run.config, run.model.network
+    return Bundle(
+        tags=tuple(run.data.tags),
+        recipe=run.data.recipe,
+        preprocessing=run.model.preprocessing,
+        network={
+            "channels": network.channels,
+            "pools": tuple(map(tuple, network.pools)),
+            "epsilon": network.epsilon,
+            "dtype": np.dtype(network.dtype).name,
+        },
+        bands=pre.BandStatistics(*map(np.asarray, run.model.bands)),
+        weights=jax.tree.map(np.asarray, run.state.best),
+        seeds=tuple(range(config.seed, config.seed + config.num_seeds)),
+        batch_statistics=False,
+        thresholds=thresholds,
+        scores={split: averages(of_split) for split, of_split in scores.items()},
+        provenance=provenance,
+    )
+
+
+def averages(scores: dict) -> dict:
+    """The named averages of a split by kind of label, without those of single tags."""
+    found = {"num_clips": scores["num_clips"]}
+    for kind in ("weak", "true"):
+        of_kind = scores[kind]
+        found[kind] = of_kind and {
+            "per_seed": [
+                {name: one[name] for name in (*metrics.AVERAGES, "num_tags_scored")}
+                for one in of_kind["per_seed"]
+            ],
+            "mean": of_kind["mean"],
+            "std": of_kind["std"],
+        }
+    return found
+
+
+def provenance(run: Run, corpus: dict) -> dict:
+    """Where weights come from; no paths, as bundles are passed on."""
+    environment = record.environment([], [])
+    return {
+        "source": "trained",
+        "name": run.config.name,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "corpus": corpus,
+        "steps": int(run.state.step[0]),
+        "best_step": run.state.best_step,
+        **{key: environment[key] for key in ("commit", "python", "versions")},
+    }
