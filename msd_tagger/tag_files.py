@@ -27,6 +27,7 @@ import numpy as np
 from input_pipeline import audio
 from input_pipeline.recipe import Recipe
 from msd_tagger.bundle import Bundle
+from msd_tagger.plain_text import clock
 from msd_tagger.tagger import Tagger
 
 # What is looked for in folders; a file that is named is tried, whatever its name.
@@ -262,17 +263,6 @@ def _starts_s(length_s: float, duration_s: float) -> list[float]:
     shortest_s = min(MIN_REST_S, duration_s / 2)
     count = max(1, int((length_s - shortest_s) // duration_s) + 1)
     return [duration_s * number for number in range(count)]
-
-
-def clock(seconds: float) -> str:
-    """A time as on a clock.
-
-    >>> clock(29), clock(10_800.4)
-    ('0:29', '3:00:00')
-    """
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def _about_folder(folder: str) -> str:
