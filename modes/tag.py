@@ -155,11 +155,13 @@ def consume(found: Iterator, total: int, what: str, writers: list[Write]) -> int
 
 
 def tell(text: str, file: TextIO) -> None:
-    """Prints beside a progress bar."""
-    from tqdm import tqdm
+    """Prints beside a progress bar, which it would run into on a terminal."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
 
-    tqdm.write(text, file=file)
-    file.flush()
+        tqdm.write(text, file=file)
+    else:
+        print(text, file=file, flush=True)
 
 
 def of_songs(write: Callable[[Song], None]) -> Write:
