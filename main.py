@@ -249,6 +249,9 @@ def _main(argv: list[str]) -> int | None:
     _set_up_logging()
     try:
         return main(argv)
+    except BrokenPipeError:  # As of `| head`: nobody reads what would follow.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, OSError, MiscompilationError) as error:
         if os.environ.get("MSD_TAGGER_TRACEBACK"):
             raise

@@ -73,9 +73,9 @@ def report(options: Options, bundle: Bundle, found: Sequence[Embedding]) -> None
     """Prints or writes the nearest neighbours of songs and of tags."""
     from msd_tagger import embeddings
     from msd_tagger.analysis import neighbours
-    from msd_tagger.plain_text import printable_path
+    from msd_tagger.plain_text import printable
 
-    names = [printable_path(one.path) for one in found]
+    names = [printable(one.path) for one in found]
     vectors = embeddings.of_songs(found, options.layers)
     label_vectors = bundle.weights.params["tags"]["kernel"].swapaxes(1, 2)
     songs = neighbours.find_neighbours(names, vectors, NUM_NEIGHBOURS)

@@ -134,23 +134,27 @@ def consume(found: Iterator, total: int, what: str, writers: list[Write]) -> int
         How many failures there were.
     """
     from input_pipeline.processes import progress_bar
+    from msd_tagger.plain_text import printable
     from msd_tagger.tag_files import Failure
-    from msd_tagger.tag_output import printable_path
 
-    failures = 0
+    failures = done = 0
     # A bar over a single song would only be in the way.
     shown = progress_bar(total, what, "file") if total > 1 else None
     with shown or contextlib.nullcontext():
-        for one in found:
-            if isinstance(one, Failure):
-                failures += 1
-                tell(f"{printable_path(one.path)}: {one.reason}", sys.stderr)
-            for write in writers:
-                write(one)
-            if shown:
-                shown.update()
+        try:
+            for one in found:
+                if isinstance(one, Failure):
+                    failures += 1
+                    tell(f"{printable(one.path)}: {one.reason}", sys.stderr)
+                for write in writers:
+                    write(one)
+                done += 1
+                if shown:
+                    shown.update()
+        except KeyboardInterrupt as error:
+            raise ValueError(f"interrupted after {done} of {total} files") from error
     if failures:
-        tell(f"{failures} of {total} files could not be used", sys.stderr)
+        print(f"{failures} of {total} files could not be used", file=sys.stderr)
     return failures
 
 
@@ -215,14 +219,14 @@ def _taggram_writer(options: Options, bundle: Bundle) -> Iterator[Write]:
     if not options.taggram:
         return
     from msd_tagger.analysis import page, taggram
+    from msd_tagger.plain_text import printable
     from msd_tagger.tag_files import rank
-    from msd_tagger.tag_output import printable_path
 
     folder, names = Path(options.taggram), []
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(song: Song) -> None:
-        (name,) = page.unique([Path(printable_path(song.path)).stem], names)
+        (name,) = page.unique([Path(printable(song.path)).stem], names)
         names.append(name)
         tags = [one.tag for one in rank(song, bundle)[: options.top]]
         rows = [bundle.tags.index(tag) for tag in tags]
@@ -232,7 +236,7 @@ def _taggram_writer(options: Options, bundle: Bundle) -> Iterator[Write]:
             song.duration_s,
             song.scores.mean(0)[:, rows],
         )
-        title = Path(printable_path(song.path)).name
+        title = Path(printable(song.path)).name
         taggram.write_taggram(folder / f"{name}.png", title, tags, scores, edges_s)
 
     yield of_songs(write)

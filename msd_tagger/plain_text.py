@@ -12,15 +12,15 @@ def text_path(path: os.PathLike | str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def printable_path(path: os.PathLike | str) -> str:
-    r"""A path in one line that does nothing to a terminal.
+def printable(name: os.PathLike | str) -> str:
+    r"""A name in one line that does nothing to a terminal.
 
-    >>> print(printable_path("two\nlines.mp3"))
+    >>> print(printable("two\nlines.mp3"))
     two\nlines.mp3
     """
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in text_path(path)
+        for c in text_path(name)
     )
 
 

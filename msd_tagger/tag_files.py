@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -186,7 +185,7 @@ def audio_files(paths: Iterable[os.PathLike | str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for path in map(os.fspath, paths):
-        inside = list(_walk(path)) if Path(path).is_dir() else [path]
+        inside = list(_walk(path)) if _is_folder(path) else [path]
         found |= dict.fromkeys(inside or [path])
     return list(found)
 
@@ -221,7 +220,7 @@ def excerpts(
     Raises:
         ValueError: The file is too long or cannot be used.
     """
-    if Path(path).is_dir():
+    if _is_folder(path):
         raise ValueError(_about_folder(os.fspath(path)))
     with audio.open_audio(path) as source:
         if source.length_s > max_duration_s:
@@ -229,14 +228,12 @@ def excerpts(
                 f"{clock(source.length_s)} long; at most {clock(max_duration_s)} is "
                 "allowed (--max_duration_s)"
             )
-        found = _read_all(source, recipe)
-    starts_s = np.array([start_s for start_s, _ in found])
-    spectrograms = np.stack([spectrogram for _, spectrogram in found])
-    return Excerpts(spectrograms, starts_s, source.length_s)
+        return _read_all(source, recipe)
 
 
-def _read_all(source: audio.Source, recipe: Recipe) -> list[tuple[float, np.ndarray]]:
-    found, silence = [], None
+def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
+    spectrograms, starts_s, silence = [], [], None
+    end_s = source.length_s
     for start_s in _starts_s(source.length_s, recipe.duration_s):
         try:
             samples = audio.clip_of(source, recipe, start_s)
@@ -244,14 +241,16 @@ def _read_all(source: audio.Source, recipe: Recipe) -> list[tuple[float, np.ndar
             if error.reason == "silent":
                 silence = error
                 continue
-            if error.reason == "truncated" and found:
-                logger.warning("%s: tagged as far as it goes", error)
+            if error.reason == "truncated" and starts_s:
+                logger.warning("%s; used up to %s", error, clock(start_s))
+                end_s = start_s
                 break
             raise
-        found.append((start_s, audio.spectrogram(samples, recipe)))
-    if not found:
+        spectrograms.append(audio.spectrogram(samples, recipe))
+        starts_s.append(start_s)
+    if not starts_s:
         raise silence
-    return found
+    return Excerpts(np.stack(spectrograms), np.array(starts_s), end_s)
 
 
 def _starts_s(length_s: float, duration_s: float) -> list[float]:
@@ -263,6 +262,11 @@ def _starts_s(length_s: float, duration_s: float) -> list[float]:
     shortest_s = min(MIN_REST_S, duration_s / 2)
     count = max(1, int((length_s - shortest_s) // duration_s) + 1)
     return [duration_s * number for number in range(count)]
+
+
+def _is_folder(path: os.PathLike | str) -> bool:
+    # Path.is_dir() raises where a folder above may not be entered.
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _about_folder(folder: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from msd_tagger.bundle import Bundle
-from msd_tagger.plain_text import clock, printable_path, text_path
+from msd_tagger.plain_text import clock, printable, text_path
 from msd_tagger.tag_files import Failure, Song, TagScore, rank
 
 CSV_COLUMNS = ("path", "tag", "score", "deviation", "threshold", "passes")
@@ -16,16 +16,16 @@ def to_text(song: Song, bundle: Bundle, top: int) -> str:
     """The song's name and its highest tags, those over their threshold marked."""
     count = len(song.starts_s)
     parts = f", {count} excerpts" if count > 1 else ""
-    lines = [f"{printable_path(song.path)} ({clock(song.duration_s)}{parts})"]
+    lines = [f"{printable(song.path)} ({clock(song.duration_s)}{parts})"]
     ranked = rank(song, bundle)[:top]
-    width = max(len(one.tag) for one in ranked)
+    width = max(len(printable(one.tag)) for one in ranked)
     return "\n".join([*lines, *(_line(one, width) for one in ranked)])
 
 
 def _line(one: TagScore, width: int) -> str:
     spread = "" if one.deviation is None else f" ± {one.deviation:.3f}"
     mark = "*" if one.passes else " "
-    return f"  {mark} {one.tag.ljust(width)}  {one.score:.3f}{spread}"
+    return f"  {mark} {printable(one.tag).ljust(width)}  {one.score:.3f}{spread}"
 
 
 def legend(bundle: Bundle) -> str:

@@ -51,8 +51,10 @@ def test_a_file_that_ends_too_early_is_used_as_far_as_it_goes(tmp_path, caplog):
     path = write_sound(tmp_path / "cut.mp3", duration_s=4 * RECIPE.duration_s)
     content = path.read_bytes()
     path.write_bytes(content[: round(0.6 * len(content))])
-    assert len(excerpts(path, RECIPE).starts_s) == 2
-    assert "cut.mp3: truncated" in caplog.text and "as far as it goes" in caplog.text
+    found = excerpts(path, RECIPE)
+    assert len(found.starts_s) == 2
+    assert found.duration_s == pytest.approx(2 * RECIPE.duration_s)
+    assert "cut.mp3: truncated" in caplog.text and "used up to 0:02" in caplog.text
 
 
 def test_songs_and_failures_come_in_order(tmp_path, tagger):
@@ -135,6 +137,11 @@ def test_folders_are_searched(tmp_path, monkeypatch):
         "none",
         "gone",
     ]
+
+
+def test_a_name_that_no_file_can_have(tagger):
+    (one,) = tag_files.tag_files(tagger, [300 * "x"])
+    assert one.reason.startswith("unreadable") and "too long" in one.reason
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
