@@ -42,7 +42,7 @@ def tag(options: Options) -> int:
         ]
         songs = tag_files(tagger, files, options.max_duration_s)
         failures = consume(songs, len(files), "tag", writers)
-    if "-" not in (options.json, options.csv):
+    if failures < len(files) and "-" not in (options.json, options.csv):
         from msd_tagger.tag_output import legend
 
         print(legend(tagger.bundle))

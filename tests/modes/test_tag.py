@@ -1,6 +1,7 @@
 """Tagging and embedding from the command line's side."""
 
 import csv
+import functools
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from pyarrow import parquet
 
 from modes import Options
 from modes.embed import embed
-from modes.tag import tag
+from modes.tag import load_tagger, tag
 from msd_tagger.bundle import write_bundle
 from tests.bundles import make_bundle
 from tests.fakes import RECIPE
@@ -27,6 +28,19 @@ def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "bundle"
     write_bundle(folder, make_bundle())
     return str(folder)
+
+
+@pytest.fixture(scope="module")
+def load_once():
+    """Each bundle is compiled once for all tests."""
+    return functools.cache(lambda folder: load_tagger(Options(bundle=folder)))
+
+
+@pytest.fixture(autouse=True)
+def compiled(monkeypatch, load_once):
+    for mode in ("modes.tag", "modes.embed"):
+        load = lambda options: load_once(options.bundle)  # noqa: E731
+        monkeypatch.setattr(f"{mode}.load_tagger", load)
 
 
 @pytest.fixture
