@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modes import Options
-from modes.tag import check_inputs, check_new_file, consume, load_tagger, of_songs
+from modes.tag import (
+    check_inputs,
+    check_new_file,
+    consume,
+    load_tagger,
+    of_songs,
+    quiet_decoders,
+)
 
 if TYPE_CHECKING:
     from msd_tagger.bundle import Bundle
@@ -36,7 +43,8 @@ def embed(options: Options) -> int:
 
     files, found = audio_files(options.arguments), []
     songs = embed_files(tagger, files, options.max_duration_s)
-    failures = consume(songs, len(files), "embed", [of_songs(found.append)])
+    with quiet_decoders():
+        failures = consume(songs, len(files), "embed", [of_songs(found.append)])
     if not found:
         print(f"nothing was embedded; --out={options.out} is not written")
         return 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +43,7 @@ def tag(options: Options) -> int:
             *_taggram_writer(options, tagger.bundle),
         ]
         songs = tag_files(tagger, files, options.max_duration_s)
+        stack.enter_context(quiet_decoders())
         failures = consume(songs, len(files), "tag", writers)
     if failures < len(files) and "-" not in (options.json, options.csv):
         from msd_tagger.tag_output import legend
@@ -156,6 +159,36 @@ def consume(found: Iterator, total: int, what: str, writers: list[Write]) -> int
     if failures:
         print(f"{failures} of {total} files could not be used", file=sys.stderr)
     return failures
+
+
+@contextlib.contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keeps what libraries of C print away from the terminal; Python's lines stay.
+
+    libmpg123 complains after every seek, which is in its nature, and libsndfile has no
+    way to stop it. MSD_TAGGER_TRACEBACK, for those who look for an error, does.
+    """
+    if os.environ.get("MSD_TAGGER_TRACEBACK"):
+        yield
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(kept, "w", buffering=1, errors="backslashreplace") as lines:
+        handlers = [
+            handler
+            for handler in logging.getLogger().handlers
+            if getattr(handler, "stream", None) is sys.stderr
+        ]
+        for handler in handlers:
+            handler.setStream(lines)
+        try:
+            with contextlib.redirect_stderr(lines):
+                os.dup2(nowhere, 2)
+                yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(nowhere)
+            for handler in handlers:
+                handler.setStream(sys.stderr)
 
 
 def tell(text: str, file: TextIO) -> None:
