@@ -45,6 +45,7 @@ class Tagging:
         self._loader = DataLoader(
             Files(files), BATCH_SIZE, num_workers=cores(), persistent_workers=True
         )
+        self._is_warm = False
 
     def prepare(self) -> dict[str, Any]:
         """Compiles, and tags one file; "values" are its scores."""
@@ -54,9 +55,13 @@ class Tagging:
 
     def run(self, seconds: float) -> dict[str, float]:
         """Whole passes over the files; units are files."""
-        return repeat(
-            lambda: sum(len(self._score(batch)) for batch in self._loader), seconds
-        )
+        if not self._is_warm:
+            self._tag_all()  # The processes start, and import librosa.
+            self._is_warm = True
+        return repeat(self._tag_all, seconds)
+
+    def _tag_all(self) -> int:
+        return sum(len(self._score(batch)) for batch in self._loader)
 
     def _score(self, batch: torch.Tensor) -> np.ndarray:
         with torch.inference_mode():
