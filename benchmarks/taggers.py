@@ -4,8 +4,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from msd_tagger import platform as platform_
 
 
@@ -19,7 +17,10 @@ class Tagging:
     """
 
     def __init__(self, weights: str, folder: str, platform: str = "") -> None:
+        from modes.tag import import_numpy
+
         platform_.set_up(platform)
+        import_numpy()  # As main.py does.
         from msd_tagger.tagger import Tagger
 
         self._tagger = Tagger(make_bundle(weights))
@@ -50,6 +51,8 @@ def repeat(one_pass: Any, seconds: float) -> dict[str, float]:
 
 def make_bundle(weights: str) -> Any:
     """The default network with the given weights, a `bundle.Bundle`."""
+    import numpy as np
+
     from benchmarks import problem
     from input_pipeline.recipe import Recipe
     from msd_tagger import preprocessing, steps
@@ -80,6 +83,7 @@ def make_bundle(weights: str) -> Any:
 
 def _read(weights: str) -> dict[str, Any]:
     """Arrays `[1, …]` as nested dictionaries."""
+    import numpy as np
     from flax.traverse_util import unflatten_dict
 
     with np.load(weights) as stored:

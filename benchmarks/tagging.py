@@ -84,7 +84,11 @@ def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
             ({},),
             memory_gib=1.5 + 0.5 * cores(),
             tolerances=TOLERANCES,
-            environment={"TORCHINDUCTOR_CACHE_DIR": str(options.scratch / "inductor")},
+            environment={
+                "TORCHINDUCTOR_CACHE_DIR": str(options.scratch / "inductor"),
+                # As ours: files are decoded in parallel already.
+                "OPENBLAS_NUM_THREADS": "1",
+            },
         )
 
 

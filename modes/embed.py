@@ -11,6 +11,7 @@ from modes.tag import (
     check_inputs,
     check_new_file,
     consume,
+    import_numpy,
     load_tagger,
     of_songs,
     quiet_decoders,
@@ -36,6 +37,7 @@ def embed(options: Options) -> int:
     Raises:
         ValueError: The command line or the bundle is wrong.
     """
+    import_numpy()
     check(options)
     tagger = load_tagger(options)
     from msd_tagger import embeddings
