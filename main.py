@@ -51,6 +51,22 @@ MODES = {
         needs_config=False,
         needs=("workdir", "out"),
     ),
+    "tag": Mode(
+        "print the tags of the files and folders given, by the model in --bundle",
+        "modes.tag:tag",
+        needs_config=False,
+        needs=("bundle",),
+        takes=("top", "json", "csv", "taggram", "max_duration_s"),
+        takes_arguments=True,
+    ),
+    "embed": Mode(
+        "write the features of the files and folders given to --out",
+        "modes.embed:embed",
+        needs_config=False,
+        needs=("bundle", "out"),
+        takes=("layers", "neighbours", "max_duration_s"),
+        takes_arguments=True,
+    ),
 }
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="An experiment.")
@@ -74,14 +90,45 @@ PLATFORM = flags.DEFINE_enum(
     "platform", "", ["", "cpu", "gpu", "tpu"], "Insists on a kind of device."
 )
 BUNDLE = flags.DEFINE_string("bundle", "", "Folder of a model bundle to use.")
-OUT = flags.DEFINE_string("out", "", "A new or empty folder for what is made.")
+OUT = flags.DEFINE_string(
+    "out", "", "For what is made: a new or empty folder, or for embed a new file."
+)
+TOP = flags.DEFINE_integer("top", 5, "Tags of each song to print and to draw.")
+JSON = flags.DEFINE_string(
+    "json", "", "A new file for all about each song, one JSON object a line; - prints."
+)
+CSV = flags.DEFINE_string(
+    "csv", "", "A new file for all scores, a line for each song and tag; - prints."
+)
+TAGGRAM = flags.DEFINE_string(
+    "taggram", "", "A new or empty folder for a picture of each song's tags over time."
+)
+MAX_DURATION_S = flags.DEFINE_float(
+    "max_duration_s", 3600.0, "Longer files are refused."
+)
+LAYERS = flags.DEFINE_enum(
+    "layers", "last", ["last", "all"], "Whose features: the last layer's, or all's."
+)
+NEIGHBOURS = flags.DEFINE_string(
+    "neighbours", "", "A new .html file for the nearest songs and tags; - prints them."
+)
 
 # Flags that mean something to a few modes alone: those that name them.
-FLAGS_OF_MODES = ("bundle", "out")
+FLAGS_OF_MODES = (
+    "bundle",
+    "out",
+    "top",
+    "json",
+    "csv",
+    "taggram",
+    "max_duration_s",
+    "layers",
+    "neighbours",
+)
 
 
-def main(argv: list[str]) -> None:
-    """Does what --mode says."""
+def main(argv: list[str]) -> int | None:
+    """Does what --mode says, and gives the exit status where it is not 0."""
     mode, options = MODES[MODE.value], read_options(argv[1:])
     check_flags(mode, options)
     if not mode.needs_config:
@@ -92,7 +139,7 @@ def main(argv: list[str]) -> None:
     return load(mode.function)(CONFIG.value, options)
 
 
-def load(function: str) -> Callable[..., None]:
+def load(function: str) -> Callable[..., int | None]:
     """Imports a function that is given as "module:name"."""
     module, _, name = function.partition(":")
     return getattr(importlib.import_module(module), name)
@@ -128,6 +175,13 @@ def read_options(arguments: Sequence[str]) -> Options:
         point=POINT.value,
         bundle=BUNDLE.value,
         out=OUT.value,
+        top=TOP.value,
+        json=JSON.value,
+        csv=CSV.value,
+        taggram=TAGGRAM.value,
+        max_duration_s=MAX_DURATION_S.value,
+        layers=LAYERS.value,
+        neighbours=NEIGHBOURS.value,
         arguments=tuple(arguments),
     )
 
@@ -189,12 +243,15 @@ def _give_up(message: str) -> None:
     sys.exit(2)
 
 
-def _main(argv: list[str]) -> None:
+def _main(argv: list[str]) -> int | None:
     from msd_tagger.errors import MiscompilationError
 
     _set_up_logging()
     try:
-        main(argv)
+        return main(argv)
+    except BrokenPipeError:  # As of `| head`: nobody reads what would follow.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, OSError, MiscompilationError) as error:
         if os.environ.get("MSD_TAGGER_TRACEBACK"):
             raise

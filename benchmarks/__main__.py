@@ -27,6 +27,7 @@ PARTS = {
     "inference": "clips/s of evaluation, against PyTorch and Flax",
     "input": "clips/s and MB/s from shards to batches, against a torch DataLoader",
     "preparation": "clips/s from MP3 to shards, against librosa and decoding alone",
+    "tagging": "songs/s from MP3 to tags, against librosa with PyTorch",
     "scaling": "speed and memory by batch size, seeds and clips; compile time",
     "floor": "arithmetic and memory traffic of a step, against this machine's rates",
 }

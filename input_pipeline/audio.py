@@ -133,7 +133,11 @@ def read_clip(
 
 
 def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.ndarray:
-    """`read_clip` of an opened file: seeking on is fast, from anew it is not."""
+    """`read_clip` of an opened file: seeking on is fast, from anew it is not.
+
+    Each clip seeks back into its margin, also where it follows the one before: between
+    two reads soundfile asks for the position, and an MP3 decoder then loses a frame.
+    """
     path = source.path
     samples, rate_hz, lead_s = _decode(source, recipe, start_s)
     mono = samples[:, 0] if samples.shape[1] == 1 else _mean_of_channels(samples)

@@ -14,7 +14,7 @@ class Mode(NamedTuple):
     Attributes:
         help: What it does.
         function: "module:name"; it takes the options, after the configuration where
-            the mode needs one.
+            the mode needs one, and may give the process's exit status.
         needs_config: Whether --config has to be given.
         needs: Names of flags that have to be given.
         takes: Names of further flags that only some modes know.
@@ -39,7 +39,14 @@ class Options(NamedTuple):
         platform: Insists on "cpu", "gpu" or "tpu"; "" does not.
         point: Of a study only this point; "" for all.
         bundle: Folder of a model bundle, "" for none.
-        out: Folder for what is made, "" where nothing is.
+        out: Folder or file for what is made, "" where nothing is.
+        top: Tags of each song to print and to draw.
+        json: File for songs as JSON, "-" to print it, "" for none.
+        csv: File for scores as CSV, "-" to print it, "" for none.
+        taggram: Folder for pictures of tags over time, "" for none.
+        max_duration_s: Of an audio file.
+        layers: "last" or "all".
+        neighbours: HTML file of nearest songs and tags, "-" to print, "" for none.
         arguments: Words without a flag.
     """
 
@@ -50,4 +57,11 @@ class Options(NamedTuple):
     point: str = ""
     bundle: str = ""
     out: str = ""
+    top: int = 5
+    json: str = ""
+    csv: str = ""
+    taggram: str = ""
+    max_duration_s: float = 3600.0
+    layers: str = "last"
+    neighbours: str = ""
     arguments: tuple[str, ...] = ()

@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ import numpy as np
 from input_pipeline import audio
 from input_pipeline.recipe import Recipe
 from msd_tagger.bundle import Bundle
+from msd_tagger.plain_text import clock
 from msd_tagger.tagger import Tagger
 
 # What is looked for in folders; a file that is named is tried, whatever its name.
@@ -185,7 +185,7 @@ def audio_files(paths: Iterable[os.PathLike | str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for path in map(os.fspath, paths):
-        inside = list(_walk(path)) if Path(path).is_dir() else [path]
+        inside = list(_walk(path)) if _is_folder(path) else [path]
         found |= dict.fromkeys(inside or [path])
     return list(found)
 
@@ -220,7 +220,7 @@ def excerpts(
     Raises:
         ValueError: The file is too long or cannot be used.
     """
-    if Path(path).is_dir():
+    if _is_folder(path):
         raise ValueError(_about_folder(os.fspath(path)))
     with audio.open_audio(path) as source:
         if source.length_s > max_duration_s:
@@ -228,14 +228,12 @@ def excerpts(
                 f"{clock(source.length_s)} long; at most {clock(max_duration_s)} is "
                 "allowed (--max_duration_s)"
             )
-        found = _read_all(source, recipe)
-    starts_s = np.array([start_s for start_s, _ in found])
-    spectrograms = np.stack([spectrogram for _, spectrogram in found])
-    return Excerpts(spectrograms, starts_s, source.length_s)
+        return _read_all(source, recipe)
 
 
-def _read_all(source: audio.Source, recipe: Recipe) -> list[tuple[float, np.ndarray]]:
-    found, silence = [], None
+def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
+    spectrograms, starts_s, silence = [], [], None
+    end_s = source.length_s
     for start_s in _starts_s(source.length_s, recipe.duration_s):
         try:
             samples = audio.clip_of(source, recipe, start_s)
@@ -243,14 +241,16 @@ def _read_all(source: audio.Source, recipe: Recipe) -> list[tuple[float, np.ndar
             if error.reason == "silent":
                 silence = error
                 continue
-            if error.reason == "truncated" and found:
-                logger.warning("%s: tagged as far as it goes", error)
+            if error.reason == "truncated" and starts_s:
+                logger.warning("%s; used up to %s", error, clock(start_s))
+                end_s = start_s
                 break
             raise
-        found.append((start_s, audio.spectrogram(samples, recipe)))
-    if not found:
+        spectrograms.append(audio.spectrogram(samples, recipe))
+        starts_s.append(start_s)
+    if not starts_s:
         raise silence
-    return found
+    return Excerpts(np.stack(spectrograms), np.array(starts_s), end_s)
 
 
 def _starts_s(length_s: float, duration_s: float) -> list[float]:
@@ -264,15 +264,9 @@ def _starts_s(length_s: float, duration_s: float) -> list[float]:
     return [duration_s * number for number in range(count)]
 
 
-def clock(seconds: float) -> str:
-    """A time as on a clock.
-
-    >>> clock(29), clock(10_800.4)
-    ('0:29', '3:00:00')
-    """
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+def _is_folder(path: os.PathLike | str) -> bool:
+    # Path.is_dir() raises where a folder above may not be entered.
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _about_folder(folder: str) -> str:

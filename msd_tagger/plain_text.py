@@ -1,0 +1,35 @@
+"""Names of files and times, as people read them."""
+
+import os
+
+
+def text_path(path: os.PathLike | str) -> str:
+    r"""A path as valid text; bytes that are no UTF-8 are written out.
+
+    >>> print(text_path(os.fsdecode(b"caf\xe9.mp3")))
+    caf\xe9.mp3
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def printable(name: os.PathLike | str) -> str:
+    r"""A name in one line that does nothing to a terminal.
+
+    >>> print(printable("two\nlines.mp3"))
+    two\nlines.mp3
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in text_path(name)
+    )
+
+
+def clock(seconds: float) -> str:
+    """A time as on a clock.
+
+    >>> clock(29), clock(10_800.4)
+    ('0:29', '3:00:00')
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
