@@ -29,6 +29,7 @@ def run(config: ConfigDict, options: Options) -> None:
     from input_pipeline.batches import open_shards
 
     devices = find_devices(config, options)
+    check_start(config)
     from msd_tagger import build  # It imports JAX, which has been set up now.
 
     kind = config.spectrogram.kind
@@ -88,6 +89,16 @@ def find_devices(config: ConfigDict, options: Options) -> list[str]:
 
     build.choose_layout(config)
     return devices
+
+
+def check_start(config: ConfigDict) -> None:
+    """Checks the bundle that training starts from, before anything takes long."""
+    from input_pipeline.recipe import Recipe
+    from msd_tagger import build
+
+    kind = config.spectrogram.kind
+    recipe = Recipe.from_config(config.clip, config.spectrogram, kind)
+    build.starting_bundle(config, recipe)
 
 
 def choose_workdir(config: ConfigDict, options: Options, matter: dict) -> Path:
