@@ -132,10 +132,10 @@ def linear_baseline(data: object, fraction: float) -> dict:
     return baseline.evaluate_baseline(features, labels)
 
 
-def tell(summary: dict) -> None:
-    """Prints the test scores."""
+def tell(summary: dict, split: str = "test") -> None:
+    """Prints the scores of a split."""
     for kind in ("weak", "true"):
-        scores = summary["scores"]["test"][kind]
+        scores = summary["scores"][split][kind]
         if scores is None:
             continue
         line = ", ".join(
@@ -143,4 +143,4 @@ def tell(summary: dict) -> None:
             for name, value in scores["mean"].items()
             if value is not None
         )
-        print(f"test, {kind} labels: {line}")
+        print(f"{split}, {kind} labels: {line}")

@@ -174,8 +174,9 @@ def test_band_statistics_are_the_bundles(bundle, tmp_path):
     [
         (
             {"spectrogram__hop_samples": 128, "clip__duration_s": 0.42},
-            r"\(clip.duration_s: 0.832 in the bundle, 0.42 here, spectrogram.hop_samples"
-            r": 256 in the bundle, 128 here\); set --config.clip.duration_s=0.832 "
+            r"\(clip.duration_s: 0.832 in the bundle, 0.42 here, "
+            r"spectrogram.hop_samples: 256 in the bundle, 128 here\); "
+            r"set --config.clip.duration_s=0.832 "
             r"--config.spectrogram.hop_samples=256$",
         ),
         (
