@@ -64,14 +64,16 @@ def place(tmp_path_factory):
     return place
 
 
-def start(place, bundle):
+def start(place, bundle, data_dir=None, **changes):
     config = make_config(
         place / "corpus",
         num_seeds=2,
         train__init_bundle=str(bundle),
         train__freeze="features",
+        **changes,
     )
-    options = Options(workdir=str(place / "run"), data_dir=place / "data")
+    data_dir = data_dir or place / "data"
+    options = Options(workdir=str(place / "run"), data_dir=data_dir)
     run.start(config, options)
 
 
@@ -103,6 +105,12 @@ def test_a_run_goes_on_with_its_own_bundle_alone(place, tmp_path):
         start(place, tmp_path / "other")
 
 
+def test_a_bundle_that_does_not_fit_stops_a_run_at_once(place, tmp_path):
+    with pytest.raises(ValueError, match=r"set --config.preprocessing.scale=1.0$"):
+        start(place, place / "bundle", tmp_path / "data", preprocessing__scale=10.0)
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_bundle_scores_on_its_own_corpus_as_its_run(place, tmp_path, capsys):
     score(place, tmp_path / "out")
     found, own = read(tmp_path / "out/scores.json"), read(place / "run/summary.json")
@@ -118,7 +126,8 @@ def test_a_bundle_scores_on_its_own_corpus_as_its_run(place, tmp_path, capsys):
         assert set(one) == set(other)
         np.testing.assert_array_equal(one["scores"], other["scores"])
     printed = capsys.readouterr().out
-    assert "5 tags are in both and are scored\ntest, weak labels: roc_auc_ma" in printed
+    assert printed.startswith("5 tags are in both and are scored\n")
+    assert "\ntest, weak labels: roc_auc_macro" in printed
     assert "test, weak labels, at the bundle's thresholds: precision_macro" in printed
 
 
