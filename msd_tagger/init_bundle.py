@@ -1,7 +1,7 @@
 """Training that starts from a bundle's weights, on other clips with other tags."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -35,14 +35,12 @@ class Difference(NamedTuple):
     """A setting that a bundle and a configuration disagree on.
 
     Attributes:
-        key: The configuration's name of it, "" where no key sets it.
-        name: What it is.
+        key: The configuration's name of it.
         of_bundle: Its value in the bundle.
         of_config: Its value in the configuration.
     """
 
     key: str
-    name: str
     of_bundle: object
     of_config: object
 
@@ -157,9 +155,10 @@ def columns_by_name(
 def _recipe_differences(bundle: Bundle, recipe: object) -> list[Difference]:
     of_bundle = dataclasses.asdict(bundle.recipe)
     of_config = dataclasses.asdict(recipe)
+    keys = dict(RECIPE_KEYS)
     if not of_bundle["num_mel_bands"] or not of_config["num_mel_bands"]:
-        del of_bundle["num_mel_bands"]  # An STFT has none; the kind says so.
-    return _differences(of_bundle, of_config, RECIPE_KEYS)
+        del keys["num_mel_bands"]  # An STFT has none; the kind says so.
+    return _differences(of_bundle, of_config, keys)
 
 
 def _differences(
@@ -167,27 +166,24 @@ def _differences(
     of_config: Mapping[str, object],
     keys: Mapping[str, str],
 ) -> list[Difference]:
-    """Where both have a value, and not the same."""
     return [
-        Difference(keys.get(name, ""), name, value, of_config[name])
-        for name, value in of_bundle.items()
-        if name in of_config and _plain(value) != _plain(of_config[name])
+        Difference(key, of_bundle[name], of_config[name])
+        for name, key in keys.items()
+        if _plain(of_bundle[name]) != _plain(of_config[name])
     ]
 
 
-def _refuse(differences: Iterable[Difference]) -> None:
-    differences = list(differences)
+def _refuse(differences: Sequence[Difference]) -> None:
     if not differences:
         return
     named = ", ".join(
-        f"{d.key or d.name}: {d.of_bundle} in the bundle, {d.of_config} here"
-        for d in differences
+        f"{key}: {of_bundle} in the bundle, {of_config} here"
+        for key, of_bundle, of_config in differences
     )
-    flags = [f"--config.{d.key}={_spelt(d.of_bundle)}" for d in differences if d.key]
-    advice = f"set {' '.join(flags)}" if flags else ""
-    if any(not d.key for d in differences):
-        advice = "another version of this code made the bundle; make it again"
-    raise ValueError(f"the bundle does not fit this configuration ({named}); {advice}")
+    flags = " ".join(f"--config.{d.key}={_spelt(d.of_bundle)}" for d in differences)
+    raise ValueError(
+        f"the bundle does not fit this configuration ({named}); set {flags}"
+    )
 
 
 def _plain(value: object) -> object:
