@@ -37,7 +37,9 @@ MODES = {
         "modes.annotate:annotate",
     ),
     "evaluate": Mode(
-        "score a run's last checkpoint again, and report", "modes.run:start"
+        "score a run's last checkpoint again, and report; or --bundle on any corpus",
+        "modes.evaluate_bundle:start",
+        takes=("bundle", "out"),
     ),
     "report": Mode(
         "only write the report of --workdir again",

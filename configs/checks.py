@@ -45,6 +45,7 @@ CHOICES = {
         "per_frequency_dataset",
     ),
     "model.dtype": ("float32", "bfloat16"),
+    "train.freeze": ("nothing", "features"),
     "train.optimiser": ("adam", "sgd"),
     "train.parallel": ("data", "seeds"),
     "analysis.similarity": ("cosine", "dot"),
@@ -124,6 +125,9 @@ INCIDENTAL = (
     "train.seeds_per_chunk",
 )
 
+# What training takes from a bundle; "sha256" is that of its weights.
+OF_BUNDLE = ("tags", "recipe", "preprocessing", "network", "sha256")
+
 
 def check_keys(arguments: Sequence[str]) -> None:
     """Checks the keys of `--config.KEY=VALUE` arguments.
@@ -201,6 +205,7 @@ def _check_combinations(config: ConfigDict) -> None:
             "spectrogram.dft_size_samples"
         )
     _check_jobs(config)
+    _check_start(config.train)
     for file in config.analysis.annotations:
         if not Path(file).is_file():
             raise ValueError(f"--config.analysis.annotations: there is no file {file}")
@@ -230,6 +235,19 @@ def _check_places(corpus: ConfigDict, needs_audio: bool) -> None:
             )
         if place and not Path(place).is_dir():
             raise ValueError(f"--config.corpus.{key}={place}: no such directory")
+
+
+def _check_start(train: ConfigDict) -> None:
+    if train.init_bundle and not Path(train.init_bundle).is_dir():
+        raise ValueError(
+            f"--config.train.init_bundle={train.init_bundle}: no such directory; a "
+            "training leaves its bundle in <workdir>/bundle"
+        )
+    if train.freeze != "nothing" and not train.init_bundle:
+        raise ValueError(
+            f"--config.train.freeze={train.freeze} needs --config.train.init_bundle=DIR"
+            ": weights that only just began are not worth keeping"
+        )
 
 
 def _check_jobs(config: ConfigDict) -> None:
@@ -269,9 +287,35 @@ def digest(matter: dict) -> str:
 
 
 def matter(config: ConfigDict) -> dict:
-    """The keys that change a result, as a flat dict of dotted names."""
+    """The keys that change a result, as a flat dict of dotted names.
+
+    Of a bundle that is started from, its content matters and not its place.
+
+    Raises:
+        ValueError: The bundle cannot be read.
+    """
     flat = flatten(config.to_dict())
+    if config.train.init_bundle:
+        flat["train.init_bundle"] = bundle_digest(Path(config.train.init_bundle))
+    else:
+        del flat["train.init_bundle"], flat["train.freeze"]
     return {k: v for k, v in flat.items() if not k.startswith(INCIDENTAL)}
+
+
+def bundle_digest(directory: Path) -> str:
+    """Digest of what training takes from a bundle: not of when it was written.
+
+    Raises:
+        ValueError: There is no bundle.
+    """
+    try:
+        content = json.loads((directory / "bundle.json").read_text(encoding="utf-8"))
+        return digest({key: content[key] for key in OF_BUNDLE})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"--config.train.init_bundle={directory} holds no bundle ({error!r}); a "
+            "training leaves its bundle in <workdir>/bundle"
+        ) from error
 
 
 def flatten(tree: dict, prefix: str = "") -> dict:

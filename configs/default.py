@@ -62,6 +62,11 @@ def get_config() -> ConfigDict:
     config.model.dtype = "float32"  # "bfloat16" halves memory on accelerators.
 
     config.train = ConfigDict()
+    # Start from the weights of this bundle, whose tags may be others; "" starts anew.
+    config.train.init_bundle = ""
+    # Of a bundle that is started from: "nothing", or "features", all but the last layer
+    # and so the batch statistics too.
+    config.train.freeze = "nothing"
     config.train.batch_size = 0  # B. 0: 32 on accelerators, 8 on CPU.
     config.train.optimiser = "adam"  # "adam" or "sgd".
     config.train.learning_rate = 5e-3

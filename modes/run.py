@@ -29,6 +29,7 @@ def run(config: ConfigDict, options: Options) -> None:
     from input_pipeline.batches import open_shards
 
     devices = find_devices(config, options)
+    check_start(config)
     from msd_tagger import build  # It imports JAX, which has been set up now.
 
     kind = config.spectrogram.kind
@@ -90,6 +91,16 @@ def find_devices(config: ConfigDict, options: Options) -> list[str]:
     return devices
 
 
+def check_start(config: ConfigDict) -> None:
+    """Checks the bundle that training starts from, before anything takes long."""
+    from input_pipeline.recipe import Recipe
+    from msd_tagger import build
+
+    kind = config.spectrogram.kind
+    recipe = Recipe.from_config(config.clip, config.spectrogram, kind)
+    build.starting_bundle(config, recipe)
+
+
 def choose_workdir(config: ConfigDict, options: Options, matter: dict) -> Path:
     """The folder of a run or a study, a new one where it is not to be resumed."""
     from configs import checks
@@ -121,10 +132,10 @@ def linear_baseline(data: object, fraction: float) -> dict:
     return baseline.evaluate_baseline(features, labels)
 
 
-def tell(summary: dict) -> None:
-    """Prints the test scores."""
+def tell(summary: dict, split: str = "test") -> None:
+    """Prints the scores of a split."""
     for kind in ("weak", "true"):
-        scores = summary["scores"]["test"][kind]
+        scores = summary["scores"][split][kind]
         if scores is None:
             continue
         line = ", ".join(
@@ -132,4 +143,4 @@ def tell(summary: dict) -> None:
             for name, value in scores["mean"].items()
             if value is not None
         )
-        print(f"test, {kind} labels: {line}")
+        print(f"{split}, {kind} labels: {line}")

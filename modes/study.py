@@ -12,7 +12,14 @@ from ml_collections import ConfigDict
 from modes import Options
 from modes.corpus import kinds, load, prepare
 from modes.report import report
-from modes.run import choose_workdir, find_devices, run_in, tell, write_defaults
+from modes.run import (
+    check_start,
+    choose_workdir,
+    find_devices,
+    run_in,
+    tell,
+    write_defaults,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +53,8 @@ def run_study(config: ConfigDict, options: Options) -> None:
         own = str(workdir / "programs")
         config.compilation_cache_dir = config.compilation_cache_dir or own
         devices = find_devices(config, options)
+        for point in chosen:
+            check_start(sweeps.at(config, point))
     record.start(workdir, config.to_dict(), matter, devices)
     write_defaults(workdir)
     corpus, data = None, {}

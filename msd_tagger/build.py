@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import jax
@@ -10,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from msd_tagger import parallel, steps
+from msd_tagger import init_bundle, parallel, steps
 from msd_tagger import preprocessing as pre
+from msd_tagger.bundle import Bundle, read_bundle
 from msd_tagger.network import ConvNet
 from msd_tagger.pools import check_pools, choose_pools
 
@@ -159,7 +161,8 @@ def build_model(
     )
     preprocessing = pre.Preprocessing(**config.preprocessing.to_dict())
     optimiser = steps.OPTIMISERS[config.train.optimiser](config.train.learning_rate)
-    return steps.Model(network, preprocessing, bands, optimiser)
+    is_frozen = config.train.freeze == "features"
+    return steps.Model(network, preprocessing, bands, optimiser, is_frozen)
 
 
 def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
@@ -221,17 +224,19 @@ def choose_layout(config: ConfigDict) -> parallel.Layout:
 
 
 def set_up(config: ConfigDict, data: Data) -> Run:
-    """Makes a configuration ready, with freshly initialised seeds.
+    """Makes a configuration ready, with fresh seeds or those of `train.init_bundle`.
 
     Args:
         config: A checked configuration.
         data: Batches and labels.
 
     Raises:
-        ValueError: The data or the devices do not fit the configuration.
+        ValueError: The data, the devices or the bundle do not fit the configuration.
     """
     layout = choose_layout(config)
-    bands = band_statistics(config, data)
+    bundle = starting_bundle(config, data.recipe)
+    # Its features were learnt from inputs weighted with its own statistics.
+    bands = bundle.bands if bundle else band_statistics(config, data)
     model = build_model(config, len(data.tags), bands, layout.axis_name)
     check_pools(data.recipe.shape, model.network.pools)
     num_clips = data.num_clips("train", config.train.fraction)
@@ -241,8 +246,37 @@ def set_up(config: ConfigDict, data: Data) -> Run:
         config.seed,
         config.num_seeds,
     )
+    if bundle:
+        state = init_bundle.start(state, bundle, data.tags)
     programs = build_programs(model, layout, schedule.patience_steps)
     return Run(config, data, model, layout, schedule, programs, state)
+
+
+def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
+    """The bundle that `train.init_bundle` names, None where there is none.
+
+    Args:
+        config: A checked configuration.
+        recipe: How the spectrograms are made.
+
+    Raises:
+        ValueError: It cannot be read, or does not fit the configuration.
+    """
+    if not config.train.init_bundle:
+        return None
+    bundle = read_bundle(Path(config.train.init_bundle))
+    init_bundle.check_start(
+        bundle,
+        recipe,
+        pre.Preprocessing(**config.preprocessing.to_dict()),
+        {
+            "channels": config.model.channels,
+            "pools": choose_pools(config.model.pools, config.spectrogram.kind),
+            "epsilon": config.model.batch_norm_epsilon,
+        },
+        config.train.freeze,
+    )
+    return bundle
 
 
 def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:

@@ -30,13 +30,16 @@ class Model(NamedTuple):
         network: The ConvNet.
         preprocessing: What happens to stored spectrograms.
         bands: Per-band numbers of the frequency weighting.
-        optimiser: Of the parameters.
+        optimiser: Of the parameters that are trained.
+        features_frozen: Whether training changes the last layer alone: neither the
+            other parameters nor the batch statistics.
     """
 
     network: ConvNet
     preprocessing: pre.Preprocessing
     bands: pre.BandStatistics
     optimiser: optax.GradientTransformation
+    features_frozen: bool = False
 
 
 class Weights(struct.PyTreeNode):
@@ -86,7 +89,7 @@ def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> Train
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         weights=weights,
-        opt_state=model.optimiser.init(weights.params),
+        opt_state=model.optimiser.init(trained_params(weights.params, model)),
         best=weights,
         best_score=jnp.array(-jnp.inf, jnp.float32),
         best_step=jnp.zeros((), jnp.int32),
@@ -121,24 +124,38 @@ def train_step(
     Returns:
         The next state and the loss at the old parameters, over the whole batch.
     """
-    axis_name = model.network.axis_name
+    axis_name, weights = model.network.axis_name, state.weights
 
-    def loss_of(params: Tree) -> tuple[Array, Tree]:
-        variables = {"params": params, "batch_stats": state.weights.batch_stats}
-        logits, changed = model.network.apply(
-            variables, batch["spectrogram"], train=True, mutable=["batch_stats"]
-        )
-        return cross_entropy(logits, batch["tags"]).mean(), changed["batch_stats"]
+    def loss_of(trained: Tree) -> tuple[Array, Tree]:
+        current = weights.replace(params=weights.params | trained)
+        logits, batch_stats = _forward(current, batch["spectrogram"], model)
+        return cross_entropy(logits, batch["tags"]).mean(), batch_stats
 
-    params = state.weights.params
-    (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+    trained = trained_params(weights.params, model)
+    (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(trained)
     if axis_name is not None:
         loss, grads = jax.lax.pmean((loss, grads), axis_name)
-    updates, opt_state = model.optimiser.update(grads, state.opt_state, params)
-    weights = Weights(optax.apply_updates(params, updates), batch_stats)
+    updates, opt_state = model.optimiser.update(grads, state.opt_state, trained)
+    params = weights.params | optax.apply_updates(trained, updates)
     return state.replace(
-        step=state.step + 1, weights=weights, opt_state=opt_state
+        step=state.step + 1, weights=Weights(params, batch_stats), opt_state=opt_state
     ), loss
+
+
+def trained_params(params: Tree, model: Model) -> Tree:
+    """The parameters that training changes; the others have no gradient computed."""
+    return {"tags": params["tags"]} if model.features_frozen else params
+
+
+def _forward(weights: Weights, spectrogram: Array, model: Model) -> tuple[Array, Tree]:
+    """Logits `[B, K]` in training, and the batch statistics after it."""
+    if model.features_frozen:
+        return predict(weights, spectrogram, model), weights.batch_stats
+    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
+    logits, changed = model.network.apply(
+        variables, spectrogram, train=True, mutable=["batch_stats"]
+    )
+    return logits, changed["batch_stats"]
 
 
 def predict(

@@ -125,7 +125,7 @@ def _evaluate(run: Run, chunks: list) -> tuple[list, dict]:
 def _with_statistics(run: Run, weights: list) -> list:
     """Weights with batch statistics of now, if so configured."""
     config, schedule = run.config.train, run.schedule
-    if not config.statistics_clips:
+    if run.model.features_frozen or not config.statistics_clips:
         return weights
     batches = run.data.train_batches(
         schedule.batch_size, STATISTICS_SEED, 0, config.fraction

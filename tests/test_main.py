@@ -59,6 +59,7 @@ def call(*arguments):
             (CONFIG, "--mode=prepare", "--config.prepare.beam=--flink_master=x"),
             "--config.prepare.beam='--flink_master=x' ",
         ),
+        ((CONFIG, "--mode=evaluate", "--bundle=tests"), "tests holds no bundle"),
         ((CONFIG, "song.mp3"), "arguments without a flag: song.mp3"),
         (
             ("--mode=report", "--workdir=no/such/run"),

@@ -1,10 +1,11 @@
 import importlib
+import json
 
 import pytest
 
 from configs import checks, default
 from input_pipeline import streams
-from msd_tagger import parallel, steps
+from msd_tagger import init_bundle, parallel, steps
 from msd_tagger import preprocessing as pre
 from msd_tagger.analysis import studies
 from msd_tagger.pools import POOLS
@@ -38,6 +39,7 @@ def test_every_key_is_checked_or_free():
         "analysis.annotations",
         "analysis.label_studio",
         "preprocessing.standardise_clip",
+        "train.init_bundle",
         "model.pools",
         "prepare.kinds",
         "prepare.beam",
@@ -73,6 +75,8 @@ def test_every_key_is_checked_or_free():
         ({"model__pools": ((2, 4), (3,))}, r"each entry must be two"),
         ({"model__pools": (2, 4)}, r"each entry must be two"),
         ({"train__max_epochs": float("nan")}, r"max_epochs=nan"),
+        ({"train__init_bundle": "/no/such"}, r"init_bundle=/no/such: no such direct"),
+        ({"train__freeze": "features"}, r"freeze=features needs --config.train.init"),
         ({"prepare__worker": -1}, r"prepare.worker=-1: must be at least 0"),
         ({"prepare__num_workers": 0}, r"num_workers=0: must be at least 1"),
         (
@@ -106,11 +110,31 @@ def test_only_keys_that_matter_name_a_run():
         assert checks.digest(checks.matter(config(**changes))) != base
 
 
+def test_of_a_bundle_its_content_matters(tmp_path):
+    def matter(place, scores=0, **changes):
+        content = dict.fromkeys(checks.OF_BUNDLE, "x") | {"scores": scores} | changes
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / "bundle.json").write_text(json.dumps(content))
+        return checks.matter(config(train__init_bundle=str(tmp_path / place)))
+
+    base = matter("here")
+    assert matter("there", scores=1) == base
+    assert matter("here", tags="y") != base
+    assert base["train.freeze"] == "nothing"
+    assert not {"train.freeze", "train.init_bundle"} & checks.matter(config()).keys()
+    (tmp_path / "here" / "bundle.json").write_text("{}")
+    with pytest.raises(
+        ValueError, match=r"here holds no bundle \(KeyError\('tags'\)\)"
+    ):
+        checks.matter(config(train__init_bundle=str(tmp_path / "here")))
+
+
 def test_the_choices_are_those_of_the_code_that_takes_them():
     taken = {
         "preprocessing.magnitude": pre.MAGNITUDES,
         "preprocessing.frequency_weighting": pre.WEIGHTINGS,
         "spectrogram.kind": tuple(POOLS),
+        "train.freeze": init_bundle.FROZEN,
         "train.optimiser": tuple(steps.OPTIMISERS),
         "train.parallel": parallel.MODES,
         "input.reader": tuple(streams.READERS),
