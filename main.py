@@ -51,6 +51,13 @@ MODES = {
         needs_config=False,
         needs=("workdir", "out"),
     ),
+    "import": Mode(
+        "turn the published Keras weights, --keras, into a model bundle, --out",
+        "modes.import_weights:start",
+        needs_config=False,
+        needs=("keras", "out"),
+        takes=("calibrate",),
+    ),
 }
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="An experiment.")
@@ -75,9 +82,13 @@ PLATFORM = flags.DEFINE_enum(
 )
 BUNDLE = flags.DEFINE_string("bundle", "", "Folder of a model bundle to use.")
 OUT = flags.DEFINE_string("out", "", "A new or empty folder for what is made.")
+KERAS = flags.DEFINE_string("keras", "", "The published weights, an HDF5 file.")
+CALIBRATE = flags.DEFINE_string(
+    "calibrate", "", "A folder of audio files, or shards, to fix batch statistics by."
+)
 
 # Flags that mean something to a few modes alone: those that name them.
-FLAGS_OF_MODES = ("bundle", "out")
+FLAGS_OF_MODES = ("bundle", "out", "keras", "calibrate")
 
 
 def main(argv: list[str]) -> None:
@@ -128,6 +139,8 @@ def read_options(arguments: Sequence[str]) -> Options:
         point=POINT.value,
         bundle=BUNDLE.value,
         out=OUT.value,
+        keras=KERAS.value,
+        calibrate=CALIBRATE.value,
         arguments=tuple(arguments),
     )
 

@@ -40,6 +40,8 @@ class Options(NamedTuple):
         point: Of a study only this point; "" for all.
         bundle: Folder of a model bundle, "" for none.
         out: Folder for what is made, "" where nothing is.
+        keras: File of the published weights.
+        calibrate: Folder of music to estimate batch statistics from, "" for none.
         arguments: Words without a flag.
     """
 
@@ -50,4 +52,6 @@ class Options(NamedTuple):
     point: str = ""
     bundle: str = ""
     out: str = ""
+    keras: str = ""
+    calibrate: str = ""
     arguments: tuple[str, ...] = ()

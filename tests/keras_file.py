@@ -15,7 +15,7 @@ def arrays(seed=0):
         "melgram/param_0": (window * np.cos(phase))[:, None, None],
         "melgram/param_1": (window * np.sin(phase))[:, None, None],
         "melgram/param_2": Recipe("mel").mel_filters().T,
-        "dense_1/dense_1_W": random.normal(size=(32, 50)),
+        "dense_1/dense_1_W": random.normal(0, 0.2, (32, 50)),
         "dense_1/dense_1_b": random.normal(size=50),
     }
     for i, inputs in enumerate((1, 32, 32, 32, 32), start=1):
