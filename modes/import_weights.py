@@ -51,7 +51,7 @@ def import_weights(keras: Path, out: Path, calibrate: Path | None) -> None:
     recipe = Recipe("mel")
     shares = published_weights.compare_front_end(published, recipe.mel_filters())
     for name, share in shares.items():
-        logger.info("%s: as ours, to %.1g of the largest value", name, share)
+        logger.info("%s as ours, to %.1g of the largest value", name, share)
     bundle = build_bundle(published, recipe, keras)
     if calibrate is None:
         logger.warning(
