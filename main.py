@@ -69,6 +69,13 @@ MODES = {
         takes=("layers", "neighbours", "max_duration_s"),
         takes_arguments=True,
     ),
+    "import": Mode(
+        "turn the published Keras weights, --keras, into a model bundle, --out",
+        "modes.import_weights:start",
+        needs_config=False,
+        needs=("keras", "out"),
+        takes=("calibrate",),
+    ),
 }
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="An experiment.")
@@ -115,6 +122,11 @@ NEIGHBOURS = flags.DEFINE_string(
     "neighbours", "", "A new .html file for the nearest songs and tags; - prints them."
 )
 
+KERAS = flags.DEFINE_string("keras", "", "The published weights, an HDF5 file.")
+CALIBRATE = flags.DEFINE_string(
+    "calibrate", "", "A folder of audio files, or shards, to fix batch statistics by."
+)
+
 # Flags that mean something to a few modes alone: those that name them.
 FLAGS_OF_MODES = (
     "bundle",
@@ -126,6 +138,8 @@ FLAGS_OF_MODES = (
     "max_duration_s",
     "layers",
     "neighbours",
+    "keras",
+    "calibrate",
 )
 
 
@@ -184,6 +198,8 @@ def read_options(arguments: Sequence[str]) -> Options:
         max_duration_s=MAX_DURATION_S.value,
         layers=LAYERS.value,
         neighbours=NEIGHBOURS.value,
+        keras=KERAS.value,
+        calibrate=CALIBRATE.value,
         arguments=tuple(arguments),
     )
 

@@ -47,6 +47,8 @@ class Options(NamedTuple):
         max_duration_s: Of an audio file.
         layers: "last" or "all".
         neighbours: HTML file of nearest songs and tags, "-" to print, "" for none.
+        keras: File of the published weights.
+        calibrate: Folder of music to estimate batch statistics from, "" for none.
         arguments: Words without a flag.
     """
 
@@ -64,4 +66,6 @@ class Options(NamedTuple):
     max_duration_s: float = 3600.0
     layers: str = "last"
     neighbours: str = ""
+    keras: str = ""
+    calibrate: str = ""
     arguments: tuple[str, ...] = ()

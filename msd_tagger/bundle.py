@@ -256,6 +256,7 @@ def _check_values(bundle: Bundle) -> None:
         "frequency_weighting": preprocessing.frequency_weighting in pre.WEIGHTINGS,
         "standardise_clip": isinstance(preprocessing.standardise_clip, bool),
         "scale": _is_positive(preprocessing.scale),
+        "reference": preprocessing.reference in pre.REFERENCES,
         "channels": type(network["channels"]) is int and network["channels"] > 0,
         "pools": all(map(_is_pool, network["pools"])),
         "epsilon": _is_positive(network["epsilon"]),

@@ -15,6 +15,7 @@ FLOOR_DB = -80.0  # Decibels below the clip's maximum that are kept.
 
 MAGNITUDES = ("db", "linear")
 WEIGHTINGS = ("bypass", "a_weighting", "per_frequency", "per_frequency_dataset")
+REFERENCES = ("clip", "batch")
 
 
 class Preprocessing(NamedTuple):
@@ -28,12 +29,15 @@ class Preprocessing(NamedTuple):
             "per_frequency_dataset" (the same with statistics of the training clips).
         standardise_clip: Whether to standardise each clip over bands and frames.
         scale: Factor at the end.
+        reference: Whose maximum is 0 dB: the "clip"'s own, or, for the published
+            network alone, that of the whole "batch", on which a clip then depends.
     """
 
     magnitude: str = "db"
     frequency_weighting: str = "bypass"
     standardise_clip: bool = True
     scale: float = 1.0
+    reference: str = "clip"
 
 
 class BandStatistics(NamedTuple):
@@ -61,21 +65,23 @@ def apply(
         bands: Per-band numbers for the frequency weighting.
 
     Returns:
-        float32 `[B, M, F]`. A clip's output depends on that clip alone.
+        float32 `[B, M, F]`. A clip's output depends on that clip alone, unless the
+        reference is the batch.
     """
-    x = magnitude(stored_db, preprocessing.magnitude)
+    x = magnitude(stored_db, preprocessing.magnitude, preprocessing.reference)
     x = weight_frequencies(x, preprocessing, bands)
     if preprocessing.standardise_clip:
         x = standardise(x, (1, 2))
     return preprocessing.scale * x
 
 
-def magnitude(stored_db: Array, kind: str) -> Array:
-    """Decibels relative to each clip's maximum, or power.
+def magnitude(stored_db: Array, kind: str, reference: str = "clip") -> Array:
+    """Decibels relative to a maximum, or power.
 
     Args:
         stored_db: `[B, M, F]`, decibels of power.
         kind: One of `MAGNITUDES`.
+        reference: One of `REFERENCES`: whose maximum is 0 dB.
 
     Returns:
         float32 `[B, M, F]`; in decibels the range is [-80, 0].
@@ -83,7 +89,8 @@ def magnitude(stored_db: Array, kind: str) -> Array:
     stored_db = stored_db.astype(jnp.float32)
     if kind == "linear":
         return 10.0 ** (stored_db / 10)
-    return jnp.maximum(stored_db - stored_db.max((1, 2), keepdims=True), FLOOR_DB)
+    axes = (1, 2) if reference == "clip" else (0, 1, 2)
+    return jnp.maximum(stored_db - stored_db.max(axes, keepdims=True), FLOOR_DB)
 
 
 def weight_frequencies(

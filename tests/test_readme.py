@@ -184,7 +184,7 @@ def test_the_table_of_speeds_is_that_of_the_benchmark():
 
 
 def test_every_requirement_is_a_range_with_a_reason():
-    for name in ("-jax", "", "-dev", "-bench", "-beam", "-parquet"):
+    for name in ("-jax", "", "-dev", "-bench", "-beam", "-parquet", "-import"):
         name = f"requirements{name}.txt"
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         for above, line in itertools.pairwise(lines):
@@ -196,8 +196,8 @@ def test_every_requirement_is_a_range_with_a_reason():
 def test_every_import_is_required():
     """Whatever the code imports, requirements.txt installs by name.
 
-    Of that, requirements-jax.txt has all but TensorFlow. Apache Beam and Parquet are
-    extras.
+    Of that, requirements-jax.txt has all but TensorFlow. Apache Beam, Parquet and HDF5
+    are extras.
     """
     distributions = {
         "sklearn": "scikit-learn",
@@ -207,8 +207,9 @@ def test_every_import_is_required():
     }
     whole, few = map(required_by, ("requirements.txt", "requirements-jax.txt"))
     assert whole == {"tensorflow-cpu", "tensorflow-datasets"}
-    extras = ("requirements-beam.txt", "requirements-parquet.txt")
-    required = (whole | few).union(*map(required_by, extras))
+    required = whole | few
+    for extra in ("beam", "import", "parquet"):
+        required |= required_by(f"requirements-{extra}.txt")
     own = {"msd_tagger", "input_pipeline", "configs", "main"}
     for folder in ("msd_tagger", "input_pipeline", "configs"):
         for path in (ROOT / folder).rglob("*.py"):

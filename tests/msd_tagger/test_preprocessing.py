@@ -84,3 +84,10 @@ def test_quiet_linear_clips_are_standardised_too(stored, weighting):
     quiet = (stored.astype(np.float32) - 40).astype(np.float16)
     found = run(quiet, magnitude="linear", frequency_weighting=weighting)
     np.testing.assert_allclose(found.std(), 1, rtol=1e-3)
+
+
+def test_the_published_network_takes_the_maximum_of_the_batch(stored):
+    found = run(stored, standardise_clip=False, reference="batch")
+    x = stored.astype(np.float64)
+    np.testing.assert_allclose(found, np.maximum(x - x.max(), -80), atol=1e-4)
+    assert np.sum(found.max((1, 2)) == 0) == 1
