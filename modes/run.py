@@ -68,7 +68,7 @@ def run_in(
         write_defaults(workdir)
         trained = train.train(config, data, workdir)
     elif is_known:
-        trained = train.restore(config, data, workdir, earlier)
+        trained = train.restore(config, data, workdir)
     else:
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
     baseline = None

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from msd_tagger import parallel, steps
 from msd_tagger import preprocessing as pre
+from msd_tagger.health import Failure
 from msd_tagger.network import ConvNet
 from msd_tagger.pools import check_pools, choose_pools
 
@@ -121,6 +122,8 @@ class Run(NamedTuple):
         clips_per_s: Training speed, without evaluation and compilation; None if no
             step was timed.
         seconds: Spent in timed steps.
+        seeds: Their initialisations `[S]`; after training of those that did not fail.
+        failures: Of the others.
     """
 
     config: ConfigDict
@@ -132,6 +135,8 @@ class Run(NamedTuple):
     state: steps.TrainState
     clips_per_s: float | None = None
     seconds: float = 0.0
+    seeds: tuple[int, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 # Fewer steps between two evaluations than this would be mostly evaluation: a small
@@ -242,7 +247,8 @@ def set_up(config: ConfigDict, data: Data) -> Run:
         config.num_seeds,
     )
     programs = build_programs(model, layout, schedule.patience_steps)
-    return Run(config, data, model, layout, schedule, programs, state)
+    seeds = tuple(range(config.seed, config.seed + config.num_seeds))
+    return Run(config, data, model, layout, schedule, programs, state, seeds=seeds)
 
 
 def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:

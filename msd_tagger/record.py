@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -65,45 +65,24 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
 
 
 class MetricsFile:
-    """Appends lines to `metrics.jsonl`, dropping those after a resumed step.
+    """The lines of `metrics.jsonl`: in the file, and for checkpoints.
 
     Args:
-        path: The file.
-        step: The step that the run goes on from; later lines will be written again.
+        path: The file; it is replaced.
+        lines: Those that a checkpoint has.
     """
 
-    def __init__(self, path: Path, step: int) -> None:
-        kept = [line for line in read_metrics(path) if line["step"] <= step]
+    def __init__(self, path: Path, lines: Sequence[str] = ()) -> None:
+        self._path, self.lines = path, list(lines)
         with _replacing(path) as temporary:
-            temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
-        self._path = path
-        timed = [
-            line["seconds"]
-            for line in kept
-            if line["kind"] == "train" and "seconds" in line
-        ]
-        self.seconds = timed[-1] if timed else 0.0  # Spent in training steps so far.
+            temporary.write_text("".join(self.lines), encoding="utf-8")
 
     def append(self, **values: object) -> None:
         """Writes one line."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(values))
-
-
-def read_metrics(path: Path) -> list[dict]:
-    """The lines of `metrics.jsonl`, up to one that was cut short or damaged."""
-    if not path.exists():
-        return []
-    lines = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            break
-        if not isinstance(line, dict) or "step" not in line:
-            break
-        lines.append(line)
-    return lines
+        line = json.dumps(values, default=_plain, allow_nan=False) + "\n"
+        with naming(self._path), self._path.open("a", encoding="utf-8") as file:
+            file.write(line)
+        self.lines.append(line)
 
 
 def unused(workdir: Path) -> Path:
@@ -189,10 +168,6 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _line(values: dict) -> str:
-    return json.dumps(values, default=_plain) + "\n"
-
-
 def _plain(value: object) -> object:
     """What JSON takes for arrays, NumPy numbers and paths."""
     if isinstance(value, (np.ndarray, np.generic)):
@@ -204,13 +179,24 @@ def _plain(value: object) -> object:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Says which file it was, where the system only says that the disk is full."""
     try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"{path} cannot be written: {reason}") from error
 
 
 def _version(package: str) -> str | None:

@@ -39,6 +39,8 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
         },
         "tags": list(data.tags),
         "num_seeds": run.layout.num_seeds,
+        "seeds": run.seeds,
+        "failed_seeds": [failure._asdict() for failure in run.failures],
         "parameters": num_parameters(run),
         "batch_size": run.schedule.batch_size,
         "steps": int(run.state.step[0]),
@@ -47,6 +49,7 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
         "train_seconds": run.seconds,
         "clips_per_s": run.clips_per_s,
         "peak_memory_bytes": peak_memory_bytes(),
+        "device_peak_memory_bytes": parallel.peak_memory_bytes(run.layout),
         "scores": scores,
         "baseline": baseline,
     }
