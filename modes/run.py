@@ -66,15 +66,17 @@ def run_in(
     if options.mode == "run":
         record.start(workdir, config.to_dict(), matter, devices)
         write_defaults(workdir)
-        trained = train.train(config, data, workdir)
+        reach = train.train
     elif is_known:
-        trained = train.restore(config, data, workdir)
+        reach = train.restore
     else:
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
-    baseline = None
-    if config.analysis.linear_baseline:
-        baseline = linear_baseline(data, config.train.fraction)
-    return results.write_results(trained, workdir, baseline)
+    with record.alone(workdir):
+        trained = reach(config, data, workdir)
+        baseline = None
+        if config.analysis.linear_baseline:
+            baseline = linear_baseline(data, config.train.fraction)
+        return results.write_results(trained, workdir, baseline)
 
 
 def find_devices(config: ConfigDict, options: Options) -> list[str]:

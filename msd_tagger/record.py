@@ -1,5 +1,6 @@
 """The run record: what a run leaves behind in its folder."""
 
+import fcntl
 import json
 import os
 import platform
@@ -116,6 +117,28 @@ def claim(workdir: Path, matter: dict) -> None:
     """
     if not check_same(workdir, matter):
         write_json(workdir / "matter.json", matter)
+
+
+@contextmanager
+def alone(workdir: Path) -> Iterator[None]:
+    """Keeps other processes from working in a run's folder at the same time.
+
+    The system itself takes the lock back, however a process ends.
+
+    Raises:
+        ValueError: Another one is at work there.
+    """
+    with (workdir / "matter.json").open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another process works in {workdir}; wait until it ends, or give "
+                "another --workdir"
+            ) from error
+        except OSError:  # A file system without locks.
+            pass
+        yield
 
 
 def check_same(workdir: Path, matter: dict) -> bool:
