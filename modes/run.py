@@ -55,13 +55,12 @@ def run_in(
     Returns:
         The summary.
     """
-    from msd_tagger import record, results, train
+    from msd_tagger import record, results, seal, train
 
     is_known = record.check_same(workdir, matter)
-    earlier = results.read_summary(workdir)
-    if options.mode == "run" and earlier and earlier["complete"]:
+    if options.mode == "run" and is_known and seal.is_whole(workdir):
         logger.info("%s is complete", workdir)
-        return earlier
+        return results.read_summary(workdir)
     logger.info("run folder: %s", workdir)
     if options.mode == "run":
         record.start(workdir, config.to_dict(), matter, devices)
@@ -76,7 +75,10 @@ def run_in(
         baseline = None
         if config.analysis.linear_baseline:
             baseline = linear_baseline(data, config.train.fraction)
-        return results.write_results(trained, workdir, baseline)
+        summary = results.write_results(trained, workdir, baseline)
+        if summary["complete"]:
+            seal.seal(workdir)
+        return summary
 
 
 def find_devices(config: ConfigDict, options: Options) -> list[str]:

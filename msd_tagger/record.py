@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def read_json(path: Path) -> dict:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # Text that is no UTF-8 is one, too.
         raise ValueError(f"{path} is not JSON: {error}") from error
 
 
@@ -138,6 +139,11 @@ def alone(workdir: Path) -> Iterator[None]:
             ) from error
         except OSError:  # A file system without locks.
             pass
+        else:
+            # What processes that were killed left behind.
+            for path in [*workdir.glob("*.tmp"), *workdir.glob("*/*.tmp")]:
+                if re.fullmatch(r".+\.\d+\.tmp", path.name):
+                    path.unlink(missing_ok=True)
         yield
 
 

@@ -57,16 +57,15 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
     return summary
 
 
-def read_summary(workdir: Path) -> dict | None:
-    """The summary of a run, None where there is none.
+def read_summary(workdir: Path) -> dict:
+    """The summary of a run.
 
     It is "complete" unless it was written by an evaluation half way.
 
     Raises:
         ValueError: It cannot be read.
     """
-    path = workdir / "summary.json"
-    return read_json(path) if path.exists() else None
+    return read_json(workdir / "summary.json")
 
 
 def num_parameters(run: Run) -> int:

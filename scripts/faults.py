@@ -11,13 +11,17 @@ recovery, to the bit again, or in a sentence that names the place.
 """
 
 import argparse
+import os
 import random
+import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +35,31 @@ from fault_runs import Process, Scene, checkpoints, run  # noqa: E402
 
 KILLS_PER_RUN = 4
 NUM_CLIPS = 180
+VERSIONS = ("jax", "jaxlib", "orbax-checkpoint", "numpy")
+PAGE = """# Faults tried
+
+`python scripts/faults.py --out=docs/faults.md` wrote this page; [resume.md](resume.md) says what is behind it.
+
+A run of two small networks, 36 steps with three evaluations, was killed {num_kills} times at random moments ({signals}),
+up to four times each, and every time given the same command again. "Survived" means that the run ended with the bits of
+one that nobody disturbed: parameters, batch statistics, optimiser, best weights and scores of each seed, predictions,
+summary, and `metrics.jsonl` line by line, times and speeds apart; and that its shards were the same to the byte.
+SIGKILL ends all processes at once; the others had to be answered with a saved checkpoint and status 128 + n.
+
+Lost: **{lost_kills}**.
+
+{kills}
+
+Then {num_damages} things went wrong. "Recovered" means that the same command ended with the same bits all the same;
+"a clear error", that it ended with status 2 and a sentence that names the place. Where a file cannot grow, the disk is
+full; of read-only folders the process had no privilege to write there nevertheless.
+
+Lost: **{lost_damages}**.
+
+{damages}
+
+It took {minutes} minutes on {cores} cores, with {versions}; `--seed={seed}` draws the moments and the damaged bits.
+"""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -94,10 +123,8 @@ def try_kills(options: argparse.Namespace, undisturbed: Scene) -> tuple[list, li
 
     while len(kills) < options.kills:  # A run that ends before its kill has none.
         phases = fault_kills.plan(options.kills - len(kills), rng)
-        groups = [
-            phases[i :: -(-len(phases) // KILLS_PER_RUN)]
-            for i in range(-(-len(phases) // KILLS_PER_RUN))
-        ]
+        num_runs = -(-len(phases) // KILLS_PER_RUN)
+        groups = [phases[i::num_runs] for i in range(num_runs)]
         with ThreadPoolExecutor(options.at_once) as pool:
             numbers = range(number, number + len(groups))
             for chain in pool.map(one, groups, numbers):
@@ -138,8 +165,6 @@ def try_damages(options: argparse.Namespace, undisturbed: Scene) -> tuple[list, 
         else:
             scene = starts[fault.start].copy(folder.name)
         if "program" in fault.group:
-            import shutil
-
             programs = folder / "programs"
             shutil.copytree(scene.programs, programs)
             scene = scene._replace(programs=programs)
@@ -166,13 +191,40 @@ def write_page(
     options: argparse.Namespace, kills: list, damages: list, minutes: float
 ) -> str:
     """The tables as Markdown."""
-    rows = defaultdict(Counter)
+    by_phase: dict[str, Counter] = {phase: Counter() for phase in fault_kills.PHASES}
     for kill, is_lost in kills:
-        rows[f"killed during: {kill.phase}"][("lost" if is_lost else "same bits")] += 1
+        by_phase[kill.phase]["lost" if is_lost else "survived"] += 1
+    by_group: dict[str, Counter] = {}
     for fault, ended in damages:
-        rows[fault.group][ended or "lost"] += 1
-    columns = ("same bits", fault_damages.RECOVERED, fault_damages.SAID, "lost")
-    return repr((rows, columns, minutes, options))
+        by_group.setdefault(fault.group, Counter())[ended or "lost"] += 1
+    signals = Counter(signal.Signals(kill.number).name for kill, _ in kills)
+    lost = sum(is_lost for _, is_lost in kills), sum(not end for _, end in damages)
+    ways = (fault_damages.RECOVERED, fault_damages.SAID)
+    return PAGE.format(
+        num_kills=len(kills),
+        signals=", ".join(f"{count} {name}" for name, count in signals.most_common()),
+        lost_kills=lost[0],
+        kills=_table(("killed during", "kills", "survived", "lost"), by_phase),
+        num_damages=len(damages),
+        lost_damages=lost[1],
+        damages=_table(("damage", "tried", *ways, "lost"), by_group),
+        minutes=round(minutes),
+        cores=len(os.sched_getaffinity(0)),
+        seed=options.seed,
+        versions=", ".join(f"{n} {metadata.version(n)}" for n in VERSIONS),
+    )
+
+
+def _table(header: tuple[str, ...], rows: dict[str, Counter]) -> str:
+    """A table of counts: their sum comes second."""
+    kinds = header[2:]
+    lines = [header, ("---",) * len(header)]
+    total = sum(rows.values(), Counter())
+    for name, counts in [*rows.items(), ("all", total)]:
+        if sum(counts.values()):
+            cells = (sum(counts.values()), *(counts[kind] for kind in kinds))
+            lines.append((name, *map(str, cells)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ ARRAY_FILES = (
     "first_layer.npz",
     "input_stats.npz",
 )
+# What NumPy and its archives raise for a damaged file.
+UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 class RunRecordError(ValueError):
@@ -136,7 +140,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise RunRecordError(f"{path} cannot be read: {error}") from error
 
 
