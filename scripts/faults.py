@@ -38,27 +38,32 @@ NUM_CLIPS = 180
 VERSIONS = ("jax", "jaxlib", "orbax-checkpoint", "numpy")
 PAGE = """# Faults tried
 
-`python scripts/faults.py --out=docs/faults.md` wrote this page; [resume.md](resume.md) says what is behind it.
+`python scripts/faults.py --out=docs/faults.md` wrote this page; [resume.md](resume.md)
+says what is behind it.
 
-A run of two small networks, 36 steps with three evaluations, was killed {num_kills} times at random moments ({signals}),
-up to four times each, and every time given the same command again. "Survived" means that the run ended with the bits of
-one that nobody disturbed: parameters, batch statistics, optimiser, best weights and scores of each seed, predictions,
-summary, and `metrics.jsonl` line by line, times and speeds apart; and that its shards were the same to the byte.
-SIGKILL ends all processes at once; the others had to be answered with a saved checkpoint and status 128 + n.
+A run of two small networks, 36 steps with three evaluations, was killed {num_kills}
+times at random moments ({signals}), up to four times each, and every time given the
+same command again. "Survived" means that the run ended with the bits of one that nobody
+disturbed: parameters, batch statistics, optimiser, best weights and scores of each
+seed, predictions, summary, and `metrics.jsonl` line by line, times and speeds apart;
+and that its shards were the same to the byte. SIGKILL ends all processes at once; the
+others had to be answered with a saved checkpoint and status 128 + n.
 
 Lost: **{lost_kills}**.
 
 {kills}
 
-Then {num_damages} things went wrong. "Recovered" means that the same command ended with the same bits all the same;
-"a clear error", that it ended with status 2 and a sentence that names the place. Where a file cannot grow, the disk is
-full; of read-only folders the process had no privilege to write there nevertheless.
+Then {num_damages} things went wrong. "Recovered" means that the same command ended with
+the same bits all the same; "a clear error", that it ended with status 2 and a sentence
+that names the place. Where a file cannot grow, the disk is full; of read-only folders
+the process had no privilege to write there nevertheless.
 
 Lost: **{lost_damages}**.
 
 {damages}
 
-It took {minutes} minutes on {cores} cores, with {versions}; `--seed={seed}` draws the moments and the damaged bits.
+It took {minutes} minutes on {cores} cores, with {versions}; `--seed={seed}` draws the
+moments and the damaged bits.
 """
 
 
