@@ -89,7 +89,7 @@ class Checkpoints:
             except Exception as error:
                 # Orbax and its storage raise many kinds; whatever it is, the
                 # checkpoint before this one may be whole.
-                reason = str(error).strip().partition("\n")[0][:300]
+                reason = str(error).strip().partition("\n")[0][:200]
                 logger.warning("checkpoint %d cannot be read: %s", step, reason)
                 self._put_aside(step)
         if steps:
@@ -143,7 +143,7 @@ class Checkpoints:
         try:
             yield
         except Exception as error:
-            reason = str(error).strip().partition("\n")[0][:300]
+            reason = str(error).strip().partition("\n")[0][:200]
             raise ValueError(
                 f"a checkpoint cannot be written into {self._directory}: {reason}. "
                 "Make room or mend the disk; the same command then goes on from the "

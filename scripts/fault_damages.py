@@ -75,9 +75,10 @@ def faults(cut: Scene, seed: int) -> Iterator[Fault]:
     rng = random.Random(seed)
     newest = checkpoints(cut.workdir)[-1]
     inside = [p.relative_to(newest) for p in sorted(newest.rglob("*")) if p.is_file()]
+    for number, part in enumerate(inside):
+        way = list(WAYS)[number % len(WAYS)]
+        yield _of_checkpoint(part, way, rng.randrange(10**6))
     for way in WAYS:
-        for part in inside:
-            yield _of_checkpoint(part, way, rng.randrange(10**6))
         yield _of_checkpoints(way, rng.randrange(10**6))
         for name in RECORD_OF_CUT:
             yield _of_record(name, "cut", way, rng.randrange(10**6))

@@ -1,11 +1,9 @@
 """Small runs to be killed or damaged, and whether they end as an undisturbed one."""
 
 import contextlib
-import ctypes
 import json
 import os
 import queue
-import resource
 import shutil
 import signal
 import subprocess
@@ -13,7 +11,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,12 +119,16 @@ class Process:
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | {"FAULT_MARKS": str(writing)},
+            env=os.environ
+            | {
+                "FAULT_MARKS": str(writing),
+                "FAULT_LIMIT_BYTES": str(limit_bytes),
+                "FAULT_OBEYS": str(int(obeys)),
+            },
             pass_fds=(writing,),
             stdout=subprocess.DEVNULL,
             stderr=self._said,
             start_new_session=True,
-            preexec_fn=_limits(limit_bytes, obeys),
         )
         os.close(writing)
         self.phase = "start"
@@ -175,18 +177,6 @@ class Process:
         return Ended(status, said, self.phase)
 
 
-def _limits(limit_bytes: int, obeys: bool) -> Callable[[], None]:
-    def limit() -> None:
-        if limit_bytes:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-        if obeys and os.geteuid() == 0:
-            drop_bound, may_override = 24, 1  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE.
-            if ctypes.CDLL(None).prctl(drop_bound, may_override, 0, 0, 0):
-                raise OSError("root cannot be made to obey permissions here")
-
-    return limit
-
-
 def run(scene: Scene, **limits: Any) -> Ended:
     """Gives the command and waits for its end."""
     return Process(scene, **limits).end()
@@ -218,6 +208,10 @@ def _equal(found: Path, expected: Path) -> bool:
         with np.load(found) as a, np.load(expected) as b:
             same = set(a.files) == set(b.files)
             return same and all(_same_bits(a[name], b[name]) for name in a.files)
+    if found.name == "seal.json":  # Digests of files with times.
+        return set(json.loads(found.read_text())) == set(
+            json.loads(expected.read_text())
+        )
     if found.suffix in (".json", ".jsonl"):
         a, b = (
             [timeless(json.loads(line)) for line in path.read_text().splitlines()]
