@@ -193,7 +193,7 @@ class Training:
             )
         except _CutShortError:
             return
-        self._evaluated = True
+        self._evaluated, self._saved = True, False
         self._state = parallel.gather(self._chunks, self._run.layout)
         best = self._state.best_step == self._step
         self._metrics.append(kind="evaluation", **self._line(), **scores, best=best)

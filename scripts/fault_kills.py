@@ -105,9 +105,7 @@ def _kill(scene: Scene, phase: str, rng: random.Random) -> Kill | None:
     """Starts the run and kills it; None where it ended before."""
     _, longest_s, times = PHASES[phase]
     number = rng.choices(list(SIGNALS), list(SIGNALS.values()))[0]
-    if phase == "preparation" and not scene.data_dir.exists():
-        times = 1
-    process = Process(scene)
+    process = Process(scene, fresh=phase == "start")
     # A run that goes on announces less often; then the moment is the last of them.
     if process.wait_for(phase, rng.randint(1, times)):
         time.sleep(rng.uniform(0, longest_s))

@@ -153,12 +153,12 @@ def try_damages(options: argparse.Namespace, undisturbed: Scene) -> tuple[list, 
     cut = undisturbed._replace(folder=undisturbed.folder.with_name("cut"))
     fault_kills.prepare_scene(cut, undisturbed, [])
     process = Process(cut)
-    process.wait_for("evaluation", 2)
+    process.wait_for("evaluation", 1)
     process.wait_for("save", 2)
-    process.send(15)
-    process.end()
-    if len(checkpoints(cut.workdir)) < 2:
-        raise SystemExit("the cut run has fewer than two checkpoints")
+    process.send(signal.SIGTERM)
+    ended = process.end()
+    if ended.status != 143 or len(checkpoints(cut.workdir)) < 2:
+        raise SystemExit(f"the run could not be cut for damages: {ended}")
     starts = {"cut": cut, "complete": undisturbed}
 
     def one(fault: fault_damages.Fault, number: int) -> tuple[str, str]:

@@ -93,6 +93,9 @@ def test_a_signal_saves_first_and_changes_nothing(
     assert metrics(tmp_path) == whole[1]
     again = fit(tmp_path)  # Nothing is left to do, and nothing is done twice.
     assert_same(again.state, whole[0])
+    config = fakes.small_config(**SIZES, train__max_epochs=9.0)
+    restored = train.restore(config, fakes.FakeData(), tmp_path)
+    assert_same(restored.state, whole[0])
     assert metrics(tmp_path) == whole[1]
 
 
@@ -211,9 +214,12 @@ def test_a_checkpoint_of_the_same_step_is_replaced(tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_written_says_where(tmp_path):
+    store = Checkpoints(tmp_path / "checkpoints")
+    (tmp_path / "checkpoints").rmdir()
     (tmp_path / "checkpoints").touch()
     with pytest.raises(ValueError, match=f"into {tmp_path}/checkpoints: "):
-        Checkpoints(tmp_path / "checkpoints").save(STATE, 3, LOG)
+        store.save(STATE, 3, LOG)
+        store.wait()
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path):
