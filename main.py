@@ -256,15 +256,17 @@ def parse_flags(argv: list[str]) -> list[str]:
     return arguments
 
 
-def _give_up(message: str) -> None:
+def _give_up(message: str, exit_status: int = 2) -> None:
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(exit_status)
 
 
 def _main(argv: list[str]) -> int | None:
-    from msd_tagger.errors import MiscompilationError
+    from msd_tagger import interruption
+    from msd_tagger.errors import Interrupted, MiscompilationError
 
     _set_up_logging()
+    interruption.listen()
     try:
         return main(argv)
     except BrokenPipeError:  # As of `| head`: nobody reads what would follow.
@@ -274,8 +276,8 @@ def _main(argv: list[str]) -> int | None:
         if os.environ.get("MSD_TAGGER_TRACEBACK"):
             raise
         _give_up(str(error))
-    except KeyboardInterrupt:
-        _give_up("interrupted; the same command goes on from here")
+    except Interrupted as interrupted:
+        _give_up(str(interrupted), interrupted.exit_status)
 
 
 def _set_up_logging() -> None:

@@ -82,6 +82,7 @@ RANGES = {
     "train.evaluation_batch_size": (0, 2**16, True),
     "train.statistics_clips": (0, 10**7, True),
     "train.log_every_steps": (1, 10**6, True),
+    "train.checkpoint_every_minutes": (0, 1e6, True),
     "train.num_devices": (0, 4096, True),
     "train.seeds_per_chunk": (0, 10_000, True),
     "analysis.subset100_clips": (2, 10**6, True),
@@ -95,6 +96,7 @@ RANGES = {
     "prepare.num_workers": (1, 10**5, True),
     "prepare.clips_per_shard": (1, 10**6, True),
     "prepare.max_bad_share": (0, 1, True),
+    "stall_warning_s": (0, 1e6, True),
 }
 
 # Directories that a corpus is read from; the others make their own in --data_dir.
@@ -116,8 +118,11 @@ INCIDENTAL = (
     "input",
     "analysis",
     "compilation_cache_dir",
+    "stall_warning_s",
+    "profile_steps",
     "corpus.audio_dir",
     "corpus.label_dir",
+    "train.checkpoint_every_minutes",
     "train.evaluation_batch_size",
     "train.log_every_steps",
     "train.num_devices",
@@ -206,6 +211,12 @@ def _check_combinations(config: ConfigDict) -> None:
         )
     _check_jobs(config)
     _check_start(config.train)
+    steps = config.profile_steps
+    if steps and not (_is_pair(steps) and steps[0] <= steps[1]):
+        raise ValueError(
+            f"--config.profile_steps={steps}: must be the first and the last step, "
+            "counted from 1, such as (100, 110)"
+        )
     for file in config.analysis.annotations:
         if not Path(file).is_file():
             raise ValueError(f"--config.analysis.annotations: there is no file {file}")

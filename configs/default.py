@@ -80,6 +80,8 @@ def get_config() -> ConfigDict:
     # evaluation; 0 uses the running statistics as they are.
     config.train.statistics_clips = 128
     config.train.log_every_steps = 20
+    # Checkpoints between evaluations, which save too; a kill costs no more than that.
+    config.train.checkpoint_every_minutes = 10.0
     config.train.parallel = "data"  # "data" splits batches over devices, "seeds" seeds.
     config.train.num_devices = 0  # D. 0: all of this machine.
     config.train.seeds_per_chunk = 0  # Seeds at once. 0: 1 on CPU, else all.
@@ -127,5 +129,7 @@ def get_config() -> ConfigDict:
     # Keeps compiled programs in this folder, so that the next start need not compile
     # them again; "" for no folder. Different processors need different folders.
     config.compilation_cache_dir = ""
+    config.stall_warning_s = 120.0  # Logs what a step waits for so long; 0: never.
+    config.profile_steps = ()  # (first, last): JAX's profiler writes <workdir>/profile.
     config.resume = True  # Go on in the run's folder; False starts anew in another.
     return config.lock()

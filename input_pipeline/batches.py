@@ -7,7 +7,6 @@ number of reading threads change anything. `streams.py` fetches ahead of the con
 """
 
 import dataclasses
-import json
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import order, streams
+from input_pipeline import corpus_file, order, streams
 from input_pipeline.corpora import SPLITS
 from input_pipeline.reader import Batch, StoredSplit, read_index
 from input_pipeline.recipe import Recipe
@@ -44,7 +43,7 @@ def open_shards(
     """
     streams.check_reader(reader)
     directory = Path(directory)
-    if not (directory / "corpus.json").exists():
+    if not (directory / corpus_file.NAME).exists():
         raise ValueError(
             f"{directory} holds no complete set of shards; run --mode=prepare with the "
             "same config first"
@@ -213,7 +212,7 @@ def _read_descriptions(directory: Path, reader: str) -> ShardedSplits:
         directory=directory,
         recipe=Recipe.from_json(_read(directory / "recipe.json")),
         tags=tags,
-        corpus=json.loads(_read(directory / "corpus.json")),
+        corpus=corpus_file.read(directory),
         splits=splits,
         reader=reader,
     )

@@ -7,7 +7,6 @@ completed by whichever process finds it whole.
 import contextlib
 import csv
 import io
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import records, shards
+from input_pipeline import corpus_file, records, shards
 from input_pipeline.corpora import SPLITS, Corpus
 from input_pipeline.recipe import Recipe
 
-COMPLETE = "corpus.json"  # Written last: its presence says that the set is whole.
 REGISTERED = "dataset_info.json"  # The last of TFDS's files.
 LEDGER = "ledger.csv"
 
@@ -35,7 +33,7 @@ def is_complete(directory: Path) -> bool:
 
 def is_written(directory: Path) -> bool:
     """Whether all shards and their index are there, registered with TFDS or not."""
-    return (directory / COMPLETE).exists()
+    return (directory / corpus_file.NAME).exists()
 
 
 def report(directory: Path, max_bad_share: float) -> None:
@@ -44,7 +42,7 @@ def report(directory: Path, max_bad_share: float) -> None:
     Raises:
         ValueError: more was left out than `max_bad_share` allows.
     """
-    counts = read_counts(directory)
+    counts = corpus_file.read(directory)
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
     num_clips = sum(counts["num_clips"].values())
     num_shards = sum(map(len, counts["shard_lengths"].values()))
@@ -96,18 +94,13 @@ def complete(
         OSError: the directory cannot be written.
     """
     if is_written(directory):  # At that time TFDS was not installed.
-        counts = read_counts(directory)
+        counts = corpus_file.read(directory)
     else:
         counts = _write_catalogue(directory, recipe, corpus, tasks, max_bad_share)
     if find_spec("tensorflow_datasets") is not None:
         _register(directory, recipe, counts)
-    _write(directory / COMPLETE, json.dumps(counts, indent=2) + "\n")
+    _write(directory / corpus_file.NAME, corpus_file.text(directory, counts))
     remove_parts(directory)
-
-
-def read_counts(directory: Path) -> dict[str, Any]:
-    """Content of corpus.json: name, version and counts of a complete set."""
-    return json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
 
 
 def remove_parts(directory: Path) -> None:
@@ -131,7 +124,7 @@ def _write_catalogue(
     parts = {task: shards.read_part(directory, task) for task in tasks}
     if None in parts.values():
         if is_written(directory):  # Another job completed it, and tidied up.
-            return read_counts(directory)
+            return corpus_file.read(directory)
         raise ValueError(
             f"shards have disappeared from {directory}, or files that were left out "
             "have changed meanwhile; run the same command again, without "

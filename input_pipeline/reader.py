@@ -33,6 +33,7 @@ class StoredSplit:
         tags: uint8 [N, K].
         true_tags: uint8 [N, K], or None where nobody knows.
         shard_bytes: size of every shard.
+        is_checked: bool [N], records that were compared with their checksum.
         open_file: opens a shard and keeps it open for a while.
     """
 
@@ -44,6 +45,7 @@ class StoredSplit:
     tags: np.ndarray
     true_tags: np.ndarray | None
     shard_bytes: np.ndarray
+    is_checked: np.ndarray
     open_file: Callable[[Path], "_File"] = dataclasses.field(
         default_factory=lambda: _opener()
     )
@@ -77,6 +79,9 @@ class StoredSplit:
     def gather(self, rows: np.ndarray, shape: tuple[int, int]) -> Batch:
         """Copies records into one array, each straight from the page cache.
 
+        The first time that a process reads a record, it compares the checksum too:
+        disks and networks do flip bits, and nothing later would notice.
+
         Args:
             rows: int64 [B], -1 for padding.
             shape: (M, F) of the spectrograms.
@@ -84,6 +89,9 @@ class StoredSplit:
         Returns:
             spectrogram float16 [B, M, F], tags uint8 [B, K], mask bool [B] and row
             int64 [B]; zeros where there is padding.
+
+        Raises:
+            ValueError: names a shard that is damaged or not what it was.
         """
         mask = rows >= 0
         spectrogram = np.empty((len(rows), *shape), np.float16)
@@ -94,7 +102,19 @@ class StoredSplit:
             row = rows[place]
             file = self.open_file(self.path(self.shard[row]))
             file.read_into(spectrogram[place], int(self.offset[row]))
+            if not self.is_checked[row]:
+                self._check_record(row, file)
         return {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": rows}
+
+    def _check_record(self, row: int, file: "_File") -> None:
+        try:
+            records.check_record(file.read, int(self.offset[row]))
+        except ValueError as error:
+            raise ValueError(
+                f"{file.path} is damaged: {error}, in clip {self.track_id[row]}. "
+                f"Delete {self.directory} and prepare again"
+            ) from error
+        self.is_checked[row] = True
 
     def _check_records(self, shard: int, path: Path) -> None:
         found = records.index_shard(path, check=True)
@@ -125,6 +145,7 @@ def read_index(path: Path) -> tuple[dict[str, StoredSplit], tuple[str, ...]]:
                 tags=stored[f"{split}_tags"],
                 true_tags=stored.get(f"{split}_true_tags"),
                 shard_bytes=stored[f"{split}_shard_bytes"],
+                is_checked=np.zeros(len(stored[f"{split}_track_id"]), bool),
             )
             for split in SPLITS
         }
@@ -150,6 +171,9 @@ class _File:
                 f"{self.path} ends at byte {offset + num_read}; it has changed since "
                 "it was opened. Prepare the shards again"
             )
+
+    def read(self, size: int, offset: int) -> bytes:
+        return os.pread(self.descriptor, size, offset)
 
     def __del__(self) -> None:
         if hasattr(self, "descriptor"):

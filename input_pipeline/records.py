@@ -13,7 +13,7 @@ and keep machines without it from preparing and reading shards.
 
 import dataclasses
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,8 @@ import numpy as np
 DATASET = "clips"  # TFDS's name of the data set, the first word of every file name.
 HEADER_BYTES = 12  # Length of the payload and its checksum, before it.
 _FOOTER_BYTES = 4  # Checksum of the payload.
+# More than what precedes a record's first value: header, some numbers and a name.
+_LONGEST_START = 96
 _LENGTH_DELIMITED = 2  # Wire type of strings, bytes and messages.
 Buffer = bytes | memoryview | mmap.mmap
 Span = tuple[int, int]  # First byte, one past the last.
@@ -186,6 +188,30 @@ def index_shard(path: Path | str, check: bool = False) -> ShardIndex:
         true_tags=_stack(true_tags) if true_tags else None,
         size_bytes=len(data),
     )
+
+
+def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
+    """Compares one record with its checksum.
+
+    Args:
+        read: gives a number of bytes of a shard, from a place on.
+        offset: first byte of the record's first feature's value, as an index has it.
+
+    Raises:
+        ValueError: the record is not what was written.
+    """
+    first = max(0, offset - _LONGEST_START)
+    before = read(offset - first, first)
+    for start in range(len(before) - HEADER_BYTES, -1, -1):
+        length = before[start : start + 8]
+        if masked_crc32c(length) == _uint(before, start + 8, 4):
+            break
+    else:
+        raise ValueError("the length does not match its checksum")
+    size = int.from_bytes(length, "little")
+    content = read(size + _FOOTER_BYTES, first + start + HEADER_BYTES)
+    if masked_crc32c(content[:size]) != _uint(content, size, 4):
+        raise ValueError("the content does not match its checksum")
 
 
 def map_file(path: Path | str) -> Buffer:

@@ -39,8 +39,7 @@ def stream(reader: str, load: Load, first_step: int, stop_step: int) -> Iterator
         stop_step: one past the last.
 
     Raises:
-        Exception: whatever `load` raises, when its batch is due; through tf.data
-            TensorFlow's own errors with that text.
+        Exception: whatever `load` raises, when its batch is due.
     """
     if reader == "tf.data" and not _has_tensorflow():
         reader = "plain"
@@ -61,8 +60,14 @@ def _through_tf_data(load: Load, first_step: int, stop_step: int) -> Iterator[Ba
     tf = _tensorflow()
     types = [tf.as_dtype(dtype) for dtype in _DTYPES.values()]
 
+    errors = []  # TensorFlow would make an error of its own of what `load` raises.
+
     def values_of(step: np.ndarray) -> list[np.ndarray]:
-        batch = load(int(step))
+        try:
+            batch = load(int(step))
+        except Exception as error:
+            errors.append(error)
+            raise
         return [batch[name] for name in _DTYPES]
 
     # Steps, not records, flow through the pipeline: a step number determines its
@@ -78,7 +83,16 @@ def _through_tf_data(load: Load, first_step: int, stop_step: int) -> Iterator[Ba
     options = tf.data.Options()
     options.threading.private_threadpool_size = _READING_THREADS
     dataset = dataset.with_options(options)
-    for values in dataset.as_numpy_iterator():
+    iterator = dataset.as_numpy_iterator()
+    while True:
+        try:
+            values = next(iterator, None)
+        except tf.errors.OpError:
+            if errors:
+                raise errors[0] from None
+            raise
+        if values is None:
+            return
         yield dict(zip(_DTYPES, values, strict=True))
 
 

@@ -56,26 +56,30 @@ def run_in(
     Returns:
         The summary.
     """
-    from msd_tagger import record, results, train
+    from msd_tagger import record, results, seal, train
 
     is_known = record.check_same(workdir, matter)
-    earlier = results.read_summary(workdir)
-    if options.mode == "run" and earlier and earlier["complete"]:
+    if options.mode == "run" and is_known and seal.is_whole(workdir):
         logger.info("%s is complete", workdir)
-        return earlier
+        return results.read_summary(workdir)
     logger.info("run folder: %s", workdir)
     if options.mode == "run":
         record.start(workdir, config.to_dict(), matter, devices)
         write_defaults(workdir)
-        trained = train.train(config, data, workdir)
+        reach = train.train
     elif is_known:
-        trained = train.restore(config, data, workdir, earlier)
+        reach = train.restore
     else:
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
-    baseline = None
-    if config.analysis.linear_baseline:
-        baseline = linear_baseline(data, config.train.fraction)
-    return results.write_results(trained, workdir, baseline)
+    with record.alone(workdir):
+        trained = reach(config, data, workdir)
+        baseline = None
+        if config.analysis.linear_baseline:
+            baseline = linear_baseline(data, config.train.fraction)
+        summary = results.write_results(trained, workdir, baseline)
+        if summary["complete"]:
+            seal.seal(workdir)
+        return summary
 
 
 def find_devices(config: ConfigDict, options: Options) -> list[str]:

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from msd_tagger import init_bundle, parallel, steps
 from msd_tagger import preprocessing as pre
 from msd_tagger.bundle import Bundle, read_bundle
+from msd_tagger.health import Failure
 from msd_tagger.network import ConvNet
 from msd_tagger.pools import check_pools, choose_pools
 
@@ -123,6 +124,8 @@ class Run(NamedTuple):
         clips_per_s: Training speed, without evaluation and compilation; None if no
             step was timed.
         seconds: Spent in timed steps.
+        seeds: Their initialisations `[S]`; after training of those that did not fail.
+        failures: Of the others.
     """
 
     config: ConfigDict
@@ -134,6 +137,8 @@ class Run(NamedTuple):
     state: steps.TrainState
     clips_per_s: float | None = None
     seconds: float = 0.0
+    seeds: tuple[int, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 # Fewer steps between two evaluations than this would be mostly evaluation: a small
@@ -249,7 +254,8 @@ def set_up(config: ConfigDict, data: Data) -> Run:
     if bundle:
         state = init_bundle.start(state, bundle, data.tags)
     programs = build_programs(model, layout, schedule.patience_steps)
-    return Run(config, data, model, layout, schedule, programs, state)
+    seeds = tuple(range(config.seed, config.seed + config.num_seeds))
+    return Run(config, data, model, layout, schedule, programs, state, seeds=seeds)
 
 
 def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:

@@ -1,15 +1,39 @@
-"""Checkpoints of the training state, `[S, …]` arrays on the host."""
+"""Checkpoints of a training: `[S, …]` arrays on the host, and the record so far.
 
+A run that goes on from one has to end as if it had never been cut. So a checkpoint
+holds, beside the state, everything else that the rest of the run depends on or adds
+to, in one dict that goes into JSON; and a digest of all of it, as neither zstd nor
+JSON notices a bit that was flipped.
+"""
+
+import hashlib
+import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from msd_tagger.record import unused
+
 logger = logging.getLogger(__name__)
 Tree = Any
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        state: Host arrays `[S, …]`.
+        log: What belongs to it, as JSON takes it.
+    """
+
+    state: Tree
+    log: dict
 
 
 class Checkpoints:
@@ -25,31 +49,48 @@ class Checkpoints:
             max_to_keep=keep, enable_async_checkpointing=True
         )
         self._directory = directory.absolute()
-        self._manager = ocp.CheckpointManager(self._directory, options=options)
+        with self._clear_errors():
+            self._manager = ocp.CheckpointManager(self._directory, options=options)
 
-    def save(self, state: Tree, step: int) -> None:
-        """Starts to write `state`; a step that is there already is left alone."""
-        if step not in self._manager.all_steps():
-            self._manager.save(step, args=ocp.args.StandardSave(state))
+    def save(self, state: Tree, step: int, log: dict) -> None:
+        """Starts to write a checkpoint, which replaces one of the same step.
 
-    def restore(self, template: Tree) -> Tree | None:
-        """The newest readable state, shaped like `template`; None when there is none.
+        Args:
+            state: Host arrays; nobody may change them afterwards.
+            step: Its number.
+            log: What belongs to it, as JSON takes it.
+
+        Raises:
+            ValueError: This one or the one before cannot be written.
+        """
+        content = {"log": log, "digest": _digest(state, log)}
+        parts = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(content)
+        )
+        with self._clear_errors():
+            self._manager.wait_until_finished()
+            if step in self._manager.all_steps():
+                self._manager.delete(step)
+            self._manager.save(step, args=parts)
+
+    def restore(self, template: Tree) -> Saved | None:
+        """The newest readable checkpoint; None when there is none.
+
+        Args:
+            template: A state of the same structure, shapes and types.
 
         Raises:
             ValueError: There are checkpoints, but none can be read.
         """
-        shapes = jax.tree.map(
-            lambda leaf: np.empty(np.shape(leaf), np.asarray(leaf).dtype), template
-        )
         steps = sorted(self._manager.all_steps(), reverse=True)
         for step in steps:
             try:
-                args = ocp.args.StandardRestore(shapes)
-                return self._manager.restore(step, args=args)
+                return self._read(step, template)
             except Exception as error:
                 # Orbax and its storage raise many kinds; whatever it is, the
                 # checkpoint before this one may be whole.
-                logger.warning("checkpoint %d cannot be read: %s", step, error)
+                reason = str(error).strip().partition("\n")[0][:200]
+                logger.warning("checkpoint %d cannot be read: %s", step, reason)
                 self._put_aside(step)
         if steps:
             raise ValueError(
@@ -58,12 +99,64 @@ class Checkpoints:
             )
         return None
 
+    def _read(self, step: int, template: Tree) -> Saved:
+        shapes = jax.tree.map(
+            lambda leaf: np.empty(np.shape(leaf), np.asarray(leaf).dtype), template
+        )
+        parts = ocp.args.Composite(
+            state=ocp.args.StandardRestore(shapes), record=ocp.args.JsonRestore()
+        )
+        found = self._manager.restore(step, args=parts)
+        saved = Saved(found.state, found.record["log"])
+        if _digest(*saved) != found.record["digest"]:
+            raise ValueError("it is not what was written, by its digest")
+        return saved
+
     def _put_aside(self, step: int) -> None:
         """Renames a damaged checkpoint, so that its step can be written again."""
-        (self._directory / str(step)).rename(self._directory / f"damaged-{step}")
+        aside = unused(self._directory / f"damaged-{step}")
+        (self._directory / str(step)).rename(aside)
         self._manager.reload()
 
+    def wait(self) -> None:
+        """Waits until everything is written.
+
+        Raises:
+            ValueError: The last checkpoint cannot be written.
+        """
+        with self._clear_errors():
+            self._manager.wait_until_finished()
+
     def close(self) -> None:
-        """Waits until everything is written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits until everything is written, and ends.
+
+        Raises:
+            ValueError: The last checkpoint cannot be written.
+        """
+        with self._clear_errors():
+            self._manager.wait_until_finished()
+            self._manager.close()
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Whatever Orbax and its storage raise: what cannot be written, and where."""
+        try:
+            yield
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0][:200]
+            raise ValueError(
+                f"a checkpoint cannot be written into {self._directory}: {reason}. "
+                "Make room or mend the disk; the same command then goes on from the "
+                "newest whole checkpoint"
+            ) from error
+
+
+def _digest(state: Tree, log: dict) -> str:
+    """SHA-256 of all that a checkpoint holds, and of the arrays' names and types."""
+    digest = hashlib.sha256(json.dumps(log, sort_keys=True).encode())
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        array = np.ascontiguousarray(leaf)
+        name = (jax.tree_util.keystr(path), array.dtype.str, np.shape(leaf))
+        digest.update(repr(name).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

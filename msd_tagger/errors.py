@@ -1,5 +1,31 @@
 """Errors that a user should read without a traceback, free of JAX."""
 
+import signal
+
 
 class MiscompilationError(RuntimeError):
     """The compiler computes something else than it was asked to."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the process to end; no `except Exception` may swallow it.
+
+    Args:
+        number: Of the signal.
+        saved: What was saved before, if anything was.
+    """
+
+    def __init__(self, number: int, saved: str = "") -> None:
+        self.number = number
+        said = f"; {saved}" if saved else ""
+        super().__init__(f"{self.name}{said}; the same command goes on from here")
+
+    @property
+    def name(self) -> str:
+        """Of the signal, such as "SIGTERM"."""
+        return signal.Signals(self.number).name
+
+    @property
+    def exit_status(self) -> int:
+        """As a shell counts: 143 after SIGTERM, 138 after SIGUSR1 on Linux."""
+        return 128 + self.number

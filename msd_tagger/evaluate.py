@@ -31,16 +31,20 @@ def evaluate(
     return {"scores": scores, "loss": loss_sum / (scores.shape[1] * scores.shape[2])}
 
 
-def macro_scores(tags: np.ndarray, scores: np.ndarray) -> dict[str, list]:
+def macro_scores(
+    tags: np.ndarray, scores: np.ndarray, failed: np.ndarray | bool = False
+) -> dict[str, list]:
     """Macro ROC-AUC and PR-AUC of each seed, None where it cannot be told.
 
     Args:
         tags: Labels `[N, K]`.
         scores: `[S, N, K]`.
+        failed: Seeds `[S]` that do not count any more.
     """
+    counts = np.isfinite(scores).all((1, 2)) & ~np.asarray(failed)
     names = ("roc_auc_macro", "pr_auc_macro")
     per_seed = [
-        metrics.score(tags, of_seed) if np.isfinite(of_seed).all() else {}
-        for of_seed in scores
+        metrics.score(tags, of_seed) if has else {}
+        for of_seed, has in zip(scores, counts, strict=True)
     ]
     return {name: [result.get(name) for result in per_seed] for name in names}

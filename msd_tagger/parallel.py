@@ -199,6 +199,15 @@ def pad_batch_size(batch_size: int, layout: Layout) -> int:
     return -(-batch_size // parts) * parts
 
 
+def peak_memory_bytes(layout: Layout) -> int | None:
+    """Most memory in use at once on any of the devices; None where they do not say."""
+    found = [device.memory_stats() or {} for device in _devices(layout)]
+    peaks = [
+        stats["peak_bytes_in_use"] for stats in found if "peak_bytes_in_use" in stats
+    ]
+    return max(peaks, default=None)
+
+
 def _over_seeds(step: Callable, layout: Layout) -> Callable:
     """Maps a step over the leading axis of its state, not of its batch.
 

@@ -1,13 +1,15 @@
 """The run record: what a run leaves behind in its folder."""
 
+import fcntl
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -55,7 +57,7 @@ def read_json(path: Path) -> dict:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # Text that is no UTF-8 is one, too.
         raise ValueError(f"{path} is not JSON: {error}") from error
 
 
@@ -66,45 +68,24 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
 
 
 class MetricsFile:
-    """Appends lines to `metrics.jsonl`, dropping those after a resumed step.
+    """The lines of `metrics.jsonl`: in the file, and for checkpoints.
 
     Args:
-        path: The file.
-        step: The step that the run goes on from; later lines will be written again.
+        path: The file; it is replaced.
+        lines: Those that a checkpoint has.
     """
 
-    def __init__(self, path: Path, step: int) -> None:
-        kept = [line for line in read_metrics(path) if line["step"] <= step]
+    def __init__(self, path: Path, lines: Sequence[str] = ()) -> None:
+        self._path, self.lines = path, list(lines)
         with _replacing(path) as temporary:
-            temporary.write_text("".join(map(_line, kept)), encoding="utf-8")
-        self._path = path
-        timed = [
-            line["seconds"]
-            for line in kept
-            if line["kind"] == "train" and "seconds" in line
-        ]
-        self.seconds = timed[-1] if timed else 0.0  # Spent in training steps so far.
+            temporary.write_text("".join(self.lines), encoding="utf-8")
 
     def append(self, **values: object) -> None:
         """Writes one line."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(_line(values))
-
-
-def read_metrics(path: Path) -> list[dict]:
-    """The lines of `metrics.jsonl`, up to one that was cut short or damaged."""
-    if not path.exists():
-        return []
-    lines = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            break
-        if not isinstance(line, dict) or "step" not in line:
-            break
-        lines.append(line)
-    return lines
+        line = json.dumps(values, default=_plain, allow_nan=False) + "\n"
+        with naming(self._path), self._path.open("a", encoding="utf-8") as file:
+            file.write(line)
+        self.lines.append(line)
 
 
 def unused(workdir: Path) -> Path:
@@ -138,6 +119,33 @@ def claim(workdir: Path, matter: dict) -> None:
     """
     if not check_same(workdir, matter):
         write_json(workdir / "matter.json", matter)
+
+
+@contextmanager
+def alone(workdir: Path) -> Iterator[None]:
+    """Keeps other processes from working in a run's folder at the same time.
+
+    The system itself takes the lock back, however a process ends.
+
+    Raises:
+        ValueError: Another one is at work there.
+    """
+    with (workdir / "matter.json").open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another process works in {workdir}; wait until it ends, or give "
+                "another --workdir"
+            ) from error
+        except OSError:  # A file system without locks.
+            pass
+        else:
+            # What processes that were killed left behind.
+            for path in [*workdir.glob("*.tmp"), *workdir.glob("*/*.tmp")]:
+                if re.fullmatch(r".+\.\d+\.tmp", path.name):
+                    path.unlink(missing_ok=True)
+        yield
 
 
 def check_same(workdir: Path, matter: dict) -> bool:
@@ -190,10 +198,6 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _line(values: dict) -> str:
-    return json.dumps(values, default=_plain) + "\n"
-
-
 def _plain(value: object) -> object:
     """What JSON takes for arrays, NumPy numbers and paths."""
     if isinstance(value, (np.ndarray, np.generic)):
@@ -205,13 +209,24 @@ def _plain(value: object) -> object:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Says which file it was, where the system only says that the disk is full."""
     try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"{path} cannot be written: {reason}") from error
 
 
 def _version(package: str) -> str | None:

@@ -46,6 +46,8 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
         "corpus": corpus,
         "tags": list(data.tags),
         "num_seeds": run.layout.num_seeds,
+        "seeds": run.seeds,
+        "failed_seeds": [failure._asdict() for failure in run.failures],
         "parameters": num_parameters(run),
         "batch_size": run.schedule.batch_size,
         "steps": int(run.state.step[0]),
@@ -54,6 +56,7 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
         "train_seconds": run.seconds,
         "clips_per_s": run.clips_per_s,
         "peak_memory_bytes": peak_memory_bytes(),
+        "device_peak_memory_bytes": parallel.peak_memory_bytes(run.layout),
         "scores": scores,
         "baseline": baseline,
     }
@@ -61,16 +64,15 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
     return summary
 
 
-def read_summary(workdir: Path) -> dict | None:
-    """The summary of a run, None where there is none.
+def read_summary(workdir: Path) -> dict:
+    """The summary of a run.
 
     It is "complete" unless it was written by an evaluation half way.
 
     Raises:
         ValueError: It cannot be read.
     """
-    path = workdir / "summary.json"
-    return read_json(path) if path.exists() else None
+    return read_json(workdir / "summary.json")
 
 
 def num_parameters(run: Run) -> int:

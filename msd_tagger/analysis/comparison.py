@@ -82,6 +82,8 @@ def auc(record: RunRecord, kind: str = "weak") -> np.ndarray:
 
 def seed_numbers(record: RunRecord) -> list[int]:
     """Which seeds a point was trained with, in the order of its scores."""
+    if record.summary.get("seeds"):
+        return list(record.summary["seeds"])
     start = int(record.config.get("seed", 0))
     return [start + index for index in range(int(record.summary["num_seeds"]))]
 

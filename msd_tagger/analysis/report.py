@@ -220,6 +220,11 @@ def _scores(record: RunRecord) -> dict[str, Any]:
             if linear.get("test", {}).get(kind)
         ],
         "has_truth": "true" in kinds,
+        "failures": [
+            f"Seed {one['seed']} stopped at step {one['step']:,} and counts nowhere: "
+            f"{one['reason']}."
+            for one in record.summary.get("failed_seeds", ())
+        ],
     }
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ ARRAY_FILES = (
     "first_layer.npz",
     "input_stats.npz",
 )
+# What NumPy and its archives raise for a damaged file.
+UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 class RunRecordError(ValueError):
@@ -38,7 +42,8 @@ class RunRecord:
         config: every key, nested.
         config_default: the same keys with their defaults, or None if not recorded.
         environment: versions, device, commit, command, times.
-        train: logged training intervals, by step.
+        train: logged training intervals, by step; like all that follows, without seeds
+            that failed.
         evaluations: evaluations of the validation split, by step.
         summary: scores, corpus, sizes and times.
         arrays: the npz files present, from their name without `.npz` to their arrays.
@@ -70,7 +75,9 @@ def read_run_record(workdir: Path | str) -> RunRecord:
     workdir = Path(workdir)
     _check_complete(workdir)
     default = workdir / "config_default.json"
-    lines = _read_lines(workdir / "metrics.jsonl")
+    summary = read_json(workdir / "summary.json")
+    failed = [one["number"] for one in summary.get("failed_seeds", ())]
+    lines = _of_others(_read_lines(workdir / "metrics.jsonl"), failed)
     return RunRecord(
         workdir=workdir,
         config=read_json(workdir / "config.json"),
@@ -82,7 +89,7 @@ def read_run_record(workdir: Path | str) -> RunRecord:
             for line in lines
             if line["kind"] == "evaluation" and line.get("split", "valid") == "valid"
         ),
-        summary=read_json(workdir / "summary.json"),
+        summary=summary,
         arrays={
             Path(name).stem: read_arrays(workdir / name)
             for name in ARRAY_FILES
@@ -133,7 +140,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise RunRecordError(f"{path} cannot be read: {error}") from error
 
 
@@ -163,6 +170,23 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
             if number < len(lines):
                 raise RunRecordError(f"{path}, line {number}: {error}") from error
     return found
+
+
+def _of_others(lines: list[dict[str, Any]], failed: list[int]) -> list[dict[str, Any]]:
+    """Takes some seeds, by number, out of every list of a line.
+
+    >>> _of_others([{"step": 3, "loss": [0.5, None, 0.4]}], [1])
+    [{'step': 3, 'loss': [0.5, 0.4]}]
+    """
+    return [
+        {
+            key: [one for number, one in enumerate(value) if number not in failed]
+            if isinstance(value, list)
+            else value
+            for key, value in line.items()
+        }
+        for line in lines
+    ]
 
 
 def _by_step(lines: Any) -> list[dict[str, Any]]:

@@ -163,6 +163,17 @@ def test_a_flipped_bit_is_found_when_asked_for(copy):
         open_shards(copy, check=True)
 
 
+@pytest.mark.parametrize("reader", ["tf.data", "plain"])
+def test_a_flipped_bit_is_found_when_it_is_read(copy, reader):
+    content = bytearray((copy / SHARD).read_bytes())
+    content[20_000] ^= 4
+    (copy / SHARD).write_bytes(content)
+    data = open_shards(copy, reader=reader)
+    message = rf"{SHARD} is damaged: the content .* in clip id-.*\. Delete {copy} and"
+    with pytest.raises(ValueError, match=message):
+        list(data.evaluation_batches("train", 4))
+
+
 def test_a_shard_of_other_clips_is_found_when_asked_for(copy):
     shutil.copy(copy / SHARD.replace("00001", "00000"), copy / SHARD)
     with pytest.raises(ValueError, match=f"{SHARD} holds other clips"):

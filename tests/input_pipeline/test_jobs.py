@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from input_pipeline import catalogue, jobs, prepare, shards
+from input_pipeline import catalogue, corpus_file, jobs, prepare, shards
 from input_pipeline.corpora import folder
 from input_pipeline.jobs import Slice
 from tests.preparing import files, prepare_folder, start
@@ -143,7 +143,7 @@ def test_too_many_bad_files_stop_the_job_that_completes(tmp_path):
     with pytest.raises(ValueError, match=r"5 of 20 clips .*max_bad_share=0.1 allows"):
         prepare_folder(directory, tmp_path, own=Slice(1, 2))
     found = prepare_folder(directory, tmp_path, max_bad_share=0.3)
-    assert catalogue.read_counts(found)["left_out"] == {"empty": 5}
+    assert corpus_file.read(found)["left_out"] == {"empty": 5}
 
 
 def test_a_registration_that_fails_leaves_nothing(tmp_path, corpus_dir, monkeypatch):

@@ -16,18 +16,27 @@ def test_json_takes_arrays_and_refuses_nan(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["a.json"]
 
 
-def test_metrics_of_a_resumed_run_have_no_line_twice(tmp_path):
+def test_metrics_are_those_that_a_checkpoint_has(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    metrics = record.MetricsFile(path, 0)
-    for step in (10, 20, 30):
-        metrics.append(kind="train", step=step, loss=np.ones(2))
+    metrics = record.MetricsFile(path)
+    metrics.append(kind="train", step=10, loss=np.ones(2))
+    saved = list(metrics.lines)
+    metrics.append(kind="train", step=20)
     with path.open("a") as file:
         file.write('{"kind": "train", "ste')  # Cut short by a kill.
-    metrics = record.MetricsFile(path, 20)
-    metrics.append(kind="train", step=30)
+    metrics = record.MetricsFile(path, saved)
+    metrics.append(kind="train", step=20)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["step"] for line in lines] == [10, 20, 30]
+    assert [line["step"] for line in lines] == [10, 20]
     assert lines[0]["loss"] == [1, 1]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        metrics.append(loss=float("nan"))
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "folder").touch()
+    with pytest.raises(OSError, match=f"{tmp_path}/folder/a.json cannot be written: "):
+        record.write_json(tmp_path / "folder" / "a.json", {})
 
 
 def test_another_configuration_in_the_same_folder_is_refused(tmp_path):

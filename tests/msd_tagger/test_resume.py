@@ -1,0 +1,235 @@
+"""A run that was cut anywhere ends as if it had not been: the same bits and lines."""
+
+import json
+import os
+import random
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from msd_tagger import interruption, record, train
+from msd_tagger.checkpoints import Checkpoints
+from msd_tagger.errors import Interrupted
+from tests import fakes
+
+SIZES = {"num_seeds": 2, "train__max_steps": 24, "train__log_every_steps": 5}
+TIMES = ("clips_per_s", "seconds")
+
+
+@pytest.fixture
+def listening():
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    interruption.listen()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Killing(fakes.FakeData):
+    """Sends this process a signal when a training or evaluation batch is read."""
+
+    def __init__(self, number, step=None, evaluation=None):
+        super().__init__()
+        self.number, self.step, self.evaluation = number, step, evaluation
+        self.evaluations = 0
+
+    def train_batches(self, batch_size, data_seed, first_step=0, fraction=1.0):
+        given = super().train_batches(batch_size, data_seed, first_step, fraction)
+        for step, batch in enumerate(given, first_step + 1):
+            if step == self.step and data_seed != train.STATISTICS_SEED:
+                os.kill(os.getpid(), self.number)
+            yield batch
+
+    def evaluation_batches(self, split, batch_size, fraction=1.0):
+        self.evaluations += 1
+        for batch in super().evaluation_batches(split, batch_size, fraction):
+            if self.evaluations == self.evaluation:
+                os.kill(os.getpid(), self.number)
+            yield batch
+
+
+def fit(folder, data=None, **overrides):
+    config = fakes.small_config(**{**SIZES, "train__max_epochs": 9.0, **overrides})
+    return train.train(config, data or fakes.FakeData(), folder)
+
+
+def metrics(folder):
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
+
+
+def assert_same(found, expected):
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return fit(folder).state, metrics(folder)
+
+
+@pytest.mark.parametrize(
+    ("number", "moment", "saved"),
+    [
+        (signal.SIGTERM, {"step": 1}, 1),
+        (signal.SIGUSR1, {"step": 8}, 8),  # Within a line of the log.
+        (signal.SIGINT, {"step": 10}, 10),  # An evaluation is due after it.
+        (signal.SIGHUP, {"evaluation": 1}, 10),
+        (signal.SIGTERM, {"evaluation": 3}, 24),  # The last one.
+    ],
+)
+def test_a_signal_saves_first_and_changes_nothing(
+    tmp_path, whole, listening, number, moment, saved
+):
+    message = f"{number.name}; step {saved} is saved; the same command goes on"
+    with pytest.raises(Interrupted, match=message) as caught:
+        fit(tmp_path, Killing(number, **moment))
+    assert caught.value.exit_status == 128 + number
+    assert (tmp_path / "checkpoints" / str(saved)).is_dir()
+    assert_same(fit(tmp_path).state, whole[0])
+    assert metrics(tmp_path) == whole[1]
+    again = fit(tmp_path)  # Nothing is left to do, and nothing is done twice.
+    assert_same(again.state, whole[0])
+    config = fakes.small_config(**SIZES, train__max_epochs=9.0)
+    restored = train.restore(config, fakes.FakeData(), tmp_path)
+    assert_same(restored.state, whole[0])
+    assert metrics(tmp_path) == whole[1]
+
+
+class Dying(Exception):
+    pass
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_checkpoint_leads_to_the_same_end(tmp_path, whole, monkeypatch, seed):
+    """Dies, as by `kill -9`, at three random steps of a run that saves every step."""
+    rng = random.Random(seed)
+    for step in sorted(rng.sample(range(2, 24), 3)):
+        data = Killing(signal.SIGTERM, step=step)
+        monkeypatch.setattr(os, "kill", _die)
+        with pytest.raises(Dying):
+            fit(tmp_path, data, train__checkpoint_every_minutes=0.0)
+        monkeypatch.undo()
+        with (tmp_path / "metrics.jsonl").open("a") as file:
+            file.write('{"kind": "train", "step": 99}\n{"kind": "tr')
+    assert_same(fit(tmp_path).state, whole[0])
+    assert metrics(tmp_path) == whole[1]
+
+
+def _die(*_):
+    raise Dying
+
+
+def test_signals_outside_of_training_end_at_once(listening):
+    with pytest.raises(Interrupted, match="SIGTERM; the same command goes on"):
+        os.kill(os.getpid(), signal.SIGTERM)
+    with interruption.deferred() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked.number == signal.SIGINT
+        with pytest.raises(Interrupted, match="SIGINT"):
+            os.kill(os.getpid(), signal.SIGINT)  # Somebody is in a hurry.
+    with interruption.deferred() as asked:
+        assert asked.number is None
+
+
+def test_an_ignored_signal_stays_ignored(listening):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interruption.listen()
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
+STATE = {"a": np.arange(7.0), "b": {"c": np.ones((2, 3), np.float32)}}
+LOG = {"evaluated": True, "metrics": ["one\n"], "progress": {"seconds": 1.5}}
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two") / "checkpoints"
+    store = Checkpoints(folder)
+    for step in (3, 4):
+        store.save(jax.tree.map(lambda leaf, s=step: leaf * s, STATE), step, LOG)
+    store.close()
+    return folder
+
+
+def read(folder):
+    store = Checkpoints(folder)
+    try:
+        return store.restore(STATE)
+    finally:
+        store.close()
+
+
+def test_whatever_happens_to_a_checkpoint_is_noticed(tmp_path, two_checkpoints):
+    rng, passed_over = random.Random(0), 0
+    newest = two_checkpoints / "4"
+    names = [p.relative_to(newest) for p in newest.rglob("*") if p.is_file()]
+    for number, name in enumerate(sorted(names) * 3):
+        folder = tmp_path / str(number)
+        shutil.copytree(two_checkpoints, folder)
+        path = folder / "4" / name
+        content = bytearray(path.read_bytes())
+        way = number // len(names)
+        if way == 0 and content:
+            content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(content[: len(content) // 2] if way == 1 else content)
+        if way == 2:
+            path.unlink()
+        found = read(folder)
+        factor = found.state["a"][1]
+        assert factor in (3, 4)
+        assert_same(found.state, jax.tree.map(lambda leaf, f=factor: leaf * f, STATE))
+        assert found.log == LOG
+        assert (folder / "damaged-4").exists() == (factor == 3)
+        passed_over += factor == 3
+    assert passed_over > 6
+
+
+def test_checkpoints_that_are_all_damaged_are_put_aside(tmp_path, two_checkpoints):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(two_checkpoints, folder)
+    for step in ("3", "4"):
+        (folder / f"damaged-{step}").mkdir()
+        (folder / f"damaged-{step}" / "mine").touch()
+        shutil.rmtree(folder / step / "record")
+    with pytest.raises(
+        ValueError, match=rf"none of the checkpoints \[4, 3\] in {folder}"
+    ):
+        read(folder)
+    assert (folder / "damaged-4-2" / "state").is_dir()
+    assert (folder / "damaged-4" / "mine").exists()
+    assert read(folder) is None
+
+
+def test_a_checkpoint_of_the_same_step_is_replaced(tmp_path):
+    store = Checkpoints(tmp_path)
+    store.save(STATE, 3, {"evaluated": False})
+    store.save(STATE, 3, LOG)
+    store.close()
+    assert read(tmp_path).log == LOG
+
+
+def test_a_checkpoint_that_cannot_be_written_says_where(tmp_path):
+    store = Checkpoints(tmp_path / "checkpoints")
+    (tmp_path / "checkpoints").rmdir()
+    (tmp_path / "checkpoints").touch()
+    with pytest.raises(ValueError, match=f"into {tmp_path}/checkpoints: "):
+        store.save(STATE, 3, LOG)
+        store.wait()
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path):
+    record.start(tmp_path, {}, {}, ["cpu"])
+    message = f"another process works in {tmp_path}"
+    with (
+        record.alone(tmp_path),
+        pytest.raises(ValueError, match=message),
+        record.alone(tmp_path),
+    ):
+        pass
+    with record.alone(tmp_path):
+        pass
