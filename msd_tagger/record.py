@@ -158,8 +158,9 @@ def check_same(workdir: Path, matter: dict) -> bool:
         ValueError: It holds another run, and which keys differ, or other files.
     """
     path = workdir / "matter.json"
+    # Listed first: jobs of an array that start together may write it just now.
+    names = [p.name for p in workdir.iterdir()] if workdir.exists() else []
     if not path.exists():
-        names = [p.name for p in workdir.iterdir()] if workdir.exists() else []
         others = [name for name in names if not name.endswith(".tmp")]
         if others:
             raise ValueError(

@@ -99,7 +99,7 @@ def test_every_part_of_a_command_is_known(page, command):
                 pass
             case ["python", "-m", "benchmarks", *arguments]:
                 benchmarks.parse(arguments)
-            case ["python", file, *_]:
+            case ["python" | "bash", file, *_]:
                 assert (ROOT / file).is_file(), file
             case _:
                 pytest.fail(f"{page}: no test knows {words}")

@@ -11,6 +11,7 @@ programs_dir() {
 
 # main ARGUMENTS…: main.py in every task of the job, and then the end of the script, with
 # its status. A run that was interrupted with time to spare is put back into the queue.
+# Keys of the configuration have to follow --config: ours come after the user's.
 #
 # Only SIGUSR1 may be passed on to srun, which forwards it: at SIGTERM srun kills its
 # tasks at once. Nor need SIGTERM be passed on, as Slurm sends it to the tasks itself.

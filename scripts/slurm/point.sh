@@ -10,5 +10,5 @@
 set -euo pipefail
 cd "$SLURM_SUBMIT_DIR"
 . scripts/slurm/jobs.sh
-main --point="$SLURM_ARRAY_TASK_ID" --data_dir="$DATA_DIR" \
-  --config.compilation_cache_dir="$(programs_dir)" "$@"
+main --point="$SLURM_ARRAY_TASK_ID" --data_dir="$DATA_DIR" "$@" \
+  --config.compilation_cache_dir="$(programs_dir)"

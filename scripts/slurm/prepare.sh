@@ -1,8 +1,7 @@
 #!/bin/bash
 # Spectrograms of a corpus, by an array of jobs (docs/preparation.md):
 #   sbatch --array=0-15 scripts/slurm/prepare.sh --config=configs/db_mel.py …
-# Give the array again for what is missing. A job alone needs the size of the array:
-#   sbatch --array=3 scripts/slurm/prepare.sh … --config.prepare.num_workers=16
+# The array counts from 0. Give it again, of any size, for what is missing.
 #SBATCH --job-name=prepare
 #SBATCH --nodes=1 --ntasks=1 --cpus-per-task=4 --mem=2G
 #SBATCH --time=02:00:00
@@ -11,6 +10,6 @@
 set -euo pipefail
 cd "$SLURM_SUBMIT_DIR"
 . scripts/slurm/jobs.sh
-main --mode=prepare --data_dir="$DATA_DIR" \
+main --mode=prepare --data_dir="$DATA_DIR" "$@" \
   --config.prepare.worker="$SLURM_ARRAY_TASK_ID" \
-  --config.prepare.num_workers="$SLURM_ARRAY_TASK_COUNT" "$@"
+  --config.prepare.num_workers="$SLURM_ARRAY_TASK_COUNT"

@@ -9,4 +9,4 @@
 set -euo pipefail
 cd "$SLURM_SUBMIT_DIR"
 . scripts/slurm/jobs.sh
-main --data_dir="$DATA_DIR" --config.compilation_cache_dir="$(programs_dir)" "$@"
+main --data_dir="$DATA_DIR" "$@" --config.compilation_cache_dir="$(programs_dir)"

@@ -10,5 +10,5 @@
 set -euo pipefail
 cd "$SLURM_SUBMIT_DIR"
 . scripts/slurm/jobs.sh
-main --config.distributed=auto --data_dir="$DATA_DIR" \
-  --config.compilation_cache_dir="$(programs_dir)" "$@"
+main --data_dir="$DATA_DIR" "$@" --config.distributed=auto \
+  --config.compilation_cache_dir="$(programs_dir)"
