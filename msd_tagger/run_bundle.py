@@ -33,7 +33,7 @@ def bundle_of(
     run: Run, scores: dict, thresholds: Thresholds | None, provenance: dict
 ) -> Bundle:
     """A run's best weights and what they need to be used."""
-    config, network = run.config, run.model.network
+    network = run.model.network
     return Bundle(
         tags=tuple(run.data.tags),
         recipe=run.data.recipe,
@@ -46,7 +46,7 @@ def bundle_of(
         },
         bands=pre.BandStatistics(*map(np.asarray, run.model.bands)),
         weights=jax.tree.map(np.asarray, run.state.best),
-        seeds=tuple(range(config.seed, config.seed + config.num_seeds)),
+        seeds=run.seeds,
         batch_statistics=False,
         thresholds=thresholds,
         scores={split: averages(of_split) for split, of_split in scores.items()},
