@@ -76,6 +76,13 @@ MODES = {
         needs=("keras", "out"),
         takes=("calibrate",),
     ),
+    "serve": Mode(
+        "serve a page to try the model in --bundle on",
+        "modes.serve:serve",
+        needs_config=False,
+        needs=("bundle",),
+        takes=("host", "port", "max_duration_s"),
+    ),
 }
 
 CONFIG = config_flags.DEFINE_config_file("config", help_string="An experiment.")
@@ -126,6 +133,12 @@ KERAS = flags.DEFINE_string("keras", "", "The published weights, an HDF5 file.")
 CALIBRATE = flags.DEFINE_string(
     "calibrate", "", "A folder of audio files, or shards, to fix batch statistics by."
 )
+HOST = flags.DEFINE_string(
+    "host", "127.0.0.1", "Address to serve on; others than this are open to others."
+)
+PORT = flags.DEFINE_integer(
+    "port", 8000, "Port to serve on; 0 takes a free one.", 0, 65535
+)
 
 # Flags that mean something to a few modes alone: those that name them.
 FLAGS_OF_MODES = (
@@ -140,6 +153,8 @@ FLAGS_OF_MODES = (
     "neighbours",
     "keras",
     "calibrate",
+    "host",
+    "port",
 )
 
 
@@ -200,6 +215,8 @@ def read_options(arguments: Sequence[str]) -> Options:
         neighbours=NEIGHBOURS.value,
         keras=KERAS.value,
         calibrate=CALIBRATE.value,
+        host=HOST.value,
+        port=PORT.value,
         arguments=tuple(arguments),
     )
 

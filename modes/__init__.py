@@ -49,6 +49,8 @@ class Options(NamedTuple):
         neighbours: HTML file of nearest songs and tags, "-" to print, "" for none.
         keras: File of the published weights.
         calibrate: Folder of music to estimate batch statistics from, "" for none.
+        host: Address to serve on.
+        port: Port to serve on, 0 for a free one.
         arguments: Words without a flag.
     """
 
@@ -68,4 +70,6 @@ class Options(NamedTuple):
     neighbours: str = ""
     keras: str = ""
     calibrate: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
     arguments: tuple[str, ...] = ()

@@ -184,7 +184,16 @@ def test_the_table_of_speeds_is_that_of_the_benchmark():
 
 
 def test_every_requirement_is_a_range_with_a_reason():
-    for name in ("-jax", "", "-dev", "-bench", "-beam", "-parquet", "-import"):
+    for name in (
+        "-jax",
+        "",
+        "-dev",
+        "-bench",
+        "-beam",
+        "-parquet",
+        "-import",
+        "-serve",
+    ):
         name = f"requirements{name}.txt"
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         for above, line in itertools.pairwise(lines):
@@ -196,8 +205,8 @@ def test_every_requirement_is_a_range_with_a_reason():
 def test_every_import_is_required():
     """Whatever the code imports, requirements.txt installs by name.
 
-    Of that, requirements-jax.txt has all but TensorFlow. Apache Beam, Parquet and HDF5
-    are extras.
+    Of that, requirements-jax.txt has all but TensorFlow. Apache Beam, Parquet, HDF5
+    and the server are extras.
     """
     distributions = {
         "sklearn": "scikit-learn",
@@ -208,7 +217,7 @@ def test_every_import_is_required():
     whole, few = map(required_by, ("requirements.txt", "requirements-jax.txt"))
     assert whole == {"tensorflow-cpu", "tensorflow-datasets"}
     required = whole | few
-    for extra in ("beam", "import", "parquet"):
+    for extra in ("beam", "import", "parquet", "serve"):
         required |= required_by(f"requirements-{extra}.txt")
     own = {"msd_tagger", "input_pipeline", "configs", "main"}
     for folder in ("msd_tagger", "input_pipeline", "configs"):

@@ -1,0 +1,105 @@
+"""Serves a bundle of made-up tags with a stand-in for the network, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import soundfile
+
+from input_pipeline.recipe import Recipe
+from modes.serve import parts_of
+from msd_tagger.analysis.thresholds import Thresholds
+from msd_tagger.server import answers, run
+from msd_tagger.server.app import Limits, create_app
+
+TAGS = ("rock", "<b>loud</b>", "jazz", *(f"tag {k}" for k in range(3, 20)))
+RECIPE = Recipe("mel", duration_s=2.0)
+LIMITS = Limits(upload_bytes=3_000_000, duration_s=60.0, songs=2)
+
+
+class LoudnessTagger:
+    """Two seeds whose scores of the first tag rise from excerpt to excerpt."""
+
+    def __init__(self, bundle):
+        self.bundle = bundle
+        self.heard, self.hold = 0, threading.Event()
+        self.hold.set()
+
+    def scores(self, spectrograms):
+        assert spectrograms.dtype == np.float16
+        self.hold.wait(60)
+        self.heard += 1
+        scores = np.full((2, len(spectrograms), len(TAGS)), 0.05, np.float32)
+        scores[:, :, 0] = np.linspace(0.2, 0.4, len(spectrograms))
+        scores[1, :, 0] += 0.1
+        scores[:, :, 2] = 0.5
+        return scores
+
+
+def make_bundle(with_thresholds: bool = True):
+    threshold = np.full(len(TAGS), 0.3)
+    threshold[2], threshold[3] = 0.6, np.nan
+    known = Thresholds("valid", *[threshold] * 5)
+    return SimpleNamespace(
+        tags=TAGS,
+        recipe=RECIPE,
+        seeds=(0, 1),
+        thresholds=known if with_thresholds else None,
+        provenance={"corpus": {"name": "synthetic <1>"}},
+    )
+
+
+@contextlib.contextmanager
+def serving(**changes):
+    """Runs a server in a thread."""
+    tagger, limits = LoudnessTagger(make_bundle()), LIMITS._replace(**changes)
+    files = answers.page_files(tagger.bundle, limits)
+    app = create_app(*parts_of(tagger, limits), files, limits)
+    with run.take_port("127.0.0.1", 0) as listener:
+        server = run.server_of(app)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        wait(lambda: server.started)
+        port = listener.getsockname()[1]
+        try:
+            yield SimpleNamespace(port=port, tagger=tagger, limits=limits)
+        finally:
+            tagger.hold.set()
+            server.should_exit = True
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def wait(condition, limit_s=60):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.01)
+
+
+def ask(port, method="POST", path="/tag", body=b"", **headers):
+    """Sends a request and returns status, headers and JSON or text."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = body.read_bytes() if isinstance(body, Path) else body
+    with contextlib.closing(connection):
+        connection.request(method, path, body, named)
+        answer = connection.getresponse()
+        text = answer.read().decode("utf-8")
+        is_json = answer.headers.get_content_type() == "application/json"
+        return answer.status, answer.headers, json.loads(text) if is_json else text
+
+
+def sound(path, duration_s=5.0, rate_hz=8000, channels=1, **options):
+    """Writes a tone."""
+    time_s = np.arange(int(duration_s * rate_hz)) / rate_hz
+    samples = np.repeat(0.3 * np.sin(2765 * time_s)[:, None], channels, axis=1)
+    soundfile.write(path, samples, rate_hz, **options)
+    return path
