@@ -12,150 +12,17 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import app, flags
 from absl import logging as absl_logging
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from modes import Mode, Options
+from modes import Options, command_line
+from modes.command_line import CONFIG, MODE, MODES, check_flags, read_options
 
-# What each mode does and asks for; its function is imported when it is called.
-MODES = {
-    "run": Mode(
-        "prepare what is missing, train, evaluate, report; or do a whole study",
-        "modes.run:start",
-    ),
-    "prepare": Mode("only write the shards", "modes.corpus:start"),
-    "audit": Mode(
-        "count the corpus and look for problems, without decoding audio",
-        "modes.audit:audit",
-    ),
-    "annotate": Mode(
-        "write pages to judge labels by listening, as Table I needs",
-        "modes.annotate:annotate",
-    ),
-    "evaluate": Mode(
-        "score a run's last checkpoint again, and report; or --bundle on any corpus",
-        "modes.evaluate_bundle:start",
-        takes=("bundle", "out"),
-    ),
-    "report": Mode(
-        "only write the report of --workdir again",
-        "modes.report:start",
-        needs_config=False,
-        needs=("workdir",),
-    ),
-    "export": Mode(
-        "copy the model bundle of the run in --workdir to --out",
-        "modes.export:export",
-        needs_config=False,
-        needs=("workdir", "out"),
-    ),
-    "tag": Mode(
-        "print the tags of the files and folders given, by the model in --bundle",
-        "modes.tag:tag",
-        needs_config=False,
-        needs=("bundle",),
-        takes=("top", "json", "csv", "taggram", "max_duration_s"),
-        takes_arguments=True,
-    ),
-    "embed": Mode(
-        "write the features of the files and folders given to --out",
-        "modes.embed:embed",
-        needs_config=False,
-        needs=("bundle", "out"),
-        takes=("layers", "neighbours", "max_duration_s"),
-        takes_arguments=True,
-    ),
-    "import": Mode(
-        "turn the published Keras weights, --keras, into a model bundle, --out",
-        "modes.import_weights:start",
-        needs_config=False,
-        needs=("keras", "out"),
-        takes=("calibrate",),
-    ),
-    "serve": Mode(
-        "serve a page to try the model in --bundle on",
-        "modes.serve:serve",
-        needs_config=False,
-        needs=("bundle",),
-        takes=("host", "port", "max_duration_s"),
-    ),
-}
-
-CONFIG = config_flags.DEFINE_config_file("config", help_string="An experiment.")
-MODE = flags.DEFINE_enum(
-    "mode",
-    "run",
-    list(MODES),
-    "; ".join(
-        f"{name}: {mode.help}{'' if mode.needs_config else ' (needs no --config)'}"
-        for name, mode in MODES.items()
-    ),
-)
-WORKDIR = flags.DEFINE_string(
-    "workdir", "", "The run's folder; runs/<config>-<hash of its keys> by default."
-)
-DATA_DIR = flags.DEFINE_string("data_dir", "data", "Corpora and shards go here.")
-POINT = flags.DEFINE_string(
-    "point", "", "Of a study of several runs only this one, by name or number from 0."
-)
-PLATFORM = flags.DEFINE_enum(
-    "platform", "", ["", "cpu", "gpu", "tpu"], "Insists on a kind of device."
-)
-BUNDLE = flags.DEFINE_string("bundle", "", "Folder of a model bundle to use.")
-OUT = flags.DEFINE_string(
-    "out", "", "For what is made: a new or empty folder, or for embed a new file."
-)
-TOP = flags.DEFINE_integer("top", 5, "Tags of each song to print and to draw.")
-JSON = flags.DEFINE_string(
-    "json", "", "A new file for all about each song, one JSON object a line; - prints."
-)
-CSV = flags.DEFINE_string(
-    "csv", "", "A new file for all scores, a line for each song and tag; - prints."
-)
-TAGGRAM = flags.DEFINE_string(
-    "taggram", "", "A new or empty folder for a picture of each song's tags over time."
-)
-MAX_DURATION_S = flags.DEFINE_float(
-    "max_duration_s", 3600.0, "Longer files are refused."
-)
-LAYERS = flags.DEFINE_enum(
-    "layers", "last", ["last", "all"], "Whose features: the last layer's, or all's."
-)
-NEIGHBOURS = flags.DEFINE_string(
-    "neighbours", "", "A new .html file for the nearest songs and tags; - prints them."
-)
-
-KERAS = flags.DEFINE_string("keras", "", "The published weights, an HDF5 file.")
-CALIBRATE = flags.DEFINE_string(
-    "calibrate", "", "A folder of audio files, or shards, to fix batch statistics by."
-)
-HOST = flags.DEFINE_string(
-    "host", "127.0.0.1", "Address to serve on; others than this are open to others."
-)
-PORT = flags.DEFINE_integer(
-    "port", 8000, "Port to serve on; 0 takes a free one.", 0, 65535
-)
-
-# Flags that mean something to a few modes alone: those that name them.
-FLAGS_OF_MODES = (
-    "bundle",
-    "out",
-    "top",
-    "json",
-    "csv",
-    "taggram",
-    "max_duration_s",
-    "layers",
-    "neighbours",
-    "keras",
-    "calibrate",
-    "host",
-    "port",
-)
+flags.adopt_module_key_flags(command_line)  # So that --help shows them.
 
 
 def main(argv: list[str]) -> int | None:
@@ -174,51 +41,6 @@ def load(function: str) -> Callable[..., int | None]:
     """Imports a function that is given as "module:name"."""
     module, _, name = function.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def check_flags(mode: Mode, options: Options) -> None:
-    """Checks that the command line has what a mode needs, and nothing that it ignores.
-
-    Raises:
-        ValueError: Names the flag.
-    """
-    if options.arguments and not mode.takes_arguments:
-        raise ValueError(f"arguments without a flag: {' '.join(options.arguments)}")
-    for name in mode.needs:
-        if not flags.FLAGS[name].value:
-            raise ValueError(f"--{name} is missing; --mode={options.mode}: {mode.help}")
-    for name in FLAGS_OF_MODES:
-        if flags.FLAGS[name].present and name not in mode.needs + mode.takes:
-            users = [n for n, m in MODES.items() if name in m.needs + m.takes]
-            raise ValueError(
-                f"--{name} means nothing to --mode={options.mode}; modes that take it: "
-                f"{', '.join(users) or 'none'}"
-            )
-
-
-def read_options(arguments: Sequence[str]) -> Options:
-    """What the flags say beside the configuration."""
-    return Options(
-        mode=MODE.value,
-        workdir=WORKDIR.value,
-        data_dir=Path(DATA_DIR.value),
-        platform=PLATFORM.value,
-        point=POINT.value,
-        bundle=BUNDLE.value,
-        out=OUT.value,
-        top=TOP.value,
-        json=JSON.value,
-        csv=CSV.value,
-        taggram=TAGGRAM.value,
-        max_duration_s=MAX_DURATION_S.value,
-        layers=LAYERS.value,
-        neighbours=NEIGHBOURS.value,
-        keras=KERAS.value,
-        calibrate=CALIBRATE.value,
-        host=HOST.value,
-        port=PORT.value,
-        arguments=tuple(arguments),
-    )
 
 
 def check(config: ConfigDict, options: Options) -> None:
