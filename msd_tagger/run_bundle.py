@@ -10,7 +10,7 @@ from msd_tagger import metrics, record
 from msd_tagger import preprocessing as pre
 from msd_tagger.analysis.thresholds import Thresholds
 from msd_tagger.build import Run
-from msd_tagger.bundle import Bundle, write_bundle
+from msd_tagger.bundle import Bundle, read_bundle, write_bundle
 
 
 def write_run_bundle(
@@ -80,5 +80,14 @@ def provenance(run: Run, corpus: dict) -> dict:
         "corpus": corpus,
         "steps": int(run.state.step[0]),
         "best_step": run.state.best_step,
+        "started_from": started_from(run),
         **{key: environment[key] for key in ("commit", "python", "versions")},
     }
+
+
+def started_from(run: Run) -> dict | None:
+    """Where the weights come from that training started with, None for none."""
+    train = run.config.train
+    if not train.init_bundle:
+        return None
+    return {"freeze": train.freeze, **read_bundle(Path(train.init_bundle)).provenance}

@@ -93,6 +93,8 @@ def test_a_network_goes_to_other_tags(place):
     assert after.tags == AFTER
     kernels = [b.weights.params["conv2_kernel"] for b in (before, after)]
     np.testing.assert_array_equal(*kernels)
+    origin = after.provenance["started_from"]
+    assert origin == {"freeze": "features", "source": "made up"}
 
 
 def test_a_run_goes_on_with_its_own_bundle_alone(place, tmp_path):
