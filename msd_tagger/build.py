@@ -280,7 +280,6 @@ def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
             "pools": choose_pools(config.model.pools, config.spectrogram.kind),
             "epsilon": config.model.batch_norm_epsilon,
         },
-        config.train.freeze,
     )
     return bundle
 

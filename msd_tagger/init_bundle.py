@@ -11,8 +11,6 @@ from msd_tagger.bundle import Bundle
 from msd_tagger.preprocessing import Preprocessing
 from msd_tagger.steps import TrainState, Weights
 
-FROZEN = ("nothing", "features")
-
 # Field of a recipe, a preprocessing or a network: the key that sets it.
 RECIPE_KEYS = {
     "kind": "spectrogram.kind",
@@ -23,7 +21,11 @@ RECIPE_KEYS = {
     "hop_samples": "spectrogram.hop_samples",
     "num_mel_bands": "spectrogram.num_mel_bands",
 }
-PREPROCESSING_KEYS = {name: f"preprocessing.{name}" for name in Preprocessing._fields}
+PREPROCESSING_KEYS = {
+    name: f"preprocessing.{name}"
+    for name in Preprocessing._fields
+    if name != "reference"  # Training knows the clip's own maximum alone.
+}
 NETWORK_KEYS = {
     "channels": "model.channels",
     "pools": "model.pools",
@@ -63,7 +65,6 @@ def check_start(
     recipe: object,
     preprocessing: Preprocessing,
     network: Mapping[str, object],
-    freeze: str,
 ) -> None:
     """Checks that a network can be trained from a bundle's weights.
 
@@ -72,11 +73,10 @@ def check_start(
         recipe: Of the configuration, a `Recipe`.
         preprocessing: Of the configuration.
         network: "channels", "pools" and "epsilon" of the configuration.
-        freeze: A name of `FROZEN`.
 
     Raises:
         ValueError: Names the keys that differ, and how to set them; or the bundle has
-            no batch statistics to freeze.
+            no batch statistics of its own.
     """
     _refuse(
         [
@@ -89,11 +89,11 @@ def check_start(
             *_differences(bundle.network, network, NETWORK_KEYS),
         ]
     )
-    if freeze == "features" and bundle.batch_statistics:
+    if bundle.batch_statistics:
         raise ValueError(
-            "--config.train.freeze=features: the bundle's network normalises by each "
-            "batch and has no statistics of its own to keep; import it with "
-            "--calibrate=CORPUS, or set --config.train.freeze=nothing"
+            "--config.train.init_bundle: what the bundle's network says of a clip "
+            "depends on its batch, so that there are no features to start from; import "
+            "it with --calibrate=CORPUS"
         )
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from configs import checks, default
 from input_pipeline import streams
-from msd_tagger import init_bundle, parallel, steps
+from msd_tagger import parallel, steps
 from msd_tagger import preprocessing as pre
 from msd_tagger.analysis import studies
 from msd_tagger.pools import POOLS
@@ -134,7 +134,6 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
         "preprocessing.magnitude": pre.MAGNITUDES,
         "preprocessing.frequency_weighting": pre.WEIGHTINGS,
         "spectrogram.kind": tuple(POOLS),
-        "train.freeze": init_bundle.FROZEN,
         "train.optimiser": tuple(steps.OPTIMISERS),
         "train.parallel": parallel.MODES,
         "input.reader": tuple(streams.READERS),

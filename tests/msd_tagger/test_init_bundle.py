@@ -202,8 +202,9 @@ def test_a_bundle_that_does_not_fit_is_refused(place, changes, message):
         build.starting_bundle(config, recipe)
 
 
-def test_a_bundle_without_statistics_cannot_be_frozen(bundle, tmp_path):
-    place = write(tmp_path, bundle._replace(batch_statistics=True))
-    config = make_config(place, train__freeze="features")
-    with pytest.raises(ValueError, match=r"freeze=features: .* --calibrate=CORPUS"):
-        build.starting_bundle(config, bundle.recipe)
+def test_published_weights_have_to_be_calibrated(bundle, tmp_path):
+    preprocessing = bundle.preprocessing._replace(reference="batch")
+    published = {"preprocessing": preprocessing, "batch_statistics": True}
+    place = write(tmp_path, bundle._replace(**published))
+    with pytest.raises(ValueError, match=r"on its batch, .* --calibrate=CORPUS"):
+        build.starting_bundle(make_config(place), bundle.recipe)
