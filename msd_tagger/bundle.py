@@ -113,12 +113,11 @@ def check_unused(directory: Path) -> None:
         ValueError: The folder is a file, or not empty.
     """
     if directory.exists() and not directory.is_dir():
-        raise ValueError(f"{directory} is a file; a bundle needs a new or empty folder")
+        raise ValueError(f"{directory} is a file; give a new or empty folder")
     held = sorted(path.name for path in directory.glob("*"))
     if held:
         raise ValueError(
-            f"{directory} holds files ({held[0]}, …); a bundle needs a new or empty "
-            "folder"
+            f"{directory} holds files ({held[0]}, …); give a new or empty folder"
         )
 
 
