@@ -45,6 +45,7 @@ def test_every_key_is_checked_or_free():
         "prepare.beam",
         "analysis.linear_baseline",
         "compilation_cache_dir",
+        "profile_steps",
         "resume",
     }
     known = set(checks.CHOICES) | set(checks.RANGES) | free
