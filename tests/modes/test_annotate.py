@@ -44,7 +44,7 @@ def test_answers_come_back(tmp_path, config, capsys):
         rows = [(i, "pop", "yes", "Ann") for i in subset400.track_id]
         csv.writer(stream).writerows([COLUMNS, *rows])
     config.analysis.annotations = (str(file),)
-    study.run_study(config, options(tmp_path, "study"), [])
+    study.run_study(config, options(tmp_path, "study"))
     assert (tmp_path / "study" / "annotations.csv").exists()
     kept = read_label_table(tmp_path / "study" / "labels.npz")
     assert kept.tag_names == table.tag_names

@@ -37,6 +37,12 @@ def three_seeds(tmp_path_factory):
     return path, fit(path, num_seeds=3, seed=7, train__seeds_per_chunk=3)
 
 
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory):
+    path = tmp_path_factory.mktemp("one")
+    return [fit(path, f"seed{i}", seed=7 + i) for i in range(3)]
+
+
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_one_step_equals_numpy(optimiser):
     data = fakes.FakeData()
@@ -112,12 +118,13 @@ def test_five_plus_five_steps_equal_ten_bit_for_bit(tmp_path):
 
 
 @pytest.mark.parametrize("per_chunk", [1, 2])
-def test_vmapped_seeds_equal_separate_runs(tmp_path, three_seeds, per_chunk):
+def test_vmapped_seeds_equal_separate_runs(
+    tmp_path, three_seeds, one_by_one, per_chunk
+):
     path, together = three_seeds
     chunked = fit(tmp_path, num_seeds=3, seed=7, train__seeds_per_chunk=per_chunk)
     assert_same(chunked.state.best, together.state.best, exact=False)
-    for i in range(3):
-        alone = fit(tmp_path, f"seed{i}", seed=7 + i)
+    for i, alone in enumerate(one_by_one):
         of_seed = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], together.state)
         assert_same(alone.state.weights, of_seed.weights, exact=False)
         assert alone.state.best_step == of_seed.best_step
