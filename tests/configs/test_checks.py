@@ -58,6 +58,8 @@ def test_every_key_is_checked_or_free():
         ({"spectrogram__kind": "mfcc"}, r"kind='mfcc': must be one of 'mel', 'stft'"),
         ({"train__learning_rate": 0.0}, r"learning_rate=0.0: must be more than 0"),
         ({"train__fraction": 1.5}, r"fraction=1.5: .* at most 1"),
+        ({"profile_steps": (9, 3)}, r"steps=\(9, 3\): must be the first and the last"),
+        ({"profile_steps": (0, 3)}, r"steps=\(0, 3\): must be the first and the last"),
         ({"num_seeds": 0}, r"num_seeds=0: must be at least 1"),
         ({"model__batch_norm_momentum": 1.5}, r"momentum=1.5"),
         ({"corpus__num_clips": 9}, r"num_clips=9: must be at least 18"),

@@ -1,6 +1,7 @@
 """Shards to batches: order, resuming, subsets, exact evaluation."""
 
 import itertools
+import json
 import shutil
 import subprocess
 import sys
@@ -197,6 +198,26 @@ def test_a_damaged_description_is_refused(copy, name):
     (copy / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"copy.* prepare again"):
         open_shards(copy)
+
+
+@pytest.mark.parametrize("name", ["corpus.json", "recipe.json", "tags.txt"])
+def test_a_changed_letter_in_a_description_is_refused(copy, name):
+    content = bytearray((copy / name).read_bytes())
+    for place in range(2, len(content) - 2, 23):
+        altered = content.copy()
+        altered[place] ^= 1
+        (copy / name).write_bytes(altered)
+        with pytest.raises(ValueError, match=r"copy.*prepare again"):
+            open_shards(copy)
+    (copy / name).write_bytes(content)
+    assert "digest" not in open_shards(copy).corpus
+
+
+def test_sets_from_before_there_was_a_digest_are_read(copy):
+    description = json.loads((copy / "corpus.json").read_text())
+    del description["digest"]
+    (copy / "corpus.json").write_text(json.dumps(description))
+    assert open_shards(copy).corpus == description
 
 
 def test_another_recipe_or_tag_order_is_refused(prepared):

@@ -1,10 +1,12 @@
 """The report: self-contained, escaped, complete, and tolerant of what is optional."""
 
 import html.parser
+import json
 import time
 
 import pytest
 
+from msd_tagger.analysis import comparison, run_record
 from msd_tagger.analysis.report import write_report
 from tests.records import write_json, write_record
 
@@ -123,6 +125,26 @@ def test_a_share_of_the_training_clips_is_named(tmp_path):
     corpus = {"name": "mine", "counts": {"train": 4000}, "train_clips_used": 80}
     page = write_report(write_record(tmp_path, num_tags=4, corpus=corpus))
     assert "4,000 train · trained on 80 of them" in read(page)[1]
+
+
+def test_a_seed_that_failed_is_named_and_left_out(tmp_path):
+    workdir = write_record(tmp_path, num_seeds=2, num_tags=4)
+    text = (workdir / "metrics.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in text]
+    for line in lines:
+        for key in {"loss", "roc_auc_macro", "pr_auc_macro", "best"} & set(line):
+            line[key].insert(1, None)
+    (workdir / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    summary = json.loads((workdir / "summary.json").read_text())
+    failure = {"number": 1, "seed": 8, "step": 1200, "reason": "its loss was nan"}
+    summary |= {"seeds": [7, 9], "failed_seeds": [failure]}
+    (workdir / "summary.json").write_text(json.dumps(summary))
+    page = write_report(workdir).read_text()
+    said = "Seed 8 stopped at step 1,200 and counts nowhere: its loss was nan."
+    assert said in page
+    record = run_record.read_run_record(workdir)
+    assert run_record.per_seed(record.train, "loss").shape[1] == 2
+    assert comparison.seed_numbers(record) == [7, 9]
 
 
 def test_a_report_can_be_written_again(tmp_path):
