@@ -13,7 +13,7 @@ from pathlib import Path
 
 import main
 from modes import Options
-from modes.run import find_devices, run_in
+from modes.run import find_devices, join_processes, run_in
 from msd_tagger import distributed
 from tests import fakes
 
@@ -78,13 +78,13 @@ def kill_last():
 
 def kill_first():
     """Process 0 is killed while it prepares and the others wait."""
-    find_devices(job(), Options())
+    join_processes(job(), Options())
     distributed.shared(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def kill_waiting():
     """The last process is killed while no collective would notice."""
-    find_devices(job(), Options())
+    join_processes(job(), Options())
     if not distributed.is_first():
         os.kill(os.getpid(), signal.SIGKILL)
     distributed.finish()
@@ -92,7 +92,7 @@ def kill_waiting():
 
 def refuse():
     """Process 0 finds a mistake of the user's, as in a corpus."""
-    find_devices(job(), Options())
+    join_processes(job(), Options())
 
     def check():
         raise ValueError("tags.csv: no such tag")
@@ -103,7 +103,7 @@ def refuse():
 
 def leave_early():
     """Process 1 fails alone."""
-    find_devices(job(), Options())
+    join_processes(job(), Options())
     if not distributed.is_first():
         raise ZeroDivisionError("a mistake of ours")
     distributed.agree([0])

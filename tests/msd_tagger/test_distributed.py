@@ -17,6 +17,7 @@ from msd_tagger.checkpoints import Checkpoints
 from tests import fakes
 from tests.msd_tagger import processes_program
 
+TIMEOUT_S = 300  # Ten times what any of these takes on two cores.
 LOST = "another process of this job died or cannot be reached"
 TIMES = ("seconds", "train_seconds", "clips_per_s", "peak_memory_bytes")
 
@@ -43,7 +44,7 @@ def start(task, directory, count, devices=1):
         for index in range(count)
     ]
     try:
-        errors = [process.communicate(timeout=100)[1] for process in processes]
+        errors = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()
