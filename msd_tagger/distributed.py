@@ -78,7 +78,6 @@ def start(where: str, count: int, index: int) -> None:
     if not where:
         return
     import jax
-    from jax._src.distributed import global_state
 
     if jax.distributed.is_initialized():
         return
@@ -87,9 +86,19 @@ def start(where: str, count: int, index: int) -> None:
         f"{'' if where == AUTO else f' at {where}'}; was every one started, with the "
         "same address and count and an index of its own, and is the port open?"
     )
+    _place = _meet(_explicit(where, count, index) if where != AUTO else {})
+    _speak_when_aborted(lost_text())
+    if not is_first():
+        for name in ("main", "modes", "input_pipeline", "msd_tagger"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _meet(given: dict[str, Any]) -> Place:
+    import jax
+    from jax._src.distributed import global_state
+
     # Its handler would take SIGTERM away from ours.
     jax.config.update("jax_enable_preemption_service", False)
-    given = {} if where == AUTO else _explicit(where, count, index)
     try:
         jax.distributed.initialize(
             initialization_timeout=CONNECT_S,
@@ -105,11 +114,7 @@ def start(where: str, count: int, index: int) -> None:
     except jax.errors.JaxRuntimeError as error:
         address = global_state.coordinator_address
         raise ValueError(f"process 0 cannot listen at {address} ({error})") from error
-    _place = Place(global_state.process_id, global_state.num_processes)
-    _speak_when_aborted(lost_text())
-    if not is_first():
-        for name in ("main", "modes", "input_pipeline", "msd_tagger"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+    return Place(global_state.process_id, global_state.num_processes)
 
 
 def _explicit(where: str, count: int, index: int) -> dict[str, Any]:

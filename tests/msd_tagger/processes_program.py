@@ -58,22 +58,26 @@ def compare():
     run("data")
     if distributed.place().count > 1:
         run("evaluated", mode="evaluate")
-        run("seeds", train__parallel="seeds", train__max_steps=10)
+        run("seeds", SignallingData(signal.SIGTERM), train__parallel="seeds")
 
 
-class DeadlyData(fakes.FakeData):
-    """The last process is killed while it trains."""
+class SignallingData(fakes.FakeData):
+    """The last process gets a signal before it trains its twelfth step."""
+
+    def __init__(self, number):
+        super().__init__()
+        self._number = number
 
     def train_batches(self, *arguments):
         place = distributed.place()
-        for step, batch in enumerate(super().train_batches(*arguments)):
+        for step, batch in enumerate(super().train_batches(*arguments), start=1):
             if step == 12 and place.index == place.count - 1:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._number)
             yield batch
 
 
 def kill_last():
-    run("killed", DeadlyData())
+    run("killed", SignallingData(signal.SIGKILL))
 
 
 def kill_first():
