@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ml_collections import ConfigDict
 
 from modes import Options, command_line
 from modes.command_line import CONFIG, MODE, MODES, check_flags, read_options
+from msd_tagger import distributed
 
 flags.adopt_module_key_flags(command_line)  # So that --help shows them.
 
@@ -61,6 +63,17 @@ def check(config: ConfigDict, options: Options) -> None:
             "else; use --mode=prepare, then run without prepare.worker and "
             "prepare.num_workers"
         )
+    trains = (
+        options.mode in ("run", "evaluate")
+        and not options.bundle
+        and (config.task == "train" or config.sweep)
+    )
+    if config.distributed and not trains:
+        raise ValueError(
+            f"--config.distributed={config.distributed} with --mode={options.mode} of "
+            f"{config.name}: several processes train and evaluate, and nothing else; "
+            "leave it out (array jobs prepare together: docs/preparation.md)"
+        )
     if options.point and not config.sweep:
         raise ValueError(
             f"--point={options.point}: {config.name} is no study of several runs; "
@@ -97,26 +110,35 @@ def parse_flags(argv: list[str]) -> list[str]:
 
 def _give_up(message: str, exit_status: int = 2) -> None:
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+    distributed.leave(exit_status)
     sys.exit(exit_status)
 
 
 def _main(argv: list[str]) -> int | None:
     from msd_tagger import interruption
-    from msd_tagger.errors import Interrupted, MiscompilationError
+    from msd_tagger.errors import Interrupted, LostProcessError, MiscompilationError
 
     _set_up_logging()
     interruption.listen()
     try:
-        return main(argv)
+        with distributed.naming_losses():
+            return main(argv)
     except BrokenPipeError:  # As of `| head`: nobody reads what would follow.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except LostProcessError as error:
+        _give_up(str(error), distributed.LOST_STATUS)
     except (ValueError, OSError, MiscompilationError) as error:
         if os.environ.get("MSD_TAGGER_TRACEBACK"):
             raise
         _give_up(str(error))
     except Interrupted as interrupted:
         _give_up(str(interrupted), interrupted.exit_status)
+    except Exception:
+        if distributed.place().count > 1:  # The others would wait for this one.
+            traceback.print_exc()
+            distributed.leave(1)
+        raise
 
 
 def _set_up_logging() -> None:

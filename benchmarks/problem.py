@@ -74,7 +74,8 @@ class SyntheticData:
         data_seed: int,
         first_step: int = 0,
         fraction: float = 1.0,
+        rows: slice = slice(None),
     ) -> Iterator[Batch]:
         """The same few batches in turn."""
-        del batch_size, data_seed, first_step, fraction
+        del batch_size, data_seed, first_step, fraction, rows
         return itertools.cycle(self._batches)

@@ -91,6 +91,8 @@ RANGES = {
     "analysis.bootstrap_samples": (10, 10**6, True),
     "analysis.num_resamples": (10, 10**6, True),
     "analysis.label_only_clips": (0, 10**7, True),
+    "process_count": (0, 10**5, True),
+    "process_index": (0, 10**5, True),
     "prepare.num_processes": (0, 4096, True),
     "prepare.worker": (0, 10**5, True),
     "prepare.num_workers": (1, 10**5, True),
@@ -113,6 +115,9 @@ LABELS_ALONE = ("msd",)
 # Keys that change how a run is carried out, not its result.
 INCIDENTAL = (
     "resume",
+    "distributed",
+    "process_count",
+    "process_index",
     "name",
     "prepare",
     "input",
@@ -217,6 +222,7 @@ def _check_combinations(config: ConfigDict) -> None:
             f"--config.profile_steps={steps}: must be the first and the last step, "
             "counted from 1, such as (100, 110)"
         )
+    _check_processes(config)
     for file in config.analysis.annotations:
         if not Path(file).is_file():
             raise ValueError(f"--config.analysis.annotations: there is no file {file}")
@@ -278,6 +284,28 @@ def _check_jobs(config: ConfigDict) -> None:
             f"--config.prepare.num_workers={num_workers} with the synthetic corpus, "
             "which the first job that needs it makes alone; array jobs read one that "
             "exists: --config.corpus.name=folder --config.corpus.audio_dir=DIR"
+        )
+
+
+def _check_processes(config: ConfigDict) -> None:
+    where, count = config.distributed, config.process_count
+    port = re.fullmatch(r"[^\s/]+:(\d{1,5})", where)
+    if where not in ("", "auto") and not (port and 0 < int(port[1]) < 2**16):
+        raise ValueError(
+            f"--config.distributed={where}: must be auto, or host:port of process 0, "
+            "such as node17:12355"
+        )
+    if port and not config.process_index < count:
+        raise ValueError(
+            f"--config.distributed={where} needs --config.process_count (here {count}) "
+            "and --config.process_index, which is less than that and counts from 0 "
+            f"(here {config.process_index})"
+        )
+    if not port and (count or config.process_index):
+        raise ValueError(
+            f"--config.process_count={count} and --config.process_index="
+            f"{config.process_index} go with --config.distributed=host:port of process "
+            "0; with auto the launcher knows them"
         )
 
 

@@ -83,7 +83,7 @@ def get_config() -> ConfigDict:
     # Checkpoints between evaluations, which save too; a kill costs no more than that.
     config.train.checkpoint_every_minutes = 10.0
     config.train.parallel = "data"  # "data" splits batches over devices, "seeds" seeds.
-    config.train.num_devices = 0  # D. 0: all of this machine.
+    config.train.num_devices = 0  # Of each process. 0: all there are.
     config.train.seeds_per_chunk = 0  # Seeds at once. 0: 1 on CPU, else all.
 
     config.prepare = ConfigDict()
@@ -131,5 +131,11 @@ def get_config() -> ConfigDict:
     config.compilation_cache_dir = ""
     config.stall_warning_s = 120.0  # Logs what a step waits for so long; 0: never.
     config.profile_steps = ()  # (first, last): JAX's profiler writes <workdir>/profile.
+    # Several processes for one run (docs/processes.md): "auto" under SLURM, Open MPI,
+    # Kubernetes or on a TPU pod; elsewhere "host:port", where process 0 listens, and
+    # the next two keys. "" for one process.
+    config.distributed = ""
+    config.process_count = 0  # With "host:port": how many processes.
+    config.process_index = 0  # With "host:port": which of them this is, from 0.
     config.resume = True  # Go on in the run's folder; False starts anew in another.
     return config.lock()

@@ -147,14 +147,19 @@ class ShardedSplits:
         return self._stream(split, rows_of_step, first_step, np.iinfo(np.int64).max)
 
     def evaluation_batches(
-        self, split: str, batch_size: int, fraction: float = 1.0
+        self,
+        split: str,
+        batch_size: int,
+        fraction: float = 1.0,
+        rows: slice = slice(None),
     ) -> Iterator[Batch]:
         """Every clip of a split once, in order.
 
         Args:
             split: "train", "valid" or "test".
-            batch_size: B.
+            batch_size: B, over all processes.
             fraction: share of the clips, see `subset`.
+            rows: the rows of every batch that this process wants.
 
         Yields:
             As `train_batches`. The last batch is padded with zeros, its mask False and
@@ -168,7 +173,7 @@ class ShardedSplits:
         num_steps = -(-len(members) // batch_size)
         padded = np.full(num_steps * batch_size, -1)
         padded[: len(members)] = members
-        table = padded.reshape(num_steps, batch_size)
+        table = padded.reshape(num_steps, batch_size)[:, rows]
         return self._stream(found, table.__getitem__, 0, num_steps)
 
     def read(self, split: str, rows: np.ndarray) -> Batch:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ml_collections import ConfigDict
 
 from modes import Options
+from msd_tagger import distributed
 
 if TYPE_CHECKING:
     from input_pipeline.corpora import Corpus
@@ -25,6 +26,26 @@ def kinds(config: ConfigDict) -> list[str]:
 
     points = [sweeps.at(config, point) for point in config.sweep] or [config]
     return [point.spectrogram.kind for point in points]
+
+
+def load_once(config: ConfigDict, options: Options) -> Corpus | None:
+    """As `load`, in the first of several processes; None in the others, which wait."""
+    found = []
+    distributed.shared(lambda: found.append(load(config, options)))
+    return found[0] if found else None
+
+
+def prepare_once(
+    config: ConfigDict, options: Options, corpus: Corpus | None, kinds: Sequence[str]
+) -> dict[str, Path]:
+    """As `prepare`, by the first of several processes while the others wait."""
+
+    def named() -> dict[str, str]:
+        shards = prepare(config, options, corpus, kinds)
+        return {kind: str(path) for kind, path in shards.items()}
+
+    shards = distributed.shared(named)
+    return {kind: Path(path) for kind, path in shards.items()}
 
 
 def load(config: ConfigDict, options: Options) -> Corpus:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from modes import Options
-from modes.corpus import load, prepare
+from modes.corpus import load_once, prepare_once
 from modes.report import report
+from msd_tagger import distributed
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +35,20 @@ def run(config: ConfigDict, options: Options) -> None:
     from msd_tagger import build  # It imports JAX, which has been set up now.
 
     kind = config.spectrogram.kind
-    shards = prepare(config, options, load(config, options), [kind])[kind]
+    corpus = load_once(config, options)
+    shards = prepare_once(config, options, corpus, [kind])[kind]
     data = open_shards(shards, reader=config.input.reader)
     config.train.batch_size = build.resolve_batch_size(config.train.batch_size)
     matter = checks.matter(config) | {"shards": shards.parent.name}
     workdir = choose_workdir(config, options, matter)
     summary = run_in(workdir, config, options, matter, data, devices)
-    report(workdir)
-    tell(summary)
+    if distributed.is_first():
+        report(workdir)
+        tell(summary)
+    distributed.finish()
 
 
+@distributed.naming_losses()
 def run_in(
     workdir: Path,
     config: ConfigDict,
@@ -54,39 +60,72 @@ def run_in(
     """Trains unless that is done, evaluates, and writes the record.
 
     Returns:
-        The summary.
+        The summary; nothing in a process that does not write.
     """
     from msd_tagger import record, results, seal, train
 
-    is_known = record.check_same(workdir, matter)
-    if options.mode == "run" and is_known and seal.is_whole(workdir):
+    def look() -> tuple[bool, bool]:
+        is_known = record.check_same(workdir, matter)
+        is_run = options.mode == "run"
+        return is_known, is_run and is_known and seal.is_whole(workdir)
+
+    is_known, is_complete = distributed.shared(look)
+    if is_complete:
         logger.info("%s is complete", workdir)
         return results.read_summary(workdir)
     logger.info("run folder: %s", workdir)
     if options.mode == "run":
-        record.start(workdir, config.to_dict(), matter, devices)
-        write_defaults(workdir)
+        distributed.shared(lambda: begin(workdir, config, matter, devices))
         reach = train.train
     elif is_known:
         reach = train.restore
     else:
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
-    with record.alone(workdir):
+    with ExitStack() as stack:
+        distributed.shared(lambda: stack.enter_context(record.alone(workdir)))
         trained = reach(config, data, workdir)
+        predictions = results.predict(trained)
+        if not distributed.is_first():
+            return {}
         baseline = None
         if config.analysis.linear_baseline:
             baseline = linear_baseline(data, config.train.fraction)
-        summary = results.write_results(trained, workdir, baseline)
+        summary = results.write_results(trained, workdir, predictions, baseline)
         if summary["complete"]:
             seal.seal(workdir)
         return summary
+
+
+def begin(workdir: Path, config: ConfigDict, matter: dict, devices: list[str]) -> None:
+    """Writes what a run or a study begins with."""
+    from msd_tagger import record
+
+    record.start(workdir, config.to_dict(), matter, devices)
+    write_defaults(workdir)
+
+
+def join_processes(config: ConfigDict, options: Options) -> None:
+    """Sets JAX up and meets the other processes, if the job has several.
+
+    Raises:
+        ValueError: They do not meet, or were given different things to do.
+    """
+    from configs import checks
+    from msd_tagger import platform
+
+    platform.set_up(options.platform)
+    distributed.start(config.distributed, config.process_count, config.process_index)
+    told = {f"--{flag}": str(value) for flag, value in options._asdict().items()}
+    keys = checks.flatten(config.to_dict())
+    del keys["process_index"]
+    distributed.check_same(told | {f"--config.{k}": keys[k] for k in keys})
 
 
 def find_devices(config: ConfigDict, options: Options) -> list[str]:
     """Sets JAX up and names its devices, before anything takes long."""
     from msd_tagger import platform
 
-    platform.set_up(options.platform)
+    join_processes(config, options)
     platform.keep_programs(config.compilation_cache_dir)
     devices = platform.devices()
     from msd_tagger import build
@@ -111,8 +150,9 @@ def choose_workdir(config: ConfigDict, options: Options, matter: dict) -> Path:
     from msd_tagger import record
 
     workdir = Path(options.workdir or f"runs/{config.name}-{checks.digest(matter)}")
-    is_anew = options.mode == "run" and not config.resume
-    return record.unused(workdir) if is_anew else workdir
+    if options.mode == "run" and not config.resume:
+        workdir = Path(distributed.shared(lambda: str(record.unused(workdir))))
+    return workdir
 
 
 def write_defaults(workdir: Path) -> None:

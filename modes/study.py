@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 from ml_collections import ConfigDict
 
 from modes import Options
-from modes.corpus import kinds, load, prepare
+from modes.corpus import kinds, load_once, prepare_once
 from modes.report import report
 from modes.run import (
+    begin,
     check_start,
     choose_workdir,
     find_devices,
+    join_processes,
     run_in,
     tell,
-    write_defaults,
 )
+from msd_tagger import distributed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +45,10 @@ def run_study(config: ConfigDict, options: Options) -> None:
     else:
         chosen = list(config.sweep)
     matter = checks.matter(config)
+    if config.distributed:
+        join_processes(config, options)
     workdir = choose_workdir(config, options, matter)
-    record.claim(workdir, matter)
+    distributed.shared(lambda: record.claim(workdir, matter))
     logger.info("study folder: %s", workdir)
     needs_audio = bool(config.sweep) or config.task == "tags"
     devices = []
@@ -55,21 +59,25 @@ def run_study(config: ConfigDict, options: Options) -> None:
         devices = find_devices(config, options)
         for point in chosen:
             check_start(sweeps.at(config, point))
-    record.start(workdir, config.to_dict(), matter, devices)
-    write_defaults(workdir)
+    distributed.shared(lambda: begin(workdir, config, matter, devices))
     corpus, data = None, {}
     if needs_audio or not (config.task == "network" or draws_labels(config)):
-        corpus = load(config, options)
+        corpus = load_once(config, options)
     if needs_audio:
         data = {
             kind: open_shards(shards, reader=config.input.reader)
-            for kind, shards in prepare(config, options, corpus, kinds(config)).items()
+            for kind, shards in prepare_once(
+                config, options, corpus, kinds(config)
+            ).items()
         }
-    write_statistics(workdir, config, corpus, data)
+    if distributed.is_first():
+        write_statistics(workdir, config, corpus, data)
     failed = []
     if chosen:
         failed = run_points(workdir, config, options, chosen, data, devices)
-    report(workdir)
+    if distributed.is_first():
+        report(workdir)
+    distributed.finish()
     if failed:
         raise ValueError(f"points without a result: {'; '.join(failed)}")
 
@@ -109,7 +117,9 @@ def run_points(
         )
         try:
             place = workdir / "points" / point[0]
-            tell(run_in(place, at_point, options, matter, of_kind, devices))
+            summary = run_in(place, at_point, options, matter, of_kind, devices)
+            if distributed.is_first():
+                tell(summary)
         except ValueError as error:
             logger.error("point %s: %s", point[0], error)
             failed.append(f"{point[0]} ({error})")

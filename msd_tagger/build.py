@@ -50,11 +50,19 @@ class Data(Protocol):
         data_seed: int,
         first_step: int = 0,
         fraction: float = 1.0,
+        rows: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Endless batches, in an order that (data_seed, epoch) decides alone."""
+        """Endless batches, in an order that (data_seed, epoch) decides alone.
+
+        `rows` are those of every batch that this process wants.
+        """
 
     def evaluation_batches(
-        self, split: str, batch_size: int, fraction: float = 1.0
+        self,
+        split: str,
+        batch_size: int,
+        fraction: float = 1.0,
+        rows: slice = slice(None),
     ) -> Iterator[Batch]:
         """Every clip once, in order; the last batch is padded and masked."""
 

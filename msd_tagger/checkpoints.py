@@ -39,6 +39,8 @@ class Saved(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run: written in the background, complete or absent.
 
+    Of several processes only the first may have it: all hold the same state.
+
     Args:
         directory: Where they are; made when missing.
         keep: How many of the newest stay.
@@ -46,10 +48,17 @@ class Checkpoints:
 
     def __init__(self, directory: Path, keep: int = 2) -> None:
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, enable_async_checkpointing=True
+            max_to_keep=keep,
+            create=False,
+            enable_async_checkpointing=True,
+            # Otherwise every call of one process waits for all others.
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                active_processes={0}, barrier_sync_key_prefix="first"
+            ),
         )
         self._directory = directory.absolute()
         with self._clear_errors():
+            self._directory.mkdir(parents=True, exist_ok=True)
             self._manager = ocp.CheckpointManager(self._directory, options=options)
 
     def save(self, state: Tree, step: int, log: dict) -> None:

@@ -29,3 +29,7 @@ class Interrupted(KeyboardInterrupt):
     def exit_status(self) -> int:
         """As a shell counts: 143 after SIGTERM, 138 after SIGUSR1 on Linux."""
         return 128 + self.number
+
+
+class LostProcessError(RuntimeError):
+    """Another process of the same job died, or cannot be reached."""

@@ -10,14 +10,18 @@ Evaluate = Callable[[list, dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 def evaluate(
-    step: Evaluate, chunks: list, batches: Iterable[dict[str, np.ndarray]]
+    step: Evaluate,
+    chunks: list,
+    batches: Iterable[dict[str, np.ndarray]],
+    num_clips: int,
 ) -> dict[str, np.ndarray]:
     """Runs an evaluation over masked batches.
 
     Args:
         step: A mapped `steps.evaluation_step`.
         chunks: States as the mapped step takes them.
-        batches: Host batches; the last one padded and masked.
+        batches: Host batches; the last one padded at its end, and masked.
+        num_clips: N, padding aside.
 
     Returns:
         "scores" `[S, N, K]` float32 and "loss" `[S]`, the mean over clips and tags.
@@ -25,9 +29,9 @@ def evaluate(
     scores, loss_sum = [], 0.0
     for batch in batches:
         output = step(chunks, batch)
-        scores.append(output["scores"][:, batch["mask"]])
+        scores.append(output["scores"])
         loss_sum = loss_sum + output["loss"].astype(np.float64).sum(1)
-    scores = np.concatenate(scores, axis=1)
+    scores = np.concatenate(scores, axis=1)[:, :num_clips]
     return {"scores": scores, "loss": loss_sum / (scores.shape[1] * scores.shape[2])}
 
 

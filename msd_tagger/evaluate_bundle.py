@@ -170,7 +170,8 @@ def predict(
         for batch in data.evaluation_batches(split, batch_size):
             yield batch | {"tags": batch["tags"][:, columns]}
 
-    found = evaluate(step, parallel.place(bundle.weights, layout), batches())
+    weights = parallel.place(bundle.weights, layout)
+    found = evaluate(step, weights, batches(), data.num_clips(split))
     labels = data.labels(split)
     truth = labels["true_tags"]
     return {

@@ -6,7 +6,11 @@ A step is written for one seed on one shard of a batch. Here it becomes
 * "data": the batch is split over the devices, every device holds all seeds, and
   gradients and batch statistics are reduced over the axis `DEVICES`;
 * "seeds": every device holds its share of the seeds and sees the whole batch; nothing
-  is communicated. The number of seeds is padded to a multiple of the devices.
+  is communicated but scores and, between processes, losses. The number of seeds is
+  padded to a multiple of the devices.
+
+Devices may belong to several processes (`distributed.py`): each then places its own
+share, reads its own rows of a split batch, and sees all scores.
 
 Seeds may also run in chunks, one after another on the same batch: on a CPU the
 working set of several seeds at once outgrows the caches. Outside this module states
@@ -22,6 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from msd_tagger import distributed
+
 DEVICES = "devices"
 MODES = ("data", "seeds")
 Tree = Any
@@ -32,15 +38,22 @@ class Layout(NamedTuple):
 
     Attributes:
         mode: "data" or "seeds".
-        num_devices: D.
+        num_devices: D, of all processes together.
         num_seeds: S.
         seeds_per_chunk: Seeds that run at once on each device.
+        place: Which of how many processes this is.
     """
 
     mode: str
     num_devices: int
     num_seeds: int
     seeds_per_chunk: int
+    place: distributed.Place = distributed.Place()
+
+    @property
+    def num_own_devices(self) -> int:
+        """Devices of this process."""
+        return self.num_devices // self.place.count
 
     @property
     def axis_name(self) -> str | None:
@@ -59,26 +72,42 @@ class Layout(NamedTuple):
 def choose_layout(
     mode: str, num_seeds: int, seeds_per_chunk: int, num_devices: int = 0
 ) -> Layout:
-    """Builds a layout for the devices of this process.
+    """Builds a layout for the devices of this process, and of those it works with.
 
     Args:
         mode: "data" or "seeds".
         num_seeds: S.
         seeds_per_chunk: Seeds at once on each device; 0 for one on a CPU, else all.
-        num_devices: D, 0 for all there are.
+        num_devices: Of each process, 0 for all there are.
 
     Raises:
-        ValueError: More devices are asked for than there are.
+        ValueError: More devices are asked for than there are, or processes have
+            different numbers of them.
     """
-    available = jax.local_device_count()
-    if num_devices > available:
+    place = distributed.place()
+    counts = [len(jax.local_devices(process)) for process in range(place.count)]
+    if not num_devices and len(set(counts)) > 1:
         raise ValueError(
-            f"{num_devices} devices asked for, {available} available: "
+            f"the processes have {counts} devices; with train.num_devices="
+            f"{min(counts)} each uses as many"
+        )
+    if num_devices > min(counts):
+        raise ValueError(
+            f"{num_devices} devices asked for, {min(counts)} available: "
             f"{[str(device) for device in jax.local_devices()]}"
         )
     if seeds_per_chunk == 0:
         seeds_per_chunk = 1 if jax.default_backend() == "cpu" else num_seeds
-    return Layout(mode, num_devices or available, num_seeds, seeds_per_chunk)
+    of_all = (num_devices or counts[0]) * place.count
+    return Layout(mode, of_all, num_seeds, seeds_per_chunk, place)
+
+
+def own_rows(batch_size: int, layout: Layout) -> slice:
+    """The rows of every batch that this process computes on, and has to read."""
+    if layout.mode == "seeds":
+        return slice(None)
+    index, count = layout.place
+    return slice(index * batch_size // count, (index + 1) * batch_size // count)
 
 
 def place(state: Tree, layout: Layout) -> list[Tree]:
@@ -93,8 +122,12 @@ def place(state: Tree, layout: Layout) -> list[Tree]:
 
 
 def gather(chunks: list[Tree], layout: Layout) -> Tree:
-    """Host arrays `[S, …]` of placed chunks; the inverse of `place`."""
-    return _join([jax.tree.map(np.asarray, chunk) for chunk in chunks], layout)
+    """Host arrays `[S, …]` of placed chunks, in every process; undoes `place`."""
+    chunks = jax.tree.map(np.asarray, chunks)
+    if layout.mode == "seeds":  # [D of this process, S / D, …] -> [S, …]
+        chunks = jax.tree.map(np.concatenate, distributed.all_gather(chunks))
+        chunks = jax.tree.map(np.concatenate, chunks)
+    return _join(chunks, layout)
 
 
 def map_update(
@@ -110,15 +143,24 @@ def map_update(
         donate: Whether the old state's memory may be used for the new one.
 
     Returns:
-        A function of the list of chunks and a host batch. It gives the list of new
-        chunks and the list of their outputs, as device arrays.
+        A function of the list of chunks and a host batch, this process's rows of it.
+        It gives the list of new chunks and the list of their outputs, as device arrays,
+        of all seeds.
     """
+    on_device = _over_seeds(step, layout)
     seed_axis = None if layout.mode == "data" else 0
+    # Each process holds some seeds; the outputs of all are logged and looked at.
+    gathers = layout.mode == "seeds" and layout.place.count > 1
+
+    def told(chunk: Tree, shard: dict[str, jax.Array]) -> tuple[Tree, Tree]:
+        new, output = on_device(chunk, shard)
+        return new, jax.lax.all_gather(output, DEVICES, tiled=True)
+
     mapped = jax.pmap(
-        _over_seeds(step, layout),
+        told if gathers else on_device,
         axis_name=DEVICES,
         in_axes=(seed_axis, _batch_axis(layout)),
-        out_axes=seed_axis,
+        out_axes=(seed_axis, None if gathers else seed_axis),
         donate_argnums=(0,) if donate else (),
         devices=_devices(layout),
     )
@@ -143,27 +185,28 @@ def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callabl
         prepare: What is done to a batch once for all seeds, clip by clip.
 
     Returns:
-        A function of the list of chunks and a host batch that gives host arrays
-        `[S, B, …]`.
+        A function of the list of chunks and a host batch, this process's rows of it,
+        that gives host arrays `[S, B, …]` of the whole batch in every process.
     """
     data = layout.mode == "data"
+    on_device = _over_seeds(step, layout)
+
+    def everywhere(chunk: Tree, shard: dict[str, jax.Array]) -> Tree:
+        outputs = on_device(chunk, shard)  # [S, B / D, …] or [S / D, B, …]
+        return jax.lax.all_gather(outputs, DEVICES, axis=int(data), tiled=True)
+
     mapped = jax.pmap(
-        _over_seeds(step, layout),
+        everywhere,
         axis_name=DEVICES,
         in_axes=(None if data else 0, _batch_axis(layout)),
-        out_axes=1 if data else 0,
+        out_axes=None,
         devices=_devices(layout),
     )
     share = _map_preparation(prepare, layout)
 
-    def merge(leaf: jax.Array) -> np.ndarray:
-        leaf = np.asarray(leaf)
-        # [S, D, B / D, …] -> [S, B, …]
-        return leaf.reshape(len(leaf), -1, *leaf.shape[3:]) if data else leaf
-
     def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
         shards = share(batch)
-        parts = [jax.tree.map(merge, mapped(chunk, shards)) for chunk in chunks]
+        parts = [jax.tree.map(np.asarray, mapped(chunk, shards)) for chunk in chunks]
         return _join(parts, layout)
 
     return evaluate
@@ -179,7 +222,7 @@ def map_seeds(function: Callable, layout: Layout) -> Callable:
     if layout.mode == "data":
         mapped = jax.jit(mapped)
     else:
-        mapped = jax.pmap(mapped, axis_name=DEVICES, devices=_devices(layout))
+        mapped = jax.pmap(mapped, axis_name=DEVICES, devices=_own_devices(layout))
 
     def apply(*lists: list[Tree]) -> list[Tree]:
         return [mapped(*chunks) for chunks in zip(*lists, strict=True)]
@@ -201,7 +244,7 @@ def pad_batch_size(batch_size: int, layout: Layout) -> int:
 
 def peak_memory_bytes(layout: Layout) -> int | None:
     """Most memory in use at once on any of the devices; None where they do not say."""
-    found = [device.memory_stats() or {} for device in _devices(layout)]
+    found = [device.memory_stats() or {} for device in _own_devices(layout)]
     peaks = [
         stats["peak_bytes_in_use"] for stats in found if "peak_bytes_in_use" in stats
     ]
@@ -232,20 +275,17 @@ def _chunk(state: Tree, start: int, stop: int, layout: Layout) -> Tree:
         # Seeds that fill the last device repeat the last real one.
         missing = -len(part) % layout.num_devices
         part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
-        return part.reshape(layout.num_devices, -1, *part.shape[1:])
+        part = part.reshape(layout.num_devices, -1, *part.shape[1:])
+        return np.split(part, layout.place.count)[layout.place.index]
 
     return jax.tree.map(cut, state)
 
 
 def _join(parts: list[Tree], layout: Layout) -> Tree:
     """Chunks one after another, as `[S, …]`, without the seeds that only fill up."""
-
-    def join(*leaves: np.ndarray) -> np.ndarray:
-        if layout.mode == "seeds":  # [D, S / D, …] -> [S, …]
-            leaves = [leaf.reshape(-1, *leaf.shape[2:]) for leaf in leaves]
-        return np.concatenate(leaves)[: layout.num_seeds]
-
-    return jax.tree.map(join, *parts)
+    return jax.tree.map(
+        lambda *leaves: np.concatenate(leaves)[: layout.num_seeds], *parts
+    )
 
 
 def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
@@ -257,18 +297,20 @@ def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
     split = layout.mode == "data"
     sharding = _sharding(layout, split)
 
+    parts = layout.num_own_devices
+
     @partial(jax.jit, out_shardings=sharding)
     def prepare_shards(batch: dict[str, jax.Array]) -> Tree:
         batch = prepare(batch)
         if not split:
             return batch
         return jax.tree.map(
-            lambda leaf: leaf.reshape(layout.num_devices, -1, *leaf.shape[1:]), batch
+            lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), batch
         )
 
     def share(batch: dict[str, np.ndarray]) -> Tree:
         arrays = {key: batch[key] for key in ("spectrogram", "tags", "mask")}
-        size, parts = len(arrays["mask"]), layout.num_devices
+        size = len(arrays["mask"])
         if split and size % parts:
             raise ValueError(
                 f"a batch of {size} clips cannot be split over {parts} devices; set "
@@ -281,8 +323,8 @@ def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
 
 
 def _sharding(layout: Layout, split: bool) -> NamedSharding:
-    """Leading axis split over the devices, or everything on each of them."""
-    mesh = Mesh(np.array(_devices(layout)), (DEVICES,))
+    """Leading axis split over this process's devices, or everything on each."""
+    mesh = Mesh(np.array(_own_devices(layout)), (DEVICES,))
     return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
 
 
@@ -291,4 +333,13 @@ def _batch_axis(layout: Layout) -> int | None:
 
 
 def _devices(layout: Layout) -> list[jax.Device]:
-    return jax.local_devices()[: layout.num_devices]
+    """Those of all processes, one process after another, as the rows of a batch."""
+    return [
+        device
+        for process in range(layout.place.count)
+        for device in jax.local_devices(process)[: layout.num_own_devices]
+    ]
+
+
+def _own_devices(layout: Layout) -> list[jax.Device]:
+    return jax.local_devices()[: layout.num_own_devices]

@@ -106,7 +106,7 @@ def keep_programs(directory: str) -> None:
 
 
 def devices() -> list[str]:
-    """Names of this process's devices.
+    """Names of the devices of this process, and of those it works with.
 
     Raises:
         ValueError: There is none of the kind that was insisted on.
@@ -114,7 +114,7 @@ def devices() -> list[str]:
     import jax
 
     try:
-        return [str(device) for device in jax.local_devices()]
+        return [str(device) for device in jax.devices()]
     except (RuntimeError, AssertionError) as error:
         wanted = os.environ.get("JAX_PLATFORMS", "")
         raise ValueError(

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from msd_tagger import distributed
 from msd_tagger.build import Schedule
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Progress:
             total=schedule.last_step,
             initial=first_step,
             unit="step",
-            disable=not sys.stderr.isatty(),
+            disable=not (sys.stderr.isatty() and distributed.is_first()),
             dynamic_ncols=True,
         )
         self._step, self._schedule, self._num_seeds = first_step, schedule, num_seeds

@@ -7,7 +7,7 @@ import numpy as np
 
 from msd_tagger import metrics, parallel
 from msd_tagger.analysis.thresholds import choose
-from msd_tagger.build import Run
+from msd_tagger.build import Data, Run
 from msd_tagger.input_statistics import write_input_statistics
 from msd_tagger.record import peak_memory_bytes, read_json, write_json, write_npz
 from msd_tagger.run_bundle import write_run_bundle
@@ -16,12 +16,27 @@ from msd_tagger.train import evaluate_split, is_finished
 SPLITS = ("train", "valid", "test")
 
 
-def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
-    """Scores the best weights and writes everything but configuration and metrics.
+def predict(run: Run) -> dict[str, np.ndarray]:
+    """Scores `[S, N, K]` of the best weights on each split that is scored."""
+    weights = parallel.place(run.state.best, run.layout)
+    return {
+        split: evaluate_split(run, weights, split)["scores"]
+        for split in ("valid", "test")
+    }
+
+
+def write_results(
+    run: Run,
+    workdir: Path,
+    predictions: dict[str, np.ndarray],
+    baseline: dict | None,
+) -> dict:
+    """Writes everything of a run but configuration and metrics.
 
     Args:
         run: Trained or restored.
         workdir: The run's folder.
+        predictions: As `predict` gives them.
         baseline: Scores of the linear baseline, if it was computed.
 
     Returns:
@@ -33,8 +48,10 @@ def write_results(run: Run, workdir: Path, baseline: dict | None) -> dict:
         "counts": {split: data.num_clips(split) for split in SPLITS},
         "train_clips_used": run.schedule.num_clips,
     }
-    predictions = {split: _predict(run, split, workdir) for split in ("valid", "test")}
-    scores = {split: _score(run, split, predictions[split]) for split in predictions}
+    scores = {
+        split: _write_predictions(data, split, found, workdir)
+        for split, found in predictions.items()
+    }
     tags = data.labels("valid")["tags"]
     thresholds = choose(tags, predictions["valid"], "valid")
     write_run_bundle(run, workdir, scores, thresholds, corpus)
@@ -81,10 +98,9 @@ def num_parameters(run: Run) -> int:
     return sum(leaf.size for leaf in leaves) // run.layout.num_seeds
 
 
-def _predict(run: Run, split: str, workdir: Path) -> np.ndarray:
-    data = run.data
-    weights = parallel.place(run.state.best, run.layout)
-    found = evaluate_split(run, weights, split)
+def _write_predictions(
+    data: Data, split: str, scores: np.ndarray, workdir: Path
+) -> dict:
     labels = data.labels(split)
     truth = labels["true_tags"]
     arrays = {} if truth is None else {"true_tags": truth}
@@ -92,16 +108,11 @@ def _predict(run: Run, split: str, workdir: Path) -> np.ndarray:
         workdir / f"predictions_{split}.npz",
         track_id=np.asarray(labels["track_id"]),
         tags=labels["tags"],
-        scores=found["scores"],
+        scores=scores,
         tag_names=np.array(data.tags),
         **arrays,
     )
-    return found["scores"]
-
-
-def _score(run: Run, split: str, predictions: np.ndarray) -> dict:
-    labels = run.data.labels(split)
-    return metrics.score_all(labels["tags"], predictions, labels["true_tags"])
+    return metrics.score_all(labels["tags"], scores, truth)
 
 
 def _write_weights(run: Run, workdir: Path) -> None:

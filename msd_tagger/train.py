@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from msd_tagger import canary, interruption, parallel, steps
+from msd_tagger import canary, distributed, interruption, parallel, steps
 from msd_tagger.build import Data, Run, Schedule, build_programs, set_up
 from msd_tagger.checkpoints import Checkpoints, Saved
 from msd_tagger.errors import Interrupted
@@ -43,17 +44,14 @@ def train(config: ConfigDict, data: Data, workdir: Path) -> Run:
     """
     canary.check()
     run = set_up(config, data)
-    checkpoints = Checkpoints(workdir / "checkpoints")
-    try:
-        saved = checkpoints.restore(run.state) if config.resume else None
+    with _checkpoints(workdir) as checkpoints:
+        saved = _restore(checkpoints, run) if config.resume else None
         with interruption.deferred() as asked:
             training = Training(run, saved, checkpoints, workdir, asked)
             try:
                 training.fit()
             finally:
                 training.close()
-    finally:
-        checkpoints.close()
     return training.result()
 
 
@@ -69,11 +67,8 @@ def restore(config: ConfigDict, data: Data, workdir: Path) -> Run:
         ValueError: There is none, or none that was evaluated.
     """
     run = set_up(config, data)
-    checkpoints = Checkpoints(workdir / "checkpoints")
-    try:
-        saved = checkpoints.restore(run.state)
-    finally:
-        checkpoints.close()
+    with _checkpoints(workdir) as checkpoints:
+        saved = _restore(checkpoints, run)
     if saved is None:
         raise ValueError(f"{workdir} has no checkpoint; train first with --mode=run")
     steps_s = saved.log["progress"]["timed_steps"], saved.log["progress"]["seconds"]
@@ -91,7 +86,7 @@ class Training:
     Args:
         run: As set up.
         saved: What it goes on from, None to begin.
-        checkpoints: Where it is saved.
+        checkpoints: Where it is saved; None in a process that does not write.
         workdir: Where metrics and traces go.
         asked: Whether a signal asks it to end.
     """
@@ -100,7 +95,7 @@ class Training:
         self,
         run: Run,
         saved: Saved | None,
-        checkpoints: Checkpoints,
+        checkpoints: Checkpoints | None,
         workdir: Path,
         asked: interruption.Interruption,
     ) -> None:
@@ -111,7 +106,10 @@ class Training:
         # Whether an evaluation that is due after this step has been made.
         self._evaluated = log.get("evaluated", False)
         self._saved_at, self._saved = time.monotonic(), saved is not None
-        self._metrics = MetricsFile(workdir / "metrics.jsonl", log.get("metrics", ()))
+        first = distributed.is_first()
+        self._metrics = MetricsFile(
+            workdir / "metrics.jsonl", log.get("metrics", ()), writes=first
+        )
         self._health = Health(run.config, log.get("failures", ()))
         self._progress = Progress(
             self._step,
@@ -121,13 +119,15 @@ class Training:
             log.get("progress"),
         )
         self._watchdog = Watchdog(run.config.stall_warning_s)
-        self._trace = Trace(run.config.profile_steps, workdir / "profile")
+        profile_steps = run.config.profile_steps if first else ()
+        self._trace = Trace(profile_steps, workdir / "profile")
         self._chunks = parallel.place(self._state, run.layout)
         self._batches = run.data.train_batches(
             run.schedule.batch_size,
             run.config.data_seed,
             self._step,
             run.config.train.fraction,
+            parallel.own_rows(run.schedule.batch_size, run.layout),
         )
 
     def fit(self) -> None:
@@ -201,9 +201,7 @@ class Training:
 
     def _save(self) -> None:
         """Saves after an evaluation, once in a while, and when asked to end."""
-        minutes = self._run.config.train.checkpoint_every_minutes
-        due = time.monotonic() - self._saved_at >= 60 * minutes
-        asked = self._asked.number
+        asked, due = self._wishes()
         if not self._saved and (self._evaluated or due or asked):
             progress = self._progress.state()
             if not self._evaluated:
@@ -215,12 +213,28 @@ class Training:
                 "progress": progress,
                 "metrics": list(self._metrics.lines),
             }
-            self._checkpoints.save(self._state, self._step, log)
+            if self._checkpoints is not None:
+                self._checkpoints.save(self._state, self._step, log)
             self._watchdog.enter("", self._step)
             self._saved_at, self._saved = time.monotonic(), True
         if asked:
-            self._checkpoints.wait()
+            if self._checkpoints is not None:
+                self._checkpoints.wait()
             raise Interrupted(asked, f"step {self._step} is saved")
+
+    def _wishes(self) -> tuple[int, bool]:
+        """The signal that asks to end, 0 for none, and whether it is time to save.
+
+        Several processes have to do either at the same step. They compare at logged
+        steps: doing so at every step would hold the devices up.
+        """
+        config = self._run.config.train
+        due = time.monotonic() - self._saved_at >= 60 * config.checkpoint_every_minutes
+        wishes = [self._asked.number or 0, int(due)]
+        if distributed.place().count > 1:
+            at_log = self._evaluated or self._step % config.log_every_steps == 0
+            wishes = distributed.agree(wishes) if at_log else [0, 0]
+        return wishes[0], bool(wishes[1])
 
     def _line(self) -> dict:
         return {"step": self._step, "epoch": self._run.schedule.epoch(self._step)}
@@ -230,9 +244,10 @@ class Training:
         return bool(is_time) and not self._evaluated
 
     def _watch(self, batches: Iterable) -> Iterator:
-        """The same batches, until a signal comes."""
+        """The same batches, until a signal comes; several processes finish together."""
+        is_alone = distributed.place().count == 1
         for batch in self._watchdog.batches(batches, self._step):
-            if self._asked.number:
+            if self._asked.number and is_alone:
                 raise _CutShortError
             yield batch
 
@@ -270,6 +285,34 @@ def finish(run: Run, health: Health) -> Run:
     )
 
 
+@contextmanager
+def _checkpoints(workdir: Path) -> Iterator[Checkpoints | None]:
+    """Those of a run, for the process that writes them, and None for the others."""
+    if not distributed.is_first():
+        yield None
+        return
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    try:
+        yield checkpoints
+    finally:
+        checkpoints.close()
+
+
+def _restore(checkpoints: Checkpoints | None, run: Run) -> Saved | None:
+    """The newest checkpoint, which one process reads for all."""
+    found: list[Saved | None] = []
+
+    def read() -> dict | None:
+        found.append(checkpoints.restore(run.state))
+        return found[0] and found[0].log
+
+    log = distributed.shared(read)
+    if log is None:
+        return None
+    state = distributed.shared_state(lambda: found[0].state, like=run.state)
+    return Saved(state, log)
+
+
 def _evaluate(
     run: Run, chunks: list, failed: np.ndarray, watch: Callable
 ) -> tuple[list, dict]:
@@ -300,7 +343,11 @@ def _with_statistics(run: Run, weights: list, watch: Callable) -> list:
     if run.model.features_frozen or not config.statistics_clips:
         return weights
     batches = run.data.train_batches(
-        schedule.batch_size, STATISTICS_SEED, 0, config.fraction
+        schedule.batch_size,
+        STATISTICS_SEED,
+        0,
+        config.fraction,
+        parallel.own_rows(schedule.batch_size, run.layout),
     )
     clips = min(config.statistics_clips, schedule.num_clips)
     weights = run.programs.forget(weights)
@@ -322,8 +369,9 @@ def evaluate_split(
     """
     size = run.config.train.evaluation_batch_size or run.schedule.batch_size
     size = parallel.pad_batch_size(size, run.layout)
-    batches = watch(run.data.evaluation_batches(split, size))
-    return evaluate(run.programs.evaluate, weights, batches)
+    rows = parallel.own_rows(size, run.layout)
+    batches = watch(run.data.evaluation_batches(split, size, rows=rows))
+    return evaluate(run.programs.evaluate, weights, batches, run.data.num_clips(split))
 
 
 def out_of_patience(

@@ -38,7 +38,9 @@ class FakeData:
         n = self.num_clips(split, fraction)
         return {"track_id": np.array(ids)[:n], "tags": tags[:n], "true_tags": tags[:n]}
 
-    def train_batches(self, batch_size, data_seed, first_step=0, fraction=1.0):
+    def train_batches(
+        self, batch_size, data_seed, first_step=0, fraction=1.0, rows=slice(None)
+    ):
         n = self.num_clips("train", fraction)
         for step in itertools.count(first_step):
             at = np.arange(step * batch_size, (step + 1) * batch_size)
@@ -46,24 +48,25 @@ class FakeData:
                 epoch: np.random.default_rng([data_seed, epoch]).permutation(n)
                 for epoch in set(at // n)
             }
-            rows = np.array([orders[i // n][i % n] for i in at])
-            yield self._batch("train", rows, batch_size)
+            clips = np.array([orders[i // n][i % n] for i in at])
+            yield self._batch("train", clips, batch_size, rows)
 
-    def evaluation_batches(self, split, batch_size, fraction=1.0):
+    def evaluation_batches(self, split, batch_size, fraction=1.0, rows=slice(None)):
         n = self.num_clips(split, fraction)
         for start in range(0, n, batch_size):
-            rows = np.arange(start, min(start + batch_size, n))
-            yield self._batch(split, rows, batch_size)
+            clips = np.arange(start, min(start + batch_size, n))
+            yield self._batch(split, clips, batch_size, rows)
 
-    def _batch(self, split, rows, size):
+    def _batch(self, split, clips, size, rows):
         _, x, tags = self._splits[split]
-        missing = size - len(rows)
-        return {
-            "spectrogram": np.pad(x[rows], ((0, missing), (0, 0), (0, 0))),
-            "tags": np.pad(tags[rows], ((0, missing), (0, 0))),
-            "mask": np.arange(size) < len(rows),
-            "row": np.pad(rows, (0, missing)),
+        missing = size - len(clips)
+        batch = {
+            "spectrogram": np.pad(x[clips], ((0, missing), (0, 0), (0, 0))),
+            "tags": np.pad(tags[clips], ((0, missing), (0, 0))),
+            "mask": np.arange(size) < len(clips),
+            "row": np.pad(clips, (0, missing)),
         }
+        return {name: array[rows] for name, array in batch.items()}
 
 
 def small_config(**overrides):

@@ -45,6 +45,7 @@ def test_every_key_is_checked_or_free():
         "prepare.beam",
         "analysis.linear_baseline",
         "compilation_cache_dir",
+        "distributed",
         "profile_steps",
         "resume",
     }
@@ -87,6 +88,9 @@ def test_every_key_is_checked_or_free():
             r"worker=3: must be less than --config.prepare.num_workers=3",
         ),
         ({"prepare__num_workers": 2}, r"num_workers=2 with the synthetic corpus"),
+        ({"distributed": "node17"}, r"distributed=node17: must be auto, or host:port"),
+        ({"distributed": "n:1", "process_count": 2, "process_index": 2}, r"here 2\)$"),
+        ({"process_count": 2}, r"process_count=2 .* go with --config.distributed=host"),
         (
             {"prepare__num_workers": 2, "prepare__beam": "--runner=FlinkRunner"},
             r"num_workers=2 with --config.prepare.beam: .* one of the two",
@@ -106,6 +110,9 @@ def test_only_keys_that_matter_name_a_run():
         prepare__beam="--runner=FlinkRunner",
         input__reader="plain",
         compilation_cache_dir="cache",
+        distributed="node17:12355",
+        process_count=2,
+        process_index=1,
         resume=False,
     )
     assert checks.digest(checks.matter(same)) == base

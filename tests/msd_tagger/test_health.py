@@ -61,7 +61,7 @@ def test_a_seed_that_fails_changes_nothing_for_the_others(
     assert lines[-1]["roc_auc_macro"][1] is None
     assert lines[-1]["roc_auc_macro"][2] > 0
 
-    summary = results.write_results(run, tmp_path / "run", None)
+    summary = results.write_results(run, tmp_path / "run", results.predict(run), None)
     assert (summary["num_seeds"], summary["seeds"]) == (2, (7, 9))
     assert summary["failed_seeds"] == [failure._asdict()]
     assert summary["complete"]
@@ -132,7 +132,7 @@ def test_peak_memory_of_devices_is_the_largest(monkeypatch):
 
     def devices(*stats):
         found = [Device(one) for one in stats]
-        monkeypatch.setattr(parallel, "_devices", lambda _: found)
+        monkeypatch.setattr(parallel, "_own_devices", lambda _: found)
         return parallel.peak_memory_bytes(layout)
 
     assert devices({"peak_bytes_in_use": 5}, {"peak_bytes_in_use": 7}) == 7

@@ -1,0 +1,123 @@
+"""One process of a small job, or a whole job alone; errors end it as main.py's do.
+
+    processes_program TASK DIRECTORY HOST:PORT COUNT INDEX
+
+expects XLA_FLAGS to say how many host devices it has.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import main
+from modes import Options
+from modes.run import find_devices, join_processes, run_in
+from msd_tagger import distributed
+from tests import fakes
+
+CORPUS = {"shards": "fake"}
+
+
+def config(**overrides):
+    settings = {
+        "num_seeds": 3,
+        "train__max_steps": 20,
+        "train__max_epochs": 9.0,
+        "train__log_every_steps": 5,
+        "analysis__linear_baseline": False,
+    }
+    return fakes.small_config(**(settings | overrides))
+
+
+def job(**overrides):
+    """The configuration of one process."""
+    _, _, directory, where, count, index = sys.argv
+    overrides["compilation_cache_dir"] = str(Path(directory) / "programs")
+    if int(count) == 1:
+        return config(**overrides)
+    return config(
+        distributed=where,
+        process_count=int(count),
+        process_index=int(index),
+        **overrides,
+    )
+
+
+def run(name, data=None, mode="run", **overrides):
+    """A run with its record, in a folder of that name."""
+    options, settings = Options(mode), job(**overrides)
+    devices = find_devices(settings, options)
+    workdir = Path(sys.argv[2]) / name
+    run_in(workdir, settings, options, CORPUS, data or fakes.FakeData(), devices)
+
+
+def compare():
+    """What one process does alone, or several together."""
+    run("data")
+    if distributed.place().count > 1:
+        run("evaluated", mode="evaluate")
+        run("seeds", SignallingData(signal.SIGTERM), train__parallel="seeds")
+
+
+class SignallingData(fakes.FakeData):
+    """The last process gets a signal before it trains its twelfth step."""
+
+    def __init__(self, number):
+        super().__init__()
+        self._number = number
+
+    def train_batches(self, *arguments):
+        place = distributed.place()
+        for step, batch in enumerate(super().train_batches(*arguments), start=1):
+            if step == 12 and place.index == place.count - 1:
+                os.kill(os.getpid(), self._number)
+            yield batch
+
+
+def kill_last():
+    run("killed", SignallingData(signal.SIGKILL))
+
+
+def kill_first():
+    """Process 0 is killed while it prepares and the others wait."""
+    join_processes(job(), Options())
+    distributed.shared(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def kill_waiting():
+    """The last process is killed while no collective would notice."""
+    join_processes(job(), Options())
+    if not distributed.is_first():
+        os.kill(os.getpid(), signal.SIGKILL)
+    distributed.finish()
+
+
+def refuse():
+    """Process 0 finds a mistake of the user's, as in a corpus."""
+    join_processes(job(), Options())
+
+    def check():
+        raise ValueError("tags.csv: no such tag")
+
+    distributed.shared(check)
+    time.sleep(60)
+
+
+def leave_early():
+    """Process 1 fails alone."""
+    join_processes(job(), Options())
+    if not distributed.is_first():
+        raise ZeroDivisionError("a mistake of ours")
+    distributed.agree([0])
+
+
+TASKS = (compare, kill_last, kill_first, kill_waiting, refuse, leave_early)
+
+
+if __name__ == "__main__":
+    tasks = {task.__name__: task for task in TASKS}
+    distributed.HEARTBEAT_S = 5
+    main.main = lambda argv: tasks[sys.argv[1]]() or distributed.finish()
+    main._main(sys.argv)
