@@ -36,6 +36,7 @@ def page_files(bundle: Bundle, limits: Limits) -> dict[str, tuple[str, str]]:
     page = template.render(
         about=about(bundle),
         legend=legend(bundle),
+        num_seeds=len(bundle.seeds),
         has_thresholds=bundle.thresholds is not None,
         limits=limits,
     )
@@ -153,16 +154,12 @@ def frequencies(centres_hz: np.ndarray) -> list[dict[str, Any]]:
 
 def legend(bundle: Bundle) -> str:
     """Explains the table."""
-    seeds = len(bundle.seeds)
-    spread = (
-        f" ± is the standard deviation of the {seeds} networks." if seeds > 1 else ""
-    )
     if bundle.thresholds is None:
-        return f"The bundle has no thresholds: only the order says something.{spread}"
+        return "The bundle has no thresholds: only the order says something."
     split = {"valid": "validation"}.get(
         bundle.thresholds.split, bundle.thresholds.split
     )
     return (
         "✓ and a full bar: the score reaches the tag's own threshold, the mark on the "
-        f"bar, which is the best by F1 on the {split} split.{spread}"
+        f"bar, which is the best by F1 on the {split} split."
     )

@@ -136,7 +136,7 @@ function row(tag, end) {
   return element(
     "tr", { className: tag.passes ? "passes" : "" }, name,
     element("td", { className: "track" }, meter),
-    element("td", { className: "score" }, digits(tag.score) + spread),
+    element("td", { className: "score" }, digits(tag.score), element("span", { className: "roomy" }, spread)),
     element("td", { className: "wide" }, tag.threshold === null ? "–" : digits(tag.threshold)),
     element("td", { className: "wide" }, percent)
   );
