@@ -83,9 +83,12 @@ def report(options: Options, bundle: Bundle, found: Sequence[Embedding]) -> None
     """Prints or writes the nearest neighbours of songs and of tags."""
     from msd_tagger import embeddings
     from msd_tagger.analysis import neighbours
-    from msd_tagger.plain_text import printable
+    from msd_tagger.plain_text import printable, short_names
 
-    names = [printable(one.path) for one in found]
+    paths = [one.path for one in found]
+    folder, names = short_names(paths)
+    if options.neighbours == "-":
+        names = [printable(path) for path in paths]
     vectors = embeddings.of_songs(found, options.layers)
     label_vectors = bundle.weights.params["tags"]["kernel"].swapaxes(1, 2)
     songs = neighbours.find_neighbours(names, vectors, NUM_NEIGHBOURS)
@@ -94,10 +97,12 @@ def report(options: Options, bundle: Bundle, found: Sequence[Embedding]) -> None
         print(neighbours.to_text(songs))
         print("tags, by label vector:")
         return print(neighbours.to_text(tags))
-    about = (
+    about = [
         f"Features: {LAYERS[options.layers]}; the mean over the excerpts of a song. "
-        "The cosine is taken within each seed, then averaged.",
-    )
+        "The cosine is taken within each seed, then averaged."
+    ]
+    if folder:
+        about.append(f"Songs are named by their place in {folder}.")
     of_corpus = bundle.provenance.get("corpus")
     if not isinstance(of_corpus, dict) or "name" not in of_corpus:
         of_corpus = {"name": str(of_corpus or "not known")}

@@ -1,6 +1,7 @@
 """Names of files and times, as people read them."""
 
 import os
+from collections.abc import Sequence
 
 
 def text_path(path: os.PathLike | str) -> str:
@@ -22,6 +23,24 @@ def printable(name: os.PathLike | str) -> str:
         c if c.isprintable() else c.encode("unicode_escape").decode()
         for c in text_path(name)
     )
+
+
+def short_names(paths: Sequence[str]) -> tuple[str, list[str]]:
+    """The folder that all files are in ("" for none), and their names from there.
+
+    >>> short_names(["/music/a/1.mp3", "/music/b/2.mp3"])
+    ('/music', ['a/1.mp3', 'b/2.mp3'])
+    >>> short_names(["./a/1.mp3", "/b/2.mp3"])
+    ('', ['./a/1.mp3', '/b/2.mp3'])
+    """
+    folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120 (of text)
+    try:
+        folder = os.path.commonpath(folders)
+    except ValueError:  # Some begin at the root and some do not.
+        folder = ""
+    if folder:
+        paths = [os.path.relpath(path, folder) for path in paths]
+    return printable(folder), [printable(path) for path in paths]
 
 
 def clock(seconds: float) -> str:

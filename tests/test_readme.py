@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import __main__ as benchmarks
@@ -165,6 +166,25 @@ def test_the_first_command_at_small_size(tmp_path):
     kept = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert kept["train_seconds"] == summary["train_seconds"]
     assert kept["scores"] == summary["scores"]
+    assert_tagging_gives_the_predictions(tmp_path)
+
+
+def assert_tagging_gives_the_predictions(tmp_path):
+    """The bundle has the same scores for the test clips' files as the evaluation."""
+    with np.load(tmp_path / "run" / "predictions_test.npz") as found:
+        ids, names, scores = found["track_id"], found["tag_names"], found["scores"]
+    (audio,) = tmp_path.glob("data/*/audio")
+    files = [str(audio / f"{track_id}.mp3") for track_id in ids]
+    call = ["main.py", "--mode=tag", f"--bundle={tmp_path / 'run' / 'bundle'}"]
+    tagged = python(*call, "--json=-", *files)
+    assert tagged.returncode == 0, tagged.stderr
+    for row, line in enumerate(tagged.stdout.splitlines()):
+        song = json.loads(line)
+        assert song["path"] == files[row]
+        by_tag = {one["tag"]: one["score"] for one in song["tags"]}
+        expected = scores[:, row].mean(0)
+        np.testing.assert_allclose([by_tag[n] for n in names], expected, atol=1e-4)
+    assert row == len(ids) - 1
 
 
 def test_the_report_command_writes_the_report_again(tmp_path):

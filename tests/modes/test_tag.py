@@ -215,7 +215,8 @@ def test_neighbours_are_printed_or_written(embedding, music, tmp_path, capsys):
     again = {"out": str(tmp_path / "b.npz"), "neighbours": str(page)}
     assert embed(embedding._replace(**again)) == 0
     text = page.read_text()
-    assert "1.flac" in text and "label vector" in text and "http" not in text
+    assert f"place in {music}." in text and ">1.flac<" in text
+    assert "label vector" in text and "http" not in text
 
 
 @pytest.mark.parametrize(
