@@ -54,6 +54,7 @@ TIMES = {
     "device_peak_memory_bytes",
     "created",
     "started",
+    "compilation_cache_dir",
 }
 # Files that hold times or the command line, or are drawings of both.
 APART = {"environment.json", "report.html", "bundle.json"}

@@ -36,16 +36,16 @@ class Killing(fakes.FakeData):
         self.number, self.step, self.evaluation = number, step, evaluation
         self.evaluations = 0
 
-    def train_batches(self, batch_size, data_seed, first_step=0, fraction=1.0):
-        given = super().train_batches(batch_size, data_seed, first_step, fraction)
+    def train_batches(self, batch_size, data_seed, first_step=0, *share):
+        given = super().train_batches(batch_size, data_seed, first_step, *share)
         for step, batch in enumerate(given, first_step + 1):
             if step == self.step and data_seed != train.STATISTICS_SEED:
                 os.kill(os.getpid(), self.number)
             yield batch
 
-    def evaluation_batches(self, split, batch_size, fraction=1.0):
+    def evaluation_batches(self, *which, **rows):
         self.evaluations += 1
-        for batch in super().evaluation_batches(split, batch_size, fraction):
+        for batch in super().evaluation_batches(*which, **rows):
             if self.evaluations == self.evaluation:
                 os.kill(os.getpid(), self.number)
             yield batch
