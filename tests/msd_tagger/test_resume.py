@@ -22,6 +22,8 @@ TIMES = ("clips_per_s", "seconds")
 @pytest.fixture
 def listening():
     before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    for number in before:  # Under nohup SIGHUP is ignored, and would stay so.
+        signal.signal(number, signal.SIG_DFL)
     interruption.listen()
     yield
     for number, handler in before.items():
