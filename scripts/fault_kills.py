@@ -93,7 +93,7 @@ def chain(scene: Scene, undisturbed: Scene, phases: list[str], seed: int) -> Cha
     lost = [kill.wrong for kill in kills if kill.wrong]
     if ended.status != 0:
         return Chain(
-            kills, [*lost, f"it ended with {ended.status}: {ended.said[-800:]}"]
+            kills, [*lost, f"it ended with {ended.status}: {ended.said[-3000:]}"]
         )
     lost += differences(scene.workdir, undisturbed.workdir)
     if digests(scene.data_dir) != digests(undisturbed.data_dir):
@@ -125,7 +125,7 @@ def _wrong(scene: Scene, number: int, ended: Ended) -> str:
     if ended.phase == "start" and number == signal.SIGINT:
         return ""  # Python's own answer, before main.py has begun.
     if ended.status != 128 + number or answer not in ended.said:
-        said = ended.said[-800:]
+        said = ended.said[-3000:]
         return f"{name} during {ended.phase} ended with {ended.status}: {said}"
     if ended.phase in SAVING:
         step = ended.said.rpartition("step ")[2].split()[0]

@@ -8,6 +8,7 @@ takes from root the privilege to write where permissions forbid it.
 """
 
 import ctypes
+import faulthandler
 import functools
 import os
 import resource
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+HANGS_S = 280.0  # Then a process says where it is; its end comes a little later.
 
 
 def announce(owner: Any, name: str, phase: str, marks: int) -> None:
@@ -60,6 +62,7 @@ def forked(arguments: list[str], marks: Connection, log: str) -> None:
 def program(marks: int) -> None:
     """Announces the phases and runs main.py."""
     os.write(marks, b"start\n")
+    faulthandler.dump_traceback_later(HANGS_S)
     import fault_libraries  # noqa: F401
 
     from input_pipeline import prepare
@@ -71,7 +74,7 @@ def program(marks: int) -> None:
     announce(train.Training, "_update", "step", marks)
     announce(train, "_evaluate", "evaluation", marks)
     announce(checkpoints.Checkpoints, "save", "save", marks)
-    announce(results, "write_results", "results", marks)
+    announce(results, "predict", "results", marks)
     announce(run, "report", "report", marks)
     runpy.run_path(str(ROOT / "main.py"), run_name="__main__")
 

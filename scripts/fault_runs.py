@@ -26,7 +26,7 @@ from simulate_scale import RECIPE
 ROOT = Path(__file__).resolve().parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["fault_libraries"])
-TIMEOUT_S = 240.0  # Of one process; a hang counts as lost.
+TIMEOUT_S = 300.0  # Of one process; a hang counts as lost.
 # Two seeds, an evaluation every 12 steps. Checkpoints are due after 0.1 s, so that
 # several fall between two evaluations.
 SETTINGS = (

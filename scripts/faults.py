@@ -47,7 +47,9 @@ same command again. "Survived" means that the run ended with the bits of one tha
 disturbed: parameters, batch statistics, optimiser, best weights and scores of each
 seed, predictions, summary, and `metrics.jsonl` line by line, times and speeds apart;
 and that its shards were the same to the byte. SIGKILL ends all processes at once; the
-others had to be answered with a saved checkpoint and status 128 + n.
+others had to be answered with a saved checkpoint and status 128 + n. The kills were
+aimed at every phase, in fixed shares; most processes were forked from one that had
+imported the libraries, those killed at their start were fresh interpreters.
 
 Lost: **{lost_kills}**.
 
@@ -55,8 +57,8 @@ Lost: **{lost_kills}**.
 
 Then {num_damages} things went wrong. "Recovered" means that the same command ended with
 the same bits all the same; "a clear error", that it ended with status 2 and a sentence
-that names the place. Where a file cannot grow, the disk is full; of read-only folders
-the process had no privilege to write there nevertheless.
+that names the place. A limit on the size of files stands for a full disk; where folders
+are read-only, the process lacks root's privilege to write all the same.
 
 Lost: **{lost_damages}**.
 
