@@ -2,8 +2,8 @@
 
 Every process computes its share and takes the same path through the program. What
 depends on files is decided by process 0, which alone writes, and told to the others
-through the service that JAX's processes meet at. JAX is imported inside of functions,
-so that this module can be used before JAX is set up, and without it.
+through the service that JAX's processes meet at. JAX and NumPy are imported inside of
+functions, so that this module can be used before either is set up, and without them.
 """
 
 import contextlib
@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from msd_tagger.errors import LostProcessError
 
@@ -151,6 +149,7 @@ def all_gather(tree: Tree) -> Tree:
     They travel as one string of bytes: a transfer for each leaf would compile each.
     """
     import jax
+    import numpy as np
     from jax.experimental import multihost_utils
 
     leaves, structure = jax.tree.flatten(tree)
@@ -171,6 +170,8 @@ def agree(numbers: Sequence[int]) -> list[int]:
 
     It waits for the slowest process and for the device: ask now and then.
     """
+    import numpy as np
+
     return all_gather(np.array(numbers, np.int32)).max(0).tolist()
 
 
@@ -288,6 +289,7 @@ def _shared(
 
 def _pack(state: Tree) -> bytes:
     import jax
+    import numpy as np
 
     file = io.BytesIO()
     np.savez(file, *jax.tree.leaves(state))
@@ -296,6 +298,7 @@ def _pack(state: Tree) -> bytes:
 
 def _unpack(content: bytes, like: Tree) -> Tree:
     import jax
+    import numpy as np
 
     with np.load(io.BytesIO(content)) as arrays:
         leaves = [arrays[name] for name in arrays.files]

@@ -14,7 +14,7 @@ JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 # The only part of the input pipeline that tagging needs: audio to spectrogram.
 SHARED_MODULES = {"input_pipeline.audio", "input_pipeline.recipe"}
 
-# What the modes decorate their functions with; JAX is set up later.
+# What the modes decorate their functions with; JAX is set up and imported later.
 WITHOUT_JAX = {"msd_tagger", "msd_tagger.distributed"}
 TAGGING = {"bundle.py", "tagger.py", "tag_files.py"}
 
@@ -120,13 +120,9 @@ def test_modes_import_what_they_need_when_they_run(path):
     assert not packages(at_import) & forbidden
 
 
-def test_what_modes_import_at_once_imports_no_jax():
-    at_import = imports_of(
-        ROOT / "msd_tagger" / "distributed.py", inside_functions=False
-    )
-    own = {name for name in at_import if packages({name}) == {"msd_tagger"}}
-    assert own == {"msd_tagger.errors", "msd_tagger.errors.LostProcessError"}
-    assert not packages(at_import) & JAX
+def test_a_command_line_is_read_before_numpy_is_imported():
+    """When it is imported it decides how many threads it takes; see `modes/tag.py`."""
+    assert not in_a_process(["main"]) & (JAX | TENSORFLOW | {"numpy"})
 
 
 def test_only_one_module_maps_over_devices_and_seeds():
