@@ -40,11 +40,12 @@ def embed(options: Options) -> int:
     import_numpy()
     check(options)
     tagger = load_tagger(options)
+    from input_pipeline.processes import available_cores
     from msd_tagger import embeddings
     from msd_tagger.tag_files import audio_files, embed_files
 
     files, found = audio_files(options.arguments), []
-    songs = embed_files(tagger, files, options.max_duration_s)
+    songs = embed_files(tagger, files, options.max_duration_s, available_cores())
     with quiet_decoders():
         failures = consume(songs, len(files), "embed", [of_songs(found.append)])
     if not found:

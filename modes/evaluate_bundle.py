@@ -45,10 +45,9 @@ def evaluate_bundle(config: ConfigDict, options: Options) -> None:
 
     devices = find_devices(config, options)
     from msd_tagger import evaluate_bundle, record
-    from msd_tagger.bundle import check_unused
 
     if options.out:
-        check_unused(Path(options.out))
+        record.check_unused(Path(options.out))
     place = Path(options.bundle)
     bundle = read(place, config)
     corpus = load(config, options)

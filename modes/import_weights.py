@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,12 +40,12 @@ def import_weights(keras: Path, out: Path, calibrate: Path | None) -> None:
             statistics of each batch, as published.
     """
     from input_pipeline.recipe import Recipe
-    from msd_tagger import platform, published_weights
+    from msd_tagger import platform, published_weights, record
 
     platform.set_up("cpu")
     from msd_tagger import bundle as bundles
 
-    bundles.check_unused(out)
+    record.check_unused(out)
     published = published_weights.read_keras(keras)
     recipe = Recipe("mel")
     shares = published_weights.compare_front_end(published, recipe.mel_filters())
@@ -104,15 +103,13 @@ def provenance(keras: Path) -> dict:
     """Where the weights come from; no paths, as bundles are passed on."""
     from msd_tagger import published_weights, record
 
-    environment = record.environment([], [])
     return {
         "source": published_weights.SOURCE,
         "licence": published_weights.LICENCE,
         "corpus": {"name": published_weights.CORPUS},
         "file": keras.name,
         "file_sha256": hashlib.sha256(keras.read_bytes()).hexdigest(),
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        **{key: environment[key] for key in ("commit", "python", "versions")},
+        **record.origin(),
     }
 
 

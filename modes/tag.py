@@ -33,6 +33,7 @@ def tag(options: Options) -> int:
     import_numpy()
     check(options)
     tagger = load_tagger(options)
+    from input_pipeline.processes import available_cores
     from msd_tagger.tag_files import audio_files, tag_files
 
     files = audio_files(options.arguments)
@@ -43,7 +44,7 @@ def tag(options: Options) -> int:
             *_csv_writer(options, tagger.bundle, stack),
             *_taggram_writer(options, tagger.bundle),
         ]
-        songs = tag_files(tagger, files, options.max_duration_s)
+        songs = tag_files(tagger, files, options.max_duration_s, available_cores())
         stack.enter_context(quiet_decoders())
         failures = consume(songs, len(files), "tag", writers)
     if failures < len(files) and "-" not in (options.json, options.csv):
@@ -68,7 +69,9 @@ def check(options: Options) -> None:
         if getattr(options, name) != "-":
             check_new_file(name, getattr(options, name))
     if options.taggram:
-        check_new_folder("taggram", Path(options.taggram))
+        from msd_tagger.record import check_unused
+
+        check_unused(Path(options.taggram))
 
 
 def check_inputs(options: Options) -> None:
@@ -98,18 +101,6 @@ def check_new_file(name: str, path: str) -> None:
         raise ValueError(f"--{name}={path} exists; give another name")
     if path and not Path(path).parent.is_dir():
         raise ValueError(f"--{name}={path}: there is no folder {Path(path).parent}")
-
-
-def check_new_folder(name: str, folder: Path) -> None:
-    """Makes sure that a folder is new or empty.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(
-            f"--{name}={folder} is a file or holds files; give a new or empty folder"
-        )
 
 
 def import_numpy() -> None:

@@ -92,7 +92,7 @@ def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None
         ValueError: The folder holds something, or the bundle's parts do not fit.
     """
     if not replace:
-        check_unused(directory)
+        record.check_unused(directory)
     _check_values(bundle)
     arrays = _arrays(bundle)
     _check_arrays(arrays, bundle)
@@ -104,21 +104,6 @@ def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None
     (directory / DESCRIPTION).unlink(missing_ok=True)
     record.write_bytes(directory / WEIGHTS, weights)
     record.write_json(directory / DESCRIPTION, content | {"digest": _digest(content)})
-
-
-def check_unused(directory: Path) -> None:
-    """Makes sure that nothing would be overwritten.
-
-    Raises:
-        ValueError: The folder is a file, or not empty.
-    """
-    if directory.exists() and not directory.is_dir():
-        raise ValueError(f"{directory} is a file; give a new or empty folder")
-    held = sorted(path.name for path in directory.glob("*"))
-    if held:
-        raise ValueError(
-            f"{directory} holds files ({held[0]}, …); give a new or empty folder"
-        )
 
 
 def read_bundle(directory: Path) -> Bundle:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from msd_tagger import record
 from msd_tagger.plain_text import text_path
 
 if TYPE_CHECKING:  # It brings JAX, which is not set up when a command line is checked.
@@ -104,12 +104,8 @@ def write(path: Path, table: Table) -> None:
         path: A new file; its ending says which of `FORMATS`.
         table: What to write.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with record.replacing(path) as temporary:
         FORMATS[path.suffix](temporary, table)
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check_format(path: Path) -> None:

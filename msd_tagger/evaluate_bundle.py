@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -108,9 +108,10 @@ def score_splits(
     if not splits:
         raise ValueError("the corpus has neither validation nor test clips to score")
     shared = restrict(bundle, match.shared)
+    score = scorer(shared, layout)
     scores, at_thresholds = {}, {}
     for split in splits:
-        found = predict(shared, data, match.columns, split, layout, batch_size)
+        found = predict(score, data, match.columns, split, batch_size)
         known = {name: array for name, array in found.items() if array is not None}
         names = np.array(match.shared)
         record.write_npz(out / f"predictions_{split}.npz", **known, tag_names=names)
@@ -137,41 +138,39 @@ def score_splits(
     return summary
 
 
-def predict(
-    bundle: Bundle,
-    data: Data,
-    columns: Sequence[int],
-    split: str,
-    layout: parallel.Layout,
-    batch_size: int,
-) -> dict[str, np.ndarray | None]:
-    """Scores every clip of a split.
-
-    Args:
-        bundle: For the shared tags only, see `restrict`.
-        data: Of the corpus.
-        columns: Places of the bundle's tags in the corpus.
-        split: "valid" or "test".
-        layout: How seeds and batches lie on devices.
-        batch_size: Clips at once.
-
-    Returns:
-        "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None) of the shared tags,
-        and "scores" `[S, N, K]`.
-    """
+def scorer(bundle: Bundle, layout: parallel.Layout) -> Callable:
+    """A function of batches and their number of clips, as `evaluate`; compiles once."""
     model = build_model(bundle)
     step = parallel.map_evaluation(
         partial(steps.evaluation_step, model=model),
         layout,
         partial(steps.prepare_batch, model=model),
     )
+    return partial(evaluate, step, parallel.place(bundle.weights, layout))
+
+
+def predict(
+    score: Callable, data: Data, columns: Sequence[int], split: str, batch_size: int
+) -> dict[str, np.ndarray | None]:
+    """Scores every clip of a split.
+
+    Args:
+        score: Of a bundle for the shared tags only, see `restrict` and `scorer`.
+        data: Of the corpus.
+        columns: Places of the bundle's tags in the corpus.
+        split: "valid" or "test".
+        batch_size: Clips at once.
+
+    Returns:
+        "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None) of the shared tags,
+        and "scores" `[S, N, K]`.
+    """
 
     def batches() -> Iterator[Batch]:
         for batch in data.evaluation_batches(split, batch_size):
             yield batch | {"tags": batch["tags"][:, columns]}
 
-    weights = parallel.place(bundle.weights, layout)
-    found = evaluate(step, weights, batches(), data.num_clips(split))
+    found = score(batches(), data.num_clips(split))
     labels = data.labels(split)
     truth = labels["true_tags"]
     return {

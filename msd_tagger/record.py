@@ -45,7 +45,7 @@ def json_text(content: dict) -> str:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
@@ -63,7 +63,7 @@ def read_json(path: Path) -> dict:
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Writes a compressed NumPy archive whole or not at all."""
-    with _replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
@@ -81,7 +81,7 @@ class MetricsFile:
     ) -> None:
         self._path, self.lines, self._writes = path, list(lines), writes
         if writes:
-            with _replacing(path) as temporary:
+            with replacing(path) as temporary:
                 temporary.write_text("".join(self.lines), encoding="utf-8")
 
     def append(self, **values: object) -> None:
@@ -91,6 +91,21 @@ class MetricsFile:
             with naming(self._path), self._path.open("a", encoding="utf-8") as file:
                 file.write(line)
         self.lines.append(line)
+
+
+def check_unused(directory: Path) -> None:
+    """Makes sure that nothing would be overwritten.
+
+    Raises:
+        ValueError: The folder is a file, or not empty.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"{directory} is a file; give a new or empty folder")
+    held = sorted(path.name for path in directory.glob("*"))
+    if held:
+        raise ValueError(
+            f"{directory} holds files ({held[0]}, …); give a new or empty folder"
+        )
 
 
 def unused(workdir: Path) -> Path:
@@ -184,17 +199,28 @@ def check_same(workdir: Path, matter: dict) -> bool:
     return True
 
 
-def environment(devices: list[str], command: list[str]) -> dict:
-    """Versions, machine, code and command of this process."""
+def origin() -> dict:
+    """When, by which code and with which packages something is made; no paths."""
     return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": " ".join(command),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": _commit(),
         "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def environment(devices: list[str], command: list[str]) -> dict:
+    """Versions, machine, code and command of this process."""
+    made = origin()
+    return {
+        "started": made["created"],
+        "command": " ".join(command),
+        "commit": made["commit"],
+        "python": made["python"],
         "system": platform.platform(),
         "cpu_count": os.cpu_count(),
         "devices": devices,
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": made["versions"],
     }
 
 
@@ -214,7 +240,8 @@ def _plain(value: object) -> object:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to, which becomes the file when all of it is there."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,5 @@
 """The model bundle that a run leaves, with its best weights."""
 
-import time
 from pathlib import Path
 
 import jax
@@ -72,16 +71,14 @@ def averages(scores: dict) -> dict:
 
 def provenance(run: Run, corpus: dict) -> dict:
     """Where weights come from; no paths, as bundles are passed on."""
-    environment = record.environment([], [])
     return {
         "source": "trained",
         "name": run.config.name,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "corpus": corpus,
         "steps": int(run.state.step[0]),
         "best_step": run.state.best_step,
         "started_from": started_from(run),
-        **{key: environment[key] for key in ("commit", "python", "versions")},
+        **record.origin(),
     }
 
 

@@ -129,18 +129,13 @@ def tag_files(
         tagger: Computes the scores.
         paths: Files, and folders that are searched for `SUFFIXES`.
         max_duration_s: Longer files fail.
-        num_threads: That decode; 0 for one a core.
+        num_threads: That decode, 16 at most; 0 for one a core.
 
     Yields:
         A song or the reason why there is none, for every file.
     """
-    for path, found, scores in _compute(
-        tagger, tagger.scores, paths, max_duration_s, num_threads
-    ):
-        if isinstance(found, Failure):
-            yield found
-        else:
-            yield Song(path, found.duration_s, found.starts_s, scores)
+    compute = tagger.scores
+    return _compute(Song, tagger, compute, paths, max_duration_s, num_threads)
 
 
 def embed_files(
@@ -150,13 +145,8 @@ def embed_files(
     num_threads: int = 0,
 ) -> Iterator[Embedding | Failure]:
     """Features of audio files, as `tag_files` gives scores."""
-    for path, found, features in _compute(
-        tagger, tagger.features, paths, max_duration_s, num_threads
-    ):
-        if isinstance(found, Failure):
-            yield found
-        else:
-            yield Embedding(path, found.duration_s, found.starts_s, features)
+    compute = tagger.features
+    return _compute(Embedding, tagger, compute, paths, max_duration_s, num_threads)
 
 
 def rank(song: Song, bundle: Bundle) -> list[TagScore]:
@@ -278,13 +268,14 @@ def _about_folder(folder: str) -> str:
 
 
 def _compute(
+    kind: type[Song] | type[Embedding],
     tagger: Tagger,
     compute: Callable[[np.ndarray], np.ndarray],
     paths: Iterable[os.PathLike | str],
     max_duration_s: float,
     num_threads: int,
-) -> Iterator[tuple[str, Excerpts | Failure, np.ndarray | None]]:
-    """Decodes files and computes something `[S, E, …]` of each."""
+) -> Iterator[NamedTuple]:
+    """Decodes files and gives each what is computed `[S, E, …]` of its excerpts."""
     read = partial(_read, recipe=tagger.bundle.recipe, max_duration_s=max_duration_s)
     enough = _BATCHES_AT_ONCE * tagger.batch_size
     group, size = [], 0
@@ -292,15 +283,16 @@ def _compute(
         group.append((path, found))
         size += 1 if isinstance(found, Failure) else len(found.starts_s)
         if size >= enough:
-            yield from _compute_group(group, compute)
+            yield from _compute_group(kind, group, compute)
             group, size = [], 0
-    yield from _compute_group(group, compute)
+    yield from _compute_group(kind, group, compute)
 
 
 def _compute_group(
+    kind: type[Song] | type[Embedding],
     group: list[tuple[str, Excerpts | Failure]],
     compute: Callable[[np.ndarray], np.ndarray],
-) -> Iterator[tuple[str, Excerpts | Failure, np.ndarray | None]]:
+) -> Iterator[NamedTuple]:
     """Computes the excerpts of several files at once."""
     read = [found for _, found in group if not isinstance(found, Failure)]
     if read:
@@ -308,7 +300,10 @@ def _compute_group(
         ends = np.cumsum([len(one.starts_s) for one in read])
         parts = iter(np.split(values, ends[:-1], axis=1))
     for path, found in group:
-        yield path, found, None if isinstance(found, Failure) else next(parts)
+        if isinstance(found, Failure):
+            yield found
+        else:
+            yield kind(path, found.duration_s, found.starts_s, next(parts))
 
 
 def _read(
@@ -330,7 +325,7 @@ def _in_parallel(
 
     Decoder, resampler and transform all release the interpreter's lock.
     """
-    num_threads = num_threads or min(_cores(), _MAX_THREADS)
+    num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
     waiting: deque[Future] = deque()
     try:
@@ -342,10 +337,3 @@ def _in_parallel(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    """Only Linux can tell the cores of a process from all."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
