@@ -109,9 +109,13 @@ def score_splits(
         raise ValueError("the corpus has neither validation nor test clips to score")
     shared = restrict(bundle, match.shared)
     score = scorer(shared, layout)
+    # All of it before the first file: a damaged shard leaves the folder as it was.
+    predictions = {
+        split: predict(score, data, match.columns, split, batch_size)
+        for split in splits
+    }
     scores, at_thresholds = {}, {}
-    for split in splits:
-        found = predict(score, data, match.columns, split, batch_size)
+    for split, found in predictions.items():
         known = {name: array for name, array in found.items() if array is not None}
         names = np.array(match.shared)
         record.write_npz(out / f"predictions_{split}.npz", **known, tag_names=names)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -78,8 +79,8 @@ def start(place, bundle, data_dir=None, **changes):
 
 
 def score(place, out, folder="corpus", **options):
-    options = {"bundle": str(place / "run" / "bundle"), "out": str(out)} | options
-    options = Options(mode="evaluate", data_dir=place / "data", **options)
+    own = {"bundle": str(place / "run" / "bundle"), "data_dir": place / "data"}
+    options = Options(**{"mode": "evaluate", "out": str(out), **own, **options})
     evaluate_bundle.start(make_config(place / folder), options)
 
 
@@ -187,6 +188,17 @@ def test_what_cannot_be_scored_is_refused_before_anything_is_written(place, tmp_
             score(place, **({"out": tmp_path / "out"} | options))
     assert not (tmp_path / "out").exists()
     assert [path.name for path in (tmp_path / "held").iterdir()] == ["notes.txt"]
+
+
+def test_scores_of_a_damaged_corpus_leave_nothing_behind(place, tmp_path):
+    shutil.copytree(place / "data", tmp_path / "data")
+    (shard, *_) = sorted(tmp_path.glob("data/shards/*/*/*test.tfrecord*"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{shard.name} is damaged"):
+        score(place, tmp_path / "out", data_dir=tmp_path / "data")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bundle_of_other_spectrograms_is_refused(place, tmp_path):
