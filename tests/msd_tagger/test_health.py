@@ -102,10 +102,7 @@ def test_a_stall_says_what_is_waited_for(caplog):
         watchdog.look(now + seconds)
     said = [line.getMessage() for line in caplog.records]
     assert said[0].startswith("step 7 has waited for the input for 10 s: the disk")
-    assert [line.split()[-10:] and " for 20 s" in line for line in said] == [
-        False,
-        True,
-    ]
+    assert [" for 20 s" in line for line in said] == [False, True]
     watchdog.enter("", 7)
     watchdog.look(now + 1e6)
     assert len(caplog.records) == 2
