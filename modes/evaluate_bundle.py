@@ -44,10 +44,10 @@ def evaluate_bundle(config: ConfigDict, options: Options) -> None:
     from input_pipeline.batches import open_shards
 
     devices = find_devices(config, options)
-    from msd_tagger import evaluate_bundle, record
+    from msd_tagger import evaluate_bundle, files, record
 
     if options.out:
-        record.check_unused(Path(options.out))
+        files.check_unused(Path(options.out))
     place = Path(options.bundle)
     bundle = read(place, config)
     corpus = load(config, options)
@@ -56,14 +56,14 @@ def evaluate_bundle(config: ConfigDict, options: Options) -> None:
     shards = prepare(config, options, corpus, [kind])[kind]
     digests = {"bundle": checks.bundle_digest(place), "shards": shards.parent.name}
     default = Path(f"runs/scores-{checks.digest(digests)}")
-    out = Path(options.out) if options.out else record.unused(default)
+    out = Path(options.out) if options.out else files.unused(default)
     data = open_shards(shards, reader=config.input.reader)
     summary = {
         "bundle": {"digest": digests["bundle"], "provenance": bundle.provenance},
         **score(bundle, data, config, out),
         "environment": record.environment(devices, sys.argv),
     }
-    record.write_json(out / "scores.json", summary)
+    files.write_json(out / "scores.json", summary)
     tell_scores(summary)
     print(f"scores: {out}")
 

@@ -40,12 +40,12 @@ def import_weights(keras: Path, out: Path, calibrate: Path | None) -> None:
             statistics of each batch, as published.
     """
     from input_pipeline.recipe import Recipe
-    from msd_tagger import platform, published_weights, record
+    from msd_tagger import files, platform, published_weights
 
     platform.set_up("cpu")
     from msd_tagger import bundle as bundles
 
-    record.check_unused(out)
+    files.check_unused(out)
     published = published_weights.read_keras(keras)
     recipe = Recipe("mel")
     shares = published_weights.compare_front_end(published, recipe.mel_filters())

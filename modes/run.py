@@ -147,20 +147,20 @@ def check_start(config: ConfigDict) -> None:
 def choose_workdir(config: ConfigDict, options: Options, matter: dict) -> Path:
     """The folder of a run or a study, a new one where it is not to be resumed."""
     from configs import checks
-    from msd_tagger import record
+    from msd_tagger import files
 
     workdir = Path(options.workdir or f"runs/{config.name}-{checks.digest(matter)}")
     if options.mode == "run" and not config.resume:
-        workdir = Path(distributed.shared(lambda: str(record.unused(workdir))))
+        workdir = Path(distributed.shared(lambda: str(files.unused(workdir))))
     return workdir
 
 
 def write_defaults(workdir: Path) -> None:
     """Writes the defaults beside the configuration, so that a report can compare."""
     from configs import default
-    from msd_tagger import record
+    from msd_tagger import files
 
-    record.write_json(workdir / "config_default.json", default.get_config().to_dict())
+    files.write_json(workdir / "config_default.json", default.get_config().to_dict())
 
 
 def linear_baseline(data: object, fraction: float) -> dict:

@@ -131,19 +131,19 @@ def write_statistics(
     workdir: Path, config: ConfigDict, corpus: Corpus | None, data: dict
 ) -> None:
     """What a study's report needs beside its runs: layers, labels, input."""
-    from msd_tagger import record
+    from msd_tagger import files
 
     if config.task in ("network", "paper"):
         from msd_tagger.describe import describe
 
-        record.write_json(workdir / "network.json", describe(config.model.channels))
+        files.write_json(workdir / "network.json", describe(config.model.channels))
     if config.task != "network":
         from msd_tagger.analysis.label_table import write_label_table
 
         table = label_table(config, corpus)
         write_label_table(workdir / "labels.npz", table)
         described = describe_labels(config, corpus, table)
-        record.write_json(workdir / "corpus.json", described)
+        files.write_json(workdir / "corpus.json", described)
         if config.analysis.annotations:
             from msd_tagger.analysis.annotation.gather import gather_answers
 

@@ -69,7 +69,7 @@ def check(options: Options) -> None:
         if getattr(options, name) != "-":
             check_new_file(name, getattr(options, name))
     if options.taggram:
-        from msd_tagger.record import check_unused
+        from msd_tagger.files import check_unused
 
         check_unused(Path(options.taggram))
 

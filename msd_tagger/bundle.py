@@ -20,8 +20,8 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from input_pipeline.recipe import Recipe
+from msd_tagger import files, steps
 from msd_tagger import preprocessing as pre
-from msd_tagger import record, steps
 from msd_tagger.analysis.thresholds import Thresholds
 from msd_tagger.network import ConvNet
 from msd_tagger.pools import check_pools
@@ -92,18 +92,18 @@ def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None
         ValueError: The folder holds something, or the bundle's parts do not fit.
     """
     if not replace:
-        record.check_unused(directory)
+        files.check_unused(directory)
     _check_values(bundle)
     arrays = _arrays(bundle)
     _check_arrays(arrays, bundle)
     weights = safetensors.numpy.save(arrays, {"format": FORMAT})
     content = _describe(bundle) | {"sha256": {WEIGHTS: _sha256(weights)}}
-    content = json.loads(record.json_text(content))  # As a reader will find it.
+    content = json.loads(files.json_text(content))  # As a reader will find it.
     directory.mkdir(parents=True, exist_ok=True)
     # The description makes it a bundle: first it goes, and last it comes.
     (directory / DESCRIPTION).unlink(missing_ok=True)
-    record.write_bytes(directory / WEIGHTS, weights)
-    record.write_json(directory / DESCRIPTION, content | {"digest": _digest(content)})
+    files.write_bytes(directory / WEIGHTS, weights)
+    files.write_json(directory / DESCRIPTION, content | {"digest": _digest(content)})
 
 
 def read_bundle(directory: Path) -> Bundle:

@@ -9,6 +9,7 @@ JSON notices a bit that was flipped.
 import hashlib
 import json
 import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from msd_tagger.record import unused
+from msd_tagger.files import unused
 
 logger = logging.getLogger(__name__)
 Tree = Any
@@ -78,6 +79,9 @@ class Checkpoints:
         )
         with self._clear_errors():
             self._manager.wait_until_finished()
+            # Orbax would notice in the background, and say so at the next save.
+            with tempfile.TemporaryFile(dir=self._directory):
+                pass
             if step in self._manager.all_steps():
                 self._manager.delete(step)
             self._manager.save(step, args=parts)

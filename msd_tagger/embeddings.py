@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from msd_tagger import record
+from msd_tagger import files
 from msd_tagger.plain_text import text_path
 
 if TYPE_CHECKING:  # It brings JAX, which is not set up when a command line is checked.
@@ -104,7 +104,7 @@ def write(path: Path, table: Table) -> None:
         path: A new file; its ending says which of `FORMATS`.
         table: What to write.
     """
-    with record.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         FORMATS[path.suffix](temporary, table)
 
 

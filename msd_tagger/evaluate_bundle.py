@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from msd_tagger import metrics, parallel, record, steps
+from msd_tagger import files, metrics, parallel, steps
 from msd_tagger.analysis.thresholds import Thresholds, measure
 from msd_tagger.build import Batch, Data
 from msd_tagger.bundle import Bundle, build_model
@@ -118,7 +118,7 @@ def score_splits(
     for split, found in predictions.items():
         known = {name: array for name, array in found.items() if array is not None}
         names = np.array(match.shared)
-        record.write_npz(out / f"predictions_{split}.npz", **known, tag_names=names)
+        files.write_npz(out / f"predictions_{split}.npz", **known, tag_names=names)
         scores[split] = metrics.score_all(
             found["tags"], found["scores"], found["true_tags"]
         )
@@ -138,7 +138,7 @@ def score_splits(
         "scores": scores,
         "at_thresholds": at_thresholds or None,
     }
-    record.write_bytes(out / "per_tag.csv", per_tag_csv(summary, shared))
+    files.write_bytes(out / "per_tag.csv", per_tag_csv(summary, shared))
     return summary
 
 

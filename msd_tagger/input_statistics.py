@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from msd_tagger import build
 from msd_tagger import preprocessing as pre
 from msd_tagger.build import Data
-from msd_tagger.record import write_npz
+from msd_tagger.files import write_npz
 
 INPUT_CLIPS = 200  # As in the paper.
 INPUT_SEED = 2_000_003

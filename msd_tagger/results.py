@@ -8,8 +8,9 @@ import numpy as np
 from msd_tagger import metrics, parallel
 from msd_tagger.analysis.thresholds import choose
 from msd_tagger.build import Data, Run
+from msd_tagger.files import read_json, write_json, write_npz
 from msd_tagger.input_statistics import write_input_statistics
-from msd_tagger.record import peak_memory_bytes, read_json, write_json, write_npz
+from msd_tagger.record import peak_memory_bytes
 from msd_tagger.run_bundle import write_run_bundle
 from msd_tagger.train import evaluate_split, is_finished
 

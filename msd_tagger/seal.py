@@ -4,7 +4,7 @@ import hashlib
 import logging
 from pathlib import Path
 
-from msd_tagger.record import read_json, write_json
+from msd_tagger.files import read_json, write_json
 
 NAME = "seal.json"
 APART = {NAME, "environment.json"}  # The latter is of each start, not of the result.

@@ -7,12 +7,12 @@ stored as bits, so that 200,000 clips of 50 tags take 1.4 MB before compression.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from msd_tagger import files
 from msd_tagger.analysis.run_record import RunRecordError, read_arrays
 
 LABELS = "labels.npz"
@@ -65,11 +65,7 @@ def write_label_table(path: Path | str, table: LabelTable) -> None:
             if tags is not None:
                 _check_shape(f"{split} {name}", tags, labels, table)
                 arrays[f"{split}_{name}"] = np.packbits(np.asarray(tags) > 0, axis=1)
-    # Jobs of an array write the table of their one study at the same time.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    temporary.replace(path)
+    files.write_npz(path, **arrays)  # Jobs of one study do so at the same time.
 
 
 def read_label_table(path: Path | str) -> LabelTable:

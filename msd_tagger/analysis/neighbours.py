@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from msd_tagger import files
 from msd_tagger.analysis import page
 from msd_tagger.analysis.tables import Table
 
@@ -116,4 +117,4 @@ def write_page(
         songs=to_table("Songs and their nearest, with the cosine", songs),
         tags=to_table("Tags and their nearest, with the cosine", tags),
     )
-    page.write_text(path, text)
+    files.write_text(path, text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -102,13 +101,6 @@ def _notice(of_corpus: Mapping[str, Any], *, synthetic: bool) -> tuple[str, str]
         "for it alone; none can be compared with a score on recorded music."
     )
     return "Synthetic corpus.", f"{text} {note}" if note else text
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all: jobs of an array may write one report."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(text.encode("utf-8"))
-    temporary.replace(path)
 
 
 def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

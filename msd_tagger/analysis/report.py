@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from msd_tagger import files
 from msd_tagger.analysis import figures, page, tables
 from msd_tagger.analysis.run_record import RunRecord, per_seed, read_run_record
 from msd_tagger.analysis.study import Illustration
@@ -36,7 +37,7 @@ def write_report(workdir: Path | str) -> Path:
     folder.mkdir(exist_ok=True)
     drawings = {one.name: page.draw(one, folder) for one in _illustrations(record)}
     path = record.workdir / "report.html"
-    page.write_text(path, render(record, drawings))
+    files.write_text(path, render(record, drawings))
     return path
 
 

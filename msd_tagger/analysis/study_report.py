@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from msd_tagger import files
 from msd_tagger.analysis import page, study_markdown, tables
 from msd_tagger.analysis.report import write_report
 from msd_tagger.analysis.run_record import read_json
@@ -82,10 +83,10 @@ def write_study_report(
     content = _content(record, sections, title)
     _write_claims(record.workdir / "claims.csv", studies)
     text = study_markdown.render(**content)
-    page.write_text(record.workdir / "report.md", text)
+    files.write_text(record.workdir / "report.md", text)
     path = record.workdir / "report.html"
     looks = {"looks": LOOKS, "claim_header": CLAIM_HEADER}
-    page.write_text(path, page.render("study.html.j2", **content, **looks))
+    files.write_text(path, page.render("study.html.j2", **content, **looks))
     return path
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from msd_tagger import files
 from msd_tagger.analysis import page
 from msd_tagger.analysis.study import Illustration, Study
 
@@ -96,4 +97,4 @@ def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
     """Writes a CSV file by RFC 4180, whatever characters the cells hold."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
-    page.write_text(path, text.getvalue())
+    files.write_text(path, text.getvalue())

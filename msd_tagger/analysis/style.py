@@ -6,9 +6,12 @@ import base64
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+
+from msd_tagger import files
 
 # Okabe and Ito's palette, told apart by every kind of colour vision; the dark theme
 # swaps in its lighter members. "C0" is the weak labels, "C1" the true ones.
@@ -97,10 +100,16 @@ def save_figure(draw: Callable[[], Figure], stem: Path, *, pdf: bool = False) ->
     """
     with matplotlib.rc_context(THEMES["light"]):
         figure = draw()
-        figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=200)
+        save(figure, stem.with_name(f"{stem.name}.png"), dpi=200)
         if pdf:
             metadata = {"CreationDate": None}
-            figure.savefig(stem.with_name(f"{stem.name}.pdf"), metadata=metadata)
+            save(figure, stem.with_name(f"{stem.name}.pdf"), metadata=metadata)
     content = svg(draw, "light")
-    stem.with_name(f"{stem.name}.svg").write_bytes(content)
+    files.write_bytes(stem.with_name(f"{stem.name}.svg"), content)
     return content
+
+
+def save(figure: Figure, path: Path, **options: Any) -> None:
+    """Writes a figure whole or not at all, in the format of the file's ending."""
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], **options)

@@ -30,7 +30,7 @@ def write_taggram(
         edges_s: `[P + 1]`, where the parts begin and the last ends.
     """
     with matplotlib.rc_context(style.THEMES["light"]):
-        draw(title, tags, scores, edges_s).savefig(path, dpi=150)
+        style.save(draw(title, tags, scores, edges_s), path, dpi=150)
 
 
 def draw(

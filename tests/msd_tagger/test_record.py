@@ -6,16 +6,6 @@ import pytest
 from msd_tagger import record
 
 
-def test_json_takes_arrays_and_refuses_nan(tmp_path):
-    path = tmp_path / "deep" / "a.json"
-    record.write_json(path, {"a": np.arange(3), "b": np.float32(0.5)})
-    assert record.read_json(path) == {"a": [0, 1, 2], "b": 0.5}
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        record.write_json(path, {"a": float("nan")})
-    assert record.read_json(path)["b"] == 0.5  # The old file is still there.
-    assert [p.name for p in path.parent.iterdir()] == ["a.json"]
-
-
 def test_metrics_are_those_that_a_checkpoint_has(tmp_path):
     path = tmp_path / "metrics.jsonl"
     metrics = record.MetricsFile(path)
@@ -33,12 +23,6 @@ def test_metrics_are_those_that_a_checkpoint_has(tmp_path):
         metrics.append(loss=float("nan"))
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "folder").touch()
-    with pytest.raises(OSError, match=f"{tmp_path}/folder/a.json cannot be written: "):
-        record.write_json(tmp_path / "folder" / "a.json", {})
-
-
 def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
     matter = {"train.learning_rate": 0.1, "model.pools": ()}
     record.start(tmp_path / "run", {}, matter, ["cpu"])
@@ -53,10 +37,3 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path):
     with pytest.raises(ValueError, match=r"holds files \(thesis.tex, …\) but no run"):
         record.start(tmp_path, {}, {}, ["cpu"])
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
-
-
-def test_starting_anew_takes_a_folder_of_its_own(tmp_path):
-    assert record.unused(tmp_path / "run") == tmp_path / "run"
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run-2").mkdir()
-    assert record.unused(tmp_path / "run") == tmp_path / "run-3"

@@ -1,22 +1,22 @@
 import numpy as np
 import pytest
 
-from msd_tagger import record, seal
+from msd_tagger import files, record, seal
 
 
 @pytest.fixture
 def run(tmp_path):
-    record.write_json(tmp_path / "summary.json", {"complete": True})
-    record.write_npz(tmp_path / "predictions_test.npz", scores=np.ones(3))
+    files.write_json(tmp_path / "summary.json", {"complete": True})
+    files.write_npz(tmp_path / "predictions_test.npz", scores=np.ones(3))
     (tmp_path / "bundle").mkdir()
-    record.write_json(tmp_path / "bundle" / "bundle.json", {"seeds": [0]})
+    files.write_json(tmp_path / "bundle" / "bundle.json", {"seeds": [0]})
     (tmp_path / "checkpoints" / "20").mkdir(parents=True)
     seal.seal(tmp_path)
     return tmp_path
 
 
 def test_a_record_is_whole_until_a_file_changes(run, caplog):
-    record.write_json(run / "environment.json", {"started": "now"})
+    files.write_json(run / "environment.json", {"started": "now"})
     (run / "notes.json").touch()  # Somebody's own.
     assert seal.is_whole(run)
     (run / "summary.json").write_text('{"complete": false}')

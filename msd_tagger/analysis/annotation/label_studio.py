@@ -15,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from msd_tagger import files
 from msd_tagger.analysis.annotation.answers import ANSWERS, AnnotationError, Answer
 from msd_tagger.analysis.annotation.page import (
     ClipToHear,
@@ -70,7 +71,7 @@ def export_tasks(
             raise ValueError(f"{path} exists and differs; give another folder")
     copy_audio(Path(folder), clips, names)
     for path, text in paths.items():
-        path.write_text(text, encoding="utf-8")
+        files.write_text(path, text)
     return next(iter(paths))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
+from msd_tagger import files
 from msd_tagger.analysis.annotation.answers import ANSWERS, COLUMNS
 from msd_tagger.analysis.annotation.pictures import spectrogram_png
 from msd_tagger.analysis.annotation.subsets import Subset
@@ -89,10 +90,8 @@ def write_annotation_page(
     data = _data(subset, clips, [""] * len(clips) if embed else names, duration_s)
     template = _environment().get_template("annotate.html.j2")
     content = template.generate(data=data, files=_files(clips, embed))
-    temporary = page.with_name(f"{page.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
+    with files.replacing(page) as new, new.open("w", encoding="utf-8") as file:
         file.writelines(content)
-    temporary.replace(page)
     return page
 
 
