@@ -9,15 +9,14 @@ of configs/default.py can be set on the command line, as in
 """
 
 import importlib
-import logging
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from absl import app, flags
-from absl import logging as absl_logging
 from ml_collections import ConfigDict
 
 from modes import Options, command_line
@@ -111,14 +110,21 @@ def parse_flags(argv: list[str]) -> list[str]:
 def _give_up(message: str, exit_status: int = 2) -> None:
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     distributed.leave(exit_status)
+    others = [one for one in threading.enumerate() if not one.daemon]
+    if others != [threading.main_thread()]:
+        # Python would wait for them: for minutes, after a save that failed. All files
+        # are written whole or not at all, so nothing is lost.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_status)
     sys.exit(exit_status)
 
 
 def _main(argv: list[str]) -> int | None:
-    from msd_tagger import interruption
+    from msd_tagger import interruption, messages
     from msd_tagger.errors import Interrupted, LostProcessError, MiscompilationError
 
-    _set_up_logging()
+    messages.set_up()
     interruption.listen()
     try:
         with distributed.naming_losses():
@@ -139,14 +145,6 @@ def _main(argv: list[str]) -> int | None:
             traceback.print_exc()
             distributed.leave(1)
         raise
-
-
-def _set_up_logging() -> None:
-    """Our own lines as plain text; of everybody else only warnings."""
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
-    for name in ("main", "modes", "input_pipeline", "msd_tagger"):
-        logging.getLogger(name).setLevel(logging.INFO)
 
 
 if __name__ == "__main__":
