@@ -26,7 +26,7 @@ def read(directory: Path) -> dict[str, Any]:
 
     Raises:
         ValueError: the set was altered since, or the file is not JSON.
-        OSError: a file cannot be read.
+        OSError: the file cannot be read.
     """
     path = directory / NAME
     try:
@@ -47,5 +47,9 @@ def read(directory: Path) -> dict[str, Any]:
 def _digest(directory: Path, counts: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(counts, sort_keys=True).encode())
     for name in _WITH_IT:
+        if not (directory / name).exists():
+            raise ValueError(
+                f"{directory / name} is missing. Delete {directory} and prepare again"
+            )
         digest.update((directory / name).read_bytes())
     return digest.hexdigest()
