@@ -1,21 +1,17 @@
 """Print how far the simulated labels agree with the real ones and with Table I.
 
-    MSD_TAGGER_REFERENCE=<directory with msd/> python scripts/check_weak_labels.py
+    MSD_TAGGER_REFERENCE=<directory with msd/> python -m scripts.check_weak_labels
 
 This is calibration: the generator was adjusted with these numbers in view.
 """
 
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from fit_weak_labels import read_real_labels
-
 from input_pipeline.corpora.synthetic import TAGS, label_only
+from scripts.fit_weak_labels import read_real_labels
 
 NUM_CLIPS = 200_000
 SEED = 1

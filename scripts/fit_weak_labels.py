@@ -1,6 +1,6 @@
 """Fit the weak-label model to the real labels and write its table.
 
-    MSD_TAGGER_REFERENCE=<directory with msd/> python scripts/fit_weak_labels.py
+    MSD_TAGGER_REFERENCE=<directory with msd/> python -m scripts.fit_weak_labels
 
 Needed whenever styles, attributes or tag rules change: tau_j is multiplied by (real
 share / simulated weak share) twelve times, on the same 500,000 virtual clips.
@@ -8,12 +8,9 @@ share / simulated weak share) twelve times, on the same 500,000 virtual clips.
 
 import csv
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from input_pipeline.corpora.music import weak_labels
 from input_pipeline.corpora.music.attributes import draw_attributes

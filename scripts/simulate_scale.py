@@ -1,6 +1,6 @@
 """Prepares 240,000 tiny clips as an array of jobs, kills them all twice, and compares.
 
-    python scripts/simulate_scale.py
+    python -m scripts.simulate_scale
 
 Everything takes the real way: `main.py --mode=prepare` with `prepare.worker` and
 `prepare.num_workers`, real audio files, decoding, resampling, spectrograms, TFRecord
@@ -22,13 +22,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from input_pipeline.processes import available_cores, progress_bar
+from scripts import tiny_clips, verify_shards
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import tiny_clips  # noqa: E402
-import verify_shards  # noqa: E402
-
-from input_pipeline.processes import available_cores, progress_bar  # noqa: E402
 
 # 400 samples at 4 kHz: 16 bands, 7 frames. The pools fit it, as main.py insists.
 RECIPE = (

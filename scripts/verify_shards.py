@@ -5,10 +5,10 @@ import random
 from pathlib import Path
 
 import numpy as np
-import tiny_clips
 
 from input_pipeline import audio, records
 from input_pipeline.recipe import Recipe
+from scripts import tiny_clips
 
 NUM_SAMPLED = 2000  # Spectrograms computed again.
 

@@ -67,7 +67,7 @@ def test_the_container_is_made_of_what_is_there():
             assert (ROOT / source.replace("${DEVICE}", device)).exists()
     # All that a run imports.
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    needed = folders - {"benchmarks", "tests"}
+    needed = folders - {"benchmarks", "scripts", "tests"}
     assert {f"./{name}" for name in needed} <= {target for _, target in copied}
     [installed] = re.findall(r"pip install .*--requirement (\S+)", text)
     assert installed == '"requirements-${DEVICE}.lock"'

@@ -5,6 +5,7 @@ are checked.
 """
 
 import ast
+import importlib.util
 import itertools
 import json
 import re
@@ -100,6 +101,8 @@ def test_every_part_of_a_command_is_known(page, command):
                 pass
             case ["python", "-m", "benchmarks", *arguments]:
                 benchmarks.parse(arguments)
+            case ["python", "-m", name] if name.startswith("scripts."):
+                assert importlib.util.find_spec(name), name
             case ["python" | "bash", file, *_]:
                 assert (ROOT / file).is_file(), file
             case _:

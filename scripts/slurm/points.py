@@ -1,13 +1,11 @@
 """Checks the command line of a study, and prints how many points it has.
 
-python scripts/slurm/points.py --config=configs/paper.py
+python -m scripts.slurm.points --config=configs/paper.py
 """
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import main
 

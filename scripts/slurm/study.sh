@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.."
 . scripts/slurm/site.sh
 
 # A wrong key is told here, before anything waits in the queue.
-points="$("${PYTHON[@]}" scripts/slurm/points.py --mode=prepare "$@" \
+points="$("${PYTHON[@]}" -m scripts.slurm.points --mode=prepare "$@" \
   --config.prepare.num_workers="$PREPARE_JOBS")"
 
 # With several clusters sbatch adds the name of one after a semicolon.

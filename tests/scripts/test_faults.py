@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
+
+from scripts.faults import runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,7 +15,7 @@ def test_kills_and_damages_lose_nothing(tmp_path):
     page = tmp_path / "page.md"
     done = subprocess.run(
         [
-            *(sys.executable, "scripts/faults.py", "--kills=2", "--damages=2"),
+            *(sys.executable, "-m", "scripts.faults", "--kills=2", "--damages=2"),
             *(f"--scratch={tmp_path}", f"--out={page}", "--seed=3"),
         ],
         cwd=ROOT,
@@ -30,29 +31,23 @@ def test_kills_and_damages_lose_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [page]
 
 
-@pytest.fixture
-def fault_runs(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import fault_runs
-
-    return fault_runs
-
-
-def test_the_comparison_sees_one_bit_and_one_line(tmp_path, fault_runs, monkeypatch):
-    monkeypatch.setattr(fault_runs, "_state_differences", lambda *_: [])
-    runs = [tmp_path / "a", tmp_path / "b"]
-    for run in runs:
+def test_the_comparison_sees_one_bit_and_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "_state_differences", lambda *_: [])
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for run in folders:
         run.mkdir()
         np.savez(run / "p.npz", scores=np.array([0.5, 0.25]))
         (run / "metrics.jsonl").write_text('{"step": 1, "seconds": 2}\n{"step": 2}\n')
         (run / "summary.json").write_text('{"steps": 2, "train_seconds": 1}')
-    (runs[0] / "metrics.jsonl").write_text('{"step": 1, "seconds": 9}\n{"step": 2}\n')
-    assert fault_runs.differences(*runs) == []
-    np.savez(runs[0] / "p.npz", scores=np.nextafter([0.5, 0.25], 1))
-    (runs[0] / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 2}\n')
-    (runs[0] / "summary.json").write_text('{"steps": 3}')
-    (runs[0] / "a.tmp").touch()
-    assert fault_runs.differences(*runs) == [
+    (folders[0] / "metrics.jsonl").write_text(
+        '{"step": 1, "seconds": 9}\n{"step": 2}\n'
+    )
+    assert runs.differences(*folders) == []
+    np.savez(folders[0] / "p.npz", scores=np.nextafter([0.5, 0.25], 1))
+    (folders[0] / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 2}\n')
+    (folders[0] / "summary.json").write_text('{"steps": 3}')
+    (folders[0] / "a.tmp").touch()
+    assert runs.differences(*folders) == [
         "a.tmp is left over",
         "metrics.jsonl differs",
         "p.npz differs",

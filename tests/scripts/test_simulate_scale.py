@@ -9,23 +9,16 @@ import pytest
 from input_pipeline.corpora import folder
 from input_pipeline.prepare import prepare
 from input_pipeline.recipe import Recipe
+from scripts import tiny_clips, verify_shards
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe("mel", 4000, 0.1, "start", 128, 64, 16)
 
 
-@pytest.fixture
-def tiny_clips(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import tiny_clips
-
-    return tiny_clips
-
-
 def test_killed_jobs_lose_and_double_nothing(tmp_path):
     done = subprocess.run(
         [
-            *(sys.executable, "scripts/simulate_scale.py", f"--scratch={tmp_path}"),
+            *(sys.executable, "-m", "scripts.simulate_scale", f"--scratch={tmp_path}"),
             *("--num_clips=600", "--clips_per_shard=8", "--num_workers=2"),
             "--num_kills=1",
         ],
@@ -47,9 +40,7 @@ def test_killed_jobs_lose_and_double_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_verification_notices_what_is_wrong(tmp_path, tiny_clips):
-    import verify_shards
-
+def test_verification_notices_what_is_wrong(tmp_path):
     corpus = tmp_path / "corpus"
     assert list(tiny_clips.write(corpus, 120, 1)) == [120]
     found = prepare(folder.load(corpus), [RECIPE], tmp_path, 1, 8)["mel"]
@@ -70,7 +61,7 @@ def test_verification_notices_what_is_wrong(tmp_path, tiny_clips):
         verify_shards.verify(tmp_path, corpus, 120)
 
 
-def test_every_clip_sounds_different(tmp_path, tiny_clips):
+def test_every_clip_sounds_different(tmp_path):
     from input_pipeline import audio
 
     list(tiny_clips.write(tmp_path / "corpus", 120, 1))

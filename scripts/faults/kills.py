@@ -4,11 +4,20 @@ import random
 import shutil
 import signal
 import time
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from fault_runs import Ended, Process, Scene, checkpoints, differences, digests, run
+from scripts.faults.runs import (
+    Ended,
+    Process,
+    Scene,
+    checkpoints,
+    differences,
+    digests,
+    run,
+)
 
+KILLS_PER_RUN = 4
 # How often, of 100; how long a phase takes at most, in seconds, from its announcement
 # on; how often it is announced in a run of 36 steps.
 PHASES = {
@@ -136,14 +145,43 @@ def _wrong(scene: Scene, number: int, ended: Ended) -> str:
     return ""
 
 
-def prepare_scene(scene: Scene, undisturbed: Scene, phases: list[str]) -> None:
-    """Makes the folder; with shards, unless a kill is aimed at their preparation."""
-    scene.folder.mkdir(parents=True)
-    if "preparation" not in phases:
-        shutil.copytree(undisturbed.data_dir, scene.data_dir)
+def try_all(
+    undisturbed: Scene, num_kills: int, seed: int, at_once: int
+) -> tuple[list[tuple[Kill, bool]], list[str]]:
+    """Kills runs until there were enough kills.
 
+    Args:
+        undisturbed: run that all are compared with.
+        num_kills: how many.
+        seed: of the moments and signals.
+        at_once: runs.
 
-def remove(folder: Path) -> None:
-    """Removes a scene that lost nothing."""
-    shutil.rmtree(folder)
-    folder.with_suffix(".log").unlink(missing_ok=True)
+    Returns:
+        (kill, whether its run lost anything) of all; and what was lost.
+    """
+    rng, kills, lost, number = random.Random(seed), [], [], 0
+
+    def one(phases: list[str], number: int) -> Chain:
+        folder = undisturbed.folder.with_name(f"kill-{number}")
+        scene = undisturbed._replace(folder=folder)
+        folder.mkdir()
+        if "preparation" not in phases:
+            shutil.copytree(undisturbed.data_dir, scene.data_dir)
+        found = chain(scene, undisturbed, phases, seed + 1000 * number)
+        scene.remove()
+        return found
+
+    while len(kills) < num_kills:  # A run that ends before its kill has none.
+        phases = plan(num_kills - len(kills), rng)
+        num_runs = -(-len(phases) // KILLS_PER_RUN)
+        groups = [phases[i::num_runs] for i in range(num_runs)]
+        with ThreadPoolExecutor(at_once) as pool:
+            numbers = range(number, number + len(groups))
+            for found in pool.map(one, groups, numbers):
+                kills += [(kill, bool(found.lost)) for kill in found.kills]
+                lost += found.lost
+                print(f"{len(kills)} kills, {len(lost)} lost", flush=True)
+                for text in found.lost:
+                    print(f"  {text}", flush=True)
+        number += len(groups)
+    return kills, lost

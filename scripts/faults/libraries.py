@@ -1,11 +1,9 @@
 """Imports what a run needs, once for all processes that are forked afterwards."""
 
 import sys
-from pathlib import Path
 
 # Importing TensorFlow would take most of the time of a small run.
 sys.modules.update(dict.fromkeys(("tensorflow", "tensorflow_datasets")))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from msd_tagger import platform  # noqa: E402
 

@@ -6,11 +6,13 @@ a sentence says which file it is, and the exit status is 2.
 
 import random
 import shutil
+import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from fault_runs import Ended, Scene, checkpoints, differences, run
+from scripts.faults.runs import Ended, Process, Scene, checkpoints, differences, run
 
 RECOVERED, SAID = "recovered", "a clear error"
 
@@ -87,8 +89,9 @@ def faults(cut: Scene, seed: int) -> Iterator[Fault]:
         for pattern in SHARDS:
             yield _of_shards(pattern, way, rng.randrange(10**6))
         yield _of_programs(way, rng.randrange(10**6))
-    for limit_bytes in (1, 300, 3_000, 6_000, 20_000, 40_000):
-        yield _full_disk(limit_bytes)
+    for start in ("empty", "cut"):
+        for limit_bytes in (1, 300, 3_000, 6_000, 20_000, 40_000):
+            yield _full_disk(start, limit_bytes)
     for name in ("run", "run/checkpoints", "data", "."):
         yield _read_only(name)
 
@@ -149,10 +152,10 @@ def _of_programs(way: str, seed: int) -> Fault:
     return Fault(f"every compiled program {way}", "all", "cut", damage)
 
 
-def _full_disk(limit_bytes: int) -> Fault:
-    name = f"no file can grow beyond {limit_bytes:,} bytes"
+def _full_disk(start: str, limit_bytes: int) -> Fault:
+    name = f"{start}, no file can grow beyond {limit_bytes:,} bytes"
     return Fault(
-        "full disk", name, "empty", lambda s: [s.folder], {"limit_bytes": limit_bytes}
+        "full disk", name, start, lambda s: [s.folder], {"limit_bytes": limit_bytes}
     )
 
 
@@ -186,8 +189,9 @@ def try_fault(fault: Fault, scene: Scene, undisturbed: Scene) -> tuple[str, str]
         lost = [one for one in lost if "damaged-" not in one]
         return ("" if lost else RECOVERED), "; ".join(lost)
     said = ended.said.strip().splitlines()
-    is_clear = _is_clear(ended, may_name)
-    return (SAID if is_clear else ""), "\n".join(said[-1:] if is_clear else said[-15:])
+    if _is_clear(ended, may_name):
+        return SAID, said[-1]
+    return "", "\n".join([f"status {ended.status}", *said[-15:]])
 
 
 def _is_clear(ended: Ended, may_name: list[Path]) -> bool:
@@ -196,10 +200,60 @@ def _is_clear(ended: Ended, may_name: list[Path]) -> bool:
     return ended.status == 2 and names and "Traceback" not in ended.said
 
 
-def remove(folder: Path) -> None:
-    """Removes a scene, read-only parts too."""
-    for path in [folder, *folder.rglob("*")]:
-        if path.is_dir():
-            path.chmod(0o755)
-    shutil.rmtree(folder)
-    folder.with_suffix(".log").unlink(missing_ok=True)
+def try_all(
+    undisturbed: Scene, num_faults: int, seed: int, at_once: int
+) -> tuple[list[tuple[Fault, str]], list[str]]:
+    """Lets every fault happen once.
+
+    Args:
+        undisturbed: run that all are compared with.
+        num_faults: how many of all, drawn by chance; -1 for all.
+        seed: of the choice and of what is damaged.
+        at_once: runs.
+
+    Returns:
+        (fault, how it ended) of all; and what was lost.
+    """
+    if num_faults == 0:
+        return [], []
+    cut = undisturbed._replace(folder=undisturbed.folder.with_name("cut"))
+    cut.folder.mkdir()
+    shutil.copytree(undisturbed.data_dir, cut.data_dir)
+    process = Process(cut)
+    process.wait_for("evaluation", 1)
+    process.wait_for("save", 2)
+    process.send(signal.SIGTERM)
+    ended = process.end()
+    if ended.status != 143 or len(checkpoints(cut.workdir)) < 2:
+        raise SystemExit(f"the run could not be cut for damages: {ended}")
+    starts = {"cut": cut, "complete": undisturbed}
+
+    def one(fault: Fault, number: int) -> tuple[str, str]:
+        folder = undisturbed.folder.with_name(f"damage-{number}")
+        if fault.start == "empty":
+            scene = undisturbed._replace(folder=folder)
+            scene.folder.mkdir()
+            (scene.folder / "data").mkdir()
+        else:
+            scene = starts[fault.start].copy(folder.name)
+        if "program" in fault.group:
+            programs = folder / "programs"
+            shutil.copytree(scene.programs, programs)
+            scene = scene._replace(programs=programs)
+        ended = try_fault(fault, scene, undisturbed)
+        scene.remove()
+        return ended
+
+    chosen = list(faults(cut, seed))
+    if num_faults > 0:
+        chosen = random.Random(seed).sample(chosen, num_faults)
+    found, lost = [], []
+    with ThreadPoolExecutor(at_once) as pool:
+        for fault, (ended, text) in zip(
+            chosen, pool.map(one, chosen, range(len(chosen))), strict=True
+        ):
+            found.append((fault, ended))
+            print(f"{fault.group}, {fault.name}: {ended or 'LOST'}: {text}", flush=True)
+            if not ended:
+                lost.append(f"{fault.group}, {fault.name}: {text}")
+    return found, lost

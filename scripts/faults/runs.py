@@ -16,16 +16,17 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-import fault_program
 import numpy as np
 import orbax.checkpoint as ocp
-from simulate_scale import RECIPE
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.faults import program
+from scripts.simulate_scale import RECIPE
+
+ROOT = Path(__file__).resolve().parents[2]
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["fault_libraries"])
+FORKS.set_forkserver_preload(["scripts.faults.libraries"])
 TIMEOUT_S = 300.0  # Of one process; a hang counts as lost.
 # Two seeds, an evaluation every 12 steps. Checkpoints are due after 0.1 s, so that
 # several fall between two evaluations.
@@ -89,6 +90,14 @@ class Scene(NamedTuple):
         shutil.copytree(self.folder, folder)
         return self._replace(folder=folder)
 
+    def remove(self) -> None:
+        """Removes the folder, read-only parts too, and the log beside it."""
+        for path in [self.folder, *self.folder.rglob("*")]:
+            if path.is_dir():
+                path.chmod(0o755)
+        shutil.rmtree(self.folder)
+        self.folder.with_suffix(".log").unlink(missing_ok=True)
+
 
 class Ended(NamedTuple):
     """A process that ended.
@@ -130,15 +139,21 @@ class Process:
             f"--workdir={scene.workdir}",
         ]
         self.phase = "start"
+        self._copier: threading.Thread | None = None
         self._log = scene.folder.with_suffix(".log")
         self._marks: queue.SimpleQueue[str] = queue.SimpleQueue()
         reading, writing = FORKS.Pipe(duplex=False)
         if fresh or limit_bytes or obeys:
             limits = {"FAULT_LIMIT_BYTES": limit_bytes, "FAULT_OBEYS": int(obeys)}
-            self._process = _fresh(arguments, writing, self._log, limits)
+            self._process = _fresh(arguments, writing, limits)
+            # By a pipe, as the limit on files would bind what it says, too.
+            self._copier = threading.Thread(
+                target=_copy, args=(self._process.stderr, self._log), daemon=True
+            )
+            self._copier.start()
         else:
             self._process = FORKS.Process(
-                target=fault_program.forked, args=(arguments, writing, str(self._log))
+                target=program.forked, args=(arguments, writing, str(self._log))
             )
             self._process.start()
         writing.close()
@@ -186,27 +201,32 @@ class Process:
             status = self._process.returncode
         if status is None:
             self.send(signal.SIGKILL)
+        if self._copier:
+            self._copier.join(10)
         said = self._log.read_text(errors="replace") if self._log.exists() else ""
         return Ended(status, said, self.phase)
 
 
 def _fresh(
-    arguments: list[str], marks: Connection, log: Path, limits: dict[str, int]
+    arguments: list[str], marks: Connection, limits: dict[str, int]
 ) -> subprocess.Popen:
     """A new interpreter."""
-    program = str(ROOT / "scripts" / "fault_program.py")
-    with log.open("w") as file:
-        return subprocess.Popen(
-            [sys.executable, program, *arguments],
-            cwd=ROOT,
-            env=os.environ
-            | {"FAULT_MARKS": str(marks.fileno())}
-            | {name: str(value) for name, value in limits.items()},
-            pass_fds=(marks.fileno(),),
-            stdout=subprocess.DEVNULL,
-            stderr=file,
-            start_new_session=True,
-        )
+    return subprocess.Popen(
+        [sys.executable, "-m", program.__name__, *arguments],
+        cwd=ROOT,
+        env=os.environ
+        | {"FAULT_MARKS": str(marks.fileno())}
+        | {name: str(value) for name, value in limits.items()},
+        pass_fds=(marks.fileno(),),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def _copy(said: IO[bytes], log: Path) -> None:
+    with said, log.open("wb") as file:
+        shutil.copyfileobj(said, file)
 
 
 def run(scene: Scene, **limits: Any) -> Ended:

@@ -1,6 +1,6 @@
 """`main.py`, saying on a pipe what it is about to do, so that a kill can be aimed.
 
-    FAULT_MARKS=<file descriptor> python scripts/fault_program.py <main.py's flags>
+    FAULT_MARKS=<file descriptor> python -m scripts.faults.program <main.py's flags>
 
 Nothing else differs from `python main.py`, but that TensorFlow is hidden, and that
 limits can be set: FAULT_LIMIT_BYTES is the size that no file can exceed, FAULT_OBEYS=1
@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 HANGS_S = 280.0  # Then a process says where it is; its end comes a little later.
 
 
@@ -41,7 +41,7 @@ def limit() -> None:
         drop_bound, may_override = 24, 1  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE.
         if ctypes.CDLL(None).prctl(drop_bound, may_override, 0, 0, 0):
             raise SystemExit("root cannot be made to obey permissions here")
-        os.execv(sys.executable, [sys.executable, *sys.argv])  # From here on.
+        os.execv(sys.executable, sys.orig_argv)  # From here on.
     limit_bytes = int(os.environ.get("FAULT_LIMIT_BYTES", "0"))
     if limit_bytes:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
@@ -63,11 +63,10 @@ def program(marks: int) -> None:
     """Announces the phases and runs main.py."""
     os.write(marks, b"start\n")
     faulthandler.dump_traceback_later(HANGS_S)
-    import fault_libraries  # noqa: F401
-
     from input_pipeline import prepare
     from modes import run
     from msd_tagger import checkpoints, results, train
+    from scripts.faults import libraries  # noqa: F401
 
     announce(prepare, "_run", "preparation", marks)
     announce(checkpoints.Checkpoints, "restore", "restore", marks)

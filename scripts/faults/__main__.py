@@ -1,6 +1,6 @@
 """Kills and damages small runs in every way we could think of, and counts what is lost.
 
-    python scripts/faults.py --out=docs/faults.md
+    python -m scripts.faults --out=docs/faults.md
 
 A run of two small networks is killed at random moments, some kills in every phase, and
 started again with the same command. At the end every bit of its record but times must
@@ -12,33 +12,23 @@ recovery, to the bit again, or in a sentence that names the place.
 
 import argparse
 import os
-import random
-import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "scripts"))
+from scripts import tiny_clips
+from scripts.faults import damages, kills
+from scripts.faults.runs import Scene, run
 
-import fault_damages  # noqa: E402
-import fault_kills  # noqa: E402
-import tiny_clips  # noqa: E402
-from fault_runs import Process, Scene, checkpoints, run  # noqa: E402
-
-KILLS_PER_RUN = 4
 NUM_CLIPS = 180
 VERSIONS = ("jax", "jaxlib", "orbax-checkpoint", "numpy")
 PAGE = """# Faults tried
 
-`python scripts/faults.py --out=docs/faults.md` wrote this page; [resume.md](resume.md)
+`python -m scripts.faults --out=docs/faults.md` wrote this page; [resume.md](resume.md)
 says what is behind it.
 
 A run of two small networks, 36 steps with three evaluations, was killed {num_kills}
@@ -99,10 +89,14 @@ def main() -> None:
         if ended.status != 0:
             raise SystemExit(f"the undisturbed run failed: {ended.said}")
         print(f"undisturbed: {time.monotonic() - started:.0f} s", flush=True)
-        kills, lost = try_kills(options, scene)
-        damages, lost_by_damage = try_damages(options, scene)
+        killed, lost = kills.try_all(
+            scene, options.kills, options.seed, options.at_once
+        )
+        damaged, lost_by_damage = damages.try_all(
+            scene, options.damages, options.seed, options.at_once
+        )
     minutes = (time.monotonic() - started) / 60
-    page = write_page(options, kills, damages, minutes)
+    page = write_page(options, killed, damaged, minutes)
     print(page)
     if options.out:
         options.out.write_text(page, encoding="utf-8")
@@ -111,108 +105,25 @@ def main() -> None:
         raise SystemExit("lost:\n" + "\n".join(lost))
 
 
-def try_kills(options: argparse.Namespace, undisturbed: Scene) -> tuple[list, list]:
-    """Kills runs until there were enough kills.
-
-    Returns:
-        (kill, whether its run lost anything) of all; and what was lost.
-    """
-    rng, kills, lost, number = random.Random(options.seed), [], [], 0
-
-    def one(phases: list[str], number: int) -> fault_kills.Chain:
-        folder = undisturbed.folder.with_name(f"kill-{number}")
-        scene = undisturbed._replace(folder=folder)
-        fault_kills.prepare_scene(scene, undisturbed, phases)
-        seed = options.seed + 1000 * number
-        found = fault_kills.chain(scene, undisturbed, phases, seed)
-        fault_kills.remove(folder)
-        return found
-
-    while len(kills) < options.kills:  # A run that ends before its kill has none.
-        phases = fault_kills.plan(options.kills - len(kills), rng)
-        num_runs = -(-len(phases) // KILLS_PER_RUN)
-        groups = [phases[i::num_runs] for i in range(num_runs)]
-        with ThreadPoolExecutor(options.at_once) as pool:
-            numbers = range(number, number + len(groups))
-            for chain in pool.map(one, groups, numbers):
-                kills += [(kill, bool(chain.lost)) for kill in chain.kills]
-                lost += chain.lost
-                print(f"{len(kills)} kills, {len(lost)} lost", flush=True)
-                for text in chain.lost:
-                    print(f"  {text}", flush=True)
-        number += len(groups)
-    return kills, lost
-
-
-def try_damages(options: argparse.Namespace, undisturbed: Scene) -> tuple[list, list]:
-    """Lets every fault happen once.
-
-    Returns:
-        (fault, how it ended) of all; and what was lost.
-    """
-    if options.damages == 0:
-        return [], []
-    cut = undisturbed._replace(folder=undisturbed.folder.with_name("cut"))
-    fault_kills.prepare_scene(cut, undisturbed, [])
-    process = Process(cut)
-    process.wait_for("evaluation", 1)
-    process.wait_for("save", 2)
-    process.send(signal.SIGTERM)
-    ended = process.end()
-    if ended.status != 143 or len(checkpoints(cut.workdir)) < 2:
-        raise SystemExit(f"the run could not be cut for damages: {ended}")
-    starts = {"cut": cut, "complete": undisturbed}
-
-    def one(fault: fault_damages.Fault, number: int) -> tuple[str, str]:
-        folder = undisturbed.folder.with_name(f"damage-{number}")
-        if fault.start == "empty":
-            scene = undisturbed._replace(folder=folder)
-            scene.folder.mkdir()
-            (scene.folder / "data").mkdir()
-        else:
-            scene = starts[fault.start].copy(folder.name)
-        if "program" in fault.group:
-            programs = folder / "programs"
-            shutil.copytree(scene.programs, programs)
-            scene = scene._replace(programs=programs)
-        ended = fault_damages.try_fault(fault, scene, undisturbed)
-        fault_damages.remove(folder)
-        return ended
-
-    faults = list(fault_damages.faults(cut, options.seed))
-    if options.damages > 0:
-        faults = random.Random(options.seed).sample(faults, options.damages)
-    found, lost = [], []
-    with ThreadPoolExecutor(options.at_once) as pool:
-        for fault, (ended, text) in zip(
-            faults, pool.map(one, faults, range(len(faults))), strict=True
-        ):
-            found.append((fault, ended))
-            print(f"{fault.group}, {fault.name}: {ended or 'LOST'}: {text}", flush=True)
-            if not ended:
-                lost.append(f"{fault.group}, {fault.name}: {text}")
-    return found, lost
-
-
 def write_page(
-    options: argparse.Namespace, kills: list, damages: list, minutes: float
+    options: argparse.Namespace, killed: list, damaged: list, minutes: float
 ) -> str:
     """The tables as Markdown."""
-    by_phase: dict[str, Counter] = {phase: Counter() for phase in fault_kills.PHASES}
-    for kill, is_lost in kills:
+    by_phase: dict[str, Counter] = {phase: Counter() for phase in kills.PHASES}
+    for kill, is_lost in killed:
         by_phase[kill.phase]["lost" if is_lost else "survived"] += 1
     by_group: dict[str, Counter] = {}
-    for fault, ended in damages:
+    for fault, ended in damaged:
         by_group.setdefault(fault.group, Counter())[ended or "lost"] += 1
-    signals = Counter(signal.Signals(kill.number).name for kill, _ in kills)
-    lost = sum(is_lost for _, is_lost in kills), sum(not end for _, end in damages)
-    ways = (fault_damages.RECOVERED, fault_damages.SAID)
+    signals = Counter(signal.Signals(kill.number).name for kill, _ in killed)
+    lost = sum(is_lost for _, is_lost in killed), sum(not end for _, end in damaged)
+    ways = (damages.RECOVERED, damages.SAID)
     return PAGE.format(
-        num_kills=len(kills),
+        num_kills=len(killed),
         signals=", ".join(f"{count} {name}" for name, count in signals.most_common()),
         lost_kills=lost[0],
         kills=_table(("killed during", "kills", "survived", "lost"), by_phase),
-        num_damages=len(damages),
+        num_damages=len(damaged),
         lost_damages=lost[1],
         damages=_table(("damage", "tried", *ways, "lost"), by_group),
         minutes=round(minutes),

@@ -1,0 +1,1 @@
+"""Work around the code that users seldom need: `python -m scripts.<name>`."""
