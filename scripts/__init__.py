@@ -1,1 +1,1 @@
-"""Work around the code that users seldom need: `python -m scripts.<name>`."""
+"""What users of the code seldom need, such as `python -m scripts.faults`."""
