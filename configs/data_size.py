@@ -13,5 +13,5 @@ from configs import sweeps
 def get_config() -> ConfigDict:
     """Nested shares of the training clips."""
     config = sweeps.base("data_size")
-    config.sweep = tuple(sweeps.sizes(config))
+    config.sweep = tuple(sweeps.sizes())
     return config

@@ -33,7 +33,7 @@ def get_config(size: str = "full") -> ConfigDict:
         percents = QUICK_PERCENTS
     config.sweep = (
         *sweeps.variance(),
-        *sweeps.sizes(config, percents),
+        *sweeps.sizes(percents),
         *sweeps.preprocessing(),
     )
     return config

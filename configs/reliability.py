@@ -14,5 +14,5 @@ from configs import sweeps
 def get_config() -> ConfigDict:
     """Runs of many kinds and scores."""
     config = sweeps.base("reliability")
-    config.sweep = (*sweeps.sizes(config), *sweeps.preprocessing())
+    config.sweep = (*sweeps.sizes(), *sweeps.preprocessing())
     return config

@@ -16,6 +16,9 @@ MAGNITUDES = ("db", "linear")
 WEIGHTINGS = ("per_frequency", "a_weighting", "bypass")
 SCALES = (1, 10)
 
+# Keys of `train` that count epochs.
+EPOCHS = ("max_epochs", "patience_epochs", "evaluate_every_epochs")
+
 
 def base(task: str) -> ConfigDict:
     """What the studies of several runs share: size, seeds, stopping.
@@ -38,25 +41,17 @@ def variance() -> list[Point]:
     return [_point("variance", num_seeds=INITIALISATIONS)]
 
 
-def sizes(config: ConfigDict, percents: tuple[int, ...] = SIZES_PERCENT) -> list[Point]:
+def sizes(percents: tuple[int, ...] = SIZES_PERCENT) -> list[Point]:
     """Fig. 5: mel and STFT on nested shares of the training clips.
 
-    The rule for stopping is the same at every size, counted in steps: a small share
-    takes as many steps as all clips would, unless validation stops improving.
-
     Args:
-        config: Of the study; its epochs are those of the whole training set.
         percents: Shares of the training clips.
     """
-    train = config.train
     return [
         _point(
             f"size-{kind}-{percent:03d}",
             spectrogram__kind=kind,
             train__fraction=percent / 100,
-            train__max_epochs=train.max_epochs * 100 / percent,
-            train__patience_epochs=train.patience_epochs * 100 / percent,
-            train__evaluate_every_epochs=train.evaluate_every_epochs * 100 / percent,
         )
         for kind in ("mel", "stft")
         for percent in percents
@@ -88,12 +83,20 @@ def preprocessing() -> list[Point]:
 
 
 def at(config: ConfigDict, point: Point) -> ConfigDict:
-    """The configuration of one point: an ordinary run."""
+    """The configuration of one point: an ordinary run.
+
+    The epochs of a study are those of its whole training set. A point that trains on a
+    share of it takes as many steps as all clips would, unless validation stops
+    improving: the rule for stopping is the same at every size, counted in steps.
+    """
     changed = config.copy_and_resolve_references()
     changed.unlock()
     changed.task, changed.sweep = "train", ()
     for key, value in point[1]:
         changed.update_from_flattened_dict({key: value})
+        if key == "train.fraction":
+            for counted in EPOCHS:
+                changed.train[counted] /= value
     return changed.lock()
 
 
