@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     config.corpus.num_clips = 900  # Synthetic: train, valid, test in ratio 6:1:2.
     config.corpus.seed = 0  # Synthetic: another seed is another corpus.
     config.corpus.tagability_exponent = 0.5  # Synthetic: 1 is as sparse as Last.fm.
-    config.corpus.num_tags = 50  # K: the most frequent tags of a published corpus.
+    config.corpus.num_tags = 50  # K, of MagnaTagATune, and of MSD from Last.fm.
     config.corpus.merge_synonyms = False  # MagnaTagATune: before tags are counted.
     # MSD: "split_files", "lastfm" or "pickles"; "auto" is the kind that label_dir has.
     config.corpus.labels = "auto"
@@ -71,7 +71,7 @@ def get_config() -> ConfigDict:
     config.train.optimiser = "adam"  # "adam" or "sgd".
     config.train.learning_rate = 5e-3
     config.train.fraction = 1.0  # Share of the training clips; shares are nested.
-    config.train.max_epochs = 10.0  # About 8 s an epoch of 600 clips on 2 cores.
+    config.train.max_epochs = 10.0  # About 9 s an epoch of 600 clips on 2 cores.
     config.train.max_steps = 0  # Ends earlier than max_epochs if not 0.
     config.train.patience_epochs = 0.0  # Early stopping; 0 for none.
     config.train.evaluate_every_epochs = 1.0  # On the validation split.
