@@ -88,12 +88,20 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     The epochs of a study are those of its whole training set. A point that trains on a
     share of it takes as many steps as all clips would, unless validation stops
     improving: the rule for stopping is the same at every size, counted in steps.
+
+    Raises:
+        ValueError: The point changes a key that does not exist.
     """
     changed = config.copy_and_resolve_references()
-    changed.unlock()
     changed.task, changed.sweep = "train", ()
     for key, value in point[1]:
-        changed.update_from_flattened_dict({key: value})
+        section, _, name = key.rpartition(".")
+        holder = changed.get(section) if section else changed
+        if holder is None or name not in holder:
+            raise ValueError(
+                f"point {point[0]} changes {key}, which is no key of configs/default.py"
+            )
+        holder[name] = value
         if key == "train.fraction":
             for counted in EPOCHS:
                 changed.train[counted] /= value

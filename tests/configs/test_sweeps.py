@@ -67,6 +67,12 @@ def test_points_differ_in_what_the_sweep_says_alone():
         assert differing <= {"task", "sweep", *dict(changes), *allowed}
 
 
+@pytest.mark.parametrize("key", ["train.learning_rte", "trai.learning_rate", "seeds"])
+def test_a_point_that_changes_no_key_is_refused(key):
+    with pytest.raises(ValueError, match=rf"point typo changes {key}, which is no key"):
+        sweeps.at(paper.get_config(), ("typo", ((key, 1.0),)))
+
+
 def test_a_point_is_found_by_name_and_by_number():
     sweep = paper.get_config().sweep
     assert sweeps.find(sweep, "variance") is sweeps.find(sweep, "0")
