@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 Tree = Any
 
 
+class OtherStructureError(Exception):
+    """A checkpoint holds other arrays than those of today."""
+
+
 class Saved(NamedTuple):
     """What a checkpoint holds.
 
@@ -73,7 +77,12 @@ class Checkpoints:
         Raises:
             ValueError: This one or the one before cannot be written.
         """
-        content = {"log": log, "digest": _digest(state, log)}
+        content = {
+            "log": log,
+            "structure": _structure(state),
+            "digest": _digest(state, log),
+        }
+        content["own_digest"] = _digest((), content)
         parts = ocp.args.Composite(
             state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(content)
         )
@@ -93,12 +102,18 @@ class Checkpoints:
             template: A state of the same structure, shapes and types.
 
         Raises:
-            ValueError: There are checkpoints, but none can be read.
+            ValueError: There are checkpoints, but none can be read; or one may be
+                whole, but not here and now.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         for step in steps:
             try:
                 return self._read(step, template)
+            except (MemoryError, PermissionError, OtherStructureError) as error:
+                raise ValueError(
+                    f"checkpoint {step} in {self._directory} cannot be read: {error}. "
+                    "Nothing was changed; mend that, and give the same command again"
+                ) from error
             except Exception as error:
                 # Orbax and its storage raise many kinds; whatever it is, the
                 # checkpoint before this one may be whole.
@@ -116,12 +131,19 @@ class Checkpoints:
         shapes = jax.tree.map(
             lambda leaf: np.empty(np.shape(leaf), np.asarray(leaf).dtype), template
         )
-        parts = ocp.args.Composite(
-            state=ocp.args.StandardRestore(shapes), record=ocp.args.JsonRestore()
-        )
-        found = self._manager.restore(step, args=parts)
-        saved = Saved(found.state, found.record["log"])
-        if _digest(*saved) != found.record["digest"]:
+        record = ocp.args.Composite(record=ocp.args.JsonRestore())
+        record = self._manager.restore(step, args=record).record
+        own = record.pop("own_digest", None)
+        if own is not None and own != _digest((), record):
+            raise ValueError("its record is not what was written, by its digest")
+        if own is None or record["structure"] != _structure(template):
+            raise OtherStructureError(
+                "other versions of the packages or of this code wrote it, with other "
+                "arrays than those of today (environment.json of the run names them)"
+            )
+        state = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
+        saved = Saved(self._manager.restore(step, args=state).state, record["log"])
+        if _digest(*saved) != record["digest"]:
             raise ValueError("it is not what was written, by its digest")
         return saved
 
@@ -162,6 +184,14 @@ class Checkpoints:
                 "Make room or mend the disk; the same command then goes on from the "
                 "newest whole checkpoint"
             ) from error
+
+
+def _structure(state: Tree) -> list[str]:
+    """Names, types and shapes of all arrays."""
+    return [
+        f"{jax.tree_util.keystr(path)} {np.asarray(leaf).dtype.str} {np.shape(leaf)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    ]
 
 
 def _digest(state: Tree, log: dict) -> str:

@@ -235,3 +235,12 @@ def test_two_processes_do_not_share_a_folder(tmp_path):
         pass
     with record.alone(tmp_path):
         pass
+
+
+def test_a_checkpoint_of_other_arrays_is_left_alone(tmp_path):
+    store = Checkpoints(tmp_path)
+    store.save(STATE | {"of today": np.zeros(3)}, 3, LOG)
+    store.close()
+    with pytest.raises(ValueError, match=r"checkpoint 3 in .* other versions of the"):
+        read(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["3"]
