@@ -39,13 +39,18 @@ def run(config: ConfigDict, options: Options) -> None:
     shards = prepare_once(config, options, corpus, [kind])[kind]
     data = open_shards(shards, reader=config.input.reader)
     config.train.batch_size = build.resolve_batch_size(config.train.batch_size)
-    matter = checks.matter(config) | {"shards": shards.parent.name}
+    matter = checks.matter(config) | shards_matter(shards)
     workdir = choose_workdir(config, options, matter)
     summary = run_in(workdir, config, options, matter, data, devices)
     if distributed.is_first():
         report(workdir)
         tell(summary)
     distributed.finish()
+
+
+def shards_matter(directory: Path) -> dict:
+    """Which clips a run learns from, and the spectrograms' recipe with its version."""
+    return {"shards": directory.parent.name, "recipe": directory.name}
 
 
 @distributed.naming_losses()
@@ -74,15 +79,19 @@ def run_in(
         logger.info("%s is complete", workdir)
         return results.read_summary(workdir)
     logger.info("run folder: %s", workdir)
-    if options.mode == "run":
-        distributed.shared(lambda: begin(workdir, config, matter, devices))
-        reach = train.train
-    elif is_known:
-        reach = train.restore
-    else:
+    begins = options.mode == "run"
+    if not (begins or is_known):
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
     with ExitStack() as stack:
-        distributed.shared(lambda: stack.enter_context(record.alone(workdir)))
+
+        def enter() -> None:
+            record.claim(workdir, matter)
+            stack.enter_context(record.alone(workdir))
+            if begins:
+                begin(workdir, config, matter, devices)
+
+        distributed.shared(enter)
+        reach = train.train if begins else train.restore
         trained = reach(config, data, workdir)
         predictions = results.predict(trained)
         if not distributed.is_first():

@@ -19,6 +19,7 @@ from modes.run import (
     find_devices,
     join_processes,
     run_in,
+    shards_matter,
     tell,
 )
 from msd_tagger import distributed
@@ -106,7 +107,7 @@ def run_points(
         train = at_point.train
         train.batch_size = build.resolve_batch_size(train.batch_size)
         of_kind = data[at_point.spectrogram.kind]
-        matter = checks.matter(at_point) | {"shards": of_kind.directory.parent.name}
+        matter = checks.matter(at_point) | shards_matter(of_kind.directory)
         schedule = build.build_schedule(
             at_point, of_kind.num_clips("train", train.fraction)
         )
@@ -121,6 +122,8 @@ def run_points(
             if distributed.is_first():
                 tell(summary)
         except ValueError as error:
+            if distributed.place().count > 1:
+                raise  # The others may not have failed, and would wait for this one.
             logger.error("point %s: %s", point[0], error)
             failed.append(f"{point[0]} ({error})")
         jax.clear_caches()
@@ -148,8 +151,8 @@ def write_statistics(
             from msd_tagger.analysis.annotation.gather import gather_answers
 
             ids = {str(i) for labels in table.splits.values() for i in labels.track_id}
-            files = config.analysis.annotations
-            gather_answers(files, workdir, ids, table.tag_names)
+            answers = config.analysis.annotations
+            gather_answers(answers, workdir, ids, table.tag_names)
     if config.task in ("tags", "paper"):
         from msd_tagger.input_statistics import write_input_statistics
 

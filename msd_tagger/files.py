@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,9 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name to write to, which becomes the file when all of it is there."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # The number of a process is not enough: containers may agree in it.
+    owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f"{path.name}.{owner}.tmp")
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -15,7 +15,7 @@ class Failure(NamedTuple):
     Attributes:
         number: Of the seed among the S of the run, from 0.
         seed: Its initialisation.
-        step: The first whose loss was not finite.
+        step: The first whose loss was not finite; the last of a seed without a score.
         reason: What happened and what is likely behind it.
     """
 

@@ -108,7 +108,7 @@ def alone(workdir: Path) -> Iterator[None]:
         else:
             # What processes that were killed left behind.
             for path in [*workdir.glob("*.tmp"), *workdir.glob("*/*.tmp")]:
-                if re.fullmatch(r".+\.\d+\.tmp", path.name):
+                if re.fullmatch(r".+\.\d+-[0-9a-f]{8}\.tmp", path.name):
                     path.unlink(missing_ok=True)
         yield
 

@@ -26,7 +26,7 @@ def is_whole(workdir: Path) -> bool:
     altered = _altered(workdir)
     if not altered:
         return True
-    has_ended = (workdir / "summary.json").exists() or (workdir / NAME).exists()
+    has_ended = _has_ended(workdir)
     if has_ended and not any((workdir / "checkpoints").glob("[0-9]*")):
         raise ValueError(
             f"{workdir} was complete, but {', '.join(altered)} was altered or lost "
@@ -36,6 +36,18 @@ def is_whole(workdir: Path) -> bool:
     if has_ended:
         logger.warning("%s: altered or lost: %s", workdir, ", ".join(altered))
     return False
+
+
+def _has_ended(workdir: Path) -> bool:
+    """Whether there was a complete record; an evaluation half way writes one, too."""
+    if (workdir / NAME).exists():
+        return True
+    try:
+        return bool(read_json(workdir / "summary.json").get("complete", True))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, AttributeError):
+        return True
 
 
 def _altered(workdir: Path) -> list[str]:

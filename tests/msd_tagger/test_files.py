@@ -25,3 +25,12 @@ def test_starting_anew_takes_a_folder_of_its_own(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run-2").mkdir()
     assert files.unused(tmp_path / "run") == tmp_path / "run-3"
+
+
+def test_two_writers_of_one_process_number_do_not_meet(tmp_path):
+    path = tmp_path / "a.txt"
+    with files.replacing(path) as first, files.replacing(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"  # It came last.
+    assert list(tmp_path.iterdir()) == [path]

@@ -44,3 +44,9 @@ def test_without_checkpoints_nothing_is_trained_anew_in_its_place(run):
 def test_a_folder_that_was_only_begun_is_not_whole(tmp_path):
     record.start(tmp_path, {}, {}, ["cpu"])
     assert not seal.is_whole(tmp_path)
+
+
+def test_an_evaluation_half_way_is_no_complete_record(tmp_path, caplog):
+    files.write_json(tmp_path / "summary.json", {"complete": False})
+    assert not seal.is_whole(tmp_path)
+    assert caplog.text == ""
