@@ -50,6 +50,8 @@ def open_shards(
         )
     try:
         data = _read_descriptions(directory, reader)
+    except PermissionError as error:
+        raise ValueError(f"{directory} cannot be read: {error}") from error
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{directory} is damaged ({error}). Delete it and prepare again"

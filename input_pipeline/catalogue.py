@@ -7,6 +7,7 @@ completed by whichever process finds it whole.
 import contextlib
 import csv
 import io
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,10 +26,11 @@ LEDGER = "ledger.csv"
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether a set is whole and, where TFDS is installed, registered with it."""
-    has_tfds = find_spec("tensorflow_datasets") is not None
+    """Whether a set is whole and, where it can be, registered with TFDS."""
     registered = (directory / REGISTERED).exists()
-    return is_written(directory) and (registered or not has_tfds)
+    has_tfds = find_spec("tensorflow_datasets") is not None
+    can_be = has_tfds and os.access(directory, os.W_OK)
+    return is_written(directory) and (registered or not can_be)
 
 
 def is_written(directory: Path) -> bool:
@@ -107,7 +109,8 @@ def remove_parts(directory: Path) -> None:
     """Tidies a complete set up: parts, and temporary files of killed processes."""
     parts = directory / shards.PARTS
     for path in parts.glob("*.json"):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Gone, or not ours to remove.
+            path.unlink()
     for folder in (directory, parts):
         shards.remove_abandoned(folder)
     with contextlib.suppress(OSError):  # Gone, or another job is still in it.

@@ -204,7 +204,7 @@ def remove_abandoned(directory: Path) -> None:
     unknown.
     """
     for path in directory.glob(".*@*.tmp"):
-        with contextlib.suppress(FileNotFoundError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # Gone, or not ours to remove.
             writer, host = path.name.removesuffix(".tmp").split("@", 1)
             is_ours = host == socket.gethostname()
             is_old = time.time() - path.stat().st_mtime > 24 * 3600
@@ -362,5 +362,6 @@ def _keep_buffers() -> None:
     mmap_threshold, trim_threshold = -3, -1  # M_… in malloc.h
     with contextlib.suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(mmap_threshold, 1 << 30)
-        mallopt(trim_threshold, 1 << 30)
+        # glibc before 2.35 takes 32 MB at most; a refusal must not freeze its own rule.
+        if mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 32 << 20):
+            mallopt(trim_threshold, 1 << 30)

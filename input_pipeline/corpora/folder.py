@@ -6,9 +6,10 @@
     path       audio file, relative to the directory
     tags       tags of the clip, separated by "|"; may be empty
     split      train, valid or test. Without the column: by hash, 80/10/10
-    artist     optional; without a split column, one artist is in one split only
+    artist     optional; without a split column, one artist is in one split only,
+               and without artists too, where there is a column start_s, one file
     start_s    optional; where the clip starts in its file (several excerpts of a track)
-    true_tags  optional; like tags, where the truth is known
+    true_tags  optional; like tags, known of every clip
 
 An optional `tags.txt` beside it, one tag a line, fixes the vocabulary and its order.
 Without it the vocabulary is every tag of the column, the most frequent first.
@@ -16,6 +17,7 @@ Without it the vocabulary is every tag of the column, the most frequent first.
 
 import csv
 import hashlib
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -29,6 +31,8 @@ from input_pipeline.corpora.places import path_inside, split_of
 
 REQUIRED = ("track_id", "path", "tags")
 OPTIONAL = ("split", "artist", "start_s", "true_tags")
+
+logger = logging.getLogger(__name__)
 
 
 def load(
@@ -53,6 +57,15 @@ def load(
         raise ValueError(f"{table} has a header but no rows; add one row per clip")
     tags = _vocabulary(directory, _read_rows(table))
     clips, rejected = _clips(directory, _read_rows(table), tags)
+    empty = [
+        one for one in clips if one.true_tags is not None and not any(one.true_tags)
+    ]
+    if empty:
+        logger.warning(
+            "%s: true_tags is empty for %d of %d clips, which says that no tag holds "
+            "there; leave the column out if nobody listened to all of them",
+            *(table, len(empty), len(clips)),
+        )
     digest = hashlib.sha256(table.read_bytes()).hexdigest()[:8]
     return Corpus(
         name=name or _short_name(directory.name),
@@ -174,7 +187,8 @@ def _clip(directory: Path, row: _Row, columns: dict[str, int]) -> Clip:
 
 def _split(row: _Row, artist: str | None) -> str:
     if "split" not in row:
-        return split_of(artist or row["track_id"])
+        # Excerpts of one recording must not be both learnt and tested.
+        return split_of(artist or row["path" if "start_s" in row else "track_id"])
     if row["split"] not in SPLITS:
         raise ValueError(
             f"{row.where}: split is {row['split']!r}; allowed are {', '.join(SPLITS)}"

@@ -63,6 +63,11 @@ def load(
         "pickles": lambda: msd_pickles.read(label_dir),
     }
     found = read[source]()
+    if source != "lastfm" and num_tags not in (50, len(found.tags)):
+        raise ValueError(
+            f"corpus.num_tags={num_tags}: the labels in {label_dir} ({source}) come "
+            f"with {len(found.tags)} tags; only labels from Last.fm are counted here"
+        )
     audio_dir = Path(audio_dir).absolute() if audio_dir else None
     paths = _paths(found, label_dir, audio_dir)
     return _corpus(found, paths, audio_dir or label_dir)

@@ -69,6 +69,23 @@ def test_splits_by_hash_keep_artists_together(tmp_path):
     np.testing.assert_allclose(shares, [0.8, 0.1, 0.1], atol=0.03)
 
 
+def test_splits_by_hash_keep_excerpts_of_a_file_together(tmp_path):
+    columns = ("track_id", "path", "tags", "start_s")
+    rows = [(f"{n}", f"{n // 3}.mp3", "rock", f"{n % 3}") for n in range(300)]
+    by_file = {}
+    for clip in _clips(tmp_path, rows, columns):
+        by_file.setdefault(clip.path, set()).add(clip.split)
+    assert all(len(splits) == 1 for splits in by_file.values())
+    assert set.union(*by_file.values()) == set(SPLITS)
+
+
+def test_empty_cells_of_the_truth_are_told(tmp_path, caplog):
+    columns = ("track_id", "path", "tags", "true_tags")
+    rows = [("a", "a.mp3", "rock", "rock"), ("b", "b.mp3", "rock", "")]
+    assert not _clips(tmp_path, rows, columns)[1].true_tags.any()
+    assert "true_tags is empty for 1 of 2 clips" in caplog.text
+
+
 def test_a_repeated_id_is_rejected_and_the_first_stays(tmp_path):
     rows = [ROW, ("b", "b.mp3", "test", "rock")]
     rows += [("a", "second.mp3", "train", "rock"), ("a", "other.mp3", "test", "rock")]

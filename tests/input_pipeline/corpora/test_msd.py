@@ -108,6 +108,12 @@ def test_tags_of_the_database_are_counted_or_listed(tmp_path, audio):
     ]
 
 
+def test_labels_that_come_with_their_tags_are_not_counted(tmp_path):
+    label_dir = msd_files.write_split_files(tmp_path)
+    with pytest.raises(ValueError, match=r"corpus.num_tags=7: .* \(split_files\) come"):
+        msd.load(label_dir, None, num_tags=7)
+
+
 def test_what_is_not_above_fifty_does_not_count(tmp_path):
     corpus = msd.load(msd_files.write_database(tmp_path, (100, 50)), None, num_tags=2)
     assert {clip.track_id for clip in corpus.clips} == set(IDS[::2])
