@@ -296,19 +296,30 @@ def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
     """A-weighting and, where the configuration asks, the training clips' statistics.
 
     Mean and deviation of each band over all frames of all training clips, before any
-    weighting; 0 and 1 where they are not used.
+    weighting; 0 and 1 where they are not used. The deviation of a constant band is 1.
     """
-    a_weighting_db = jnp.asarray(data.recipe.a_weighting_db(), jnp.float32)
-    zeros, ones = jnp.zeros_like(a_weighting_db), jnp.ones_like(a_weighting_db)
     if config.preprocessing.frequency_weighting != "per_frequency_dataset":
-        return pre.BandStatistics(a_weighting_db, zeros, ones)
+        return bands_without_statistics(data)
     magnitude = jax.jit(partial(pre.magnitude, kind=config.preprocessing.magnitude))
-    means, variances = [], []
+    num_clips, totals = 0, np.zeros((3, data.recipe.shape[0]))
     for batch in data.evaluation_batches("train", 16, config.train.fraction):
         x = magnitude(batch["spectrogram"])[batch["mask"]]
-        means.append(np.asarray(x.mean(2), np.float64))
-        variances.append(np.asarray(x.var(2), np.float64))
-    means, variances = np.concatenate(means), np.concatenate(variances)
-    deviation = np.sqrt(variances.mean(0) + means.var(0))
-    mean = jnp.asarray(means.mean(0), jnp.float32)
-    return pre.BandStatistics(a_weighting_db, mean, jnp.asarray(deviation, jnp.float32))
+        means = np.asarray(x.mean(2), np.float64)
+        num_clips += len(means)
+        variances = np.asarray(x.var(2), np.float64)
+        totals += [means.sum(0), np.square(means).sum(0), variances.sum(0)]
+    mean, square, variance = totals / num_clips
+    deviation = np.sqrt(variance + np.maximum(square - np.square(mean), 0))
+    # The mean of a constant band is off by some 1e-7 of it in float32.
+    deviation[deviation <= 1e-6 * np.abs(mean)] = 1
+    return bands_without_statistics(data)._replace(
+        mean=jnp.asarray(mean, jnp.float32),
+        deviation=jnp.asarray(deviation, jnp.float32),
+    )
+
+
+def bands_without_statistics(data: Data) -> pre.BandStatistics:
+    """For weightings that use no statistics of the training clips: 0 and 1."""
+    a_weighting_db = jnp.asarray(data.recipe.a_weighting_db(), jnp.float32)
+    zeros, ones = jnp.zeros_like(a_weighting_db), jnp.ones_like(a_weighting_db)
+    return pre.BandStatistics(a_weighting_db, zeros, ones)

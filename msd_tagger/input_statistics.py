@@ -31,7 +31,7 @@ def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
     size = build.resolve_batch_size(config.train.batch_size)
     num_clips = data.num_clips("train", config.train.fraction)
     count = -(-min(INPUT_CLIPS, num_clips) // size)
-    bands = build.band_statistics(config, data)
+    bands = build.bands_without_statistics(data)
     batches = data.train_batches(size, INPUT_SEED, 0, config.train.fraction)
     clips = [batch["spectrogram"] for batch in islice(batches, count)]
     arrays = {"histogram_edges": HISTOGRAM_EDGES, "num_clips": np.array(count * size)}
