@@ -140,7 +140,13 @@ def _main(argv: list[str]) -> int | None:
         _give_up(str(error))
     except Interrupted as interrupted:
         _give_up(str(interrupted), interrupted.exit_status)
-    except Exception:
+    except Exception as error:
+        if "RESOURCE_EXHAUSTED" in str(error):
+            _give_up(
+                f"the device has too little memory ({str(error).splitlines()[0]}). "
+                "Lower train.seeds_per_chunk, train.batch_size or "
+                "train.evaluation_batch_size, or use --config.model.dtype=bfloat16"
+            )
         if distributed.place().count > 1:  # The others would wait for this one.
             traceback.print_exc()
             distributed.leave(1)

@@ -15,20 +15,23 @@ MODES = {
     "run": Mode(
         "prepare what is missing, train, evaluate, report; or do a whole study",
         "modes.run:start",
+        takes=("workdir", "point"),
     ),
     "prepare": Mode("only write the shards", "modes.corpus:start"),
     "audit": Mode(
         "count the corpus and look for problems, without decoding audio",
         "modes.audit:audit",
+        takes=("workdir",),
     ),
     "annotate": Mode(
         "write pages to judge labels by listening, as Table I needs",
         "modes.annotate:annotate",
+        takes=("workdir",),
     ),
     "evaluate": Mode(
         "score a run's last checkpoint again, and report; or --bundle on any corpus",
         "modes.evaluate_bundle:start",
-        takes=("bundle", "out"),
+        takes=("workdir", "bundle", "out"),
     ),
     "report": Mode(
         "only write the report of --workdir again",
@@ -130,7 +133,7 @@ PORT = flags.DEFINE_integer(
 
 # Flags that mean something to a few modes alone: those that name them.
 FLAGS_OF_MODES = sorted(
-    {name for mode in MODES.values() for name in mode.needs + mode.takes} - {"workdir"}
+    {name for mode in MODES.values() for name in mode.needs + mode.takes}
 )
 
 
@@ -142,6 +145,8 @@ def check_flags(mode: Mode, options: Options) -> None:
     """
     if options.arguments and not mode.takes_arguments:
         raise ValueError(f"arguments without a flag: {' '.join(options.arguments)}")
+    if CONFIG.value is not None and not mode.needs_config:
+        raise ValueError(f"--config means nothing to --mode={options.mode}")
     for name in mode.needs:
         if not flags.FLAGS[name].value:
             raise ValueError(f"--{name} is missing; --mode={options.mode}: {mode.help}")

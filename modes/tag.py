@@ -141,6 +141,7 @@ def consume(found: Iterator, total: int, what: str, writers: list[Write]) -> int
         How many failures there were.
     """
     from input_pipeline.processes import progress_bar
+    from msd_tagger.errors import Interrupted
     from msd_tagger.plain_text import printable
     from msd_tagger.tag_files import Failure
 
@@ -158,8 +159,9 @@ def consume(found: Iterator, total: int, what: str, writers: list[Write]) -> int
                 done += 1
                 if shown:
                     shown.update()
-        except KeyboardInterrupt as error:
-            raise ValueError(f"interrupted after {done} of {total} files") from error
+        except Interrupted as error:
+            ended = f"ended after {done} of {total} files"
+            raise Interrupted(error.number, ended, goes_on=False) from error
     if failures:
         print(f"{failures} of {total} files could not be used", file=sys.stderr)
     return failures

@@ -13,12 +13,13 @@ class Interrupted(KeyboardInterrupt):
     Args:
         number: Of the signal.
         saved: What was saved before, if anything was.
+        goes_on: Whether the same command goes on from there.
     """
 
-    def __init__(self, number: int, saved: str = "") -> None:
+    def __init__(self, number: int, saved: str = "", goes_on: bool = True) -> None:
         self.number = number
-        said = f"; {saved}" if saved else ""
-        super().__init__(f"{self.name}{said}; the same command goes on from here")
+        said = [self.name, saved, "the same command goes on from here" * goes_on]
+        super().__init__("; ".join(filter(None, said)))
 
     @property
     def name(self) -> str:

@@ -72,6 +72,14 @@ def call(*arguments):
             "--workdir=no/such/run holds no run",
         ),
         ((CONFIG, "--out=new"), "--out means nothing to --mode=run; modes that take"),
+        (
+            (CONFIG, "--mode=prepare", "--point=0"),
+            "--point means nothing to --mode=prepare; modes that take it: run",
+        ),
+        (
+            (CONFIG, "--mode=report", "--workdir=no/such/run"),
+            "--config means nothing to --mode=report",
+        ),
         ((CONFIG, "--point=0"), "--point=0: db_mel is no study of several runs"),
     ],
 )
@@ -165,3 +173,20 @@ def test_help_says_what_the_modes_do():
         assert f"{mode}: " in " ".join(result.stdout.split())
     for flag in ("--config", "--mode", "--workdir", "--data_dir", "--platform"):
         assert flag in result.stdout
+
+
+def test_too_little_memory_of_a_device_gets_a_sentence():
+    code = (
+        "import main\n"
+        "def fails(argv):\n"
+        "    raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory: 9 GiB\\nat op')\n"
+        "main.main = fails\n"
+        "main._main([])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    (said,) = done.stderr.splitlines()
+    assert "RESOURCE_EXHAUSTED: Out of memory: 9 GiB)" in said
+    assert "train.seeds_per_chunk" in said

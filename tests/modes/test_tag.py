@@ -4,6 +4,7 @@ import csv
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,10 @@ from pyarrow import parquet
 
 from modes import Options
 from modes.embed import embed
-from modes.tag import load_tagger, tag
+from modes.tag import consume, load_tagger, tag
 from msd_tagger.bundle import write_bundle
+from msd_tagger.errors import Interrupted
+from msd_tagger.tag_files import Failure
 from tests.bundles import make_bundle
 from tests.fakes import RECIPE
 from tests.small_corpus import write_sound
@@ -248,3 +251,14 @@ def test_parquet_without_its_package(embedding, monkeypatch):
 def test_nothing_is_written_where_nothing_could_be_read(embedding, tmp_path):
     assert embed(embedding._replace(arguments=(str(tmp_path / "gone.mp3"),))) == 1
     assert not Path(embedding.out).exists()
+
+
+def test_a_signal_says_how_far_it_came(capfd):
+    def songs():
+        yield Failure("a.mp3", "silent")
+        raise Interrupted(signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as caught:
+        consume(songs(), 2, "tagging", [])
+    assert str(caught.value) == "SIGTERM; ended after 1 of 2 files"
+    assert caught.value.exit_status == 143
