@@ -68,6 +68,11 @@ class Comparison:
         """Whether neither another seed nor other clips would change the sign."""
         return self.beyond_seeds and self.beyond_clips
 
+    def is_within(self, limit: float) -> bool:
+        """Whether both intervals lie between -limit and limit; False if one is NaN."""
+        ends = (*self.seeds.interval, *self.clips)
+        return all(abs(end) <= limit for end in ends)
+
 
 def auc(record: RunRecord, kind: str = "weak") -> np.ndarray:
     """Macro ROC-AUC of every seed on the test split, [S]; NaN where no tag is scored.

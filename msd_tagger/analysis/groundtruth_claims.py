@@ -139,6 +139,8 @@ def _tagability_differs(here: Findings, printed: Findings) -> Claim:
     recall, deviation = here.estimates.recall, here.samples.recall.std(axis=0)
     usable = deviation > 0  # Not where nobody judged: NaN.
     verdict, why = UNDECIDED, NOT_JUDGED
+    if np.isfinite(recall).sum() > 1:
+        why = "a recall without any error found has no spread to set others against"
     if np.count_nonzero(usable) > 1:
         weights = deviation[usable] ** -2
         mean = np.average(recall[usable], weights=weights)

@@ -52,7 +52,7 @@ TAG_COUNTS = {"rock": 52_944, "happy": 1_257}
 UNIQUE_VECTORS = 12_348
 
 # II-A, of the whole Million Song Dataset: rank and clips.
-DATASET_TAGS, DATASET_TRACKS = 522_366, 505_216
+DATASET_TRACKS = 505_216
 DATASET_RANKS = {"rock": (1, 101_071), "jazz": (12, 30_152), "classical": (71, 11_913)}
 
 # III-A. The text's (alternative, alternative rock) is (alternative rock, alternative)
@@ -119,7 +119,6 @@ LARGEST_DIFFERENCES = (0.0028, 0.0026)
 NON_SIGNIFICANT_BELOW = 0.005
 
 # Fig. 5 and IV-B.
-DATA_SIZES_PERCENT = (2, 4, 8, 16, 32, 64, 100)
 MAX_MEL_STFT_DIFFERENCE = 0.007
 BIN_WIDTH_HZ = {"stft of 256": 46.5, "stft": 23.3, "mel": 35.9}
 
@@ -187,8 +186,8 @@ class UnexpectedPair(NamedTuple):
 
     Attributes:
         similarity: S(i, j).
-        rank: of C(i, j) among all tuples.
-        co_occurrence: C(i, j).
+        rank: of max(C(i, j), C(j, i)) among all pairs (footnote 7).
+        co_occurrence: max(C(i, j), C(j, i)).
     """
 
     similarity: float

@@ -242,7 +242,5 @@ def _label_stats(record: RunRecord) -> dict[str, Any] | None:
         "per_clip": f"{counts.sum() / max(num_clips, 1):.2f}",
         "most": (tags[most], int(counts[most])),
         "least": (tags[least], int(counts[least])),
-        "pairs": tables.pair_table(
-            tags, counts, stats["train_co_occurrence"], NUM_PAIRS
-        ),
+        "pairs": tables.pair_table(tags, stats["train_co_occurrence"], NUM_PAIRS),
     }

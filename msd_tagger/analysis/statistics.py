@@ -64,8 +64,10 @@ class Difference:
     @property
     def p_value(self) -> float:
         """Two-sided, of a mean of zero, by Student's t; NaN where `std` is unknown."""
-        if not self.degrees_of_freedom or not self.std:
+        if not self.degrees_of_freedom or np.isnan(self.std):
             return float("nan")
+        if self.std == 0:
+            return float(self.mean == 0)
         t = self.mean / self.std * np.sqrt(len(self.values))
         return float(2 * stats.t.sf(abs(t), self.degrees_of_freedom))
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from msd_tagger import metrics
-from msd_tagger.analysis import thresholds
+from msd_tagger.analysis import co_occurrence, thresholds
 from msd_tagger.analysis.run_record import RunRecord
 
 AVERAGE_NAMES = {
@@ -288,30 +288,21 @@ def _mean_f1(measured: thresholds.Thresholds) -> str:
     return number(f1.mean() if len(f1) else None, 3)
 
 
-def pair_table(
-    tags: Sequence[str], counts: np.ndarray, co_occurrence: np.ndarray, num_rows: int
-) -> Table:
+def pair_table(tags: Sequence[str], together: np.ndarray, num_rows: int) -> Table:
     """The pairs of tags that share most clips, relative to the first tag.
-
-    Normalised co-occurrence is C(i, j) = #(i and j) / #i (the paper's Eq. 1).
 
     Args:
         tags: K names.
-        counts: clips with each tag [K].
-        co_occurrence: clips with both tags [K, K].
-        num_rows: how many pairs to list.
+        together: clips with both tags, on the diagonal those with one [K, K].
+        num_rows: how many pairs to list at most.
 
     Returns:
         The table, highest C(i, j) first.
     """
-    share = co_occurrence / np.maximum(counts, 1)[:, None]
-    np.fill_diagonal(share, -1)
-    best = np.argsort(-share, axis=None, kind="stable")[:num_rows]
-    pairs = [divmod(int(index), len(tags)) for index in best]
+    share = co_occurrence.normalise(together)
     rows = [
-        [f"{tags[i]} → {tags[j]}", f"{share[i, j]:.2f}", f"{int(co_occurrence[i, j])}"]
-        for i, j in pairs
-        if i != j
+        [f"{tags[i]} → {tags[j]}", f"{share[i, j]:.2f}", f"{int(together[i, j])}"]
+        for i, j in co_occurrence.top_tuples(together, num_rows)
     ]
     return Table("Highest co-occurrence", ("tags i → j", "C(i, j)", "clips"), rows)
 

@@ -62,15 +62,19 @@ def mean_co_occurrence(C: np.ndarray) -> float:
 def _correlation(data: Comparison) -> Claim:
     """V-A: 0.580."""
     whole = vectors.rank_correlation(data.mean, data.C)
-    p_value = vectors.mantel_p_value(data.mean, data.C)
     each = np.array([vectors.rank_correlation(S, data.C) for S in data.S])
     if np.isnan(whole):
         verdict, why = UNDECIDED, "too few tags meet."
     else:
-        verdict = HOLDS if whole > 0 and p_value < SIGNIFICANT else FAILS
+        high = vectors.mantel_p_value(data.mean, data.C)
+        low = vectors.mantel_p_value(-data.mean, data.C)
+        verdict = HOLDS if high < SIGNIFICANT else UNDECIDED
+        if low < SIGNIFICANT:
+            verdict = FAILS
         why = (
-            f"{percent(p_value)} of random relabellings of the tags correlate as high "
-            f"(Mantel's test); below {percent(SIGNIFICANT)} counts as more than chance."
+            f"{percent(high)} of random relabellings of the tags correlate as high, "
+            f"{percent(low)} as low (Mantel's test); below {percent(SIGNIFICANT)} "
+            "counts as more than chance."
         )
     return Claim(
         "Tags that meet often have similar label vectors.",
@@ -96,7 +100,7 @@ def _overlap(data: Comparison) -> Claim:
         verdict = UNDECIDED
         why = f"{total} pairs are too few: {TOP} of them are not the top."
     else:
-        verdict = HOLDS if chance < SIGNIFICANT else FAILS
+        verdict = HOLDS if chance < SIGNIFICANT else UNDECIDED
         why = f"two random choices share as many with a chance of {chance:.1g}."
     return Claim(
         f"The {TOP} most similar pairs are often among the {TOP} highest tuples.",
@@ -211,7 +215,7 @@ def _sign(values: np.ndarray) -> tuple[str, str]:
         return UNDECIDED, "no label vector to compare."
     mean = float(values.mean())
     if len(values) == 1:
-        return (HOLDS if mean > 0 else FAILS), "one seed: no spread to set it against."
+        return UNDECIDED, f"one seed: no spread to set the {mean:.3f} against."
     half = statistics.t_half_width(values.std(ddof=1), len(values), len(values) - 1)
     why = f"the difference is {mean:.3f} ± {half:.3f} (95 % over seeds)."
     if abs(mean) <= half:

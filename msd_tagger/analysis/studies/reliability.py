@@ -191,7 +191,9 @@ def _spreads(
     resampled = rho_spread.resampled_curves(points, columns, answers, resamples)
     return {
         key: rho_spread.spread_of_rho(
-            one.curves, [resampled[name] for name in one.points]
+            one.curves,
+            [comparison.seed_numbers(point) for point in one.points.values()],
+            [resampled[name] for name in one.points],
         )
         for key, one in found.items()
     }

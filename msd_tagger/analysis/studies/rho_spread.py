@@ -52,18 +52,22 @@ def resampled_curves(
 
 
 def spread_of_rho(
-    curves: Mapping[str, Sequence[np.ndarray]], resampled: Sequence[Resampled]
+    curves: Mapping[str, Sequence[np.ndarray]],
+    seeds: Sequence[Sequence[int]],
+    resampled: Sequence[Resampled],
 ) -> RhoSpread:
     """Correlates the curves of one set seed by seed and resample by resample.
 
     Args:
         curves: from `all`, `four` and, where known, `annotated` to the scores of every
             seed, one array for each training.
+        seeds: their numbers, of the same trainings; those that all have are used.
         resampled: of the same trainings, in the same order.
     """
-    num_seeds = min(len(one) for one in curves["four"])
+    common = sorted(set.intersection(*map(set, seeds)))
+    places = [[list(one).index(seed) for seed in common] for one in seeds]
     by_seed = {
-        name: np.array([one[:num_seeds] for one in values])
+        name: np.array([v[at] for v, at in zip(values, places, strict=True)])
         for name, values in curves.items()
     }
     by_clips = {name: np.array([one[name] for one in resampled]) for name in curves}

@@ -177,9 +177,10 @@ def _std_claim(spreads: dict[str, Spread]) -> Claim:
         verdict, why = UNDECIDED, f"{MIN_RUNS} runs are needed, here are {seeds}"
     elif low > theirs:
         verdict, why = FAILS, "the whole interval lies above the paper's deviation"
+    elif high <= theirs:
+        verdict, why = HOLDS, "the whole interval lies below the paper's deviation"
     else:
-        below = "lies below" if high <= theirs else "contains"
-        verdict, why = HOLDS, f"the interval {below} the paper's deviation"
+        verdict, why = UNDECIDED, "the interval contains the paper's deviation"
     return Claim(
         statement="Equal trainings score alike: they scatter no more than by a "
         "standard deviation of 0.00136.",

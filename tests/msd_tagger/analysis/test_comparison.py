@@ -98,3 +98,14 @@ def test_labels_that_not_every_point_has_are_left_out(tmp_path):
     assert comparison.known_labels(record.points) == ["weak"]
     assert comparison.known_labels(record.select("a")) == ["weak", "true"]
     assert comparison.known_labels({}) == []
+
+
+def test_small_differences_are_within_a_limit_that_both_intervals_keep(record):
+    resampled = comparison.resampled_auc(record.select("good"), "weak", 50)
+    resampled["same"] = resampled["good"] + 0.001
+    pairs = {"none": ("good", "same"), "unknown": ("good", "once")}
+    found, unknown = comparison.compare(record.points, pairs, resampled)
+    low, high = found.seeds.interval
+    limit = max(-low, high, 0.001)
+    assert found.is_within(limit + 1e-9) and not found.is_within(limit - 1e-9)
+    assert not unknown.is_within(1.0)

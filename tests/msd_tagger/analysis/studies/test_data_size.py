@@ -1,11 +1,13 @@
 """Fig. 5 from made-up points: gains per doubling, mel against STFT, bins."""
 
+import dataclasses
+
 import librosa
 import numpy as np
 import pytest
 
-from msd_tagger.analysis import comparison, style
-from msd_tagger.analysis.studies import data_size, input_cost
+from msd_tagger.analysis import comparison, statistics, style
+from msd_tagger.analysis.studies import data_size, data_size_claims, input_cost
 from msd_tagger.analysis.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
 
@@ -59,6 +61,21 @@ def test_the_figure_prints_the_differences_and_draws_in_both_themes(record):
     assert f"{gap:+.4f}" in texts
     for theme in style.THEMES:
         style.svg(study.illustrations[1].draw, theme)
+
+
+def test_neither_wins_where_both_intervals_are_narrow():
+    values = np.array([0.0010, -0.0012, 0.0004])
+    narrow = comparison.Comparison(
+        "mel − STFT at 64 %",
+        statistics.paired_difference(values, np.zeros(3)),
+        run_std=0.001,
+        resampled=np.linspace(-0.003, 0.003, 99),
+    )
+    claims = data_size_claims._small([narrow]), data_size_claims._no_winner([narrow])
+    assert [one.verdict for one in claims] == [HOLDS, HOLDS]
+    wide = dataclasses.replace(narrow, resampled=np.linspace(-0.02, 0.02, 99))
+    claims = data_size_claims._small([wide]), data_size_claims._no_winner([wide])
+    assert [one.verdict for one in claims] == [UNDECIDED, UNDECIDED]
 
 
 def test_a_clear_winner_is_seen(tmp_path):

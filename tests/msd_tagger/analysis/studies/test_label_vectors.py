@@ -90,8 +90,8 @@ def test_vectors_without_relation_to_labels(tmp_path):
     W = np.random.default_rng(5).normal(size=W.shape) - 0.2
     points = {"variance": point_of(paper.TAGS, W, tags)}
     study = label_vectors.study(record_of(tmp_path, points))
-    assert claim(study, "Tags that meet").verdict == FAILS
-    assert claim(study, "The 20 most similar").verdict == FAILS
+    assert claim(study, "Tags that meet").verdict == UNDECIDED
+    assert claim(study, "The 20 most similar").verdict == UNDECIDED
     assert claim(study, "Hardly any").verdict == FAILS
 
 

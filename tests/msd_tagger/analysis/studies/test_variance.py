@@ -39,6 +39,9 @@ def test_the_claims_follow_the_spread(tmp_path):
         variance._threshold_claim({"weak": spread}),
     )
     assert [one.verdict for one in claims] == [HOLDS, HOLDS]
+    alike = statistics.describe(0.84 + 0.0018 * np.cos(np.arange(15)))
+    claim = variance._std_claim({"weak": alike})
+    assert claim.verdict == UNDECIDED and "contains the paper's" in claim.why
 
 
 def test_few_runs_decide_nothing(tmp_path):
