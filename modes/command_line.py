@@ -17,7 +17,11 @@ MODES = {
         "modes.run:start",
         takes=("workdir", "point"),
     ),
-    "prepare": Mode("only write the shards", "modes.corpus:start"),
+    "prepare": Mode(
+        "only write the shards",
+        "modes.corpus:start",
+        takes=("workdir",),  # So that the run's own command line prepares it.
+    ),
     "audit": Mode(
         "count the corpus and look for problems, without decoding audio",
         "modes.audit:audit",
