@@ -32,7 +32,7 @@ def run(config: ConfigDict, options: Options) -> None:
 
     devices = find_devices(config, options)
     check_start(config)
-    from msd_tagger import build  # It imports JAX, which has been set up now.
+    from msd_tagger import build, record  # They need JAX, which has been set up now.
 
     kind = config.spectrogram.kind
     corpus = load_once(config, options)
@@ -43,7 +43,8 @@ def run(config: ConfigDict, options: Options) -> None:
     workdir = choose_workdir(config, options, matter)
     summary = run_in(workdir, config, options, matter, data, devices)
     if distributed.is_first():
-        report(workdir)
+        with record.alone(workdir):
+            report(workdir)
         tell(summary)
     distributed.finish()
 
