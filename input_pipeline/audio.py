@@ -29,12 +29,15 @@ REASONS = {
     "damaged": "the decoder gives up in the middle",
     "truncated": "the audio ends before its header says so",
     "past the end": "start_s lies behind the last sample",
-    "not finite": "NaN or infinite values",
+    "not finite": "NaN or infinite values, or samples beyond a million",
+    "too many values": "more than 16 channels of 192 kHz would be",
     "silent": "no sample of the clip reaches -80 dB of full scale",
     "not a spectrogram": "no array of numbers in NumPy's format, or a cut one",
     "wrong spectrogram": "its shape or values are not those of the recipe",
 }
 SILENCE_PEAK = 1e-4  # -80 dB of full scale
+LOUDEST_PEAK = 1e6  # Of full scale: a power of more overflows what is stored.
+MOST_VALUES_PER_S = 16 * 192_000  # Of all channels, which bounds the memory.
 POWER_FLOOR = 1e-10  # -100 dB, librosa's `amin` for powers
 
 # Codecs that carry state (MP3's bit reservoir, Opus) are exact again 3,000 samples
@@ -147,6 +150,8 @@ def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.
         mono = soxr.resample(mono, rate_hz, recipe.sample_rate_hz, quality="HQ")
     clip = fit(mono[round(lead_s * recipe.sample_rate_hz) :], recipe.num_samples)
     peak = np.abs(clip).max()
+    if peak > LOUDEST_PEAK:
+        raise AudioError(path, "not finite", f"peak {peak:.1e}")
     if peak < SILENCE_PEAK:
         raise AudioError(path, "silent", f"peak {peak:.1e}")
     return clip
@@ -292,6 +297,9 @@ def _decode(
     """
     path, handle, file = source
     rate_hz = file.samplerate
+    if rate_hz * file.channels > MOST_VALUES_PER_S:
+        detail = f"{file.channels} channels of {rate_hz} Hz"
+        raise AudioError(path, "too many values", detail)
     start_s = _start_s(source, recipe, start_s)
     lead_s = min(start_s, _MARGIN_S)
     tail_s = _TAIL_SAMPLES / min(rate_hz, recipe.sample_rate_hz)

@@ -228,3 +228,17 @@ def test_cover_art_before_an_mp3_is_skipped(tmp_path):
     art = b"ID3\x03\x00\x00" + bytes([0, 2, 0, 0]) + bytes(32_768)
     path.write_bytes(art + path.read_bytes())
     np.testing.assert_array_equal(audio.read_clip(path, RECIPE), clip)
+
+
+def test_samples_that_would_overflow_are_refused(tmp_path):
+    samples = np.full(24_000, 1e20, np.float32)
+    soundfile.write(tmp_path / "huge.wav", samples, 12_000, subtype="FLOAT")
+    with pytest.raises(audio.AudioError, match=r"not finite .* peak 1.0e\+20"):
+        audio.read_clip(tmp_path / "huge.wav", RECIPE)
+
+
+def test_more_channels_than_memory_is_meant_for_are_refused(tmp_path):
+    samples = np.zeros((2000, 40), np.float32)
+    soundfile.write(tmp_path / "wide.wav", samples, 96_000)
+    with pytest.raises(audio.AudioError, match=r"40 channels of 96000 Hz"):
+        audio.read_clip(tmp_path / "wide.wav", RECIPE)
