@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from input_pipeline import shards
 from input_pipeline.corpora.music.attributes import draw_attributes
 from input_pipeline.corpora.music.clip import synthesize
 from input_pipeline.corpora.music.mastering import FILE_SAMPLE_RATE_HZ
@@ -43,8 +44,9 @@ _SPLITS = ("train",) * 6 + ("valid",) + ("test",) * 2
 # libsndfile counts bitrates from 160 (0.0) to 8 kbit/s (1.0) at this sampling rate.
 _MP3_64_KBIT_S = 0.6
 _SETTINGS, _TABLE, _VOCABULARY, _AUDIO = "corpus.json", "tags.csv", "tags.txt", "audio"
-_OWN_NAMES = re.compile(r"(corpus\.json|tags\.csv|tags\.txt)(\.part-\d+)?|audio")
-_OWN_AUDIO_NAMES = re.compile(r"clip-\d+\.mp3(\.part-\d+)?")
+_UNFINISHED = r"\..+@.+\.tmp"  # As `shards.temporary` names them.
+_OWN_NAMES = re.compile(rf"corpus\.json|tags\.csv|tags\.txt|audio|{_UNFINISHED}")
+_OWN_AUDIO_NAMES = re.compile(rf"clip-\d+\.mp3|{_UNFINISHED}")
 
 
 def label_only(
@@ -109,7 +111,8 @@ def write_corpus(
     if not missing and (directory / _TABLE).exists():
         return directory
     _write_audio(directory / _AUDIO, missing, seed, clip_duration_s, num_workers)
-    _remove_leftovers(directory)
+    for folder in (directory, directory / _AUDIO):
+        shards.remove_abandoned(folder)  # Files of processes that were killed.
     _write_whole(directory / _VOCABULARY, "\n".join([*TAGS, ""]).encode())
     table = _tags_table(num_clips, seed, tagability_exponent)
     _write_whole(directory / _TABLE, table.encode())
@@ -193,16 +196,10 @@ def _missing_clips(directory: Path, num_clips: int) -> list[int]:
     return [i for i in range(num_clips) if _file_name(i) not in present]
 
 
-def _remove_leftovers(directory: Path) -> None:
-    for path in directory.rglob("*.part-*"):
-        path.unlink(missing_ok=True)
-
-
 def _write_whole(path: Path, content: bytes) -> None:
     """Write a file that exists whole or not at all."""
-    part = path.with_name(f"{path.name}.part-{os.getpid()}")
-    part.write_bytes(content)
-    part.replace(path)
+    with shards.replacing(path) as file:
+        file.write(content)
 
 
 def _write_audio(

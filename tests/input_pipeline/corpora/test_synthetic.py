@@ -67,7 +67,8 @@ def test_resumes_after_partial_write(written, tmp_path):
     directory = tmp_path / "cut"
     (directory / "tags.csv").unlink()
     (directory / "audio" / "clip-000004.mp3").unlink()
-    (directory / "audio" / "clip-000004.mp3.part-123").write_bytes(b"half a clip")
+    (directory / "audio" / ".clip-000004.mp3.0a1b2c3d.1@killed.tmp").touch()
+    os.utime(directory / "audio" / ".clip-000004.mp3.0a1b2c3d.1@killed.tmp", (0, 0))
     kept = directory / "audio" / "clip-000003.mp3"
     written_at = kept.stat().st_mtime_ns
     write(directory)
