@@ -38,6 +38,7 @@ SIGNALS = {
     signal.SIGINT: 0.03,
     signal.SIGHUP: 0.03,
 }
+LAST = "36"  # Step of a training.
 SAVING = ("step", "save", "evaluation")  # Phases in which a signal saves first.
 
 
@@ -121,6 +122,9 @@ def _kill(scene: Scene, phase: str, rng: random.Random) -> Kill | None:
     process.send(number)
     ended = process.end()
     if ended.status == 0:
+        if number != signal.SIGKILL and ended.phase in ("step", "evaluation"):
+            name = signal.Signals(number).name
+            return Kill(phase, ended.phase, number, f"{name} was not answered")
         return None
     return Kill(phase, ended.phase, number, _wrong(scene, number, ended))
 
@@ -139,7 +143,9 @@ def _wrong(scene: Scene, number: int, ended: Ended) -> str:
     if ended.phase in SAVING:
         step = ended.said.rpartition("step ")[2].split()[0]
         if f"{name}; step {step} is saved" not in ended.said:
-            return ""  # It came before or after the training.
+            # It came after the training, whose last step is saved; or nothing was.
+            is_over = [path.name for path in checkpoints(scene.workdir)][-1:] == [LAST]
+            return "" if is_over else f"{name} during {ended.phase}: nothing was saved"
         if checkpoints(scene.workdir)[-1].name != step:
             return f"{name}: step {step} was not saved"
     return ""
