@@ -11,6 +11,7 @@ byte, that of one job which nobody disturbed.
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import random
@@ -44,7 +45,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--num_clips", type=int, default=240_000, help="10 or more (%(default)s)")
+    add("--num_clips", type=int, default=240_000, help="100 or more (%(default)s)")
     add("--num_workers", type=int, default=4, help="jobs of the array (%(default)s)")
     add("--num_kills", type=int, default=2, help="how often all die (%(default)s)")
     add("--clips_per_shard", type=int, default=64, help="(%(default)s)")
@@ -100,7 +101,8 @@ class Job:
 
     def kill(self) -> None:
         """Ends it and its workers as a power cut would."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # It has ended by itself.
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def last_line(self) -> str:

@@ -16,11 +16,13 @@ def count_points(arguments: Sequence[str]) -> int:
     Raises:
         ValueError: It asks for no study, or something in it is wrong.
     """
-    main.parse_flags(["main.py", *arguments])
+    _, *words = main.parse_flags(["main.py", *arguments])
     config = main.CONFIG.value
     if config is None:
         raise ValueError("--config is missing; try --config=configs/paper.py")
-    main.check(config, main.read_options(()))
+    options = main.read_options(words)
+    main.check_flags(main.MODES["prepare"], options)
+    main.check(config, options)
     if not config.sweep:
         raise ValueError(
             f"{config.name} is no study of several runs; submit it with "
