@@ -55,11 +55,12 @@ def _step(
     size = setting["batch_size"]
     flops = size * costs.training_flops(network, problem.TAGS)
     moved = size * costs.training_bytes(network, BYTES[dtype])
-    gemm = Spread.of(find(lanes, "rates", kind=dtype).rates.values()).median
-    copy = Spread.of(find(lanes, "rates", kind="copy").rates.values()).median
     lane = find(lanes, name, **setting)
-    if lane.failure:
-        return {"failure": lane.failure}
+    products, copies = (find(lanes, "rates", kind=kind) for kind in (dtype, "copy"))
+    failure = lane.failure or products.failure or copies.failure
+    if failure:
+        return {"failure": failure}
+    gemm, copy = (Spread.of(one.rates.values()).median for one in (products, copies))
     arithmetic_s, traffic_s = flops / gemm, moved / copy
     step_s = size / Spread.of(lane.rates.values()).median
     return {

@@ -4,6 +4,7 @@ The speed of a shared machine drifts by more than the differences of interest. A
 is therefore taken within each round, and the median of the ratios is what counts.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -138,7 +139,7 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process by closing its input, and waits for its end."""
-        self.process.stdin.close()
+        self.let_go()
         try:
             self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -146,6 +147,11 @@ class Worker:
             self.process.wait()
         self.process.stdout.close()
         self._log.close()
+
+    def let_go(self) -> None:
+        """Closes its input, which ends it."""
+        with contextlib.suppress(BrokenPipeError):  # It has died.
+            self.process.stdin.close()
 
     def _last_words(self, num_bytes: int = 300) -> str:
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - num_bytes))
@@ -251,7 +257,7 @@ def _run_group(
             _run_round(group, workers, lanes, f"{prefix}{number}", seconds)
     finally:
         for worker in workers.values():
-            worker.process.stdin.close()  # They end side by side.
+            worker.let_go()  # They end side by side.
         for worker in workers.values():
             worker.close()
 

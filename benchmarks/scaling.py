@@ -58,13 +58,13 @@ def _table(title: str, symbol: str, lanes: list[Lane], values: list[str]) -> Tab
             rows.append([value, lane.failure, "", "", ""])
             continue
         found = Spread.of(lane.rates.values())
-        first = Spread.of(lanes[0].rates.values()).median
+        first = None if lanes[0].failure else Spread.of(lanes[0].rates.values()).median
         first_step_s = significant(lane.prepared["first_step_s"], 2)
         rows.append(
             [
                 value,
                 found.text(),
-                significant(found.median / first),
+                significant(found.median / first) if first else "",
                 gigabytes(lane.peak_memory_bytes),
                 f"{first_step_s} s",
             ]

@@ -113,7 +113,8 @@ def _requirements(alike: list[Lane], started: list[Lane]) -> list[Requirement]:
     any_peer = best(torch_lanes(alike))
     seeds = best(named(alike, f"ours {SEEDS} seeds"))
     # One seed at the batch size of the fifteen: only the number of seeds differs.
-    single = next((x for x in named(alike, "ours") if x.setting == seeds.setting), None)
+    size = seeds and seeds.setting
+    single = next((x for x in named(alike, "ours") if x.setting == size), None)
     missing = missing_torch(alike)
     what = "training, one seed, against the best float32 PyTorch"
     return [

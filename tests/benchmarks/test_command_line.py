@@ -63,6 +63,8 @@ def test_a_worker_that_dies_is_an_error():
     worker = Worker(Entrant("gone", "os:_exit", {"status": 3}, ()))
     with pytest.raises(WorkerError, match="its process ended"):
         worker.ask("prepare")
+    with pytest.raises(WorkerError, match="its process ended"):
+        worker.ask("run")  # What is left in the pipe must not spoil its end.
     worker.close()
 
 
