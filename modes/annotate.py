@@ -27,7 +27,11 @@ def annotate(config: ConfigDict, options: Options) -> None:
     from input_pipeline.processes import progress_bar
     from input_pipeline.recipe import Recipe
     from msd_tagger.analysis.annotation import label_studio
-    from msd_tagger.analysis.annotation.page import write_annotation_page
+    from msd_tagger.analysis.annotation.page import (
+        ClipToHear,
+        check,
+        write_annotation_page,
+    )
     from msd_tagger.analysis.annotation.subsets import shortages
     from msd_tagger.analysis.studies.groundtruth import subsets_of
 
@@ -40,10 +44,13 @@ def annotate(config: ConfigDict, options: Options) -> None:
     for subset in filter(lambda one: len(one.track_id), subsets):
         for sentence in shortages(subset):
             logger.info("%s: %s", subset.name, sentence)
+        ids = [str(track_id) for track_id in subset.track_id]
+        unheard = [ClipToHear(track_id, by_id[track_id].path) for track_id in ids]
+        check(subset, unheard, folder / f"{subset.name}.html")
         clips = []
-        with progress_bar(len(subset.track_id), subset.name) as bar:
-            for track_id in subset.track_id:
-                clips.append(to_hear(by_id[str(track_id)], recipe, corpus.tags))
+        with progress_bar(len(ids), subset.name) as bar:
+            for track_id in ids:
+                clips.append(to_hear(by_id[track_id], recipe, corpus.tags))
                 bar.update()
         page = write_annotation_page(
             folder, subset, clips, duration_s=config.clip.duration_s

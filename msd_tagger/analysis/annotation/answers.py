@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from msd_tagger import files
 from msd_tagger.analysis.annotation.subsets import Subset
 
 COLUMNS = ("track_id", "label", "answer", "annotator")
@@ -108,10 +110,11 @@ def check_answers(
 
 def write_answers(path: Path | str, answers: Iterable[Answer]) -> None:
     """Writes answers as one CSV file that `read_answers` reads."""
-    with Path(path).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(dataclasses.astuple(answer) for answer in answers)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(dataclasses.astuple(answer) for answer in answers)
+    files.write_text(Path(path), text.getvalue())
 
 
 def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:

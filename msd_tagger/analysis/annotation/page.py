@@ -81,7 +81,7 @@ def write_annotation_page(
             questions.
     """
     page = Path(folder) / f"{subset.name}.html"
-    _check(subset, clips, page)
+    check(subset, clips, page)
     page.parent.mkdir(parents=True, exist_ok=True)
     embed = sum(clip.audio.stat().st_size for clip in clips) <= embed_limit_bytes
     names = copied_names(subset, clips)
@@ -143,8 +143,11 @@ def check_clips(subset: Subset, clips: Sequence[ClipToHear]) -> None:
             )
 
 
-def _check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
-    """Raises a ValueError where the page cannot or must not be written."""
+def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
+    """Raises a ValueError where the page cannot or must not be written.
+
+    Pictures of the clips do not matter.
+    """
     check_clips(subset, clips)
     if page.exists() and not _asks(page, subset.digest):
         raise ValueError(
