@@ -223,7 +223,6 @@ def excerpts(
 
 def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
     spectrograms, starts_s, silence = [], [], None
-    end_s = source.length_s
     for start_s in _starts_s(source.length_s, recipe.duration_s):
         try:
             samples = audio.clip_of(source, recipe, start_s)
@@ -233,14 +232,13 @@ def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
                 continue
             if error.reason == "truncated" and starts_s:
                 logger.warning("%s; used up to %s", error, clock(start_s))
-                end_s = start_s
                 break
             raise
         spectrograms.append(audio.spectrogram(samples, recipe))
         starts_s.append(start_s)
     if not starts_s:
         raise silence
-    return Excerpts(np.stack(spectrograms), np.array(starts_s), end_s)
+    return Excerpts(np.stack(spectrograms), np.array(starts_s), source.length_s)
 
 
 def _starts_s(length_s: float, duration_s: float) -> list[float]:

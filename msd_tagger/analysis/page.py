@@ -108,12 +108,15 @@ def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
 
     >>> unique(["Fig. 4", "fig 4", "", "config"], taken=["config"])
     ['Fig-4', 'fig-4-2', 'part', 'config-2']
+    >>> len(unique(["long" * 99])[0])
+    100
     """
     found: list[str] = []
     # Some file systems take "a" and "A" for one name.
     used = {name.lower() for name in taken}
     for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_]+", "-", name).strip("-") or "part"
+        # Short enough for a file system, with what is added to it.
+        plain = re.sub(r"[^A-Za-z0-9_]+", "-", name)[:100].strip("-") or "part"
         number, one = 1, plain
         while one.lower() in used:
             number += 1

@@ -53,7 +53,7 @@ def test_a_file_that_ends_too_early_is_used_as_far_as_it_goes(tmp_path, caplog):
     path.write_bytes(content[: round(0.6 * len(content))])
     found = excerpts(path, RECIPE)
     assert len(found.starts_s) == 2
-    assert found.duration_s == pytest.approx(2 * RECIPE.duration_s)
+    assert found.duration_s > 3.9 * RECIPE.duration_s  # Of the file, by its header.
     assert "cut.mp3: truncated" in caplog.text and "used up to 0:02" in caplog.text
 
 

@@ -20,7 +20,9 @@ async function hand(files) {
   try {
     if (file.size > LIMIT_BYTES) throw new Error(`The file is larger than ${LIMIT_BYTES / 1e6} MB, the most allowed.`);
     say(`${file.name} is being tagged …`, "busy");
-    song = await answerTo(file, request.signal);
+    const found = await answerTo(file, request.signal);
+    if (sent !== request) return;
+    song = found;
     show(file);
     say(summary(file, files.length));
   } catch (error) {
@@ -35,8 +37,8 @@ async function answerTo(file, signal) {
   } catch {
     throw new Error("It could not be sent. Is it a folder? Is the server still running?");
   }
-  const said = await answer.json().catch(() => ({ error: `The server answers with status ${answer.status}.` }));
-  if (!answer.ok) throw new Error(said.error);
+  const said = await answer.json().catch(() => ({ error: `The server's answer, status ${answer.status}, breaks off.` }));
+  if (said.error) throw new Error(said.error);
   return said;
 }
 
