@@ -79,6 +79,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Tries everything, prints the tables, and fails if anything was lost."""
     options = parse()
+    # Shells let their background jobs ignore it, and so would all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=options.scratch) as scratch:
         place = Path(scratch)
