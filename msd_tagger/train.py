@@ -139,6 +139,7 @@ class Training:
             self._log()
             self._evaluate()
             self._save()
+        self._save()  # Ends here if a signal came during the last save.
 
     def close(self) -> None:
         """Ends what watches."""

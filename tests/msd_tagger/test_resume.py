@@ -101,6 +101,24 @@ def test_a_signal_saves_first_and_changes_nothing(
     assert metrics(tmp_path) == whole[1]
 
 
+def test_a_signal_during_the_last_save_is_answered(
+    tmp_path, whole, listening, monkeypatch
+):
+    save = Checkpoints.save
+
+    def save_and_signal(store, state, step, log):
+        save(store, state, step, log)
+        if step == 24:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "save", save_and_signal)
+        with pytest.raises(Interrupted, match="SIGTERM; step 24 is saved"):
+            fit(tmp_path)
+    assert_same(fit(tmp_path).state, whole[0])
+    assert metrics(tmp_path) == whole[1]
+
+
 class Dying(Exception):
     pass
 
