@@ -139,7 +139,9 @@ class Training:
             self._log()
             self._evaluate()
             self._save()
-        self._save()  # Ends here if a signal came during the last save.
+        if self._checkpoints is not None:
+            self._checkpoints.wait()
+        self._save()  # Ends here if a signal came during the last one.
 
     def close(self) -> None:
         """Ends what watches."""
