@@ -144,8 +144,9 @@ def _main(argv: list[str]) -> int | None:
         if "RESOURCE_EXHAUSTED" in str(error):
             _give_up(
                 f"the device has too little memory ({str(error).splitlines()[0]}). "
-                "Lower train.seeds_per_chunk, train.batch_size or "
-                "train.evaluation_batch_size, or use --config.model.dtype=bfloat16"
+                "Let fewer seeds train at once (train.seeds_per_chunk), lower "
+                "train.batch_size or train.evaluation_batch_size, or use "
+                "--config.model.dtype=bfloat16"
             )
         if distributed.place().count > 1:  # The others would wait for this one.
             traceback.print_exc()

@@ -158,14 +158,12 @@ def environment(devices: list[str], command: list[str]) -> dict:
     """Versions, machine, code and command of this process."""
     made = origin()
     return {
-        "started": made["created"],
+        "started": made.pop("created"),
         "command": " ".join(command),
-        "commit": made["commit"],
-        "python": made["python"],
         "system": platform.platform(),
         "cpu_count": os.cpu_count(),
         "devices": devices,
-        "versions": made["versions"],
+        **made,
     }
 
 
