@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 
 from modes import Options, command_line
 from modes.command_line import CONFIG, MODE, MODES, check_flags, read_options
-from msd_tagger import distributed
+from msd_tagger.training import distributed
 
 flags.adopt_module_key_flags(command_line)  # So that --help shows them.
 
@@ -48,8 +48,8 @@ def check(config: ConfigDict, options: Options) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     from configs import checks, sweeps
     from input_pipeline.beam import parse_options
-    from input_pipeline.recipe import Recipe
-    from msd_tagger.pools import check_pools, choose_pools
+    from msd_tagger.frontend.recipe import Recipe
+    from msd_tagger.network.pools import check_pools, choose_pools
 
     needs_audio = options.mode != "audit"
     checks.check(config, needs_audio)
@@ -121,8 +121,12 @@ def _give_up(message: str, exit_status: int = 2) -> None:
 
 
 def _main(argv: list[str]) -> int | None:
-    from msd_tagger import interruption, messages
-    from msd_tagger.errors import Interrupted, LostProcessError, MiscompilationError
+    from msd_tagger.common import interruption, messages
+    from msd_tagger.common.errors import (
+        Interrupted,
+        LostProcessError,
+        MiscompilationError,
+    )
 
     messages.set_up()
     interruption.listen()

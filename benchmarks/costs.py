@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from msd_tagger.pools import Pools
+from msd_tagger.network.pools import Pools
 
 
 class Layer(NamedTuple):

@@ -7,7 +7,7 @@ from benchmarks.options import Options
 from benchmarks.race import Entrant, Lane, find, race
 from benchmarks.results import Part, Table
 from benchmarks.spread import Spread, significant
-from msd_tagger.pools import POOLS
+from msd_tagger.network.pools import POOLS
 
 CHANNELS = 32
 BYTES = {"float32": 4, "bfloat16": 2}

@@ -58,7 +58,7 @@ def write_shards(directory: Path, num_clips: int) -> Path:
         Their directory, as `open_shards` takes it.
     """
     from input_pipeline.prepare import prepare
-    from input_pipeline.recipe import Recipe
+    from msd_tagger.frontend.recipe import Recipe
 
     recipe = Recipe("mel")
     sounds = corpora.noise(directory / "sounds", recipe.sample_rate_hz)

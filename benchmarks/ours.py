@@ -80,7 +80,7 @@ class Training:
         """
         import jax
 
-        from msd_tagger import canary
+        from msd_tagger.training import canary
 
         canary.check()
         device = jax.local_devices()[0]
@@ -113,7 +113,7 @@ class Inference:
         Returns:
             "values", the first clip's logits, and "first_step_s", with compilation.
         """
-        from msd_tagger import parallel
+        from msd_tagger.training import parallel
 
         run = set_up(batch_size, self._dtype, 1)
         weights = parallel.place(
@@ -144,7 +144,7 @@ class Inference:
 def set_up(batch_size: int, dtype: str, num_seeds: int, data: Any = None) -> Any:
     """A run of the default configuration, ready to train; a `build.Run`."""
     from configs import default
-    from msd_tagger import build
+    from msd_tagger.training import setup as build
 
     config = default.get_config()
     config.train.batch_size = batch_size
@@ -166,7 +166,7 @@ def read_weights(path: str, like: Any) -> Any:
 def _write(path: str, chunks: list, layout: Any) -> None:
     from flax import traverse_util
 
-    from msd_tagger import parallel
+    from msd_tagger.training import parallel
 
     weights = parallel.gather(chunks, layout).weights
     tree = {"params": weights.params, "batch_stats": weights.batch_stats}
@@ -186,7 +186,7 @@ class _Steps:
     """Training steps on batches in turn, one of them in flight as in the real loop."""
 
     def __init__(self, run: Any, batches: Iterator[problem.Batch]) -> None:
-        from msd_tagger import parallel
+        from msd_tagger.training import parallel
 
         self._update, self._batches = run.programs.update, batches
         self.chunks = parallel.place(run.state, run.layout)

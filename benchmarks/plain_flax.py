@@ -48,7 +48,7 @@ class Inference:
         """Compiles, and scores a batch; "values" are the first clip's logits."""
         import jax
 
-        from msd_tagger import preprocessing as pre
+        from msd_tagger.network import preprocessing as pre
 
         network, variables = read(self._weights, self._dtype)
 
@@ -78,7 +78,7 @@ def read(weights: str, dtype: str) -> tuple[Any, dict[str, Any]]:
     import jax.numpy as jnp
     from flax import traverse_util
 
-    from msd_tagger.pools import POOLS
+    from msd_tagger.network.pools import POOLS
     from tests.plain_network import PlainConvNet, plain_variables
 
     network = PlainConvNet(
@@ -136,7 +136,7 @@ def _train_step(
     import jax
     import optax
 
-    from msd_tagger import preprocessing as pre
+    from msd_tagger.network import preprocessing as pre
 
     variables, opt_state = state
     x = pre.apply(spectrogram, pre.Preprocessing(), None)

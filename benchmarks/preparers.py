@@ -70,7 +70,7 @@ def ours(folder: Path, target: Path) -> int:
     """The project's own preparation, shards and all."""
     from input_pipeline.corpora import folder as folders
     from input_pipeline.prepare import prepare
-    from input_pipeline.recipe import Recipe
+    from msd_tagger.frontend.recipe import Recipe
 
     corpus = folders.load(folder)
     prepare(corpus, [Recipe("mel")], target, clips_per_shard=CLIPS_PER_SHARD)
@@ -80,7 +80,7 @@ def ours(folder: Path, target: Path) -> int:
 
 def in_processes(work: Callable[[Path, Path], None], folder: Path, target: Path) -> int:
     """A plain loop over the files, in as many processes as there are cores."""
-    from input_pipeline.processes import one_thread_each
+    from msd_tagger.common.processes import one_thread_each
 
     files = sorted(folder.glob("*.mp3"))
     context = multiprocessing.get_context("spawn")

@@ -17,11 +17,11 @@ class Tagging:
     """
 
     def __init__(self, weights: str, folder: str, platform: str = "") -> None:
-        from modes.tag import import_numpy
+        from msd_tagger.commands.tag import import_numpy
 
         platform_.set_up(platform)
         import_numpy()  # As main.py does.
-        from msd_tagger.tagger import Tagger
+        from msd_tagger.tagging.tagger import Tagger
 
         self._tagger = Tagger(make_bundle(weights))
         self._files = sorted(Path(folder).glob("*.mp3"))
@@ -36,7 +36,7 @@ class Tagging:
         return repeat(lambda: len(self._tag(self._files)), seconds)
 
     def _tag(self, files: list[Path]) -> list:
-        from msd_tagger.tag_files import tag_files
+        from msd_tagger.tagging.songs import tag_files
 
         return list(tag_files(self._tagger, files))
 
@@ -54,10 +54,11 @@ def make_bundle(weights: str) -> Any:
     import numpy as np
 
     from benchmarks import problem
-    from input_pipeline.recipe import Recipe
-    from msd_tagger import preprocessing, steps
-    from msd_tagger.bundle import Bundle
-    from msd_tagger.pools import POOLS
+    from msd_tagger.bundle.format import Bundle
+    from msd_tagger.frontend.recipe import Recipe
+    from msd_tagger.network import preprocessing
+    from msd_tagger.network.model import Weights
+    from msd_tagger.network.pools import POOLS
 
     tree = _read(weights)
     bands = np.zeros(problem.BANDS, np.float32)
@@ -72,7 +73,7 @@ def make_bundle(weights: str) -> Any:
             "dtype": "float32",
         },
         bands=preprocessing.BandStatistics(bands, bands, bands + 1),
-        weights=steps.Weights(tree["params"], tree["batch_stats"]),
+        weights=Weights(tree["params"], tree["batch_stats"]),
         seeds=(0,),
         batch_statistics=False,
         thresholds=None,
@@ -99,6 +100,6 @@ class Bundles:
 
     def write(self, weights: str, directory: str) -> None:
         """Writes `make_bundle` to a folder, for the command line."""
-        from msd_tagger.bundle import write_bundle
+        from msd_tagger.bundle.format import write_bundle
 
         write_bundle(Path(directory), make_bundle(weights))

@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812 (everybody's name for it)
 
 from benchmarks import clock, problem
 from benchmarks.machine import cores
-from msd_tagger.pools import POOLS
+from msd_tagger.network.pools import POOLS
 
 
 class Network(nn.Module):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import file_states
-from input_pipeline.corpora import IN_TWO_SPLITS, SPLITS, Clip, Corpus
+from input_pipeline.corpora import IN_TWO_SPLITS, Clip, Corpus
+from msd_tagger.common.facts import SPLITS
 
 
 def audit(corpus: Corpus, num_threads: int = file_states.NUM_THREADS) -> dict[str, Any]:

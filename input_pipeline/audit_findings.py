@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from input_pipeline.corpora import IN_TWO_SPLITS, SPLITS
+from input_pipeline.corpora import IN_TWO_SPLITS
 from input_pipeline.file_states import PROBLEMS
+from msd_tagger.common.facts import SPLITS
 
 MAX_EXAMPLES = 3
 

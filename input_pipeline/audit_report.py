@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from input_pipeline.corpora import SPLITS
 from input_pipeline.shards import replacing
+from msd_tagger.common.facts import SPLITS
 
 EVERYTHING = "audit.json"
 # On the screen; the files have all of them.

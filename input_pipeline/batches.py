@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import corpus_file, order, streams
-from input_pipeline.corpora import SPLITS
 from input_pipeline.reader import Batch, StoredSplit, read_index
-from input_pipeline.recipe import Recipe
+from msd_tagger.common.facts import SPLITS
+from msd_tagger.frontend.recipe import Recipe
 
 
 def open_shards(

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import corpus_file, records, shards
-from input_pipeline.corpora import SPLITS, Corpus
-from input_pipeline.recipe import Recipe
+from input_pipeline.corpora import Corpus
+from msd_tagger.common.facts import SPLITS
+from msd_tagger.frontend.recipe import Recipe
 
 REGISTERED = "dataset_info.json"  # The last of TFDS's files.
 LEDGER = "ledger.csv"

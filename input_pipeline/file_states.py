@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from input_pipeline.processes import progress_bar
+from msd_tagger.common.processes import progress_bar
 
 PROBLEMS = ("missing", "empty", "unreadable")
 

@@ -27,9 +27,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from input_pipeline import beam, catalogue, jobs, published, shards
-from input_pipeline.corpora import SPLITS, Clip, Corpus
-from input_pipeline.processes import available_cores, one_thread_each, progress_bar
-from input_pipeline.recipe import Recipe
+from input_pipeline.corpora import Clip, Corpus
+from msd_tagger.common.facts import SPLITS
+from msd_tagger.common.processes import available_cores, one_thread_each, progress_bar
+from msd_tagger.frontend.recipe import Recipe
 
 Work = tuple[shards.ShardTask, list[shards.Target]]
 _BLOCK_CLIPS = 1000  # Files that a thread looks at in one go.

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from input_pipeline import audio
-from input_pipeline.recipe import Recipe
+from msd_tagger.frontend import audio
+from msd_tagger.frontend.recipe import Recipe
 
 SUFFIX = ".npy"
 # What a recipe must be to be served; `duration_s` and `offset` are free.

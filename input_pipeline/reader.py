@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from input_pipeline import records
-from input_pipeline.corpora import SPLITS
+from msd_tagger.common.facts import SPLITS
 
 _OPEN_FILES = 256  # Well below the usual limit of 1,024 a process.
 

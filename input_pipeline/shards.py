@@ -23,8 +23,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from input_pipeline import audio, processes, published, records
-from input_pipeline.recipe import Recipe
+from input_pipeline import published, records
+from msd_tagger.common import processes
+from msd_tagger.frontend import audio
+from msd_tagger.frontend.recipe import Recipe
 
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
 

@@ -15,8 +15,8 @@ from modes.study import table_of
 
 if TYPE_CHECKING:
     from input_pipeline.corpora import Clip
-    from input_pipeline.recipe import Recipe
-    from msd_tagger.analysis.annotation.page import ClipToHear
+    from msd_tagger.frontend.recipe import Recipe
+    from studies.annotation.page import ClipToHear
 
 logger = logging.getLogger(__name__)
 
@@ -24,16 +24,12 @@ logger = logging.getLogger(__name__)
 def annotate(config: ConfigDict, options: Options) -> None:
     """Writes a page for Subset100 and one for Subset400."""
     from configs import checks
-    from input_pipeline.processes import progress_bar
-    from input_pipeline.recipe import Recipe
-    from msd_tagger.analysis.annotation import label_studio
-    from msd_tagger.analysis.annotation.page import (
-        ClipToHear,
-        check,
-        write_annotation_page,
-    )
-    from msd_tagger.analysis.annotation.subsets import shortages
-    from msd_tagger.analysis.studies.groundtruth import subsets_of
+    from msd_tagger.common.processes import progress_bar
+    from msd_tagger.frontend.recipe import Recipe
+    from studies.annotation import label_studio
+    from studies.annotation.page import ClipToHear, check, write_annotation_page
+    from studies.annotation.subsets import shortages
+    from studies.sections.groundtruth import subsets_of
 
     corpus = load(config, options)
     by_id = {clip.track_id: clip for clip in corpus.clips}
@@ -67,8 +63,8 @@ def annotate(config: ConfigDict, options: Options) -> None:
 
 def to_hear(clip: Clip, recipe: Recipe, tags: Sequence[str]) -> ClipToHear:
     """A clip with its picture, which is left out where its file cannot be read."""
-    from input_pipeline import audio
-    from msd_tagger.analysis.annotation.page import ClipToHear
+    from msd_tagger.frontend import audio
+    from studies.annotation.page import ClipToHear
 
     picture, start_s = None, clip.start_s or 0.0
     try:

@@ -17,7 +17,8 @@ def audit(config: ConfigDict, options: Options) -> None:
     from input_pipeline import audit_report
     from input_pipeline.audit import audit as examine
     from input_pipeline.audit_findings import findings
-    from msd_tagger.analysis import figures, style
+    from msd_tagger.pages import style
+    from studies import figures
 
     subject = config.corpus.to_dict()
     for key in ("audio_dir", "label_dir"):

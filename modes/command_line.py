@@ -34,7 +34,7 @@ MODES = {
     ),
     "evaluate": Mode(
         "score a run's last checkpoint again, and report; or --bundle on any corpus",
-        "modes.evaluate_bundle:start",
+        "modes.evaluate:start",
         takes=("workdir", "bundle", "out"),
     ),
     "report": Mode(
@@ -45,13 +45,13 @@ MODES = {
     ),
     "export": Mode(
         "copy the model bundle of the run in --workdir to --out",
-        "modes.export:export",
+        "msd_tagger.commands.export:export",
         needs_config=False,
         needs=("workdir", "out"),
     ),
     "tag": Mode(
         "print the tags of the files and folders given, by the model in --bundle",
-        "modes.tag:tag",
+        "msd_tagger.commands.tag:tag",
         needs_config=False,
         needs=("bundle",),
         takes=("top", "json", "csv", "taggram", "max_duration_s"),
@@ -59,7 +59,7 @@ MODES = {
     ),
     "embed": Mode(
         "write the features of the files and folders given to --out",
-        "modes.embed:embed",
+        "msd_tagger.commands.embed:embed",
         needs_config=False,
         needs=("bundle", "out"),
         takes=("layers", "neighbours", "max_duration_s"),
@@ -67,14 +67,14 @@ MODES = {
     ),
     "import": Mode(
         "turn the published Keras weights, --keras, into a model bundle, --out",
-        "modes.import_weights:start",
+        "msd_tagger.commands.import_weights:start",
         needs_config=False,
         needs=("keras", "out"),
         takes=("calibrate",),
     ),
     "serve": Mode(
         "serve a page to try the model in --bundle on",
-        "modes.serve:serve",
+        "msd_tagger.commands.serve:serve",
         needs_config=False,
         needs=("bundle",),
         takes=("host", "port", "max_duration_s"),

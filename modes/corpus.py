@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ml_collections import ConfigDict
 
 from modes import Options
-from msd_tagger import distributed
+from msd_tagger.training import distributed
 
 if TYPE_CHECKING:
     from input_pipeline.corpora import Corpus
@@ -68,7 +68,7 @@ def prepare(
     from input_pipeline.corpora import check_scorable
     from input_pipeline.jobs import Slice
     from input_pipeline.prepare import prepare as write_shards
-    from input_pipeline.recipe import Recipe
+    from msd_tagger.frontend.recipe import Recipe
 
     beam_options = parse_options(config.prepare.beam)
     recipes = [

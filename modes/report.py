@@ -15,6 +15,6 @@ def start(options: Options) -> None:
 
 def report(workdir: Path) -> None:
     """Writes report.html from the record of a run or of a study in `workdir`."""
-    from msd_tagger.analysis.study_report import write_report_of
+    from studies.study_report import write_report_of
 
     logger.info("report: %s", write_report_of(workdir))

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from modes import Options
 from modes.corpus import load_once, prepare_once
 from modes.report import report
-from msd_tagger import distributed
+from msd_tagger.training import distributed
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,8 @@ def run(config: ConfigDict, options: Options) -> None:
 
     devices = find_devices(config, options)
     check_start(config)
-    from msd_tagger import build, record  # They need JAX, which has been set up now.
+    from msd_tagger.common import record
+    from msd_tagger.training import setup as build
 
     kind = config.spectrogram.kind
     corpus = load_once(config, options)
@@ -68,7 +69,9 @@ def run_in(
     Returns:
         The summary; nothing in a process that does not write.
     """
-    from msd_tagger import record, results, seal, train
+    from msd_tagger.common import record, seal
+    from msd_tagger.training import loop as train
+    from msd_tagger.training import results
 
     def look() -> tuple[bool, bool]:
         is_known = record.check_same(workdir, matter)
@@ -108,7 +111,7 @@ def run_in(
 
 def begin(workdir: Path, config: ConfigDict, matter: dict, devices: list[str]) -> None:
     """Writes what a run or a study begins with."""
-    from msd_tagger import record
+    from msd_tagger.common import record
 
     record.start(workdir, config.to_dict(), matter, devices)
     write_defaults(workdir)
@@ -138,7 +141,7 @@ def find_devices(config: ConfigDict, options: Options) -> list[str]:
     join_processes(config, options)
     platform.keep_programs(config.compilation_cache_dir)
     devices = platform.devices()
-    from msd_tagger import build
+    from msd_tagger.training import setup as build
 
     build.choose_layout(config)
     return devices
@@ -146,8 +149,8 @@ def find_devices(config: ConfigDict, options: Options) -> list[str]:
 
 def check_start(config: ConfigDict) -> None:
     """Checks the bundle that training starts from, before anything takes long."""
-    from input_pipeline.recipe import Recipe
-    from msd_tagger import build
+    from msd_tagger.frontend.recipe import Recipe
+    from msd_tagger.training import setup as build
 
     kind = config.spectrogram.kind
     recipe = Recipe.from_config(config.clip, config.spectrogram, kind)
@@ -157,7 +160,7 @@ def check_start(config: ConfigDict) -> None:
 def choose_workdir(config: ConfigDict, options: Options, matter: dict) -> Path:
     """The folder of a run or a study, a new one where it is not to be resumed."""
     from configs import checks
-    from msd_tagger import files
+    from msd_tagger.common import files
 
     workdir = Path(options.workdir or f"runs/{config.name}-{checks.digest(matter)}")
     if options.mode == "run" and not config.resume:
@@ -168,14 +171,14 @@ def choose_workdir(config: ConfigDict, options: Options, matter: dict) -> Path:
 def write_defaults(workdir: Path) -> None:
     """Writes the defaults beside the configuration, so that a report can compare."""
     from configs import default
-    from msd_tagger import files
+    from msd_tagger.common import files
 
     files.write_json(workdir / "config_default.json", default.get_config().to_dict())
 
 
 def linear_baseline(data: object, fraction: float) -> dict:
     """Scores of a logistic regression on the same clips and labels."""
-    from msd_tagger.analysis import baseline
+    from studies import baseline
 
     shares = {"train": fraction, "valid": 1.0, "test": 1.0}
     features = {

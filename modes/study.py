@@ -22,13 +22,13 @@ from modes.run import (
     shards_matter,
     tell,
 )
-from msd_tagger import distributed
+from msd_tagger.training import distributed
 
 if TYPE_CHECKING:
     import numpy as np
 
     from input_pipeline.corpora import Corpus
-    from msd_tagger.analysis.label_table import LabelTable
+    from studies.label_table import LabelTable
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
     """A study of the paper: its statistics, its runs one after another, its report."""
     from configs import checks, sweeps
     from input_pipeline.batches import open_shards
-    from msd_tagger import record
+    from msd_tagger.common import record
 
     if options.mode != "run":
         raise ValueError(f"--mode={options.mode} is for a single run, not for a study")
@@ -99,7 +99,7 @@ def run_points(
     import jax
 
     from configs import checks, sweeps
-    from msd_tagger import build
+    from msd_tagger.training import setup as build
 
     failed = []
     for number, point in enumerate(points, start=1):
@@ -134,27 +134,27 @@ def write_statistics(
     workdir: Path, config: ConfigDict, corpus: Corpus | None, data: dict
 ) -> None:
     """What a study's report needs beside its runs: layers, labels, input."""
-    from msd_tagger import files
+    from msd_tagger.common import files
 
     if config.task in ("network", "paper"):
-        from msd_tagger.describe import describe
+        from msd_tagger.network.describe import describe
 
         files.write_json(workdir / "network.json", describe(config.model.channels))
     if config.task != "network":
-        from msd_tagger.analysis.label_table import write_label_table
+        from studies.label_table import write_label_table
 
         table = label_table(config, corpus)
         write_label_table(workdir / "labels.npz", table)
         described = describe_labels(config, corpus, table)
         files.write_json(workdir / "corpus.json", described)
         if config.analysis.annotations:
-            from msd_tagger.analysis.annotation.gather import gather_answers
+            from studies.annotation.gather import gather_answers
 
             ids = {str(i) for labels in table.splits.values() for i in labels.track_id}
             answers = config.analysis.annotations
             gather_answers(answers, workdir, ids, table.tag_names)
     if config.task in ("tags", "paper"):
-        from msd_tagger.input_statistics import write_input_statistics
+        from msd_tagger.training.input_statistics import write_input_statistics
 
         of_kind = data[config.spectrogram.kind]
         write_input_statistics(config, of_kind, workdir / "input_stats.npz")
@@ -217,8 +217,8 @@ def _table(
     weak: np.ndarray,
     true: np.ndarray | None,
 ) -> LabelTable:
-    from input_pipeline.corpora import SPLITS
-    from msd_tagger.analysis.label_table import LabelTable, SplitLabels
+    from msd_tagger.common.facts import SPLITS
+    from studies.label_table import LabelTable, SplitLabels
 
     splits = {
         split: SplitLabels(ids[rows], weak[rows], None if true is None else true[rows])

@@ -14,7 +14,8 @@ import numpy as np
 
 from input_pipeline.corpora.music import weak_labels
 from input_pipeline.corpora.music.attributes import draw_attributes
-from input_pipeline.corpora.music.tag_rules import TAGS, true_tags
+from input_pipeline.corpora.music.tag_rules import true_tags
+from msd_tagger.common.facts import TAGS
 
 # The rarest tag, happy, then has 1,500 weak positives: its share is known to 3 %.
 NUM_CLIPS = 500_000

@@ -23,7 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from input_pipeline.processes import available_cores, progress_bar
+from msd_tagger.common.processes import available_cores, progress_bar
 from scripts import tiny_clips, verify_shards
 
 ROOT = Path(__file__).resolve().parents[1]

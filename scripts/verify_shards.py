@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline import audio, records
-from input_pipeline.recipe import Recipe
+from input_pipeline import records
+from msd_tagger.frontend import audio
+from msd_tagger.frontend.recipe import Recipe
 from scripts import tiny_clips
 
 NUM_SAMPLED = 2000  # Spectrograms computed again.

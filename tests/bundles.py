@@ -3,10 +3,10 @@
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from msd_tagger import bundle as bundles
-from msd_tagger import preprocessing as pre
-from msd_tagger import steps
-from msd_tagger.analysis.thresholds import Thresholds
+from msd_tagger.bundle import format as bundles
+from msd_tagger.bundle.thresholds import Thresholds
+from msd_tagger.network import preprocessing as pre
+from msd_tagger.network.model import Weights
 from tests import fakes
 
 
@@ -40,7 +40,7 @@ def make_bundle(num_seeds=2, tags=("rock", "pop", "jazz"), recipe=fakes.RECIPE):
         sep="/",
     )
     bands = pre.BandStatistics(**tree.pop("bands"))
-    return bundle._replace(bands=bands, weights=steps.Weights(**tree))
+    return bundle._replace(bands=bands, weights=Weights(**tree))
 
 
 def make_thresholds(num_tags):

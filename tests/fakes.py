@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from configs import default
-from input_pipeline.recipe import Recipe
+from msd_tagger.frontend.recipe import Recipe
 
 BANDS, FRAMES = 24, 40
 RECIPE = Recipe("mel", duration_s=0.832, num_mel_bands=BANDS)  # 40 frames.

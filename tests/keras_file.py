@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 
-from input_pipeline.recipe import Recipe
+from msd_tagger.frontend.recipe import Recipe
 
 
 def arrays(seed=0):

@@ -6,15 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from msd_tagger.analysis.study import (
-    FAILS,
-    HOLDS,
-    UNDECIDED,
-    Claim,
-    Illustration,
-    Study,
-)
-from msd_tagger.analysis.tables import Table
+from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.tables import Table
+from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
 from tests.records import make_config, make_environment, write_json, write_record
 
 LONG_TAG = "songs that someone once called " + "very " * 14 + "long | and *odd*"

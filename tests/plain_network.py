@@ -1,7 +1,8 @@
 """The network once more, in Flax as one would first write it: pooling comes last.
 
-It judges the outputs and gradients of `msd_tagger.network`, and is a contestant of the
-benchmark. It shares the values of the parameters with the real one and no code.
+It judges the outputs and gradients of `msd_tagger.network.convnet`, and is a contestant
+of the benchmark. It shares the values of the parameters with the real one and no
+code.
 """
 
 from typing import Any

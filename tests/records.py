@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from msd_tagger import metrics
+from msd_tagger.common import metrics
 
 TAGS = """
 rock, pop, alternative, indie, electronic, female vocalists, dance, 00s, alternative

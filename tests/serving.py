@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 import soundfile
 
-from input_pipeline.recipe import Recipe
-from modes.serve import parts_of
-from msd_tagger.analysis.thresholds import Thresholds
-from msd_tagger.server import answers, run
-from msd_tagger.server.app import Limits, create_app
+from msd_tagger.bundle.thresholds import Thresholds
+from msd_tagger.commands.serve import parts_of
+from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.tagging.server import answers, run
+from msd_tagger.tagging.server.app import Limits, create_app
 
 TAGS = ("rock", "<b>loud</b>", "jazz", *(f"tag {k}" for k in range(3, 20)))
 RECIPE = Recipe("mel", duration_s=2.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from input_pipeline.recipe import Recipe
+from msd_tagger.frontend.recipe import Recipe
 
 RECIPE = Recipe("mel", duration_s=1.0)
 STFT = Recipe("stft", duration_s=1.0)

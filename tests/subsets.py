@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from msd_tagger.analysis.annotation.page import ClipToHear
-from msd_tagger.analysis.annotation.subsets import Subset, random_subset
+from studies.annotation.page import ClipToHear
+from studies.annotation.subsets import Subset, random_subset
 
 # What a user's ids and tags may hold; none may become markup, a path or a key.
 NASTY = ['</script><b>"x"</b>', "../../etc/passwd", "__proto__", "a, b", "é & ü"]

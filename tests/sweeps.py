@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from msd_tagger import metrics
-from msd_tagger.analysis import sweep_record
-from msd_tagger.analysis.sweep_record import SweepRecord
+from msd_tagger.common import metrics
+from studies import sweep_record
+from studies.sweep_record import SweepRecord
 from tests import records
 
 SIZES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)

@@ -1,4 +1,4 @@
-"""Folders are layers: who imports whom, from the source and in a fresh process."""
+"""Folders are floors: who imports whom, from the source and in a fresh process."""
 
 import ast
 import subprocess
@@ -11,26 +11,93 @@ ROOT = Path(__file__).resolve().parents[1]
 TENSORFLOW = {"tensorflow", "tensorflow_datasets"}
 JAX = {"jax", "jaxlib", "flax", "optax", "orbax"}
 
-# The only part of the input pipeline that tagging needs: audio to spectrogram.
-SHARED_MODULES = {"input_pipeline.audio", "input_pipeline.recipe"}
+# Each place, and the others that it may import. The longest name that fits counts.
+FLOORS = {
+    "configs": set(),
+    "msd_tagger.common": set(),
+    "msd_tagger.frontend": {"msd_tagger.common"},
+    "msd_tagger.pages": {"msd_tagger.common"},
+    "msd_tagger.network": {"msd_tagger.common", "msd_tagger.frontend"},
+    "msd_tagger.bundle": {
+        "msd_tagger.common",
+        "msd_tagger.frontend",
+        "msd_tagger.network",
+    },
+    "msd_tagger.training": {
+        "msd_tagger.common",
+        "msd_tagger.frontend",
+        "msd_tagger.network",
+        "msd_tagger.bundle",
+    },
+    "msd_tagger.tagging": {
+        "msd_tagger.common",
+        "msd_tagger.frontend",
+        "msd_tagger.pages",
+        "msd_tagger.network",
+        "msd_tagger.bundle",
+    },
+    "msd_tagger": {"msd_tagger"},
+    "input_pipeline": {"msd_tagger.common", "msd_tagger.frontend"},
+    "studies": {
+        "msd_tagger.common",
+        "msd_tagger.frontend",
+        "msd_tagger.pages",
+        "msd_tagger.bundle.thresholds",
+    },
+    "modes": {"configs", "msd_tagger", "input_pipeline", "studies"},
+    "main": {"configs", "msd_tagger", "input_pipeline", "studies", "modes"},
+}
+OURS = {name.split(".")[0] for name in FLOORS}
+WITHOUT_JAX = ("configs", "msd_tagger.common", "msd_tagger.frontend")
+WITHOUT_JAX += ("msd_tagger.pages", "input_pipeline", "studies")
 
-# What the modes decorate their functions with; JAX is set up and imported later.
-WITHOUT_JAX = {"msd_tagger", "msd_tagger.distributed"}
-TAGGING = {"bundle.py", "tagger.py", "tag_files.py"}
+# Where a module is named by a variable: a mode, once JAX is set up, and a section.
+LOADERS = {"main.py", "studies/sections/__init__.py"}
+# The canary repeats, in a few lines, what a compiler once got wrong.
+MAPPERS = {"msd_tagger/training/parallel.py", "msd_tagger/training/canary.py"}
 
 
-def modules(*parts: str) -> list[Path]:
-    """Returns the source files of a package, or the one file of that name."""
-    place = ROOT.joinpath(*parts)
-    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
+def sources(*places: str) -> list[Path]:
+    """The source files of packages, or the one file of that name."""
+    found = []
+    for place in places:
+        path = ROOT.joinpath(*place.split("."))
+        found += path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
+    return sorted(found)
 
 
-def imports(tree: ast.AST, *, inside_functions: bool = True) -> set[str]:
-    """Returns the dotted names that a syntax tree imports.
+def dotted(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
-    `from a import b` gives both `a` and `a.b`, as b may be a module.
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def parsed(path: Path) -> ast.AST:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def is_loader(node: ast.AST) -> bool:
+    """Whether a call imports what its argument names."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    name = called.attr if isinstance(called, ast.Attribute) else None
+    name = called.id if isinstance(called, ast.Name) else name
+    return name in ("import_module", "__import__")
+
+
+def imports(
+    tree: ast.AST, package: str = "", inside_functions: bool = True
+) -> list[str]:
+    """The dotted names that a syntax tree imports, in whatever way.
+
+    `from a import b` gives `a.b`, as b may be a module. A module that a variable names
+    is "?".
     """
-    found, stack = set(), [tree]
+    found, stack = [], [tree]
     while stack:
         node = stack.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -40,27 +107,48 @@ def imports(tree: ast.AST, *, inside_functions: bool = True) -> set[str]:
             if not inside_functions:
                 continue  # Nothing of it is imported when the program runs.
         elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            parts = package.split(".")
+            near = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            start = ".".join(filter(None, (near, node.module)))
+            found += [f"{start}.{alias.name}" for alias in node.names]
+        elif is_loader(node):
+            named = node.args[0] if node.args else None
+            is_text = isinstance(named, ast.Constant)
+            found.append(str(named.value).split(":")[0] if is_text else "?")
         stack += ast.iter_child_nodes(node)
     return found
 
 
-def imports_of(path: Path, **options: bool) -> set[str]:
-    """Returns the dotted names that a file imports."""
-    return imports(ast.parse(path.read_text(encoding="utf-8")), **options)
+def imports_of(path: Path, **options: bool) -> list[str]:
+    package = dotted(path if path.name == "__init__.py" else path.parent / "__init__")
+    return imports(parsed(path), package.removesuffix(".__init__"), **options)
 
 
-def packages(names: set[str]) -> set[str]:
-    """Returns the first parts of dotted names."""
+def packages(names: list[str]) -> set[str]:
+    """The first parts of dotted names."""
     return {name.split(".")[0] for name in names}
 
 
-def name_of(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+def is_in(name: str, place: str) -> bool:
+    return name == place or name.startswith(f"{place}.")
+
+
+def place_of(module: str) -> str:
+    """The longest of `FLOORS` that a module is in."""
+    return max((p for p in FLOORS if is_in(module, p)), key=len)
+
+
+def wrong_imports(module: str, names: list[str]) -> list[str]:
+    """Those of our own modules that a module may not import."""
+    place = place_of(module)
+    allowed = {place, *FLOORS[place]}
+    return [
+        name
+        for name in names
+        if name.split(".")[0] in OURS and not any(is_in(name, one) for one in allowed)
+    ]
 
 
 def test_the_walk_finds_what_it_should():
@@ -70,78 +158,114 @@ def test_the_walk_finds_what_it_should():
         "class G:\n    def h(self):\n        from i.j import k\n"
         "if True:\n    import l\n"
         "if TYPE_CHECKING:\n    import m\n"
+        "from . import n\nfrom ..o import p\n"
+        "importlib.import_module('q.r')\n__import__(s)\n"
     )
-    assert imports(tree) == {"a.b", "c", "c.d", "e", "i.j", "i.j.k", "l", "m"}
-    assert imports(tree, inside_functions=False) == {"a.b", "c", "c.d", "l"}
+    outside = {"a.b", "c.d", "l", "x.y.n", "x.o.p", "q.r", "?"}
+    assert set(imports(tree, "x.y")) == outside | {"e", "i.j.k", "m"}
+    assert set(imports(tree, "x.y", inside_functions=False)) == outside
 
 
-@pytest.mark.parametrize("path", modules("msd_tagger"), ids=name_of)
-def test_the_network_never_imports_the_input(path):
-    found = imports_of(path)
-    assert not packages(found) & (TENSORFLOW | {"main", "configs"})
-    of_input = {name for name in found if packages({name}) == {"input_pipeline"}}
-    allowed = SHARED_MODULES | {"input_pipeline"}
-    for name in of_input:
-        parents = {name, name.rpartition(".")[0]}
-        assert parents & allowed, f"{name_of(path)} imports {name}"
-    if of_input:
-        assert path.name in TAGGING, f"{name_of(path)} is not tagging"
+def test_an_import_upwards_is_seen():
+    names = ["msd_tagger.common.files", "msd_tagger.training.loop", "studies.report"]
+    assert wrong_imports("msd_tagger.network.block", names) == names[1:]
+    assert wrong_imports("msd_tagger.commands.tag", names) == names[2:]
+    assert wrong_imports("input_pipeline.batches", names) == names[1:]
+    assert wrong_imports("modes.run", [*names, "main"]) == ["main"]
 
 
-@pytest.mark.parametrize("path", modules("input_pipeline"), ids=name_of)
-def test_the_input_never_imports_the_network(path):
-    assert not packages(imports_of(path)) & (JAX | {"msd_tagger", "main", "configs"})
+@pytest.mark.parametrize("path", sources(*OURS), ids=name_of)
+def test_every_floor_imports_only_what_lies_below(path):
+    assert wrong_imports(dotted(path), imports_of(path)) == []
+
+
+@pytest.mark.parametrize("path", sources(*OURS), ids=name_of)
+def test_what_is_imported_can_be_read(path):
+    assert "?" not in imports_of(path) or name_of(path) in LOADERS
+
+
+@pytest.mark.parametrize("path", sources(*WITHOUT_JAX), ids=name_of)
+def test_these_floors_know_no_jax(path):
+    assert not packages(imports_of(path)) & JAX
+
+
+@pytest.mark.parametrize("path", sources(*OURS), ids=name_of)
+def test_tensorflow_is_imported_by_the_input_alone_and_late(path):
     at_import = packages(imports_of(path, inside_functions=False))
-    assert not at_import & TENSORFLOW, "TensorFlow is imported inside functions only"
+    assert not at_import & TENSORFLOW
+    late = packages(imports_of(path)) & TENSORFLOW
+    assert not late or is_in(dotted(path), "input_pipeline")
+
+
+@pytest.mark.parametrize("path", sources("configs"), ids=name_of)
+def test_configs_are_cheap(path):
+    assert "numpy" not in packages(imports_of(path))
+
+
+def edges(*places: str) -> dict[str, set[str]]:
+    """Which modules each module imports when it is imported itself."""
+    known = {dotted(path): path for path in sources(*places)}
+    found = {}
+    for module, path in known.items():
+        names = imports_of(path, inside_functions=False)
+        found[module] = {
+            name if name in known else name.rpartition(".")[0] for name in names
+        } & set(known) - {module}
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """Modules that a module imports which imports them, over any number of steps."""
+    left = dict(graph)
+    while free := [m for m, needs in left.items() if not needs & set(left)]:
+        for module in free:
+            del left[module]
+    return set(left)
+
+
+def test_a_circle_is_seen():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}
+    assert circles(graph) == {"a", "b", "c"}
+
+
+def test_no_module_imports_itself_in_a_circle():
+    assert circles(edges(*OURS)) == set()
+
+
+def mentions(tree: ast.AST, names: set[str]) -> set[str]:
+    """Which of some names a syntax tree has, as name, attribute, import or text."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found.add(node.name.rpartition(".")[2])
+        elif isinstance(node, ast.Constant):
+            found.add(node.value)
+    return found & names
 
 
 @pytest.mark.parametrize(
-    "path",
+    "line",
     [
-        *modules("msd_tagger", "analysis"),
-        *modules("msd_tagger", "files.py"),
-        *modules("msd_tagger", "metrics.py"),
+        "jax.vmap(f)",
+        "import jax as j; j.pmap(f)",
+        "from jax import vmap",
+        "from jax import vmap as v; v(f)",
+        "getattr(jax, 'pmap')(f)",
+        "nn.vmap(Layer)",
     ],
-    ids=name_of,
 )
-def test_analysis_starts_from_files_alone(path):
-    found = imports_of(path)
-    assert not packages(found) & (JAX | TENSORFLOW | {"input_pipeline", "seaborn"})
-    ours = {name for name in found if name.startswith("msd_tagger.")}
-    allowed = ("msd_tagger.analysis", "msd_tagger.files", "msd_tagger.metrics")
-    assert all(name.startswith(allowed) for name in ours)
+def test_every_way_to_map_is_seen(line):
+    assert mentions(ast.parse(line), {"vmap", "pmap"})
 
 
-@pytest.mark.parametrize("path", modules("configs"), ids=name_of)
-def test_configs_are_cheap(path):
-    assert not packages(imports_of(path)) & (JAX | TENSORFLOW | {"numpy"})
-
-
-@pytest.mark.parametrize("path", [ROOT / "main.py", *modules("modes")], ids=name_of)
-def test_modes_import_what_they_need_when_they_run(path):
-    at_import = imports_of(path, inside_functions=False) - WITHOUT_JAX
-    forbidden = JAX | TENSORFLOW | {"msd_tagger", "input_pipeline"}
-    assert not packages(at_import) & forbidden
-
-
-def test_a_command_line_is_read_before_numpy_is_imported():
-    """When it is imported it decides how many threads it takes; see `modes/tag.py`."""
-    assert not in_a_process(["main"]) & (JAX | TENSORFLOW | {"numpy"})
-
-
-def test_only_one_module_maps_over_devices_and_seeds():
-    for path in modules("msd_tagger"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        mapped = {
-            node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute)
-            and node.attr in ("pmap", "vmap")
-            and isinstance(node.value, ast.Name)
-            and node.value.id == "jax"
-        }
-        # The canary repeats, in a few lines, what a compiler once got wrong.
-        assert not mapped or path.name in ("parallel.py", "canary.py"), name_of(path)
+@pytest.mark.parametrize("path", sources("msd_tagger", "modes"), ids=name_of)
+def test_only_one_module_maps_over_devices_and_seeds(path):
+    found = mentions(parsed(path), {"vmap", "pmap", "xmap", "shard_map"})
+    assert not found or name_of(path) in MAPPERS
 
 
 def in_a_process(names: list[str]) -> set[str]:
@@ -158,22 +282,18 @@ def in_a_process(names: list[str]) -> set[str]:
     return set(done.stdout.split())
 
 
-def dotted(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def test_a_command_line_is_read_before_numpy_is_imported():
+    """When it is imported it decides how many threads it takes (`commands/tag.py`)."""
+    assert not in_a_process(["main"]) & (JAX | TENSORFLOW | {"numpy"})
 
 
-def test_importing_the_network_brings_in_no_tensorflow():
-    loaded = in_a_process([dotted(path) for path in modules("msd_tagger")])
+def test_importing_the_package_brings_in_no_tensorflow():
+    loaded = in_a_process([dotted(path) for path in sources("msd_tagger")])
     assert "jax" in loaded
     assert not loaded & TENSORFLOW
 
 
-def test_importing_the_input_brings_in_neither_framework():
-    loaded = in_a_process([dotted(path) for path in modules("input_pipeline")])
-    assert not loaded & (TENSORFLOW | JAX)
-
-
-def test_importing_the_analysis_brings_in_neither_framework():
-    loaded = in_a_process([dotted(path) for path in modules("msd_tagger", "analysis")])
+@pytest.mark.parametrize("place", WITHOUT_JAX)
+def test_importing_these_floors_brings_in_neither_framework(place):
+    loaded = in_a_process([dotted(path) for path in sources(place)])
     assert not loaded & (TENSORFLOW | JAX)

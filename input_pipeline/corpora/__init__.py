@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-SPLITS = ("train", "valid", "test")
-
 # Reason of a row that is `rejected` because its id is taken in another split.
 IN_TWO_SPLITS = "id in two splits"
 

@@ -25,9 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora import IN_TWO_SPLITS, SPLITS, Clip, Corpus
+from input_pipeline.corpora import IN_TWO_SPLITS, Clip, Corpus
 from input_pipeline.corpora.labels import read_vocabulary, vocabulary_by_count
 from input_pipeline.corpora.places import path_inside, split_of
+from msd_tagger.common.facts import SPLITS
 
 REQUIRED = ("track_id", "path", "tags")
 OPTIONAL = ("split", "artist", "start_s", "true_tags")

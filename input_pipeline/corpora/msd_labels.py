@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from input_pipeline.corpora.labels import read_vocabulary
-from input_pipeline.corpora.music.tag_rules import TAGS
+from msd_tagger.common.facts import TAGS
 
 MSD_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}", re.ASCII)
 SEVEN_DIGITAL_ID = re.compile(r"[0-9]{2,12}", re.ASCII)

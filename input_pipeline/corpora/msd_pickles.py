@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline.corpora import SPLITS, safe_pickle
+from input_pipeline.corpora import safe_pickle
 from input_pipeline.corpora.msd_labels import (
     MSD_ID,
     PAPER,
@@ -31,6 +31,7 @@ from input_pipeline.corpora.msd_labels import (
     places,
     vocabulary,
 )
+from msd_tagger.common.facts import SPLITS
 
 VECTORS = "msd_id_to_tag_vector.cP"
 SEVEN_DIGITAL = "MSD_id_to_7D_id.pkl"

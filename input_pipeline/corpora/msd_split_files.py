@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora import SPLITS
 from input_pipeline.corpora.msd_labels import (
     MSD_ID,
     PAPER,
@@ -33,6 +32,7 @@ from input_pipeline.corpora.msd_labels import (
     places,
     vocabulary,
 )
+from msd_tagger.common.facts import SPLITS
 
 PUBLISHED = {
     "the public split files": {"train": 201_680, "valid": 12_634, "test": 28_540},

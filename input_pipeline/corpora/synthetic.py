@@ -26,9 +26,10 @@ from input_pipeline import shards
 from input_pipeline.corpora.music.attributes import draw_attributes
 from input_pipeline.corpora.music.clip import synthesize
 from input_pipeline.corpora.music.mastering import FILE_SAMPLE_RATE_HZ
-from input_pipeline.corpora.music.tag_rules import TAGS, true_tags
+from input_pipeline.corpora.music.tag_rules import true_tags
 from input_pipeline.corpora.music.weak_labels import weak_tags
-from input_pipeline.processes import (
+from msd_tagger.common.facts import TAGS
+from msd_tagger.common.processes import (
     available_cores,
     follow_parent,
     one_thread_each,

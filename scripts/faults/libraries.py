@@ -12,5 +12,5 @@ platform.set_up("cpu")
 from configs import checks, sweeps  # noqa: E402, F401
 from input_pipeline import batches, prepare  # noqa: E402, F401
 from modes import run  # noqa: E402, F401
-from msd_tagger import checkpoints, results, train  # noqa: E402, F401
-from msd_tagger.analysis import baseline, study_report  # noqa: E402, F401
+from msd_tagger.training import checkpoints, results  # noqa: E402, F401
+from studies import baseline, study_report  # noqa: E402, F401

@@ -65,7 +65,8 @@ def program(marks: int) -> None:
     faulthandler.dump_traceback_later(HANGS_S)
     from input_pipeline import prepare
     from modes import run
-    from msd_tagger import checkpoints, results, train
+    from msd_tagger.training import checkpoints, results
+    from msd_tagger.training import loop as train
     from scripts.faults import libraries  # noqa: F401
 
     announce(prepare, "_run", "preparation", marks)

@@ -16,7 +16,7 @@ def test_by_hand():
 
 
 def test_the_network_of_the_paper():
-    from msd_tagger.pools import POOLS
+    from msd_tagger.network.pools import POOLS
 
     network = costs.layers((96, 1360), POOLS["mel"], 32)
     # The first map is 96 x 1360, the second 48 x 340: about 0.4 and 1.1 GFLOP a clip.

@@ -3,7 +3,7 @@ from functools import partial
 import jax
 import numpy as np
 
-from msd_tagger.network import ConvNet
+from msd_tagger.network.convnet import ConvNet
 from tests import fakes
 from tests.plain_network import PlainConvNet, plain_statistics, plain_variables
 

@@ -5,10 +5,10 @@ import pytest
 
 from configs import checks, default
 from input_pipeline import streams
-from msd_tagger import parallel, steps
-from msd_tagger import preprocessing as pre
-from msd_tagger.analysis import studies
-from msd_tagger.pools import POOLS
+from msd_tagger.network import preprocessing as pre
+from msd_tagger.network.pools import POOLS
+from msd_tagger.training import parallel, steps
+from studies import sections as studies
 from tests import fakes
 
 EXPERIMENTS = ("default", "db_mel", "linear_mel", "db_stft", "linear_stft")

@@ -9,7 +9,8 @@ import pytest
 
 from input_pipeline.audit import audit
 from input_pipeline.audit_findings import findings
-from input_pipeline.corpora import SPLITS, Clip, Corpus, folder
+from input_pipeline.corpora import Clip, Corpus, folder
+from msd_tagger.common.facts import SPLITS
 from tests.small_corpus import write_table
 
 TAGS = ("rock", "pop", "jazz")

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline import audio, catalogue, prepare, records, shards
+from input_pipeline import catalogue, prepare, records, shards
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import folder
+from msd_tagger.frontend import audio
 from tests.preparing import files as _files
 from tests.preparing import prepare_folder as _prepare
 from tests.preparing import start as _start

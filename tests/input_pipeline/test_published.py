@@ -5,10 +5,11 @@ import io
 import numpy as np
 import pytest
 
-from input_pipeline import audio, batches, published
+from input_pipeline import batches, published
 from input_pipeline.corpora import mtg_jamendo
 from input_pipeline.prepare import prepare
-from input_pipeline.recipe import Recipe
+from msd_tagger.frontend import audio
+from msd_tagger.frontend.recipe import Recipe
 from tests import small_jamendo
 from tests.small_corpus import sound
 from tests.small_jamendo import RATE_HZ, write_labels, write_spectrogram, write_tracks

@@ -9,9 +9,9 @@ from configs import default
 from modes import Options, study
 from modes.annotate import annotate, to_hear
 from modes.corpus import load
-from msd_tagger.analysis.annotation.answers import COLUMNS
-from msd_tagger.analysis.label_table import read_label_table
-from msd_tagger.analysis.studies import groundtruth
+from studies.annotation.answers import COLUMNS
+from studies.label_table import read_label_table
+from studies.sections import groundtruth
 from tests.small_corpus import RECIPE, write_folder
 
 

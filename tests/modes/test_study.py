@@ -8,10 +8,12 @@ import pytest
 from configs import sweeps
 from input_pipeline.corpora import Clip, Corpus
 from modes import Options, study
-from modes.export import export
-from msd_tagger import build, metrics, parallel
-from msd_tagger.analysis.thresholds import choose
-from msd_tagger.bundle import build_model, read_bundle
+from msd_tagger.bundle.format import build_model, read_bundle
+from msd_tagger.bundle.thresholds import choose
+from msd_tagger.commands.export import export
+from msd_tagger.common import metrics
+from msd_tagger.training import parallel
+from msd_tagger.training import setup as build
 from tests import fakes
 
 POINTS = (

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as judge
 
-from modes import Options, evaluate_bundle, run
-from msd_tagger.bundle import read_bundle, write_bundle
+from modes import Options, run
+from modes import evaluate as evaluate_bundle
+from msd_tagger.bundle.format import read_bundle, write_bundle
 from tests import bundles, fakes, small_corpus
 
 BEFORE = ("tag 0", "tag 1", "tag 2", "tag 3", "tag 4")

@@ -11,7 +11,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from msd_tagger import results, train
+from msd_tagger.training import loop as train
+from msd_tagger.training import results
 from tests import fakes
 
 SEEDS = 15  # No multiple of the devices, so that some seeds only fill up.

@@ -14,7 +14,7 @@ from pathlib import Path
 import main
 from modes import Options
 from modes.run import find_devices, join_processes, run_in
-from msd_tagger import distributed
+from msd_tagger.training import distributed
 from tests import fakes
 
 CORPUS = {"shards": "fake"}

@@ -10,9 +10,10 @@ import jax
 import numpy as np
 import pytest
 
-from msd_tagger import interruption, record, train
-from msd_tagger.checkpoints import Checkpoints
-from msd_tagger.errors import Interrupted
+from msd_tagger.common import interruption, record
+from msd_tagger.common.errors import Interrupted
+from msd_tagger.training import loop as train
+from msd_tagger.training.checkpoints import Checkpoints
 from tests import fakes
 
 SIZES = {"num_seeds": 2, "train__max_steps": 24, "train__log_every_steps": 5}

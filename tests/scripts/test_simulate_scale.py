@@ -8,7 +8,7 @@ import pytest
 
 from input_pipeline.corpora import folder
 from input_pipeline.prepare import prepare
-from input_pipeline.recipe import Recipe
+from msd_tagger.frontend.recipe import Recipe
 from scripts import tiny_clips, verify_shards
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def test_verification_notices_what_is_wrong(tmp_path):
 
 
 def test_every_clip_sounds_different(tmp_path):
-    from input_pipeline import audio
+    from msd_tagger.frontend import audio
 
     list(tiny_clips.write(tmp_path / "corpus", 120, 1))
     clips = folder.load(tmp_path / "corpus").clips

@@ -15,17 +15,7 @@ from input_pipeline.corpora.music.styles import (
     SUSTAINED_SOFT_INSTRUMENTS,
     UNPLUGGED_INSTRUMENTS,
 )
-
-TAGS = (
-    "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance",
-    "00s", "alternative rock", "jazz", "beautiful", "metal", "chillout",
-    "male vocalists", "classic rock", "soul", "indie rock", "Mellow", "electronica",
-    "80s", "folk", "90s", "chill", "instrumental", "punk", "oldies", "blues",
-    "hard rock", "ambient", "acoustic", "experimental", "female vocalist", "guitar",
-    "Hip-Hop", "70s", "party", "country", "easy listening", "sexy", "catchy", "funk",
-    "electro", "heavy metal", "Progressive rock", "60s", "rnb", "indie pop", "sad",
-    "House", "happy",
-)  # fmt: skip
+from msd_tagger.common.facts import TAGS
 
 Rule = Callable[[Attributes], np.ndarray]
 RULES: dict[str, Rule] = {}

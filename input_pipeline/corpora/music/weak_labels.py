@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from input_pipeline.corpora.music.random_streams import uniforms
-from input_pipeline.corpora.music.tag_rules import TAGS
+from msd_tagger.common.facts import TAGS
 
 ACTIVITY_GAMMA_SHAPE = 1.5
 FALSE_SHARE = 0.02

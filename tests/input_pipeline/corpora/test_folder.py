@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline.corpora import SPLITS, check_scorable, folder, load_corpus
+from input_pipeline.corpora import check_scorable, folder, load_corpus
+from msd_tagger.common.facts import SPLITS
 from tests.small_corpus import TAGS, write_folder, write_table
 
 ROW = ("a", "a.mp3", "train", "rock")

@@ -12,7 +12,7 @@ from configs import checks
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import load_corpus, magnatagatune
 from input_pipeline.prepare import prepare
-from msd_tagger import train
+from msd_tagger.training import loop as train
 from tests import fakes
 from tests.small_corpus import RECIPE
 from tests.small_magnatagatune import (

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from input_pipeline.corpora import load_corpus, msd, msd_pickles
-from input_pipeline.corpora.music.tag_rules import TAGS as PUBLISHED_TAGS
 from input_pipeline.corpora.places import split_of
 from input_pipeline.prepare import prepare
+from msd_tagger.common.facts import TAGS as PUBLISHED_TAGS
 from tests import msd_files
 from tests.msd_files import IDS, LABELS, SEVEN_DIGITAL, SPLITS, TAGS
 from tests.small_corpus import RECIPE

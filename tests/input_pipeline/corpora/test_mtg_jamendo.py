@@ -10,8 +10,8 @@ from configs import checks, default
 from input_pipeline import batches
 from input_pipeline.corpora import load_corpus, mtg_jamendo
 from input_pipeline.prepare import clip_list_digest, prepare
-from input_pipeline.recipe import Recipe
-from msd_tagger import train
+from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.training import loop as train
 from tests import fakes, small_jamendo
 from tests.small_jamendo import HAPPY, PIANO, ROCK, row, write_labels, write_tracks
 

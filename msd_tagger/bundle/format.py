@@ -1,0 +1,318 @@
+"""The model bundle: a folder with all that tagging needs, and where it comes from.
+
+`bundle.json` has everything that a person may want to read, `weights.safetensors` the
+arrays. Nothing in either is ever executed. docs/bundle.md describes the format.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import safetensors
+import safetensors.numpy
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from msd_tagger.bundle.thresholds import Thresholds
+from msd_tagger.common import files
+from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.network import preprocessing as pre
+from msd_tagger.network.convnet import ConvNet
+from msd_tagger.network.model import Model, Weights
+from msd_tagger.network.pools import check_pools
+
+FORMAT, VERSION = "msd-tagger bundle", 1
+DESCRIPTION, WEIGHTS = "bundle.json", "weights.safetensors"
+NETWORK = ("channels", "pools", "epsilon", "dtype")
+# What values of the wrong kind may raise, in a description that was made by hand.
+DAMAGE = (ArithmeticError, KeyError, TypeError, ValueError)
+DTYPES = ("float32", "bfloat16")
+
+
+class Bundle(NamedTuple):
+    """Trained networks of one architecture, one for each seed.
+
+    Attributes:
+        tags: K names, in the order of the scores.
+        recipe: How spectrograms are made.
+        preprocessing: What happens to them before the network.
+        network: What `ConvNet` needs beside the number of tags: "channels", "pools",
+            "epsilon" and "dtype".
+        bands: Host arrays `[M]`.
+        weights: Host arrays `[S, …]`.
+        seeds: S numbers.
+        batch_statistics: Whether a prediction normalises by its batch, as the
+            published network did; false for everything trained here.
+        thresholds: From which score on a tag counts as given, None where no labels
+            were there to choose it.
+        scores: Named averages by split and kind of label, per seed and over seeds.
+        provenance: Corpus, code, packages, when and from what.
+    """
+
+    tags: tuple[str, ...]
+    recipe: Recipe
+    preprocessing: pre.Preprocessing
+    network: dict
+    bands: pre.BandStatistics
+    weights: Weights
+    seeds: tuple[int, ...]
+    batch_statistics: bool
+    thresholds: Thresholds | None
+    scores: dict
+    provenance: dict
+
+
+def build_model(bundle: Bundle) -> Model:
+    """The model that a bundle's weights fit; its optimiser changes nothing."""
+    network = ConvNet(
+        num_tags=len(bundle.tags),
+        pools=bundle.network["pools"],
+        channels=bundle.network["channels"],
+        epsilon=bundle.network["epsilon"],
+        dtype=jnp.dtype(bundle.network["dtype"]),
+    )
+    optimiser = optax.set_to_zero()
+    return Model(network, bundle.preprocessing, bundle.bands, optimiser)
+
+
+def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None:
+    """Writes a bundle, whole or not at all.
+
+    Args:
+        directory: A new or empty folder.
+        bundle: What to write.
+        replace: Whether a bundle that is there already may be replaced.
+
+    Raises:
+        ValueError: The folder holds something, or the bundle's parts do not fit.
+    """
+    if not replace:
+        files.check_unused(directory)
+    _check_values(bundle)
+    arrays = _arrays(bundle)
+    _check_arrays(arrays, bundle)
+    weights = safetensors.numpy.save(arrays, {"format": FORMAT})
+    content = _describe(bundle) | {"sha256": {WEIGHTS: _sha256(weights)}}
+    content = json.loads(files.json_text(content))  # As a reader will find it.
+    directory.mkdir(parents=True, exist_ok=True)
+    # The description makes it a bundle: first it goes, and last it comes.
+    (directory / DESCRIPTION).unlink(missing_ok=True)
+    files.write_bytes(directory / WEIGHTS, weights)
+    files.write_json(directory / DESCRIPTION, content | {"digest": _digest(content)})
+
+
+def read_bundle(directory: Path) -> Bundle:
+    """Reads a bundle and checks all of it.
+
+    Raises:
+        ValueError: What is missing, altered or does not fit, and what to do.
+    """
+    directory = Path(directory)
+    content = _read_description(directory)
+    weights = _read_file(directory, WEIGHTS)
+    known, found = content["sha256"][WEIGHTS], _sha256(weights)
+    if known != found:
+        raise ValueError(
+            f"{directory / WEIGHTS} was altered or cut short: its SHA-256 is {found}, "
+            f"{DESCRIPTION} says {known}. Copy the bundle again"
+        )
+    try:
+        bundle = _restore(content)
+        _check_values(bundle)
+        arrays = safetensors.numpy.load(weights)
+        _check_arrays(arrays, bundle)
+    except (*DAMAGE, safetensors.SafetensorError) as error:
+        raise ValueError(f"{directory} is no usable bundle: {error}") from error
+    tree = unflatten_dict(arrays, sep="/")
+    bands = pre.BandStatistics(**tree.pop("bands"))
+    return bundle._replace(bands=bands, weights=Weights(**tree))
+
+
+def _describe(bundle: Bundle) -> dict:
+    thresholds = bundle.thresholds
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "tags": list(bundle.tags),
+        "recipe": asdict(bundle.recipe),
+        "preprocessing": bundle.preprocessing._asdict(),
+        "network": {**bundle.network, "pools": [*map(list, bundle.network["pools"])]},
+        "seeds": [int(seed) for seed in bundle.seeds],
+        "batch_statistics": bundle.batch_statistics,
+        "thresholds": thresholds and thresholds.to_rows(bundle.tags),
+        "scores": bundle.scores,
+        "provenance": bundle.provenance,
+    }
+
+
+def _restore(content: dict) -> Bundle:
+    """What a description says, still without arrays."""
+    tags, network = tuple(content["tags"]), content["network"]
+    _check_keys("preprocessing", content["preprocessing"], pre.Preprocessing._fields)
+    _check_keys("network", network, NETWORK)
+    rows = content["thresholds"]
+    return Bundle(
+        tags=tags,
+        recipe=_recipe(content["recipe"]),
+        preprocessing=pre.Preprocessing(**content["preprocessing"]),
+        network=network | {"pools": tuple(map(tuple, network["pools"]))},
+        bands=None,
+        weights=None,
+        seeds=tuple(content["seeds"]),
+        batch_statistics=content["batch_statistics"],
+        thresholds=None if rows is None else Thresholds.from_rows(rows, tags),
+        scores=content["scores"],
+        provenance=content["provenance"],
+    )
+
+
+def _read_description(directory: Path) -> dict:
+    if not (directory / DESCRIPTION).is_file():
+        raise ValueError(
+            f"{directory} holds no bundle: it has no {DESCRIPTION}. A run's bundle is "
+            "<workdir>/bundle; --mode=export copies it"
+        )
+    try:
+        content = json.loads(_read_file(directory, DESCRIPTION))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{directory / DESCRIPTION} is not JSON: {error}") from error
+    place = directory / DESCRIPTION
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"{place} does not describe a bundle ({FORMAT!r})")
+    if content.get("version") != VERSION:
+        raise ValueError(
+            f"{place} has format version {content.get('version')!r}; this code reads "
+            f"{VERSION}. Use the code that wrote it, or a newer one"
+        )
+    digest = content.pop("digest", None)
+    if digest != _digest(content):
+        raise ValueError(
+            f"{place} was altered after it was written: its digest is "
+            f"{_digest(content)}, it says {digest}. Copy the bundle again"
+        )
+    names = {*Bundle._fields, "format", "version", "sha256"} - {"bands", "weights"}
+    _check_keys(str(place), content, names)
+    _check_keys(f"{place}: sha256", content["sha256"], [WEIGHTS])
+    return content
+
+
+def _read_file(directory: Path, name: str) -> bytes:
+    try:
+        return (directory / name).read_bytes()
+    except FileNotFoundError as error:
+        raise ValueError(f"{directory / name} is missing; copy it again") from error
+
+
+def _check_keys(place: str, content: object, names: Any) -> None:
+    if not isinstance(content, dict) or set(content) != set(names):
+        given = sorted(content) if isinstance(content, dict) else content
+        raise ValueError(f"{place} has {given}; this code knows {sorted(names)}")
+
+
+def _recipe(content: dict) -> Recipe:
+    recipe = Recipe.from_json(json.dumps(content))
+    (own,) = (f.default for f in fields(Recipe) if f.name == "version")
+    if recipe.version != own:
+        raise ValueError(
+            f"its spectrograms are of recipe version {recipe.version}, and this code "
+            f"makes version {own}. Use the code that wrote it, or train again"
+        )
+    return recipe
+
+
+def _check_values(bundle: Bundle) -> None:
+    """Checks the values that the arrays do not show.
+
+    Raises:
+        ValueError: Names the one that is not allowed.
+    """
+    tags, network, preprocessing = bundle.tags, bundle.network, bundle.preprocessing
+    named = all(isinstance(tag, str) and tag for tag in tags)
+    known = {
+        "tags": bool(tags) and named and len(set(tags)) == len(tags),
+        "seeds": bool(bundle.seeds) and all(type(s) is int for s in bundle.seeds),
+        "magnitude": preprocessing.magnitude in pre.MAGNITUDES,
+        "frequency_weighting": preprocessing.frequency_weighting in pre.WEIGHTINGS,
+        "standardise_clip": isinstance(preprocessing.standardise_clip, bool),
+        "scale": _is_positive(preprocessing.scale),
+        "reference": preprocessing.reference in pre.REFERENCES,
+        "channels": type(network["channels"]) is int and network["channels"] > 0,
+        "pools": all(map(_is_pool, network["pools"])),
+        "epsilon": _is_positive(network["epsilon"]),
+        "dtype": network["dtype"] in DTYPES,
+        "batch_statistics": isinstance(bundle.batch_statistics, bool),
+    }
+    wrong = [name for name, is_known in known.items() if not is_known]
+    if wrong:
+        raise ValueError(f"its {wrong[0]!r} is not what this code knows")
+    check_pools(bundle.recipe.shape, network["pools"])
+
+
+def _is_pool(pool: tuple) -> bool:
+    return len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
+
+
+def _is_positive(value: object) -> bool:
+    return type(value) in (int, float) and 0 < value < math.inf
+
+
+def _arrays(bundle: Bundle) -> dict[str, np.ndarray]:
+    """All arrays by path, as "params/conv1_kernel" or "bands/mean"."""
+    tree = {
+        "params": bundle.weights.params,
+        "batch_stats": bundle.weights.batch_stats,
+        "bands": bundle.bands._asdict(),
+    }
+    flat = flatten_dict(tree, sep="/")
+    return {name: np.ascontiguousarray(array) for name, array in flat.items()}
+
+
+def _check_arrays(arrays: dict[str, np.ndarray], bundle: Bundle) -> None:
+    """Compares the arrays with what the description asks for.
+
+    Raises:
+        ValueError: Name of the first that is missing, not known, of another shape or
+            dtype, or not finite.
+    """
+    expected = shapes(bundle)
+    for name in sorted(expected.keys() | arrays.keys()):
+        if name not in arrays or name not in expected:
+            state = "missing" if name in expected else "not known"
+            raise ValueError(f"the array {name!r} of {WEIGHTS} is {state}")
+        found = (arrays[name].shape, str(arrays[name].dtype))
+        if found != (expected[name], "float32"):
+            raise ValueError(
+                f"the array {name!r} of {WEIGHTS} is {found[1]} {list(found[0])}, not "
+                f"float32 {list(expected[name])} as {len(bundle.tags)} tags, "
+                f"{len(bundle.seeds)} seeds and the network {bundle.network} ask for"
+            )
+        if not np.isfinite(arrays[name]).all():
+            raise ValueError(f"the array {name!r} of {WEIGHTS} is not finite")
+
+
+def shapes(bundle: Bundle) -> dict[str, tuple[int, ...]]:
+    """Shape of every array, by path."""
+    num_seeds, num_bands = len(bundle.seeds), bundle.recipe.shape[0]
+    network = build_model(bundle).network
+    x = jax.ShapeDtypeStruct((1, *bundle.recipe.shape), jnp.float32)
+    of_one = flatten_dict(jax.eval_shape(network.init, jax.random.key(0), x), sep="/")
+    found = {path: (num_seeds, *leaf.shape) for path, leaf in of_one.items()}
+    return found | {
+        f"bands/{name}": (num_bands,) for name in pre.BandStatistics._fields
+    }
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _digest(content: dict) -> str:
+    """Of the description without the digest itself, in a form of its own."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return _sha256(text.encode())

@@ -1,0 +1,247 @@
+"""The weights that the paper's first author published, as this network's.
+
+https://github.com/keunwoochoi/music-auto_tagging-keras, compact_cnn (MIT licence,
+copyright 2016 Keunwoo Choi): Keras 1.2 on Theano, its front end by kapre. What the code
+there says and the file does not is written here, as constants and comments.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from msd_tagger.common.facts import TAGS
+
+if TYPE_CHECKING:
+    import h5py
+
+SOURCE = "https://github.com/keunwoochoi/music-auto_tagging-keras, compact_cnn"
+LICENCE = "MIT, copyright 2016 Keunwoo Choi"
+CORPUS = "Million Song Dataset with Last.fm tags, 201,680 training clips"
+LAYERS, CHANNELS, BANDS, DFT_SIZE = 5, 32, 96, 512
+EPSILON = 1e-3  # Keras 1's default.
+
+# Front ends may differ by rounding. Beyond this share of the largest value the network
+# would hear something else than it was trained on.
+FRONT_END_TOLERANCE = 1e-4
+
+_BLOCK = "ConvBNEluDr"
+
+
+class Published(NamedTuple):
+    """What the file holds.
+
+    Attributes:
+        params: As `network.ConvNet` names and shapes them.
+        batch_stats: Likewise: mean 0 and variance 1, never updated.
+        mel_filters: `[M, bins]`, on powers.
+        dft_kernels: complex `[512, bins]`, times the window.
+    """
+
+    params: dict
+    batch_stats: dict
+    mel_filters: np.ndarray
+    dft_kernels: np.ndarray
+
+
+def array_shapes() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the arrays that are read."""
+    bins = 1 + DFT_SIZE // 2
+    shapes = {
+        "melgram/param_0": (DFT_SIZE, 1, 1, bins),
+        "melgram/param_1": (DFT_SIZE, 1, 1, bins),
+        "melgram/param_2": (bins, BANDS),
+    }
+    for i in range(1, LAYERS + 1):
+        inputs = 1 if i == 1 else CHANNELS
+        shapes[f"{_BLOCK}/convolution2d_{i}_W"] = (CHANNELS, inputs, 3, 3)
+        shapes[f"{_BLOCK}/convolution2d_{i}_b"] = (CHANNELS,)
+        for name in ("gamma", "beta", "running_mean", "running_std"):
+            shapes[f"{_BLOCK}/batchnormalization_{i}_{name}"] = (CHANNELS,)
+    shapes["dense_1/dense_1_W"] = (CHANNELS, len(TAGS))
+    shapes["dense_1/dense_1_b"] = (len(TAGS),)
+    return shapes
+
+
+def read_keras(path: Path) -> Published:
+    """Reads the file of the Theano network.
+
+    Of the file only the arrays of `array_shapes` are read: it may come from anywhere,
+    so nothing in it is executed and none of its links is followed.
+
+    Raises:
+        ValueError: The file is not that network's, or h5py is missing.
+    """
+    arrays = _read_arrays(Path(path))
+    params = {
+        "tags": {
+            "kernel": arrays["dense_1/dense_1_W"],
+            "bias": arrays["dense_1/dense_1_b"],
+        }
+    }
+    batch_stats = {}
+    for i in range(1, LAYERS + 1):
+        layer = f"{_BLOCK}/convolution2d_{i}_"
+        params[f"conv{i}_kernel"] = to_correlation(arrays[layer + "W"])
+        params[f"conv{i}_bias"] = arrays[layer + "b"]
+        layer = f"{_BLOCK}/batchnormalization_{i}_"
+        scale, bias = arrays[layer + "gamma"], arrays[layer + "beta"]
+        params[f"norm{i}"] = {"scale": scale, "bias": bias}
+        mean, var = arrays[layer + "running_mean"], arrays[layer + "running_std"]
+        _check_never_updated(path, layer, mean, var)
+        batch_stats[f"norm{i}"] = {"mean": mean, "var": var, "count": np.float32(0)}
+    return Published(
+        params,
+        batch_stats,
+        mel_filters=arrays["melgram/param_2"].T,
+        dft_kernels=_dft_kernels(arrays),
+    )
+
+
+def to_correlation(kernel: np.ndarray) -> np.ndarray:
+    """Theano's kernel for this network: `[out, in, 3, 3]` to `[3, 3, in, out]`.
+
+    Theano convolves, where XLA correlates: both axes are flipped.
+
+    >>> to_correlation(np.arange(9.0).reshape(1, 1, 3, 3))[..., 0, 0].tolist()
+    [[8.0, 7.0, 6.0], [5.0, 4.0, 3.0], [2.0, 1.0, 0.0]]
+    """
+    return np.ascontiguousarray(kernel[:, :, ::-1, ::-1].transpose(2, 3, 1, 0))
+
+
+def compare_front_end(
+    published: Published, mel_filters: np.ndarray
+) -> dict[str, float]:
+    """How far the network's own front end is from ours.
+
+    Args:
+        published: What the file holds.
+        mel_filters: Ours, `[M, bins]`.
+
+    Returns:
+        The largest difference of "mel filters" and "DFT kernels", each as a share of
+        the largest value.
+
+    Raises:
+        ValueError: A share is above `FRONT_END_TOLERANCE`.
+    """
+    samples, bins = np.ogrid[:DFT_SIZE, : 1 + DFT_SIZE // 2]
+    phase = 2 * np.pi * samples * bins / DFT_SIZE
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * samples / DFT_SIZE)
+    pairs = {
+        "mel filters": (published.mel_filters, mel_filters),
+        "DFT kernels": (published.dft_kernels, window * np.exp(1j * phase)),
+    }
+    shares = {
+        name: float(np.abs(theirs - ours).max() / np.abs(ours).max())
+        for name, (theirs, ours) in pairs.items()
+    }
+    for name, share in shares.items():
+        if not share <= FRONT_END_TOLERANCE:
+            raise ValueError(
+                f"the {name} of the file differ from ours by {share:.1g} of the "
+                f"largest value, more than {FRONT_END_TOLERANCE:.0e}: the network was "
+                "trained on another kind of spectrogram and cannot be used here"
+            )
+    return shares
+
+
+def _dft_kernels(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Real and imaginary parts as one; the sign of the latter changes no power."""
+    real, imaginary = (arrays[f"melgram/param_{k}"][:, 0, 0] for k in (0, 1))
+    return real + 1j * imaginary
+
+
+def _check_never_updated(
+    path: Path, layer: str, mean: np.ndarray, var: np.ndarray
+) -> None:
+    """The published network (mode 2 of Keras 1) has no use for running statistics.
+
+    Raises:
+        ValueError: They were updated; so it is another network, which may use them.
+    """
+    if np.any(mean != 0) or np.any(var != 1):
+        raise ValueError(
+            f"{path}: {layer}running_mean and {layer}running_std are not all 0 and 1, "
+            "as in the published network, which normalises by each batch's statistics; "
+            "one that keeps running statistics is another network"
+        )
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Reads what `array_shapes` names.
+
+    Raises:
+        ValueError: See `read_keras`.
+    """
+    h5py = _import_h5py()
+    if not path.is_file():
+        raise ValueError(f"--keras={path}: there is no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            shapes = array_shapes()
+            return {name: _read(path, file, name, shapes[name]) for name in shapes}
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ValueError(
+            f"{path} is not an HDF5 file or is damaged ({str(error).strip()}); "
+            f"--keras takes weights_layer4_theano.hdf5 of {SOURCE}"
+        ) from error
+
+
+def _read(path: Path, file: h5py.File, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Reads one array as float32, having checked all that can be checked before."""
+    array = _find(file, name)
+    if not hasattr(array, "dtype"):
+        raise ValueError(
+            f"{path} has no array {name!r}, but {_contents(file, name)}; expected is "
+            f"the Theano network with its last layer, weights_layer4_theano.hdf5 of "
+            f"{SOURCE}"
+        )
+    if array.shape != shape or array.dtype.kind != "f":
+        raise ValueError(
+            f"{path}: {name} is {array.dtype} {array.shape}; "
+            f"expected is float32 {shape}"
+        )
+    values = np.asarray(array[()], np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{path}: {name} has values that are not finite")
+    return values
+
+
+def _find(file: h5py.File, name: str) -> h5py.Group | h5py.Dataset | None:
+    """What has that name, if it lies in this very file.
+
+    Soft and external links, external and virtual arrays could lead anywhere.
+    """
+    h5py = _import_h5py()
+    node = file
+    for part in name.split("/"):
+        is_group = isinstance(node, h5py.Group)
+        if not is_group or not isinstance(node.get(part, getlink=True), h5py.HardLink):
+            return None
+        node = node[part]
+    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
+        return None
+    return node
+
+
+def _contents(file: h5py.File, name: str, limit: int = 12) -> str:
+    """What a file holds where an array is missing, in words."""
+    place = _find(file, name.split("/")[0])
+    names = sorted(getattr(place, "keys", file.keys)())
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return (", ".join(map(repr, names[:limit])) or "nothing") + more
+
+
+def _import_h5py() -> ModuleType:
+    try:
+        import h5py
+    except ImportError as error:
+        raise ValueError(
+            "--mode=import reads HDF5 with h5py, which is not installed; "
+            "pip install -r requirements-import.txt"
+        ) from error
+    return h5py

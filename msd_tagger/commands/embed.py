@@ -1,0 +1,111 @@
+"""`--mode=embed`: features of audio files, from a model bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modes import Options
+from msd_tagger.commands.tag import (
+    check_inputs,
+    check_new_file,
+    consume,
+    import_numpy,
+    load_tagger,
+    of_songs,
+    quiet_decoders,
+)
+
+if TYPE_CHECKING:
+    from msd_tagger.bundle.format import Bundle
+    from msd_tagger.tagging.songs import Embedding
+
+NUM_NEIGHBOURS = 5
+LAYERS = {
+    "last": "the last layer's, which the tags are computed from",
+    "all": "the mean over bands and frames of every layer's output",
+}
+
+
+def embed(options: Options) -> int:
+    """Writes the features of all files, and their neighbours if asked.
+
+    Returns:
+        The exit status: 1 if there was a file that could not be used, else 0.
+
+    Raises:
+        ValueError: The command line or the bundle is wrong.
+    """
+    import_numpy()
+    check(options)
+    tagger = load_tagger(options)
+    from msd_tagger.common.processes import available_cores
+    from msd_tagger.tagging import embeddings
+    from msd_tagger.tagging.songs import audio_files, embed_files
+
+    files, found = audio_files(options.arguments), []
+    songs = embed_files(tagger, files, options.max_duration_s, available_cores())
+    with quiet_decoders():
+        failures = consume(songs, len(files), "embed", [of_songs(found.append)])
+    if not found:
+        print(f"nothing was embedded; --out={options.out} is not written")
+        return 1
+    table = embeddings.to_table(found, options.layers, tagger.bundle.seeds)
+    embeddings.write(Path(options.out), table)
+    rows, columns = table.features.shape
+    print(f"{len(found)} files, {rows} rows of {columns} features: {options.out}")
+    if options.neighbours:
+        report(options, tagger.bundle, found)
+    return 1 if failures else 0
+
+
+def check(options: Options) -> None:
+    """Checks the command line before anything takes long.
+
+    Raises:
+        ValueError: Names the flag.
+    """
+    from msd_tagger.tagging.embeddings import check_format
+
+    check_inputs(options)
+    check_format(Path(options.out))
+    check_new_file("out", options.out)
+    if options.neighbours == "-":
+        return
+    if options.neighbours and not options.neighbours.endswith(".html"):
+        raise ValueError(
+            f"--neighbours={options.neighbours} must end in .html, or be - to print"
+        )
+    check_new_file("neighbours", options.neighbours)
+
+
+def report(options: Options, bundle: Bundle, found: Sequence[Embedding]) -> None:
+    """Prints or writes the nearest neighbours of songs and of tags."""
+    from msd_tagger.common.text import printable, short_names
+    from msd_tagger.tagging import embeddings, neighbours
+
+    paths = [one.path for one in found]
+    folder, names = short_names(paths)
+    if options.neighbours == "-":
+        names = [printable(path) for path in paths]
+    vectors = embeddings.of_songs(found, options.layers)
+    label_vectors = bundle.weights.params["tags"]["kernel"].swapaxes(1, 2)
+    songs = neighbours.find_neighbours(names, vectors, NUM_NEIGHBOURS)
+    tags = neighbours.find_neighbours(bundle.tags, label_vectors, NUM_NEIGHBOURS)
+    if options.neighbours == "-":
+        print(neighbours.to_text(songs))
+        print("tags, by label vector:")
+        return print(neighbours.to_text(tags))
+    about = [
+        f"Features: {LAYERS[options.layers]}; the mean over the excerpts of a song. "
+        "The cosine is taken within each seed, then averaged."
+    ]
+    if folder:
+        about.append(f"Songs are named by their place in {folder}.")
+    of_corpus = bundle.provenance.get("corpus")
+    if not isinstance(of_corpus, dict) or "name" not in of_corpus:
+        of_corpus = {"name": str(of_corpus or "not known")}
+    path = Path(options.neighbours)
+    neighbours.write_page(path, songs, tags, of_corpus, about)
+    return print(f"neighbours: {path}")

@@ -1,0 +1,41 @@
+"""`--mode=export`: a run's model bundle, copied to a folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modes import Options
+
+
+def export(options: Options) -> None:
+    """Checks the bundle of a run and writes it to another folder."""
+    source = bundle_of(Path(options.workdir))
+    from msd_tagger import platform
+
+    platform.set_up(options.platform or "cpu")
+    from msd_tagger.bundle.format import read_bundle, write_bundle
+
+    write_bundle(Path(options.out), read_bundle(source))
+    print(f"bundle: {options.out}")
+
+
+def bundle_of(workdir: Path) -> Path:
+    """The folder of a run's bundle.
+
+    Raises:
+        ValueError: The folder is no run's, or the run has none, and what to do.
+    """
+    if (workdir / "bundle" / "bundle.json").exists():
+        return workdir / "bundle"
+    points = sorted(workdir.glob("points/*/bundle"))
+    if points:
+        raise ValueError(
+            f"--workdir={workdir} is a study; choose one of its {len(points)} runs, as "
+            f"--workdir={points[0].parent}"
+        )
+    if (workdir / "checkpoints").exists():
+        raise ValueError(
+            f"--workdir={workdir} has no bundle yet: give its command again, with "
+            "--mode=evaluate if it was complete"
+        )
+    raise ValueError(f"--workdir={workdir} holds no run")

@@ -1,0 +1,1 @@
+"""The ground floor: files, errors, processes, and facts that several floors need."""

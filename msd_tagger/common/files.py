@@ -1,0 +1,120 @@
+"""Files that are written whole or not at all, and errors that say which one it was."""
+
+import csv
+import io
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Writes a JSON file whole or not at all."""
+    write_text(path, json_text(content) + "\n")
+
+
+def json_text(content: dict) -> str:
+    """JSON of a dictionary that may hold arrays, NumPy numbers and paths."""
+    return json.dumps(content, indent=1, default=plain, allow_nan=False)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes text as UTF-8, its line ends as they are, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def read_json(path: Path) -> dict:
+    """Reads a JSON file.
+
+    Raises:
+        ValueError: The file is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # Text that is no UTF-8 is one, too.
+        raise ValueError(f"{path} is not JSON: {error}") from error
+
+
+def csv_text(rows: Iterable[Sequence[object]], line_end: str = "\n") -> str:
+    """Text of a CSV file by RFC 4180, whatever characters the cells hold."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=line_end).writerows(rows)
+    return text.getvalue()
+
+
+def write_csv(
+    path: Path, rows: Iterable[Sequence[object]], line_end: str = "\n"
+) -> None:
+    """Writes a CSV file whole or not at all."""
+    write_text(path, csv_text(rows, line_end))
+
+
+def write_npz(path: Path, **arrays: np.ndarray) -> None:
+    """Writes a compressed NumPy archive whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to, which becomes the file when all of it is there."""
+    # The number of a process is not enough: containers may agree in it.
+    owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f"{path.name}.{owner}.tmp")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Says which file it was, where the system only says that the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"{path} cannot be written: {reason}") from error
+
+
+def check_unused(directory: Path) -> None:
+    """Makes sure that nothing would be overwritten.
+
+    Raises:
+        ValueError: The folder is a file, or not empty.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"{directory} is a file; give a new or empty folder")
+    held = sorted(path.name for path in directory.glob("*"))
+    if held:
+        raise ValueError(
+            f"{directory} holds files ({held[0]}, …); give a new or empty folder"
+        )
+
+
+def unused(workdir: Path) -> Path:
+    """The first of `workdir`, `workdir-2`, `workdir-3`, … that does not exist."""
+    names = [workdir.name, *(f"{workdir.name}-{i}" for i in range(2, 10_000))]
+    return next(p for p in map(workdir.with_name, names) if not p.exists())
+
+
+def plain(value: object) -> object:
+    """What `json.dumps` takes as `default`, for arrays, NumPy numbers and paths."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} does not go into JSON")

@@ -1,0 +1,65 @@
+"""Signals that ask a process to end, answered when nothing is lost by it.
+
+SIGTERM comes from SLURM (at the time limit, on pre-emption, by `scancel`), from
+Kubernetes and from clouds that take a machine back; SIGUSR1 is the usual early warning
+of SLURM (`--signal`), SIGHUP a terminal that went away, SIGINT is Ctrl-C. Outside of
+training they end the process at once: every file is written whole or not at all.
+During training they wait for the end of the step, so that a checkpoint can be saved.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from msd_tagger.common.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+
+
+class Interruption:
+    """A signal that waits for its answer.
+
+    Attributes:
+        number: Of the first signal since training began, None before one comes.
+    """
+
+    number: int | None = None
+
+
+_waiting: Interruption | None = None  # Of the training that is under way.
+
+
+def listen() -> None:
+    """Answers the signals from now on; one that is ignored (`nohup`) stays so.
+
+    Call it again after a library has set handlers of its own.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _answer)
+
+
+@contextmanager
+def deferred() -> Iterator[Interruption]:
+    """Within it signals wait for the code inside to look at `number`.
+
+    A second Ctrl-C does not wait. Elsewhere than in the main thread, or before
+    `listen`, nothing changes: whoever called has handlers of its own.
+    """
+    global _waiting
+    if threading.current_thread() is threading.main_thread():
+        _waiting = Interruption()
+    try:
+        yield _waiting or Interruption()
+    finally:
+        _waiting = None
+
+
+def _answer(number: int, _: FrameType | None) -> None:
+    again = number == signal.SIGINT and _waiting and _waiting.number == number
+    if _waiting is None or again:
+        raise Interrupted(number)
+    # Nothing else here: whatever the main thread was doing, printing too, is not over.
+    _waiting.number = _waiting.number or number

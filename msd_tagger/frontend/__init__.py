@@ -1,0 +1,1 @@
+"""What a network hears: audio files to spectrograms. No JAX here."""

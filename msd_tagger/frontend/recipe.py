@@ -1,0 +1,199 @@
+"""The recipe of a stored spectrogram: every parameter that changes its numbers.
+
+The recipe is part of the path of the shards made with it, so that shards of another
+recipe are never read by mistake. This module is free of TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from msd_tagger.frontend import frequencies
+
+KINDS = ("mel", "stft")
+OFFSETS = ("start", "centre")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Parameters of a stored spectrogram.
+
+    The defaults are the paper's: 29 s at 12 kHz, a 512-point DFT every 256 samples and
+    96 mel bands (section IV-B) make 1 + 348000 // 256 = 1360 frames.
+
+    Attributes:
+        kind: "mel" (mel bands) or "stft" (every bin of the DFT).
+        sample_rate_hz: rate the audio is resampled to.
+        duration_s: length of a clip; shorter audio is padded with zeros.
+        offset: which part of a longer file is taken, its "start" or its "centre".
+        dft_size_samples: length of the DFT and of its Hann window.
+        hop_samples: distance between frames.
+        num_mel_bands: number of bands; always 0 for "stft", which has none.
+        version: raised when the code changes what a recipe makes.
+    """
+
+    kind: str
+    sample_rate_hz: int = 12_000
+    duration_s: float = 29.0
+    offset: str = "start"
+    dft_size_samples: int = 512
+    hop_samples: int = 256
+    num_mel_bands: int = 96
+    version: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuses values that make no spectrogram.
+
+        Raises:
+            ValueError: names the field, what was given and what is allowed.
+        """
+        _check_choice("kind", self.kind, KINDS)
+        _check_choice("offset", self.offset, OFFSETS)
+        if self.kind == "stft":
+            object.__setattr__(self, "num_mel_bands", 0)
+        for name, lowest in _LOWEST.items():
+            if not (name == "num_mel_bands" and self.kind == "stft"):
+                _check_at_least(name, getattr(self, name), lowest)
+        if self.dft_size_samples % 2:
+            raise ValueError(
+                f"dft_size_samples is {self.dft_size_samples}; it must be even: "
+                "centred frames begin half a window early"
+            )
+        if self.num_samples < self.dft_size_samples:
+            raise ValueError(
+                f"a clip of {self.duration_s} s at {self.sample_rate_hz} Hz has "
+                f"{self.num_samples} samples, fewer than one window of "
+                f"{self.dft_size_samples}; raise duration_s or lower dft_size_samples"
+            )
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples T of a clip.
+
+        >>> Recipe("mel").num_samples
+        348000
+        """
+        return round(self.duration_s * self.sample_rate_hz)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of bands M and of frames F.
+
+        >>> Recipe("mel").shape, Recipe("stft").shape
+        ((96, 1360), (257, 1360))
+        """
+        bands = self.num_mel_bands or 1 + self.dft_size_samples // 2
+        return bands, 1 + self.num_samples // self.hop_samples
+
+    @property
+    def identifier(self) -> str:
+        """Name of the folder that holds shards of this recipe.
+
+        Kind and shape for the reader, a digest of every field for safety.
+        """
+        digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
+        bands, frames = self.shape
+        return f"{self.kind}-{bands}x{frames}-{digest}"
+
+    def band_centres_hz(self) -> np.ndarray:
+        """Centre frequency of every mel band, or of every DFT bin: [M], in Hz."""
+        if self.kind == "stft":
+            return frequencies.bins_hz(self.dft_size_samples, self.sample_rate_hz)
+        edges_hz = frequencies.mel_edges_hz(self.num_mel_bands, self.sample_rate_hz)
+        return edges_hz[1:-1]
+
+    def a_weighting_db(self) -> np.ndarray:
+        """A-weighting (IEC 61672:2003) at the centre of every band: [M], in dB.
+
+        At 0 Hz, where the standard's curve is minus infinity, it is -80 dB.
+        """
+        return frequencies.a_weighting_db(self.band_centres_hz())
+
+    def mel_filters(self) -> np.ndarray | None:
+        """Mel filter bank on powers: float32 [M, bins], or None for an STFT."""
+        return None if self.kind == "stft" else _mel_filters(self)
+
+    def to_json(self) -> str:
+        """The recipe as one line of JSON with sorted keys."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Reads what `to_json` wrote.
+
+        >>> Recipe.from_json(Recipe("stft").to_json()) == Recipe("stft")
+        True
+
+        Raises:
+            ValueError: the text is not a recipe, or is one with other fields.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        values = json.loads(text)
+        if not isinstance(values, dict) or set(values) != known:
+            raise ValueError(
+                f"{text[:200]!r} is not a spectrogram recipe; its fields must be "
+                f"{sorted(known)}. Prepare the shards again"
+            )
+        return cls(**values)
+
+    @classmethod
+    def from_config(
+        cls, clip: Mapping[str, Any], spectrogram: Mapping[str, Any], kind: str
+    ) -> "Recipe":
+        """Builds the recipe of one kind from `config.clip` and `config.spectrogram`.
+
+        Raises:
+            ValueError: a value makes no spectrogram.
+        """
+        return cls(
+            kind=kind,
+            sample_rate_hz=spectrogram["sample_rate_hz"],
+            duration_s=clip["duration_s"],
+            offset=clip["offset"],
+            dft_size_samples=spectrogram["dft_size_samples"],
+            hop_samples=spectrogram["hop_samples"],
+            num_mel_bands=spectrogram["num_mel_bands"],
+        )
+
+
+_LOWEST = {
+    "sample_rate_hz": 1,
+    "duration_s": 0.0,
+    "dft_size_samples": 2,
+    "hop_samples": 1,
+    "num_mel_bands": 1,
+}
+
+
+@lru_cache(maxsize=8)
+def _mel_filters(recipe: Recipe) -> np.ndarray:
+    filters = frequencies.mel_filters(
+        recipe.num_mel_bands, recipe.dft_size_samples, recipe.sample_rate_hz
+    )
+    num_empty = int((~filters.any(axis=1)).sum())
+    if num_empty:
+        logger.warning(
+            "%d of %d mel bands lie between two bins and are always silent; raise "
+            "spectrogram.dft_size_samples or lower spectrogram.num_mel_bands",
+            num_empty,
+            recipe.num_mel_bands,
+        )
+    return filters
+
+
+def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise ValueError(f"{name} is {given!r}; allowed are {', '.join(allowed)}")
+
+
+def _check_at_least(name: str, given: float, lowest: float) -> None:
+    if not given >= lowest:
+        raise ValueError(f"{name} is {given!r}; it must be at least {lowest}")

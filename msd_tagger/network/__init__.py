@@ -1,0 +1,1 @@
+"""The ConvNet, and what happens to spectrograms on the device."""

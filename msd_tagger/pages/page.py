@@ -1,0 +1,148 @@
+"""What the pages of runs and of studies share: templates, drawings, the notice."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from matplotlib.figure import Figure
+
+from msd_tagger.pages import style, tables
+from msd_tagger.pages.tables import Table
+
+# Matplotlib counts in points, browsers in pixels of 1/96 inch.
+PIXELS_PER_POINT = 96 / 72
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclasses.dataclass(frozen=True)
+class Illustration:
+    """A figure of a report, and the numbers behind it.
+
+    Attributes:
+        name: its file's name, without ending.
+        draw: draws it in the colours of the current theme (`style.py`).
+        alt: what it shows, for those who do not see it.
+        caption: what to know in order to read it.
+        numbers: what is drawn, one row a value; written as CSV.
+    """
+
+    name: str
+    draw: Callable[[], Figure]
+    alt: str
+    caption: str = ""
+    numbers: Table | None = None
+
+
+def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
+    """Fills a template of a folder, or of `TEMPLATES`; every value is escaped.
+
+    Raises:
+        jinja2.UndefinedError: the template asks for a value that was not given.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, TEMPLATES]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["readable"] = tables.readable
+    environment.filters["columns_of_words"] = tables.columns_of_words
+    return environment.get_template(template).render(**values)
+
+
+def draw(
+    illustration: Illustration, folder: Path, *, name: str = "", pdf: bool = False
+) -> dict[str, Any]:
+    """Writes a figure's files and returns what a page needs of it.
+
+    Args:
+        illustration: the figure.
+        folder: where its files go.
+        name: of its files, without ending; the illustration's own by default.
+        pdf: also write a PDF.
+
+    Returns:
+        `light` and `dark`, the drawings as data URIs, their `width` in pixels, and the
+        `alt` text.
+    """
+    light = style.save_figure(
+        illustration.draw, folder / (name or illustration.name), pdf=pdf
+    )
+    return {
+        "light": style.data_uri(light),
+        "dark": style.data_uri(style.svg(illustration.draw, "dark")),
+        "width": _width(light),
+        "alt": illustration.alt,
+    }
+
+
+def _width(drawing: bytes) -> int:
+    """Returns the width of a drawing by matplotlib in pixels."""
+    points = re.search(rb'<svg[^>]* width="([\d.]+)pt"', drawing)[1]
+    return round(float(points) * PIXELS_PER_POINT)
+
+
+def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
+    """Returns what a page says about the corpus.
+
+    Args:
+        of_corpus: `corpus` of a summary.
+        loader: `corpus.name` of the configuration.
+
+    Returns:
+        Values for the macros `corpus_line` and `notice`.
+    """
+    counts = of_corpus.get("counts") or {}
+    # A folder of one's own may be called synthetic too.
+    synthetic = loader == of_corpus["name"] == "synthetic"
+    return {
+        "name": of_corpus["name"],
+        "version": of_corpus.get("version"),
+        "counts": [(s, counts[s]) for s in ("train", "valid", "test") if s in counts],
+        "clips_used": of_corpus.get("train_clips_used", counts.get("train")),
+        "clips": counts.get("train"),
+        "notice": _notice(of_corpus, synthetic=synthetic),
+    }
+
+
+def _notice(of_corpus: Mapping[str, Any], *, synthetic: bool) -> tuple[str, str] | None:
+    """Returns what must be said before any number: bold words, then the others."""
+    note = of_corpus.get("note")
+    if not synthetic:
+        return ("", note) if note else None
+    version = of_corpus.get("version")
+    which = of_corpus["name"] + (f", version {version}" if version else "")
+    text = (
+        f"Every number on this page was measured on made-up music ({which}) and holds "
+        "for it alone; none can be compared with a score on recorded music."
+    )
+    return "Synthetic corpus.", f"{text} {note}" if note else text
+
+
+def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Makes anchors or file names of names: plain letters, none twice.
+
+    >>> unique(["Fig. 4", "fig 4", "", "config"], taken=["config"])
+    ['Fig-4', 'fig-4-2', 'part', 'config-2']
+    >>> len(unique(["long" * 99])[0])
+    100
+    """
+    found: list[str] = []
+    # Some file systems take "a" and "A" for one name.
+    used = {name.lower() for name in taken}
+    for name in names:
+        # Short enough for a file system, with what is added to it.
+        plain = re.sub(r"[^A-Za-z0-9_]+", "-", name)[:100].strip("-") or "part"
+        number, one = 1, plain
+        while one.lower() in used:
+            number += 1
+            one = f"{plain}-{number}"
+        used.add(one.lower())
+        found.append(one)
+    return found

@@ -1,0 +1,1 @@
+"""Using a trained network: tags and features of audio files, and the server."""

@@ -1,0 +1,120 @@
+"""Nearest neighbours by cosine: of songs by embedding, of tags by label vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from msd_tagger.common import files
+from msd_tagger.pages import page
+from msd_tagger.pages.tables import Table
+
+# More rows make a page that takes long to open; the printed lists have all.
+MAX_ROWS = 1000
+_ROWS_AT_ONCE = 1024  # Of the matrix of all cosines, which may not fit into memory.
+
+
+class Neighbours(NamedTuple):
+    """Of N things the n nearest others.
+
+    Attributes:
+        names: N of them.
+        nearest: `[N, n]`, numbers of the nearest, the nearest first.
+        cosine: `[N, n]`, mean over seeds; NaN where a vector is 0.
+    """
+
+    names: Sequence[str]
+    nearest: np.ndarray
+    cosine: np.ndarray
+
+
+def find_neighbours(
+    names: Sequence[str], vectors: np.ndarray, count: int
+) -> Neighbours:
+    """Finds the nearest others of each.
+
+    The features of a network mean something else for each seed, so the cosine is taken
+    within a seed and averaged over seeds.
+
+    Args:
+        names: N of them.
+        vectors: `[S, N, D]`.
+        count: n, at most N - 1 are found.
+    """
+    length = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
+    units = vectors / np.where(length > 0, length, np.nan)
+    count = min(count, len(names) - 1)
+    nearest, cosine = [], []
+    for first in range(0, len(names), _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        found = np.mean(units[:, rows] @ units.swapaxes(1, 2), axis=0)
+        ranked = np.where(np.isnan(found), -2.0, found)
+        ranked[np.arange(len(found)), np.arange(first, first + len(found))] = -np.inf
+        order = np.argsort(-ranked, axis=1, kind="stable")[:, :count]
+        nearest.append(order)
+        cosine.append(np.take_along_axis(found, order, axis=1))
+    return Neighbours(names, np.concatenate(nearest), np.concatenate(cosine))
+
+
+def to_text(found: Neighbours) -> str:
+    """Each thing with its neighbours below it."""
+    lines = []
+    for name, nearest, cosine in zip(*found, strict=True):
+        lines.append(name)
+        lines += [
+            f"    {value:6.3f}  {found.names[k]}"
+            for k, value in zip(nearest, cosine, strict=True)
+        ]
+    return "\n".join(lines)
+
+
+def to_table(caption: str, found: Neighbours) -> Table:
+    """A row for each thing, a column for each of its neighbours."""
+    header = ("", *(f"nearest {i + 1}" for i in range(found.nearest.shape[1])))
+    rows = [
+        (
+            name,
+            *(f"{found.names[k]} ({value:.3f})" for k, value in zip(*of, strict=True)),
+        )
+        for name, of in zip(
+            found.names, zip(found.nearest, found.cosine, strict=True), strict=True
+        )
+    ]
+    return Table(caption, header, rows[:MAX_ROWS])
+
+
+def write_page(
+    path: Path,
+    songs: Neighbours,
+    tags: Neighbours,
+    of_corpus: Mapping[str, Any],
+    about: Sequence[str],
+) -> None:
+    """Writes one HTML file that opens without a network.
+
+    Args:
+        path: The file.
+        songs: Neighbours by embedding.
+        tags: Neighbours by label vector.
+        of_corpus: What the networks were trained on, as a run's summary has it.
+        about: Sentences on how the embedding was made.
+    """
+    shown = min(len(songs.names), MAX_ROWS)
+    if shown < len(songs.names):
+        about = [*about, f"The first {shown:,} of {len(songs.names):,} are shown."]
+    text = page.render(
+        "neighbours.html.j2",
+        title="Nearest neighbours",
+        corpus=page.corpus(of_corpus, of_corpus.get("name")),
+        facts=(
+            (f"{len(songs.names):,}", "songs", "embedded"),
+            (f"{len(tags.names):,}", "tags", "of the bundle"),
+        ),
+        about=about,
+        songs=to_table("Songs and their nearest, with the cosine", songs),
+        tags=to_table("Tags and their nearest, with the cosine", tags),
+    )
+    files.write_text(path, text)

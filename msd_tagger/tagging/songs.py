@@ -1,0 +1,337 @@
+"""Tags and features of audio files: decoding in parallel, the network in batches.
+
+    from msd_tagger import platform
+    platform.set_up()  # Before anything imports JAX.
+    from msd_tagger.bundle import read_bundle
+    from msd_tagger.tag_files import Song, rank, tag_files
+    from msd_tagger.tagger import Tagger
+
+    tagger = Tagger(read_bundle("my-bundle"))
+    for one in tag_files(tagger, ["song.mp3", "folder"]):
+        print(rank(one, tagger.bundle)[:5] if isinstance(one, Song) else one.reason)
+
+A file longer than one excerpt is cut into consecutive ones; its score is their mean.
+"""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from msd_tagger.bundle.format import Bundle
+from msd_tagger.common.text import clock
+from msd_tagger.frontend import audio
+from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.tagging.tagger import Tagger
+
+# What is looked for in folders; a file that is named is tried, whatever its name.
+SUFFIXES = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav", ".aif", ".aiff", ".aifc")
+MAX_DURATION_S = 3600.0
+# A shorter rest of a long file tells little beside whole excerpts, and is left out.
+MIN_REST_S = 5.0
+_MAX_THREADS = 16
+_BATCHES_AT_ONCE = 4  # Files of several excerpts then leave few places empty.
+
+logger = logging.getLogger(__name__)
+
+
+class Song(NamedTuple):
+    """Scores of a file.
+
+    Attributes:
+        path: As given, or below a folder that was given.
+        duration_s: Of the file.
+        starts_s: `[E]`, the begin of each excerpt.
+        scores: `[S, E, K]`.
+    """
+
+    path: str
+    duration_s: float
+    starts_s: np.ndarray
+    scores: np.ndarray
+
+
+class Embedding(NamedTuple):
+    """Features of a file.
+
+    Attributes:
+        path: As given, or below a folder that was given.
+        duration_s: Of the file.
+        starts_s: `[E]`, the begin of each excerpt.
+        features: `[S, E, L, C]`, see `Tagger.features`.
+    """
+
+    path: str
+    duration_s: float
+    starts_s: np.ndarray
+    features: np.ndarray
+
+
+class Failure(NamedTuple):
+    """A file that could not be used.
+
+    Attributes:
+        path: As given, or below a folder that was given.
+        reason: For a person to read.
+    """
+
+    path: str
+    reason: str
+
+
+class TagScore(NamedTuple):
+    """What one tag has on a song.
+
+    Attributes:
+        tag: Its name.
+        score: Mean over excerpts and seeds.
+        deviation: Standard deviation over seeds (divided by S - 1) of the mean over
+            excerpts; None for a single seed.
+        threshold: Of the bundle; None where there is none for this tag.
+        passes: Whether the score reaches it; None where there is none.
+    """
+
+    tag: str
+    score: float
+    deviation: float | None
+    threshold: float | None
+    passes: bool | None
+
+
+class Excerpts(NamedTuple):
+    """What is decoded of a file.
+
+    Attributes:
+        spectrograms: float16 `[E, M, F]`.
+        starts_s: `[E]`.
+        duration_s: Of the file.
+    """
+
+    spectrograms: np.ndarray
+    starts_s: np.ndarray
+    duration_s: float
+
+
+def tag_files(
+    tagger: Tagger,
+    paths: Iterable[os.PathLike | str],
+    max_duration_s: float = MAX_DURATION_S,
+    num_threads: int = 0,
+) -> Iterator[Song | Failure]:
+    """Scores audio files, one after another in their order.
+
+    Args:
+        tagger: Computes the scores.
+        paths: Files, and folders that are searched for `SUFFIXES`.
+        max_duration_s: Longer files fail.
+        num_threads: That decode, 16 at most; 0 for one a core.
+
+    Yields:
+        A song or the reason why there is none, for every file.
+    """
+    compute = tagger.scores
+    return _compute(Song, tagger, compute, paths, max_duration_s, num_threads)
+
+
+def embed_files(
+    tagger: Tagger,
+    paths: Iterable[os.PathLike | str],
+    max_duration_s: float = MAX_DURATION_S,
+    num_threads: int = 0,
+) -> Iterator[Embedding | Failure]:
+    """Features of audio files, as `tag_files` gives scores."""
+    compute = tagger.features
+    return _compute(Embedding, tagger, compute, paths, max_duration_s, num_threads)
+
+
+def rank(song: Song, bundle: Bundle) -> list[TagScore]:
+    """All tags of a song, the highest score first."""
+    of_seeds = song.scores.astype(np.float64).mean(1)
+    scores, deviations = of_seeds.mean(0), [None] * len(bundle.tags)
+    if len(of_seeds) > 1:
+        deviations = of_seeds.std(0, ddof=1).tolist()
+    chosen = bundle.thresholds
+    thresholds = np.full(len(scores), np.nan) if chosen is None else chosen.threshold
+    found = []
+    for k in np.argsort(-scores, kind="stable"):
+        threshold = None if np.isnan(thresholds[k]) else float(thresholds[k])
+        passes = None if threshold is None else bool(scores[k] >= threshold)
+        found.append(
+            TagScore(bundle.tags[k], float(scores[k]), deviations[k], threshold, passes)
+        )
+    return found
+
+
+def audio_files(paths: Iterable[os.PathLike | str]) -> list[str]:
+    """Files to read: those given, and in folders those with one of `SUFFIXES`.
+
+    A folder with none, or one that cannot be listed, stands for itself: reading it
+    then gives the reason. None is named twice.
+    """
+    found: dict[str, None] = {}
+    for path in map(os.fspath, paths):
+        inside = list(_walk(path)) if _is_folder(path) else [path]
+        found |= dict.fromkeys(inside or [path])
+    return list(found)
+
+
+def _walk(folder: str) -> Iterator[str]:
+    unlisted: list[str] = []
+    walk = os.walk(folder, onerror=lambda error: unlisted.append(error.filename))
+    for place, folders, names in walk:
+        folders.sort()  # In place: it is the order in which they are entered.
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES):
+                yield os.path.join(place, name)  # noqa: PTH118 (keeps "./" as given)
+    yield from unlisted
+
+
+def excerpts(
+    path: os.PathLike | str, recipe: Recipe, max_duration_s: float = MAX_DURATION_S
+) -> Excerpts:
+    """Decodes a file into consecutive excerpts of the recipe's duration.
+
+    A short file, and a rest of at least `MIN_REST_S`, is padded with zeros; a shorter
+    rest is left out, and so are silent excerpts. A file that ends before its header
+    says so fails if it ends in the first excerpt; else the whole excerpts before that
+    are used and a warning is logged: for an MP3 without a Xing header the length is an
+    estimate.
+
+    Args:
+        path: Any audio file that libsndfile reads.
+        recipe: Of the spectrograms.
+        max_duration_s: Longer files are refused before they are decoded.
+
+    Raises:
+        ValueError: The file is too long or cannot be used.
+    """
+    if _is_folder(path):
+        raise ValueError(_about_folder(os.fspath(path)))
+    with audio.open_audio(path) as source:
+        if source.length_s > max_duration_s:
+            raise ValueError(
+                f"{clock(source.length_s)} long; at most {clock(max_duration_s)} is "
+                "allowed (--max_duration_s)"
+            )
+        return _read_all(source, recipe)
+
+
+def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
+    spectrograms, starts_s, silence = [], [], None
+    for start_s in _starts_s(source.length_s, recipe.duration_s):
+        try:
+            samples = audio.clip_of(source, recipe, start_s)
+        except audio.AudioError as error:
+            if error.reason == "silent":
+                silence = error
+                continue
+            if error.reason == "truncated" and starts_s:
+                logger.warning("%s; used up to %s", error, clock(start_s))
+                break
+            raise
+        spectrograms.append(audio.spectrogram(samples, recipe))
+        starts_s.append(start_s)
+    if not starts_s:
+        raise silence
+    return Excerpts(np.stack(spectrograms), np.array(starts_s), source.length_s)
+
+
+def _starts_s(length_s: float, duration_s: float) -> list[float]:
+    """Where the excerpts of a file begin.
+
+    >>> _starts_s(12.0, 29.0), _starts_s(60.0, 29.0), _starts_s(63.5, 29.0)
+    ([0.0], [0.0, 29.0], [0.0, 29.0, 58.0])
+    """
+    shortest_s = min(MIN_REST_S, duration_s / 2)
+    count = max(1, int((length_s - shortest_s) // duration_s) + 1)
+    return [duration_s * number for number in range(count)]
+
+
+def _is_folder(path: os.PathLike | str) -> bool:
+    # Path.is_dir() raises where a folder above may not be entered.
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def _about_folder(folder: str) -> str:
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        return f"a folder that cannot be listed: {error.strerror}"
+    return f"a folder without audio: no file ends in {', '.join(SUFFIXES)}"
+
+
+def _compute(
+    kind: type[Song] | type[Embedding],
+    tagger: Tagger,
+    compute: Callable[[np.ndarray], np.ndarray],
+    paths: Iterable[os.PathLike | str],
+    max_duration_s: float,
+    num_threads: int,
+) -> Iterator[NamedTuple]:
+    """Decodes files and gives each what is computed `[S, E, …]` of its excerpts."""
+    read = partial(_read, recipe=tagger.bundle.recipe, max_duration_s=max_duration_s)
+    enough = _BATCHES_AT_ONCE * tagger.batch_size
+    group, size = [], 0
+    for path, found in _in_parallel(read, audio_files(paths), num_threads):
+        group.append((path, found))
+        size += 1 if isinstance(found, Failure) else len(found.starts_s)
+        if size >= enough:
+            yield from _compute_group(kind, group, compute)
+            group, size = [], 0
+    yield from _compute_group(kind, group, compute)
+
+
+def _compute_group(
+    kind: type[Song] | type[Embedding],
+    group: list[tuple[str, Excerpts | Failure]],
+    compute: Callable[[np.ndarray], np.ndarray],
+) -> Iterator[NamedTuple]:
+    """Computes the excerpts of several files at once."""
+    read = [found for _, found in group if not isinstance(found, Failure)]
+    if read:
+        values = compute(np.concatenate([one.spectrograms for one in read]))
+        ends = np.cumsum([len(one.starts_s) for one in read])
+        parts = iter(np.split(values, ends[:-1], axis=1))
+    for path, found in group:
+        if isinstance(found, Failure):
+            yield found
+        else:
+            yield kind(path, found.duration_s, found.starts_s, next(parts))
+
+
+def _read(
+    path: str, recipe: Recipe, max_duration_s: float
+) -> tuple[str, Excerpts | Failure]:
+    """Excerpts of a file, or why there are none: the others go on."""
+    try:
+        return path, excerpts(path, recipe, max_duration_s)
+    except audio.AudioError as error:
+        return path, Failure(path, error.explanation)
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        return path, Failure(path, str(error) or type(error).__name__)
+
+
+def _in_parallel(
+    read: Callable[[str], tuple], paths: list[str], num_threads: int
+) -> Iterator[tuple]:
+    """Maps in threads, in order, a few files ahead of what is asked for.
+
+    Decoder, resampler and transform all release the interpreter's lock.
+    """
+    num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
+    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
+    waiting: deque[Future] = deque()
+    try:
+        for path in paths:
+            waiting.append(pool.submit(read, path))
+            if len(waiting) > 4 * num_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

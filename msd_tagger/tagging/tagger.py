@@ -1,0 +1,111 @@
+"""Scores and features of spectrograms, from a bundle."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from msd_tagger.bundle.format import Bundle, build_model
+from msd_tagger.network.convnet import ConvNormEluPool
+from msd_tagger.network.model import Model, Weights, predict, prepare_batch
+
+Array = jax.Array
+
+
+class Tagger:
+    """Networks that are ready to use; each program is compiled when it is first used.
+
+    Seeds take turns on each batch, which is the fastest on a CPU. A batch that is not
+    full is padded: one shape is compiled for any number of excerpts. With
+    `bundle.batch_statistics` it is not, as a prediction then depends on its batch.
+
+    Args:
+        bundle: What to use.
+        batch_size: B, excerpts that are computed at once. Small ones waste little on a
+            single song, and on a CPU larger ones are hardly faster.
+    """
+
+    def __init__(self, bundle: Bundle, batch_size: int = 8) -> None:
+        self.bundle, self.batch_size = bundle, batch_size
+        model = build_model(bundle)
+        self._seeds = [
+            jax.device_put(jax.tree.map(lambda leaf, s=s: leaf[s], bundle.weights))
+            for s in range(len(bundle.seeds))
+        ]
+        self._prepare = jax.jit(partial(_prepare, model=model))
+        options = {"model": model, "batch_statistics": bundle.batch_statistics}
+        self._score = jax.jit(partial(_score, **options))
+        self._describe = jax.jit(partial(_pooled_features, **options))
+
+    def scores(self, spectrograms: np.ndarray) -> np.ndarray:
+        """Sigmoids `[S, N, K]` of stored spectrograms, float16 `[N, M, F]`.
+
+        Raises:
+            ValueError: The spectrograms are not those of the bundle's recipe.
+        """
+        return self._map(self._score, spectrograms)
+
+    def features(self, spectrograms: np.ndarray) -> np.ndarray:
+        """The mean over bands and frames of each layer's output, `[S, N, L, C]`.
+
+        L is the number of layers, 5 in the paper. All of them together are the features
+        of https://arxiv.org/abs/1703.09179 (section 3); the last, which has one band
+        and one frame, is what the tags are computed from.
+
+        Args:
+            spectrograms: As for `scores`.
+
+        Raises:
+            ValueError: The spectrograms are not those of the bundle's recipe.
+        """
+        return self._map(self._describe, spectrograms)
+
+    def _map(self, compute: Callable, spectrograms: np.ndarray) -> np.ndarray:
+        expected = self.bundle.recipe.shape
+        if spectrograms.shape[1:] != expected or not len(spectrograms):
+            raise ValueError(
+                f"spectrograms are {list(spectrograms.shape)}; this bundle takes "
+                f"[N, {expected[0]}, {expected[1]}]"
+            )
+        starts = range(0, len(spectrograms), self.batch_size)
+        parts = [
+            self._compute(compute, spectrograms[start : start + self.batch_size])
+            for start in starts
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def _compute(self, compute: Callable, batch: np.ndarray) -> np.ndarray:
+        size = len(batch)
+        if not self.bundle.batch_statistics:
+            # Repeated rows: padding with zeros would standardise a constant.
+            batch = np.resize(batch, (self.batch_size, *batch.shape[1:]))
+        prepared = self._prepare(batch)
+        found = [compute(weights, prepared) for weights in self._seeds]
+        return np.stack([np.asarray(of_seed)[:size] for of_seed in found])
+
+
+def _prepare(spectrograms: Array, model: Model) -> Array:
+    return prepare_batch({"spectrogram": spectrograms}, model)["spectrogram"]
+
+
+def _score(weights: Weights, x: Array, model: Model, batch_statistics: bool) -> Array:
+    return jax.nn.sigmoid(predict(weights, x, model, batch_statistics))
+
+
+def _pooled_features(
+    weights: Weights, x: Array, model: Model, batch_statistics: bool
+) -> Array:
+    """Features `[B, L, C]` of prepared spectrograms `[B, M, F]`."""
+    _, kept = model.network.apply(
+        {"params": weights.params, "batch_stats": weights.batch_stats},
+        x,
+        batch_statistics=batch_statistics,
+        capture_intermediates=lambda module, _: isinstance(module, ConvNormEluPool),
+        mutable=["intermediates"],
+    )
+    layers = kept["intermediates"]
+    names = [f"norm{i}" for i in range(1, 1 + len(layers))]
+    outputs = [layers[name]["__call__"][0].astype(jnp.float32) for name in names]
+    return jnp.stack([output.mean((1, 2)) for output in outputs], axis=1)

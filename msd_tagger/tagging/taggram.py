@@ -1,0 +1,86 @@
+"""A picture of one song's tags over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from msd_tagger.pages import style
+
+
+def write_taggram(
+    path: Path,
+    title: str,
+    tags: Sequence[str],
+    scores: np.ndarray,
+    edges_s: np.ndarray,
+) -> None:
+    """Writes a PNG.
+
+    Args:
+        path: The file.
+        title: Above the picture.
+        tags: K names, from the top down.
+        scores: `[K, P]`, of each part of the song; NaN where there is none.
+        edges_s: `[P + 1]`, where the parts begin and the last ends.
+    """
+    with matplotlib.rc_context(style.THEMES["light"]):
+        style.save(draw(title, tags, scores, edges_s), path, dpi=150)
+
+
+def draw(
+    title: str, tags: Sequence[str], scores: np.ndarray, edges_s: np.ndarray
+) -> Figure:
+    """Draws what `write_taggram` writes."""
+    figure = Figure(figsize=(7, 1.2 + 0.22 * len(tags)))
+    axes = figure.add_subplot()
+    top = float(np.nanmax(scores))
+    rows = np.arange(len(tags) + 1)
+    image = axes.pcolormesh(edges_s, rows, scores, cmap="viridis", vmin=0, vmax=top)
+    axes.set_yticks(rows[:-1] + 0.5, _plain(tags))
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 1.5, 3, 6, 10]))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02}")
+    )
+    axes.set_xlabel("time")
+    axes.set_title(*_plain([title]))
+    figure.colorbar(image, ax=axes, label="score")
+    return figure
+
+
+def _plain(texts: Sequence[str]) -> list[str]:
+    """Texts without matplotlib's formulas: a name may hold dollars."""
+    return [text.replace("$", r"\$") for text in texts]
+
+
+def parts(
+    starts_s: np.ndarray, excerpt_s: float, duration_s: float, scores: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Excerpts as parts that leave no gap: what was silent gets NaN.
+
+    >>> edges, filled = parts(np.array([0.0, 58.0]), 29.0, 80.0, np.ones((2, 1)))
+    >>> edges.tolist(), filled.tolist()
+    ([0.0, 29.0, 58.0, 80.0], [[1.0, nan, 1.0]])
+
+    Args:
+        starts_s: `[E]`.
+        excerpt_s: Length of an excerpt.
+        duration_s: Of the song.
+        scores: `[E, K]`.
+
+    Returns:
+        Edges `[P + 1]` and scores `[K, P]`.
+    """
+    places = np.round(np.asarray(starts_s) / excerpt_s).astype(int)
+    filled = np.full((scores.shape[1], places[-1] + 1), np.nan)
+    filled[:, places] = scores.T
+    edges_s = excerpt_s * np.arange(filled.shape[1] + 1)
+    edges_s[-1] = min(edges_s[-1], max(duration_s, edges_s[-2] + 1))
+    return edges_s, filled

@@ -1,0 +1,1 @@
+"""Training: steps, seeds and devices, the loop, and what a run leaves."""

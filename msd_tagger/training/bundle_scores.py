@@ -1,0 +1,256 @@
+"""Scores of a bundle on any prepared corpus that shares tags with it."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from msd_tagger.bundle.format import Bundle, build_model
+from msd_tagger.bundle.thresholds import Thresholds, measure
+from msd_tagger.common import files, metrics
+from msd_tagger.network.model import prepare_batch
+from msd_tagger.training import parallel, steps
+from msd_tagger.training.evaluation import evaluate
+from msd_tagger.training.setup import Batch, Data
+from msd_tagger.training.warm_start import columns_by_name
+
+SPLITS = ("valid", "test")
+KINDS = ("weak", "true")
+AT_THRESHOLDS = ("precision", "recall", "f1")
+
+
+class Match(NamedTuple):
+    """How the tags of a bundle and of a corpus go together, by name.
+
+    Attributes:
+        shared: Those that both have, in the bundle's order.
+        only_in_bundle: The corpus says nothing about these.
+        only_in_corpus: The bundle does not know these.
+        columns: Places of the shared tags in the corpus.
+    """
+
+    shared: tuple[str, ...]
+    only_in_bundle: tuple[str, ...]
+    only_in_corpus: tuple[str, ...]
+    columns: list[int]
+
+
+def match_tags(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> Match:
+    """Matches tags by name, letter for letter.
+
+    Raises:
+        ValueError: Not one is shared.
+
+    >>> match_tags(("rock", "jazz"), ("Jazz", "rock", "pop"))[1:]
+    (('jazz',), ('Jazz', 'pop'), [1])
+    """
+    own, columns = columns_by_name(of_bundle, of_corpus)
+    if not own:
+        raise ValueError(
+            "bundle and corpus share no tag; names are compared letter for letter. "
+            f"The bundle has {listed(of_bundle)}; the corpus has {listed(of_corpus)}"
+        )
+    return Match(
+        shared=tuple(of_bundle[number] for number in own),
+        only_in_bundle=tuple(tag for tag in of_bundle if tag not in of_corpus),
+        only_in_corpus=tuple(tag for tag in of_corpus if tag not in of_bundle),
+        columns=columns,
+    )
+
+
+def listed(tags: Sequence[str], at_most: int = 10) -> str:
+    """Names for a message, of many only the first.
+
+    >>> listed(("rock", "jazz", "pop"), at_most=2)
+    'rock, jazz and 1 more'
+    """
+    rest = len(tags) - at_most
+    return ", ".join(tags[:at_most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def restrict(bundle: Bundle, tags: Sequence[str]) -> Bundle:
+    """A bundle for some of its tags, in the order given."""
+    _, columns = columns_by_name(tags, bundle.tags)
+    params, thresholds = bundle.weights.params, bundle.thresholds
+    last_layer = {name: leaf[..., columns] for name, leaf in params["tags"].items()}
+    if thresholds is not None:
+        values = (value[columns] for value in thresholds[1:])
+        thresholds = Thresholds(thresholds.split, *values)
+    return bundle._replace(
+        tags=tuple(tags),
+        weights=bundle.weights.replace(params=params | {"tags": last_layer}),
+        thresholds=thresholds,
+    )
+
+
+def score_splits(
+    bundle: Bundle, data: Data, layout: parallel.Layout, batch_size: int, out: Path
+) -> dict:
+    """Scores a bundle and writes predictions, scores and a table into a folder.
+
+    Args:
+        bundle: All of it; what is scored are the tags that the corpus has too.
+        data: A prepared corpus of the bundle's recipe.
+        layout: How seeds and batches lie on devices.
+        batch_size: Clips at once; changes no score.
+        out: The folder.
+
+    Returns:
+        The content of `scores.json`.
+
+    Raises:
+        ValueError: No tag is shared, or there is no clip to score.
+    """
+    match = match_tags(bundle.tags, data.tags)
+    splits = [split for split in SPLITS if data.num_clips(split)]
+    if not splits:
+        raise ValueError("the corpus has neither validation nor test clips to score")
+    shared = restrict(bundle, match.shared)
+    score = scorer(shared, layout)
+    # All of it before the first file: a damaged shard leaves the folder as it was.
+    predictions = {
+        split: predict(score, data, match.columns, split, batch_size)
+        for split in splits
+    }
+    scores, at_thresholds = {}, {}
+    for split, found in predictions.items():
+        known = {name: array for name, array in found.items() if array is not None}
+        names = np.array(match.shared)
+        files.write_npz(out / f"predictions_{split}.npz", **known, tag_names=names)
+        scores[split] = metrics.score_all(
+            found["tags"], found["scores"], found["true_tags"]
+        )
+        if shared.thresholds is not None:
+            at_thresholds[split] = measure_all(shared.thresholds, found, split)
+    summary = {
+        "tags": {
+            "shared": match.shared,
+            "only_in_bundle": match.only_in_bundle,
+            "only_in_corpus": match.only_in_corpus,
+        },
+        "corpus": {
+            **data.corpus,
+            "counts": {split: data.num_clips(split) for split in splits},
+        },
+        "seeds": bundle.seeds,
+        "scores": scores,
+        "at_thresholds": at_thresholds or None,
+    }
+    files.write_bytes(out / "per_tag.csv", per_tag_csv(summary, shared))
+    return summary
+
+
+def scorer(bundle: Bundle, layout: parallel.Layout) -> Callable:
+    """A function of batches and their number of clips, as `evaluate`; compiles once."""
+    model = build_model(bundle)
+    step = parallel.map_evaluation(
+        partial(steps.evaluation_step, model=model),
+        layout,
+        partial(prepare_batch, model=model),
+    )
+    return partial(evaluate, step, parallel.place(bundle.weights, layout))
+
+
+def predict(
+    score: Callable, data: Data, columns: Sequence[int], split: str, batch_size: int
+) -> dict[str, np.ndarray | None]:
+    """Scores every clip of a split.
+
+    Args:
+        score: Of a bundle for the shared tags only, see `restrict` and `scorer`.
+        data: Of the corpus.
+        columns: Places of the bundle's tags in the corpus.
+        split: "valid" or "test".
+        batch_size: Clips at once.
+
+    Returns:
+        "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None) of the shared tags,
+        and "scores" `[S, N, K]`.
+    """
+
+    def batches() -> Iterator[Batch]:
+        for batch in data.evaluation_batches(split, batch_size):
+            yield batch | {"tags": batch["tags"][:, columns]}
+
+    found = score(batches(), data.num_clips(split))
+    labels = data.labels(split)
+    truth = labels["true_tags"]
+    return {
+        "track_id": np.asarray(labels["track_id"]),
+        "tags": labels["tags"][:, columns],
+        "true_tags": None if truth is None else truth[:, columns],
+        "scores": found["scores"],
+    }
+
+
+def measure_all(thresholds: Thresholds, found: dict, split: str) -> dict:
+    """Precision, recall and F1 of the seeds' mean score at a bundle's thresholds.
+
+    Args:
+        thresholds: Of the shared tags.
+        found: As `predict` gives it.
+        split: Its name.
+
+    Returns:
+        "weak" and "true" (None without true labels), each with "precision_macro",
+        "recall_macro" and "f1_macro", and "precision_per_tag", … `[K]`. A tag without
+        a threshold or without a clip that has it is left out of all three means
+        ("num_tags"); precision is 0 for a tag that no clip is given, None among the
+        tags.
+    """
+    labels = {"weak": found["tags"], "true": found["true_tags"]}
+    return {
+        kind: None
+        if tags is None
+        else _named(measure(thresholds.threshold, tags, found["scores"], split))
+        for kind, tags in labels.items()
+    }
+
+
+def _named(measured: Thresholds) -> dict:
+    kept = np.isfinite(measured.f1)
+    columns = {name: getattr(measured, name) for name in AT_THRESHOLDS}
+    macro = {
+        f"{name}_macro": float(np.nan_to_num(column[kept]).mean())
+        if any(kept)
+        else None
+        for name, column in columns.items()
+    }
+    per_tag = {f"{name}_per_tag": _plain(column) for name, column in columns.items()}
+    return {**macro, "num_tags": int(kept.sum()), **per_tag}
+
+
+def _plain(column: np.ndarray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in column]
+
+
+def per_tag_csv(summary: dict, bundle: Bundle) -> bytes:
+    """The scores of each shared tag as a table; areas are means over seeds."""
+    columns: dict[str, list] = {"tag": list(bundle.tags)}
+    if bundle.thresholds is not None:
+        columns["threshold"] = _plain(bundle.thresholds.threshold)
+    for split, scores in summary["scores"].items():
+        for kind in KINDS:
+            if scores[kind] is None:
+                continue
+            seeds, ending = scores[kind]["per_seed"], f"{split}_{kind}"
+            columns[f"positives_{ending}"] = seeds[0]["positives"]
+            for name in ("roc_auc", "pr_auc"):
+                values = [one[f"{name}_per_tag"] for one in seeds]
+                columns[f"{name}_{ending}"] = [
+                    None if None in of_tag else float(np.mean(of_tag))
+                    for of_tag in zip(*values, strict=True)
+                ]
+            if bundle.thresholds is not None:
+                measured = summary["at_thresholds"][split][kind]
+                for name in AT_THRESHOLDS:
+                    columns[f"{name}_{ending}"] = measured[f"{name}_per_tag"]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return file.getvalue().encode()

@@ -1,0 +1,205 @@
+"""Checkpoints of a training: `[S, …]` arrays on the host, and the record so far.
+
+A run that goes on from one has to end as if it had never been cut. So a checkpoint
+holds, beside the state, everything else that the rest of the run depends on or adds
+to, in one dict that goes into JSON; and a digest of all of it, as neither zstd nor
+JSON notices a bit that was flipped.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from msd_tagger.common.files import unused
+
+logger = logging.getLogger(__name__)
+Tree = Any
+
+
+class OtherStructureError(Exception):
+    """A checkpoint holds other arrays than those of today."""
+
+
+class Saved(NamedTuple):
+    """What a checkpoint holds.
+
+    Attributes:
+        state: Host arrays `[S, …]`.
+        log: What belongs to it, as JSON takes it.
+    """
+
+    state: Tree
+    log: dict
+
+
+class Checkpoints:
+    """The checkpoints of one run: written in the background, complete or absent.
+
+    Of several processes only the first may have it: all hold the same state.
+
+    Args:
+        directory: Where they are; made when missing.
+        keep: How many of the newest stay.
+    """
+
+    def __init__(self, directory: Path, keep: int = 2) -> None:
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep,
+            create=False,
+            enable_async_checkpointing=True,
+            # Otherwise every call of one process waits for all others.
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                active_processes={0}, barrier_sync_key_prefix="first"
+            ),
+        )
+        self._directory = directory.absolute()
+        with self._clear_errors():
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._manager = ocp.CheckpointManager(self._directory, options=options)
+
+    def save(self, state: Tree, step: int, log: dict) -> None:
+        """Starts to write a checkpoint, which replaces one of the same step.
+
+        Args:
+            state: Host arrays; nobody may change them afterwards.
+            step: Its number.
+            log: What belongs to it, as JSON takes it.
+
+        Raises:
+            ValueError: This one or the one before cannot be written.
+        """
+        content = {
+            "log": log,
+            "structure": _structure(state),
+            "digest": _digest(state, log),
+        }
+        content["own_digest"] = _digest((), content)
+        parts = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(content)
+        )
+        with self._clear_errors():
+            self._manager.wait_until_finished()
+            # Orbax would notice in the background, and say so at the next save.
+            with tempfile.TemporaryFile(dir=self._directory):
+                pass
+            if step in self._manager.all_steps():
+                self._manager.delete(step)
+            self._manager.save(step, args=parts)
+
+    def restore(self, template: Tree) -> Saved | None:
+        """The newest readable checkpoint; None when there is none.
+
+        Args:
+            template: A state of the same structure, shapes and types.
+
+        Raises:
+            ValueError: There are checkpoints, but none can be read; or one may be
+                whole, but not here and now.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                return self._read(step, template)
+            except (MemoryError, PermissionError, OtherStructureError) as error:
+                raise ValueError(
+                    f"checkpoint {step} in {self._directory} cannot be read: {error}. "
+                    "Nothing was changed; mend that, and give the same command again"
+                ) from error
+            except Exception as error:
+                # Orbax and its storage raise many kinds; whatever it is, the
+                # checkpoint before this one may be whole.
+                reason = str(error).strip().partition("\n")[0][:200]
+                logger.warning("checkpoint %d cannot be read: %s", step, reason)
+                self._put_aside(step)
+        if steps:
+            raise ValueError(
+                f"none of the checkpoints {steps} in {self._directory} can be read; "
+                "they were renamed to damaged-…, so the same command starts anew"
+            )
+        return None
+
+    def _read(self, step: int, template: Tree) -> Saved:
+        shapes = jax.tree.map(
+            lambda leaf: np.empty(np.shape(leaf), np.asarray(leaf).dtype), template
+        )
+        record = ocp.args.Composite(record=ocp.args.JsonRestore())
+        record = self._manager.restore(step, args=record).record
+        own = record.pop("own_digest", None)
+        if own is not None and own != _digest((), record):
+            raise ValueError("its record is not what was written, by its digest")
+        if own is None or record["structure"] != _structure(template):
+            raise OtherStructureError(
+                "other versions of the packages or of this code wrote it, with other "
+                "arrays than those of today (environment.json of the run names them)"
+            )
+        state = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
+        saved = Saved(self._manager.restore(step, args=state).state, record["log"])
+        if _digest(*saved) != record["digest"]:
+            raise ValueError("it is not what was written, by its digest")
+        return saved
+
+    def _put_aside(self, step: int) -> None:
+        """Renames a damaged checkpoint, so that its step can be written again."""
+        aside = unused(self._directory / f"damaged-{step}")
+        (self._directory / str(step)).rename(aside)
+        self._manager.reload()
+
+    def wait(self) -> None:
+        """Waits until everything is written.
+
+        Raises:
+            ValueError: The last checkpoint cannot be written.
+        """
+        with self._clear_errors():
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits until everything is written, and ends.
+
+        Raises:
+            ValueError: The last checkpoint cannot be written.
+        """
+        with self._clear_errors():
+            self._manager.wait_until_finished()
+            self._manager.close()
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        """Whatever Orbax and its storage raise: what cannot be written, and where."""
+        try:
+            yield
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0][:200]
+            raise ValueError(
+                f"a checkpoint cannot be written into {self._directory}: {reason}. "
+                "Make room or mend the disk; the same command then goes on from the "
+                "newest whole checkpoint"
+            ) from error
+
+
+def _structure(state: Tree) -> list[str]:
+    """Names, types and shapes of all arrays."""
+    return [
+        f"{jax.tree_util.keystr(path)} {np.asarray(leaf).dtype.str} {np.shape(leaf)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    ]
+
+
+def _digest(state: Tree, log: dict) -> str:
+    """SHA-256 of all that a checkpoint holds, and of the arrays' names and types."""
+    digest = hashlib.sha256(json.dumps(log, sort_keys=True).encode())
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        array = np.ascontiguousarray(leaf)
+        name = (jax.tree_util.keystr(path), array.dtype.str, np.shape(leaf))
+        digest.update(repr(name).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

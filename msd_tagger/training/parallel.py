@@ -1,0 +1,345 @@
+"""Seeds and devices: the one place that calls `vmap` and `pmap`.
+
+A step is written for one seed on one shard of a batch. Here it becomes
+`pmap(vmap(step))`, in one of two modes:
+
+* "data": the batch is split over the devices, every device holds all seeds, and
+  gradients and batch statistics are reduced over the axis `DEVICES`;
+* "seeds": every device holds its share of the seeds and sees the whole batch; nothing
+  is communicated but scores and, between processes, losses. The number of seeds is
+  padded to a multiple of the devices.
+
+Devices may belong to several processes (`distributed.py`): each then places its own
+share, reads its own rows of a split batch, and sees all scores.
+
+Seeds may also run in chunks, one after another on the same batch: on a CPU the
+working set of several seeds at once outgrows the caches. Outside this module states
+have a leading seed axis `[S, …]`, on the host.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from msd_tagger.training import distributed
+
+DEVICES = "devices"
+MODES = ("data", "seeds")
+Tree = Any
+
+
+class Layout(NamedTuple):
+    """How seeds and batches lie on devices.
+
+    Attributes:
+        mode: "data" or "seeds".
+        num_devices: D, of all processes together.
+        num_seeds: S.
+        seeds_per_chunk: Seeds that run at once on each device.
+        place: Which of how many processes this is.
+    """
+
+    mode: str
+    num_devices: int
+    num_seeds: int
+    seeds_per_chunk: int
+    place: distributed.Place = distributed.Place()
+
+    @property
+    def num_own_devices(self) -> int:
+        """Devices of this process."""
+        return self.num_devices // self.place.count
+
+    @property
+    def axis_name(self) -> str | None:
+        """The axis that a step has to reduce over, if the batch is split."""
+        return DEVICES if self.mode == "data" and self.num_devices > 1 else None
+
+    @property
+    def bounds(self) -> list[tuple[int, int]]:
+        """First and last (exclusive) seed of each chunk; the last may be padded."""
+        spread = self.num_devices if self.mode == "seeds" else 1
+        size = min(self.seeds_per_chunk * spread, self.num_seeds)
+        starts = range(0, self.num_seeds, size)
+        return [(start, min(start + size, self.num_seeds)) for start in starts]
+
+
+def choose_layout(
+    mode: str, num_seeds: int, seeds_per_chunk: int, num_devices: int = 0
+) -> Layout:
+    """Builds a layout for the devices of this process, and of those it works with.
+
+    Args:
+        mode: "data" or "seeds".
+        num_seeds: S.
+        seeds_per_chunk: Seeds at once on each device; 0 for one on a CPU, else all.
+        num_devices: Of each process, 0 for all there are.
+
+    Raises:
+        ValueError: More devices are asked for than there are, or processes have
+            different numbers of them.
+    """
+    place = distributed.place()
+    counts = [len(jax.local_devices(process)) for process in range(place.count)]
+    if not num_devices and len(set(counts)) > 1:
+        raise ValueError(
+            f"the processes have {counts} devices; with train.num_devices="
+            f"{min(counts)} each uses as many"
+        )
+    if num_devices > min(counts):
+        raise ValueError(
+            f"{num_devices} devices asked for, {min(counts)} available: "
+            f"{[str(device) for device in jax.local_devices()]}"
+        )
+    if seeds_per_chunk == 0:
+        seeds_per_chunk = 1 if jax.default_backend() == "cpu" else num_seeds
+    of_all = (num_devices or counts[0]) * place.count
+    return Layout(mode, of_all, num_seeds, seeds_per_chunk, place)
+
+
+def own_rows(batch_size: int, layout: Layout) -> slice:
+    """The rows of every batch that this process computes on, and has to read."""
+    if layout.mode == "seeds":
+        return slice(None)
+    index, count = layout.place
+    return slice(index * batch_size // count, (index + 1) * batch_size // count)
+
+
+def place(state: Tree, layout: Layout) -> list[Tree]:
+    """Cuts host arrays `[S, …]` into chunks as the mapped functions take them.
+
+    The chunks lie on the devices as a mapped function's results do, so that its first
+    call compiles for all that follow.
+    """
+    sharding = _sharding(layout, split=layout.mode == "seeds")
+    chunks = [_chunk(state, start, stop, layout) for start, stop in layout.bounds]
+    return [jax.device_put(chunk, sharding) for chunk in chunks]
+
+
+def gather(chunks: list[Tree], layout: Layout) -> Tree:
+    """Host arrays `[S, …]` of placed chunks, in every process; undoes `place`."""
+    chunks = jax.tree.map(np.asarray, chunks)
+    if layout.mode == "seeds":  # [D of this process, S / D, …] -> [S, …]
+        chunks = jax.tree.map(np.concatenate, distributed.all_gather(chunks))
+        chunks = jax.tree.map(np.concatenate, chunks)
+    return _join(chunks, layout)
+
+
+def map_update(
+    step: Callable, layout: Layout, prepare: Callable, donate: bool
+) -> Callable:
+    """Maps `step(state, prepare(batch)) -> (state, output)` over everything.
+
+    Args:
+        step: For one seed and one shard of a batch; its results are the same on
+            every device that shares a batch (it reduces over `layout.axis_name`).
+        layout: Where seeds and batches lie.
+        prepare: What is done to a batch once for all seeds, clip by clip.
+        donate: Whether the old state's memory may be used for the new one.
+
+    Returns:
+        A function of the list of chunks and a host batch, this process's rows of it.
+        It gives the list of new chunks and the list of their outputs, as device arrays,
+        of all seeds.
+    """
+    on_device = _over_seeds(step, layout)
+    seed_axis = None if layout.mode == "data" else 0
+    # Each process holds some seeds; the outputs of all are logged and looked at.
+    gathers = layout.mode == "seeds" and layout.place.count > 1
+
+    def told(chunk: Tree, shard: dict[str, jax.Array]) -> tuple[Tree, Tree]:
+        new, output = on_device(chunk, shard)
+        return new, jax.lax.all_gather(output, DEVICES, tiled=True)
+
+    mapped = jax.pmap(
+        told if gathers else on_device,
+        axis_name=DEVICES,
+        in_axes=(seed_axis, _batch_axis(layout)),
+        out_axes=(seed_axis, None if gathers else seed_axis),
+        donate_argnums=(0,) if donate else (),
+        devices=_devices(layout),
+    )
+    share = _map_preparation(prepare, layout)
+
+    def update(
+        chunks: list[Tree], batch: dict[str, np.ndarray]
+    ) -> tuple[list[Tree], list[Tree]]:
+        shards = share(batch)
+        results = [mapped(chunk, shards) for chunk in chunks]
+        return [new for new, _ in results], [output for _, output in results]
+
+    return update
+
+
+def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callable:
+    """Maps `step(state, prepare(batch)) -> outputs [B, …]` over seeds and devices.
+
+    Args:
+        step: For one seed and one shard of a batch.
+        layout: Where seeds and batches lie.
+        prepare: What is done to a batch once for all seeds, clip by clip.
+
+    Returns:
+        A function of the list of chunks and a host batch, this process's rows of it,
+        that gives host arrays `[S, B, …]` of the whole batch in every process.
+    """
+    data = layout.mode == "data"
+    on_device = _over_seeds(step, layout)
+
+    def everywhere(chunk: Tree, shard: dict[str, jax.Array]) -> Tree:
+        outputs = on_device(chunk, shard)  # [S, B / D, …] or [S / D, B, …]
+        return jax.lax.all_gather(outputs, DEVICES, axis=int(data), tiled=True)
+
+    mapped = jax.pmap(
+        everywhere,
+        axis_name=DEVICES,
+        in_axes=(None if data else 0, _batch_axis(layout)),
+        out_axes=None,
+        devices=_devices(layout),
+    )
+    share = _map_preparation(prepare, layout)
+
+    def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
+        shards = share(batch)
+        parts = [jax.tree.map(np.asarray, mapped(chunk, shards)) for chunk in chunks]
+        return _join(parts, layout)
+
+    return evaluate
+
+
+def map_seeds(function: Callable, layout: Layout) -> Callable:
+    """Maps a function of states over seeds, without a batch.
+
+    Returns:
+        A function of lists of chunks that gives a list of chunks.
+    """
+    mapped = jax.vmap(function)
+    if layout.mode == "data":
+        mapped = jax.jit(mapped)
+    else:
+        mapped = jax.pmap(mapped, axis_name=DEVICES, devices=_own_devices(layout))
+
+    def apply(*lists: list[Tree]) -> list[Tree]:
+        return [mapped(*chunks) for chunks in zip(*lists, strict=True)]
+
+    return apply
+
+
+def init_seeds(init: Callable, first_seed: int, num_seeds: int) -> Tree:
+    """Host arrays `[S, …]` of `init(seed)` for consecutive seeds."""
+    seeds = jnp.arange(first_seed, first_seed + num_seeds, dtype=jnp.uint32)
+    return jax.device_get(jax.jit(jax.vmap(init))(seeds))
+
+
+def pad_batch_size(batch_size: int, layout: Layout) -> int:
+    """The smallest size from `batch_size` on that splits evenly over the devices."""
+    parts = layout.num_devices if layout.mode == "data" else 1
+    return -(-batch_size // parts) * parts
+
+
+def peak_memory_bytes(layout: Layout) -> int | None:
+    """Most memory in use at once on any of the devices; None where they do not say."""
+    found = [device.memory_stats() or {} for device in _own_devices(layout)]
+    peaks = [
+        stats["peak_bytes_in_use"] for stats in found if "peak_bytes_in_use" in stats
+    ]
+    return max(peaks, default=None)
+
+
+def _over_seeds(step: Callable, layout: Layout) -> Callable:
+    """Maps a step over the leading axis of its state, not of its batch.
+
+    A single seed goes without `vmap`: XLA's CPU convolutions and reductions take
+    twice the time when they carry an axis of one.
+    """
+    if layout.seeds_per_chunk > 1:
+        return jax.vmap(step, in_axes=(0, None))
+
+    def one(state: Tree, batch: dict[str, jax.Array]) -> Tree:
+        result = step(jax.tree.map(lambda leaf: leaf[0], state), batch)
+        return jax.tree.map(lambda leaf: leaf[None], result)
+
+    return one
+
+
+def _chunk(state: Tree, start: int, stop: int, layout: Layout) -> Tree:
+    def cut(leaf: np.ndarray) -> np.ndarray:
+        part = np.asarray(leaf)[start:stop]
+        if layout.mode == "data":
+            return part
+        # Seeds that fill the last device repeat the last real one.
+        missing = -len(part) % layout.num_devices
+        part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
+        part = part.reshape(layout.num_devices, -1, *part.shape[1:])
+        return np.split(part, layout.place.count)[layout.place.index]
+
+    return jax.tree.map(cut, state)
+
+
+def _join(parts: list[Tree], layout: Layout) -> Tree:
+    """Chunks one after another, as `[S, …]`, without the seeds that only fill up."""
+    return jax.tree.map(
+        lambda *leaves: np.concatenate(leaves)[: layout.num_seeds], *parts
+    )
+
+
+def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
+    """A function of a host batch that gives what the mapped steps take.
+
+    The batch goes to the devices once, whatever the number of chunks, and while they
+    still compute the step before.
+    """
+    split = layout.mode == "data"
+    sharding = _sharding(layout, split)
+
+    parts = layout.num_own_devices
+
+    @partial(jax.jit, out_shardings=sharding)
+    def prepare_shards(batch: dict[str, jax.Array]) -> Tree:
+        batch = prepare(batch)
+        if not split:
+            return batch
+        return jax.tree.map(
+            lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), batch
+        )
+
+    def share(batch: dict[str, np.ndarray]) -> Tree:
+        arrays = {key: batch[key] for key in ("spectrogram", "tags", "mask")}
+        size = len(arrays["mask"])
+        if split and size % parts:
+            raise ValueError(
+                f"a batch of {size} clips cannot be split over {parts} devices; set "
+                f"train.batch_size to a multiple of {parts}, or train.parallel to "
+                "'seeds'"
+            )
+        return prepare_shards(jax.device_put(arrays, sharding))
+
+    return share
+
+
+def _sharding(layout: Layout, split: bool) -> NamedSharding:
+    """Leading axis split over this process's devices, or everything on each."""
+    mesh = Mesh(np.array(_own_devices(layout)), (DEVICES,))
+    return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
+
+
+def _batch_axis(layout: Layout) -> int | None:
+    return 0 if layout.mode == "data" else None
+
+
+def _devices(layout: Layout) -> list[jax.Device]:
+    """Those of all processes, one process after another, as the rows of a batch."""
+    return [
+        device
+        for process in range(layout.place.count)
+        for device in jax.local_devices(process)[: layout.num_own_devices]
+    ]
+
+
+def _own_devices(layout: Layout) -> list[jax.Device]:
+    return jax.local_devices()[: layout.num_own_devices]

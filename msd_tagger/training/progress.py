@@ -1,0 +1,160 @@
+"""How far a training is: a bar on a terminal, log lines elsewhere."""
+
+import logging
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from msd_tagger.training import distributed
+from msd_tagger.training.setup import Schedule
+
+logger = logging.getLogger(__name__)
+LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
+# Steps that may wait for the device: enough to keep it busy, few enough that their
+# buffers, which a CPU takes when a step is enqueued, do not pile up.
+STEPS_IN_FLIGHT = 1
+
+
+class Progress:
+    """Collects losses without holding the device up, and shows them now and then.
+
+    Args:
+        first_step: Steps that are done already.
+        schedule: Of the training.
+        num_seeds: S.
+        check: Gets the losses `[S]` of every step and its number, in order.
+        earlier: What `state` gave when the run was cut.
+    """
+
+    def __init__(
+        self,
+        first_step: int,
+        schedule: Schedule,
+        num_seeds: int,
+        check: Callable[[np.ndarray, int], None],
+        earlier: dict | None = None,
+    ) -> None:
+        self._bar = tqdm(
+            total=schedule.last_step,
+            initial=first_step,
+            unit="step",
+            disable=not (sys.stderr.isatty() and distributed.is_first()),
+            dynamic_ncols=True,
+        )
+        self._step, self._schedule, self._num_seeds = first_step, schedule, num_seeds
+        self._check = check
+        self._in_flight: deque = deque()
+        earlier = earlier or {}
+        # Sums in float64, taken step by step: cutting the run changes no bit of them.
+        self._loss_sum = np.array(earlier.get("loss_sum", [0.0] * num_seeds))
+        self._count = earlier.get("count", 0)
+        self._timed_steps = earlier.get("timed_steps", 0)
+        self.seconds = earlier.get("seconds", 0.0)  # Spent in timed steps.
+        self._window = (self._timed_steps, self.seconds)  # When it began.
+        self._clock: float | None = None  # None: the next step is not timed.
+        self._validation = ""
+        self._logged_at = -LOG_EVERY_S
+
+    def add(self, losses: list[jax.Array]) -> None:
+        """Notes one step and its losses per chunk of seeds, still on the device.
+
+        The first step after a pause is not timed: it waits for its compilation or for
+        the first batch.
+        """
+        if self._clock is None:
+            jax.block_until_ready(losses)
+            self._clock = time.monotonic()
+        else:
+            self._timed_steps += 1
+        self._step += 1
+        self._in_flight.append((losses, self._step))
+        self._take(STEPS_IN_FLIGHT)
+        self._bar.update()
+
+    def read(self) -> dict:
+        """Waits for the device: mean losses `[S]` and clips/s since the last time.
+
+        A seed whose loss was not finite has the mean None.
+        """
+        self._take(0)
+        self._tick()
+        mean = self._loss_sum / self._count
+        steps, seconds = self._timed_steps, self.seconds
+        began, earlier_s = self._window
+        speed = rate(self._schedule, steps - began, seconds - earlier_s)
+        self._window = steps, seconds
+        self._loss_sum, self._count = np.zeros(self._num_seeds), 0
+        self._show(mean, speed)
+        loss = [float(one) if np.isfinite(one) else None for one in mean]
+        return {"loss": loss, "clips_per_s": speed, "seconds": seconds}
+
+    def state(self) -> dict:
+        """Waits for the device: what goes into a checkpoint. The clock stands still."""
+        self._take(0)
+        self.pause()
+        return {
+            "loss_sum": self._loss_sum.tolist(),
+            "count": self._count,
+            "timed_steps": self._timed_steps,
+            "seconds": self.seconds,
+        }
+
+    def pause(self) -> None:
+        """Stops the clock until the next step."""
+        self._tick()
+        self._clock = None
+
+    def note_validation(self, scores: list[float | None]) -> None:
+        """Notes the validation ROC-AUC of each seed, after an evaluation."""
+        known = [score for score in scores if score is not None]
+        text = f"{np.mean(known):.4f}" if known else "none"
+        self._validation = f"valid ROC-AUC {text}"
+        if not sys.stderr.isatty():
+            logger.info("step %d: %s", self._step, self._validation)
+
+    @property
+    def clips_per_s(self) -> float | None:
+        """Training clips per second, over restarts too; None before a timed step."""
+        return rate(self._schedule, self._timed_steps, self.seconds)
+
+    def close(self) -> None:
+        """Leaves the terminal in order."""
+        self._bar.close()
+
+    def _take(self, keep: int) -> None:
+        """Takes the losses of all steps but the newest `keep` from the device."""
+        while len(self._in_flight) > keep:
+            losses, step = self._in_flight.popleft()
+            found = np.concatenate([np.ravel(chunk) for chunk in losses])
+            found = found[: self._num_seeds].astype(np.float64)
+            self._loss_sum = self._loss_sum + found
+            self._count += 1
+            self._check(found, step)
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if self._clock is not None:
+            self.seconds += now - self._clock
+            self._clock = now
+
+    def _show(self, loss: np.ndarray, clips_per_s: float | None) -> None:
+        speed = f"{clips_per_s:.1f} clips/s" if clips_per_s else ""
+        finite = loss[np.isfinite(loss)]
+        text = f"loss {finite.mean():.4f}" if len(finite) else ""
+        text = ", ".join(filter(None, [text, speed, self._validation]))
+        self._bar.set_postfix_str(text, refresh=False)
+        due = time.monotonic() - self._logged_at >= LOG_EVERY_S
+        if due and not sys.stderr.isatty():
+            self._logged_at = time.monotonic()
+            last_step = self._schedule.last_step
+            logger.info("step %d of %d: %s", self._step, last_step, text)
+
+
+def rate(schedule: Schedule, steps: int, seconds: float) -> float | None:
+    """Training clips per second; None where no time was taken."""
+    return steps * schedule.batch_size / seconds if seconds > 0 else None

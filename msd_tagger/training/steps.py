@@ -1,0 +1,158 @@
+"""Pure steps, written for one seed on one shard of a batch."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from msd_tagger.network.model import Model, Tree, Weights, predict
+
+Array = jax.Array
+
+# Streams of random keys: a key is fold_in(seed, stream, step), never carried along.
+INITIALISATION = 0
+
+OPTIMISERS: dict[str, Callable[[float], optax.GradientTransformation]] = {
+    "adam": optax.adam,
+    "sgd": optax.sgd,
+}
+
+
+class TrainState(struct.PyTreeNode):
+    """All that training changes, for one seed.
+
+    Attributes:
+        step: Number of updates so far.
+        weights: The current ones.
+        opt_state: Of the optimiser.
+        best: Weights as they were evaluated at the best evaluation so far.
+        best_score: Its score, -inf before the first evaluation.
+        best_step: Its step.
+    """
+
+    step: Array
+    weights: Weights
+    opt_state: optax.OptState
+    best: Weights
+    best_score: Array
+    best_step: Array
+
+
+def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> TrainState:
+    """A fresh state; the seed decides the initial weights and nothing else.
+
+    Args:
+        seed: Integer scalar.
+        model: What to initialise.
+        input_shape: Bands and frames of a spectrogram.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), INITIALISATION)
+    key = jax.random.fold_in(key, 0)
+    variables = model.network.init(key, jnp.zeros((1, *input_shape)))
+    weights = Weights(variables["params"], variables["batch_stats"])
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        weights=weights,
+        opt_state=model.optimiser.init(trained_params(weights.params, model)),
+        best=weights,
+        best_score=jnp.array(-jnp.inf, jnp.float32),
+        best_step=jnp.zeros((), jnp.int32),
+    )
+
+
+def train_step(
+    state: TrainState, batch: dict[str, Array], model: Model
+) -> tuple[TrainState, Array]:
+    """One update by the mean binary cross-entropy over clips and tags.
+
+    Args:
+        state: Of one seed.
+        batch: As prepared: "spectrogram" `[B, M, F]` and "tags" `[B, K]`; this
+            device's share.
+        model: What to train.
+
+    Returns:
+        The next state and the loss at the old parameters, over the whole batch.
+    """
+    axis_name, weights = model.network.axis_name, state.weights
+
+    def loss_of(trained: Tree) -> tuple[Array, Tree]:
+        current = weights.replace(params=weights.params | trained)
+        logits, batch_stats = _forward(current, batch["spectrogram"], model)
+        return cross_entropy(logits, batch["tags"]).mean(), batch_stats
+
+    trained = trained_params(weights.params, model)
+    (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(trained)
+    if axis_name is not None:
+        loss, grads = jax.lax.pmean((loss, grads), axis_name)
+    updates, opt_state = model.optimiser.update(grads, state.opt_state, trained)
+    params = weights.params | optax.apply_updates(trained, updates)
+    return state.replace(
+        step=state.step + 1, weights=Weights(params, batch_stats), opt_state=opt_state
+    ), loss
+
+
+def trained_params(params: Tree, model: Model) -> Tree:
+    """The parameters that training changes; the others have no gradient computed."""
+    return {"tags": params["tags"]} if model.features_frozen else params
+
+
+def _forward(weights: Weights, spectrogram: Array, model: Model) -> tuple[Array, Tree]:
+    """Logits `[B, K]` in training, and the batch statistics after it."""
+    if model.features_frozen:
+        return predict(weights, spectrogram, model), weights.batch_stats
+    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
+    logits, changed = model.network.apply(
+        variables, spectrogram, train=True, mutable=["batch_stats"]
+    )
+    return logits, changed["batch_stats"]
+
+
+def evaluation_step(
+    weights: Weights, batch: dict[str, Array], model: Model
+) -> dict[str, Array]:
+    """Scores of a batch.
+
+    Args:
+        weights: Of one seed.
+        batch: As prepared: "spectrogram" `[B, M, F]`, "tags" `[B, K]`, "mask" `[B]`.
+        model: What to evaluate.
+
+    Returns:
+        "scores" `[B, K]`, sigmoids, and "loss" `[B]`, the cross-entropy summed over
+        tags, zero where masked.
+    """
+    logits = predict(weights, batch["spectrogram"], model)
+    loss = cross_entropy(logits, batch["tags"]).sum(-1)
+    return {
+        "scores": jax.nn.sigmoid(logits),
+        "loss": jnp.where(batch["mask"], loss, 0.0),
+    }
+
+
+def keep_best(
+    state: TrainState, evaluated: Weights, score: Array, patience_steps: float
+) -> TrainState:
+    """Keeps the evaluated weights where `score` exceeds the best one so far.
+
+    A seed whose patience has run out keeps what it has, whatever the others still
+    train for: its result does not depend on the seeds that it runs with.
+    """
+    waiting = state.step - state.best_step <= patience_steps
+    waiting |= jnp.isneginf(state.best_score)
+    better = (score > state.best_score) & waiting
+    best = jax.tree.map(
+        lambda new, old: jnp.where(better, new, old), evaluated, state.best
+    )
+    return state.replace(
+        best=best,
+        best_score=jnp.where(better, score, state.best_score),
+        best_step=jnp.where(better, state.step, state.best_step),
+    )
+
+
+def cross_entropy(logits: Array, tags: Array) -> Array:
+    """Binary cross-entropy `[B, K]`, elementwise, from logits."""
+    return optax.sigmoid_binary_cross_entropy(logits, tags.astype(logits.dtype))

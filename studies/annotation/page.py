@@ -1,0 +1,214 @@
+"""Writes the page on which somebody listens and answers (section III-B).
+
+One HTML file that works without a network, opened from the disk. The audio is inside it
+as long as that is not too much, else in a folder beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from msd_tagger.common import files
+from msd_tagger.pages.page import TEMPLATES
+from msd_tagger.pages.pictures import spectrogram_png
+from studies.annotation.answers import ANSWERS, COLUMNS
+from studies.annotation.subsets import Subset
+
+# What the browser is told that a file is; others are refused. Also the only part of a
+# file's name that is used again.
+AUDIO_TYPES = {
+    ".aif": "audio/aiff",
+    ".aiff": "audio/aiff",
+    ".flac": "audio/flac",
+    ".mp3": "audio/mpeg",
+    ".oga": "audio/ogg",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".wav": "audio/wav",
+}
+EMBED_LIMIT_BYTES = 150_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipToHear:
+    """A clip of the page.
+
+    Attributes:
+        track_id: its id.
+        audio: the file.
+        spectrogram: dB of power [M, F], or None for no picture.
+        existing_tags: what the corpus says; hidden until asked for.
+        start_s: where the clip starts in the file.
+    """
+
+    track_id: str
+    audio: Path
+    spectrogram: np.ndarray | None = None
+    existing_tags: Sequence[str] = ()
+    start_s: float = 0.0
+
+
+def write_annotation_page(
+    folder: Path | str,
+    subset: Subset,
+    clips: Sequence[ClipToHear],
+    *,
+    duration_s: float = 29.0,
+    embed_limit_bytes: int = EMBED_LIMIT_BYTES,
+) -> Path:
+    """Writes `<folder>/<subset>.html`.
+
+    Args:
+        folder: created if missing.
+        subset: the questions.
+        clips: its N clips, in its order.
+        duration_s: how much of each file is the clip.
+        embed_limit_bytes: with more audio than this in all, the files are copied to
+            `<folder>/<subset>_audio_<digest>/`, which the page needs beside it.
+
+    Returns:
+        The page.
+
+    Raises:
+        ValueError: the subset is empty, the clips are not those of the subset, an audio
+            file is missing or of an unknown kind, or the page exists and asks other
+            questions.
+    """
+    page = Path(folder) / f"{subset.name}.html"
+    check(subset, clips, page)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    embed = sum(clip.audio.stat().st_size for clip in clips) <= embed_limit_bytes
+    names = copied_names(subset, clips)
+    if not embed:
+        copy_audio(page.parent, clips, names)
+    data = _data(subset, clips, [""] * len(clips) if embed else names, duration_s)
+    template = _environment().get_template("annotate.html.j2")
+    content = template.generate(data=data, files=_files(clips, embed))
+    with files.replacing(page) as new, new.open("w", encoding="utf-8") as file:
+        file.writelines(content)
+    return page
+
+
+def copied_names(subset: Subset, clips: Sequence[ClipToHear]) -> list[str]:
+    """Names the copies of the clips' files by number: ids may be anything.
+
+    The digest keeps copies for other questions apart.
+    """
+    folder = f"{subset.name}_audio_{subset.digest[:8]}"
+    return [
+        f"{folder}/{number:04d}{clip.audio.suffix.lower()}"
+        for number, clip in enumerate(clips, start=1)
+    ]
+
+
+def copy_audio(folder: Path, clips: Sequence[ClipToHear], names: Sequence[str]) -> None:
+    """Copies the clips' files to their names below a folder."""
+    for clip, name in zip(clips, names, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(clip.audio, folder / name)
+
+
+def check_clips(subset: Subset, clips: Sequence[ClipToHear]) -> None:
+    """Checks that the clips are those of the subset and can be played.
+
+    Raises:
+        ValueError: they are not; it names the first one.
+    """
+    if not len(subset.track_id):
+        raise ValueError(
+            f"{subset.name} is empty: the {subset.split} split has no clip"
+        )
+    ids = [clip.track_id for clip in clips]
+    if ids != subset.track_id.tolist():
+        raise ValueError(
+            f"{len(ids)} clips were given for the {len(subset.track_id)} of "
+            f"{subset.name}; they must be the same, in the same order"
+        )
+    for clip in clips:
+        if clip.audio.suffix.lower() not in AUDIO_TYPES:
+            raise ValueError(
+                f"{clip.audio} of clip {clip.track_id!r} is no audio that browsers "
+                f"play; allowed are {', '.join(AUDIO_TYPES)}"
+            )
+        if not clip.audio.is_file():
+            raise ValueError(
+                f"{clip.audio} of clip {clip.track_id!r} is missing; a page to listen "
+                "needs the audio files"
+            )
+
+
+def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
+    """Raises a ValueError where the page cannot or must not be written.
+
+    Pictures of the clips do not matter.
+    """
+    check_clips(subset, clips)
+    if page.exists() and not _asks(page, subset.digest):
+        raise ValueError(
+            f"{page} exists and asks other questions; give another folder, or move it "
+            "away"
+        )
+
+
+def _asks(page: Path, digest: str) -> bool:
+    """Whether a page's first kilobytes name these questions."""
+    with page.open("rb") as file:
+        return digest.encode() in file.read(4096)
+
+
+def _environment() -> jinja2.Environment:
+    """Returns the templates, escaping whatever is put into them."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(
+            [Path(__file__).parents[1] / "templates", TEMPLATES]
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _data(
+    subset: Subset, clips: Sequence[ClipToHear], names: Sequence[str], duration_s: float
+) -> dict[str, object]:
+    """Returns what the page's script knows."""
+    return {
+        "digest": subset.digest,
+        "name": subset.name,
+        "columns": COLUMNS,
+        "answers": ANSWERS,
+        "duration_s": duration_s,
+        "clips": [
+            {
+                "id": clip.track_id,
+                "labels": [subset.labels[k] for k in np.flatnonzero(asked)],
+                "existing": list(clip.existing_tags),
+                "start_s": clip.start_s,
+                "type": AUDIO_TYPES[clip.audio.suffix.lower()],
+                "file": name,
+            }
+            for clip, asked, name in zip(clips, subset.asked, names, strict=True)
+        ],
+    }
+
+
+def _files(clips: Sequence[ClipToHear], embed: bool) -> Iterator[tuple[str, str]]:
+    """Yields the ids and contents, in base64, of what the page has inside."""
+    for row, clip in enumerate(clips):
+        if clip.spectrogram is not None:
+            yield f"picture-{row}", _base64(spectrogram_png(clip.spectrogram))
+        if embed:
+            yield f"audio-{row}", _base64(clip.audio.read_bytes())
+
+
+def _base64(content: bytes) -> str:
+    """Returns bytes as text."""
+    return base64.b64encode(content).decode("ascii")

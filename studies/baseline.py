@@ -1,0 +1,184 @@
+"""A linear tagger to measure the network against.
+
+One-versus-rest logistic regression on the mean and the deviation over time of every
+frequency band. It hears which bands are loud and how much they move, nothing about
+what follows what. A network that does not beat it has not learnt to listen yet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from msd_tagger.common import metrics
+
+NAME = "logistic regression on the mean and deviation of every band"
+
+# Inverse strengths of the L2 penalty, strongest penalty first, up to scikit-learn's
+# default. A hundred validation clips cannot tell neighbours apart: finer steps, or a
+# weaker penalty that gains 0.003 there, would only add noise to the choice.
+C_GRID = (1e-3, 1e-2, 1e-1, 1.0)
+
+FLOOR_DB = -80.0
+
+
+def band_features(
+    spectrogram: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Mean and standard deviation over time of every band, in dB below the maximum.
+
+    As in the network's preprocessing, a clip's loudest point is its 0 dB and nothing
+    lies below -80 dB.
+
+    Args:
+        spectrogram: power in dB, any float type [B, M, F].
+        mask: bool [B]; clips where it is False (padding) are dropped. None keeps all.
+
+    Returns:
+        float32 [B', 2 * M] for the B' clips kept: M means, then M deviations.
+
+    Raises:
+        ValueError: if the spectrogram is not [B, M, F] or the mask does not fit it.
+
+    >>> band_features(np.array([[[-10.0, -30.0], [-200.0, -200.0]]])).tolist()
+    [[-10.0, -80.0, 10.0, 0.0]]
+    """
+    if spectrogram.ndim != 3 or (mask is not None and len(mask) != len(spectrogram)):
+        raise ValueError(
+            f"spectrogram has shape {spectrogram.shape} and mask "
+            f"{None if mask is None else np.shape(mask)}; they must be [B, M, F] "
+            "(clips, bands, frames) and [B]."
+        )
+    kept = spectrogram if mask is None else spectrogram[np.asarray(mask, bool)]
+    decibels = kept.astype(np.float32)
+    decibels -= decibels.max(axis=(1, 2), keepdims=True, initial=-np.inf)
+    np.maximum(decibels, FLOOR_DB, out=decibels)
+    return np.hstack([decibels.mean(axis=2), decibels.std(axis=2)])
+
+
+def split_features(batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
+    """`band_features` of a split or a share of it, from its evaluation batches.
+
+    Args:
+        batches: each with `spectrogram` [B, M, F] and `mask` [B].
+
+    Returns:
+        float32 [N, 2 * M], in the order of the batches, without their padding.
+    """
+    return np.concatenate(
+        [band_features(batch["spectrogram"], batch["mask"]) for batch in batches]
+    )
+
+
+def evaluate_baseline(
+    features: Mapping[str, np.ndarray],
+    labels: Mapping[str, Mapping[str, Any]],
+    c_grid: Sequence[float] = C_GRID,
+) -> dict[str, Any]:
+    """Fits the baseline on the weak labels and scores it as the network is scored.
+
+    C is the one of the best macro ROC-AUC on the validation split's weak labels; the
+    test split and the true labels select nothing.
+
+    Args:
+        features: `train`, `valid` and `test`, each float [N, 2 * M].
+        labels: the same splits, each with `tags` 0/1 [N, K] and `true_tags` 0/1 [N, K]
+            or None.
+        c_grid: values of C to try.
+
+    Returns:
+        `name`, `C`, `valid_roc_auc_macro` (from each C, as text, to its value),
+        `scores` (`valid` and `test`, each as `metrics.score_all` gives it for one
+        seed) and `seconds`. All of it can be written as JSON.
+
+    Raises:
+        ValueError: if a split's features and labels differ in their number of clips.
+    """
+    _check_rows(features, labels)
+    start_s = time.perf_counter()
+    fits = {
+        c: fit_and_score(features["train"], labels["train"]["tags"], features, c)
+        for c in c_grid
+    }
+    valid = {
+        c: metrics.score(labels["valid"]["tags"], scores["valid"])["roc_auc_macro"]
+        for c, scores in fits.items()
+    }
+    # Without one tag to score on validation, the strongest penalty is the choice.
+    best = max(c_grid, key=lambda c: -1.0 if valid[c] is None else valid[c])
+    return {
+        "name": NAME,
+        "C": best,
+        "valid_roc_auc_macro": {f"{c:g}": value for c, value in valid.items()},
+        "scores": {
+            split: metrics.score_all(
+                labels[split]["tags"],
+                fits[best][split][None],
+                labels[split].get("true_tags"),
+            )
+            for split in ("valid", "test")
+        },
+        "seconds": round(time.perf_counter() - start_s, 3),
+    }
+
+
+def fit_and_score(
+    train_features: np.ndarray,
+    train_labels: np.ndarray,
+    features: Mapping[str, np.ndarray],
+    c: float,
+) -> dict[str, np.ndarray]:
+    """Fits one logistic regression per tag and scores clips with it.
+
+    A tag that no or every training clip carries cannot be fitted; each clip gets its
+    training share, 0 or 1, which ranks nothing and costs nothing.
+
+    Args:
+        train_features: [N, 2 * M]; standardised by their own mean and deviation.
+        train_labels: 0/1 [N, K].
+        features: splits to score, each [N', 2 * M].
+        c: inverse strength of the L2 penalty.
+
+    Returns:
+        For `valid` and `test`, where given: float64 [N', K], the probability of a tag.
+    """
+    scaler = StandardScaler().fit(train_features)
+    train = scaler.transform(train_features.astype(np.float64))
+    inputs = {
+        split: scaler.transform(features[split].astype(np.float64))
+        for split in ("valid", "test")
+        if split in features
+    }
+    columns = [_fit_tag(train, tag, inputs, c) for tag in np.asarray(train_labels).T]
+    return {split: np.stack([c[split] for c in columns], axis=1) for split in inputs}
+
+
+def _fit_tag(
+    train: np.ndarray, tag: np.ndarray, inputs: Mapping[str, np.ndarray], c: float
+) -> dict[str, np.ndarray]:
+    """Returns the probability of one tag for every clip [N'] of every split."""
+    if tag.min() == tag.max():
+        return {split: np.full(len(x), float(tag[0])) for split, x in inputs.items()}
+    # Neighbouring bands are nearly collinear, where lbfgs takes hundreds of steps;
+    # Newton's method takes about six, each one [2M, 2M] system.
+    model = LogisticRegression(C=c, solver="newton-cholesky", max_iter=100)
+    model.fit(train, tag)
+    return {split: model.predict_proba(x)[:, 1] for split, x in inputs.items()}
+
+
+def _check_rows(
+    features: Mapping[str, np.ndarray], labels: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Raises a ValueError unless every split has one row of features per clip."""
+    for split in ("train", "valid", "test"):
+        num_rows, num_clips = len(features[split]), len(labels[split]["tags"])
+        if num_rows != num_clips:
+            raise ValueError(
+                f"the {split} split has {num_rows} rows of features but labels of "
+                f"{num_clips} clips. Compute both from the same shards."
+            )

@@ -1,0 +1,311 @@
+"""Compares trained points of a study: how large a difference is, against what.
+
+Every difference of macro ROC-AUC on the test split stands beside two spreads: over
+seeds (paired: point A's seed 3 with point B's seed 3) and over test clips (bootstrap,
+paired: both points on the same resamples).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from msd_tagger.pages.tables import ABSENT, Table, number
+from studies import resampling, statistics
+from studies.run_record import RunRecord
+from studies.sweep_record import SweepRecord
+from studies.tables import kinds_of_labels
+
+NUM_RESAMPLES = 200
+LABELS = {"weak": "tags", "true": "true_tags"}
+HEADER = (
+    "comparison",
+    "difference",
+    "95 % over seeds (t)",
+    "in deviations of a run",
+    "95 % over test clips",
+    "larger than",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """The macro ROC-AUC of one point minus that of another.
+
+    Attributes:
+        name: such as "dB − linear".
+        seeds: paired over seeds.
+        run_std: deviation of a single run over seeds, pooled over the compared points.
+        resampled: the difference on each resample of the test clips [R]; None where
+            the two were not scored on the same clips.
+    """
+
+    name: str
+    seeds: statistics.Difference
+    run_std: float
+    resampled: np.ndarray | None
+
+    @property
+    def clips(self) -> tuple[float, float]:
+        """The 95 % interval over test clips."""
+        if self.resampled is None:
+            return float("nan"), float("nan")
+        return resampling.interval(self.resampled)
+
+    @property
+    def beyond_seeds(self) -> bool:
+        """Whether the interval over seeds lies on one side of zero."""
+        return _excludes_zero(self.seeds.interval)
+
+    @property
+    def beyond_clips(self) -> bool:
+        """Whether the interval over test clips lies on one side of zero."""
+        return _excludes_zero(self.clips)
+
+    @property
+    def beyond_both(self) -> bool:
+        """Whether neither another seed nor other clips would change the sign."""
+        return self.beyond_seeds and self.beyond_clips
+
+    def is_within(self, limit: float) -> bool:
+        """Whether both intervals lie between -limit and limit; False if one is NaN."""
+        ends = (*self.seeds.interval, *self.clips)
+        return all(abs(end) <= limit for end in ends)
+
+
+def auc(record: RunRecord, kind: str = "weak") -> np.ndarray:
+    """Macro ROC-AUC of every seed on the test split, [S]; NaN where no tag is scored.
+
+    Args:
+        record: a trained point.
+        kind: `weak` or `true` labels.
+    """
+    per_seed = record.summary["scores"]["test"][kind]["per_seed"]
+    return np.array([one["roc_auc_macro"] for one in per_seed], np.float64)
+
+
+def seed_numbers(record: RunRecord) -> list[int]:
+    """Which seeds a point was trained with, in the order of its scores."""
+    if record.summary.get("seeds"):
+        return list(record.summary["seeds"])
+    start = int(record.config.get("seed", 0))
+    return [start + index for index in range(int(record.summary["num_seeds"]))]
+
+
+def scored(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
+    """Points of which every seed has a score."""
+    return {name: one for name, one in points.items() if np.isfinite(auc(one)).all()}
+
+
+def known_labels(points: Mapping[str, RunRecord]) -> list[str]:
+    """`weak`, and `true` if every point was scored against the truth."""
+    kinds = [kinds_of_labels(one.summary["scores"]["test"]) for one in points.values()]
+    return [kind for kind in LABELS if kinds and all(kind in one for one in kinds)]
+
+
+def num_resamples(record: SweepRecord) -> int:
+    """Resamples of the test clips, `analysis.num_resamples`."""
+    settings = record.config.get("analysis", {})
+    return int(settings.get("num_resamples", NUM_RESAMPLES))
+
+
+def resampled_auc(
+    points: Mapping[str, RunRecord], kind: str, resamples: int
+) -> dict[str, np.ndarray]:
+    """Macro ROC-AUC, averaged over seeds, on resamples of the test clips.
+
+    All points see the same resamples. A point without predictions, or with other clips
+    than the first one, is left out.
+
+    Returns:
+        From a point's name to float64 [R].
+    """
+    weights, clips, found = None, None, {}
+    for name, point in points.items():
+        arrays = point.arrays.get("predictions_test", {})
+        if LABELS[kind] not in arrays:
+            continue
+        if clips is None:
+            clips = arrays["track_id"]
+            weights = resampling.bootstrap_weights(len(clips), resamples)
+        if np.array_equal(arrays["track_id"], clips):
+            labels, scores = arrays[LABELS[kind]], arrays["scores"]
+            found[name] = resampling.macro_auc(labels, scores, weights)
+    return found
+
+
+def run_spread(points: Mapping[str, RunRecord], kind: str) -> tuple[float, int]:
+    """Deviation of a single run over seeds, pooled over points, and its freedom."""
+    return statistics.pooled_std([auc(point, kind) for point in points.values()])
+
+
+def smallest_difference(points: Mapping[str, RunRecord], kind: str = "weak") -> float:
+    """How far two runs that differ in the seed alone lie apart at most, in 95 %."""
+    return statistics.difference_by_bound(*run_spread(points, kind))
+
+
+def compare(
+    points: Mapping[str, RunRecord],
+    pairs: Mapping[str, tuple[str, str]],
+    resampled: Mapping[str, np.ndarray],
+    kind: str = "weak",
+) -> list[Comparison]:
+    """Compares pairs of points; a pair that lacks a point or common seeds is left out.
+
+    Args:
+        points: by name.
+        pairs: from a comparison's name to (minuend, subtrahend).
+        resampled: what `resampled_auc` found.
+        kind: of labels, the same as for `resampled`.
+
+    Returns:
+        The comparisons, judged by their pooled scatter over seeds.
+    """
+    known = {
+        name: (points[first], points[second])
+        for name, (first, second) in pairs.items()
+        if first in points and second in points
+    }
+    paired = {name: _paired(*pair, kind) for name, pair in known.items()}
+    paired = {name: one for name, one in paired.items() if one is not None}
+    used = {part: points[part] for name in paired for part in pairs[name]}
+    std, _ = run_spread(used, kind)
+    judged = statistics.pooled(list(paired.values()))
+    return [
+        Comparison(name, seeds, std, _resampled_difference(resampled, *pairs[name]))
+        for name, seeds in zip(paired, judged, strict=True)
+    ]
+
+
+def average(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
+    """The mean of several comparisons, None without any."""
+    if not comparisons:
+        return None
+    differences = [one.resampled for one in comparisons]
+    known = all(one is not None for one in differences)
+    return Comparison(
+        name=name,
+        seeds=statistics.mean_difference([one.seeds for one in comparisons]),
+        run_std=comparisons[0].run_std,
+        resampled=np.mean(differences, axis=0) if known else None,
+    )
+
+
+def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Those beyond both spreads although many were looked at.
+
+    Over seeds the level is Bonferroni's, 5 % divided by the number of comparisons.
+    """
+    level = (1 - statistics.LEVEL) / max(len(comparisons), 1)
+    return [
+        one for one in comparisons if one.beyond_clips and one.seeds.p_value < level
+    ]
+
+
+def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
+    """One row for each comparison; bold where it is beyond both spreads."""
+    rows = [
+        [
+            one.name,
+            signed(one.seeds.mean),
+            interval(one.seeds.interval),
+            signed(in_run_stds(one), 1),
+            interval(one.clips),
+            _larger_than(one),
+        ]
+        for one in comparisons
+    ]
+    strong = [row for row, one in enumerate(comparisons) if one.beyond_both]
+    return Table(caption, HEADER, rows, strong)
+
+
+def sentence(one: Comparison) -> str:
+    """The difference and its two spreads as text.
+
+    A half width that is not known (one seed) is left out, and said to be.
+    """
+    seeds = len(one.seeds.values)
+    over_seeds = (
+        f"95 % {interval(one.seeds.interval)} over seeds, "
+        f"{number(abs(in_run_stds(one)), 1)} deviations of a run"
+        if np.isfinite(one.seeds.half_width)
+        else f"spread over seeds unknown from {seeds} paired difference"
+    )
+    low, high = one.clips
+    over_clips = (
+        f"{interval((low, high))} over test clips"
+        if np.isfinite(low)
+        else "spread over test clips unknown"
+    )
+    return f"{signed(one.seeds.mean)} ({over_seeds}; {over_clips})"
+
+
+def in_run_stds(one: Comparison) -> float:
+    """The difference in standard deviations of a single run; NaN if unknown."""
+    return one.seeds.mean / one.run_std if one.run_std else float("nan")
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """Prints a difference with its sign.
+
+    >>> signed(0.01234), signed(-0.5, 1), signed(float("nan"))
+    ('+0.0123', '−0.5', '–')
+    """
+    if not np.isfinite(value):
+        return ABSENT
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def interval(ends: tuple[float, float], digits: int = 4) -> str:
+    """Prints an interval of differences.
+
+    >>> interval((-0.001, 0.0123)), interval((float("nan"), 1))
+    ('−0.0010 to +0.0123', '–')
+    """
+    if not np.isfinite(ends).all():
+        return ABSENT
+    return " to ".join(signed(end, digits) for end in ends)
+
+
+def _paired(
+    first: RunRecord, second: RunRecord, kind: str
+) -> statistics.Difference | None:
+    """First minus second over the seeds that both have, None if nothing is known."""
+    values = [
+        dict(zip(seed_numbers(one), auc(one, kind), strict=True))
+        for one in (second, first)
+    ]
+    common = sorted(values[0].keys() & values[1].keys())
+    sides = [[one[seed] for seed in common] for one in values]
+    if not common or not np.isfinite(sides).all():
+        return None
+    return statistics.paired_difference(*sides)
+
+
+def _resampled_difference(
+    resampled: Mapping[str, np.ndarray], first: str, second: str
+) -> np.ndarray | None:
+    if first not in resampled or second not in resampled:
+        return None
+    return resampled[first] - resampled[second]
+
+
+def _excludes_zero(ends: tuple[float, float]) -> bool:
+    return bool(np.isfinite(ends).all() and (ends[0] > 0 or ends[1] < 0))
+
+
+def _larger_than(one: Comparison) -> str:
+    unknown = [
+        name
+        for name, ends in (("seeds", one.seeds.interval), ("clips", one.clips))
+        if not np.isfinite(ends).all()
+    ]
+    found = {
+        (True, True): "both spreads",
+        (True, False): "seeds alone",
+        (False, True): "clips alone",
+        (False, False): "neither",
+    }[one.beyond_seeds, one.beyond_clips]
+    return found + (f" ({' and '.join(unknown)} unknown)" if unknown else "")

@@ -1,0 +1,292 @@
+"""How far the labels of a corpus can be trusted (section III-B): Table I and Eq. 2.
+
+Somebody who knows (listeners, or a corpus that knows its truth) judged some clips that
+carry a label and some that do not. Arrays hold one value for each of L labels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from msd_tagger.common import paper
+
+CONFIDENCE = 0.95
+# Lowest and highest percentile of a bootstrap interval.
+PERCENTILES = (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE))
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """Counts of judged clips, int [L] each.
+
+    Attributes:
+        positives: judged clips that carry the label.
+        wrong_positives: of these, where it does not hold.
+        negatives: judged clips that do not carry the label.
+        wrong_negatives: of these, where it holds.
+    """
+
+    positives: np.ndarray
+    wrong_positives: np.ndarray
+    negatives: np.ndarray
+    wrong_negatives: np.ndarray
+
+    @property
+    def error_positive(self) -> np.ndarray:
+        """Error rate p+ of positive labels [L]; NaN without any."""
+        return _ratio(self.wrong_positives, self.positives)
+
+    @property
+    def error_negative(self) -> np.ndarray:
+        """Error rate p- of negative labels [L]; NaN without any."""
+        return _ratio(self.wrong_negatives, self.negatives)
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimates:
+    """What the error rates say, float64 [..., L] each.
+
+    Attributes:
+        error_positive: p+.
+        error_negative: p-.
+        precision: share of the clips with a label for which it holds.
+        recall: share of the clips for which a label holds that carry it, if half of
+            all clips carried it, as in Table I.
+        occurrences: clips for which it holds, by Eq. 2.
+        tagability: share of these that carry it: the recall at the real balance.
+    """
+
+    error_positive: np.ndarray
+    error_negative: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    occurrences: np.ndarray
+    tagability: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """Table I, and how sure it is.
+
+    Attributes:
+        labels: L names.
+        checked: counts of Subset100.
+        occurrences: N+, clips that carry the label, int [L].
+        total: T, clips of the corpus.
+        hits: clips of Subset400 for which the label holds, int [L].
+        judged: clips of Subset400 that were judged on it, int [L].
+        estimates: what follows from `checked`, [L].
+        samples: the same of R bootstrap samples, [R, L].
+        share_samples: `hits` / `judged` of R bootstrap samples, [R, L], each label on
+            its own.
+    """
+
+    labels: tuple[str, ...]
+    checked: Checked
+    occurrences: np.ndarray
+    total: int
+    hits: np.ndarray
+    judged: np.ndarray
+    estimates: Estimates
+    samples: Estimates
+    share_samples: np.ndarray
+
+    @property
+    def share(self) -> np.ndarray:
+        """Share of Subset400 for which the label holds [L]; NaN where not judged."""
+        return _ratio(self.hits, self.judged)
+
+
+def find(
+    labels: Sequence[str],
+    checked: Checked,
+    occurrences: np.ndarray,
+    total: int,
+    hits: np.ndarray,
+    judged: np.ndarray,
+    *,
+    num_samples: int = 2000,
+    seed: int = 0,
+) -> Findings:
+    """Derives everything from the counts; the arguments are attributes of `Findings`.
+
+    Args:
+        labels: L names.
+        checked: counts of Subset100.
+        occurrences: N+ [L].
+        total: T.
+        hits: of Subset400 [L].
+        judged: of Subset400 [L].
+        num_samples: R, of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The findings.
+    """
+    rng = np.random.default_rng(seed)
+    rates = (checked.error_positive, checked.error_negative)
+    return Findings(
+        labels=tuple(labels),
+        checked=checked,
+        occurrences=np.asarray(occurrences),
+        total=total,
+        hits=np.asarray(hits),
+        judged=np.asarray(judged),
+        estimates=estimate(*rates, occurrences, total),
+        samples=bootstrap(checked, occurrences, total, num_samples, rng),
+        share_samples=_resample(rng, hits, judged, num_samples),
+    )
+
+
+def find_paper() -> Findings:
+    """The paper's findings, from the counts behind Table I's columns a, b, e and g."""
+    rows = list(paper.TABLE_1.values())
+    side = paper.SUBSET_100 // 2
+    positive, negative = (
+        np.array([round(side * getattr(row, name)) for row in rows])
+        for name in ("error_positive", "error_negative")
+    )
+    sides = np.full(len(rows), side)
+    return find(
+        tuple(paper.TABLE_1),
+        Checked(sides, positive, sides, negative),
+        np.array([row.occurrences for row in rows]),
+        paper.CLIPS_TOTAL,
+        np.array([row.subset400 for row in rows]),
+        np.full(len(rows), paper.SUBSET_400),
+    )
+
+
+def count_errors(tagged: np.ndarray, truth: np.ndarray) -> Checked:
+    """Counts the clips that carry a label and should not, and the other way round.
+
+    Args:
+        tagged: [N, L], whether the corpus gives the label.
+        truth: [N, L], 1 where it holds, 0 where not, NaN where nobody judged.
+
+    Returns:
+        The counts.
+    """
+    tagged, holds, not_so = np.asarray(tagged) > 0, truth == 1, truth == 0
+    return Checked(
+        positives=(tagged & (holds | not_so)).sum(axis=0),
+        wrong_positives=(tagged & not_so).sum(axis=0),
+        negatives=(~tagged & (holds | not_so)).sum(axis=0),
+        wrong_negatives=(~tagged & holds).sum(axis=0),
+    )
+
+
+def estimate(
+    error_positive: np.ndarray,
+    error_negative: np.ndarray,
+    occurrences: np.ndarray,
+    total: int,
+) -> Estimates:
+    """Derives the columns of Table I from the error rates.
+
+    With TP = 1 - p+ and FN = p- the precision is TP and the recall TP / (TP + FN), both
+    for as many clips with the label as without. Eq. 2 estimates how many clips it
+    holds for:
+
+        N = N+ (1 - p+) + (T - N+) p-
+
+    and by Bayes' rule N+ (1 - p+) / N of them carry it.
+
+    Args:
+        error_positive: p+ [..., L].
+        error_negative: p- [..., L].
+        occurrences: N+ [L], clips of the corpus that carry the label.
+        total: T, clips of the corpus.
+
+    Returns:
+        The estimates, NaN where a rate is, or where there is nothing to divide by.
+    """
+    found = 1 - error_positive
+    kept = occurrences * found
+    estimated = kept + (total - occurrences) * error_negative
+    return Estimates(
+        error_positive=error_positive,
+        error_negative=error_negative,
+        precision=found,
+        recall=_ratio(found, found + error_negative),
+        occurrences=estimated,
+        tagability=_ratio(kept, estimated),
+    )
+
+
+def bootstrap(
+    checked: Checked,
+    occurrences: np.ndarray,
+    total: int,
+    num_samples: int,
+    rng: np.random.Generator,
+) -> Estimates:
+    """Repeats the estimate on clips drawn with replacement from the judged ones.
+
+    Drawing n clips of which k are wrong gives a binomial number of wrong ones, so that
+    number is drawn. Labels are drawn independently, as their samples are.
+
+    Args:
+        checked: the counts.
+        occurrences: N+ [L].
+        total: T.
+        num_samples: how often, R.
+        rng: draws.
+
+    Returns:
+        Estimates [R, L].
+    """
+    wrong = (checked.wrong_positives, checked.wrong_negatives)
+    numbers = (checked.positives, checked.negatives)
+    rates = [
+        _resample(rng, hits, number, num_samples)
+        for hits, number in zip(wrong, numbers, strict=True)
+    ]
+    return estimate(*rates, occurrences, total)
+
+
+def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Wilson's 95 % interval of a share (doi:10.1080/01621459.1927.10502953).
+
+    Args:
+        hits: int [L].
+        number: int [L].
+
+    Returns:
+        float64 [L, 2]; NaN without any.
+
+    >>> wilson(np.array([12]), np.array([50])).round(4).tolist()
+    [[0.143, 0.3741]]
+    """
+    intervals = [
+        stats.binomtest(int(k), int(n)).proportion_ci(CONFIDENCE, method="wilson")
+        if n
+        else (np.nan, np.nan)
+        for k, n in zip(hits, number, strict=True)
+    ]
+    return np.array([tuple(one) for one in intervals]).reshape(-1, 2)
+
+
+def interval(samples: np.ndarray) -> np.ndarray:
+    """The bootstrap's 95 % interval of samples [R, ...]: float64 [..., 2]."""
+    return np.moveaxis(np.percentile(samples, PERCENTILES, axis=0), 0, -1)
+
+
+def _resample(
+    rng: np.random.Generator, hits: np.ndarray, number: np.ndarray, num_samples: int
+) -> np.ndarray:
+    """Draws shares [R, L] of hits among as many clips; NaN without any."""
+    share = np.nan_to_num(_ratio(hits, number))
+    drawn = rng.binomial(number, share, (num_samples, len(number)))
+    return _ratio(drawn, np.broadcast_to(number, drawn.shape))
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divides; NaN where the whole is 0."""
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    found = np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan)
+    return np.divide(part, whole, out=found, where=whole != 0)

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from msd_tagger.common import files
+
+
+def test_json_takes_arrays_and_refuses_nan(tmp_path):
+    path = tmp_path / "deep" / "a.json"
+    files.write_json(path, {"a": np.arange(3), "b": np.float32(0.5)})
+    assert files.read_json(path) == {"a": [0, 1, 2], "b": 0.5}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(path, {"a": float("nan")})
+    assert files.read_json(path)["b"] == 0.5  # The old file is still there.
+    assert [p.name for p in path.parent.iterdir()] == ["a.json"]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "folder").touch()
+    with pytest.raises(OSError, match=f"{tmp_path}/folder/a.json cannot be written: "):
+        files.write_json(tmp_path / "folder" / "a.json", {})
+
+
+def test_starting_anew_takes_a_folder_of_its_own(tmp_path):
+    assert files.unused(tmp_path / "run") == tmp_path / "run"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run-2").mkdir()
+    assert files.unused(tmp_path / "run") == tmp_path / "run-3"
+
+
+def test_two_writers_of_one_process_number_do_not_meet(tmp_path):
+    path = tmp_path / "a.txt"
+    with files.replacing(path) as first, files.replacing(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"  # It came last.
+    assert list(tmp_path.iterdir()) == [path]

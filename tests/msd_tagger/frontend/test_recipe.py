@@ -1,0 +1,125 @@
+"""The recipe: shapes, identity, frequencies."""
+
+import dataclasses
+
+import librosa
+import numpy as np
+import pytest
+
+from msd_tagger.frontend.recipe import Recipe
+
+
+def test_the_papers_recipe_has_96_bands_and_1360_frames():
+    assert Recipe("mel").shape == (96, 1360)
+    assert Recipe("stft").shape == (257, 1360)
+    assert Recipe("mel").num_samples == 29 * 12_000
+
+
+def test_every_field_changes_the_identifier():
+    base = Recipe("mel")
+    changes = {
+        "kind": "stft",
+        "sample_rate_hz": 16_000,
+        "duration_s": 28.0,
+        "offset": "centre",
+        "dft_size_samples": 1024,
+        "hop_samples": 512,
+        "num_mel_bands": 128,
+        "version": base.version + 1,
+    }
+    assert set(changes) == {field.name for field in dataclasses.fields(Recipe)}
+    others = [dataclasses.replace(base, **{k: v}) for k, v in changes.items()]
+    assert len({recipe.identifier for recipe in [base, *others]}) == 1 + len(changes)
+    assert base.identifier.startswith("mel-96x1360-")
+
+
+def test_mel_bands_do_not_matter_to_an_stft():
+    assert Recipe("stft", num_mel_bands=40) == Recipe("stft")
+
+
+@pytest.mark.parametrize("recipe", [Recipe("mel", offset="centre"), Recipe("stft")])
+def test_json_keeps_everything(recipe):
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_json_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match=r"hop_length.*not a spectrogram recipe"):
+        Recipe.from_json('{"hop_length": 256}')
+
+
+def test_a_config_becomes_a_recipe():
+    clip = {"duration_s": 10.0, "offset": "centre"}
+    spectrogram = {
+        "kind": "stft",
+        "sample_rate_hz": 16_000,
+        "dft_size_samples": 1024,
+        "hop_samples": 512,
+        "num_mel_bands": 64,
+    }
+    expected = Recipe("mel", 16_000, 10.0, "centre", 1024, 512, 64)
+    assert Recipe.from_config(clip, spectrogram, "mel") == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "cqt"}, "kind is 'cqt'; allowed are mel, stft"),
+        ({"offset": "end"}, "offset is 'end'; allowed are start, centre"),
+        ({"hop_samples": 0}, "hop_samples is 0; it must be at least 1"),
+        ({"num_mel_bands": 0}, "num_mel_bands is 0; it must be at least 1"),
+        ({"sample_rate_hz": -1}, "sample_rate_hz is -1"),
+        ({"duration_s": float("nan")}, "duration_s is nan"),
+        ({"duration_s": 0.01}, "120 samples, fewer than one window of 512"),
+    ],
+)
+def test_impossible_values_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(**{"kind": "mel", **change})
+
+
+@pytest.mark.parametrize(
+    ("num_bands", "dft_size", "rate_hz"),
+    [(96, 512, 12_000), (128, 2048, 22_050), (40, 512, 8000), (256, 4096, 96_000)],
+)
+def test_mel_filters_are_librosas(num_bands, dft_size, rate_hz):
+    recipe = Recipe(
+        "mel",
+        sample_rate_hz=rate_hz,
+        dft_size_samples=dft_size,
+        num_mel_bands=num_bands,
+    )
+    expected = librosa.filters.mel(sr=rate_hz, n_fft=dft_size, n_mels=num_bands)
+    found = recipe.mel_filters()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=2e-7, atol=0)  # One rounding.
+    edges_hz = librosa.mel_frequencies(num_bands + 2, fmin=0, fmax=rate_hz / 2)
+    np.testing.assert_allclose(recipe.band_centres_hz(), edges_hz[1:-1], rtol=1e-12)
+
+
+def test_bands_between_two_bins_are_named(caplog):
+    filters = Recipe("mel", dft_size_samples=128).mel_filters()
+    num_empty = np.count_nonzero(~filters.any(axis=1))
+    assert num_empty > 0
+    assert f"{num_empty} of 96 mel bands lie between" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["mel", "stft"])
+def test_a_weighting_is_librosas_at_the_bands(kind):
+    recipe = Recipe(kind)
+    with np.errstate(divide="ignore"):  # At 0 Hz.
+        expected = librosa.A_weighting(recipe.band_centres_hz())
+    np.testing.assert_allclose(recipe.a_weighting_db(), expected, atol=1e-10)
+    assert recipe.a_weighting_db().shape == (recipe.shape[0],)
+    # IEC 61672: 0 dB at 1 kHz.
+    nearest = np.abs(recipe.band_centres_hz() - 1000).argmin()
+    assert abs(recipe.a_weighting_db()[nearest]) < 0.2
+
+
+def test_band_centres_are_where_the_filters_peak():
+    recipe = Recipe("mel", dft_size_samples=8192)
+    bins_hz = np.arange(4097) * 12_000 / 8192
+    peaks_hz = bins_hz[recipe.mel_filters().argmax(axis=1)]
+    np.testing.assert_allclose(recipe.band_centres_hz(), peaks_hz, atol=12_000 / 8192)
+    np.testing.assert_allclose(
+        Recipe("stft").band_centres_hz(), np.arange(257) * 12_000 / 512
+    )

@@ -1,0 +1,85 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from msd_tagger.network import block
+from tests import judge
+
+POOL = (3, 4)
+
+
+def draw(shape=(3, 14, 22, 5), offset=0.0, seed=0):
+    random = np.random.default_rng(seed)
+    z = random.normal(size=shape) + offset
+    gamma = random.normal(1, 0.5, shape[-1])
+    gamma[1], gamma[2] = -0.7, 0.0
+    beta = random.normal(size=shape[-1])
+    return z, gamma, beta
+
+
+def judged(z, gamma, beta):
+    mean, variance = z.mean((0, 1, 2)), z.var((0, 1, 2))
+    z_hat = (z - mean) / np.sqrt(variance + judge.EPSILON)
+    u = gamma * z_hat + beta
+    y, at = judge.pool_max(np.where(u > 0, u, np.expm1(np.minimum(u, 0))), POOL)
+    return y, mean, variance, z_hat, u, at
+
+
+def ours(z, gamma, beta):
+    z, gamma, beta = (jnp.asarray(a, jnp.float32) for a in (z, gamma, beta))
+    return block.norm_elu_pool(z, gamma, beta, POOL, judge.EPSILON, None)
+
+
+# Rows and columns that no window covers enter the statistics all the same.
+@pytest.mark.parametrize("shape", [(3, 14, 22, 5), (2, 12, 20, 5)])
+def test_forward_equals_pooling_last(shape):
+    z, gamma, beta = draw(shape)
+    y, mean, variance, *_ = judged(z, gamma, beta)
+    found = ours(z, gamma, beta)
+    for a, b in zip(found, (y, mean, variance), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_variance_survives_a_mean_far_above_it():
+    z, gamma, beta = draw(offset=300.0)
+    z = z.astype(np.float32).astype(np.float64)
+    y, _, variance, *_ = judged(z, gamma, beta)
+    found = ours(z, gamma, beta)
+    np.testing.assert_allclose(found[2], variance, rtol=1e-5)
+    np.testing.assert_allclose(found[0], y, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 14, 22, 5), (2, 12, 20, 5)])
+def test_gradients_equal_pooling_last_also_at_gamma_zero(shape):
+    z, gamma, beta = draw(shape)
+    y, _, variance, z_hat, u, at = judged(z, gamma, beta)
+    weight = np.random.default_rng(1).normal(size=y.shape)
+    # At gamma = 0 a window's values all tie: judge.pool_max too takes the first.
+    du = judge.pool_back(weight, at, POOL, u.shape) * np.exp(np.minimum(u, 0))
+    axes = (0, 1, 2)
+    g = du * gamma
+    dz = g - g.mean(axes) - z_hat * (g * z_hat).mean(axes)
+    dz = dz / np.sqrt(variance + judge.EPSILON)
+    expected = (dz, (du * z_hat).sum(axes), du.sum(axes))
+
+    def scalar(*args):
+        return (ours(*args)[0] * weight).sum()
+
+    args = [jnp.asarray(a, jnp.float32) for a in (z, gamma, beta)]
+    found = jax.grad(scalar, argnums=(0, 1, 2))(*args)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_the_first_of_equal_extremes_takes_the_gradient():
+    z = jnp.zeros((1, 3, 4, 1))  # Digital silence: every value is the maximum.
+    _, position = block.pool_extreme(z, jnp.ones(1), POOL)
+    spread = block._spread(jnp.ones((1, 1, 1, 1)), position, z.shape, POOL)
+    assert spread[0, 0, 0, 0] == 1
+    assert spread.sum() == 1
+
+
+def test_elu_does_not_overflow():
+    gradient = jax.grad(lambda x: block.elu(x).sum())(jnp.array([500.0, -500.0]))
+    np.testing.assert_allclose(gradient, [1, 0])

@@ -1,0 +1,271 @@
+"""The server over HTTP: answers, refusals, and what stays on the disk."""
+
+import http.client
+import socket
+import tempfile
+import threading
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.serving import TAGS, ask, serving, sound, wait
+
+
+@pytest.fixture(scope="module")
+def server(uploads):
+    with serving() as running:
+        yield running
+    assert list(uploads.iterdir()) == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(request, uploads):
+    yield
+    if "server" in request.fixturenames:
+        wait(lambda: not list(uploads.rglob("*/*")))
+        assert len(list(uploads.iterdir())) == 1
+
+
+def connected(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def head(num_bytes):
+    start = "POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+    return f"{start}{num_bytes}\r\n\r\n".encode()
+
+
+def test_a_song_is_tagged(server, tmp_path):
+    status, headers, found = ask(server.port, body=sound(tmp_path / "a.flac"))
+    assert status == 200 and headers["Cache-Control"] == "no-store"
+    assert found["duration_s"] == 5 and found["starts_s"][0] == 0
+    first, second, *others = found["tags"]
+    assert first["tag"] == "rock" and first["passes"] and not second["passes"]
+    assert first["score"] == pytest.approx(0.35)
+    assert first["deviation"] == pytest.approx(0.1 / np.sqrt(2))
+    assert first["over_time"][0] == pytest.approx(0.25)
+    assert len(first["over_time"]) == len(found["starts_s"]) > 1
+    assert (second["tag"], second["threshold"]) == ("jazz", pytest.approx(0.6))
+    assert [tag["tag"] for tag in others if tag["threshold"] is None] == ["tag 3"]
+    assert {tag["tag"] for tag in found["tags"]} == set(TAGS)
+    assert found["spectrogram"].startswith("data:image/png;base64,iVBOR")
+    assert found["facts"] == "0:05, 3 excerpts of 2 s"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("low.wav", {"rate_hz": 8000}),
+        ("seven.wav", {"rate_hz": 16000, "channels": 7}),
+        ("short.ogg", {"rate_hz": 44100, "duration_s": 0.3}),
+        ("song.mp3", {"rate_hz": 44100, "channels": 2}),
+    ],
+)
+def test_unusual_audio_is_tagged(server, tmp_path, name, options):
+    status, _, found = ask(server.port, body=sound(tmp_path / name, **options))
+    assert status == 200 and len(found["tags"]) == len(TAGS)
+
+
+def test_what_is_no_song_is_refused(server, tmp_path):
+    flac = sound(tmp_path / "a.flac", rate_hz=44100).read_bytes()
+    # Three hours of silence and a click are a small FLAC.
+    hours = np.zeros(3 * 3600 * 1000, np.int16)
+    hours[0] = 20000
+    soundfile.write(tmp_path / "hours.flac", hours, 1000)
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, np.zeros(30000), 8000)
+    for body, reason in (
+        (b"", "empty"),
+        (b"%PDF-1.7 and so on" * 100, "not audio"),
+        (flac[: len(flac) // 4], "truncated"),
+        (silence, "silent"),
+        (tmp_path / "hours.flac", "3:00:00 long; at most 1:00 is allowed"),
+    ):
+        status, _, found = ask(server.port, body=body)
+        assert status == 422, found
+        assert reason in found["error"] and found["error"].endswith(".")
+        assert tempfile.gettempdir() not in found["error"]
+        assert found["error"].startswith("The file cannot be tagged: ")
+
+
+def test_what_is_not_heard_of_a_song_is_said(server, tmp_path):
+    path = sound(tmp_path / "a.wav", duration_s=40)
+    samples, rate_hz = soundfile.read(path)
+    samples[int(3.9 * rate_hz) : int(24.1 * rate_hz)] = 0
+    soundfile.write(path, samples, rate_hz)
+    _, _, found = ask(server.port, body=path)
+    assert found["starts_s"] == [0, 2, *range(24, 40, 2)]
+    assert found["facts"].endswith("; 0:20 is silent, or the file breaks off")
+
+
+def test_large_uploads_are_refused_by_their_header(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.putrequest("POST", "/tag")
+    connection.putheader("Content-Length", str(10 * 2**30))
+    connection.endheaders()  # And not a byte of it.
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert (
+        answer.read() == b'{"error":"The file is larger than 3 MB, the most allowed."}'
+    )
+    connection.close()
+
+
+def test_large_uploads_are_refused_by_what_arrives(server):
+    pieces = (b"x" * 100_000 for _ in range(60))
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection.request("POST", "/tag", pieces, encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"Host": "evil.example"}, "name 'evil.example'"),
+        ({"Host": "127.0.0.1.evil.example:80"}, "evil.example:80'"),
+        ({"Host": "a@b:c"}, "a@b"),
+        ({"Origin": "http://evil.example"}, "'http://evil.example'"),
+        ({"Origin": "null"}, "'null'"),
+        ({"Origin": "http://127.0.0.1:1"}, "127.0.0.1:1'"),
+        ({"Sec_Fetch_Site": "cross-site"}, "may not use"),
+    ],
+)
+def test_other_sites_are_refused(server, tmp_path, headers, reason):
+    heard = server.tagger.heard
+    song = sound(tmp_path / "a.wav")
+    status, _, found = ask(server.port, body=song, **headers)
+    assert status == 403 and reason in found["error"]
+    assert server.tagger.heard == heard
+
+
+def test_the_page_itself_and_tunnels_are_not_refused(server, tmp_path):
+    song = sound(tmp_path / "a.wav")
+    for host in (f"localhost:{server.port}", "127.0.0.1:9", "[::1]:9"):
+        own = {
+            "Host": host,
+            "Origin": f"http://{host}",
+            "Sec_Fetch_Site": "same-origin",
+        }
+        assert ask(server.port, body=song, **own)[0] == 200
+    assert ask(server.port, "GET", "/", Host="evil.example")[0] == 403
+
+
+def test_the_page_needs_nothing_from_elsewhere(server):
+    status, headers, page = ask(server.port, "GET", "/")
+    assert status == 200 and "synthetic &lt;1&gt;" in page
+    assert "2 networks for 20 tags" in page and "on the validation split" in page
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    for name in ("style.css", "serve.css", "serve.js"):
+        assert f'"{name}"' in page
+        status, _, text = ask(server.port, "GET", f"/{name}")
+        assert status == 200
+        assert "://" not in text and "url(" not in text and "@import" not in text
+
+
+def test_other_paths_and_methods_are_refused_in_json(server):
+    for path in ("/../serve.js", "/etc/passwd", "/tag/../../x", "/%2e%2e/app.py"):
+        status, _, found = ask(server.port, "GET", path)
+        assert status == 404 and found == {"error": "Not Found"}
+    assert ask(server.port, "GET", "/tag")[0] == 405
+
+
+def test_names_of_files_are_no_paths(server, tmp_path, uploads):
+    song = sound(tmp_path / "a.wav")
+    naughty = 'attachment; filename="../../../evil.wav"'
+    path = "/tag?name=../../evil.wav&path=/etc/passwd"
+    assert ask(server.port, path=path, body=song, Content_Disposition=naughty)[0] == 200
+    assert not list(uploads.parent.rglob("*evil*"))
+
+
+def test_a_visitor_who_leaves_leaves_nothing(server, uploads):
+    heard = server.tagger.heard
+    with connected(server.port) as connection:
+        head = (
+            "POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
+        )
+        connection.sendall(head.encode() + b"x" * 100_000)
+        wait(lambda: list(uploads.rglob("*/*")))
+    wait(lambda: not list(uploads.rglob("*/*")))
+    assert server.tagger.heard == heard
+
+
+def test_a_visitor_who_dawdles_is_refused(uploads):
+    with serving(upload_s=0.5) as server:
+        with connected(server.port) as connection:
+            connection.sendall(head(1_000_000))
+            answer = connection.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 408") and b"more than 0.5 seconds" in answer
+        assert not list(uploads.rglob("*/*"))
+
+
+def test_too_many_songs_at_a_time(server, tmp_path):
+    song = sound(tmp_path / "a.wav")
+    server.tagger.hold.clear()
+    heard, answers = server.tagger.heard, []
+    threads = [
+        threading.Thread(target=lambda: answers.append(ask(server.port, body=song)))
+        for _ in range(4)
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        wait(lambda: len(answers) == 2)
+        time.sleep(0.1)
+        assert [status for status, _, _ in answers] == [503, 503]
+        _, headers, found = answers[0]
+        assert found["error"].startswith("2 songs are being tagged already")
+        assert headers["Retry-After"] == "10"
+        assert server.tagger.heard == heard
+    finally:
+        server.tagger.hold.set()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(status for status, _, _ in answers) == [200, 200, 503, 503]
+    assert ask(server.port, body=song)[0] == 200
+
+
+def test_a_song_whose_visitor_has_left_is_not_tagged(server, tmp_path, uploads):
+    song = sound(tmp_path / "a.wav").read_bytes()
+    server.tagger.hold.clear()
+    heard = server.tagger.heard
+    first = threading.Thread(target=ask, args=(server.port,), kwargs={"body": song})
+    try:
+        first.start()
+        wait(lambda: len(list(uploads.rglob("*/*"))) == 1)
+        with connected(server.port) as connection:
+            head = (
+                f"POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(song)}"
+            )
+            connection.sendall(head.encode() + b"\r\n\r\n" + song)
+            wait(lambda: len(list(uploads.rglob("*/*"))) == 2)
+    finally:
+        server.tagger.hold.set()
+    first.join(60)
+    wait(lambda: not list(uploads.rglob("*/*")))
+    assert server.tagger.heard == heard + 1
+
+
+def test_our_own_faults_are_said_and_logged(server, tmp_path, monkeypatch, caplog):
+    def fail(spectrograms):
+        raise ValueError("shapes of the network")
+
+    monkeypatch.setattr(server.tagger, "scores", fail)
+    status, headers, found = ask(server.port, body=sound(tmp_path / "a.wav"))
+    assert status == 500 and "terminal" in found["error"]
+    assert "shapes" not in found["error"] and "shapes of the network" in caplog.text
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_full_disk_is_said(server, monkeypatch, tmp_path):
+    from msd_tagger.tagging.server import uploads as module
+
+    async def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_write", fail)
+    status, _, found = ask(server.port, body=sound(tmp_path / "a.wav"))
+    assert status == 507 and "No space left" in found["error"]

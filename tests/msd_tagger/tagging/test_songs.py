@@ -1,0 +1,176 @@
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from msd_tagger.frontend import audio
+from msd_tagger.tagging import songs as tag_files
+from msd_tagger.tagging.songs import (
+    Failure,
+    Song,
+    audio_files,
+    embed_files,
+    excerpts,
+    rank,
+)
+from msd_tagger.tagging.tagger import Tagger
+from tests.bundles import make_bundle
+from tests.fakes import RECIPE
+from tests.small_corpus import DAMAGED, sound, write_sound
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return Tagger(make_bundle(), batch_size=4)
+
+
+@pytest.mark.parametrize("name", ["long.mp3", "long.flac"])
+def test_excerpts_are_consecutive_clips(tmp_path, name):
+    path = write_sound(tmp_path / name, duration_s=4 * RECIPE.duration_s + 0.5)
+    found = excerpts(path, RECIPE)
+    # The rest is longer than half an excerpt, which is what a short recipe asks for.
+    np.testing.assert_allclose(found.starts_s, RECIPE.duration_s * np.arange(5))
+    assert found.duration_s == pytest.approx(4 * RECIPE.duration_s + 0.5, abs=0.2)
+    for start_s, spectrogram in zip(found.starts_s, found.spectrograms, strict=True):
+        clip = audio.read_clip(path, RECIPE, start_s)
+        # The state of an MP3's decoder moves samples by 1e-7.
+        expected = audio.spectrogram(clip, RECIPE)
+        np.testing.assert_allclose(spectrogram, expected, atol=0.1)
+
+
+def test_a_short_rest_is_left_out_and_a_short_file_is_not(tmp_path):
+    long = write_sound(tmp_path / "long.wav", duration_s=RECIPE.duration_s + 0.3)
+    short = write_sound(tmp_path / "short.wav", duration_s=0.3)
+    assert [len(excerpts(path, RECIPE).starts_s) for path in (long, short)] == [1, 1]
+
+
+def test_silent_excerpts_are_left_out(tmp_path):
+    samples = np.tile(sound(0, RECIPE.duration_s), (3, 1))
+    size = len(samples) // 3
+    samples[round(0.9 * size) : round(2.1 * size)] = 0
+    soundfile.write(tmp_path / "gap.flac", samples, 22_050)
+    found = excerpts(tmp_path / "gap.flac", RECIPE)
+    np.testing.assert_allclose(found.starts_s, [0, 2 * RECIPE.duration_s])
+
+
+def test_a_file_that_ends_too_early_is_used_as_far_as_it_goes(tmp_path, caplog):
+    path = write_sound(tmp_path / "cut.mp3", duration_s=4 * RECIPE.duration_s)
+    content = path.read_bytes()
+    path.write_bytes(content[: round(0.6 * len(content))])
+    found = excerpts(path, RECIPE)
+    assert len(found.starts_s) == 2
+    assert found.duration_s > 3.9 * RECIPE.duration_s  # Of the file, by its header.
+    assert "cut.mp3: truncated" in caplog.text and "used up to 0:02" in caplog.text
+
+
+def test_songs_and_failures_come_in_order(tmp_path, tagger):
+    paths, expected = [], []
+    for number, (name, (make, reason)) in enumerate(DAMAGED.items()):
+        paths += [
+            make(tmp_path / name),
+            write_sound(tmp_path / f"{number}.wav", number),
+        ]
+        # A folder is searched before anything else is tried.
+        expected += ["without audio" if name == "folder.mp3" else reason, None]
+    found = list(tag_files.tag_files(tagger, paths))
+    assert [one.path for one in found] == [str(path) for path in paths]
+    for one, reason in zip(found, expected, strict=True):
+        assert isinstance(one, Song if reason is None else Failure)
+        if reason:
+            assert reason in one.reason and one.path not in one.reason
+    for song in (one for one in found if isinstance(one, Song)):
+        alone = tagger.scores(excerpts(song.path, RECIPE).spectrograms)
+        np.testing.assert_allclose(song.scores, alone, atol=1e-6)
+
+
+def test_more_excerpts_than_are_computed_at_once(tmp_path, tagger):
+    durations_s = RECIPE.duration_s * np.array([7, 1, 12, 3])
+    paths = [
+        write_sound(tmp_path / f"{i}.flac", i, duration_s=duration_s)
+        for i, duration_s in enumerate(durations_s)
+    ]
+    found = list(tag_files.tag_files(tagger, paths, num_threads=2))
+    assert [one.scores.shape for one in found] == [(2, n, 3) for n in (7, 1, 12, 3)]
+    alone = tagger.scores(excerpts(paths[3], RECIPE).spectrograms)
+    np.testing.assert_allclose(found[3].scores, alone, atol=1e-6)
+
+
+def test_features_of_files(tmp_path, tagger):
+    path = write_sound(tmp_path / "a.wav", duration_s=2 * RECIPE.duration_s)
+    (one,) = embed_files(tagger, [path])
+    expected = tagger.features(excerpts(path, RECIPE).spectrograms)
+    np.testing.assert_array_equal(one.features, expected)
+    assert one.features.shape == (2, 2, 4, 6)
+
+
+def test_a_file_that_is_too_long_is_not_decoded(tmp_path, tagger, monkeypatch):
+    path = write_sound(tmp_path / "long.wav", duration_s=62)
+    monkeypatch.setattr(audio, "clip_of", None)
+    (one,) = tag_files.tag_files(tagger, [path], max_duration_s=61)
+    assert one == Failure(
+        str(path), "1:02 long; at most 1:01 is allowed (--max_duration_s)"
+    )
+
+
+def test_a_huge_file_is_not_read(tmp_path, tagger):
+    for name, content in (("zeros.mp3", b""), ("page.wav", b"<html>")):
+        (tmp_path / name).write_bytes(content)
+        os.truncate(tmp_path / name, 10 * 2**30)  # Sparse: it takes no space.
+    found = list(tag_files.tag_files(tagger, [tmp_path]))
+    assert ["not audio" in one.reason for one in found] == [True, True]
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), [(8_000, 1), (44_100, 7)])
+def test_any_rate_and_number_of_channels(tmp_path, tagger, rate_hz, channels):
+    path = tmp_path / "odd.wav"
+    soundfile.write(path, sound(0, 1.0, rate_hz, channels), rate_hz)
+    (song,) = tag_files.tag_files(tagger, [path])
+    assert song.scores.shape == (2, 1, 3)
+
+
+def test_folders_are_searched(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b/2.MP3", "b/1.flac", "b/notes.txt", "a.txt", "none/x.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    given = ["a.txt", "b", tmp_path / "b" / "1.flac", "b/1.flac", "none", "gone"]
+    assert audio_files(given) == [
+        "a.txt",
+        "b/1.flac",
+        "b/2.MP3",
+        str(tmp_path / "b/1.flac"),
+        "none",
+        "gone",
+    ]
+
+
+def test_a_name_that_no_file_can_have(tagger):
+    (one,) = tag_files.tag_files(tagger, [300 * "x"])
+    assert one.reason.startswith("unreadable") and "too long" in one.reason
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path, tagger):
+    (tmp_path / "closed").mkdir(mode=0)
+    (one,) = tag_files.tag_files(tagger, [tmp_path])
+    assert one.path.endswith("closed") and "cannot be listed" in one.reason
+
+
+def test_rank_has_mean_spread_and_thresholds():
+    bundle = make_bundle()  # Thresholds of 0.4, 0.4 and none.
+    scores = np.array([[[0.2, 0.5, 0.1], [0.4, 0.7, 0.1]], [[0.2, 0.8, 0.1]] * 2])
+    ranked = rank(Song("a", 2.0, np.arange(2), scores), bundle)
+    assert [one.tag for one in ranked] == ["pop", "rock", "jazz"]
+    assert [one.score for one in ranked] == pytest.approx([0.7, 0.25, 0.1])
+    deviation = np.std([0.6, 0.8], ddof=1)
+    assert ranked[0].deviation == pytest.approx(deviation)
+    assert [one.passes for one in ranked] == [True, False, None]
+    assert [one.threshold for one in ranked] == [0.4, 0.4, None]
+    single = rank(Song("a", 2.0, np.arange(2), scores[:1]), bundle)
+    assert {one.deviation for one in single} == {None}
+    without = rank(
+        Song("a", 2.0, np.arange(2), scores), bundle._replace(thresholds=None)
+    )
+    assert {one.passes for one in without} == {None}

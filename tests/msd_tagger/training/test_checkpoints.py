@@ -1,0 +1,53 @@
+"""What a process says, and when it ends, after a checkpoint could not be written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import main
+from msd_tagger import messages
+from msd_tagger.checkpoints import Checkpoints
+
+messages.set_up()
+kept = Checkpoints(Path(sys.argv[1]))
+state = {f"layer {i}": np.random.default_rng(i).random(2000) for i in range(30)}
+kept.save(state, 1, {})
+kept.wait()
+resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+try:
+    kept.save(state, 2, {})
+    kept.wait()
+except ValueError as error:
+    main._give_up(str(error))
+"""
+WAITING = """
+import threading
+import main
+
+threading.Thread(target=threading.Event().wait).start()
+main._give_up("over")
+"""
+
+
+def python(code: str, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    done = python(FULL_DISK, str(tmp_path / "checkpoints"))
+    assert done.returncode == 2
+    (said,) = done.stderr.splitlines()
+    assert f"a checkpoint cannot be written into {tmp_path / 'checkpoints'}: " in said
+    assert (tmp_path / "checkpoints" / "1").is_dir()
+    assert not (tmp_path / "checkpoints" / "2").exists()
+
+
+def test_nobody_waits_for_threads_that_wait_for_nothing():
+    done = python(WAITING)
+    assert (done.returncode, done.stderr) == (2, "-c: over\n")

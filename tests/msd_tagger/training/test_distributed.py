@@ -1,0 +1,164 @@
+"""Two processes do what one does, and end together."""
+
+import functools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from msd_tagger.training import distributed
+from msd_tagger.training import loop as train
+from msd_tagger.training import setup as build
+from msd_tagger.training.checkpoints import Checkpoints
+from tests import fakes
+from tests.msd_tagger import processes_program
+
+TIMEOUT_S = 300  # Ten times what any of these takes on two cores.
+LOST = "another process of this job died or cannot be reached"
+TIMES = ("seconds", "train_seconds", "clips_per_s", "peak_memory_bytes")
+
+
+def start(task, directory, count, devices=1):
+    """Starts all processes of a job and waits until they have ended."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    command = [sys.executable, "-m", "tests.msd_tagger.processes_program", task]
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"{flags} --xla_backend_optimization_level=0",
+    }
+    processes = [
+        subprocess.Popen(
+            [*command, str(directory), address, str(count), str(index)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for index in range(count)
+    ]
+    try:
+        errors = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [process.returncode for process in processes], errors
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with what two processes did, and in "alone" what one did."""
+    directory = tmp_path_factory.mktemp("job")
+    codes, errors = start("compare", directory / "alone", 1, devices=2)
+    assert codes == [0], errors
+    # The two evaluate what the one has trained, too.
+    shutil.copytree(directory / "alone" / "data", directory / "evaluated")
+    codes, errors = start("compare", directory, 2)
+    assert codes == [143, 143], errors
+    assert "SIGTERM; step 15 is saved" in errors[0]
+    return directory
+
+
+def lines(workdir):
+    text = (workdir / "metrics.jsonl").read_text().splitlines()
+    return [without_times(json.loads(line)) for line in text]
+
+
+def summary(workdir):
+    return without_times(json.loads((workdir / "summary.json").read_text()))
+
+
+def without_times(values):
+    return {key: value for key, value in values.items() if key not in TIMES}
+
+
+@functools.cache
+def template():
+    return build.set_up(processes_program.config(), fakes.FakeData()).state
+
+
+def saved(workdir):
+    """The arrays of the newest checkpoint."""
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    restored = checkpoints.restore(template())
+    checkpoints.close()
+    return restored.state
+
+
+def test_two_processes_equal_one_bit_for_bit(finished):
+    one, two = finished / "alone" / "data", finished / "data"
+    jax.tree.map(np.testing.assert_array_equal, saved(two), saved(one))
+    assert lines(two) == lines(one)
+    assert len(lines(two)) == 6
+    assert summary(two) == summary(finished / "evaluated") == summary(one)
+    assert summary(two)["complete"]
+    for split in ("valid", "test"):
+        found, expected = (
+            np.load(workdir / f"predictions_{split}.npz")["scores"]
+            for workdir in (two, one)
+        )
+        np.testing.assert_array_equal(found, expected)
+    assert {path.name for path in two.iterdir()} == {p.name for p in one.iterdir()}
+    devices = json.loads((two / "environment.json").read_text())["devices"]
+    assert len(devices) == 2
+
+
+def test_one_process_goes_on_from_what_two_have_saved(finished, tmp_path):
+    """In the other layout too, and on another number of devices."""
+    config = processes_program.config()
+    whole = train.train(config, fakes.FakeData(), tmp_path).state
+    assert int(saved(finished / "seeds").step[0]) == 15
+    resumed = train.train(config, fakes.FakeData(), finished / "seeds").state
+    assert int(resumed.step[0]) == 20
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
+        resumed,
+        whole,
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "codes", "said"),
+    [
+        ("kill_last", [75, -9], LOST),
+        ("kill_first", [-9, 75], LOST),
+        ("kill_waiting", [75, -9], LOST),
+        ("refuse", [2, 2], "tags.csv: no such tag"),
+        ("leave_early", [75, 1], LOST),
+    ],
+)
+def test_processes_end_together(tmp_path, task, codes, said):
+    found, errors = start(task, tmp_path, 2)
+    assert found == codes, errors
+    for index, code in enumerate(codes):
+        if code in (2, 75):
+            assert said in errors[index]
+        if code == 75:
+            assert f"process {index} of 2" in errors[index]
+        if code == 2:
+            assert "Traceback" not in errors[index]
+
+
+def test_one_process_is_alone():
+    assert distributed.place() == (0, 1)
+    assert distributed.is_first()
+    assert distributed.shared(lambda: [1, "a"]) == [1, "a"]
+    assert distributed.agree([0, 15]) == [0, 15]
+    gathered = distributed.all_gather({"a": np.arange(3)})
+    np.testing.assert_array_equal(gathered["a"], [[0, 1, 2]])
+    distributed.leave(2)  # Or this would be the last line.
+
+
+def test_states_travel_whole():
+    state = {"a": np.arange(4, dtype=np.int32), "b": (np.float32(2.5), np.zeros(0))}
+    found = distributed._unpack(distributed._pack(state), like=state)
+    jax.tree.map(np.testing.assert_array_equal, found, state)
+    assert found["a"].dtype == np.int32

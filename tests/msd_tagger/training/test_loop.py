@@ -1,0 +1,279 @@
+import json
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+
+from msd_tagger.network import preprocessing as pre
+from msd_tagger.network.model import predict, prepare_batch
+from msd_tagger.training import loop as train
+from msd_tagger.training import parallel, steps
+from msd_tagger.training import setup as build
+from msd_tagger.training.checkpoints import Checkpoints
+from tests import fakes, judge
+
+
+def fit(tmp_path, name="run", data=None, **overrides):
+    config = fakes.small_config(**overrides)
+    return train.train(config, data or fakes.FakeData(), tmp_path / name)
+
+
+def assert_same(a, b, exact=True):
+    jax.tree.map(
+        np.testing.assert_array_equal
+        if exact
+        else partial(np.testing.assert_allclose, rtol=2e-4, atol=2e-5),
+        a,
+        b,
+    )
+
+
+def lines(tmp_path, name, kind):
+    text = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+    return [line for line in map(json.loads, text) if line["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def three_seeds(tmp_path_factory):
+    path = tmp_path_factory.mktemp("three")
+    return path, fit(path, num_seeds=3, seed=7, train__seeds_per_chunk=3)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory):
+    path = tmp_path_factory.mktemp("one")
+    return [fit(path, f"seed{i}", seed=7 + i) for i in range(3)]
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_one_step_equals_numpy(optimiser):
+    data = fakes.FakeData()
+    config = fakes.small_config(train__optimiser=optimiser)
+    config.train.learning_rate = 0.01
+    run = build.set_up(config, data)
+    batch = next(data.train_batches(8, 0))
+    state = jax.tree.map(lambda leaf: leaf[0], run.state)
+    prepared = prepare_batch(batch, run.model)
+    new, loss = steps.train_step(state, prepared, run.model)
+
+    x = batch["spectrogram"].astype(np.float64)
+    x = np.maximum(x - x.max((1, 2), keepdims=True), -80)
+    x = (x - x.mean((1, 2), keepdims=True)) / x.std((1, 2), keepdims=True)
+    params = state.weights.params
+    expected_loss, grads, statistics = judge.loss_and_gradients(
+        params, x, batch["tags"], fakes.POOLS
+    )
+    assert float(loss) == pytest.approx(expected_loss, rel=1e-4)
+    update = {
+        "adam": partial(judge.adam_first_step, learning_rate=0.01),
+        "sgd": lambda p, g: p - 0.01 * g,
+    }[optimiser]
+    for i in range(1, len(fakes.POOLS) + 1):
+        # Their exact gradient is zero: NumPy's rounding is no gradient to follow.
+        grads.pop(f"conv{i}_bias")
+        found = new.weights.params[f"conv{i}_bias"]
+        np.testing.assert_array_equal(found, params[f"conv{i}_bias"])
+        stats = new.weights.batch_stats[f"norm{i}"]
+        np.testing.assert_allclose(stats["mean"], statistics[i - 1][0], atol=1e-4)
+        np.testing.assert_allclose(stats["var"], statistics[i - 1][1], rtol=1e-4)
+    for key, grad in jax.tree_util.tree_leaves_with_path(grads):
+        old, found = params, new.weights.params
+        for part in key:
+            old, found = old[part.key], found[part.key]
+        np.testing.assert_allclose(found, update(old, grad), rtol=1e-4, atol=1e-4)
+
+
+def test_five_steps_and_a_restart_equal_ten(tmp_path):
+    kwargs = {"num_seeds": 2, "train__max_epochs": 10.0}
+    whole = fit(tmp_path, "whole", train__max_steps=20, **kwargs)
+    fit(tmp_path, "cut", train__max_steps=10, **kwargs)
+    resumed = fit(tmp_path, "cut", train__max_steps=20, **kwargs)
+    assert int(resumed.state.step[0]) == 20
+    assert_same(resumed.state, whole.state)
+    for kind in ("train", "evaluation"):
+        keys = ("step", "loss", "roc_auc_macro")
+        found, expected = (
+            [[line.get(k) for k in keys] for line in lines(tmp_path, name, kind)]
+            for name in ("cut", "whole")
+        )
+        assert found == expected
+
+
+def test_five_plus_five_steps_equal_ten_bit_for_bit(tmp_path):
+    data, config = fakes.FakeData(), fakes.small_config(num_seeds=2)
+    run = build.set_up(config, data)
+
+    def advance(state, first, last):
+        chunks = parallel.place(state, run.layout)
+        batches = data.train_batches(8, 0, first)
+        for _ in range(first, last):
+            chunks, _ = run.programs.update(chunks, next(batches))
+        return parallel.gather(chunks, run.layout)
+
+    ten = advance(run.state, 0, 10)
+    store = Checkpoints(tmp_path / "store")
+    store.save(advance(run.state, 0, 5), 5, {})
+    store.close()
+    restored = Checkpoints(tmp_path / "store").restore(run.state).state
+    assert int(restored.step[0]) == 5
+    assert_same(advance(restored, 5, 10), ten)
+
+
+@pytest.mark.parametrize("per_chunk", [1, 2])
+def test_vmapped_seeds_equal_separate_runs(
+    tmp_path, three_seeds, one_by_one, per_chunk
+):
+    path, together = three_seeds
+    chunked = fit(tmp_path, num_seeds=3, seed=7, train__seeds_per_chunk=per_chunk)
+    assert_same(chunked.state.best, together.state.best, exact=False)
+    for i, alone in enumerate(one_by_one):
+        of_seed = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], together.state)
+        assert_same(alone.state.weights, of_seed.weights, exact=False)
+        assert alone.state.best_step == of_seed.best_step
+    scores = [line["roc_auc_macro"] for line in lines(path, "run", "evaluation")]
+    assert np.ptp(scores[-1]) > 0  # Different seeds are different networks.
+
+
+def test_evaluation_is_the_same_for_every_batch_size(tmp_path):
+    data = fakes.FakeData()
+    run = fit(tmp_path, data=data, num_seeds=2)
+    weights = parallel.place(run.state.best, run.layout)
+    found = []
+    for size in (1, 7, 30, 64):
+        run.config.train.evaluation_batch_size = size
+        found.append(train.evaluate_split(run, weights, "valid"))
+    assert found[0]["scores"].shape == (2, 30, 5)
+    for other in found[1:]:
+        np.testing.assert_allclose(other["scores"], found[0]["scores"], atol=1e-5)
+        np.testing.assert_allclose(other["loss"], found[0]["loss"], rtol=1e-5)
+
+
+# Running statistics are those of past weights too, so they lag; logits are about 1.
+@pytest.mark.parametrize(("clips", "limit"), [(0, 0.6), (16, 0.25)])
+def test_early_statistics_are_close_to_those_of_the_batch(tmp_path, clips, limit):
+    data = fakes.FakeData()
+    run = fit(tmp_path, train__max_steps=10, train__statistics_clips=clips)
+    best = jax.tree.map(lambda leaf: leaf[0], run.state.best)
+    batch = next(data.evaluation_batches("valid", 30))
+    batch = prepare_batch(batch, run.model)["spectrogram"]
+    by_batch = predict(best, batch, run.model, batch_statistics=True)
+    found = predict(best, batch, run.model)
+    fresh = jax.tree.map(np.zeros_like, best.batch_stats)
+    for norm in fresh.values():
+        norm["var"] = np.ones_like(norm["var"])
+    undone = predict(best.replace(batch_stats=fresh), batch, run.model)
+
+    def distance(a):
+        return np.abs(a - by_batch).mean()
+
+    assert distance(found) < limit
+    assert distance(undone) > 2 * distance(found)
+
+
+def test_training_learns_and_keeps_the_best(tmp_path):
+    run = fit(tmp_path, train__max_epochs=25.0, train__learning_rate=0.02)
+    scores = {
+        line["step"]: line["roc_auc_macro"][0]
+        for line in lines(tmp_path, "run", "evaluation")
+    }
+    assert max(scores.values()) > 0.75
+    assert run.state.best_score[0] == pytest.approx(max(scores.values()))
+    assert scores[int(run.state.best_step[0])] == max(scores.values())
+
+
+def test_patience_stops_training(tmp_path):
+    run = fit(
+        tmp_path,
+        train__max_epochs=60.0,
+        train__patience_epochs=3.0,
+        train__learning_rate=0.05,
+    )
+    step, best = int(run.state.step[0]), int(run.state.best_step[0])
+    assert step < run.schedule.last_step
+    upcoming = run.schedule.next_evaluation(step)
+    assert upcoming - best > run.schedule.patience_steps >= step - best
+
+
+@pytest.mark.parametrize(("num_clips", "patience"), [(50, 1.0), (18, 3.0), (50, 0.5)])
+def test_patience_below_an_interval_waits_for_one_evaluation(
+    tmp_path, num_clips, patience
+):
+    data = fakes.FakeData({"train": num_clips, "valid": 30, "test": 4})
+    run = fit(
+        tmp_path,
+        data=data,
+        train__max_epochs=20.0,
+        train__patience_epochs=patience,
+        train__learning_rate=0.05,
+    )
+    found = [line["step"] for line in lines(tmp_path, "run", "evaluation")]
+    assert int(run.state.best_step[0]) in found
+    # It ended with the first evaluation that was no better, not one later.
+    assert found.index(int(run.state.best_step[0])) == len(found) - 2
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path):
+    kwargs = {"train__max_epochs": 10.0}
+    whole = fit(tmp_path, "whole", train__max_steps=30, **kwargs)
+    fit(tmp_path, "cut", train__max_steps=20, **kwargs)
+    for path in (tmp_path / "cut" / "checkpoints" / "20").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    resumed = fit(tmp_path, "cut", train__max_steps=30, **kwargs)
+    assert_same(resumed.state, whole.state)
+    assert (tmp_path / "cut" / "checkpoints" / "damaged-20").is_dir()
+
+
+def test_a_seed_out_of_patience_keeps_its_best_while_others_train_on():
+    run = build.set_up(fakes.small_config(num_seeds=2), fakes.FakeData())
+    keep = jax.vmap(partial(steps.keep_best, patience_steps=25))
+    state = run.state
+    scores = [(0.5, 0.5), (0.4, 0.6), (0.4, 0.7), (0.4, 0.6), (0.9, 0.9)]
+    for step, score in zip((10, 20, 30, 40, 50), scores, strict=True):
+        state = state.replace(step=np.full(2, step))
+        state = keep(state, state.weights, np.array(score, np.float32))
+    np.testing.assert_allclose(state.best_score, [0.5, 0.9])
+    np.testing.assert_array_equal(state.best_step, [10, 50])
+    schedule = run.schedule._replace(patience_steps=25)
+    assert not train.out_of_patience(state, schedule)
+    assert train.out_of_patience(state.replace(step=np.full(2, 80)), schedule)
+
+
+def test_a_run_that_was_cut_is_not_finished(tmp_path):
+    data, config = fakes.FakeData(), fakes.small_config(train__max_steps=10)
+    assert train.is_finished(train.train(config, data, tmp_path / "run"))
+    longer = fakes.small_config(train__max_steps=20, train__max_epochs=9.0)
+    assert not train.is_finished(train.restore(longer, data, tmp_path / "run"))
+
+
+def test_schedule_evaluates_once_an_epoch_and_at_the_end():
+    config = fakes.small_config(train__max_epochs=3.0, train__batch_size=4)
+    schedule = build.build_schedule(config, 50)
+    found = [s for s in range(1, schedule.last_step + 1) if schedule.evaluates_at(s)]
+    assert found == [13, 25, 38]
+    config.train.max_epochs = 20.0
+    schedule = build.build_schedule(config, 5)  # Too few to evaluate every epoch.
+    found = [s for s in range(1, schedule.last_step + 1) if schedule.evaluates_at(s)]
+    assert found == [10, 20, 25]
+
+
+@pytest.mark.parametrize("magnitude", pre.MAGNITUDES)
+def test_dataset_statistics_are_those_of_the_training_clips(magnitude):
+    data = fakes.FakeData()
+    config = fakes.small_config(
+        preprocessing__frequency_weighting="per_frequency_dataset",
+        preprocessing__magnitude=magnitude,
+    )
+    batches = list(data.evaluation_batches("train", 10))
+    for batch in batches:
+        batch["spectrogram"][:, 2] = -1000.0  # -80 dB, and no power.
+    data.evaluation_batches = lambda *_: iter(batches)
+    found = build.band_statistics(config, data)
+    assert found.deviation[2] == 1  # Of a constant band, whose mean is rounded.
+    x = np.concatenate([b["spectrogram"] for b in data.evaluation_batches("train", 10)])
+    x = np.asarray(pre.magnitude(x, magnitude), np.float64)
+    np.testing.assert_allclose(found.mean, x.mean((0, 2)), rtol=1e-4)
+    deviation = x.std((0, 2))
+    deviation[2] = 1
+    np.testing.assert_allclose(found.deviation, deviation, rtol=1e-3)

@@ -1,0 +1,54 @@
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from msd_tagger.training import parallel
+
+
+def test_devices_change_nothing():
+    command = [sys.executable, "-m", "tests.msd_tagger.devices_program"]
+    # Without optimisation the many programs of this test compile in half the time.
+    flags = (
+        "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    )
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"XLA_FLAGS": flags},
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert len(lines) == 4 * 4
+    for *case, difference in lines:
+        assert float(difference) < 1e-5, case  # Sums come in another order.
+
+
+@pytest.mark.parametrize("mode", parallel.MODES)
+@pytest.mark.parametrize(
+    ("devices", "seeds", "chunk"), [(1, 5, 2), (4, 15, 2), (4, 3, 1)]
+)
+def test_gather_undoes_place(mode, devices, seeds, chunk):
+    layout = parallel.Layout(mode, devices, seeds, chunk)
+    state = {"a": np.arange(seeds * 6.0).reshape(seeds, 2, 3), "b": np.arange(seeds)}
+    chunks = parallel.place(state, layout)
+    jax.tree.map(np.testing.assert_array_equal, parallel.gather(chunks, layout), state)
+    if mode == "seeds":
+        assert all(leaf.shape[0] == devices for leaf in jax.tree.leaves(chunks))
+
+
+def test_more_devices_than_there_are_is_an_error():
+    with pytest.raises(ValueError, match="4096 devices asked for"):
+        parallel.choose_layout("data", 1, 0, 4096)
+
+
+def test_a_batch_that_does_not_split_is_an_error():
+    layout = parallel.Layout("data", 4, 1, 1)
+    batch = {k: np.zeros((6, 1)) for k in ("spectrogram", "tags", "mask")}
+    with pytest.raises(ValueError, match="6 clips cannot be split over 4 devices"):
+        parallel.map_update(None, layout, None, donate=False)([], batch)

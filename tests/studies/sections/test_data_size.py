@@ -1,0 +1,145 @@
+"""Fig. 5 from made-up points: gains per doubling, mel against STFT, bins."""
+
+import dataclasses
+
+import librosa
+import numpy as np
+import pytest
+
+from msd_tagger.pages import style
+from studies import comparison, statistics
+from studies.sections import data_size, data_size_claims, input_cost
+from studies.study import FAILS, HOLDS, UNDECIDED
+from tests import sweeps
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    return sweeps.write_sweep(folder, sweeps.size_points())
+
+
+def claims_of(study):
+    return {claim.statement: claim for claim in study.claims}
+
+
+def verdict(study, start):
+    (found,) = [one for one in study.claims if one.statement.startswith(start)]
+    return found.verdict
+
+
+def test_a_line_of_skill_gives_a_line_of_scores(record):
+    study = data_size.study(record)
+    assert verdict(study, "Exponentially") == HOLDS
+    assert verdict(study, "Neither") in (HOLDS, UNDECIDED)
+    assert verdict(study, "Mel leads") == HOLDS
+    (cost,) = [one for one in study.claims if one.statement.startswith("Mel leads")]
+    assert cost.here == "STFT takes 2.50 times as long per clip"
+
+
+def test_the_table_has_a_row_a_size_and_a_column_a_kind_of_labels(record):
+    table = data_size.study(record).tables[0]
+    assert table.rows[0][0] == "12 (2 %)"
+    assert len(table.rows) == len(sweeps.SIZES)
+    assert table.header[1:] == [
+        "mel, weak labels",
+        "STFT, weak labels",
+        "mel, true labels",
+        "STFT, true labels",
+    ]
+    mean = comparison.auc(record.points["size-stft-002"], "true").mean()
+    assert table.rows[0][4].startswith(f"{mean:.4f} ± ")
+
+
+def test_the_figure_prints_the_differences_and_draws_in_both_themes(record):
+    study = data_size.study(record)
+    figure = study.illustrations[0].draw()
+    texts = [text.get_text().replace("−", "-") for text in figure.axes[0].texts]
+    gap = (
+        comparison.auc(record.points["size-mel-100"]).mean()
+        - comparison.auc(record.points["size-stft-100"]).mean()
+    )
+    assert f"{gap:+.4f}" in texts
+    for theme in style.THEMES:
+        style.svg(study.illustrations[1].draw, theme)
+
+
+def test_neither_wins_where_both_intervals_are_narrow():
+    values = np.array([0.0010, -0.0012, 0.0004])
+    narrow = comparison.Comparison(
+        "mel − STFT at 64 %",
+        statistics.paired_difference(values, np.zeros(3)),
+        run_std=0.001,
+        resampled=np.linspace(-0.003, 0.003, 99),
+    )
+    claims = data_size_claims._small([narrow]), data_size_claims._no_winner([narrow])
+    assert [one.verdict for one in claims] == [HOLDS, HOLDS]
+    wide = dataclasses.replace(narrow, resampled=np.linspace(-0.02, 0.02, 99))
+    claims = data_size_claims._small([wide]), data_size_claims._no_winner([wide])
+    assert [one.verdict for one in claims] == [UNDECIDED, UNDECIDED]
+
+
+def test_a_clear_winner_is_seen(tmp_path):
+    points = sweeps.size_points()
+    for point in points.values():
+        point["skill"] += 0.6 * (point["kind"] == "mel")
+    study = data_size.study(sweeps.write_sweep(tmp_path, points))
+    assert verdict(study, "Mel and STFT differ by at most") == FAILS
+    assert verdict(study, "Neither") == FAILS
+
+
+def test_saturation_needs_a_last_step_below_the_line(tmp_path):
+    points = sweeps.size_points()
+    level = points["size-mel-064"]["skill"]
+    for point in points.values():
+        if point["fraction"] == 1.0:
+            point["skill"] = level - 0.1
+    study = data_size.study(sweeps.write_sweep(tmp_path, points))
+    assert verdict(study, "AUC starts") == HOLDS
+
+
+def test_growth_goes_on_where_the_last_step_is_large(tmp_path):
+    points = sweeps.size_points()
+    for point in points.values():
+        point["skill"] += 0.5 * (point["fraction"] == 1.0)
+    study = data_size.study(sweeps.write_sweep(tmp_path, points))
+    assert verdict(study, "AUC starts") == FAILS
+
+
+def test_few_points_leave_things_open(tmp_path):
+    points = {
+        name: point | {"num_seeds": 1, "with_truth": False, "clips_per_s": None}
+        for name, point in sweeps.size_points(("mel",)).items()
+        if name in ("size-mel-064", "size-mel-100")
+    }
+    record = sweeps.write_sweep(tmp_path, points, missing=("size-mel-002",))
+    study = data_size.study(record)
+    assert {claim.verdict for claim in study.claims} == {UNDECIDED}
+    assert "Not complete: size-mel-002." in study.paragraphs[0]
+    style.svg(study.illustrations[0].draw, "light")
+
+
+def test_a_study_without_points_says_so(tmp_path):
+    study = data_size.study(sweeps.write_sweep(tmp_path, {}))
+    assert "No point" in study.paragraphs[0]
+
+
+def test_times_on_other_devices_are_no_comparison(record, monkeypatch):
+    curves = data_size.curves_by_kind(record.points)
+    assert len(input_cost.times_per_clip(curves)) == 7
+    # 40 clips/s for two seeds are 12.5 ms for one clip and seed.
+    assert input_cost.times_per_clip(curves)[1.0] == (12.5, 31.25)
+    other = record.points["size-stft-100"].environment
+    monkeypatch.setitem(other, "device", "gpu x 1")
+    assert 1.0 not in input_cost.times_per_clip(curves)
+
+
+@pytest.mark.parametrize("rate", [12_000, 16_000, 1_500])
+def test_mel_widths_are_librosas(rate):
+    centres = librosa.mel_frequencies(96 + 2, fmin=0, fmax=rate / 2)
+    assert input_cost.mel_width_hz(rate, 96) == pytest.approx(np.diff(centres)[0])
+
+
+def test_the_papers_mel_width_goes_up_to_12_khz():
+    centres = librosa.mel_frequencies(96, fmin=0, fmax=12_000)
+    assert round(float(np.diff(centres)[0]), 1) == 35.9

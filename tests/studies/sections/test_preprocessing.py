@@ -1,0 +1,133 @@
+"""Fig. 7 from a made-up grid in which decibels matter and nothing else does."""
+
+import numpy as np
+import pytest
+
+from msd_tagger.pages import style
+from studies import comparison
+from studies.sections import first_layer, preprocessing
+from studies.study import FAILS, HOLDS, UNDECIDED
+from tests import sweeps
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    points = sweeps.grid_points() | sweeps.size_points(("mel",))
+    return sweeps.write_sweep(tmp_path_factory.mktemp("sweep"), points)
+
+
+@pytest.fixture(scope="module")
+def study(record):
+    return preprocessing.study(record)
+
+
+def claim(study, start):
+    (found,) = [one for one in study.claims if one.statement.startswith(start)]
+    return found
+
+
+def test_what_matters_is_found_and_what_does_not_is_not(study):
+    assert claim(study, "Decibel-scaled mel").verdict == HOLDS
+    assert claim(study, "Decibel-scaled mel").here.startswith("above in 6 of 6 pairs")
+    assert claim(study, "Frequency weighting").verdict == HOLDS
+    assert claim(study, "Multiplying").verdict == HOLDS
+    assert claim(study, "Decibel-scaled STFT").verdict == HOLDS
+
+
+def test_every_pair_is_compared_once(record):
+    found = preprocessing.compare_all(record.select("pre-"), {}, "weak")
+    sizes = {name: len(pairs) for name, pairs in found.items()}
+    # A pair of STFT points, six of magnitudes and scales, three for each of 4 groups.
+    assert sizes == {"magnitude": 6, "weighting": 12, "scale": 6, "stft": 1}
+    points = record.points
+    gap = comparison.auc(points["pre-db-bypass-x10"]) - comparison.auc(
+        points["pre-linear-bypass-x10"]
+    )
+    (pair,) = [
+        one for one in found["magnitude"] if one.name == "dB − linear, bypass, ×10"
+    ]
+    assert pair.seeds.values == pytest.approx(gap)
+
+
+def test_a_weighting_that_matters_fails_the_claim(tmp_path):
+    points = sweeps.grid_points()
+    for name, point in points.items():
+        point["skill"] -= 0.5 * ("a_weighting" in name)
+    study = preprocessing.study(sweeps.write_sweep(tmp_path, points))
+    assert claim(study, "Frequency weighting").verdict == FAILS
+    assert "A-weighting" in claim(study, "Frequency weighting").why
+    assert claim(study, "Seemingly").verdict == UNDECIDED
+
+
+def test_linear_ahead_fails_the_claim(tmp_path):
+    record = sweeps.write_sweep(tmp_path, sweeps.grid_points(gap=-0.6))
+    study = preprocessing.study(record)
+    assert claim(study, "Decibel-scaled mel").verdict == FAILS
+    assert claim(study, "Decibel-scaled STFT").verdict == FAILS
+
+
+def test_runs_that_do_not_tell_db_from_linear_tell_nothing(tmp_path):
+    record = sweeps.write_sweep(tmp_path, sweeps.grid_points(gap=0.0))
+    study = preprocessing.study(record)
+    assert claim(study, "Decibel-scaled mel").verdict == UNDECIDED
+    assert claim(study, "Multiplying").verdict == UNDECIDED
+    assert "could not have seen" in claim(study, "Multiplying").why
+
+
+def test_what_db_is_worth_is_read_off_the_sizes(record, study):
+    found = claim(study, "Seemingly")
+    mean = comparison.average(
+        "", preprocessing.compare_all(record.select("pre-"), {}, "weak")["magnitude"]
+    )
+    clips = [12, 24, 48, 96, 192, 384, 600]
+    scores = [
+        comparison.auc(record.points[f"size-mel-{share:03.0f}"]).mean()
+        for share in np.array(sweeps.SIZES) * 100
+    ]
+    slope, _ = np.polyfit(np.log2(clips), scores, 1)
+    factor = 2 ** (mean.seeds.mean / slope)
+    assert found.here.startswith(f"{factor:.3g} times the data (95 %: ")
+
+
+def test_biases_without_a_gradient_are_zero_over_zero(study):
+    found = claim(study, "Scaling")
+    assert found.verdict == UNDECIDED
+    assert "convolution's bias: 0/0" in found.here
+    assert "β: 10 (10 to 10 over 6 pairs)" in found.here
+    assert "no exact gradient" in found.why
+    (table,) = [one for one in study.tables if one.caption.startswith("The first")]
+    assert table.rows[0][-1] == "0/0"
+    assert table.rows[1][1:] == ["0.2", "2", "10"]
+
+
+def test_a_ratio_of_biases_by_hand():
+    assert first_layer.Ratio("", "bias", 0.68, 0.2).text == "3.4"
+    assert first_layer.Ratio("", "bias", 0.5, 0.0).text == "0.5/0"
+
+
+@pytest.mark.parametrize("theme", list(style.THEMES))
+def test_the_figure_draws_four_groups_and_the_sizes(study, theme):
+    style.svg(study.illustrations[0].draw, theme)
+    left, right = study.illustrations[0].draw().axes
+    assert len(left.patches) == 12
+    assert len(right.patches) == len(sweeps.SIZES)
+    names = [text.get_text().split("\n")[0] for text in left.get_xticklabels()]
+    assert names == ["1", "1s", "2", "2s"]
+    lowest = min(bar.get_height() for bar in [*left.patches, *right.patches])
+    assert left.get_ylim()[0] < lowest
+
+
+def test_a_few_points_of_one_seed_leave_things_open(tmp_path):
+    names = ("pre-db-bypass-x1", "pre-linear-bypass-x1", "pre-db-bypass-x10")
+    some = {
+        name: point | {"num_seeds": 1, "with_truth": False}
+        for name, point in sweeps.grid_points().items()
+        if name in names
+    }
+    record = sweeps.write_sweep(tmp_path, some, missing=("pre-stft-db",))
+    study = preprocessing.study(record)
+    assert {one.verdict for one in study.claims} == {UNDECIDED}
+    assert "Not complete: pre-stft-db." in study.paragraphs[0]
+    style.svg(study.illustrations[0].draw, "light")
+    empty = preprocessing.study(sweeps.write_sweep(tmp_path / "empty", {}))
+    assert "No point" in empty.paragraphs[0]

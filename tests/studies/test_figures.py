@@ -1,0 +1,112 @@
+"""Every figure draws, in both themes, also with odd input and without a warning."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from msd_tagger.pages import style
+from studies import figures
+
+STEPS = np.arange(1, 9)
+CURVES = np.linspace(0.4, 0.7, 24).reshape(8, 3)
+
+
+@pytest.fixture(autouse=True)
+def _no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def drawn(draw, theme="light"):
+    content = style.svg(draw, theme)
+    assert b"<svg" in content
+    return content
+
+
+@pytest.mark.parametrize("num_seeds", [1, 3, 20])
+def test_learning_curves_of_any_number_of_seeds(num_seeds):
+    values = np.resize(CURVES, (8, num_seeds))
+    drawn(lambda: figures.training_loss(STEPS, values, STEPS, values))
+    best = np.full(num_seeds, 4.0)
+    drawn(lambda: figures.validation_curve(STEPS, values, best, "macro ROC-AUC"))
+
+
+def test_the_ring_lies_on_the_step_that_is_kept():
+    best = np.array([2, 5, np.nan])
+    axes = figures.validation_curve(STEPS, CURVES, best, "macro ROC-AUC").axes[0]
+    rings = [line for line in axes.lines if line.get_marker() == "o"]
+    found = [(line.get_xdata()[0], line.get_ydata()[0]) for line in rings]
+    assert found == [(2, CURVES[1, 0]), (5, CURVES[4, 1])]
+
+
+def test_a_loss_before_any_evaluation_and_one_that_diverged():
+    nothing = np.array([])
+    drawn(lambda: figures.training_loss(STEPS, CURVES, nothing, nothing))
+    gone = np.where(CURVES > 0.6, np.nan, CURVES)
+    drawn(lambda: figures.training_loss(STEPS, gone, STEPS, gone))
+    many = np.hstack([gone] * 4)
+    drawn(lambda: figures.validation_curve(STEPS, many, many[0], "macro PR-AUC"))
+
+
+def test_speed_starts_at_zero():
+    figure = figures.training_speed(STEPS, CURVES[:, 0] * 50)
+    assert figure.axes[0].get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize("kinds", [("weak",), ("weak", "true")])
+@pytest.mark.parametrize("theme", list(style.THEMES))
+def test_scores_with_and_without_truth_and_baseline(kinds, theme):
+    network = {kind: [0.7, 0.72] for kind in kinds}
+    drawn(lambda: figures.scores_overview(network, {}), theme)
+    drawn(lambda: figures.scores_overview(network, dict.fromkeys(kinds, 0.7)), theme)
+
+
+def test_tags_without_a_score_leave_a_gap():
+    auc = {"weak": np.array([0.6, np.nan, 0.5]), "true": np.array([0.8, 0.7, 0.5])}
+    positives = np.array([3, 0, 9])
+    figure = figures.auc_per_tag(["rock", "$pop_x$", "<jazz>"], auc, positives)
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert len(names) == 3 and names[2] == "<jazz>"
+    drawn(lambda: figures.auc_per_tag(["a", "b", "c"], auc, positives))
+
+
+def test_counts_are_ordered():
+    figure = figures.tag_counts(["rare", "frequent"], np.array([2, 10]))
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names == ["frequent", "rare"]
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [10, 2]
+
+
+def test_themes_differ_and_drawings_repeat():
+    def draw():
+        return figures.training_speed(STEPS, CURVES[:, 0])
+
+    assert drawn(draw, "light") != drawn(draw, "dark")
+    assert drawn(draw) == drawn(draw)
+
+
+def test_tags_per_split_shows_shares_and_where_there_are_none():
+    positives = {"train": [40, 0, 8], "valid": [0, 0, 0], "test": [5, 1, 0]}
+    clips = {"train": 80, "valid": 0, "test": 10}
+
+    def draw():
+        return figures.tags_per_split(("a", "b", "c"), positives, clips)
+
+    drawn(draw, "dark")
+    left, right = draw().axes
+    shares = {line.get_label(): line.get_xdata().tolist() for line in left.lines}
+    # Most frequent first: a, c, b. The smallest share is 10 %, so none is drawn at 5.
+    assert shares == {"train": [50, 10, 5], "test": [50, 5, 10]}
+    assert [text.get_text() for text in left.get_yticklabels()] == ["a", "c", "b"]
+    assert [bar.get_width() for bar in right.patches] == [45, 8, 1]
+
+
+def test_tags_per_split_of_very_many_tags_and_of_no_clip():
+    tags = [f"tag {k}" for k in range(500)]
+    positives = {"train": list(range(500))}
+    left, _ = figures.tags_per_split(tags, positives, {"train": 900}).axes
+    assert len(left.get_yticks()) == figures.MAX_DRAWN_TAGS
+    assert left.get_yticklabels()[0].get_text() == "tag 499"
+    drawn(lambda: figures.tags_per_split(("a",), {"train": [0]}, {"train": 0}))

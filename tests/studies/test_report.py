@@ -1,0 +1,159 @@
+"""The report: self-contained, escaped, complete, and tolerant of what is optional."""
+
+import html.parser
+import json
+import time
+
+import pytest
+
+from studies import comparison, run_record
+from studies.report import write_report
+from tests.records import write_json, write_record
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects a page's text, addresses, images and unclosed elements."""
+
+    VOID = frozenset({"meta", "img", "source", "br", "hr", "link"})
+
+    def __init__(self):
+        super().__init__()
+        self.text, self.addresses, self.images, self.open = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.addresses += [
+            value for name, value in attrs if name in ("src", "srcset", "href", "data")
+        ]
+        if tag == "img":
+            self.images.append(attributes)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page.read_text(encoding="utf-8"))
+    assert not reader.open
+    return reader, " ".join(" ".join(reader.text).split())
+
+
+def test_a_whole_report(tmp_path):
+    start = time.perf_counter()
+    page = write_report(write_record(tmp_path))
+    assert time.perf_counter() - start < 30  # 5 s on two idle cores.
+    reader, text = read(page)
+
+    assert all(one.startswith(("data:", "#")) for one in reader.addresses)
+    assert len(reader.images) == 7
+    assert all(len(image["alt"]) > 20 for image in reader.images)
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"auc_per_tag.png", "auc_per_tag.svg", "scores.png"} <= drawn
+    assert len(drawn) == 14
+
+    assert "Synthetic corpus. Every number on this page" in text
+    assert "synthetic, version 1.0" in text
+    for part in (
+        "macro ROC-AUC, true labels",
+        "the linear baseline by",
+        "linear baseline",
+        "clips per second",
+        "female vocalists",
+        "train.learning_rate",
+        "versions.jax",
+        "Threshold of each tag",
+        "whose best it is, and 0.",
+        "C(i, j)",
+    ):
+        assert part in text
+    assert "nan" not in text.lower().split()
+
+
+def test_anchors_lead_somewhere(tmp_path):
+    page = write_report(write_record(tmp_path, num_tags=5, empty_tags=()))
+    reader, _ = read(page)
+    content = page.read_text(encoding="utf-8")
+    anchors = [one for one in reader.addresses if one.startswith("#")]
+    assert anchors
+    assert all(f'id="{anchor[1:]}"' in content for anchor in anchors)
+
+
+def test_names_are_escaped(tmp_path):
+    corpus = {"name": "<script>alert(1)</script>", "note": "a < b & c"}
+    page = write_report(write_record(tmp_path, num_tags=4, corpus=corpus))
+    content = page.read_text(encoding="utf-8")
+    assert "<script>" not in content
+    assert "&lt;script&gt;" in content and "a &lt; b &amp; c" in content
+
+
+def test_only_the_required_files(tmp_path):
+    workdir = write_record(
+        tmp_path,
+        num_seeds=1,
+        num_tags=4,
+        with_truth=False,
+        with_baseline=False,
+        corpus={"name": "my music", "version": None},
+    )
+    for name in (
+        "predictions_valid.npz",
+        "predictions_test.npz",
+        "label_stats.npz",
+        "config_default.json",
+    ):
+        (workdir / name).unlink()
+    (workdir / "metrics.jsonl").write_text("")
+    _, text = read(write_report(workdir))
+    assert "true labels" not in text and "linear baseline" not in text
+    assert "Synthetic" not in text
+    assert "one seed" in text and "Threshold" not in text
+
+
+def test_a_run_that_could_score_nothing(tmp_path):
+    workdir = write_record(tmp_path, num_tags=3, empty_tags=(0, 1, 2))
+    _, text = read(write_report(workdir))
+    assert "Against the weak labels no tag can be scored." in text
+
+
+def test_a_share_of_the_training_clips_is_named(tmp_path):
+    corpus = {"name": "mine", "counts": {"train": 4000}, "train_clips_used": 80}
+    page = write_report(write_record(tmp_path, num_tags=4, corpus=corpus))
+    assert "4,000 train · trained on 80 of them" in read(page)[1]
+
+
+def test_a_seed_that_failed_is_named_and_left_out(tmp_path):
+    workdir = write_record(tmp_path, num_seeds=2, num_tags=4)
+    text = (workdir / "metrics.jsonl").read_text().splitlines()
+    lines = [json.loads(line) for line in text]
+    for line in lines:
+        for key in {"loss", "roc_auc_macro", "pr_auc_macro", "best"} & set(line):
+            line[key].insert(1, None)
+    (workdir / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    summary = json.loads((workdir / "summary.json").read_text())
+    failure = {"number": 1, "seed": 8, "step": 1200, "reason": "its loss was nan"}
+    summary |= {"seeds": [7, 9], "failed_seeds": [failure]}
+    (workdir / "summary.json").write_text(json.dumps(summary))
+    page = write_report(workdir).read_text()
+    said = "Seed 8 stopped at step 1,200 and counts nowhere: its loss was nan."
+    assert said in page
+    record = run_record.read_run_record(workdir)
+    assert run_record.per_seed(record.train, "loss").shape[1] == 2
+    assert comparison.seed_numbers(record) == [7, 9]
+
+
+def test_a_report_can_be_written_again(tmp_path):
+    workdir = write_record(tmp_path, num_tags=4)
+    first = write_report(workdir).read_bytes()
+    assert write_report(workdir).read_bytes() == first
+
+
+def test_a_missing_file_is_named(tmp_path):
+    write_json(tmp_path / "config.json", {})
+    with pytest.raises(ValueError, match=r"environment\.json.*summary\.json missing"):
+        write_report(tmp_path)

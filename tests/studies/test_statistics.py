@@ -1,0 +1,121 @@
+"""Spreads, intervals and correlations, by the paper's numbers and by scipy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from msd_tagger.common import paper
+from studies import statistics
+
+VALUES = np.array([0.842, 0.845, 0.8431, 0.8472, 0.8444, 0.8429])
+
+
+def test_the_papers_interval_is_the_normal_one():
+    count = paper.VARIANCE_RUNS
+    normal = statistics.normal_half_width(paper.VARIANCE_STD, count)
+    assert round(normal, 5) == paper.VARIANCE_CI95
+    by_t = statistics.t_half_width(paper.VARIANCE_STD, count, count - 1)
+    assert round(by_t, 5) == 0.00075
+
+
+def test_a_description_by_hand_and_by_scipy():
+    found = statistics.describe(VALUES)
+    assert found.mean == pytest.approx(VALUES.mean())
+    assert found.std == pytest.approx(stats.tstd(VALUES))
+    distances = [abs(value - VALUES.mean()) for value in VALUES]
+    assert found.mean_absolute_deviation == pytest.approx(sum(distances) / 6)
+    low, high = stats.t.interval(0.95, 5, VALUES.mean(), stats.sem(VALUES))
+    assert found.t_half_width == pytest.approx((high - low) / 2)
+    low, high = stats.norm.interval(0.95, VALUES.mean(), stats.sem(VALUES))
+    assert found.normal_half_width == pytest.approx((high - low) / 2)
+
+
+def test_one_run_has_no_spread_and_none_is_an_error():
+    found = statistics.describe([0.8])
+    assert found.mean == 0.8
+    assert np.isnan([found.std, found.t_half_width, found.normal_half_width]).all()
+    assert np.isnan(statistics.difference_by_extremes([0.8]))
+    with pytest.raises(ValueError, match="values over seeds are empty"):
+        statistics.describe([])
+
+
+def test_the_smallest_difference_by_both_rules():
+    far = statistics.largest_deviations([0.5, 0.4972, 0.5026, 0.5002])
+    assert [index for index, _ in far] == [1, 2]
+    assert [round(distance, 4) for _, distance in far] == [-0.0028, 0.0026]
+    by_sum = statistics.difference_by_extremes([0.5, 0.4972, 0.5026, 0.5002])
+    assert by_sum == pytest.approx(sum(paper.LARGEST_DIFFERENCES))
+    # Of many pairs of equal runs, 5 % lie farther apart than the bound.
+    runs = np.random.default_rng(0).normal(0, 0.00136, (2, 200_000))
+    bound = statistics.difference_by_bound(0.00136, 10_000)
+    assert np.mean(np.abs(runs[0] - runs[1]) > bound) == pytest.approx(0.05, abs=0.002)
+
+
+def test_the_interval_of_a_deviation_holds_it_95_times_of_100():
+    rng = np.random.default_rng(1)
+    runs = rng.normal(0, 2, (4000, 6)).std(axis=1, ddof=1)
+    bounds = np.array([statistics.std_interval(std, 5) for std in runs])
+    inside = (bounds[:, 0] < 2) & (bounds[:, 1] > 2)
+    assert inside.mean() == pytest.approx(0.95, abs=0.01)
+
+
+def test_paired_differences_are_scipys_paired_t():
+    first, second = VALUES, VALUES + np.array([1, 2, 4, 1, 0, 2]) * 1e-3
+    found = statistics.paired_difference(first, second)
+    judge = stats.ttest_rel(second, first).confidence_interval(0.95)
+    assert found.interval == pytest.approx((judge.low, judge.high))
+    with pytest.raises(ValueError, match="2 and 3 values cannot be paired"):
+        statistics.paired_difference([1, 2], [1, 2, 3])
+
+
+def test_pooling_gives_two_seeds_the_freedom_of_all_pairs():
+    pairs = [
+        statistics.paired_difference([0, 0], values)
+        for values in ([1, 3], [2, 4], [7, 5])
+    ]
+    assert pairs[0].degrees_of_freedom == 1
+    judged = statistics.pooled(pairs)
+    assert [one.mean for one in judged] == [2, 3, 6]
+    assert [one.degrees_of_freedom for one in judged] == [3, 3, 3]
+    # Each pair's variance is 2, so the pooled one is 2 as well.
+    expected = stats.t.ppf(0.975, 3) * np.sqrt(2 / 2)
+    assert judged[0].half_width == pytest.approx(expected)
+    mean = statistics.mean_difference(pairs)
+    assert mean.mean == pytest.approx(11 / 3)
+    assert mean.half_width == pytest.approx(stats.t.ppf(0.975, 3) * np.sqrt(2 / 6))
+
+
+def test_one_seed_pools_to_an_unknown_interval():
+    single = statistics.paired_difference([0.1], [0.3])
+    (judged,) = statistics.pooled([single])
+    assert judged.mean == pytest.approx(0.2)
+    assert np.isnan(judged.half_width)
+
+
+def test_correlations_and_their_intervals():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=30)
+    y = x + rng.normal(size=30)
+    pearson, judge = statistics.pearson(x, y), stats.pearsonr(x, y)
+    assert pearson.value == pytest.approx(judge.statistic)
+    ends = judge.confidence_interval(0.95)
+    assert (pearson.low, pearson.high) == pytest.approx((ends.low, ends.high))
+    spearman = statistics.spearman(x, y)
+    assert spearman.value == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert spearman.low < spearman.value < spearman.high
+    # Wider than Pearson's by Bonett and Wright's factor.
+    z = np.arctanh([spearman.low, spearman.high])
+    width = 2 * 1.959964 * np.sqrt((1 + spearman.value**2 / 2) / 27)
+    assert z[1] - z[0] == pytest.approx(width, rel=1e-6)
+
+
+@pytest.mark.parametrize("correlate", [statistics.pearson, statistics.spearman])
+def test_correlations_that_say_little(correlate):
+    assert np.isnan(correlate([1, 1, 1, 1], [1, 2, 3, 4]).value)
+    assert np.isnan(correlate([1], [2]).value)
+    assert np.isnan(correlate([1, 2, np.nan, 4, 5], [1, 2, 3, 4, 5]).value)
+    three = correlate([1, 2, 3], [1, 2, 3])
+    assert three.value == pytest.approx(1)
+    assert np.isnan(three.low)
+    perfect = correlate([1, 2, 3, 4, 5], [1, 2, 3, 4, 5])
+    assert perfect.low == pytest.approx(1, abs=1e-6)
