@@ -17,19 +17,16 @@ BATCH_SIZE = 32
 def estimate_statistics(
     weights: Weights, model: Model, spectrograms: np.ndarray
 ) -> Weights:
-    """Means and variances of every layer over some clips, once and for all.
+    """Estimates every layer's mean and variance over some clips.
 
-    As in training, each layer hears what the layers below make of a batch by that
+    As in training, each layer gets what the layers below make of a batch with that
     batch's own statistics; the plain mean over the batches is kept. A prediction then
     depends on its clip alone.
 
     Args:
-        weights: Of one seed, host arrays `[1, …]`.
-        model: Says what happens to a spectrogram.
+        weights: Of one seed, host arrays `[1, …]`, as is the result.
+        model: Network and preprocessing.
         spectrograms: float16 `[N, M, F]` as stored, in an order that mixes them well.
-
-    Returns:
-        The same parameters with new statistics, host arrays `[1, …]`.
     """
 
     @jax.jit
@@ -44,7 +41,7 @@ def estimate_statistics(
 
 
 def batches(num_clips: int, batch_size: int = BATCH_SIZE) -> np.ndarray:
-    """Rows of equal batches; the last one is filled up from the start.
+    """Lists the rows of equal batches; the last one is filled up from the start.
 
     >>> batches(5, 2).tolist(), batches(3, 32).tolist()
     ([[0, 1], [2, 3], [4, 0]], [[0, 1, 2]])

@@ -53,8 +53,8 @@ class TagValidation(NamedTuple):
     """A row of Table I.
 
     Attributes:
-        error_positive: (a), share of wrong ones among 50 positive labels.
-        error_negative: (b), the same among 50 negative labels.
+        error_positive: (a), share of errors among 50 positive labels.
+        error_negative: (b), share of errors among 50 negative labels.
         precision: (c).
         recall: (d).
         occurrences: (e), of all `CLIPS_TOTAL` clips.
@@ -119,52 +119,31 @@ PUBLISHED_AUC = 0.849
 
 # Table III, first row, in reading order: 21 are printed, (catchy, pop) twice, once
 # spelt "katchy". 20 are left; their order need not be that of C.
+# fmt: off
 TOP_TUPLES = (
-    ("alternative rock", "rock"),
-    ("indie rock", "indie"),
-    ("House", "dance"),
-    ("indie pop", "indie"),
-    ("classic rock", "rock"),
-    ("electronica", "electronic"),
-    ("alternative", "rock"),
-    ("hard rock", "rock"),
-    ("electro", "electronic"),
-    ("House", "electronic"),
-    ("alternative rock", "alternative"),
-    ("catchy", "pop"),
-    ("indie rock", "rock"),
-    ("60s", "oldies"),
-    ("heavy metal", "metal"),
-    ("rnb", "soul"),
-    ("ambient", "electronic"),
-    ("90s", "rock"),
-    ("heavy metal", "hard rock"),
-    ("alternative", "indie"),
+    ("alternative rock", "rock"), ("indie rock", "indie"), ("House", "dance"),
+    ("indie pop", "indie"), ("classic rock", "rock"), ("electronica", "electronic"),
+    ("alternative", "rock"), ("hard rock", "rock"), ("electro", "electronic"),
+    ("House", "electronic"), ("alternative rock", "alternative"), ("catchy", "pop"),
+    ("indie rock", "rock"), ("60s", "oldies"), ("heavy metal", "metal"),
+    ("rnb", "soul"), ("ambient", "electronic"), ("90s", "rock"),
+    ("heavy metal", "hard rock"), ("alternative", "indie"),
 )
+# fmt: on
 
 # Table III, second row, in order of similarity.
+# fmt: off
 TOP_SIMILAR = (
-    ("electronica", "electronic"),
-    ("indie rock", "indie"),
-    ("female vocalist", "female vocalists"),
-    ("heavy metal", "hard rock"),
-    ("indie", "indie pop"),
-    ("sad", "beautiful"),
-    ("alternative rock", "rock"),
-    ("alternative rock", "alternative"),
-    ("happy", "catchy"),
-    ("indie rock", "alternative"),
-    ("alternative", "indie"),
-    ("rnb", "sexy"),
-    ("electro", "electronic"),
-    ("sad", "Mellow"),
-    ("Mellow", "beautiful"),
-    ("60s", "oldies"),
-    ("House", "dance"),
-    ("heavy metal", "metal"),
-    ("chillout", "chill"),
-    ("electro", "electronica"),
+    ("electronica", "electronic"), ("indie rock", "indie"),
+    ("female vocalist", "female vocalists"), ("heavy metal", "hard rock"),
+    ("indie", "indie pop"), ("sad", "beautiful"), ("alternative rock", "rock"),
+    ("alternative rock", "alternative"), ("happy", "catchy"),
+    ("indie rock", "alternative"), ("alternative", "indie"), ("rnb", "sexy"),
+    ("electro", "electronic"), ("sad", "Mellow"), ("Mellow", "beautiful"),
+    ("60s", "oldies"), ("House", "dance"), ("heavy metal", "metal"),
+    ("chillout", "chill"), ("electro", "electronica"),
 )
+# fmt: on
 
 
 class UnexpectedPair(NamedTuple):

@@ -19,8 +19,7 @@ _NO_MMAP = (-4, 0)  # M_MMAP_MAX: the same, for glibc before 2.35, which refuses
 _MALLOPT = (
     (-8, 1),  # M_ARENA_MAX: one arena, so that a freed buffer serves every thread.
     (-1, 2**31 - 1),  # M_TRIM_THRESHOLD: the heap is not handed back in between.
-    (-2, 2**28),  # M_TOP_PAD: it grows in steps of 256 MiB, which are only touched
-    # when they are used.
+    (-2, 2**28),  # M_TOP_PAD: it grows in steps of 256 MiB.
 )
 
 

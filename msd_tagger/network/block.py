@@ -26,21 +26,18 @@ _BANDS_PER_SUM = 8  # Bands that are added up before a reduction, at most.
 
 
 def compiled(function: Callable) -> Callable:
-    """One program of a function's many small operations, also outside of `jit`."""
+    """Makes one program of a function's many small operations, also outside `jit`."""
     names = inspect.signature(function).parameters
     static = [name for name in ("pool", "epsilon", "axis_name") if name in names]
     return jax.jit(function, static_argnames=static)
 
 
 def conv3x3(x: Array, kernel: Array) -> Array:
-    """'Same' 3 x 3 convolution (a correlation) without bias.
+    """Convolves ('same', a correlation, no bias) to maps `[B, M, F, C_out]`.
 
     Args:
         x: Maps `[B, M, F, C_in]`.
         kernel: `[3, 3, C_in, C_out]`.
-
-    Returns:
-        Maps `[B, M, F, C_out]`.
     """
     return lax.conv_general_dilated(
         x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -48,7 +45,7 @@ def conv3x3(x: Array, kernel: Array) -> Array:
 
 
 def elu(x: Array) -> Array:
-    """Exponential linear unit with alpha = 1 (https://arxiv.org/abs/1511.07289).
+    """Computes the exponential linear unit, alpha = 1 (https://arxiv.org/abs/1511.07289).
 
     >>> [round(float(value), 4) for value in elu(jnp.array([-1.0, 0.0, 2.0]))]
     [-0.6321, 0.0, 2.0]
@@ -58,16 +55,15 @@ def elu(x: Array) -> Array:
 
 
 def positions(pool: tuple[int, int]) -> list[tuple[int, int]]:
-    """Row and column of each value of a window, in the order that breaks ties."""
+    """Lists row and column of each value of a window, in the order that breaks ties."""
     return list(product(range(pool[0]), range(pool[1])))
 
 
 def find_extreme(values: list[Array], gamma: Array) -> tuple[Array, Array]:
-    """Per window the value that ELU of `gamma * z + beta` is largest at, and where.
+    """Finds per window the value that ELU of `gamma * z + beta` is largest at.
 
     The maximum where gamma > 0, the minimum where gamma < 0; where gamma is 0 all
-    values tie. The first of equal values stands for them, as in a max-pooling after
-    the fact.
+    values tie. Of equal values the first counts, as in a max-pooling afterwards.
 
     Args:
         values: For each of `positions` the values of all windows, `[B, M', F', C]`.
@@ -86,32 +82,26 @@ def find_extreme(values: list[Array], gamma: Array) -> tuple[Array, Array]:
 
 
 def pool_extreme(z: Array, gamma: Array, pool: tuple[int, int]) -> tuple[Array, Array]:
-    """`find_extreme` of a map's windows.
+    """Applies `find_extreme` to the windows of maps `[B, M, F, C]`.
 
-    Args:
-        z: Maps `[B, M, F, C]`. Rows and columns beyond the last whole window
-            belong to none.
-        gamma: Scale per channel `[C]`.
-        pool: Window in bands and frames, also its stride.
+    Rows and columns beyond the last whole window belong to none.
 
     Returns:
         Values and positions, `[B, M // pool[0], F // pool[1], C]`.
     """
     bands, frames = z.shape[1] // pool[0] * pool[0], z.shape[2] // pool[1] * pool[1]
-    return find_extreme(
-        [
-            z[:, row : bands : pool[0], column : frames : pool[1]]
-            for row, column in positions(pool)
-        ],
-        gamma,
-    )
+    values = [
+        z[:, row : bands : pool[0], column : frames : pool[1]]
+        for row, column in positions(pool)
+    ]
+    return find_extreme(values, gamma)
 
 
 @compiled
 def pooled_extreme(
     x: Array, kernel: Array, gamma: Array, pool: tuple[int, int]
 ) -> Array:
-    """Extreme values of `conv3x3`, as in `find_extreme`."""
+    """Convolves and keeps the extreme values, see `find_extreme`."""
     return pool_extreme(conv3x3(x, kernel), gamma, pool)[0]
 
 
@@ -124,9 +114,8 @@ def conv_norm_elu_pool(
     epsilon: float,
     axis_name: str | None,
 ) -> tuple[Array, Array, Array]:
-    """`norm_elu_pool` of `conv3x3`."""
-    z = conv3x3(x, kernel)
-    return norm_elu_pool(z, gamma, beta, pool, epsilon, axis_name)
+    """Applies `conv3x3`, then `norm_elu_pool`."""
+    return norm_elu_pool(conv3x3(x, kernel), gamma, beta, pool, epsilon, axis_name)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
@@ -138,7 +127,7 @@ def norm_elu_pool(
     epsilon: float,
     axis_name: str | None,
 ) -> tuple[Array, Array, Array]:
-    """Batch normalisation with the batch's own statistics, ELU, max-pooling.
+    """Normalises by the batch's own statistics, applies ELU and max-pools.
 
     Args:
         z: Raw maps `[B, M, F, C]` of a convolution.
@@ -198,7 +187,7 @@ def _backward(
     count = psum(_size(z), axis_name)
     mean_g = gamma * psum(d_beta, axis_name) / count
     mean_gz = gamma * psum(d_gamma, axis_name) / count
-    spread = _spread((g * gamma).astype(z.dtype), position, z.shape, pool)
+    spread = spread_to_extremes((g * gamma).astype(z.dtype), position, z.shape, pool)
     z_hat = (z.astype(jnp.float32) - centre - mean) * inverse
     dz = (spread - mean_g - z_hat * mean_gz) * inverse
     return dz.astype(z.dtype), d_gamma, d_beta
@@ -208,7 +197,7 @@ norm_elu_pool.defvjp(_forward, _backward)
 
 
 def through_elu(gradient: Array, u: Array) -> Array:
-    """Gradient of a loss by `u`, from that by `elu(u)`, in float32."""
+    """Turns the gradient by `elu(u)` into that by `u`, in float32."""
     return gradient.astype(jnp.float32) * jnp.exp(jnp.minimum(u, 0))
 
 
@@ -225,10 +214,10 @@ def sum_to_channels(values: Array) -> Array:
     return added.sum((0, 1)).sum(0)
 
 
-def _spread(
+def spread_to_extremes(
     g: Array, position: Array, shape: tuple[int, ...], pool: tuple[int, int]
 ) -> Array:
-    """Puts each window's gradient to its extreme, on a map of the given shape."""
+    """Puts each window's gradient at its extreme, on a map of the given shape."""
     number = jnp.arange(pool[0] * pool[1], dtype=position.dtype)
     is_there = position[:, :, None, :, None] == number.reshape(pool[0], 1, pool[1], 1)
     spread = jnp.where(is_there, g[:, :, None, :, None], 0)
@@ -243,15 +232,15 @@ def _index_type(values: list[Array]) -> jnp.dtype:
 
 
 def _size(z: Array) -> int:
-    """Values per channel."""
+    """Counts the values per channel."""
     return z.size // z.shape[-1]
 
 
 def psum(value: Any, axis_name: str | None) -> Any:
-    """Sum over devices, where the batch is split over them."""
+    """Sums over devices, where the batch is split over them."""
     return value if axis_name is None else lax.psum(value, axis_name)
 
 
 def pmean(value: Any, axis_name: str | None) -> Any:
-    """Mean over devices, where the batch is split over them."""
+    """Averages over devices, where the batch is split over them."""
     return value if axis_name is None else lax.pmean(value, axis_name)

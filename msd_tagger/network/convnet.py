@@ -16,8 +16,8 @@ he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 class ConvNormEluPool(nn.Module):
     """Convolution, batch normalisation, ELU and max-pooling over `[B, M, F, C]`.
 
-    In training the batch's statistics normalise and the running ones follow them;
-    elsewhere the running ones normalise, unless `batch_statistics` is set.
+    Training normalises by the batch's statistics, which the running ones follow;
+    prediction by the running ones, unless `batch_statistics` is set.
 
     Attributes:
         pool: Window in bands and frames, also its stride.
@@ -40,7 +40,7 @@ class ConvNormEluPool(nn.Module):
         train: bool,
         batch_statistics: bool,
     ) -> Array:
-        """Maps the layer's input to pooled activations."""
+        """Computes pooled activations."""
         channels = kernel.shape[-1]
         gamma = self.param("scale", nn.initializers.ones, (channels,))
         beta = self.param("bias", nn.initializers.zeros, (channels,))
@@ -53,8 +53,8 @@ class ConvNormEluPool(nn.Module):
             extreme = layer.pooled_extreme(x, kernel, gamma, self.pool)
             z_hat = (extreme.astype(jnp.float32) + conv_bias - mean.value) * inverse
             return block.elu(gamma * z_hat + beta).astype(x.dtype)
-        # The batch's mean takes the bias out again: its gradient is exactly zero, and
-        # only the running mean needs to know of it.
+        # Subtracting the batch's mean cancels the bias: its gradient is exactly zero,
+        # and only the running mean needs it.
         y, batch_mean, batch_variance = layer.conv_norm_elu_pool(
             x, kernel, gamma, beta, self.pool, self.epsilon, self.axis_name
         )
@@ -68,7 +68,7 @@ class ConvNormEluPool(nn.Module):
 
 
 def past_weight(count: Array, momentum: float) -> Array:
-    """Weight of the past in a running mean that is free of its initial value.
+    """Computes the weight of the past in a running mean free of its initial value.
 
     After t updates the mean equals an exponential moving average that began at 0
     and was divided by 1 - momentum^t; momentum = 1 gives the plain mean.
@@ -83,7 +83,7 @@ def past_weight(count: Array, momentum: float) -> Array:
 
 
 class ConvNet(nn.Module):
-    """Spectrogram in, one logit per tag out.
+    """Computes one logit per tag from a spectrogram.
 
     Attributes:
         num_tags: K.
@@ -107,16 +107,13 @@ class ConvNet(nn.Module):
     def __call__(
         self, x: Array, train: bool = False, batch_statistics: bool = False
     ) -> Array:
-        """Computes logits.
+        """Computes logits `[B, K]`, float32.
 
         Args:
             x: Preprocessed spectrograms `[B, M, F]`.
             train: Whether to normalise by and to follow the batch's statistics.
-            batch_statistics: Normalise by the batch's statistics outside training,
-                as the published network did; a prediction then depends on its batch.
-
-        Returns:
-            Logits `[B, K]`, float32.
+            batch_statistics: Whether to normalise by them outside training, as the
+                published network did; a prediction then depends on its batch.
         """
         check_pools(x.shape[1:3], self.pools)
         x = x[..., None].astype(self.dtype)

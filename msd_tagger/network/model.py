@@ -1,6 +1,6 @@
-"""A network with what happens before it: what a prediction needs, for one seed."""
+"""A network with its preprocessing: what a prediction needs, for one seed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,18 +11,18 @@ from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet
 
 Array = jax.Array
-Tree = dict
+Tree = dict[str, Any]
 
 
 class Model(NamedTuple):
-    """What the steps need to know, fixed during training.
+    """What stays the same during training.
 
     Attributes:
         network: The ConvNet.
         preprocessing: What happens to stored spectrograms.
         bands: Per-band numbers of the frequency weighting.
         optimiser: Of the parameters that are trained.
-        features_frozen: Whether training changes the last layer alone: neither the
+        features_frozen: Whether training changes the last layer alone, neither the
             other parameters nor the batch statistics.
     """
 
@@ -46,15 +46,7 @@ class Weights(struct.PyTreeNode):
 
 
 def prepare_batch(batch: dict[str, Array], model: Model) -> dict[str, Array]:
-    """Preprocesses stored spectrograms, once for all seeds.
-
-    Args:
-        batch: "spectrogram" `[B, M, F]` as stored, and more.
-        model: Knows the preprocessing.
-
-    Returns:
-        The batch, its spectrograms as the network takes them.
-    """
+    """Preprocesses a batch's "spectrogram" `[B, M, F]`, once for all seeds."""
     x = pre.apply(batch["spectrogram"], model.preprocessing, model.bands)
     return batch | {"spectrogram": x.astype(model.network.dtype)}
 
@@ -65,7 +57,7 @@ def predict(
     model: Model,
     batch_statistics: bool = False,
 ) -> Array:
-    """Logits `[B, K]` of prepared spectrograms `[B, M, F]`."""
+    """Computes logits `[B, K]` of preprocessed spectrograms `[B, M, F]`."""
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
     return model.network.apply(
         variables, spectrogram, batch_statistics=batch_statistics
@@ -73,7 +65,7 @@ def predict(
 
 
 def forget_statistics(weights: Weights) -> Weights:
-    """Weights whose batch statistics are to be estimated anew."""
+    """Clears the batch statistics, so that they can be estimated anew."""
     zeros = jax.tree.map(jnp.zeros_like, weights.batch_stats)
     return weights.replace(batch_stats=zeros)
 
@@ -81,10 +73,10 @@ def forget_statistics(weights: Weights) -> Weights:
 def statistics_step(
     weights: Weights, batch: dict[str, Array], model: Model
 ) -> tuple[Weights, None]:
-    """Takes one more batch into the plain mean of the batch statistics.
+    """Adds one batch to the plain mean of the batch statistics.
 
-    Follows `forget_statistics`; the statistics are those of the current parameters,
-    where running ones are those of past parameters.
+    Follows `forget_statistics`. The statistics are those of the current parameters;
+    running ones are those of past parameters.
     """
     network = model.network.copy(momentum=1.0)
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}

@@ -9,8 +9,8 @@ A step is written for one seed on one shard of a batch. Here it becomes
   is communicated but scores and, between processes, losses. The number of seeds is
   padded to a multiple of the devices.
 
-Devices may belong to several processes (`distributed.py`): each then places its own
-share, reads its own rows of a split batch, and sees all scores.
+Devices may belong to several processes (`distributed.py`): each then fills its own,
+reads its own rows of a split batch, and sees all scores.
 
 Seeds may also run in chunks, one after another on the same batch: on a CPU the
 working set of several seeds at once outgrows the caches. Outside this module states
@@ -41,28 +41,28 @@ class Layout(NamedTuple):
         num_devices: D, of all processes together.
         num_seeds: S.
         seeds_per_chunk: Seeds that run at once on each device.
-        place: Which of how many processes this is.
+        rank: Which of how many processes this is.
     """
 
     mode: str
     num_devices: int
     num_seeds: int
     seeds_per_chunk: int
-    place: distributed.Place = distributed.Place()
+    rank: distributed.Rank = distributed.Rank()
 
     @property
     def num_own_devices(self) -> int:
-        """Devices of this process."""
-        return self.num_devices // self.place.count
+        """Counts the devices of this process."""
+        return self.num_devices // self.rank.count
 
     @property
     def axis_name(self) -> str | None:
-        """The axis that a step has to reduce over, if the batch is split."""
+        """Names the axis that a step has to reduce over, if the batch is split."""
         return DEVICES if self.mode == "data" and self.num_devices > 1 else None
 
     @property
     def bounds(self) -> list[tuple[int, int]]:
-        """First and last (exclusive) seed of each chunk; the last may be padded."""
+        """Lists start and stop of each chunk's seeds; the last chunk may be padded."""
         spread = self.num_devices if self.mode == "seeds" else 1
         size = min(self.seeds_per_chunk * spread, self.num_seeds)
         starts = range(0, self.num_seeds, size)
@@ -72,7 +72,7 @@ class Layout(NamedTuple):
 def choose_layout(
     mode: str, num_seeds: int, seeds_per_chunk: int, num_devices: int = 0
 ) -> Layout:
-    """Builds a layout for the devices of this process, and of those it works with.
+    """Chooses a layout for the devices of all processes of the job.
 
     Args:
         mode: "data" or "seeds".
@@ -84,8 +84,8 @@ def choose_layout(
         ValueError: More devices are asked for than there are, or processes have
             different numbers of them.
     """
-    place = distributed.place()
-    counts = [len(jax.local_devices(process)) for process in range(place.count)]
+    rank = distributed.rank()
+    counts = [len(jax.local_devices(process)) for process in range(rank.count)]
     if not num_devices and len(set(counts)) > 1:
         raise ValueError(
             f"the processes have {counts} devices; with train.num_devices="
@@ -98,20 +98,20 @@ def choose_layout(
         )
     if seeds_per_chunk == 0:
         seeds_per_chunk = 1 if jax.default_backend() == "cpu" else num_seeds
-    of_all = (num_devices or counts[0]) * place.count
-    return Layout(mode, of_all, num_seeds, seeds_per_chunk, place)
+    of_all = (num_devices or counts[0]) * rank.count
+    return Layout(mode, of_all, num_seeds, seeds_per_chunk, rank)
 
 
 def own_rows(batch_size: int, layout: Layout) -> slice:
-    """The rows of every batch that this process computes on, and has to read."""
+    """Returns the rows of every batch that this process computes on and reads."""
     if layout.mode == "seeds":
         return slice(None)
-    index, count = layout.place
+    index, count = layout.rank
     return slice(index * batch_size // count, (index + 1) * batch_size // count)
 
 
-def place(state: Tree, layout: Layout) -> list[Tree]:
-    """Cuts host arrays `[S, …]` into chunks as the mapped functions take them.
+def to_devices(state: Tree, layout: Layout) -> list[Tree]:
+    """Moves host arrays `[S, …]` to the devices, in chunks for the mapped functions.
 
     The chunks lie on the devices as a mapped function's results do, so that its first
     call compiles for all that follow.
@@ -121,8 +121,8 @@ def place(state: Tree, layout: Layout) -> list[Tree]:
     return [jax.device_put(chunk, sharding) for chunk in chunks]
 
 
-def gather(chunks: list[Tree], layout: Layout) -> Tree:
-    """Host arrays `[S, …]` of placed chunks, in every process; undoes `place`."""
+def from_devices(chunks: list[Tree], layout: Layout) -> Tree:
+    """Collects host arrays `[S, …]` in every process; undoes `to_devices`."""
     chunks = jax.tree.map(np.asarray, chunks)
     if layout.mode == "seeds":  # [D of this process, S / D, …] -> [S, …]
         chunks = jax.tree.map(np.concatenate, distributed.all_gather(chunks))
@@ -133,7 +133,7 @@ def gather(chunks: list[Tree], layout: Layout) -> Tree:
 def map_update(
     step: Callable, layout: Layout, prepare: Callable, donate: bool
 ) -> Callable:
-    """Maps `step(state, prepare(batch)) -> (state, output)` over everything.
+    """Maps `step(state, prepare(batch)) -> (state, output)` over seeds and devices.
 
     Args:
         step: For one seed and one shard of a batch; its results are the same on
@@ -144,20 +144,20 @@ def map_update(
 
     Returns:
         A function of the list of chunks and a host batch, this process's rows of it.
-        It gives the list of new chunks and the list of their outputs, as device arrays,
-        of all seeds.
+        It gives the list of new chunks and the list of the outputs of all seeds, as
+        device arrays.
     """
     on_device = _over_seeds(step, layout)
     seed_axis = None if layout.mode == "data" else 0
-    # Each process holds some seeds; the outputs of all are logged and looked at.
-    gathers = layout.mode == "seeds" and layout.place.count > 1
+    # Each process holds some seeds, and needs the outputs of all to log and check them.
+    gathers = layout.mode == "seeds" and layout.rank.count > 1
 
-    def told(chunk: Tree, shard: dict[str, jax.Array]) -> tuple[Tree, Tree]:
+    def with_all_outputs(chunk: Tree, shard: dict[str, jax.Array]) -> tuple[Tree, Tree]:
         new, output = on_device(chunk, shard)
         return new, jax.lax.all_gather(output, DEVICES, tiled=True)
 
     mapped = jax.pmap(
-        told if gathers else on_device,
+        with_all_outputs if gathers else on_device,
         axis_name=DEVICES,
         in_axes=(seed_axis, _batch_axis(layout)),
         out_axes=(seed_axis, None if gathers else seed_axis),
@@ -179,14 +179,9 @@ def map_update(
 def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callable:
     """Maps `step(state, prepare(batch)) -> outputs [B, …]` over seeds and devices.
 
-    Args:
-        step: For one seed and one shard of a batch.
-        layout: Where seeds and batches lie.
-        prepare: What is done to a batch once for all seeds, clip by clip.
-
     Returns:
-        A function of the list of chunks and a host batch, this process's rows of it,
-        that gives host arrays `[S, B, …]` of the whole batch in every process.
+        A function of the list of chunks and a host batch, this process's rows of it.
+        It gives host arrays `[S, B, …]` of the whole batch in every process.
     """
     data = layout.mode == "data"
     on_device = _over_seeds(step, layout)
@@ -213,11 +208,7 @@ def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callabl
 
 
 def map_seeds(function: Callable, layout: Layout) -> Callable:
-    """Maps a function of states over seeds, without a batch.
-
-    Returns:
-        A function of lists of chunks that gives a list of chunks.
-    """
+    """Maps a function of states over seeds, to one of lists of chunks."""
     mapped = jax.vmap(function)
     if layout.mode == "data":
         mapped = jax.jit(mapped)
@@ -231,31 +222,29 @@ def map_seeds(function: Callable, layout: Layout) -> Callable:
 
 
 def init_seeds(init: Callable, first_seed: int, num_seeds: int) -> Tree:
-    """Host arrays `[S, …]` of `init(seed)` for consecutive seeds."""
+    """Computes host arrays `[S, …]` of `init(seed)` for consecutive seeds."""
     seeds = jnp.arange(first_seed, first_seed + num_seeds, dtype=jnp.uint32)
     return jax.device_get(jax.jit(jax.vmap(init))(seeds))
 
 
 def pad_batch_size(batch_size: int, layout: Layout) -> int:
-    """The smallest size from `batch_size` on that splits evenly over the devices."""
+    """Rounds a batch size up to one that splits evenly over the devices."""
     parts = layout.num_devices if layout.mode == "data" else 1
     return -(-batch_size // parts) * parts
 
 
 def peak_memory_bytes(layout: Layout) -> int | None:
-    """Most memory in use at once on any of the devices; None where they do not say."""
-    found = [device.memory_stats() or {} for device in _own_devices(layout)]
-    peaks = [
-        stats["peak_bytes_in_use"] for stats in found if "peak_bytes_in_use" in stats
-    ]
-    return max(peaks, default=None)
+    """Returns the highest memory use on any device; None where they do not tell."""
+    stats = [device.memory_stats() or {} for device in _own_devices(layout)]
+    peaks = [one.get("peak_bytes_in_use") for one in stats]
+    return max((peak for peak in peaks if peak is not None), default=None)
 
 
 def _over_seeds(step: Callable, layout: Layout) -> Callable:
     """Maps a step over the leading axis of its state, not of its batch.
 
-    A single seed goes without `vmap`: XLA's CPU convolutions and reductions take
-    twice the time when they carry an axis of one.
+    A single seed needs no `vmap`: XLA's CPU convolutions and reductions take twice the
+    time when they carry an axis of one.
     """
     if layout.seeds_per_chunk > 1:
         return jax.vmap(step, in_axes=(0, None))
@@ -276,28 +265,26 @@ def _chunk(state: Tree, start: int, stop: int, layout: Layout) -> Tree:
         missing = -len(part) % layout.num_devices
         part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
         part = part.reshape(layout.num_devices, -1, *part.shape[1:])
-        return np.split(part, layout.place.count)[layout.place.index]
+        return np.split(part, layout.rank.count)[layout.rank.index]
 
     return jax.tree.map(cut, state)
 
 
 def _join(parts: list[Tree], layout: Layout) -> Tree:
-    """Chunks one after another, as `[S, …]`, without the seeds that only fill up."""
+    """Joins chunks to `[S, …]`, without the seeds that only fill the last one."""
     return jax.tree.map(
         lambda *leaves: np.concatenate(leaves)[: layout.num_seeds], *parts
     )
 
 
 def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
-    """A function of a host batch that gives what the mapped steps take.
+    """Makes a function of a host batch that gives what the mapped steps take.
 
     The batch goes to the devices once, whatever the number of chunks, and while they
     still compute the step before.
     """
-    split = layout.mode == "data"
+    split, parts = layout.mode == "data", layout.num_own_devices
     sharding = _sharding(layout, split)
-
-    parts = layout.num_own_devices
 
     @partial(jax.jit, out_shardings=sharding)
     def prepare_shards(batch: dict[str, jax.Array]) -> Tree:
@@ -323,7 +310,7 @@ def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
 
 
 def _sharding(layout: Layout, split: bool) -> NamedSharding:
-    """Leading axis split over this process's devices, or everything on each."""
+    """Splits the leading axis over this process's devices, or copies to each."""
     mesh = Mesh(np.array(_own_devices(layout)), (DEVICES,))
     return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
 
@@ -333,10 +320,10 @@ def _batch_axis(layout: Layout) -> int | None:
 
 
 def _devices(layout: Layout) -> list[jax.Device]:
-    """Those of all processes, one process after another, as the rows of a batch."""
+    """Lists all processes' devices, process by process, as the rows of a batch."""
     return [
         device
-        for process in range(layout.place.count)
+        for process in range(layout.rank.count)
         for device in jax.local_devices(process)[: layout.num_own_devices]
     ]
 

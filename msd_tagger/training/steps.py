@@ -41,7 +41,7 @@ class TrainState(struct.PyTreeNode):
 
 
 def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> TrainState:
-    """A fresh state; the seed decides the initial weights and nothing else.
+    """Initialises a state; the seed decides the initial weights and nothing else.
 
     Args:
         seed: Integer scalar.
@@ -65,12 +65,12 @@ def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> Train
 def train_step(
     state: TrainState, batch: dict[str, Array], model: Model
 ) -> tuple[TrainState, Array]:
-    """One update by the mean binary cross-entropy over clips and tags.
+    """Updates one seed by the mean binary cross-entropy over clips and tags.
 
     Args:
         state: Of one seed.
-        batch: As prepared: "spectrogram" `[B, M, F]` and "tags" `[B, K]`; this
-            device's share.
+        batch: This device's share, preprocessed: "spectrogram" `[B, M, F]` and "tags"
+            `[B, K]`.
         model: What to train.
 
     Returns:
@@ -95,12 +95,12 @@ def train_step(
 
 
 def trained_params(params: Tree, model: Model) -> Tree:
-    """The parameters that training changes; the others have no gradient computed."""
+    """Picks the parameters that training changes; only they get gradients."""
     return {"tags": params["tags"]} if model.features_frozen else params
 
 
 def _forward(weights: Weights, spectrogram: Array, model: Model) -> tuple[Array, Tree]:
-    """Logits `[B, K]` in training, and the batch statistics after it."""
+    """Computes logits `[B, K]` in training, and the batch statistics after it."""
     if model.features_frozen:
         return predict(weights, spectrogram, model), weights.batch_stats
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
@@ -113,12 +113,7 @@ def _forward(weights: Weights, spectrogram: Array, model: Model) -> tuple[Array,
 def evaluation_step(
     weights: Weights, batch: dict[str, Array], model: Model
 ) -> dict[str, Array]:
-    """Scores of a batch.
-
-    Args:
-        weights: Of one seed.
-        batch: As prepared: "spectrogram" `[B, M, F]`, "tags" `[B, K]`, "mask" `[B]`.
-        model: What to evaluate.
+    """Scores a preprocessed batch with the weights of one seed.
 
     Returns:
         "scores" `[B, K]`, sigmoids, and "loss" `[B]`, the cross-entropy summed over
@@ -137,8 +132,8 @@ def keep_best(
 ) -> TrainState:
     """Keeps the evaluated weights where `score` exceeds the best one so far.
 
-    A seed whose patience has run out keeps what it has, whatever the others still
-    train for: its result does not depend on the seeds that it runs with.
+    A seed whose patience has run out keeps what it has, however long the others still
+    train: its result does not depend on the seeds that it runs with.
     """
     waiting = state.step - state.best_step <= patience_steps
     waiting |= jnp.isneginf(state.best_score)
@@ -154,5 +149,5 @@ def keep_best(
 
 
 def cross_entropy(logits: Array, tags: Array) -> Array:
-    """Binary cross-entropy `[B, K]`, elementwise, from logits."""
+    """Computes the binary cross-entropy `[B, K]`, elementwise, from logits."""
     return optax.sigmoid_binary_cross_entropy(logits, tags.astype(logits.dtype))

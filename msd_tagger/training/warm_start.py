@@ -1,18 +1,19 @@
-"""Training that starts from a bundle's weights, on other clips with other tags."""
+"""Starts a training from a bundle's weights, on other clips with other tags."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from msd_tagger.bundle.format import Bundle
+from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.model import Weights
 from msd_tagger.network.preprocessing import Preprocessing
 from msd_tagger.training.steps import TrainState
 
-# Field of a recipe, a preprocessing or a network: the key that sets it.
+# From a field of a recipe, a preprocessing or a network to the key that sets it.
 RECIPE_KEYS = {
     "kind": "spectrogram.kind",
     "sample_rate_hz": "spectrogram.sample_rate_hz",
@@ -25,7 +26,7 @@ RECIPE_KEYS = {
 PREPROCESSING_KEYS = {
     name: f"preprocessing.{name}"
     for name in Preprocessing._fields
-    if name != "reference"  # Training knows the clip's own maximum alone.
+    if name != "reference"  # Training knows only the clip's own maximum.
 }
 NETWORK_KEYS = {
     "channels": "model.channels",
@@ -34,7 +35,7 @@ NETWORK_KEYS = {
 }
 
 
-class Difference(NamedTuple):
+class Mismatch(NamedTuple):
     """A setting that a bundle and a configuration disagree on.
 
     Attributes:
@@ -44,34 +45,30 @@ class Difference(NamedTuple):
     """
 
     key: str
-    of_bundle: object
-    of_config: object
+    of_bundle: Any
+    of_config: Any
 
 
-def check_recipe(bundle: Bundle, recipe: object) -> None:
-    """Checks that spectrograms are made as a bundle's network knows them.
-
-    Args:
-        bundle: What was trained.
-        recipe: Of the configuration, a `Recipe`.
+def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
+    """Checks that a configuration's recipe is that of a bundle.
 
     Raises:
         ValueError: Names the keys that differ, and how to set them.
     """
-    _refuse(_recipe_differences(bundle, recipe))
+    _refuse(_recipe_mismatches(bundle, recipe))
 
 
 def check_start(
     bundle: Bundle,
-    recipe: object,
+    recipe: Recipe,
     preprocessing: Preprocessing,
-    network: Mapping[str, object],
+    network: Mapping[str, Any],
 ) -> None:
-    """Checks that a network can be trained from a bundle's weights.
+    """Checks that a network of a configuration can start from a bundle's weights.
 
     Args:
         bundle: What is started from.
-        recipe: Of the configuration, a `Recipe`.
+        recipe: Of the configuration.
         preprocessing: Of the configuration.
         network: "channels", "pools" and "epsilon" of the configuration.
 
@@ -79,21 +76,18 @@ def check_start(
         ValueError: Names the keys that differ, and how to set them; or the bundle has
             no batch statistics of its own.
     """
+    before, now = bundle.preprocessing._asdict(), preprocessing._asdict()
     _refuse(
         [
-            *_recipe_differences(bundle, recipe),
-            *_differences(
-                bundle.preprocessing._asdict(),
-                preprocessing._asdict(),
-                PREPROCESSING_KEYS,
-            ),
-            *_differences(bundle.network, network, NETWORK_KEYS),
+            *_recipe_mismatches(bundle, recipe),
+            *_mismatches(before, now, PREPROCESSING_KEYS),
+            *_mismatches(bundle.network, network, NETWORK_KEYS),
         ]
     )
     if bundle.batch_statistics:
         raise ValueError(
-            "--config.train.init_bundle: what the bundle's network says of a clip "
-            "depends on its batch, so that there are no features to start from; import "
+            "--config.train.init_bundle: the scores that the bundle's network gives a "
+            "clip depend on its batch, so there are no features to start from; import "
             "it with --calibrate=CORPUS"
         )
 
@@ -101,9 +95,9 @@ def check_start(
 def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
     """Puts a bundle's weights into fresh states.
 
-    Seed i starts from the bundle's seed i modulo their number. Of the last layer, the
+    Seed i starts from the bundle's seed i modulo their number. In the last layer, the
     columns of tags that the bundle has by the same name are taken over; the others
-    stay as each seed's own initialisation made them.
+    keep each seed's own initialisation.
 
     Args:
         state: Fresh, host arrays `[S, …]`.
@@ -135,7 +129,7 @@ def check_seeds_differ(num_seeds: int, bundle: Bundle, tags: Sequence[str]) -> N
     if num_seeds > len(bundle.seeds) and set(tags) <= set(bundle.tags):
         raise ValueError(
             f"--config.num_seeds={num_seeds}: the bundle knows every tag and has "
-            f"{len(bundle.seeds)} seed(s), so that more would be copies of them; set "
+            f"{len(bundle.seeds)} seed(s), so more would be copies of them; set "
             f"--config.num_seeds={len(bundle.seeds)}"
         )
 
@@ -143,56 +137,54 @@ def check_seeds_differ(num_seeds: int, bundle: Bundle, tags: Sequence[str]) -> N
 def columns_by_name(
     tags: Sequence[str], of_bundle: Sequence[str]
 ) -> tuple[list[int], list[int]]:
-    """Places of the tags that both have: in `tags`, and in `of_bundle`.
+    """Finds the columns of the tags that both have: in `tags`, and in `of_bundle`.
 
     >>> columns_by_name(("rock", "new", "jazz"), ("jazz", "pop", "rock"))
     ([0, 2], [2, 0])
     """
-    place = {tag: number for number, tag in enumerate(of_bundle)}
-    shared = [number for number, tag in enumerate(tags) if tag in place]
-    return shared, [place[tags[number]] for number in shared]
+    column = {tag: number for number, tag in enumerate(of_bundle)}
+    shared = [number for number, tag in enumerate(tags) if tag in column]
+    return shared, [column[tags[number]] for number in shared]
 
 
-def _recipe_differences(bundle: Bundle, recipe: object) -> list[Difference]:
+def _recipe_mismatches(bundle: Bundle, recipe: Recipe) -> list[Mismatch]:
     of_bundle = dataclasses.asdict(bundle.recipe)
     of_config = dataclasses.asdict(recipe)
     keys = dict(RECIPE_KEYS)
     if not of_bundle["num_mel_bands"] or not of_config["num_mel_bands"]:
         del keys["num_mel_bands"]  # An STFT has none; the kind says so.
-    return _differences(of_bundle, of_config, keys)
+    return _mismatches(of_bundle, of_config, keys)
 
 
-def _differences(
-    of_bundle: Mapping[str, object],
-    of_config: Mapping[str, object],
-    keys: Mapping[str, str],
-) -> list[Difference]:
+def _mismatches(
+    of_bundle: Mapping[str, Any], of_config: Mapping[str, Any], keys: Mapping[str, str]
+) -> list[Mismatch]:
     return [
-        Difference(key, of_bundle[name], of_config[name])
+        Mismatch(key, of_bundle[name], of_config[name])
         for name, key in keys.items()
         if _plain(of_bundle[name]) != _plain(of_config[name])
     ]
 
 
-def _refuse(differences: Sequence[Difference]) -> None:
-    if not differences:
+def _refuse(mismatches: Sequence[Mismatch]) -> None:
+    if not mismatches:
         return
     named = ", ".join(
         f"{key}: {of_bundle} in the bundle, {of_config} here"
-        for key, of_bundle, of_config in differences
+        for key, of_bundle, of_config in mismatches
     )
-    flags = " ".join(f"--config.{d.key}={_spelt(d.of_bundle)}" for d in differences)
+    flags = " ".join(f"--config.{m.key}={_spelt(m.of_bundle)}" for m in mismatches)
     raise ValueError(
         f"the bundle does not fit this configuration ({named}); set {flags}"
     )
 
 
-def _plain(value: object) -> object:
-    """Tuples for lists, so that what JSON gives back compares as equal."""
+def _plain(value: Any) -> Any:
+    """Turns lists into tuples, so that what JSON gives back compares as equal."""
     return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _spelt(value: object) -> str:
-    """A value as the command line takes it."""
+def _spelt(value: Any) -> str:
+    """Spells a value as the command line takes it."""
     plain = _plain(value)
     return f'"{plain}"' if isinstance(plain, tuple) else str(plain)

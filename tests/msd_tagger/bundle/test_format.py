@@ -73,7 +73,7 @@ def rewrite(directory, **changes):
         for part in path:
             node = node[part]
         node[last] = value
-    content["digest"] = module._digest(content)
+    content["digest"] = module.digest(content)
     (directory / DESCRIPTION).write_text(json.dumps(content))
 
 
@@ -86,7 +86,7 @@ def resave(directory, change):
 
 def replace_weights(directory, content):
     (directory / WEIGHTS).write_bytes(content)
-    rewrite(directory, **{"sha256": {WEIGHTS: module._sha256(content)}})
+    rewrite(directory, **{"sha256": {WEIGHTS: module.sha256(content)}})
 
 
 def edit(directory, name, change):

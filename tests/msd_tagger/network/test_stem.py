@@ -122,8 +122,8 @@ def test_training_needs_neither_raw_map_nor_input_gradient():
 def test_silence_has_its_gradient_at_the_first_position():
     x = jnp.zeros((2, 4, 8, 1))
     kernel = jnp.ones((3, 3, 1, 2))
-    padded = stem._pad(x[..., 0])
-    values = stem._window_values(padded, kernel, (2, 4))
+    padded = stem.pad(x[..., 0])
+    values = stem.window_values(padded, kernel, (2, 4))
     extreme, position = block.find_extreme(values, jnp.array([1.0, -1.0]))
     assert not position.any()
     assert not extreme.any()
