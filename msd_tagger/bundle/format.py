@@ -37,35 +37,21 @@ DTYPES = ("float32", "bfloat16")
 
 
 class Bundle(NamedTuple):
-    """Trained networks of one architecture, one for each seed.
+    """Trained networks of one architecture, one for each seed."""
 
-    Attributes:
-        tags: K names, in the order of the scores.
-        recipe: How spectrograms are made.
-        preprocessing: What happens to them before the network.
-        network: "channels", "pools", "epsilon" and "dtype" of `ConvNet`.
-        bands: Host arrays `[M]`.
-        weights: Host arrays `[S, …]`.
-        seeds: S numbers.
-        batch_statistics: Whether a prediction normalises by its batch, as the
-            published network did; false for everything trained here.
-        thresholds: The score from which on each tag counts as given; None where there
-            were no labels to choose it by.
-        scores: Named averages by split and labels, per seed and over seeds.
-        provenance: Corpus, code, packages, when and from what.
-    """
-
-    tags: tuple[str, ...]
+    tags: tuple[str, ...]  # In the order of the scores.
     recipe: Recipe
     preprocessing: pre.Preprocessing
-    network: dict[str, Any]
-    bands: pre.BandStatistics
-    weights: Weights
+    network: dict[str, Any]  # Of `ConvNet`, see `NETWORK`.
+    bands: pre.BandStatistics  # Host arrays `[M]`.
+    weights: Weights  # Host arrays `[S, …]`.
     seeds: tuple[int, ...]
+    # Whether a prediction normalises by its batch, as the published network did; false
+    # for everything trained here.
     batch_statistics: bool
-    thresholds: Thresholds | None
-    scores: dict[str, Any]
-    provenance: dict[str, Any]
+    thresholds: Thresholds | None  # None where there were no labels to choose them by.
+    scores: dict[str, Any]  # Named averages by split and labels, per seed and over all.
+    provenance: dict[str, Any]  # Corpus, code, packages, when and from what.
 
 
 def build_model(bundle: Bundle) -> Model:
@@ -81,12 +67,9 @@ def build_network(network: Mapping[str, Any], num_tags: int) -> ConvNet:
 
 
 def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None:
-    """Writes a bundle, whole or not at all.
+    """Writes a bundle, whole or not at all, into a new or empty folder.
 
-    Args:
-        directory: A new or empty folder.
-        bundle: What to write.
-        replace: Whether the folder may hold files already, such as an older bundle.
+    With `replace` the folder may hold files, such as an older bundle.
 
     Raises:
         ValueError: The folder holds something, or the bundle's parts do not fit.
@@ -232,6 +215,10 @@ def _check_values(values: Mapping[str, Any]) -> None:
     tags, seeds, network = values["tags"], values["seeds"], values["network"]
     preprocessing = values["preprocessing"]
     named = all(isinstance(tag, str) and tag for tag in tags)
+    pools = all(
+        len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
+        for pool in network["pools"]
+    )
     known = {
         "tags": bool(tags) and named and len(set(tags)) == len(tags),
         "seeds": bool(seeds) and all(type(seed) is int for seed in seeds),
@@ -241,7 +228,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
         "scale": _is_positive(preprocessing.scale),
         "reference": preprocessing.reference in pre.REFERENCES,
         "channels": type(network["channels"]) is int and network["channels"] > 0,
-        "pools": all(map(_is_pool, network["pools"])),
+        "pools": pools,
         "epsilon": _is_positive(network["epsilon"]),
         "dtype": network["dtype"] in DTYPES,
         "batch_statistics": isinstance(values["batch_statistics"], bool),
@@ -250,10 +237,6 @@ def _check_values(values: Mapping[str, Any]) -> None:
     if wrong:
         raise ValueError(f"its {wrong[0]!r} is not what this code knows")
     check_pools(values["recipe"].shape, network["pools"])
-
-
-def _is_pool(pool: tuple) -> bool:
-    return len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
 
 
 def _is_positive(value: Any) -> bool:

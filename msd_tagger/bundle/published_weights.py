@@ -32,19 +32,12 @@ _BLOCK = "ConvBNEluDr"
 
 
 class Published(NamedTuple):
-    """What the file holds.
-
-    Attributes:
-        params: As `ConvNet` names and shapes them.
-        batch_stats: Likewise; mean 0 and variance 1, never updated.
-        mel_filters: `[M, bins]`, on powers.
-        dft_kernels: complex `[512, bins]`, times the window.
-    """
+    """What the file holds, named and shaped as `ConvNet` does."""
 
     params: dict
-    batch_stats: dict
-    mel_filters: np.ndarray
-    dft_kernels: np.ndarray
+    batch_stats: dict  # Mean 0 and variance 1, never updated.
+    mel_filters: np.ndarray  # `[M, bins]`, on powers.
+    dft_kernels: np.ndarray  # Complex `[512, bins]`, times the window.
 
 
 def array_shapes() -> dict[str, tuple[int, ...]]:
@@ -86,7 +79,13 @@ def read_keras(path: Path) -> Published:
         scale, bias = arrays[layer + "gamma"], arrays[layer + "beta"]
         params[f"norm{i}"] = {"scale": scale, "bias": bias}
         mean, var = arrays[layer + "running_mean"], arrays[layer + "running_std"]
-        _check_never_updated(path, layer, mean, var)
+        # The batch normalisation of mode 2 of Keras 1 has no use for them.
+        if np.any(mean != 0) or np.any(var != 1):
+            raise ValueError(
+                f"{path}: {layer}running_mean and {layer}running_std are not all 0 and "
+                "1, as in the published network, which normalises by each batch's "
+                "statistics; one that keeps running statistics is another network"
+            )
         batch_stats[f"norm{i}"] = {"mean": mean, "var": var, "count": np.float32(0)}
     # Real and imaginary parts as one; the sign of the latter changes no power.
     real, imaginary = (arrays[f"melgram/param_{k}"][:, 0, 0] for k in (0, 1))
@@ -136,24 +135,6 @@ def compare_front_end(
                 "trained on another kind of spectrogram and cannot be used here"
             )
     return shares
-
-
-def _check_never_updated(
-    path: Path, layer: str, mean: np.ndarray, var: np.ndarray
-) -> None:
-    """Checks the running statistics, which the published network does not use.
-
-    Its batch normalisation is of mode 2 of Keras 1.
-
-    Raises:
-        ValueError: They were updated; so it is another network, which may use them.
-    """
-    if np.any(mean != 0) or np.any(var != 1):
-        raise ValueError(
-            f"{path}: {layer}running_mean and {layer}running_std are not all 0 and 1, "
-            "as in the published network, which normalises by each batch's statistics; "
-            "one that keeps running statistics is another network"
-        )
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -15,23 +15,16 @@ COLUMNS = ("threshold", "precision", "recall", "f1")
 class Thresholds(NamedTuple):
     """One threshold per tag, and how well it does on a split.
 
-    A tag is given where the mean of the seeds' scores is at least its threshold.
-
-    Attributes:
-        split: Name of that split.
-        threshold: `[K]`, NaN for a tag without positives, as are the next three.
-        precision: `[K]`, share of the clips given the tag that have it.
-        recall: `[K]`, share of the clips with the tag that are given it.
-        f1: `[K]`, harmonic mean of both.
-        positives: `[K]`, clips with the tag.
+    A tag is given where the mean of the seeds' scores is at least its threshold. All
+    arrays are `[K]`; for a tag without positives all but `positives` are NaN.
     """
 
     split: str
     threshold: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
-    f1: np.ndarray
-    positives: np.ndarray
+    precision: np.ndarray  # Share of the clips given the tag that have it.
+    recall: np.ndarray  # Share of the clips with the tag that are given it.
+    f1: np.ndarray  # Harmonic mean of both.
+    positives: np.ndarray  # Clips with the tag.
 
     def to_rows(self, tags: Sequence[str]) -> dict:
         """Converts to what JSON takes: one row per tag, None for NaN."""

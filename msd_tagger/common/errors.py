@@ -10,10 +10,7 @@ class MiscompilationError(RuntimeError):
 class Interrupted(KeyboardInterrupt):
     """A signal asked the process to end; `except Exception` does not catch it.
 
-    Args:
-        number: Number of the signal.
-        saved: What was saved before, if anything was.
-        goes_on: Whether the same command continues from there.
+    The message says what was saved, and whether the same command goes on from there.
     """
 
     def __init__(self, number: int, saved: str = "", goes_on: bool = True) -> None:

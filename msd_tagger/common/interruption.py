@@ -19,13 +19,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Interruption:
-    """A signal that waits for its answer.
+    """A signal that waits for its answer."""
 
-    Attributes:
-        number: Number of the first signal since training began; None before that.
-    """
-
-    number: int | None = None
+    number: int | None = None  # Of the first signal since training began.
 
 
 _waiting: Interruption | None = None  # While a training runs.

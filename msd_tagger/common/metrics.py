@@ -9,8 +9,6 @@ all four averages, their per-tag entries are None, and `num_tags_scored` counts 
 others. No value returned here is ever NaN.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

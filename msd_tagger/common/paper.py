@@ -5,8 +5,6 @@
 comment says so.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 # III-B: re-annotated by listening.
@@ -50,25 +48,15 @@ CO_OCCURRENCE_EXAMPLES = {
 
 
 class TagValidation(NamedTuple):
-    """A row of Table I.
+    """A row of Table I, columns (a) to (g)."""
 
-    Attributes:
-        error_positive: (a), share of errors among 50 positive labels.
-        error_negative: (b), share of errors among 50 negative labels.
-        precision: (c).
-        recall: (d).
-        occurrences: (e), of all `CLIPS_TOTAL` clips.
-        estimate: (f), by Eq. 2; two are rounded and two are cut off.
-        subset400: (g), by re-annotation of 400 clips.
-    """
-
-    error_positive: float
-    error_negative: float
+    error_positive: float  # Share of errors among 50 positive labels.
+    error_negative: float  # Share of errors among 50 negative labels.
     precision: float
     recall: float
-    occurrences: int
-    estimate: int
-    subset400: int
+    occurrences: int  # Of all `CLIPS_TOTAL` clips.
+    estimate: int  # By Eq. 2; two are rounded and two are truncated.
+    subset400: int  # By re-annotation of 400 clips.
 
 
 # Table I. The prose swaps the recalls of female vocalists and instrumental.
@@ -147,17 +135,11 @@ TOP_SIMILAR = (
 
 
 class UnexpectedPair(NamedTuple):
-    """A pair of V-A that is high in S and low in C.
+    """A pair of V-A that is high in S and low in C."""
 
-    Attributes:
-        similarity: S(i, j).
-        rank: of max(C(i, j), C(j, i)) among all pairs (footnote 7).
-        co_occurrence: max(C(i, j), C(j, i)).
-    """
-
-    similarity: float
-    rank: int
-    co_occurrence: float
+    similarity: float  # S(i, j).
+    rank: int  # Of the co-occurrence among all pairs (footnote 7).
+    co_occurrence: float  # max(C(i, j), C(j, i)).
 
 
 # V-A.

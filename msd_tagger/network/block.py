@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +25,20 @@ Array = jax.Array
 _BANDS_PER_SUM = 8  # Bands that are added up before a reduction, at most.
 
 
+class Settings(NamedTuple):
+    """What a layer has beside its arrays."""
+
+    pool: tuple[int, int]  # Window in bands and frames, also its stride.
+    epsilon: float  # Added to the variance.
+    # Mapped axis over which the batch is split, if any: statistics and their gradients
+    # are those of the whole batch.
+    axis_name: str | None = None
+
+
 def compiled(function: Callable) -> Callable:
     """Makes one program of a function's many small operations, also outside `jit`."""
     names = inspect.signature(function).parameters
-    static = [name for name in ("pool", "epsilon", "axis_name") if name in names]
+    static = [name for name in ("pool", "settings") if name in names]
     return jax.jit(function, static_argnames=static)
 
 
@@ -72,8 +82,9 @@ def find_extreme(values: list[Array], gamma: Array) -> tuple[Array, Array]:
     Returns:
         The values, and the number of the position of each; `[B, M', F', C]`.
     """
+    index_type = jnp.dtype(jnp.uint8 if len(values) <= 256 else jnp.int32)
     sign = jnp.where(gamma < 0, -1, 1).astype(values[0].dtype)
-    best, position = values[0] * sign, jnp.zeros(values[0].shape, _index_type(values))
+    best, position = values[0] * sign, jnp.zeros(values[0].shape, index_type)
     for number, value in enumerate(values[1:], start=1):
         position = jnp.where(value * sign > best, position.dtype.type(number), position)
         best = jnp.maximum(best, value * sign)
@@ -106,26 +117,15 @@ def pooled_extreme(
 
 
 def conv_norm_elu_pool(
-    x: Array,
-    kernel: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
+    x: Array, kernel: Array, gamma: Array, beta: Array, settings: Settings
 ) -> tuple[Array, Array, Array]:
     """Applies `conv3x3`, then `norm_elu_pool`."""
-    return norm_elu_pool(conv3x3(x, kernel), gamma, beta, pool, epsilon, axis_name)
+    return norm_elu_pool(conv3x3(x, kernel), gamma, beta, settings)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
 def norm_elu_pool(
-    z: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
+    z: Array, gamma: Array, beta: Array, settings: Settings
 ) -> tuple[Array, Array, Array]:
     """Normalises by the batch's own statistics, applies ELU and max-pools.
 
@@ -133,27 +133,18 @@ def norm_elu_pool(
         z: Raw maps `[B, M, F, C]` of a convolution.
         gamma: Scale `[C]`.
         beta: Offset `[C]`.
-        pool: Window in bands and frames, also its stride.
-        epsilon: Added to the variance.
-        axis_name: Mapped axis over which the batch is split, if any; statistics
-            and their gradients are those of the whole batch.
+        settings: Of the layer.
 
     Returns:
         Pooled maps `[B, M // pool[0], F // pool[1], C]`, and the mean and the
         (biased) variance `[C]`, both float32 and without gradient.
     """
-    return _forward(z, gamma, beta, pool, epsilon, axis_name)[0]
+    return _forward(z, gamma, beta, settings)[0]
 
 
 @compiled
-def _forward(
-    z: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
-) -> tuple:
+def _forward(z: Array, gamma: Array, beta: Array, settings: Settings) -> tuple:
+    pool, epsilon, axis_name = settings
     # The mean is kept as two parts: near a mean of 300 float32 has steps of 3e-5, and
     # E[z^2] - mean^2 would lose the variance. One row's mean is near enough to be
     # taken off first.
@@ -172,13 +163,9 @@ def _forward(
 
 @compiled
 def _backward(
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
-    residuals: tuple,
-    gradients: tuple,
+    settings: Settings, residuals: tuple, gradients: tuple
 ) -> tuple[Array, Array, Array]:
-    del epsilon
+    pool, _, axis_name = settings
     z, extreme, position, gamma, beta, centre, mean, inverse = residuals
     z_hat = (extreme.astype(jnp.float32) - centre - mean) * inverse
     g = through_elu(gradients[0], gamma * z_hat + beta)
@@ -225,10 +212,6 @@ def spread_to_extremes(
     spread = spread.reshape(shape[0], rows, columns, shape[3])
     beyond = ((0, shape[1] - rows), (0, shape[2] - columns))
     return jnp.pad(spread, ((0, 0), *beyond, (0, 0)))
-
-
-def _index_type(values: list[Array]) -> jnp.dtype:
-    return jnp.dtype(jnp.uint8 if len(values) <= 256 else jnp.int32)
 
 
 def _size(z: Array) -> int:

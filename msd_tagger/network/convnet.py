@@ -18,18 +18,10 @@ class ConvNormEluPool(nn.Module):
 
     Training normalises by the batch's statistics, which the running ones follow;
     prediction by the running ones, unless `batch_statistics` is set.
-
-    Attributes:
-        pool: Window in bands and frames, also its stride.
-        momentum: Weight of the past in the running statistics.
-        epsilon: Added to the variance.
-        axis_name: Mapped axis over which the batch is split, if any.
     """
 
-    pool: tuple[int, int]
-    momentum: float
-    epsilon: float
-    axis_name: str | None = None
+    settings: block.Settings
+    momentum: float  # Weight of the past in the running statistics.
 
     @nn.compact
     def __call__(
@@ -47,16 +39,17 @@ class ConvNormEluPool(nn.Module):
         mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
         variance = self.variable("batch_stats", "var", jnp.ones, (channels,))
         count = self.variable("batch_stats", "count", jnp.zeros, ())
-        layer = stem if stem.is_for(x.shape[-1], self.pool) else block
+        pool = self.settings.pool
+        layer = stem if stem.is_for(x.shape[-1], pool) else block
         if not (train or batch_statistics):
-            inverse = jax.lax.rsqrt(variance.value + self.epsilon)
-            extreme = layer.pooled_extreme(x, kernel, gamma, self.pool)
+            inverse = jax.lax.rsqrt(variance.value + self.settings.epsilon)
+            extreme = layer.pooled_extreme(x, kernel, gamma, pool)
             z_hat = (extreme.astype(jnp.float32) + conv_bias - mean.value) * inverse
             return block.elu(gamma * z_hat + beta).astype(x.dtype)
         # Subtracting the batch's mean cancels the bias: its gradient is exactly zero,
         # and only the running mean needs it.
         y, batch_mean, batch_variance = layer.conv_norm_elu_pool(
-            x, kernel, gamma, beta, self.pool, self.epsilon, self.axis_name
+            x, kernel, gamma, beta, self.settings
         )
         if train and not self.is_initializing():
             past = past_weight(count.value, self.momentum)
@@ -83,25 +76,15 @@ def past_weight(count: Array, momentum: float) -> Array:
 
 
 class ConvNet(nn.Module):
-    """Computes one logit per tag from a spectrogram.
-
-    Attributes:
-        num_tags: K.
-        pools: Pooling in bands and frames of each layer; the last map must be 1 x 1.
-        channels: Feature maps per layer; N of the paper, 32.
-        momentum: Of the running batch statistics.
-        epsilon: Of batch normalisation.
-        dtype: Of the computation; parameters and statistics are float32.
-        axis_name: Mapped axis over which the batch is split, if any.
-    """
+    """Computes one logit per tag from a spectrogram."""
 
     num_tags: int
-    pools: Pools = POOLS["mel"]
-    channels: int = 32
-    momentum: float = 0.99
-    epsilon: float = 1e-3
-    dtype: jnp.dtype = jnp.float32
-    axis_name: str | None = None
+    pools: Pools = POOLS["mel"]  # Of each layer; the last map must be 1 x 1.
+    channels: int = 32  # Feature maps per layer, N in the paper.
+    momentum: float = 0.99  # Of the running batch statistics.
+    epsilon: float = 1e-3  # Of batch normalisation.
+    dtype: jnp.dtype = jnp.float32  # Of the computation; parameters are float32.
+    axis_name: str | None = None  # Mapped axis over which the batch is split, if any.
 
     @nn.compact
     def __call__(
@@ -121,9 +104,8 @@ class ConvNet(nn.Module):
             kernel_shape = (3, 3, x.shape[-1], self.channels)
             kernel = self.param(f"conv{i}_kernel", he_normal, kernel_shape)
             bias = self.param(f"conv{i}_bias", nn.initializers.zeros, (self.channels,))
-            layer = ConvNormEluPool(
-                pool, self.momentum, self.epsilon, self.axis_name, name=f"norm{i}"
-            )
+            settings = block.Settings(tuple(pool), self.epsilon, self.axis_name)
+            layer = ConvNormEluPool(settings, self.momentum, name=f"norm{i}")
             x = layer(x, kernel.astype(self.dtype), bias, train, batch_statistics)
         features = x.reshape(x.shape[0], -1).astype(jnp.float32)
         return nn.Dense(self.num_tags, kernel_init=he_normal, name="tags")(features)

@@ -17,13 +17,8 @@ Tree = dict[str, Any]
 class Model(NamedTuple):
     """What stays the same during training.
 
-    Attributes:
-        network: The ConvNet.
-        preprocessing: What happens to stored spectrograms.
-        bands: Per-band numbers of the frequency weighting.
-        optimiser: Of the parameters that are trained.
-        features_frozen: Whether training changes the last layer alone, neither the
-            other parameters nor the batch statistics.
+    With frozen features training changes the last layer alone, neither the other
+    parameters nor the batch statistics.
     """
 
     network: ConvNet
@@ -34,15 +29,10 @@ class Model(NamedTuple):
 
 
 class Weights(struct.PyTreeNode):
-    """What a prediction needs, for one seed.
-
-    Attributes:
-        params: Trainable parameters.
-        batch_stats: Running means, variances and their number of updates.
-    """
+    """What a prediction needs, for one seed."""
 
     params: Tree
-    batch_stats: Tree
+    batch_stats: Tree  # Running means, variances and their number of updates.
 
 
 def prepare_batch(batch: dict[str, Array], model: Model) -> dict[str, Array]:

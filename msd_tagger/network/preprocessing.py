@@ -22,35 +22,26 @@ class Preprocessing(NamedTuple):
     """What happens to a stored spectrogram (paper, section IV-C and D).
 
     Attributes:
-        magnitude: "db" or "linear" (power).
         frequency_weighting: "bypass", "a_weighting" (IEC 61672:2003; added in
             decibels, multiplied as power when linear), "per_frequency"
             (standardise each band of each clip over time) or
             "per_frequency_dataset" (the same with statistics of the training clips).
-        standardise_clip: Whether to standardise each clip over bands and frames.
-        scale: Factor at the end.
         reference: Whose maximum is 0 dB: the "clip"'s own, or, for the published
             network only, that of the whole "batch", on which a clip then depends.
     """
 
-    magnitude: str = "db"
+    magnitude: str = "db"  # Or "linear", which is power.
     frequency_weighting: str = "bypass"
-    standardise_clip: bool = True
-    scale: float = 1.0
+    standardise_clip: bool = True  # Over bands and frames.
+    scale: float = 1.0  # A factor at the end.
     reference: str = "clip"
 
 
 class BandStatistics(NamedTuple):
-    """What a frequency weighting needs to know of each band.
+    """What a frequency weighting needs to know of each band, `[M]`."""
 
-    Attributes:
-        a_weighting_db: `[M]`, used by "a_weighting".
-        mean: `[M]`, used by "per_frequency_dataset".
-        deviation: `[M]`, used by "per_frequency_dataset".
-    """
-
-    a_weighting_db: Array
-    mean: Array
+    a_weighting_db: Array  # For "a_weighting".
+    mean: Array  # For "per_frequency_dataset", as is the deviation.
     deviation: Array
 
 

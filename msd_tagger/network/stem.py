@@ -48,33 +48,19 @@ def pooled_extreme(
     return block.find_extreme(values, gamma)[0].astype(x.dtype)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4, 5, 6))
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
 def conv_norm_elu_pool(
-    x: Array,
-    kernel: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
+    x: Array, kernel: Array, gamma: Array, beta: Array, settings: block.Settings
 ) -> tuple[Array, Array, Array]:
-    """Does what `block.conv_norm_elu_pool` does, for inputs `[B, M, F, 1]`.
-
-    The other arguments and the results are those of `block.norm_elu_pool`.
-    """
-    return _forward(x, kernel, gamma, beta, pool, epsilon, axis_name)[0]
+    """Does what `block.conv_norm_elu_pool` does, for inputs `[B, M, F, 1]`."""
+    return _forward(x, kernel, gamma, beta, settings)[0]
 
 
 @block.compiled
 def _forward(
-    x: Array,
-    kernel: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
+    x: Array, kernel: Array, gamma: Array, beta: Array, settings: block.Settings
 ) -> tuple:
+    pool, epsilon, axis_name = settings
     padded = pad(x[..., 0].astype(jnp.float32))
     # Taken off the padding too, a constant moves every value of a channel alike.
     centre = block.pmean(padded.mean(0).mean(), axis_name)
@@ -101,20 +87,15 @@ def _forward(
 
 @block.compiled
 def _backward(
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
-    residuals: tuple,
-    gradients: tuple,
+    settings: block.Settings, residuals: tuple, gradients: tuple
 ) -> tuple[Array, Array, Array, Array]:
     x, kernel, gamma, beta, padded, extreme, position, *moments = residuals
     patch_mean, covariance, mean, inverse = moments
     z_hat = (extreme.astype(jnp.float32) - mean) * inverse
     g = block.through_elu(gradients[0], gamma * z_hat + beta)
     d_gamma, d_beta = block.sum_to_channels(g * z_hat), block.sum_to_channels(g)
-    at_extremes = jnp.stack(
-        [block.sum_to_channels(g * tap) for tap in _taps_at(padded, position, pool)]
-    )
+    taps = _taps_at(padded, position, settings.pool)
+    at_extremes = jnp.stack([block.sum_to_channels(g * tap) for tap in taps])
     flat = kernel.astype(jnp.float32).reshape(9, -1)
     through_mean = d_beta * patch_mean[:, None]
     through_variance = d_gamma * inverse * _dot(covariance, flat)
@@ -122,9 +103,7 @@ def _backward(
 
     # Nothing needs the input's gradient in training, and then none of this is compiled.
     def plainly(x: Array) -> tuple[Array, Array, Array]:
-        return block.conv_norm_elu_pool(
-            x, kernel, gamma, beta, pool, epsilon, axis_name
-        )
+        return block.conv_norm_elu_pool(x, kernel, gamma, beta, settings)
 
     (d_x,) = jax.vjp(plainly, x)[1](gradients)
     return d_x, d_flat.reshape(kernel.shape).astype(kernel.dtype), d_gamma, d_beta

@@ -1,6 +1,6 @@
 """Scores of a bundle on any prepared corpus that shares tags with it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from msd_tagger.common.facts import LABELS
 from msd_tagger.network.model import prepare_batch
 from msd_tagger.training import parallel, steps
 from msd_tagger.training.evaluation import evaluate
-from msd_tagger.training.setup import Batch, Data
+from msd_tagger.training.setup import Data
 from msd_tagger.training.warm_start import columns_by_name
 
 SCORED = ("valid", "test")  # Splits.
@@ -22,19 +22,11 @@ AT_THRESHOLDS = ("precision", "recall", "f1")
 
 
 class Match(NamedTuple):
-    """The tags of a bundle and of a corpus, matched by name.
+    """The tags of a bundle and of a corpus, matched by name."""
 
-    Attributes:
-        shared: Those that both have, in the bundle's order.
-        only_in_bundle: The corpus says nothing about these.
-        only_in_corpus: The bundle does not know these.
-        columns: Of the shared tags in the corpus.
-    """
-
-    shared: tuple[str, ...]
+    shared: tuple[str, ...]  # In the bundle's order.
     only_in_bundle: tuple[str, ...]
     only_in_corpus: tuple[str, ...]
-    columns: list[int]
 
 
 def match_tags(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> Match:
@@ -44,19 +36,18 @@ def match_tags(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> Match:
         ValueError: None is shared.
 
     >>> match_tags(("rock", "jazz"), ("Jazz", "rock", "pop"))[1:]
-    (('jazz',), ('Jazz', 'pop'), [1])
+    (('jazz',), ('Jazz', 'pop'))
     """
-    own, columns = columns_by_name(of_bundle, of_corpus)
-    if not own:
+    shared = tuple(tag for tag in of_bundle if tag in of_corpus)
+    if not shared:
         raise ValueError(
             "bundle and corpus share no tag; names are compared letter for letter. "
             f"The bundle has {listed(of_bundle)}; the corpus has {listed(of_corpus)}"
         )
     return Match(
-        shared=tuple(of_bundle[number] for number in own),
-        only_in_bundle=tuple(tag for tag in of_bundle if tag not in of_corpus),
-        only_in_corpus=tuple(tag for tag in of_corpus if tag not in of_bundle),
-        columns=columns,
+        shared,
+        only_in_bundle=tuple(tag for tag in of_bundle if tag not in shared),
+        only_in_corpus=tuple(tag for tag in of_corpus if tag not in shared),
     )
 
 
@@ -108,115 +99,79 @@ def score_splits(
     if not splits:
         raise ValueError("the corpus has neither validation nor test clips to score")
     shared = restrict(bundle, match.shared)
-    score = _scorer(shared, layout)
-    # All of it before the first file: a damaged shard leaves the folder as it was.
-    predictions = {
-        split: _predict(score, data, match.columns, split, batch_size)
-        for split in splits
-    }
-    scores, at_thresholds = {}, {}
-    for split, found in predictions.items():
-        known = {name: array for name, array in found.items() if array is not None}
-        names = np.array(match.shared)
-        files.write_npz(out / f"predictions_{split}.npz", **known, tag_names=names)
-        scores[split] = metrics.score_all(
-            found["tags"], found["scores"], found["true_tags"]
-        )
-        if shared.thresholds is not None:
-            at_thresholds[split] = _measure_all(shared.thresholds, found, split)
-    summary = {
-        "tags": {
-            "shared": match.shared,
-            "only_in_bundle": match.only_in_bundle,
-            "only_in_corpus": match.only_in_corpus,
-        },
-        "corpus": {
-            **data.corpus,
-            "counts": {split: data.num_clips(split) for split in splits},
-        },
-        "seeds": bundle.seeds,
-        "scores": scores,
-        "at_thresholds": at_thresholds or None,
-    }
-    columns = _per_tag(summary, shared)
-    rows = zip(*columns.values(), strict=True)
-    files.write_csv(out / "per_tag.csv", [list(columns), *rows])
-    return summary
-
-
-def _scorer(bundle: Bundle, layout: parallel.Layout) -> Callable:
-    """Makes `evaluate` a function of batches and number of clips; compiles once."""
-    model = build_model(bundle)
+    _, columns = columns_by_name(shared.tags, data.tags)
+    model = build_model(shared)
     step = parallel.map_evaluation(
         partial(steps.evaluation_step, model=model),
         layout,
         partial(prepare_batch, model=model),
     )
-    return partial(evaluate, step, parallel.to_devices(bundle.weights, layout))
+    weights = parallel.to_devices(shared.weights, layout)
 
+    def predict(split: str) -> np.ndarray:
+        batches = (
+            batch | {"tags": batch["tags"][:, columns]}
+            for batch in data.evaluation_batches(split, batch_size)
+        )
+        return evaluate(step, weights, batches, data.num_clips(split))["scores"]
 
-def _predict(
-    score: Callable, data: Data, columns: Sequence[int], split: str, batch_size: int
-) -> dict[str, Any]:
-    """Scores every clip of a split.
-
-    Args:
-        score: Of a bundle for the shared tags only, see `restrict` and `_scorer`.
-        data: Of the corpus.
-        columns: Of the bundle's tags in the corpus.
-        split: "valid" or "test".
-        batch_size: Clips at once.
-
-    Returns:
-        "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None) of the shared tags,
-        and "scores" `[S, N, K]`.
-    """
-
-    def batches() -> Iterator[Batch]:
-        for batch in data.evaluation_batches(split, batch_size):
-            yield batch | {"tags": batch["tags"][:, columns]}
-
-    found = score(batches(), data.num_clips(split))
-    labels = data.labels(split)
-    truth = labels["true_tags"]
-    return {
-        "track_id": np.asarray(labels["track_id"]),
-        "tags": labels["tags"][:, columns],
-        "true_tags": None if truth is None else truth[:, columns],
-        "scores": found["scores"],
+    # All of it before the first file: a damaged shard leaves the folder as it was.
+    predictions = {split: predict(split) for split in splits}
+    scores, at_thresholds = {}, {}
+    for split, found in predictions.items():
+        labels = data.labels(split)
+        tags, truth = (
+            None if labels[name] is None else labels[name][:, columns]
+            for name in ("tags", "true_tags")
+        )
+        arrays = {"track_id": np.asarray(labels["track_id"]), "tags": tags}
+        arrays |= {} if truth is None else {"true_tags": truth}
+        arrays |= {"scores": found, "tag_names": np.array(shared.tags)}
+        files.write_npz(out / f"predictions_{split}.npz", **arrays)
+        scores[split] = metrics.score_all(tags, found, truth)
+        if shared.thresholds is not None:
+            at_thresholds[split] = {
+                "weak": _measure(shared.thresholds, tags, found, split),
+                "true": _measure(shared.thresholds, truth, found, split),
+            }
+    counts = {split: data.num_clips(split) for split in splits}
+    summary = {
+        "tags": match._asdict(),
+        "corpus": {**data.corpus, "counts": counts},
+        "seeds": bundle.seeds,
+        "scores": scores,
+        "at_thresholds": at_thresholds or None,
     }
+    per_tag = _per_tag(summary, shared)
+    rows = zip(*per_tag.values(), strict=True)
+    files.write_csv(out / "per_tag.csv", [list(per_tag), *rows])
+    return summary
 
 
-def _measure_all(
-    thresholds: Thresholds, found: dict[str, Any], split: str
-) -> dict[str, Any]:
-    """Measures the seeds' mean score of `_predict` at a bundle's thresholds.
+def _measure(
+    thresholds: Thresholds, tags: np.ndarray | None, scores: np.ndarray, split: str
+) -> dict[str, Any] | None:
+    """Measures the seeds' mean score at a bundle's thresholds; None without labels.
 
     Returns:
-        "weak" and "true" (None without true labels), each with "precision_macro",
-        "recall_macro" and "f1_macro", and "precision_per_tag", … `[K]`. A tag without
-        a threshold or without a clip that has it is left out of all three means
-        ("num_tags"); where no clip is given a tag, its precision counts as 0 in the
-        mean and is None among the tags.
+        "precision_macro", "recall_macro" and "f1_macro", and "precision_per_tag", …
+        `[K]`. A tag without a threshold or without a clip that has it is left out of
+        all three means ("num_tags"); where no clip is given a tag, its precision counts
+        as 0 in the mean and is None among the tags.
     """
-    results: dict[str, Any] = {}
-    for labels, tags in zip(LABELS, (found["tags"], found["true_tags"]), strict=True):
-        if tags is None:
-            results[labels] = None
-            continue
-        measured = measure(thresholds.threshold, tags, found["scores"], split)
-        columns = {name: getattr(measured, name) for name in AT_THRESHOLDS}
-        kept = np.isfinite(measured.f1)
-        results[labels] = {
-            f"{name}_macro": float(np.nan_to_num(column[kept]).mean())
-            if any(kept)
-            else None
-            for name, column in columns.items()
-        }
-        results[labels]["num_tags"] = int(kept.sum())
-        for name, column in columns.items():
-            results[labels][f"{name}_per_tag"] = _plain(column)
-    return results
+    if tags is None:
+        return None
+    measured = measure(thresholds.threshold, tags, scores, split)
+    columns = {name: getattr(measured, name) for name in AT_THRESHOLDS}
+    kept = np.isfinite(measured.f1)
+    macro = {
+        f"{name}_macro": float(np.nan_to_num(column[kept]).mean())
+        if any(kept)
+        else None
+        for name, column in columns.items()
+    }
+    per_tag = {f"{name}_per_tag": _plain(column) for name, column in columns.items()}
+    return {**macro, "num_tags": int(kept.sum()), **per_tag}
 
 
 def _plain(column: np.ndarray) -> list[float | None]:

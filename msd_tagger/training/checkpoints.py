@@ -108,7 +108,10 @@ class Checkpoints:
                 # Orbax and its storage raise many kinds; whatever it is, the
                 # checkpoint before this one may be whole.
                 logger.warning("checkpoint %d cannot be read: %s", step, _reason(error))
-                self._put_aside(step)
+                # Renamed, so that its step can be written again.
+                aside = unused(self._directory / f"damaged-{step}")
+                (self._directory / str(step)).rename(aside)
+                self._manager.reload()
         if steps:
             raise ValueError(
                 f"none of the checkpoints {steps} in {self._directory} can be read; "
@@ -137,12 +140,6 @@ class Checkpoints:
             raise ValueError("it is not what was written, by its digest")
         return saved
 
-    def _put_aside(self, step: int) -> None:
-        """Renames a damaged checkpoint, so that its step can be written again."""
-        aside = unused(self._directory / f"damaged-{step}")
-        (self._directory / str(step)).rename(aside)
-        self._manager.reload()
-
     def wait(self) -> None:
         """Waits until everything is written.
 
@@ -153,13 +150,9 @@ class Checkpoints:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits until everything is written, and ends.
-
-        Raises:
-            ValueError: The last checkpoint cannot be written.
-        """
+        """Does what `wait` does, and ends."""
+        self.wait()
         with self._clear_errors():
-            self._manager.wait_until_finished()
             self._manager.close()
 
     @contextmanager

@@ -122,21 +122,42 @@ def _connect(given: dict[str, Any]) -> Rank:
     return Rank(global_state.process_id, global_state.num_processes)
 
 
-def shared(function: Callable[[], Any]) -> Any:
+def shared(
+    function: Callable[[], Any],
+    encode: Callable[[Any], bytes] = lambda value: json.dumps(value).encode(),
+    decode: Callable[[bytes], Any] = json.loads,
+) -> Any:
     """Calls a function in process 0 alone, and returns its result in all.
 
-    The result has to be what JSON can hold.
+    Args:
+        function: Its result is what JSON can hold, unless encoded otherwise.
+        encode: Makes bytes of the result.
+        decode: Makes the result of these.
 
     Raises:
         ValueError, OSError: As the function does in process 0; the others raise a
             ValueError with the same text.
     """
-    return _shared(function, lambda value: json.dumps(value).encode(), json.loads)
+    if _rank.count == 1:
+        return function()
+    key = f"msd_tagger/shared/{next(_calls)}"
+    if not is_first():
+        content = _client().blocking_key_value_get_bytes(key, _FOREVER_MS)
+        if content[:1] == _ERROR:
+            raise ValueError(content[1:].decode())
+        return decode(content[1:])
+    try:
+        value = function()
+    except (ValueError, OSError) as error:
+        _client().key_value_set_bytes(key, _ERROR + str(error).encode())
+        raise
+    _client().key_value_set_bytes(key, _VALUE + encode(value))
+    return value
 
 
 def shared_state(function: Callable[[], Tree], like: Tree) -> Tree:
     """Does what `shared` does, for a tree of host arrays of the structure of `like`."""
-    return _shared(function, pack, partial(unpack, like=like))
+    return shared(function, pack, partial(unpack, like=like))
 
 
 def all_gather(tree: Tree) -> Tree:
@@ -260,28 +281,6 @@ def lost_text() -> str:
         "or cannot be reached, so this one ends too; give the same command to all "
         "again, and the run goes on from its last checkpoint"
     )
-
-
-def _shared(
-    function: Callable[[], Any],
-    encode: Callable[[Any], bytes],
-    decode: Callable[[bytes], Any],
-) -> Any:
-    if _rank.count == 1:
-        return function()
-    key = f"msd_tagger/shared/{next(_calls)}"
-    if not is_first():
-        content = _client().blocking_key_value_get_bytes(key, _FOREVER_MS)
-        if content[:1] == _ERROR:
-            raise ValueError(content[1:].decode())
-        return decode(content[1:])
-    try:
-        value = function()
-    except (ValueError, OSError) as error:
-        _client().key_value_set_bytes(key, _ERROR + str(error).encode())
-        raise
-    _client().key_value_set_bytes(key, _VALUE + encode(value))
-    return value
 
 
 def pack(state: Tree) -> bytes:

@@ -68,14 +68,8 @@ def score_validation(
 ) -> tuple[list, dict[str, Any]]:
     """Scores the validation split and keeps the better weights of each seed.
 
-    Args:
-        setup: Data and programs.
-        chunks: States on the devices.
-        failed: Seeds `[S]` that do not count any more.
-        watch: Gives the batches on, one after another.
-
     Returns:
-        The new states, and the scores for a line of `metrics.jsonl`.
+        The new states on the devices, and the scores for a line of `metrics.jsonl`.
     """
     started = time.monotonic()
     weights = _with_statistics(setup, [chunk.weights for chunk in chunks], watch)
@@ -101,7 +95,7 @@ def macro_scores(
     Args:
         tags: Labels `[N, K]`.
         scores: `[S, N, K]`.
-        failed: Seeds `[S]` that do not count any more.
+        failed: Seeds `[S]` that no longer count.
     """
     counts = np.isfinite(scores).all((1, 2)) & ~np.asarray(failed)
     names = ("roc_auc_macro", "pr_auc_macro")

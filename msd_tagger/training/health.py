@@ -20,19 +20,12 @@ HINTS = {
 
 
 class FailedSeed(NamedTuple):
-    """A seed that stopped.
+    """A seed that stopped."""
 
-    Attributes:
-        number: Of the seed among the S of the run, from 0.
-        seed: Its initialisation.
-        step: The first whose loss was not finite; the last of a seed without a score.
-        reason: What happened and the likely cause.
-    """
-
-    number: int
-    seed: int
-    step: int
-    reason: str
+    number: int  # Among the S of the run, from 0.
+    seed: int  # Its initialisation.
+    step: int  # The first whose loss was not finite; the last of one without a score.
+    reason: str  # What happened, and the likely cause.
 
 
 class Health:

@@ -26,10 +26,8 @@ HISTOGRAM_EDGES = np.linspace(-5, 15, 401)
 def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
     """Writes histograms of standardised bins, and each band's mean per weighting.
 
-    Args:
-        config: Its magnitude is that of the bands' means.
-        data: Batches.
-        path: An .npz file; docs/run_record.md lists its arrays.
+    The bands' means are of the configuration's magnitude; docs/run_record.md lists all
+    arrays of the .npz file.
     """
     size = resolve_batch_size(config.train.batch_size)
     num_clips = data.num_clips("train", config.train.fraction)
@@ -44,7 +42,9 @@ def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
     magnitude = config.preprocessing.magnitude
     for weighting in ("bypass", "a_weighting", "per_frequency"):
         settings = pre.Preprocessing(magnitude, weighting, True, 1.0)
-        arrays[f"band_mean_{weighting}"] = _mean(clips, bands, settings, _band_mean)
+        arrays[f"band_mean_{weighting}"] = _mean(
+            clips, bands, settings, lambda x: x.mean((0, 2))
+        )
     write_npz(path, band_centres_hz=data.recipe.band_centres_hz(), **arrays)
 
 
@@ -65,7 +65,3 @@ def _histogram(x: jax.Array) -> jax.Array:
     inner = jnp.asarray(HISTOGRAM_EDGES[1:-1])
     at = jnp.searchsorted(inner, x.ravel(), side="right")
     return jnp.bincount(at, length=len(HISTOGRAM_EDGES) - 1) / x.size
-
-
-def _band_mean(x: jax.Array) -> jax.Array:
-    return x.mean((0, 2))

@@ -31,24 +31,15 @@ from msd_tagger.training.setup import (
 
 
 class Trained(NamedTuple):
-    """The seeds of a training that came to a finite score.
+    """The seeds of a training that came to a finite score."""
 
-    Attributes:
-        setup: Layout and programs are for these seeds.
-        state: Host arrays `[S, …]`; `best` holds the weights to use.
-        seeds: Their initialisations `[S]`.
-        failures: Of the other seeds.
-        clips_per_s: Training speed, without evaluation and compilation; None if no
-            step was timed.
-        seconds: Spent in timed steps.
-    """
-
-    setup: Setup
-    state: steps.TrainState
-    seeds: tuple[int, ...]
-    failures: tuple[FailedSeed, ...]
+    setup: Setup  # Layout and programs are for these seeds.
+    state: steps.TrainState  # Host arrays `[S, …]`; `best` holds the weights to use.
+    seeds: tuple[int, ...]  # Their initialisations.
+    failures: tuple[FailedSeed, ...]  # Of the other seeds.
+    # Without evaluation and compilation; None if no step was timed.
     clips_per_s: float | None
-    seconds: float
+    seconds: float  # Spent in timed steps.
 
 
 def train(config: ConfigDict, data: Data, workdir: Path) -> Trained:
@@ -103,9 +94,9 @@ class Training:
     Args:
         setup: What stays the same.
         saved: What it goes on from; the log is empty at the beginning.
-        checkpoints: Where it is saved; None in a process that does not write.
+        checkpoints: None in a process that does not write.
         workdir: Where metrics and traces go.
-        asked: Whether a signal asks it to end.
+        asked: Tells whether a signal asks it to end.
     """
 
     def __init__(
@@ -122,17 +113,15 @@ class Training:
         # Whether an evaluation that is due after this step has been made.
         self._evaluated = log.get("evaluated", False)
         self._saved_at, self._saved = time.monotonic(), bool(log)
-        first = distributed.is_first()
-        self._metrics = MetricsFile(
-            workdir / "metrics.jsonl", log.get("metrics", ()), writes=first
-        )
         config, schedule, layout = setup.config, setup.schedule, setup.layout
+        first, lines = distributed.is_first(), log.get("metrics", ())
+        self._metrics = MetricsFile(workdir / "metrics.jsonl", lines, writes=first)
         self._health = Health(config, log.get("failures", ()))
         self._progress = Progress(
-            self._step,
             schedule,
             layout.num_seeds,
             self._health.check,
+            self._step,
             log.get("progress"),
         )
         self._watchdog = Watchdog(config.stall_warning_s)
@@ -161,7 +150,7 @@ class Training:
         self._save()  # Ends here if a signal came during the last one.
 
     def close(self) -> None:
-        """Ends what watches."""
+        """Ends trace, watchdog and progress bar."""
         self._trace.close()
         self._watchdog.close()
         self._progress.close()

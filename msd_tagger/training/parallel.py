@@ -17,7 +17,7 @@ working set of several seeds at once outgrows the caches. Outside this module st
 have a leading seed axis `[S, …]`, on the host.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -34,20 +34,12 @@ Tree = Any
 
 
 class Layout(NamedTuple):
-    """How seeds and batches lie on devices.
+    """How seeds and batches lie on devices."""
 
-    Attributes:
-        mode: "data" or "seeds".
-        num_devices: D, of all processes together.
-        num_seeds: S.
-        seeds_per_chunk: Seeds that run at once on each device.
-        rank: Which of how many processes this is.
-    """
-
-    mode: str
-    num_devices: int
+    mode: str  # One of `MODES`.
+    num_devices: int  # D, of all processes together.
     num_seeds: int
-    seeds_per_chunk: int
+    seeds_per_chunk: int  # Seeds that run at once on each device.
     rank: distributed.Rank = distributed.Rank()
 
     @property
@@ -117,7 +109,21 @@ def to_devices(state: Tree, layout: Layout) -> list[Tree]:
     call compiles for all that follow.
     """
     sharding = _sharding(layout, split=layout.mode == "seeds")
-    chunks = [_chunk(state, start, stop, layout) for start, stop in layout.bounds]
+
+    def cut(leaf: np.ndarray, start: int, stop: int) -> np.ndarray:
+        part = np.asarray(leaf)[start:stop]
+        if layout.mode == "data":
+            return part
+        # Seeds that fill the last device repeat the last real one.
+        missing = -len(part) % layout.num_devices
+        part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
+        part = part.reshape(layout.num_devices, -1, *part.shape[1:])
+        return np.split(part, layout.rank.count)[layout.rank.index]
+
+    chunks = [
+        jax.tree.map(partial(cut, start=start, stop=stop), state)
+        for start, stop in layout.bounds
+    ]
     return [jax.device_put(chunk, sharding) for chunk in chunks]
 
 
@@ -148,7 +154,6 @@ def map_update(
         device arrays.
     """
     on_device = _over_seeds(step, layout)
-    seed_axis = None if layout.mode == "data" else 0
     # Each process holds some seeds, and needs the outputs of all to log and check them.
     gathers = layout.mode == "seeds" and layout.rank.count > 1
 
@@ -156,21 +161,15 @@ def map_update(
         new, output = on_device(chunk, shard)
         return new, jax.lax.all_gather(output, DEVICES, tiled=True)
 
-    mapped = jax.pmap(
-        with_all_outputs if gathers else on_device,
-        axis_name=DEVICES,
-        in_axes=(seed_axis, _batch_axis(layout)),
-        out_axes=(seed_axis, None if gathers else seed_axis),
-        donate_argnums=(0,) if donate else (),
-        devices=_devices(layout),
-    )
-    share = _map_preparation(prepare, layout)
+    seed_axis = None if layout.mode == "data" else 0
+    out_axes = (seed_axis, None if gathers else seed_axis)
+    function = with_all_outputs if gathers else on_device
+    run = _map_batch(function, layout, prepare, out_axes, donate)
 
     def update(
         chunks: list[Tree], batch: dict[str, np.ndarray]
     ) -> tuple[list[Tree], list[Tree]]:
-        shards = share(batch)
-        results = [mapped(chunk, shards) for chunk in chunks]
+        results = list(run(chunks, batch))
         return [new for new, _ in results], [output for _, output in results]
 
     return update
@@ -183,25 +182,16 @@ def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callabl
         A function of the list of chunks and a host batch, this process's rows of it.
         It gives host arrays `[S, B, …]` of the whole batch in every process.
     """
-    data = layout.mode == "data"
-    on_device = _over_seeds(step, layout)
+    on_device, axis = _over_seeds(step, layout), int(layout.mode == "data")
 
     def everywhere(chunk: Tree, shard: dict[str, jax.Array]) -> Tree:
         outputs = on_device(chunk, shard)  # [S, B / D, …] or [S / D, B, …]
-        return jax.lax.all_gather(outputs, DEVICES, axis=int(data), tiled=True)
+        return jax.lax.all_gather(outputs, DEVICES, axis=axis, tiled=True)
 
-    mapped = jax.pmap(
-        everywhere,
-        axis_name=DEVICES,
-        in_axes=(None if data else 0, _batch_axis(layout)),
-        out_axes=None,
-        devices=_devices(layout),
-    )
-    share = _map_preparation(prepare, layout)
+    run = _map_batch(everywhere, layout, prepare, out_axes=None)
 
     def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
-        shards = share(batch)
-        parts = [jax.tree.map(np.asarray, mapped(chunk, shards)) for chunk in chunks]
+        parts = [jax.tree.map(np.asarray, part) for part in run(chunks, batch)]
         return _join(parts, layout)
 
     return evaluate
@@ -256,20 +246,6 @@ def _over_seeds(step: Callable, layout: Layout) -> Callable:
     return one
 
 
-def _chunk(state: Tree, start: int, stop: int, layout: Layout) -> Tree:
-    def cut(leaf: np.ndarray) -> np.ndarray:
-        part = np.asarray(leaf)[start:stop]
-        if layout.mode == "data":
-            return part
-        # Seeds that fill the last device repeat the last real one.
-        missing = -len(part) % layout.num_devices
-        part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
-        part = part.reshape(layout.num_devices, -1, *part.shape[1:])
-        return np.split(part, layout.rank.count)[layout.rank.index]
-
-    return jax.tree.map(cut, state)
-
-
 def _join(parts: list[Tree], layout: Layout) -> Tree:
     """Joins chunks to `[S, …]`, without the seeds that only fill the last one."""
     return jax.tree.map(
@@ -277,13 +253,27 @@ def _join(parts: list[Tree], layout: Layout) -> Tree:
     )
 
 
-def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
-    """Makes a function of a host batch that gives what the mapped steps take.
+def _map_batch(
+    function: Callable,
+    layout: Layout,
+    prepare: Callable,
+    out_axes: Any,
+    donate: bool = False,
+) -> Callable:
+    """Maps a function of a chunk and a shard to one of all chunks and a host batch.
 
     The batch goes to the devices once, whatever the number of chunks, and while they
     still compute the step before.
     """
     split, parts = layout.mode == "data", layout.num_own_devices
+    mapped = jax.pmap(
+        function,
+        axis_name=DEVICES,
+        in_axes=(None, 0) if split else (0, None),
+        out_axes=out_axes,
+        donate_argnums=(0,) if donate else (),
+        devices=_devices(layout),
+    )
     sharding = _sharding(layout, split)
 
     @partial(jax.jit, out_shardings=sharding)
@@ -295,7 +285,7 @@ def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
             lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), batch
         )
 
-    def share(batch: dict[str, np.ndarray]) -> Tree:
+    def run(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Iterator[Tree]:
         arrays = {key: batch[key] for key in ("spectrogram", "tags", "mask")}
         size = len(arrays["mask"])
         if split and size % parts:
@@ -304,19 +294,17 @@ def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
                 f"train.batch_size to a multiple of {parts}, or train.parallel to "
                 "'seeds'"
             )
-        return prepare_shards(jax.device_put(arrays, sharding))
+        shards = prepare_shards(jax.device_put(arrays, sharding))
+        for chunk in chunks:
+            yield mapped(chunk, shards)
 
-    return share
+    return run
 
 
 def _sharding(layout: Layout, split: bool) -> NamedSharding:
     """Splits the leading axis over this process's devices, or copies to each."""
     mesh = Mesh(np.array(_own_devices(layout)), (DEVICES,))
     return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
-
-
-def _batch_axis(layout: Layout) -> int | None:
-    return 0 if layout.mode == "data" else None
 
 
 def _devices(layout: Layout) -> list[jax.Device]:

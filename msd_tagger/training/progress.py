@@ -25,20 +25,20 @@ class Progress:
     """Collects losses without holding the device up, and shows them now and then.
 
     Args:
-        first_step: Number of steps that are done already.
         schedule: Of the training.
         num_seeds: S.
         check: Called with the losses `[S]` of every step and its number, in order.
+        first_step: Number of steps that are done already.
         earlier: What `state` returned when the run was cut.
     """
 
     def __init__(
         self,
-        first_step: int,
         schedule: Schedule,
         num_seeds: int,
         check: Callable[[np.ndarray, int], None],
-        earlier: dict | None = None,
+        first_step: int,
+        earlier: dict[str, Any] | None = None,
     ) -> None:
         self._bar = tqdm(
             total=schedule.last_step,

@@ -75,11 +75,8 @@ class Schedule(NamedTuple):
     """When things happen, in steps.
 
     Attributes:
-        batch_size: B.
-        num_clips: Training clips, N.
-        last_step: Training ends here.
-        evaluate_every: Steps between evaluations, as a real number: an evaluation
-            takes place at the first step that reaches each multiple.
+        evaluate_every: A real number: an evaluation takes place at the first step that
+            reaches each multiple.
         patience_steps: A score counts if it comes at most this long after the best one
             before it; inf if it always counts.
     """
@@ -105,39 +102,21 @@ class Schedule(NamedTuple):
 
 
 class Programs(NamedTuple):
-    """The compiled steps, mapped over seeds and devices.
+    """The compiled steps of the functions named here, over seeds and devices."""
 
-    Attributes:
-        update: One training step of all chunks on a batch.
-        forget: Weights of all chunks without their batch statistics.
-        estimate: Takes a batch into the batch statistics of all chunks.
-        evaluate: Scores of a batch, `[S, B, K]`.
-        keep: Keeps the better weights of each seed.
-    """
-
-    update: Callable
-    forget: Callable
-    estimate: Callable
-    evaluate: Callable
-    keep: Callable
+    update: Callable  # steps.train_step
+    forget: Callable  # forget_statistics
+    estimate: Callable  # statistics_step
+    evaluate: Callable  # steps.evaluation_step
+    keep: Callable  # steps.keep_best
 
 
 class Setup(NamedTuple):
-    """What a training is set up with, and what it does not change.
-
-    Attributes:
-        config: As checked at the border.
-        data: Batches and labels.
-        bundle: What `train.init_bundle` names; None where training starts anew.
-        model: What is trained.
-        layout: How seeds and batches lie on devices.
-        schedule: What happens when.
-        programs: The compiled steps.
-    """
+    """What a training is set up with, and what it does not change."""
 
     config: ConfigDict
     data: Data
-    bundle: Bundle | None
+    bundle: Bundle | None  # What `train.init_bundle` names, if it names one.
     model: Model
     layout: parallel.Layout
     schedule: Schedule
@@ -159,11 +138,9 @@ def build_model(
 ) -> Model:
     """Builds the model that a configuration describes."""
     network = ConvNet(
-        num_tags=num_tags,
-        pools=choose_pools(config.model.pools, config.spectrogram.kind),
-        channels=config.model.channels,
+        num_tags,
+        **network_of(config),
         momentum=config.model.batch_norm_momentum,
-        epsilon=config.model.batch_norm_epsilon,
         dtype=jnp.dtype(config.model.dtype),
         axis_name=axis_name,
     )
@@ -171,6 +148,15 @@ def build_model(
     optimiser = steps.OPTIMISERS[config.train.optimiser](config.train.learning_rate)
     is_frozen = config.train.freeze == "features"
     return Model(network, preprocessing, bands, optimiser, is_frozen)
+
+
+def network_of(config: ConfigDict) -> dict[str, Any]:
+    """Reads what a bundle and a network have to agree on from a configuration."""
+    return {
+        "channels": config.model.channels,
+        "pools": choose_pools(config.model.pools, config.spectrogram.kind),
+        "epsilon": config.model.batch_norm_epsilon,
+    }
 
 
 def preprocessing_of(config: ConfigDict) -> pre.Preprocessing:
@@ -201,17 +187,16 @@ def build_programs(
 ) -> Programs:
     """Maps the steps over seeds and devices; each is compiled at its first use."""
     prepare = partial(prepare_batch, model=model)
-    update, estimate, evaluate = (
-        partial(step, model=model)
-        for step in (steps.train_step, statistics_step, steps.evaluation_step)
-    )
+    update = partial(steps.train_step, model=model)
+    estimate = partial(statistics_step, model=model)
+    evaluate = partial(steps.evaluation_step, model=model)
     keep = partial(steps.keep_best, patience_steps=patience_steps)
     return Programs(
-        update=parallel.map_update(update, layout, prepare, donate=True),
-        forget=parallel.map_seeds(forget_statistics, layout),
-        estimate=parallel.map_update(estimate, layout, prepare, donate=False),
-        evaluate=parallel.map_evaluation(evaluate, layout, prepare),
-        keep=parallel.map_seeds(keep, layout),
+        parallel.map_update(update, layout, prepare, donate=True),
+        parallel.map_seeds(forget_statistics, layout),
+        parallel.map_update(estimate, layout, prepare, donate=False),
+        parallel.map_evaluation(evaluate, layout, prepare),
+        parallel.map_seeds(keep, layout),
     )
 
 
@@ -280,12 +265,8 @@ def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
     if not config.train.init_bundle:
         return None
     bundle = read_bundle(Path(config.train.init_bundle))
-    network = {
-        "channels": config.model.channels,
-        "pools": choose_pools(config.model.pools, config.spectrogram.kind),
-        "epsilon": config.model.batch_norm_epsilon,
-    }
-    warm_start.check_start(bundle, recipe, preprocessing_of(config), network)
+    preprocessing, network = preprocessing_of(config), network_of(config)
+    warm_start.check_start(bundle, recipe, preprocessing, network)
     return bundle
 
 

@@ -21,32 +21,20 @@ OPTIMISERS: dict[str, Callable[[float], optax.GradientTransformation]] = {
 
 
 class TrainState(struct.PyTreeNode):
-    """All that training changes, for one seed.
+    """All that training changes, for one seed."""
 
-    Attributes:
-        step: Number of updates so far.
-        weights: The current ones.
-        opt_state: Of the optimiser.
-        best: Weights as they were evaluated at the best evaluation so far.
-        best_score: Its score, -inf before the first evaluation.
-        best_step: Its step.
-    """
-
-    step: Array
+    step: Array  # Number of updates so far.
     weights: Weights
     opt_state: optax.OptState
-    best: Weights
-    best_score: Array
-    best_step: Array
+    best: Weights  # As they were evaluated at the best evaluation so far.
+    best_score: Array  # Of that evaluation, -inf before the first.
+    best_step: Array  # Of that evaluation.
 
 
 def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> TrainState:
     """Initialises a state; the seed decides the initial weights and nothing else.
 
-    Args:
-        seed: Integer scalar.
-        model: What to initialise.
-        input_shape: Bands and frames of a spectrogram.
+    The input's shape is bands and frames.
     """
     key = jax.random.fold_in(jax.random.key(seed), INITIALISATION)
     key = jax.random.fold_in(key, 0)
@@ -67,11 +55,8 @@ def train_step(
 ) -> tuple[TrainState, Array]:
     """Updates one seed by the mean binary cross-entropy over clips and tags.
 
-    Args:
-        state: Of one seed.
-        batch: This device's share, preprocessed: "spectrogram" `[B, M, F]` and "tags"
-            `[B, K]`.
-        model: What to train.
+    The batch is this device's share of it, preprocessed: "spectrogram" `[B, M, F]` and
+    "tags" `[B, K]`.
 
     Returns:
         The next state and the loss at the old parameters, over the whole batch.

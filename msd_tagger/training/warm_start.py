@@ -1,8 +1,8 @@
 """Starts a training from a bundle's weights, on other clips with other tags."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import asdict
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from msd_tagger.network.preprocessing import Preprocessing
 from msd_tagger.training.steps import TrainState
 
 # From a field of a recipe, a preprocessing or a network to the key that sets it.
-RECIPE_KEYS = {
+KEYS = {
     "kind": "spectrogram.kind",
     "sample_rate_hz": "spectrogram.sample_rate_hz",
     "duration_s": "clip.duration_s",
@@ -22,31 +22,15 @@ RECIPE_KEYS = {
     "dft_size_samples": "spectrogram.dft_size_samples",
     "hop_samples": "spectrogram.hop_samples",
     "num_mel_bands": "spectrogram.num_mel_bands",
-}
-PREPROCESSING_KEYS = {
-    name: f"preprocessing.{name}"
-    for name in Preprocessing._fields
-    if name != "reference"  # Training knows only the clip's own maximum.
-}
-NETWORK_KEYS = {
+    # But "reference": training knows only the clip's own maximum.
+    "magnitude": "preprocessing.magnitude",
+    "frequency_weighting": "preprocessing.frequency_weighting",
+    "standardise_clip": "preprocessing.standardise_clip",
+    "scale": "preprocessing.scale",
     "channels": "model.channels",
     "pools": "model.pools",
     "epsilon": "model.batch_norm_epsilon",
 }
-
-
-class Mismatch(NamedTuple):
-    """A setting that a bundle and a configuration disagree on.
-
-    Attributes:
-        key: The configuration's name of it.
-        of_bundle: Its value in the bundle.
-        of_config: Its value in the configuration.
-    """
-
-    key: str
-    of_bundle: Any
-    of_config: Any
 
 
 def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
@@ -55,7 +39,7 @@ def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
     Raises:
         ValueError: Names the keys that differ, and how to set them.
     """
-    _refuse(_recipe_mismatches(bundle, recipe))
+    _check_same(bundle, asdict(recipe))
 
 
 def check_start(
@@ -64,26 +48,15 @@ def check_start(
     preprocessing: Preprocessing,
     network: Mapping[str, Any],
 ) -> None:
-    """Checks that a network of a configuration can start from a bundle's weights.
+    """Checks that a configuration's network can start from a bundle's weights.
 
-    Args:
-        bundle: What is started from.
-        recipe: Of the configuration.
-        preprocessing: Of the configuration.
-        network: "channels", "pools" and "epsilon" of the configuration.
+    Of the network "channels", "pools" and "epsilon" are given.
 
     Raises:
         ValueError: Names the keys that differ, and how to set them; or the bundle has
             no batch statistics of its own.
     """
-    before, now = bundle.preprocessing._asdict(), preprocessing._asdict()
-    _refuse(
-        [
-            *_recipe_mismatches(bundle, recipe),
-            *_mismatches(before, now, PREPROCESSING_KEYS),
-            *_mismatches(bundle.network, network, NETWORK_KEYS),
-        ]
-    )
+    _check_same(bundle, asdict(recipe) | preprocessing._asdict() | network)
     if bundle.batch_statistics:
         raise ValueError(
             "--config.train.init_bundle: the scores that the bundle's network gives a "
@@ -105,11 +78,17 @@ def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
         tags: Names of the K tags to learn.
 
     Raises:
-        ValueError: Seeds would be copies of one another.
+        ValueError: There are more seeds than the bundle's, and no new tag, so that
+            seeds would be copies of one another.
     """
     num_seeds = len(state.step)
+    if num_seeds > len(bundle.seeds) and set(tags) <= set(bundle.tags):
+        raise ValueError(
+            f"--config.num_seeds={num_seeds}: the bundle knows every tag and has "
+            f"{len(bundle.seeds)} seed(s), so more would be copies of them; set "
+            f"--config.num_seeds={len(bundle.seeds)}"
+        )
     seeds = np.arange(num_seeds) % len(bundle.seeds)
-    check_seeds_differ(num_seeds, bundle, tags)
     taken = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], bundle.weights)
     shared, own = columns_by_name(tags, bundle.tags)
     last_layer = {}
@@ -118,20 +97,6 @@ def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
         last_layer[name][..., shared] = taken.params["tags"][name][..., own]
     weights = Weights(taken.params | {"tags": last_layer}, taken.batch_stats)
     return state.replace(weights=weights, best=weights)
-
-
-def check_seeds_differ(num_seeds: int, bundle: Bundle, tags: Sequence[str]) -> None:
-    """Checks that no two seeds start from the same weights.
-
-    Raises:
-        ValueError: They do: more seeds than the bundle's, and no new tag.
-    """
-    if num_seeds > len(bundle.seeds) and set(tags) <= set(bundle.tags):
-        raise ValueError(
-            f"--config.num_seeds={num_seeds}: the bundle knows every tag and has "
-            f"{len(bundle.seeds)} seed(s), so more would be copies of them; set "
-            f"--config.num_seeds={len(bundle.seeds)}"
-        )
 
 
 def columns_by_name(
@@ -147,36 +112,31 @@ def columns_by_name(
     return shared, [column[tags[number]] for number in shared]
 
 
-def _recipe_mismatches(bundle: Bundle, recipe: Recipe) -> list[Mismatch]:
-    of_bundle = dataclasses.asdict(bundle.recipe)
-    of_config = dataclasses.asdict(recipe)
-    keys = dict(RECIPE_KEYS)
-    if not of_bundle["num_mel_bands"] or not of_config["num_mel_bands"]:
-        del keys["num_mel_bands"]  # An STFT has none; the kind says so.
-    return _mismatches(of_bundle, of_config, keys)
+def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
+    """Compares a bundle's settings with those of a configuration, by name.
 
-
-def _mismatches(
-    of_bundle: Mapping[str, Any], of_config: Mapping[str, Any], keys: Mapping[str, str]
-) -> list[Mismatch]:
-    return [
-        Mismatch(key, of_bundle[name], of_config[name])
-        for name, key in keys.items()
-        if _plain(of_bundle[name]) != _plain(of_config[name])
+    Raises:
+        ValueError: Names the keys that differ, and how to set them.
+    """
+    there = asdict(bundle.recipe) | bundle.preprocessing._asdict() | bundle.network
+    differing = [
+        (key, there[name], here[name])
+        for name, key in KEYS.items()
+        if name in here
+        and _plain(there[name]) != _plain(here[name])
+        # An STFT has no mel bands; the kind says so.
+        and not (name == "num_mel_bands" and 0 in (there[name], here[name]))
     ]
-
-
-def _refuse(mismatches: Sequence[Mismatch]) -> None:
-    if not mismatches:
-        return
-    named = ", ".join(
-        f"{key}: {of_bundle} in the bundle, {of_config} here"
-        for key, of_bundle, of_config in mismatches
-    )
-    flags = " ".join(f"--config.{m.key}={_spelt(m.of_bundle)}" for m in mismatches)
-    raise ValueError(
-        f"the bundle does not fit this configuration ({named}); set {flags}"
-    )
+    if differing:
+        named = ", ".join(
+            f"{key}: {value} in the bundle, {own} here" for key, value, own in differing
+        )
+        flags = " ".join(
+            f"--config.{key}={_spelt(value)}" for key, value, _ in differing
+        )
+        raise ValueError(
+            f"the bundle does not fit this configuration ({named}); set {flags}"
+        )
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ def judged(z, gamma, beta):
 
 def ours(z, gamma, beta):
     z, gamma, beta = (jnp.asarray(a, jnp.float32) for a in (z, gamma, beta))
-    return block.norm_elu_pool(z, gamma, beta, POOL, judge.EPSILON, None)
+    return block.norm_elu_pool(z, gamma, beta, block.Settings(POOL, judge.EPSILON))
 
 
 # Rows and columns that no window covers enter the statistics all the same.
