@@ -110,7 +110,7 @@ def read_bundle(directory: Path) -> Bundle:
         arrays = safetensors.numpy.load(weights)
         _check_arrays(arrays, values)
     except (*DAMAGE, safetensors.SafetensorError) as error:
-        raise ValueError(f"{directory} is no usable bundle: {error}") from error
+        raise ValueError(f"{directory} is not a usable bundle: {error}") from error
     tree = unflatten_dict(arrays, sep="/")
     bands = pre.BandStatistics(**tree.pop("bands"))
     return Bundle(**values, bands=bands, weights=Weights(**tree))

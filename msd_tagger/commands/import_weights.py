@@ -127,8 +127,8 @@ def calibrated(bundle: Bundle, clips: np.ndarray, source: str) -> Bundle:
         clips: float16 `[N, M, F]`.
         source: What they are, in words.
     """
-    from msd_tagger.bundle.calibration import estimate_statistics
     from msd_tagger.bundle.format import build_model
+    from msd_tagger.network.model import estimate_statistics
 
     if len(clips) < MIN_CLIPS:
         raise ValueError(

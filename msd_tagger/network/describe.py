@@ -45,30 +45,28 @@ def describe_network(network: ConvNet, shape: tuple[int, int]) -> dict[str, Any]
         own = [params[f"conv{number}_{name}"] for name in ("kernel", "bias")]
         # "Same" convolutions keep bands and frames.
         pooled = [kernel[-1], bands // pool[0], frames // pool[1]]
-        layers.append(
-            {
-                "name": f"conv{number}",
-                "kernel": list(kernel[:2]),
-                "pool": list(pool),
-                "map": [kernel[-1], bands, frames],
-                "output": pooled,
-                "parameters": _size([own, params[f"norm{number}"]]),
-                "multiply_adds": math.prod(kernel) * bands * frames,
-            }
-        )
+        layer = {
+            "name": f"conv{number}",
+            "kernel": list(kernel[:2]),
+            "pool": list(pool),
+            "map": [kernel[-1], bands, frames],
+            "output": pooled,
+            "parameters": _size([own, params[f"norm{number}"]]),
+            "multiply_adds": math.prod(kernel) * bands * frames,
+        }
+        layers.append(layer)
         _, bands, frames = pooled
     kernel = params["tags"]["kernel"].shape
-    layers.append(
-        {
-            "name": "tags",
-            "kernel": list(kernel),
-            "pool": None,
-            "map": [kernel[1], 1, 1],
-            "output": [kernel[1], 1, 1],
-            "parameters": _size(params["tags"]),
-            "multiply_adds": math.prod(kernel),
-        }
-    )
+    last = {
+        "name": "tags",
+        "kernel": list(kernel),
+        "pool": None,
+        "map": [kernel[1], 1, 1],
+        "output": [kernel[1], 1, 1],
+        "parameters": _size(params["tags"]),
+        "multiply_adds": math.prod(kernel),
+    }
+    layers.append(last)
     return {
         "input": [1, *shape],
         "layers": layers,

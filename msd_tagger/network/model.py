@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
@@ -74,3 +75,40 @@ def statistics_step(
         variables, batch["spectrogram"], train=True, mutable=["batch_stats"]
     )
     return weights.replace(batch_stats=changed["batch_stats"]), None
+
+
+def estimate_statistics(
+    weights: Weights, model: Model, spectrograms: np.ndarray
+) -> Weights:
+    """Estimates every layer's mean and variance over some clips.
+
+    As in training, each layer gets what the layers below make of a batch with that
+    batch's own statistics; the plain mean over the batches is kept. A prediction then
+    depends on its clip alone.
+
+    Args:
+        weights: Of one seed, host arrays `[1, …]`, as is the result.
+        model: Network and preprocessing.
+        spectrograms: float16 `[N, M, F]` as stored, in an order that mixes them well.
+    """
+
+    @jax.jit
+    def update(weights: Weights, spectrogram: Array) -> Weights:
+        batch = prepare_batch({"spectrogram": spectrogram}, model)
+        return statistics_step(weights, batch, model)[0]
+
+    weights = forget_statistics(jax.tree.map(lambda leaf: leaf[0], weights))
+    for rows in equal_batches(len(spectrograms)):
+        weights = update(weights, spectrograms[rows])
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[None], weights)
+
+
+def equal_batches(num_clips: int, batch_size: int = 32) -> np.ndarray:
+    """Lists the rows of equal batches; the last one is filled up from the start.
+
+    >>> equal_batches(5, 2).tolist(), equal_batches(3).tolist()
+    ([[0, 1], [2, 3], [4, 0]], [[0, 1, 2]])
+    """
+    size = min(batch_size, num_clips)
+    count = -(-num_clips // size)
+    return np.resize(np.arange(num_clips), (count, size))
