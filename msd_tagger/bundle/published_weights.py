@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -70,7 +70,8 @@ def read_keras(path: Path) -> Published:
     """
     arrays = _read_arrays(Path(path))
     kernel, bias = (arrays[f"dense_1/dense_1_{name}"] for name in "Wb")
-    params, batch_stats = {"tags": {"kernel": kernel, "bias": bias}}, {}
+    params: dict[str, Any] = {"tags": {"kernel": kernel, "bias": bias}}
+    batch_stats = {}
     for i in range(1, LAYERS + 1):
         layer = f"{_BLOCK}/convolution2d_{i}_"
         params[f"conv{i}_kernel"] = to_correlation(arrays[layer + "W"])
@@ -173,8 +174,8 @@ def _read(path: Path, file: h5py.File, name: str, shape: tuple[int, ...]) -> np.
     return values
 
 
-def _find(file: h5py.File, name: str) -> h5py.Group | h5py.Dataset | None:
-    """Finds what has that name, if it lies in this very file.
+def _find(file: h5py.File, name: str) -> Any:
+    """Finds the group or array of that name, None if it is not in this very file.
 
     Soft and external links, external and virtual arrays could lead anywhere.
     """

@@ -31,8 +31,8 @@ class Thresholds(NamedTuple):
         rows = []
         for k, tag in enumerate(tags):
             values = {name: float(getattr(self, name)[k]) for name in COLUMNS}
-            values = {n: None if np.isnan(v) else v for n, v in values.items()}
-            rows.append({"tag": tag, **values, "positives": int(self.positives[k])})
+            known = {n: None if np.isnan(v) else v for n, v in values.items()}
+            rows.append({"tag": tag, **known, "positives": int(self.positives[k])})
         return {"split": self.split, "tags": rows}
 
     @classmethod
@@ -45,9 +45,9 @@ class Thresholds(NamedTuple):
         rows = content["tags"]
         if [row["tag"] for row in rows] != list(tags):
             raise ValueError("the thresholds are of other tags, or in another order")
-        columns = [np.array([row[n] for row in rows], np.float64) for n in COLUMNS]
+        columns = {n: np.array([row[n] for row in rows], np.float64) for n in COLUMNS}
         positives = np.array([row["positives"] for row in rows], np.int64)
-        return cls(content["split"], *columns, positives)
+        return cls(content["split"], **columns, positives=positives)
 
 
 def choose(tags: np.ndarray, scores: np.ndarray, split: str) -> Thresholds:

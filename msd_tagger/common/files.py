@@ -78,7 +78,7 @@ def write_csv(
     write_text(path, csv_text(rows, line_end))
 
 
-def write_npz(path: Path, **arrays: np.ndarray) -> None:
+def write_npz(path: Path, **arrays: Any) -> None:
     """Writes a compressed NumPy archive whole or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

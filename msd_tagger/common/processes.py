@@ -81,8 +81,10 @@ def follow_parent() -> None:
 
 
 def _die_with_parent() -> None:
-    connection.wait([parent_process().sentinel])
-    os._exit(1)
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def progress_bar(total: int, description: str, unit: str = "clip") -> tqdm:

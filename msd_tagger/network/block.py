@@ -197,7 +197,7 @@ def sum_to_channels(values: Array) -> Array:
     bands = values.shape[1]
     group = max(k for k in range(1, _BANDS_PER_SUM + 1) if bands % k == 0)
     groups = values.reshape(values.shape[0], bands // group, group, *values.shape[2:])
-    added = sum(groups[:, :, k].astype(jnp.float32) for k in range(group))
+    added: Any = sum(groups[:, :, k].astype(jnp.float32) for k in range(group))
     return added.sum((0, 1)).sum(0)
 
 

@@ -98,13 +98,13 @@ class ConvNet(nn.Module):
             batch_statistics: Whether to normalise by them outside training, as the
                 published network did; a prediction then depends on its batch.
         """
-        check_pools(x.shape[1:3], self.pools)
+        check_pools((x.shape[1], x.shape[2]), self.pools)
         x = x[..., None].astype(self.dtype)
         for i, pool in enumerate(self.pools, start=1):
             kernel_shape = (3, 3, x.shape[-1], self.channels)
             kernel = self.param(f"conv{i}_kernel", he_normal, kernel_shape)
             bias = self.param(f"conv{i}_bias", nn.initializers.zeros, (self.channels,))
-            settings = block.Settings(tuple(pool), self.epsilon, self.axis_name)
+            settings = block.Settings(pool, self.epsilon, self.axis_name)
             layer = ConvNormEluPool(settings, self.momentum, name=f"norm{i}")
             x = layer(x, kernel.astype(self.dtype), bias, train, batch_statistics)
         features = x.reshape(x.shape[0], -1).astype(jnp.float32)

@@ -50,9 +50,10 @@ def predict(
 ) -> Array:
     """Computes logits `[B, K]` of preprocessed spectrograms `[B, M, F]`."""
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
-    return model.network.apply(
+    logits: Any = model.network.apply(
         variables, spectrogram, batch_statistics=batch_statistics
     )
+    return logits
 
 
 def forget_statistics(weights: Weights) -> Weights:

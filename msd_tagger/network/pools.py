@@ -18,7 +18,7 @@ def choose_pools(pools: Pools, kind: str) -> Pools:
     >>> choose_pools((), "stft")[0], choose_pools([[3, 4]], "mel")
     ((2, 4), ((3, 4),))
     """
-    return tuple(map(tuple, pools)) or POOLS[kind]
+    return tuple((bands, frames) for bands, frames in pools) or POOLS[kind]
 
 
 def check_pools(shape: tuple[int, int], pools: Pools) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Array = jax.Array
 
@@ -40,9 +41,9 @@ class Preprocessing(NamedTuple):
 class BandStatistics(NamedTuple):
     """What a frequency weighting needs to know of each band, `[M]`."""
 
-    a_weighting_db: Array  # For "a_weighting".
-    mean: Array  # For "per_frequency_dataset", as is the deviation.
-    deviation: Array
+    a_weighting_db: Array | np.ndarray  # For "a_weighting".
+    mean: Array | np.ndarray  # For "per_frequency_dataset", as is the deviation.
+    deviation: Array | np.ndarray
 
 
 def apply(
@@ -110,5 +111,5 @@ def standardise(x: Array, axes: tuple[int, ...]) -> Array:
     return x / _nonzero(jnp.sqrt(jnp.square(x).mean(axes, keepdims=True)))
 
 
-def _nonzero(deviation: Array) -> Array:
+def _nonzero(deviation: Array | np.ndarray) -> Array:
     return jnp.where(deviation > 0, deviation, 1.0)

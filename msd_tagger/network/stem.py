@@ -123,17 +123,18 @@ def _tap(padded: Array, row: int, column: int, pool: tuple[int, int]) -> Array:
     Row 0 and column 0 are one up and one left of the window's first position.
     """
     bands, frames = (padded.shape[1] - 2) // pool[0], (padded.shape[2] - 2) // pool[1]
-    stop = (row + (bands - 1) * pool[0] + 1, column + (frames - 1) * pool[1] + 1)
-    start, stop = (0, row, column), (padded.shape[0], *stop)
-    return lax.slice(padded, start, stop, (1, *pool))[..., None]
+    last = (row + (bands - 1) * pool[0], column + (frames - 1) * pool[1])
+    stop = (padded.shape[0], last[0] + 1, last[1] + 1)
+    return lax.slice(padded, (0, row, column), stop, (1, *pool))[..., None]
 
 
 def window_values(padded: Array, kernel: Array, pool: tuple[int, int]) -> list[Array]:
     """Convolves at each position of all windows, `[B, M', F', C]` each."""
-    return [
+    values: list[Any] = [
         sum(_tap(padded, row + i, column + j, pool) * kernel[i, j, 0] for i, j in _TAPS)
         for row, column in block.positions(pool)
     ]
+    return values
 
 
 def _written_out(
@@ -201,8 +202,8 @@ def _patch_moments(padded: Array, axis_name: str | None) -> tuple[Array, Array]:
         (i, j), (k, m) = sorted((one, other))
         return second[k - i, m - j][i, j]
 
-    products = jnp.stack([entry(a, b) for a in _TAPS for b in _TAPS]).reshape(9, 9)
-    return mean, products - jnp.outer(mean, mean)
+    of_pairs = jnp.stack([entry(a, b) for a in _TAPS for b in _TAPS]).reshape(9, 9)
+    return mean, of_pairs - jnp.outer(mean, mean)
 
 
 def _seen_by_taps(padded_size: int) -> np.ndarray:

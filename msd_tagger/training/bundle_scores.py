@@ -120,12 +120,10 @@ def score_splits(
     scores, at_thresholds = {}, {}
     for split, found in predictions.items():
         labels = data.labels(split)
-        tags, truth = (
-            None if labels[name] is None else labels[name][:, columns]
-            for name in ("tags", "true_tags")
-        )
+        tags, truth = labels["tags"][:, columns], labels["true_tags"]
         arrays = {"track_id": np.asarray(labels["track_id"]), "tags": tags}
-        arrays |= {} if truth is None else {"true_tags": truth}
+        if truth is not None:
+            truth = arrays["true_tags"] = truth[:, columns]
         arrays |= {"scores": found, "tag_names": np.array(shared.tags)}
         files.write_npz(out / f"predictions_{split}.npz", **arrays)
         scores[split] = metrics.score_all(tags, found, truth)

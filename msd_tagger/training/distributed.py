@@ -8,6 +8,7 @@ functions, so that this module can be used before either is set up, and without 
 
 import contextlib
 import ctypes
+import dataclasses
 import io
 import itertools
 import json
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from msd_tagger.common.errors import LostProcessError
 
@@ -37,7 +38,8 @@ _ERROR, _VALUE = b"E", b"V"  # What an answer of process 0 begins with.
 _LOSSES = ("gloo", "nccl", "unavailable", "coordination", "heartbeat", "connection")
 
 
-class Rank(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Rank:
     """The number of a process, and how many there are."""
 
     index: int = 0
@@ -169,8 +171,8 @@ def all_gather(tree: Tree) -> Tree:
     import numpy as np
     from jax.experimental import multihost_utils
 
-    leaves, structure = jax.tree.flatten(tree)
-    leaves = [np.asarray(leaf) for leaf in leaves]
+    structure: Any = jax.tree.structure(tree)
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
     if _rank.count == 1:
         return structure.unflatten([leaf[None] for leaf in leaves])
     own = np.frombuffer(b"".join(leaf.tobytes() for leaf in leaves), np.uint8)
@@ -300,7 +302,8 @@ def unpack(content: bytes, like: Tree) -> Tree:
 
     with np.load(io.BytesIO(content)) as arrays:
         leaves = [arrays[name] for name in arrays.files]
-    return jax.tree.structure(like).unflatten(leaves)
+    structure: Any = jax.tree.structure(like)
+    return structure.unflatten(leaves)
 
 
 def _client() -> Any:

@@ -32,12 +32,12 @@ def evaluate(
     Returns:
         "scores" `[S, N, K]` float32 and "loss" `[S]`, the mean over clips and tags.
     """
-    scores, loss_sum = [], 0.0
+    parts, loss_sum = [], np.float64(0)
     for batch in batches:
         output = step(chunks, batch)
-        scores.append(output["scores"])
+        parts.append(output["scores"])
         loss_sum = loss_sum + output["loss"].astype(np.float64).sum(1)
-    scores = np.concatenate(scores, axis=1)[:, :num_clips]
+    scores = np.concatenate(parts, axis=1)[:, :num_clips]
     return {"scores": scores, "loss": loss_sum / (scores.shape[1] * scores.shape[2])}
 
 

@@ -315,11 +315,12 @@ def _restore(
     checkpoints: Checkpoints | None, template: steps.TrainState
 ) -> Saved | None:
     """Reads the newest checkpoint, in one process for all."""
-    found: list[Saved | None] = []
+    found: list[Saved] = []
 
     def read() -> dict | None:
-        found.append(checkpoints.restore(template))
-        return found[0] and found[0].log
+        saved = checkpoints.restore(template) if checkpoints else None
+        found.extend([saved] if saved else [])
+        return saved.log if saved else None
 
     log = distributed.shared(read)
     if log is None:

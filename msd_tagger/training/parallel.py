@@ -98,7 +98,7 @@ def own_rows(batch_size: int, layout: Layout) -> slice:
     """Returns the rows of every batch that this process computes on and reads."""
     if layout.mode == "seeds":
         return slice(None)
-    index, count = layout.rank
+    index, count = layout.rank.index, layout.rank.count
     return slice(index * batch_size // count, (index + 1) * batch_size // count)
 
 

@@ -56,7 +56,7 @@ def check_start(
         ValueError: Names the keys that differ, and how to set them; or the bundle has
             no batch statistics of its own.
     """
-    _check_same(bundle, asdict(recipe) | preprocessing._asdict() | network)
+    _check_same(bundle, asdict(recipe) | preprocessing._asdict() | dict(network))
     if bundle.batch_statistics:
         raise ValueError(
             "--config.train.init_bundle: the scores that the bundle's network gives a "

@@ -149,7 +149,7 @@ def test_processes_end_together(tmp_path, task, codes, said):
 
 
 def test_one_process_is_alone():
-    assert distributed.rank() == (0, 1)
+    assert distributed.rank() == distributed.Rank(0, 1)
     assert distributed.is_first()
     assert distributed.shared(lambda: [1, "a"]) == [1, "a"]
     assert distributed.agree([0, 15]) == [0, 15]
