@@ -15,10 +15,6 @@ from msd_tagger.common.facts import SPLITS
 def audit(corpus: Corpus, num_threads: int = file_states.NUM_THREADS) -> dict[str, Any]:
     """Counts a corpus and looks for what would spoil training or scores.
 
-    Args:
-        corpus: any; splits and files may be missing.
-        num_threads: that read files at the same time.
-
     Returns:
         What `audit.json` holds, as docs/audit.md describes it: numbers, texts, lists
         and dicts.

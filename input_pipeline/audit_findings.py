@@ -11,11 +11,7 @@ MAX_EXAMPLES = 3
 
 
 def findings(found: dict[str, Any]) -> list[str]:
-    """What is a problem, a sentence each; nothing for a corpus without one.
-
-    Args:
-        found: what `audit.audit` returns.
-    """
+    """What is a problem, a sentence each; nothing for a corpus without one."""
     return [
         *_about_splits(found),
         *_about_files(found),

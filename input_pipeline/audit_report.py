@@ -26,10 +26,6 @@ MAX_SIZES = 11
 def claim(workdir: Path, subject: dict[str, Any]) -> None:
     """Checks that a folder is new or holds an audit of the same corpus.
 
-    Args:
-        workdir: where the audit is to be written.
-        subject: what is audited: the keys of `config.corpus`.
-
     Raises:
         ValueError: it holds something else, and what.
     """
@@ -57,12 +53,7 @@ def claim(workdir: Path, subject: dict[str, Any]) -> None:
 
 
 def write(found: dict[str, Any], workdir: Path) -> None:
-    """Writes the files, `audit.json` first: it marks the folder.
-
-    Args:
-        found: what `audit.audit` returns, with `subject` and `findings`.
-        workdir: claimed.
-    """
+    """Writes the files, `audit.json` first: it marks the folder."""
     _write(workdir / EVERYTHING, json.dumps(found, indent=1) + "\n")
     _write(workdir / "problems.csv", _csv(_problem_rows(found["problems"])))
     _write(workdir / "tags.csv", _csv(_tag_rows(found)))

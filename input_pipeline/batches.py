@@ -30,7 +30,6 @@ def open_shards(
     """Opens what `prepare` made.
 
     Args:
-        directory: as `prepare` returns it.
         recipe: if given, the shards must be of this recipe.
         tags: if given, the labels must be in this order.
         check: read everything and compare all checksums; else only sizes are compared.
@@ -65,23 +64,14 @@ def open_shards(
 
 @dataclasses.dataclass(frozen=True)
 class ShardedSplits:
-    """The three splits of a corpus as spectrograms of one recipe.
+    """The three splits of a corpus as spectrograms of one recipe."""
 
-    Attributes:
-        directory: where the shards are.
-        recipe: how the spectrograms were made.
-        tags: names of the K tags.
-        corpus: content of corpus.json: name, version, counts.
-        splits: index of each split.
-        reader: who fetches batches, see `open_shards`.
-    """
-
-    directory: Path
-    recipe: Recipe
-    tags: tuple[str, ...]
-    corpus: dict[str, Any]
-    splits: dict[str, StoredSplit]
-    reader: str = "tf.data"
+    directory: Path  # Where the shards are.
+    recipe: Recipe  # How the spectrograms were made.
+    tags: tuple[str, ...]  # Names of the K tags.
+    corpus: dict[str, Any]  # Content of corpus.json: name, version, counts.
+    splits: dict[str, StoredSplit]  # Index of each split.
+    reader: str = "tf.data"  # Who fetches batches, see `open_shards`.
 
     def num_clips(self, split: str, fraction: float = 1.0) -> int:
         """Number of clips N of a split, or of a share of it (see `subset`)."""
@@ -127,9 +117,6 @@ class ShardedSplits:
         reshuffled.
 
         Args:
-            batch_size: B, over all processes.
-            data_seed: of the order.
-            first_step: where to start; 0 for a new run.
             fraction: share of the clips, see `subset`.
             rows: the rows of every batch that this process wants.
 
@@ -158,8 +145,6 @@ class ShardedSplits:
         """Every clip of a split once, in order.
 
         Args:
-            split: "train", "valid" or "test".
-            batch_size: B, over all processes.
             fraction: share of the clips, see `subset`.
             rows: the rows of every batch that this process wants.
 
@@ -182,7 +167,6 @@ class ShardedSplits:
         """Reads one batch at once, without TensorFlow.
 
         Args:
-            split: "train", "valid" or "test".
             rows: int [B], -1 for padding.
         """
         return self._split(split).gather(np.asarray(rows, np.int64), self.recipe.shape)

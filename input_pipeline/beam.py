@@ -27,7 +27,6 @@ def run(
     """Writes shards and waits until all are written.
 
     Args:
-        work: tasks, and the sets that lack them.
         options: of the pipeline, see `parse_options`.
 
     Raises:

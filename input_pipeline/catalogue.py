@@ -60,10 +60,6 @@ def report(directory: Path, max_bad_share: float) -> None:
 def check_splits(counts: Counter, where: Path) -> None:
     """Refuses a corpus that leaves a split without clips.
 
-    Args:
-        counts: clips per split.
-        where: what to look at, for the message.
-
     Raises:
         ValueError: names the empty splits.
     """
@@ -84,13 +80,6 @@ def complete(
     max_bad_share: float,
 ) -> None:
     """Writes everything but the shards, the mark of completeness last.
-
-    Args:
-        directory: holds the finished shards of all tasks, and their parts.
-        recipe: of the spectrograms.
-        corpus: where the clips are from.
-        tasks: the plan.
-        max_bad_share: share of clips that may be left out.
 
     Raises:
         ValueError: too many were left out, or all of a split.

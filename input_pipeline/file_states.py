@@ -20,16 +20,11 @@ _FILES_PER_TASK = 64
 
 
 class FileStates(NamedTuple):
-    """States of F files.
+    """States of F files."""
 
-    Attributes:
-        problems: for each file one of `PROBLEMS`, or "".
-        total_bytes: of all files together.
-        copies: groups of two or more files with equal content, by their numbers.
-    """
-
-    problems: list[str]
-    total_bytes: int
+    problems: list[str]  # For each file one of `PROBLEMS`, or "".
+    total_bytes: int  # Of all files together.
+    # Groups of two or more files with equal content, by their numbers.
     copies: list[list[int]]
 
 
@@ -39,10 +34,6 @@ def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
     Clips of one length and bit rate are of one size, so the sizes alone tell few files
     apart. Of files of one size 16 kB from the middle are read, and of those that agree
     in that too the whole content: equal digests (BLAKE2b, 256 bits) mean equal files.
-
-    Args:
-        paths: F files, each once.
-        num_threads: that read at the same time.
     """
     sizes = _in_threads(_size_bytes, paths, "looking for files", num_threads)
     problems = [size if isinstance(size, str) else "" for size in sizes]

@@ -23,14 +23,10 @@ class Slice(NamedTuple):
     Every n-th, not a run of neighbours: neighbours are of one split and, as ids go,
     often of one folder or source, and the last shards of a split are shorter. So slices
     are equally long, and the same shards are of a slice whoever asks.
-
-    Attributes:
-        worker: number of the job, from 0.
-        num_workers: n, the number of jobs; 1 for a job that does everything.
     """
 
-    worker: int = 0
-    num_workers: int = 1
+    worker: int = 0  # Number of the job, from 0.
+    num_workers: int = 1  # N, the number of jobs; 1 for a job that does everything.
 
     def of(self, tasks: list[shards.ShardTask]) -> list[shards.ShardTask]:
         """The tasks of this slice.
@@ -49,7 +45,6 @@ def agree_on_plan(directories: Iterable[Path], clips_per_shard: int) -> int:
 
     Args:
         directories: of the sets that one pass is to write.
-        clips_per_shard: what this job would take.
 
     Raises:
         ValueError: the sets were begun with different numbers.

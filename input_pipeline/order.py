@@ -32,12 +32,6 @@ def rows_of_step(
     Step s takes the places s * B to s * B + B - 1 of one permutation after the other,
     so that the last clips of an epoch share a batch with the first of the next.
 
-    Args:
-        members: rows to draw from, int [N].
-        batch_size: B; may be larger than N.
-        data_seed: of the order.
-        step: s.
-
     Returns:
         int64 [B].
     """
@@ -58,7 +52,6 @@ def nested_subset(track_ids: Sequence[str], fraction: float) -> np.ndarray:
     (array([2, 3]), array([0, 1, 2]))
 
     Args:
-        track_ids: N ids.
         fraction: ceil(fraction * N) of them are taken.
 
     Returns:

@@ -53,9 +53,7 @@ def prepare(
     jobs, nor on interruptions, to the byte.
 
     Args:
-        corpus: the clips.
         recipes: at most one of each kind, of the same sample rate, duration and offset.
-        data_dir: the shards go below it.
         num_processes: 0 for one per core.
         clips_per_shard: 64 mel spectrograms are 17 MB. A set that was begun goes on as
             it was begun.

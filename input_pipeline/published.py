@@ -46,10 +46,6 @@ def check_recipes(
 ) -> None:
     """Refuses recipes that published spectrograms cannot serve.
 
-    Args:
-        paths: files of all clips.
-        recipes: of the shards that are asked for.
-
     Raises:
         ValueError: there is a spectrogram among the paths, and a recipe with another
             value than `FIELDS` has.

@@ -22,30 +22,18 @@ Batch = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class StoredSplit:
-    """One split of a prepared corpus: N clips in some shards.
+    """One split of a prepared corpus: N clips in some shards."""
 
-    Attributes:
-        name: "train", "valid" or "test".
-        directory: where the shards are.
-        track_id: [N] text, sorted.
-        shard: int32 [N], number of the shard that holds a clip.
-        offset: int64 [N], first byte of its spectrogram in that shard.
-        tags: uint8 [N, K].
-        true_tags: uint8 [N, K], or None where nobody knows.
-        shard_bytes: size of every shard.
-        is_checked: bool [N], records that were compared with their checksum.
-        open_file: opens a shard and keeps it open for a while.
-    """
-
-    name: str
-    directory: Path
-    track_id: np.ndarray
-    shard: np.ndarray
-    offset: np.ndarray
-    tags: np.ndarray
-    true_tags: np.ndarray | None
-    shard_bytes: np.ndarray
-    is_checked: np.ndarray
+    name: str  # "train", "valid" or "test".
+    directory: Path  # Where the shards are.
+    track_id: np.ndarray  # [N] text, sorted.
+    shard: np.ndarray  # int32 [N], number of the shard that holds a clip.
+    offset: np.ndarray  # int64 [N], first byte of its spectrogram in that shard.
+    tags: np.ndarray  # uint8 [N, K].
+    true_tags: np.ndarray | None  # uint8 [N, K], or None where nobody knows.
+    shard_bytes: np.ndarray  # Size of every shard.
+    is_checked: np.ndarray  # bool [N], records that were compared with their checksum.
+    # Opens a shard and keeps it open for a while.
     open_file: Callable[[Path], "_File"] = dataclasses.field(
         default_factory=lambda: _opener()
     )

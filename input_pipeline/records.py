@@ -42,21 +42,13 @@ class RecordError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ShardIndex:
-    """What a shard holds, and where: N records.
+    """What a shard holds, and where: N records."""
 
-    Attributes:
-        track_id: [N] text.
-        offset: int64 [N], first byte of the spectrogram within the file.
-        tags: uint8 [N, K].
-        true_tags: uint8 [N, K], or None.
-        size_bytes: size of the file.
-    """
-
-    track_id: list[str]
-    offset: np.ndarray
-    tags: np.ndarray
-    true_tags: np.ndarray | None
-    size_bytes: int
+    track_id: list[str]  # [N] text.
+    offset: np.ndarray  # int64 [N], first byte of the spectrogram within the file.
+    tags: np.ndarray  # uint8 [N, K].
+    true_tags: np.ndarray | None  # uint8 [N, K], or None.
+    size_bytes: int  # Size of the file.
 
 
 def shard_name(split: str, shard: int, num_shards: int) -> str:
@@ -109,7 +101,6 @@ def parse_example(data: Buffer, start: int = 0, stop: int | None = None) -> dict
     {'a': (13, 15)}
 
     Args:
-        data: what holds the message.
         start: its first byte.
         stop: one past its last byte; by default the end of the data.
 
@@ -138,8 +129,6 @@ def read_examples(
     """Walks the records of a shard.
 
     Args:
-        path: name of the file, for messages.
-        data: its content, memory-mapped or read.
         check: compare the checksum of every payload too. It needs all bytes of the
             file; without it a damaged spectrogram is not noticed, only damaged lengths.
 
@@ -163,7 +152,6 @@ def index_shard(path: Path | str, check: bool = False) -> ShardIndex:
     """Reads ids and tags of a shard, and where its spectrograms are.
 
     Args:
-        path: a TFRecord file that `prepare` wrote.
         check: compare all checksums.
 
     Raises:

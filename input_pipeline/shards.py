@@ -32,40 +32,24 @@ PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
 
 
 class ClipRow(NamedTuple):
-    """A clip as a worker sees it.
+    """A clip as a worker sees it."""
 
-    Attributes:
-        track_id: unique name.
-        path: the audio file, or a published spectrogram.
-        relative_path: the same, from the directory of the corpus, for the ledger.
-        start_s: where the clip starts, or None.
-        labels: the bytes of tags and, where known, true_tags.
-    """
-
-    track_id: str
-    path: str
-    relative_path: str
-    start_s: float | None
-    labels: dict[str, bytes]
+    track_id: str  # Unique name.
+    path: str  # The audio file, or a published spectrogram.
+    relative_path: str  # The same, from the directory of the corpus, for the ledger.
+    start_s: float | None  # Where the clip starts, or None.
+    labels: dict[str, bytes]  # The bytes of tags and, where known, true_tags.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # Holds dicts: hash by identity.
 class ShardTask:
-    """What a worker needs to know to write one shard.
+    """What a worker needs to know to write one shard."""
 
-    Attributes:
-        split: "train", "valid" or "test".
-        index: number of the shard within its split, from 0.
-        num_shards: of the split.
-        first: position of its first clip in the split.
-        clips: its clips, sorted by track id.
-    """
-
-    split: str
-    index: int
-    num_shards: int
-    first: int
-    clips: tuple[ClipRow, ...]
+    split: str  # "train", "valid" or "test".
+    index: int  # Number of the shard within its split, from 0.
+    num_shards: int  # Of the split.
+    first: int  # Position of its first clip in the split.
+    clips: tuple[ClipRow, ...]  # Its clips, sorted by track id.
 
     @property
     def file_name(self) -> str:
@@ -83,17 +67,11 @@ class ShardTask:
 
 
 class Target(NamedTuple):
-    """Where the shards of one recipe go.
+    """Where the shards of one recipe go."""
 
-    Attributes:
-        recipe: of the spectrograms.
-        directory: of the shards.
-        filters: the recipe's mel filters.
-    """
-
-    recipe: Recipe
-    directory: Path
-    filters: np.ndarray | None
+    recipe: Recipe  # Of the spectrograms.
+    directory: Path  # Of the shards.
+    filters: np.ndarray | None  # The recipe's mel filters.
 
 
 def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
@@ -116,9 +94,7 @@ def write_shard(task: ShardTask, targets: Sequence[Target], place: int = 0) -> N
     """Writes one shard for every target, decoding each clip once.
 
     Args:
-        task: the clips.
         targets: their recipes must agree in sample rate, duration and offset.
-        place: of this task in the shared progress.
 
     Raises:
         OSError: the target cannot be written.
@@ -303,16 +279,11 @@ class Progress(NamedTuple):
 
     It has no lock: each place has one writer, and a lock that a killed worker held
     would stop all others for ever.
-
-    Attributes:
-        num_done: clips done, by task.
-        num_left_out: clips left out, by task.
-        stop: one number; not 0 once the workers are to stop.
     """
 
-    num_done: Any
-    num_left_out: Any
-    stop: Any
+    num_done: Any  # Clips done, by task.
+    num_left_out: Any  # Clips left out, by task.
+    stop: Any  # One number; not 0 once the workers are to stop.
 
     @classmethod
     def of(cls, context: Any, num_tasks: int) -> "Progress":

@@ -34,9 +34,6 @@ def stream(reader: str, load: Load, first_step: int, stop_step: int) -> Iterator
     Args:
         reader: a key of `READERS`. Without TensorFlow "tf.data" is "plain" too, which
             the log says once.
-        load: gives a batch; called by several threads.
-        first_step: where to start.
-        stop_step: one past the last.
 
     Raises:
         Exception: whatever `load` raises, when its batch is due.

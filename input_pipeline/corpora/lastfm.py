@@ -45,7 +45,6 @@ def read(label_dir: Path, num_tags: int) -> Labels:
     """Reads the tags that are listed in `label_dir`, else the most frequent ones.
 
     Args:
-        label_dir: holds the database and, optionally, tags.txt.
         num_tags: K where no tags are listed.
 
     Raises:

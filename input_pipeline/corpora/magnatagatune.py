@@ -104,10 +104,8 @@ def load(
     Clips without any of the tags stay: that nobody gave them one is an annotation too.
 
     Args:
-        audio_dir: holds the folders `0` to `f`.
         label_dir: holds `annotations_final.csv` and, for the names of the artists,
             `clip_info_final.csv`.
-        num_tags: K, the most frequent tags over all clips.
         merge_synonyms: whether `SYNONYMS` become one tag before tags are counted.
 
     Raises:
@@ -142,7 +140,6 @@ def merged(
     """Makes one tag of every line of `SYNONYMS`: given if one of them was.
 
     Args:
-        names: of the tags, K.
         labels: uint8 [N, K].
 
     Returns:

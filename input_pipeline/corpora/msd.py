@@ -48,7 +48,6 @@ def load(
         label_dir: holds the label files of one source.
         audio_dir: holds the audio; None where only the labels are of interest. Then the
             clips' files do not exist.
-        labels: a name in `SOURCES`, or "auto" for the one that is there.
         num_tags: K, if the source is "lastfm" and no tags are listed beside it.
 
     Raises:

@@ -28,26 +28,18 @@ _EXPECTED = {
 
 
 class Labels(NamedTuple):
-    """Labels of N tracks, from whatever source.
+    """Labels of N tracks, from whatever source."""
 
-    Attributes:
-        source: name of the source.
-        tags: the K tags, in the order of the columns.
-        track_ids: MSD ids, or where these are not known 7digital ids; each once.
-        splits: of the tracks.
-        matrix: uint8 [N, K].
-        are_msd_ids: what `track_ids` are.
-        seven_digital_ids: of the tracks, where the source has them.
-        published: clips per split as others counted them, by who did.
-    """
-
-    source: str
-    tags: tuple[str, ...]
+    source: str  # Name of the source.
+    tags: tuple[str, ...]  # The K tags, in the order of the columns.
+    # MSD ids, or where these are not known 7digital ids; each once.
     track_ids: list[str]
-    splits: list[str]
-    matrix: np.ndarray
-    are_msd_ids: bool = True
+    splits: list[str]  # Of the tracks.
+    matrix: np.ndarray  # uint8 [N, K].
+    are_msd_ids: bool = True  # What `track_ids` are.
+    # Of the tracks, where the source has them.
     seven_digital_ids: Sequence[str | None] | None = None
+    # Clips per split as others counted them, by who did.
     published: Mapping[str, Mapping[str, int]] = {}
 
 
@@ -64,11 +56,6 @@ def find_vocabulary(label_dir: Path) -> tuple[str, ...] | None:
 
 def vocabulary(label_dir: Path, num_columns: int, where: Path) -> tuple[str, ...]:
     """Names of the columns: those listed beside the labels, else the 50 published ones.
-
-    Args:
-        label_dir: may hold a list.
-        num_columns: of the labels.
-        where: the file of the labels, for the message.
 
     Raises:
         ValueError: there is another number of names than of columns.
@@ -95,10 +82,7 @@ def check_ids(
     """Checks that ids are what they should be.
 
     Args:
-        ids: of N tracks.
-        pattern: `MSD_ID` or `SEVEN_DIGITAL_ID`.
         where: file and line of an index, for the message.
-        may_repeat: whether several tracks may have the same.
 
     Raises:
         ValueError: names the first id that is not, and where it stands.
@@ -143,7 +127,6 @@ def as_labels(matrix: np.ndarray, where: Callable[[int], str]) -> np.ndarray:
 
     Args:
         matrix: numbers or truth values [N, K].
-        where: file and row of an index, for the message.
 
     Returns:
         uint8 [N, K].

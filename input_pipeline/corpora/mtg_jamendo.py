@@ -78,11 +78,9 @@ def load(
             one tag a line, fixes the vocabulary and its order; without it all tags of
             the three tables are taken, in alphabetical order, as the published lists
             have them.
-        subset: the part of the tables' names before the split.
         fold: the number of the split's folder.
         excerpts_per_track: n clips, evenly spread: clip k of n starts at the share
             (k + 1/2) / n of what the track is longer than a clip. One is its centre.
-        clip_duration_s: length of a clip.
 
     Raises:
         ValueError: names the file, the line, what was found and what is expected.

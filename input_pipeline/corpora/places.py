@@ -11,9 +11,7 @@ def path_inside(directory: Path, text: str, where: str) -> Path:
     """Joins a path from a data file to the directory that it must not leave.
 
     Args:
-        directory: that the path is relative to.
         text: the path as it is written in the file; a backslash counts as a slash.
-        where: file and line, for the message.
 
     Raises:
         ValueError: the path is empty, absolute, or leaves the directory by name.

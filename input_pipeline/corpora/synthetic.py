@@ -59,7 +59,6 @@ def label_only(
 
     Args:
         num_clips: N, at least 1.
-        seed: corpus seed, not negative.
         tagability_exponent: 1 for the real data set's tag shares (1.7 tags a clip),
             0.5 for about 2.3 tags a clip.
 
@@ -92,13 +91,8 @@ def write_corpus(
     Args:
         directory: where; created if missing.
         num_clips: 9 or more; split 6:1:2 into train, valid and test.
-        seed: corpus seed.
-        tagability_exponent: see `label_only`.
         num_workers: processes, None or 0 for all available cores. Changes no byte.
         clip_duration_s: length of each clip, 1 to 120 s.
-
-    Returns:
-        The directory.
 
     Raises:
         ValueError: an argument is out of range, or the directory holds other files or

@@ -79,17 +79,11 @@ class AudioError(ValueError):
 
 
 class Source(NamedTuple):
-    """An opened audio file.
+    """An opened audio file."""
 
-    Attributes:
-        path: As it was given.
-        handle: The file.
-        file: Its decoder.
-    """
-
-    path: os.PathLike | str
-    handle: io.FileIO
-    file: soundfile.SoundFile
+    path: os.PathLike | str  # As it was given.
+    handle: io.FileIO  # The file.
+    file: soundfile.SoundFile  # Its decoder.
 
     @property
     def length_s(self) -> float:
@@ -189,10 +183,6 @@ def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     is 80 dB below; one stored value in 3,000 moves, by one step of float16. (SciPy
     transforms four in single precision at once; its import takes a worker 0.2 s.)
 
-    Args:
-        samples: float [T].
-        recipe: window and hop.
-
     Returns:
         float32 [bins, frames], |X|^2.
     """
@@ -218,7 +208,6 @@ def to_bands(power: np.ndarray, filters: np.ndarray | None) -> np.ndarray:
     """Weights the bins of a power spectrogram into mel bands.
 
     Args:
-        power: float32 [bins, frames].
         filters: `Recipe.mel_filters()`, float32 [M, bins]; None leaves all bins.
 
     Returns:
@@ -275,7 +264,7 @@ def _to_float16(values: np.ndarray) -> np.ndarray:
     rounded -= (127 - 15) << 10
     rounded |= sign
     half = rounded.astype(np.uint16).view(np.float16)
-    tiny = np.abs(values) < 2**-14  # Float16 has no such exponents, only subnormals.
+    tiny = np.abs(values) < 2**-14  # float16 has no such exponents, only subnormals.
     if tiny.any():
         half[tiny] = values[tiny]
     return half

@@ -28,26 +28,17 @@ class Recipe:
 
     The defaults are the paper's: 29 s at 12 kHz, a 512-point DFT every 256 samples and
     96 mel bands (section IV-B) make 1 + 348000 // 256 = 1360 frames.
-
-    Attributes:
-        kind: "mel" (mel bands) or "stft" (every bin of the DFT).
-        sample_rate_hz: rate the audio is resampled to.
-        duration_s: length of a clip; shorter audio is padded with zeros.
-        offset: which part of a longer file is taken, its "start" or its "centre".
-        dft_size_samples: length of the DFT and of its Hann window.
-        hop_samples: distance between frames.
-        num_mel_bands: number of bands; always 0 for "stft", which has none.
-        version: raised when the code changes what a recipe makes.
     """
 
-    kind: str
-    sample_rate_hz: int = 12_000
-    duration_s: float = 29.0
+    kind: str  # "mel" (mel bands) or "stft" (every bin of the DFT).
+    sample_rate_hz: int = 12_000  # Rate the audio is resampled to.
+    duration_s: float = 29.0  # Length of a clip; shorter audio is padded with zeros.
+    # Which part of a longer file is taken, its "start" or its "centre".
     offset: str = "start"
-    dft_size_samples: int = 512
-    hop_samples: int = 256
-    num_mel_bands: int = 96
-    version: int = 2
+    dft_size_samples: int = 512  # Length of the DFT and of its Hann window.
+    hop_samples: int = 256  # Distance between frames.
+    num_mel_bands: int = 96  # Number of bands; always 0 for "stft", which has none.
+    version: int = 2  # Raised when the code changes what a recipe makes.
 
     def __post_init__(self) -> None:
         """Refuses values that make no spectrogram.

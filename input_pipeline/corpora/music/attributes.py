@@ -129,10 +129,6 @@ def _instrument_is(layers: np.ndarray, instruments: tuple[str, ...]) -> np.ndarr
 def draw_attributes(seed: int, clip_numbers: np.ndarray) -> Attributes:
     """Draw the attributes of clips.
 
-    Args:
-        seed: corpus seed.
-        clip_numbers: int [N].
-
     Returns:
         Attributes of arrays [N]; a clip's row does not depend on the other clips.
     """

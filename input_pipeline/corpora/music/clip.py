@@ -28,7 +28,6 @@ def synthesize(seed: int, clip_number: int, duration_s: float) -> np.ndarray:
     Args:
         seed: corpus seed.
         clip_number: which clip; its tags are those of the same row of `label_only`.
-        duration_s: length.
 
     Returns:
         float32 [T] at `mastering.FILE_SAMPLE_RATE_HZ`, below full scale.

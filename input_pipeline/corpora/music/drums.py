@@ -18,9 +18,6 @@ def drum(
     Args:
         name: "kick", "snare", "brush", "clap", "closed hat", "ride", "crash",
             "tambourine" or "tom 0" to "tom 3".
-        electronic: whether it is a drum machine's.
-        gated: whether the snare has the eighties' gated reverberation.
-        random: noise.
 
     Returns:
         float32 [T], half a second (cymbals: 0.9).

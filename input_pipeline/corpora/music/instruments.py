@@ -43,12 +43,9 @@ def plucked_string(
     """Play a string: three bands of partials, the higher the faster they die.
 
     Args:
-        pitch: MIDI number.
         length_s: until the string is damped.
-        random: unused; all instruments have the same signature.
         position: where it is plucked, as a share of its length.
         brightness: 0 is dull, 1 is bright.
-        decay_s: time constant of the lowest two partials.
         ring_s: how long it rings on.
     """
     frequency = frequency_hz(pitch)
@@ -120,8 +117,6 @@ def ensemble(
     """Play three detuned voices of one sustained spectrum: strings, pads, choirs, saws.
 
     Args:
-        pitch: MIDI number.
-        length_s: length.
         random: start phases and, for clusters, the detuning.
         slope: partial k has amplitude k ** -slope.
         attack_s: linear attack.
@@ -245,10 +240,7 @@ def amplify(
     """Send a whole track through its amplifier, pedal or filter.
 
     Args:
-        instrument: name in `INSTRUMENTS`; most have nothing there.
         sound: float32 [T], root mean square 0.1.
-        energy: opens the filters of synthesizers.
-        tempo_bpm: speed of the wah pedal.
     """
     if instrument == "dist":
         driven = np.tanh(45 * high_pass(sound, 120))

@@ -39,9 +39,6 @@ def master(
     Args:
         dry: float32 [T] at 12 kHz, all tracks.
         wet: float32 [T], what goes to the room.
-        attributes: one clip's.
-        nuisances: one clip's.
-        random: for noise.
 
     Returns:
         float32 [T * 22050 / 12000], below full scale.

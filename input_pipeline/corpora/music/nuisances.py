@@ -17,23 +17,14 @@ _BAND_LIMITED_SHARE = 0.35
 
 @dataclass(frozen=True)
 class Nuisances:
-    """Nuisances of N clips (arrays `[N]`), or of one clip (scalars).
+    """Nuisances of N clips (arrays `[N]`), or of one clip (scalars)."""
 
-    Attributes:
-        level_db: peak of the clip relative to full scale, -14 to -1.
-        noise_floor_db: white noise under everything, -75 to -48.
-        band_limit_hz: second-order low pass, 2,600 to 5,200, or infinity.
-        root: MIDI number of the key note, 40 to 51.
-        formant_scale: size of the singer's throat.
-        equaliser_db: gains at seven log-spaced frequencies, [N, 7].
-    """
-
-    level_db: np.ndarray
-    noise_floor_db: np.ndarray
-    band_limit_hz: np.ndarray
-    root: np.ndarray
-    formant_scale: np.ndarray
-    equaliser_db: np.ndarray
+    level_db: np.ndarray  # Peak of the clip relative to full scale, -14 to -1.
+    noise_floor_db: np.ndarray  # White noise under everything, -75 to -48.
+    band_limit_hz: np.ndarray  # Second-order low pass, 2,600 to 5,200, or infinity.
+    root: np.ndarray  # MIDI number of the key note, 40 to 51.
+    formant_scale: np.ndarray  # Size of the singer's throat.
+    equaliser_db: np.ndarray  # Gains at seven log-spaced frequencies, [N, 7].
 
     def row(self, index: int) -> "Nuisances":
         """Return one clip's nuisances."""
@@ -41,12 +32,7 @@ class Nuisances:
 
 
 def draw_nuisances(seed: int, clip_numbers: np.ndarray) -> Nuisances:
-    """Draw the nuisances of clips.
-
-    Args:
-        seed: corpus seed.
-        clip_numbers: int [N].
-    """
+    """Draw the nuisances of clips."""
     u = uniforms(seed, "nuisances", clip_numbers, 6 + NUM_EQUALISER_KNOTS)
     band_limit_hz = 2600.0 * 2.0 ** u[:, 3]
     limited = u[:, 2] < _BAND_LIMITED_SHARE

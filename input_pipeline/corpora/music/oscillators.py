@@ -49,11 +49,6 @@ def harmonic_wave(
     Args:
         amplitudes: of the partials 1, 2, ...
         frequency: of the first partial in Hz, a number or one a sample [T].
-        num_samples: T.
-        start_turns: phase of the start in turns.
-
-    Returns:
-        float32 [T].
     """
     highest = float(np.max(frequency))
     limit = int(_HIGHEST_PARTIAL * SAMPLE_RATE_HZ / highest)

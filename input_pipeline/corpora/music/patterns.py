@@ -8,21 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rhythm:
-    """When a layer or a bass plays, and how steps become pitches.
+    """When a layer or a bass plays, and how steps become pitches."""
 
-    Attributes:
-        steps: sixteenths of the bar at which it plays; empty if drawn per bar.
-        length_steps: how long a note lasts.
-        voicing: name of a function in `score.VOICINGS` or `score.BASS_VOICINGS`.
-        num_random_steps: how many steps are drawn per bar where `steps` is empty.
-        octave: octaves above the song's root.
-    """
-
+    # Sixteenths of the bar at which it plays; empty if drawn per bar.
     steps: tuple[int, ...]
-    length_steps: float
-    voicing: str
-    num_random_steps: int = 0
-    octave: int = 1
+    length_steps: float  # How long a note lasts.
+    voicing: str  # Name of a function in `score.VOICINGS` or `score.BASS_VOICINGS`.
+    num_random_steps: int = (
+        0  # How many steps are drawn per bar where `steps` is empty.
+    )
+    octave: int = 1  # Octaves above the song's root.
 
 
 _EIGHTHS = tuple(range(0, 16, 2))

@@ -26,10 +26,7 @@ def uniforms(
     """Draw numbers in (0, 1) that depend on nothing but their address.
 
     Args:
-        seed: corpus seed, a non-negative integer.
         stream: name of the stream; streams are independent of each other.
-        clip_numbers: clip numbers, int [N].
-        num_columns: how many numbers each clip gets.
 
     Returns:
         float64 [N, num_columns], strictly between 0 and 1.

@@ -35,30 +35,18 @@ class Track:
 
 @dataclass
 class Song:
-    """What all tracks of a clip share.
+    """What all tracks of a clip share."""
 
-    Attributes:
-        root: MIDI number of the key note, a nuisance.
-        scale: seven semitone offsets.
-        progression: scale degree of each bar's chord, repeated.
-        chord_size: notes of a chord.
-        steps_per_bar: sixteenths in a bar.
-        step_s: duration of a sixteenth.
-        late_step_s: by how much swung steps come late.
-        num_bars: bars that cover the clip.
-        random: the clip's performance generator.
-        motif: (step, degree) pairs that riffs and loops repeat.
-    """
-
-    root: int
-    scale: tuple[int, ...]
-    progression: tuple[int, ...]
-    chord_size: int
-    steps_per_bar: int
-    step_s: float
-    late_step_s: float
-    num_bars: int
-    random: np.random.Generator
+    root: int  # MIDI number of the key note, a nuisance.
+    scale: tuple[int, ...]  # Seven semitone offsets.
+    progression: tuple[int, ...]  # Scale degree of each bar's chord, repeated.
+    chord_size: int  # Notes of a chord.
+    steps_per_bar: int  # Sixteenths in a bar.
+    step_s: float  # Duration of a sixteenth.
+    late_step_s: float  # By how much swung steps come late.
+    num_bars: int  # Bars that cover the clip.
+    random: np.random.Generator  # The clip's performance generator.
+    # (step, degree) pairs that riffs and loops repeat.
     motif: list[tuple[int, int]] = field(default_factory=list)
 
     def time_s(self, bar: int, step: float) -> float:

@@ -13,38 +13,22 @@ NOTHING = "none"
 
 @dataclass(frozen=True)
 class Style:
-    """The pools and averages one style draws from.
+    """The pools and averages one style draws from."""
 
-    Attributes:
-        weight: share of the corpus, relative to the other styles' weights.
-        tempo_bpm: slowest and fastest tempo.
-        drums: pool of drum patterns (names in `patterns.DRUMS`).
-        bass: pool of bass lines (names in `patterns.BASSES`).
-        lead: pool of `instrument:pattern` for the layer that always plays.
-        second: pool for the second layer.
-        third: pool for the third layer.
-        eras: weights of the five `ERAS`.
-        voice: probability of a voice.
-        female: probability that a single voice is a woman's.
-        energy: average energy, -1 (asleep) to 1 (furious).
-        valence: average mood, -1 (gloomy) to 1 (cheerful).
-        swing: share of clips whose off-beats are late.
-        harmony: pool of chord progressions (names in `patterns.PROGRESSIONS`).
-    """
-
-    weight: float
-    tempo_bpm: tuple[float, float]
-    drums: str
-    bass: str
-    lead: str
-    second: str
-    third: str
-    eras: tuple[float, float, float, float, float]
-    voice: float
-    female: float
-    energy: float
-    valence: float
-    swing: float = 0.0
+    weight: float  # Share of the corpus, relative to the other styles' weights.
+    tempo_bpm: tuple[float, float]  # Slowest and fastest tempo.
+    drums: str  # Pool of drum patterns (names in `patterns.DRUMS`).
+    bass: str  # Pool of bass lines (names in `patterns.BASSES`).
+    lead: str  # Pool of `instrument:pattern` for the layer that always plays.
+    second: str  # Pool for the second layer.
+    third: str  # Pool for the third layer.
+    eras: tuple[float, float, float, float, float]  # Weights of the five `ERAS`.
+    voice: float  # Probability of a voice.
+    female: float  # Probability that a single voice is a woman's.
+    energy: float  # Average energy, -1 (asleep) to 1 (furious).
+    valence: float  # Average mood, -1 (gloomy) to 1 (cheerful).
+    swing: float = 0.0  # Share of clips whose off-beats are late.
+    # Pool of chord progressions (names in `patterns.PROGRESSIONS`).
     harmony: str = "pop"
 
 

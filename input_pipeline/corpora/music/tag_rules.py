@@ -24,9 +24,6 @@ RULES: dict[str, Rule] = {}
 def true_tags(attributes: Attributes) -> np.ndarray:
     """Apply every rule.
 
-    Args:
-        attributes: of N clips.
-
     Returns:
         uint8 [N, K], columns in the order of `TAGS`.
     """

@@ -31,29 +31,18 @@ _FEMALE_FORMANTS = 1.18
 
 @dataclass(frozen=True)
 class Singer:
-    """Who sings a track and how.
+    """Who sings a track and how."""
 
-    Attributes:
-        female: woman or man.
-        delivery: "sing", "rap", "growl" or "robot".
-        breathy: breath more than tone.
-        formant_scale: size of the singer's throat, a nuisance.
-    """
-
-    female: bool
-    delivery: str
-    breathy: bool
-    formant_scale: float
+    female: bool  # Woman or man.
+    delivery: str  # "sing", "rap", "growl" or "robot".
+    breathy: bool  # Breath more than tone.
+    formant_scale: float  # Size of the singer's throat, a nuisance.
 
 
 def sing(
     singer: Singer, pitch: int, length_s: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Sing one syllable on a random vowel.
-
-    Returns:
-        float32 [T].
-    """
+    """Sing one syllable on a random vowel."""
     num_samples = int((length_s + 0.06) * SAMPLE_RATE_HZ)
     size = singer.formant_scale * (_FEMALE_FORMANTS if singer.female else 1.0)
     formants = _VOWELS_HZ[int(random.integers(len(_VOWELS_HZ)))] * size

@@ -30,17 +30,11 @@ CONSTANTS_PATH = Path(__file__).with_name("weak_labels.csv")
 
 @dataclass(frozen=True)
 class Listeners:
-    """The noise model's constants, each float64 [K] in the order of `TAGS`.
+    """The noise model's constants, each float64 [K] in the order of `TAGS`."""
 
-    Attributes:
-        real_shares: m_j, share of real clips with the tag.
-        true_shares: pi_j, share of synthetic clips for which the tag is true.
-        tagabilities: tau_j, without unit.
-    """
-
-    real_shares: np.ndarray
-    true_shares: np.ndarray
-    tagabilities: np.ndarray
+    real_shares: np.ndarray  # M_j, share of real clips with the tag.
+    true_shares: np.ndarray  # Pi_j, share of synthetic clips for which the tag is true.
+    tagabilities: np.ndarray  # Tau_j, without unit.
 
 
 def read_listeners() -> Listeners:
@@ -67,9 +61,6 @@ def weak_tags(
     """Draw weak labels.
 
     Args:
-        true_tags: uint8 [N, K].
-        seed: corpus seed.
-        clip_numbers: int [N].
         tagability_exponent: power of tau_j: 1 for the real shares, less for more tags.
         listeners: constants; the fitted ones by default.
 
