@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing import connection, parent_process
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -84,6 +85,22 @@ def follow_parent() -> None:
 def _die_with_parent() -> None:
     connection.wait([parent_process().sentinel])
     os._exit(1)
+
+
+def is_running(number: int) -> bool:
+    """Returns whether a process of this host runs, by its number."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Someone else's.
+        return True
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except OSError:  # Not on Linux.
+        return True
+    # A process that is dead and not yet reaped answers signals too.
+    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
 def progress_bar(total: int, description: str, unit: str = "clip") -> tqdm:
