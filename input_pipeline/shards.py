@@ -27,6 +27,7 @@ from input_pipeline import published, records
 from msd_tagger.common import processes
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.spectrogram import power_stft, to_bands, to_stored_db
 
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
 
@@ -124,8 +125,8 @@ class _Writer:
 
     def append_power(self, clip: ClipRow, power: np.ndarray) -> None:
         """Adds one record. power: float32 [bins, frames]."""
-        bands = audio.to_bands(power, self.target.filters)
-        self.append(clip, audio.to_stored_db(bands))
+        bands = to_bands(power, self.target.filters)
+        self.append(clip, to_stored_db(bands))
 
     def append(self, clip: ClipRow, spectrogram: np.ndarray) -> None:
         """Adds one record. spectrogram: float16 [M, F], in dB."""
@@ -231,7 +232,7 @@ def _transform_audio(clip: ClipRow, writers: list[_Writer]) -> None:
     for writer in writers:
         key = (writer.recipe.dft_size_samples, writer.recipe.hop_samples)
         if key not in powers:
-            powers[key] = audio.power_stft(samples, writer.recipe)
+            powers[key] = power_stft(samples, writer.recipe)
         writer.append_power(clip, powers[key])
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline import catalogue, prepare, records, shards
+from input_pipeline import catalogue, prepare, records
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import folder
 from msd_tagger.frontend import audio
+from msd_tagger.frontend.spectrogram import spectrogram
 from tests.preparing import files as _files
 from tests.preparing import prepare_folder as _prepare
 from tests.preparing import start as _start
@@ -55,7 +56,7 @@ def test_shards_hold_what_audio_makes(corpus, prepared):
             for row, track_id in enumerate(labels["track_id"]):
                 clip = clips[track_id]
                 samples = audio.read_clip(clip.path, recipe)
-                found = audio.spectrogram(samples, recipe)
+                found = spectrogram(samples, recipe)
                 np.testing.assert_array_equal(batch["spectrogram"][row], found)
                 np.testing.assert_array_equal(labels["tags"][row], clip.tags)
                 np.testing.assert_array_equal(labels["true_tags"][row], clip.true_tags)
