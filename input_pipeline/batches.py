@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import corpus_file, order, streams
+from input_pipeline import catalogue, order, streams
 from input_pipeline.reader import Batch, StoredSplit, read_index
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe
@@ -42,7 +42,7 @@ def open_shards(
     """
     streams.check_reader(reader)
     directory = Path(directory)
-    if not (directory / corpus_file.NAME).exists():
+    if not (directory / catalogue.CORPUS_FILE).exists():
         raise ValueError(
             f"{directory} holds no complete set of shards; run --mode=prepare with the "
             "same config first"
@@ -203,7 +203,7 @@ def _read_descriptions(directory: Path, reader: str) -> ShardedSplits:
         directory=directory,
         recipe=Recipe.from_json(_read(directory / "recipe.json")),
         tags=tags,
-        corpus=corpus_file.read(directory),
+        corpus=catalogue.read_counts(directory),
         splits=splits,
         reader=reader,
     )

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from input_pipeline import catalogue, corpus_file, jobs, prepare, shards
+from input_pipeline import catalogue, plan, prepare, shards
 from input_pipeline.corpora import folder
-from input_pipeline.jobs import Slice
+from input_pipeline.plan import Slice
 from tests.preparing import files, prepare_folder, start
 from tests.small_corpus import RECIPE, write_folder
 
@@ -24,12 +24,12 @@ def whole(corpus_dir, tmp_path_factory):
 
 def where(corpus_dir, data_dir):
     corpus = folder.load(corpus_dir)
-    return prepare.shard_directories(corpus, [RECIPE], data_dir)[RECIPE]
+    return plan.shard_directories(corpus, [RECIPE], data_dir)[RECIPE]
 
 
 @pytest.mark.parametrize("num_workers", [1, 3, 12])
 def test_every_shard_is_of_one_slice(corpus_dir, num_workers):
-    tasks = prepare.plan(folder.load(corpus_dir), 4)
+    tasks = plan.shard_tasks(folder.load(corpus_dir), 4)
     slices = [Slice(worker, num_workers).of(tasks) for worker in range(num_workers)]
     names = sorted(task.file_name for own in slices for task in own)
     assert names == sorted(task.file_name for task in tasks)
@@ -66,7 +66,7 @@ def test_what_a_lost_job_left_is_finished_without_worker_keys(
 def test_a_slice_that_is_done_again_does_nothing(tmp_path, corpus_dir, monkeypatch):
     for _ in range(2):
         found = prepare_folder(corpus_dir, tmp_path, own=Slice(1, 3))
-        monkeypatch.setattr(prepare, "_run", None)
+        monkeypatch.setattr(prepare, "run_workers", None)
     assert len(list(found.glob("clips-*"))) == 3
 
 
@@ -94,9 +94,9 @@ def test_all_jobs_at_once(tmp_path, corpus_dir, whole):
 def test_a_set_that_all_complete_at_once(tmp_path, corpus_dir, whole):
     """All shards are there and no job has completed the set: now four try."""
     corpus = folder.load(corpus_dir)
-    directories = prepare.shard_directories(corpus, [RECIPE], tmp_path)
-    prepare._begin(corpus, directories, 4)
-    prepare._run(prepare._missing_shards(prepare.plan(corpus, 4), directories), 2)
+    directories = plan.shard_directories(corpus, [RECIPE], tmp_path)
+    prepare.begin(corpus, directories, 4)
+    prepare.write_missing(plan.shard_tasks(corpus, 4), directories, num_processes=2)
     options = [f"1, 4, 0.1, Slice({worker}, 4)" for worker in range(4)]
     processes = [start(corpus_dir, tmp_path, options=text) for text in options]
     for process in processes:
@@ -110,10 +110,10 @@ def test_a_job_that_comes_too_late_changes_nothing(tmp_path, corpus_dir, whole):
     corpus = folder.load(corpus_dir)
     found = prepare_folder(corpus_dir, tmp_path)
     # It looked before the set was complete, so it begins; then it looks again.
-    assert jobs.agree_on_plan([found], 3) == 3
-    tasks = prepare.plan(corpus, 3)
-    assert prepare._missing_shards(tasks, {RECIPE: found}) == []
-    prepare._complete(corpus, {RECIPE: found}, tasks, Slice(0, 2), 0.1)
+    assert plan.agree_on_plan([found], 3) == 3
+    tasks = plan.shard_tasks(corpus, 3)
+    assert prepare.write_missing(tasks, {RECIPE: found}, num_processes=1) == 0
+    prepare.complete(corpus, {RECIPE: found}, tasks, Slice(0, 2), 0.1)
     assert prepare_folder(corpus_dir, tmp_path) == found
     assert files(found) == files(whole)
 
@@ -122,17 +122,17 @@ def test_racing_jobs_agree_on_one_plan(tmp_path):
     for attempt in range(20):
         directory = tmp_path / str(attempt)
         with ThreadPoolExecutor(8) as pool:
-            found = set(pool.map(jobs.agree_on_plan, [[directory]] * 8, range(1, 9)))
+            found = set(pool.map(plan.agree_on_plan, [[directory]] * 8, range(1, 9)))
         assert len(found) == 1
         assert [path.name for path in directory.iterdir()] == [shards.PARTS]
 
 
 def test_sets_of_different_plans_cannot_share_a_pass(tmp_path):
     first, second = tmp_path / "mel", tmp_path / "stft"
-    jobs.agree_on_plan([first], 4)
-    jobs.agree_on_plan([second], 5)
+    plan.agree_on_plan([first], 4)
+    plan.agree_on_plan([second], 5)
     with pytest.raises(ValueError, match=rf"4 in {first}, 5 in {second}. Finish them"):
-        jobs.agree_on_plan([first, second], 4)
+        plan.agree_on_plan([first, second], 4)
 
 
 def test_too_many_bad_files_stop_the_job_that_completes(tmp_path):
@@ -143,7 +143,7 @@ def test_too_many_bad_files_stop_the_job_that_completes(tmp_path):
     with pytest.raises(ValueError, match=r"5 of 20 clips .*max_bad_share=0.1 allows"):
         prepare_folder(directory, tmp_path, own=Slice(1, 2))
     found = prepare_folder(directory, tmp_path, max_bad_share=0.3)
-    assert corpus_file.read(found)["left_out"] == {"empty": 5}
+    assert catalogue.read_counts(found)["left_out"] == {"empty": 5}
 
 
 def test_a_registration_that_fails_leaves_nothing(tmp_path, corpus_dir, monkeypatch):
@@ -163,13 +163,12 @@ def test_a_registration_that_fails_leaves_nothing(tmp_path, corpus_dir, monkeypa
     assert catalogue.is_complete(prepare_folder(corpus_dir, tmp_path))
 
 
-def test_threads_look_at_files_in_the_order_of_the_clips(tmp_path, monkeypatch):
+def test_threads_look_at_files_in_the_order_of_the_clips(tmp_path):
     corpus_dir = write_folder(tmp_path / "corpus", 20)
     corpus = folder.load(corpus_dir)
-    expected = prepare.clip_list_digest(corpus)
+    expected = plan.clip_list_digest(corpus)
     (corpus_dir / "audio" / "007.wav").write_bytes(b"shorter")
-    changed = prepare.clip_list_digest(corpus)
-    monkeypatch.setattr(prepare, "_BLOCK_CLIPS", 3)
-    assert prepare.clip_list_digest(corpus) == changed != expected
-    sizes = list(prepare._sizes_bytes(corpus.clips))
+    changed = plan.clip_list_digest(corpus)
+    assert changed != expected
+    sizes = list(plan.sizes_bytes(corpus.clips, block_clips=3))
     assert sizes == [clip.path.stat().st_size for clip in corpus.clips]
