@@ -30,10 +30,11 @@ def open_shards(
     """Opens what `prepare` made.
 
     Args:
-        recipe: if given, the shards must be of this recipe.
-        tags: if given, the labels must be in this order.
-        check: read everything and compare all checksums; else only sizes are compared.
-        reader: who fetches batches, "tf.data" or "plain" threads. The batches are the
+        directory: As `prepare` returns it.
+        recipe: If given, the shards must be of this recipe.
+        tags: If given, the labels must be in this order.
+        check: Read everything and compare all checksums; else only sizes are compared.
+        reader: Who fetches batches, "tf.data" or "plain" threads. The batches are the
             same; without TensorFlow it is always "plain".
 
     Raises:
@@ -112,20 +113,16 @@ class ShardedSplits:
         """Endless batches of the training split.
 
         The stream is one permutation after the other, permutation e a function of
-        (data_seed, e) only; step s takes the places s * B to s * B + B - 1. So nothing
+        (data_seed, e) only; step s takes positions s * B to s * B + B - 1. So nothing
         is dropped at the end of an epoch, and a subset smaller than a batch repeats,
         reshuffled.
 
-        Args:
-            fraction: share of the clips, see `subset`.
-            rows: the rows of every batch that this process wants.
-
         Yields:
-            spectrogram float16 [B, M, F], tags uint8 [B, K], mask bool [B] (all True)
-            and row int64 [B]; B counts the rows wanted.
+            spectrogram float16 `[B, M, F]`, tags uint8 `[B, K]`, mask bool `[B]` (all
+            True) and row int64 `[B]`, of the rows of every batch that are asked for.
 
         Raises:
-            ValueError: a fraction or batch size that is not allowed.
+            ValueError: A fraction or batch size that is not allowed.
         """
         _check_batch_size(batch_size)
         split, members = self._split("train"), self.subset("train", fraction)
@@ -144,10 +141,6 @@ class ShardedSplits:
     ) -> Iterator[Batch]:
         """Every clip of a split once, in order.
 
-        Args:
-            fraction: share of the clips, see `subset`.
-            rows: the rows of every batch that this process wants.
-
         Yields:
             As `train_batches`. The last batch is padded with zeros, its mask False and
             its row -1 there.
@@ -164,11 +157,7 @@ class ShardedSplits:
         return self._stream(found, table.__getitem__, 0, num_steps)
 
     def read(self, split: str, rows: np.ndarray) -> Batch:
-        """Reads one batch at once, without TensorFlow.
-
-        Args:
-            rows: int [B], -1 for padding.
-        """
+        """Reads one batch at once, without TensorFlow; row -1 is padding."""
         return self._split(split).gather(np.asarray(rows, np.int64), self.recipe.shape)
 
     def _split(self, name: str) -> StoredSplit:

@@ -23,9 +23,6 @@ Span = tuple[int, int]  # First byte and length.
 def run(work: Sequence[shards.Work], options: Sequence[str]) -> None:
     """Writes shards and waits until all are written.
 
-    Args:
-        options: of the pipeline, see `parse_options`.
-
     Raises:
         ValueError: the pipeline failed.
     """

@@ -71,8 +71,8 @@ def read_counts(directory: Path) -> dict[str, Any]:
         ) from error
     if known not in (None, _digest(directory, counts)):
         raise ValueError(
-            f"{CORPUS_FILE}, {' or '.join(_WITH_IT)} in {directory} was altered since it was "
-            "written. Delete the folder and prepare again"
+            f"{CORPUS_FILE}, {' or '.join(_WITH_IT)} in {directory} was altered since "
+            "it was written. Delete the folder and prepare again"
         )
     return counts
 

@@ -1,6 +1,6 @@
 """Reads prepared shards without TensorFlow: any rows, in any order.
 
-The index says where every spectrogram is, so a batch is a few reads at known places.
+The index says where every spectrogram is, so a batch is a few reads at known offsets.
 Both readers of `streams.py` call it, and a machine without TensorFlow needs no more.
 """
 
@@ -58,7 +58,7 @@ class StoredSplit:
             if found_bytes != expected_bytes:
                 found = "is missing" if found_bytes is None else f"has {found_bytes}"
                 raise ValueError(
-                    f"{path} {found}, expected are {expected_bytes} bytes. Delete "
+                    f"{path} {found}, expected {expected_bytes} bytes. Delete "
                     f"{self.directory} and prepare again"
                 )
             if all_bytes:
@@ -86,10 +86,10 @@ class StoredSplit:
         spectrogram[~mask] = 0
         tags = np.zeros((len(rows), self.tags.shape[1]), np.uint8)
         tags[mask] = self.tags[rows[mask]]
-        for place in np.flatnonzero(mask):
-            row = rows[place]
+        for index in np.flatnonzero(mask):
+            row = rows[index]
             file = self.open_file(self.path(self.shard[row]))
-            file.read_into(spectrogram[place], int(self.offset[row]))
+            file.read_into(spectrogram[index], int(self.offset[row]))
             if not self.is_checked[row]:
                 self._check_record(row, file)
         return {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": rows}
@@ -141,7 +141,7 @@ def read_index(path: Path) -> tuple[dict[str, StoredSplit], tuple[str, ...]]:
 
 
 class _File:
-    """A file open for reading at given places, by several threads at once.
+    """A file open for reading at given offsets, by several threads at once.
 
     `preadv` copies once, from the page cache into the batch, and without the
     interpreter lock; a memory map would fault its pages in one by one.

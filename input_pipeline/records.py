@@ -100,9 +100,7 @@ def parse_example(data: Buffer, start: int = 0, stop: int | None = None) -> dict
     >>> parse_example(encode_example({"a": b"bc"}))
     {'a': (13, 15)}
 
-    Args:
-        start: its first byte.
-        stop: one past its last byte; by default the end of the data.
+    The message is what lies from the byte `start` to before the byte `stop`.
 
     Returns:
         Span of the first bytes value of every feature that has one.
@@ -128,9 +126,8 @@ def read_examples(
 ) -> Iterator[dict[str, Span]]:
     """Walks the records of a shard.
 
-    Args:
-        check: compare the checksum of every payload too. It needs all bytes of the
-            file; without it a damaged spectrogram is not noticed, only damaged lengths.
+    To check the payloads' checksums needs all bytes of the file; without it a damaged
+    spectrogram is not noticed, only damaged lengths.
 
     Yields:
         Span of every feature of a record, from the start of the file.
@@ -150,9 +147,6 @@ def read_examples(
 
 def index_shard(path: Path | str, check: bool = False) -> ShardIndex:
     """Reads ids and tags of a shard, and where its spectrograms are.
-
-    Args:
-        check: compare all checksums.
 
     Raises:
         RecordError: the file is damaged or holds other features.
@@ -182,7 +176,7 @@ def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
     """Compares one record with its checksum.
 
     Args:
-        read: gives a number of bytes of a shard, from a place on.
+        read: gives a number of bytes of a shard, from an offset on.
         offset: first byte of the record's first feature's value, as an index has it.
 
     Raises:

@@ -93,8 +93,7 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
 def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> None:
     """Writes one shard for every target, decoding each clip once.
 
-    Args:
-        targets: their recipes must agree in sample rate, duration and offset.
+    The targets' recipes must agree in sample rate, duration and offset.
 
     Raises:
         OSError: the target cannot be written.

@@ -59,10 +59,13 @@ def load_corpus(
     """Loads the corpus that `config.corpus` names; makes it first where it can.
 
     Args:
-        clip_duration_s: `config.clip.duration_s`, for corpora that place excerpts.
+        config: The keys of `config.corpus`.
+        data_dir: Where corpora that are made here are kept.
+        num_workers: Processes for making one; 0 for one per core.
+        clip_duration_s: `config.clip.duration_s`, for corpora that spread excerpts.
 
     Raises:
-        ValueError: no such corpus, or its files are not what they should be.
+        ValueError: No such corpus, or its files are not what they should be.
     """
     name = config["name"]
     if name not in _LOADERS:

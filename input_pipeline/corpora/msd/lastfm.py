@@ -18,14 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora.labels import vocabulary_by_count
-from input_pipeline.corpora.msd_labels import (
+from input_pipeline.corpora.msd.labels import (
     MSD_ID,
     Labels,
     check_ids,
     find_vocabulary,
 )
-from input_pipeline.corpora.places import split_of
+from input_pipeline.corpora.tables import split_of, vocabulary_by_count
 
 DATABASE = "lastfm_tags.db"
 MIN_WEIGHT = 50  # Exclusive.
@@ -43,9 +42,6 @@ def is_there(label_dir: Path) -> bool:
 
 def read(label_dir: Path, num_tags: int) -> Labels:
     """Reads the tags that are listed in `label_dir`, else the most frequent ones.
-
-    Args:
-        num_tags: K where no tags are listed.
 
     Raises:
         ValueError: the file is no such database, or holds what it should not.
@@ -141,9 +137,9 @@ def _columns(
     names: dict[int, str], tags: tuple[str, ...], path: Path
 ) -> dict[int, int]:
     """Row of a tag in the database -> its column."""
-    places = {tag: column for column, tag in enumerate(tags)}
-    columns = {row: places[name] for row, name in names.items() if name in places}
-    unknown = [tag for tag in tags if places[tag] not in columns.values()]
+    column_of = {tag: column for column, tag in enumerate(tags)}
+    columns = {row: column_of[name] for row, name in names.items() if name in column_of}
+    unknown = [tag for tag in tags if column_of[tag] not in columns.values()]
     if unknown:
         raise ValueError(
             f"{path} does not know the tags {', '.join(unknown)}, which are listed "

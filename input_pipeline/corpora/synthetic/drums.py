@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from input_pipeline.corpora.music.oscillators import (
+from input_pipeline.corpora.synthetic.oscillators import (
     SAMPLE_RATE_HZ,
     difference,
     time_axis_s,

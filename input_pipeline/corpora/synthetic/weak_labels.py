@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import gammaincinv
 
-from input_pipeline.corpora.music.random_streams import uniforms
+from input_pipeline.corpora.synthetic.random_streams import uniforms
 from msd_tagger.common.facts import TAGS
 
 ACTIVITY_GAMMA_SHAPE = 1.5

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.special import ndtri
 
-from input_pipeline.corpora.music.random_streams import uniforms
+from input_pipeline.corpora.synthetic.random_streams import uniforms
 
 NUM_EQUALISER_KNOTS = 7
 _EQUALISER_DEVIATION_DB = 4.5

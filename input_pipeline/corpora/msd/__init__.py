@@ -14,20 +14,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from input_pipeline.corpora import (
-    Clip,
-    Corpus,
-    lastfm,
-    msd_pickles,
-    msd_split_files,
-)
-from input_pipeline.corpora.msd_labels import Labels
+from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.msd import lastfm, pickles, split_files
+from input_pipeline.corpora.msd.labels import Labels
 
 # Name of a source -> (whether it is there, what it is known by).
 SOURCES = {
-    "split_files": (msd_split_files.is_there, "{train,valid,test}_y.npy"),
+    "split_files": (split_files.is_there, "{train,valid,test}_y.npy"),
     "lastfm": (lastfm.is_there, lastfm.DATABASE),
-    "pickles": (msd_pickles.is_there, "filtered_list_{train,test}.cP"),
+    "pickles": (pickles.is_there, "filtered_list_{train,test}.cP"),
 }
 EXTENSIONS = (".mp3", ".clip.mp3", ".ogg", ".flac", ".wav")
 
@@ -44,22 +39,20 @@ def load(
 ) -> Corpus:
     """Reads the labels and finds the layout of the audio.
 
-    Args:
-        label_dir: holds the label files of one source.
-        audio_dir: holds the audio; None where only the labels are of interest. Then the
-            clips' files do not exist.
-        num_tags: K, if the source is "lastfm" and no tags are listed beside it.
+    Without an audio directory only the labels are of interest, and the clips' files do
+    not exist. The number of tags counts if the source is "lastfm" and no tags are
+    listed beside it.
 
     Raises:
-        ValueError: no labels or several kinds of them, labels that are not what they
+        ValueError: No labels or several kinds of them, labels that are not what they
             should be, or an audio directory in neither layout.
     """
     label_dir = Path(label_dir).absolute()
     source = _source(label_dir, labels)
     read = {
-        "split_files": lambda: msd_split_files.read(label_dir),
+        "split_files": lambda: split_files.read(label_dir),
         "lastfm": lambda: lastfm.read(label_dir, num_tags),
-        "pickles": lambda: msd_pickles.read(label_dir),
+        "pickles": lambda: pickles.read(label_dir),
     }
     found = read[source]()
     if source != "lastfm" and num_tags not in (50, len(found.tags)):
@@ -119,66 +112,56 @@ def _digest(labels: Labels) -> str:
     return digest.hexdigest()[:8]
 
 
-def _msd_place(track_id: str) -> str:
-    """Path without extension.
+def _stem(track_id: str, first: int, stop: int) -> str:
+    """Returns the path of a track without extension: some characters, then the id.
 
-    >>> _msd_place("TRABCDE128F42A7B1C")
-    'A/B/C/TRABCDE128F42A7B1C'
+    >>> _stem("TRABCDE128F42A7B1C", 2, 5), _stem("36122424", 0, 2)
+    ('A/B/C/TRABCDE128F42A7B1C', '3/6/36122424')
     """
-    return f"{track_id[2]}/{track_id[3]}/{track_id[4]}/{track_id}"
-
-
-def _seven_digital_place(track_id: str) -> str:
-    """Path without extension.
-
-    >>> _seven_digital_place("36122424")
-    '3/6/36122424'
-    """
-    return f"{track_id[0]}/{track_id[1]}/{track_id}"
+    return "/".join([*track_id[first:stop], track_id])
 
 
 def _paths(labels: Labels, label_dir: Path, audio_dir: Path | None) -> list[str | None]:
     """Paths of the tracks in the audio directory, None where the id is not known."""
     expected = []
-    for places, usual in _layouts(labels, label_dir):
-        known = [place for place in places if place]
+    for stems, usual in _layouts(labels, label_dir):
+        known = [stem for stem in stems if stem]
         extension = _extension(audio_dir, known) if audio_dir else usual
         if extension:
-            return [place and place + extension for place in places]
+            return [stem and stem + extension for stem in stems]
         expected.append(known[0] + usual)
     if labels.are_msd_ids and len(expected) == 1:
-        table = label_dir / msd_pickles.SEVEN_DIGITAL
+        table = label_dir / pickles.SEVEN_DIGITAL
         expected.append(f"3/6/36122424.clip.mp3 (for which {table} is needed)")
     raise ValueError(
-        f"{audio_dir} has no audio of the tracks that {label_dir} lists; expected are "
+        f"{audio_dir} has no audio of the tracks that {label_dir} lists; expected "
         f"files such as {' or '.join(expected)}, ending in any of "
         f"{', '.join(EXTENSIONS)}. Give the directory that the first folder is in"
     )
 
 
 def _layouts(labels: Labels, label_dir: Path) -> Iterator[tuple[list[str | None], str]]:
-    """Places of all tracks in one layout, then in the other, if their ids are known.
+    """Yields the stems of all tracks in one layout, then in the other, if it has ids.
 
     One after the other: a table of ids that is pickled takes seconds to read. Beside
-    the places stands the layout's usual extension.
+    the stems stands the layout's usual extension.
     """
     ids: Sequence[str | None] | None = labels.track_ids
     if labels.are_msd_ids:
-        yield [_msd_place(track_id) for track_id in labels.track_ids], ".mp3"
-        ids = labels.seven_digital_ids or msd_pickles.read_seven_digital_ids(
+        yield [_stem(track_id, 2, 5) for track_id in labels.track_ids], ".mp3"
+        ids = labels.seven_digital_ids or pickles.read_seven_digital_ids(
             label_dir, labels.track_ids
         )
     if ids and any(ids):
-        places = [track_id and _seven_digital_place(track_id) for track_id in ids]
-        yield places, ".clip.mp3"
+        yield [track_id and _stem(track_id, 0, 2) for track_id in ids], ".clip.mp3"
 
 
-def _extension(audio_dir: Path, places: Sequence[str]) -> str | None:
+def _extension(audio_dir: Path, stems: Sequence[str]) -> str | None:
     """The most frequent extension of some tracks' files, None if none is there."""
     found: Counter[str] = Counter()
-    step = max(1, len(places) // MAX_SOUGHT)
-    for place in places[::step]:
-        found.update(e for e in EXTENSIONS if (audio_dir / (place + e)).is_file())
+    step = max(1, len(stems) // MAX_SOUGHT)
+    for stem in stems[::step]:
+        found.update(e for e in EXTENSIONS if (audio_dir / (stem + e)).is_file())
         if found.total() >= ENOUGH_FOUND:
             break
     return found.most_common(1)[0][0] if found else None

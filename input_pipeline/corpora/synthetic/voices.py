@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from input_pipeline.corpora.music.oscillators import (
+from input_pipeline.corpora.synthetic.oscillators import (
     HARMONICS,
     SAMPLE_RATE_HZ,
     difference,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from input_pipeline.corpora.music.attributes import BOTH, FEMALE, MALE, Attributes
-from input_pipeline.corpora.music.score import Note, Song, Track
+from input_pipeline.corpora.synthetic.attributes import BOTH, FEMALE, MALE, Attributes
+from input_pipeline.corpora.synthetic.score import Note, Song, Track
 
 # MIDI numbers; voices keep within 16 semitones: 98 to 247 Hz and 262 to 659 Hz.
 _LOWEST_VOICE_PITCH = {MALE: 43, FEMALE: 60}

@@ -9,9 +9,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.special import ndtri
 
-from input_pipeline.corpora.music import styles
-from input_pipeline.corpora.music.random_streams import uniforms
-from input_pipeline.corpora.music.styles import NOTHING, STYLES
+from input_pipeline.corpora.synthetic import styles
+from input_pipeline.corpora.synthetic.random_streams import uniforms
+from input_pipeline.corpora.synthetic.styles import NOTHING, STYLES
 
 STYLE_NAMES = tuple(STYLES)
 NO_VOICE, MALE, FEMALE, BOTH = "none", "male", "female", "both"

@@ -22,14 +22,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora.msd_labels import (
+from input_pipeline.corpora.msd.labels import (
     MSD_ID,
     PAPER,
     SEVEN_DIGITAL_ID,
     Labels,
     as_labels,
     check_ids,
-    places,
+    locator,
     vocabulary,
 )
 from msd_tagger.common.facts import SPLITS
@@ -63,7 +63,7 @@ def read(label_dir: Path) -> Labels:
     kind = _common_list(label_dir, parts)
     ids = [track_id for part in parts for track_id in part.lists[kind]]
     pattern = MSD_ID if kind == "msd_id" else SEVEN_DIGITAL_ID
-    check_ids(ids, pattern, _places(label_dir, parts, kind))
+    check_ids(ids, pattern, _lines(label_dir, parts, kind))
     return Labels(
         source="split files",
         tags=_tags(label_dir, parts),
@@ -165,7 +165,7 @@ def _seven_digital_ids(label_dir: Path, parts: list[_Part]) -> list[str] | None:
     for kind in _LISTS[1:]:
         if all(kind in part.lists for part in parts):
             ids = [track_id for part in parts for track_id in part.lists[kind]]
-            where = _places(label_dir, parts, kind)
+            where = _lines(label_dir, parts, kind)
             check_ids(ids, SEVEN_DIGITAL_ID, where, may_repeat=True)
             return ids
     return None
@@ -178,6 +178,6 @@ def _tags(label_dir: Path, parts: list[_Part]) -> tuple[str, ...]:
     return tags
 
 
-def _places(label_dir: Path, parts: list[_Part], kind: str) -> Callable[[int], str]:
+def _lines(label_dir: Path, parts: list[_Part], kind: str) -> Callable[[int], str]:
     paths = {_list_path(label_dir, part.split, kind): part for part in parts}
-    return places({path: len(part.matrix) for path, part in paths.items()})
+    return locator({path: len(part.matrix) for path, part in paths.items()})

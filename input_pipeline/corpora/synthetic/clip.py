@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from input_pipeline.corpora.music import mastering
-from input_pipeline.corpora.music.attributes import Attributes, draw_attributes
-from input_pipeline.corpora.music.drums import drum
-from input_pipeline.corpora.music.instruments import INSTRUMENTS, amplify
-from input_pipeline.corpora.music.melody import mood_tracks, voice_tracks
-from input_pipeline.corpora.music.nuisances import Nuisances, draw_nuisances
-from input_pipeline.corpora.music.oscillators import SAMPLE_RATE_HZ
-from input_pipeline.corpora.music.random_streams import generator
-from input_pipeline.corpora.music.score import Note, Track, begin_song, compose
-from input_pipeline.corpora.music.voices import Singer, sing
+from input_pipeline.corpora.synthetic import mastering
+from input_pipeline.corpora.synthetic.attributes import Attributes, draw_attributes
+from input_pipeline.corpora.synthetic.drums import drum
+from input_pipeline.corpora.synthetic.instruments import INSTRUMENTS, amplify
+from input_pipeline.corpora.synthetic.melody import mood_tracks, voice_tracks
+from input_pipeline.corpora.synthetic.nuisances import Nuisances, draw_nuisances
+from input_pipeline.corpora.synthetic.oscillators import SAMPLE_RATE_HZ
+from input_pipeline.corpora.synthetic.random_streams import generator
+from input_pipeline.corpora.synthetic.score import Note, Track, begin_song, compose
+from input_pipeline.corpora.synthetic.voices import Singer, sing
 
 # Layers of equal weight differ by this much from clip to clip.
 _MIX_DEVIATION_DB = 4.0

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from input_pipeline.corpora.music.oscillators import (
+from input_pipeline.corpora.synthetic.oscillators import (
     HARMONICS,
     SAMPLE_RATE_HZ,
     envelope,

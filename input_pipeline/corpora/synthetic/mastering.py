@@ -7,9 +7,9 @@ also raise the sampling rate from 12 to 22.05 kHz.
 import numpy as np
 from scipy import fft
 
-from input_pipeline.corpora.music.attributes import Attributes
-from input_pipeline.corpora.music.nuisances import NUM_EQUALISER_KNOTS, Nuisances
-from input_pipeline.corpora.music.oscillators import (
+from input_pipeline.corpora.synthetic.attributes import Attributes
+from input_pipeline.corpora.synthetic.nuisances import NUM_EQUALISER_KNOTS, Nuisances
+from input_pipeline.corpora.synthetic.oscillators import (
     SAMPLE_RATE_HZ,
     low_pass,
     sine,

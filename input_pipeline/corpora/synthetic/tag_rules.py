@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from input_pipeline.corpora.music.attributes import BOTH, FEMALE, MALE, Attributes
-from input_pipeline.corpora.music.styles import (
+from input_pipeline.corpora.synthetic.attributes import BOTH, FEMALE, MALE, Attributes
+from input_pipeline.corpora.synthetic.styles import (
     GUITARS,
     SUSTAINED_SOFT_INSTRUMENTS,
     UNPLUGGED_INSTRUMENTS,

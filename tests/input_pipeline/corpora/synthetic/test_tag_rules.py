@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from input_pipeline.corpora import synthetic
-from input_pipeline.corpora.music import tag_rules, weak_labels
-from input_pipeline.corpora.music.attributes import draw_attributes
-from input_pipeline.corpora.music.nuisances import draw_nuisances
-from input_pipeline.corpora.music.random_streams import uniforms
+from input_pipeline.corpora.synthetic import tag_rules, weak_labels
+from input_pipeline.corpora.synthetic.attributes import draw_attributes
+from input_pipeline.corpora.synthetic.nuisances import draw_nuisances
+from input_pipeline.corpora.synthetic.random_streams import uniforms
 
 NUM_CLIPS = 20_000
 K = {tag: column for column, tag in enumerate(synthetic.TAGS)}

@@ -20,15 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline.corpora import safe_pickle
-from input_pipeline.corpora.msd_labels import (
+from input_pipeline.corpora.msd import safe_pickle
+from input_pipeline.corpora.msd.labels import (
     MSD_ID,
     PAPER,
     SEVEN_DIGITAL_ID,
     Labels,
     as_labels,
     check_ids,
-    places,
+    locator,
     vocabulary,
 )
 from msd_tagger.common.facts import SPLITS
@@ -59,7 +59,7 @@ def read(label_dir: Path) -> Labels:
     """Reads the lists that are there, and the labels of their tracks.
 
     Raises:
-        ValueError: names the file and the place in it, what was found and what is
+        ValueError: names the file and the entry, what was found and what is
             allowed.
     """
     paths = dict(zip(SPLITS, _lists(label_dir), strict=True))
@@ -69,7 +69,7 @@ def read(label_dir: Path) -> Labels:
         raise ValueError(f"{label_dir} has {VECTORS} but no list of tracks: {names}")
     ids = [track_id for listed in lists.values() for track_id in listed]
     lengths = {paths[split]: len(listed) for split, listed in lists.items()}
-    where = places(lengths, "entry")
+    where = locator(lengths, "entry")
     check_ids(ids, MSD_ID, where)
     tags, matrix = _read_labels(label_dir, ids, where)
     return Labels(

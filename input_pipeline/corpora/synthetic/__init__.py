@@ -23,11 +23,11 @@ import numpy as np
 import soundfile
 
 from input_pipeline import shards
-from input_pipeline.corpora.music.attributes import draw_attributes
-from input_pipeline.corpora.music.clip import synthesize
-from input_pipeline.corpora.music.mastering import FILE_SAMPLE_RATE_HZ
-from input_pipeline.corpora.music.tag_rules import true_tags
-from input_pipeline.corpora.music.weak_labels import weak_tags
+from input_pipeline.corpora.synthetic.attributes import draw_attributes
+from input_pipeline.corpora.synthetic.clip import synthesize
+from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ
+from input_pipeline.corpora.synthetic.tag_rules import true_tags
+from input_pipeline.corpora.synthetic.weak_labels import weak_tags
 from msd_tagger.common.facts import TAGS
 from msd_tagger.common.processes import (
     available_cores,

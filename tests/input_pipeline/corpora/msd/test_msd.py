@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline.corpora import load_corpus, msd, msd_pickles
-from input_pipeline.corpora.places import split_of
+from input_pipeline.corpora import load_corpus, msd
+from input_pipeline.corpora.msd import pickles
+from input_pipeline.corpora.tables import split_of
 from input_pipeline.prepare import prepare
 from msd_tagger.common.facts import TAGS as PUBLISHED_TAGS
 from tests import msd_files
@@ -120,7 +121,7 @@ def test_what_is_not_above_fifty_does_not_count(tmp_path):
 
 
 def test_the_first_list_of_the_pickles_holds_two_splits(tmp_path, monkeypatch):
-    monkeypatch.setattr(msd_pickles, "NUM_TRAIN", 6)
+    monkeypatch.setattr(pickles, "NUM_TRAIN", 6)
     corpus = msd.load(msd_files.write_pickles(tmp_path, with_valid=False), None)
     assert [clip.split for clip in corpus.clips] == SPLITS
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora.music import patterns
-from input_pipeline.corpora.music.attributes import Attributes
-from input_pipeline.corpora.music.styles import NOTHING
+from input_pipeline.corpora.synthetic import patterns
+from input_pipeline.corpora.synthetic.attributes import Attributes
+from input_pipeline.corpora.synthetic.styles import NOTHING
 
 
 class Note(NamedTuple):

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from input_pipeline.corpora import safe_pickle
+from input_pipeline.corpora.msd import safe_pickle
 from tests import msd_files
 
 
@@ -95,8 +95,8 @@ ASKS = {
         r"asks for 'numpy\.core\.multiarray\._reconstruct\.__globals__'",
     ),
     "own module": (
-        b"cinput_pipeline.corpora.safe_pickle\nnp\n.",
-        r"asks for 'input_pipeline\.corpora\.safe_pickle\.np'",
+        b"cinput_pipeline.corpora.msd.safe_pickle\nnp\n.",
+        r"asks for 'input_pipeline\.corpora\.msd\.safe_pickle\.np'",
     ),
     "allocation": (b"cnumpy\nndarray\n((I100000000000\nttR.", "not callable"),
     "state of a function": (

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora.labels import read_vocabulary
+from input_pipeline.corpora.tables import read_vocabulary
 from msd_tagger.common.facts import TAGS
 
 MSD_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}", re.ASCII)
@@ -81,11 +81,10 @@ def check_ids(
 ) -> None:
     """Checks that ids are what they should be.
 
-    Args:
-        where: file and line of an index, for the message.
+    `where` says in which file and line the id of an index is.
 
     Raises:
-        ValueError: names the first id that is not, and where it stands.
+        ValueError: Names the first id that is not, and where it stands.
     """
     for index, track_id in enumerate(ids):
         if not (isinstance(track_id, str) and pattern.fullmatch(track_id)):
@@ -107,10 +106,10 @@ def _name_repetition(ids: Sequence[str], where: Callable[[int], str]) -> None:
         first[track_id] = index
 
 
-def places(lengths: Mapping[Path, int], unit: str = "line") -> Callable[[int], str]:
-    """Makes the function from an index over several files to file and place.
+def locator(lengths: Mapping[Path, int], unit: str = "line") -> Callable[[int], str]:
+    """Makes the function from an index over several files to file and line.
 
-    >>> places({Path("a.txt"): 2, Path("b.txt"): 5})(3)
+    >>> locator({Path("a.txt"): 2, Path("b.txt"): 5})(3)
     'b.txt, line 2'
     """
     paths, ends = list(lengths), list(itertools.accumulate(lengths.values()))
@@ -125,11 +124,8 @@ def places(lengths: Mapping[Path, int], unit: str = "line") -> Callable[[int], s
 def as_labels(matrix: np.ndarray, where: Callable[[int], str]) -> np.ndarray:
     """Checks that a matrix holds nothing but 0 and 1.
 
-    Args:
-        matrix: numbers or truth values [N, K].
-
     Returns:
-        uint8 [N, K].
+        uint8 `[N, K]`.
 
     Raises:
         ValueError: names the first row with something else.
