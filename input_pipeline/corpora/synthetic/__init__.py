@@ -53,7 +53,7 @@ _OWN_AUDIO_NAMES = re.compile(rf"clip-\d+\.mp3|{_UNFINISHED}")
 def label_only(
     num_clips: int, seed: int, tagability_exponent: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the labels of clips without playing them.
+    """Draws the labels of clips without playing them.
 
     Row i belongs to clip i of `write_corpus` with the same seed and exponent.
 
@@ -83,7 +83,7 @@ def write_corpus(
     num_workers: int | None = None,
     clip_duration_s: float = 29.0,
 ) -> Path:
-    """Write the corpus as a folder of MP3 files, or finish writing it.
+    """Writes the corpus as a folder of MP3 files, or finish writing it.
 
     Every file gets a temporary name first and `tags.csv` comes last, so a call that was
     interrupted at any moment is simply repeated; a finished corpus returns at once.
@@ -115,7 +115,7 @@ def write_corpus(
 
 
 def split_of(clip_number: int) -> str:
-    """Return the split of a clip.
+    """Returns the split of a clip.
 
     >>> [split_of(clip_number) for clip_number in (0, 6, 8, 9)]
     ['train', 'valid', 'test', 'train']
@@ -133,7 +133,7 @@ def _check_whole(name: str, value: int, smallest: int) -> None:
 def _checked_settings(
     num_clips: int, seed: int, tagability_exponent: float, clip_duration_s: float
 ) -> dict:
-    """Return what identifies the corpus, as stored in its directory."""
+    """Returns what identifies the corpus, as stored in its directory."""
     _check_whole("num_clips", num_clips, smallest=len(_SPLITS))
     _check_whole("seed", seed, smallest=0)
     if not 0 <= tagability_exponent <= 2:
@@ -153,7 +153,7 @@ def _checked_settings(
 
 
 def _claim(directory: Path, settings: dict) -> None:
-    """Create the directory, or make sure that all in it is this corpus's."""
+    """Creates the directory, or make sure that all in it is this corpus's."""
     (directory / _AUDIO).mkdir(parents=True, exist_ok=True)
     _refuse_foreign_files(directory, _OWN_NAMES)
     _refuse_foreign_files(directory / _AUDIO, _OWN_AUDIO_NAMES)
@@ -192,7 +192,7 @@ def _missing_clips(directory: Path, num_clips: int) -> list[int]:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file that exists whole or not at all."""
+    """Writes a file that exists whole or not at all."""
     with shards.replacing(path) as file:
         file.write(content)
 
@@ -204,7 +204,7 @@ def _write_audio(
     duration_s: float,
     num_workers: int | None,
 ) -> None:
-    """Write the clips, in worker processes when there are several."""
+    """Writes the clips, in worker processes when there are several."""
     num_workers = min(num_workers or available_cores(), len(clip_numbers))
     write = partial(_write_clip, directory, seed, duration_s)
     with progress_bar(len(clip_numbers), "synthetic corpus") as bar:
@@ -227,7 +227,7 @@ def _write_audio(
 
 @contextmanager
 def _workers(num_workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of one-thread processes that leave Ctrl-C to the parent."""
+    """Yields a pool of one-thread processes that leave Ctrl-C to the parent."""
     with one_thread_each():
         pool = ProcessPoolExecutor(
             num_workers,
@@ -243,13 +243,13 @@ def _workers(num_workers: int) -> Iterator[ProcessPoolExecutor]:
 def _write_clip(
     directory: Path, seed: int, duration_s: float, clip_number: int
 ) -> None:
-    """Play one clip and write it as MP3."""
+    """Plays one clip and write it as MP3."""
     sound = synthesize(seed, clip_number, duration_s)
     _write_whole(directory / _file_name(clip_number), _encode_mp3(sound))
 
 
 def _encode_mp3(sound: np.ndarray) -> bytes:
-    """Return a mono MP3 of constant 64 kbit/s from float32 [T] at 22.05 kHz."""
+    """Returns a mono MP3 of constant 64 kbit/s from float32 [T] at 22.05 kHz."""
     encoded = io.BytesIO()
     with soundfile.SoundFile(
         encoded,
@@ -266,7 +266,7 @@ def _encode_mp3(sound: np.ndarray) -> bytes:
 
 
 def _tags_table(num_clips: int, seed: int, tagability_exponent: float) -> str:
-    """Return the content of `tags.csv`."""
+    """Returns the content of `tags.csv`."""
     true, weak = label_only(num_clips, seed, tagability_exponent)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -3,14 +3,24 @@
 import numpy as np
 
 from input_pipeline.corpora.synthetic import mastering
-from input_pipeline.corpora.synthetic.attributes import Attributes, draw_attributes
+from input_pipeline.corpora.synthetic.attributes import (
+    Attributes,
+    Nuisances,
+    draw_attributes,
+    draw_nuisances,
+)
 from input_pipeline.corpora.synthetic.drums import drum
 from input_pipeline.corpora.synthetic.instruments import INSTRUMENTS, amplify
-from input_pipeline.corpora.synthetic.melody import mood_tracks, voice_tracks
-from input_pipeline.corpora.synthetic.nuisances import Nuisances, draw_nuisances
 from input_pipeline.corpora.synthetic.oscillators import SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.random_streams import generator
-from input_pipeline.corpora.synthetic.score import Note, Track, begin_song, compose
+from input_pipeline.corpora.synthetic.score import (
+    Note,
+    Track,
+    begin_song,
+    compose,
+    mood_tracks,
+    voice_tracks,
+)
 from input_pipeline.corpora.synthetic.voices import Singer, sing
 
 # Layers of equal weight differ by this much from clip to clip.
@@ -23,7 +33,7 @@ _QUIET_SECTION_BARS = 4
 
 
 def synthesize(seed: int, clip_number: int, duration_s: float) -> np.ndarray:
-    """Play one clip.
+    """Plays one clip.
 
     Args:
         seed: corpus seed.
@@ -46,7 +56,7 @@ def perform(
     duration_s: float,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compose and play all tracks.
+    """Composes and play all tracks.
 
     Returns:
         The mix and what is sent to the room, float32 [T] at 12 kHz each.
@@ -70,7 +80,7 @@ def perform(
 
 
 def _sections(num_samples: int, section_s: float) -> np.ndarray:
-    """Return the loudness of quiet and loud sections in turn, float32 [T]."""
+    """Returns the loudness of quiet and loud sections in turn, float32 [T]."""
     section = np.arange(num_samples) // max(1, int(section_s * SAMPLE_RATE_HZ))
     return np.where(section % 2 == 0, _QUIET_SECTION_GAIN, 1).astype(np.float32)
 
@@ -82,7 +92,7 @@ def _play_notes(
     num_samples: int,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Play the notes of one track, each different one once, float32 [T]."""
+    """Plays the notes of one track, each different one once, float32 [T]."""
     lead_in = int(_LEAD_IN_S * SAMPLE_RATE_HZ)
     track_sound = np.zeros(num_samples + lead_in, np.float32)
     played: dict[tuple, np.ndarray] = {}
@@ -104,7 +114,7 @@ def _place_in_mix(
     attributes: Attributes,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Send a track through its amplifier and give it its level, float32 [T]."""
+    """Sends a track through its amplifier and give it its level, float32 [T]."""
     energy, tempo_bpm = float(attributes.energy), float(attributes.tempo_bpm)
     sound = amplify(track.instrument, _unit_tenth(sound), energy, tempo_bpm)
     gain_db = _MIX_DEVIATION_DB * random.standard_normal()
@@ -112,13 +122,13 @@ def _place_in_mix(
 
 
 def _variant(track: Track, note: Note, random: np.random.Generator) -> tuple:
-    """Return what tells two sounds apart; noisy instruments have two takes of each."""
+    """Returns what tells two sounds apart; noisy instruments have two takes of each."""
     noisy = track.instrument in ("drums", "noise") or track.instrument.endswith("voice")
     return note.pitch, round(50 * note.length_s), random.integers(2) if noisy else 0
 
 
 def _unit_tenth(sound: np.ndarray) -> np.ndarray:
-    """Return the sound with root mean square 0.1."""
+    """Returns the sound with root mean square 0.1."""
     return sound * np.float32(0.1 / (np.sqrt(np.mean(sound**2)) + 1e-9))
 
 
@@ -129,7 +139,7 @@ def _play_note(
     nuisances: Nuisances,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Play one note on the track's instrument, float32."""
+    """Plays one note on the track's instrument, float32."""
     length_s = min(note.length_s, _LONGEST_NOTE_S)
     if track.instrument == "drums":
         gated = attributes.era == "80s"

@@ -13,7 +13,7 @@ from input_pipeline.corpora.synthetic.oscillators import (
 def drum(
     name: str, electronic: bool, gated: bool, random: np.random.Generator
 ) -> np.ndarray:
-    """Strike a drum.
+    """Strikes a drum.
 
     Args:
         name: "kick", "snare", "brush", "clap", "closed hat", "ride", "crash",

@@ -40,7 +40,7 @@ def plucked_string(
     decay_s: float,
     ring_s: float = 0.15,
 ) -> np.ndarray:
-    """Play a string: three bands of partials, the higher the faster they die.
+    """Plays a string: three bands of partials, the higher the faster they die.
 
     Args:
         length_s: until the string is damped.
@@ -64,7 +64,7 @@ def plucked_string(
 def slide_guitar(
     pitch: int, length_s: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Play a steel guitar: slides up into the note, slow vibrato, long decay."""
+    """Plays a steel guitar: slides up into the note, slow vibrato, long decay."""
     num_samples = _samples(length_s + 0.15)
     time_s = time_axis_s(num_samples)
     bend = 1 - 0.06 * np.exp(-time_s / 0.07) + 0.004 * np.sin(33 * time_s)
@@ -75,7 +75,7 @@ def slide_guitar(
 def electric_piano(
     pitch: int, length_s: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Play two frequency-modulated sines: a body and a short tine."""
+    """Plays two frequency-modulated sines: a body and a short tine."""
     frequency, num_samples = frequency_hz(pitch), _samples(length_s + 0.2)
     time_s = time_axis_s(num_samples)
     body = 1.1 * np.exp(time_s * np.float32(-1 / 0.25)) * sine(frequency, num_samples)
@@ -85,7 +85,7 @@ def electric_piano(
 
 
 def bell(pitch: int, length_s: float, random: np.random.Generator) -> np.ndarray:
-    """Play a bar: a sine and an inharmonic partial that dies quickly."""
+    """Plays a bar: a sine and an inharmonic partial that dies quickly."""
     frequency, num_samples = frequency_hz(pitch), _samples(length_s + 0.4)
     strike = np.exp(time_axis_s(num_samples) * np.float32(-1 / 0.15))
     wave = sine(frequency, num_samples)
@@ -94,7 +94,7 @@ def bell(pitch: int, length_s: float, random: np.random.Generator) -> np.ndarray
 
 
 def organ(pitch: int, length_s: float, random: np.random.Generator) -> np.ndarray:
-    """Play eight drawbars through a rotating speaker's vibrato."""
+    """Plays eight drawbars through a rotating speaker's vibrato."""
     num_samples = _samples(length_s + 0.06)
     vibrato = 1 + 0.004 * np.sin(42 * time_axis_s(num_samples))
     drawbars = (0.8, 1.0, 0.7, 0.5, 0.0, 0.2, 0.0, 0.3)
@@ -114,7 +114,7 @@ def ensemble(
     vowel: bool = False,
     spread: float = 0.0,
 ) -> np.ndarray:
-    """Play three detuned voices of one sustained spectrum: strings, pads, choirs, saws.
+    """Plays three detuned voices of one sustained spectrum: strings, pads, choirs, saws.
 
     Args:
         random: start phases and, for clusters, the detuning.
@@ -148,7 +148,7 @@ def wind(
     odd_partials: bool,
     breath: float,
 ) -> np.ndarray:
-    """Play brass, saxophone or harmonica: brighter when louder, delayed vibrato."""
+    """Plays brass, saxophone or harmonica: brighter when louder, delayed vibrato."""
     frequency, num_samples = frequency_hz(pitch), _samples(length_s + 0.06)
     time_s = time_axis_s(num_samples)
     spectrum = HARMONICS**-slope
@@ -172,7 +172,7 @@ def synthesizer(
     decay_s: float | None = None,
     vibrato: float = 0.0,
 ) -> np.ndarray:
-    """Play one oscillator: square-like with few even partials, else a sawtooth."""
+    """Plays one oscillator: square-like with few even partials, else a sawtooth."""
     num_samples = _samples(length_s + 0.06)
     spectrum = np.where(HARMONICS % 2 == 1, 1.0, even) * HARMONICS**-slope
     frequency = frequency_hz(pitch)
@@ -183,14 +183,14 @@ def synthesizer(
 
 
 def sub_bass(pitch: int, length_s: float, random: np.random.Generator) -> np.ndarray:
-    """Play a saturated sine; short notes decay."""
+    """Plays a saturated sine; short notes decay."""
     num_samples = _samples(length_s + 0.06)
     wave = np.tanh(1.6 * sine(frequency_hz(pitch), num_samples))
     return wave * envelope(num_samples, 0.01, 1.2 if length_s < 3 else None)
 
 
 def noise_burst(pitch: int, length_s: float, random: np.random.Generator) -> np.ndarray:
-    """Play a band of noise around the pitch, its loudness trembling."""
+    """Plays a band of noise around the pitch, its loudness trembling."""
     num_samples = _samples(length_s * random.uniform(0.2, 2.0) + 0.06)
     centre_hz = frequency_hz(pitch)
     band = high_pass(white_noise(num_samples, random), 0.6 * centre_hz, 2)
@@ -237,7 +237,7 @@ INSTRUMENTS: dict[str, Instrument] = {
 def amplify(
     instrument: str, sound: np.ndarray, energy: float, tempo_bpm: float
 ) -> np.ndarray:
-    """Send a whole track through its amplifier, pedal or filter.
+    """Sends a whole track through its amplifier, pedal or filter.
 
     Args:
         sound: float32 [T], root mean square 0.1.

@@ -7,8 +7,11 @@ also raise the sampling rate from 12 to 22.05 kHz.
 import numpy as np
 from scipy import fft
 
-from input_pipeline.corpora.synthetic.attributes import Attributes
-from input_pipeline.corpora.synthetic.nuisances import NUM_EQUALISER_KNOTS, Nuisances
+from input_pipeline.corpora.synthetic.attributes import (
+    NUM_EQUALISER_KNOTS,
+    Attributes,
+    Nuisances,
+)
 from input_pipeline.corpora.synthetic.oscillators import (
     SAMPLE_RATE_HZ,
     low_pass,
@@ -34,7 +37,7 @@ def master(
     nuisances: Nuisances,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Turn a mix into a finished clip.
+    """Turns a mix into a finished clip.
 
     Args:
         dry: float32 [T] at 12 kHz, all tracks.
@@ -51,7 +54,7 @@ def master(
 
 
 def _unit(signal: np.ndarray) -> np.ndarray:
-    """Return the signal with root mean square 1."""
+    """Returns the signal with root mean square 1."""
     return signal / np.float32(np.sqrt(np.mean(signal**2)) + 1e-9)
 
 
@@ -61,7 +64,7 @@ def _in_room(
     attributes: Attributes,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """Add an exponentially decaying room of a hall, a bedroom or a studio."""
+    """Adds an exponentially decaying room of a hall, a bedroom or a studio."""
     if attributes.reverberant:
         decay_s, loudness = 3.0, 0.9
     elif attributes.lofi:
@@ -84,19 +87,19 @@ def _frequencies_hz(num_bins: int) -> np.ndarray:
 def _low_pass_curve(
     frequencies_hz: np.ndarray, cutoff_hz: float, order: int
 ) -> np.ndarray:
-    """Return a Butterworth magnitude."""
+    """Returns a Butterworth magnitude."""
     return 1 / np.sqrt(1 + (frequencies_hz / np.float32(cutoff_hz)) ** (2 * order))
 
 
 def _high_pass_curve(frequencies_hz: np.ndarray, cutoff_hz: float) -> np.ndarray:
-    """Return a first-order Butterworth magnitude."""
+    """Returns a first-order Butterworth magnitude."""
     return frequencies_hz / np.sqrt(frequencies_hz**2 + np.float32(cutoff_hz) ** 2)
 
 
 def _produced_spectrum(
     spectrum: np.ndarray, num_samples: int, attributes: Attributes
 ) -> np.ndarray:
-    """Apply softness, the lo-fi band, the era's band and its echo."""
+    """Applies softness, the lo-fi band, the era's band and its echo."""
     frequencies_hz = _frequencies_hz(len(spectrum))
     era = str(attributes.era)
     # Whoever plays softly plays darkly: 1.5 kHz at rest, no limit at full energy.
@@ -121,7 +124,7 @@ def _produced_spectrum(
 def _with_audience(
     mix: np.ndarray, attributes: Attributes, random: np.random.Generator
 ) -> np.ndarray:
-    """Add a shouting crowd; ring-modulate what is to sound strange."""
+    """Adds a shouting crowd; ring-modulate what is to sound strange."""
     if attributes.crowd:
         shouts = low_pass(white_noise(len(mix), random), 1800)
         swell = 1 + 0.6 * random.random(30, dtype=np.float32)
@@ -136,7 +139,7 @@ def _with_audience(
 def _distorted(
     mix: np.ndarray, attributes: Attributes, random: np.random.Generator
 ) -> np.ndarray:
-    """Saturate and add hiss, as the era and a cheap recorder do."""
+    """Saturates and add hiss, as the era and a cheap recorder do."""
     era = str(attributes.era)
     drive = _ERA_DRIVE.get(era, 0.0)
     hiss = _ERA_HISS.get(era, 0.0)
@@ -153,7 +156,7 @@ def _distorted(
 def _with_nuisances(
     mix: np.ndarray, nuisances: Nuisances, random: np.random.Generator
 ) -> np.ndarray:
-    """Equalise, band-limit, raise the sampling rate, set level and noise floor."""
+    """Equalises, band-limit, raise the sampling rate, set level and noise floor."""
     floor = np.float32(10 ** (nuisances.noise_floor_db / 20))
     spectrum = fft.rfft(_unit(mix))
     frequencies_hz = _frequencies_hz(len(spectrum))
@@ -169,7 +172,7 @@ def _with_nuisances(
 
 
 def _equaliser_curve(frequencies_hz: np.ndarray, gains_db: np.ndarray) -> np.ndarray:
-    """Return the nuisance equaliser's magnitude: knots 60 Hz to 6 kHz apart in log."""
+    """Returns the nuisance equaliser's magnitude: knots 60 Hz to 6 kHz apart in log."""
     position = np.log2(1 + frequencies_hz / 60) / np.log2(101)
     knots = np.linspace(0, 1, NUM_EQUALISER_KNOTS)
     gain_db = np.interp(position, knots, gains_db + _TILT_DB)

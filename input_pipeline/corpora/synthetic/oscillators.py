@@ -15,7 +15,7 @@ HARMONICS = np.arange(1, _NUM_HARMONICS + 1, dtype=np.float64)
 
 
 def frequency_hz(midi_pitch: float) -> float:
-    """Return a MIDI number's frequency in equal temperament.
+    """Returns a MIDI number's frequency in equal temperament.
 
     >>> frequency_hz(69)
     440.0
@@ -24,14 +24,14 @@ def frequency_hz(midi_pitch: float) -> float:
 
 
 def time_axis_s(num_samples: int) -> np.ndarray:
-    """Return the sample times, float32 [T]."""
+    """Returns the sample times, float32 [T]."""
     return np.arange(num_samples, dtype=np.float32) / np.float32(SAMPLE_RATE_HZ)
 
 
 def sine(
     frequency: float, num_samples: int, phase: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """Return a sine wave float32 [T]; silence where it would alias."""
+    """Returns a sine wave float32 [T]; silence where it would alias."""
     if frequency > _HIGHEST_PARTIAL * SAMPLE_RATE_HZ:
         return np.zeros(num_samples, np.float32)
     turns = np.float32(2 * np.pi * frequency) * time_axis_s(num_samples)
@@ -44,7 +44,7 @@ def harmonic_wave(
     num_samples: int,
     start_turns: float = 0.0,
 ) -> np.ndarray:
-    """Play a harmonic spectrum, band-limited, from a wavetable.
+    """Plays a harmonic spectrum, band-limited, from a wavetable.
 
     Args:
         amplitudes: of the partials 1, 2, ...
@@ -64,7 +64,7 @@ def harmonic_wave(
 
 @lru_cache(maxsize=4096)
 def _wavetable(amplitudes: tuple[float, ...]) -> np.ndarray:
-    """Return one period, float32; quadratic phases keep its crest low."""
+    """Returns one period, float32; quadratic phases keep its crest low."""
     spectrum = np.zeros(_TABLE_SAMPLES // 2 + 1, np.complex128)
     phases = np.exp(0.7j * np.arange(len(amplitudes)) ** 2)
     partials = np.array(amplitudes) * phases * (-0.5j * _TABLE_SAMPLES)
@@ -78,7 +78,7 @@ def envelope(
     decay_s: float | None = None,
     release_s: float = 0.04,
 ) -> np.ndarray:
-    """Return a linear attack, an exponential decay (if any) and a linear release."""
+    """Returns a linear attack, an exponential decay (if any) and a linear release."""
     time_s = time_axis_s(num_samples)
     shape = np.minimum(1, time_s / max(attack_s, 1e-3))
     if decay_s:
@@ -88,22 +88,22 @@ def envelope(
 
 
 def white_noise(num_samples: int, random: np.random.Generator) -> np.ndarray:
-    """Return Gaussian noise of deviation 1, float32 [T]."""
+    """Returns Gaussian noise of deviation 1, float32 [T]."""
     return random.standard_normal(num_samples, dtype=np.float32)
 
 
 def difference(signal: np.ndarray) -> np.ndarray:
-    """Return the first difference (6 dB per octave more treble), same length."""
+    """Returns the first difference (6 dB per octave more treble), same length."""
     return np.diff(signal, prepend=signal[:1])
 
 
 def low_pass(signal: np.ndarray, cutoff_hz: float, order: int = 2) -> np.ndarray:
-    """Filter with a Butterworth low pass, float32 [T]."""
+    """Filters with a Butterworth low pass, float32 [T]."""
     return _filter(signal, cutoff_hz, order, "lowpass")
 
 
 def high_pass(signal: np.ndarray, cutoff_hz: float, order: int = 1) -> np.ndarray:
-    """Filter with a Butterworth high pass, float32 [T]."""
+    """Filters with a Butterworth high pass, float32 [T]."""
     return _filter(signal, cutoff_hz, order, "highpass")
 
 

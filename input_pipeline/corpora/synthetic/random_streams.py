@@ -14,7 +14,7 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def _mix(state: np.ndarray) -> np.ndarray:
-    """Return SplitMix64's bijective scrambling of uint64 values, any shape."""
+    """Returns SplitMix64's bijective scrambling of uint64 values, any shape."""
     state = (state ^ (state >> _SHIFT_30)) * _FIRST
     state = (state ^ (state >> _SHIFT_27)) * _SECOND
     return state ^ (state >> _SHIFT_31)
@@ -23,7 +23,7 @@ def _mix(state: np.ndarray) -> np.ndarray:
 def uniforms(
     seed: int, stream: str, clip_numbers: np.ndarray, num_columns: int
 ) -> np.ndarray:
-    """Draw numbers in (0, 1) that depend on nothing but their address.
+    """Draws numbers in (0, 1) that depend on nothing but their address.
 
     Args:
         stream: name of the stream; streams are independent of each other.
@@ -45,5 +45,5 @@ def uniforms(
 
 
 def generator(seed: int, stream: str, clip_number: int) -> np.random.Generator:
-    """Return the NumPy generator of one clip's stream, for its performance details."""
+    """Returns the NumPy generator of one clip's stream, for its performance details."""
     return np.random.default_rng([seed, clip_number, zlib.crc32(stream.encode())])

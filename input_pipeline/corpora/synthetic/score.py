@@ -1,4 +1,4 @@
-"""From attributes to notes: song, layers, bass and drums (voices are in `melody`)."""
+"""From attributes to notes: song, layers, bass, drums, voices and moods."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,8 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 from input_pipeline.corpora.synthetic import patterns
-from input_pipeline.corpora.synthetic.attributes import Attributes
+from input_pipeline.corpora.synthetic.attributes import (
+    BOTH,
+    FEMALE,
+    MALE,
+    Attributes,
+)
 from input_pipeline.corpora.synthetic.styles import NOTHING
+
+# MIDI numbers; voices keep within 16 semitones: 98 to 247 Hz and 262 to 659 Hz.
+_LOWEST_VOICE_PITCH = {MALE: 43, FEMALE: 60}
+_VOICE_RANGE_SEMITONES = 16
 
 
 class Note(NamedTuple):
@@ -50,22 +59,22 @@ class Song:
     motif: list[tuple[int, int]] = field(default_factory=list)
 
     def time_s(self, bar: int, step: float) -> float:
-        """Return the start of a step; every second eighth is late when swung."""
+        """Returns the start of a step; every second eighth is late when swung."""
         late = self.late_step_s if step % 4 == 2 else 0.0
         return (bar * self.steps_per_bar + step) * self.step_s + late
 
     def pitch(self, degree: int, octave: int = 0) -> int:
-        """Return the MIDI number of a scale degree, 0 being the root."""
+        """Returns the MIDI number of a scale degree, 0 being the root."""
         octaves, place = divmod(int(degree), 7)
         return self.root + 12 * (octave + octaves) + self.scale[place]
 
     def chord(self, bar: int, octave: int) -> list[int]:
-        """Return the pitches of a bar's chord, in thirds."""
+        """Returns the pitches of a bar's chord, in thirds."""
         degree = self.progression[bar % len(self.progression)]
         return [self.pitch(degree + 2 * i, octave) for i in range(self.chord_size)]
 
     def random_steps(self, number: int) -> list[int]:
-        """Draw different steps of a bar, in order."""
+        """Draws different steps of a bar, in order."""
         drawn = self.random.choice(self.steps_per_bar, number, replace=False)
         return sorted(int(step) for step in drawn)
 
@@ -73,7 +82,7 @@ class Song:
 def begin_song(
     attributes: Attributes, root: int, duration_s: float, random: np.random.Generator
 ) -> Song:
-    """Fix key, scale, progression and grid of one clip."""
+    """Fixes key, scale, progression and grid of one clip."""
     step_s = 15.0 / attributes.tempo_bpm
     choices = patterns.PROGRESSIONS[str(attributes.harmony)]
     seventh = attributes.harmony in patterns.SEVENTH_CHORD_HARMONIES
@@ -195,7 +204,7 @@ BASS_VOICINGS: dict[str, Voicing] = {
 
 
 def layer_track(song: Song, layer: str, is_lead: bool) -> Track:
-    """Write one layer (`instrument:pattern`); all but the lead pause now and then."""
+    """Writes one layer (`instrument:pattern`); all but the lead pause now and then."""
     instrument, _, pattern = layer.partition(":")
     rhythm = patterns.LAYERS[pattern]
     phase = int(song.random.integers(4))
@@ -213,7 +222,7 @@ def layer_track(song: Song, layer: str, is_lead: bool) -> Track:
 def _rhythm_bar(
     song: Song, bar: int, rhythm: patterns.Rhythm, voicing: Voicing
 ) -> list[Note]:
-    """Play one bar of a rhythm; chords are spread a little when strummed."""
+    """Plays one bar of a rhythm; chords are spread a little when strummed."""
     steps = rhythm.steps or _drawn_steps(song, rhythm)
     spread_s = 0.012 if rhythm.voicing == "strum" else 0.0
     notes = []
@@ -251,7 +260,7 @@ def _solo_bar(song: Song, bar: int) -> list[Note]:
 
 
 def bass_track(song: Song, bass: str) -> Track:
-    """Write the bass line, an octave below the root."""
+    """Writes the bass line, an octave below the root."""
     rhythm = patterns.BASSES[bass]
     voicing = BASS_VOICINGS[rhythm.voicing]
     lowered = patterns.Rhythm(
@@ -265,7 +274,7 @@ def bass_track(song: Song, bass: str) -> Track:
 
 
 def drum_track(song: Song, attributes: Attributes) -> Track:
-    """Write the drums, with fills and crashes when the clip is energetic."""
+    """Writes the drums, with fills and crashes when the clip is energetic."""
     beat = patterns.DRUMS[str(attributes.drums)]
     sounds = ("kick", beat.snare_sound, beat.hat_sound)
     starts_late = song.num_bars > 7 and song.random.random() < 0.3
@@ -299,7 +308,7 @@ def _fill(song: Song, bar: int) -> list[Note]:
 
 
 def compose(song: Song, attributes: Attributes) -> list[Track]:
-    """Write layers, bass and drums of one clip."""
+    """Writes layers, bass and drums of one clip."""
     layers = (attributes.lead, attributes.second, attributes.third)
     tracks = [
         layer_track(song, str(layer), is_lead=place == 0)
@@ -311,3 +320,126 @@ def compose(song: Song, attributes: Attributes) -> list[Track]:
     if attributes.drums != NOTHING:
         tracks.append(drum_track(song, attributes))
     return tracks
+
+
+def mood_tracks(song: Song, attributes: Attributes) -> list[Track]:
+    """Writes the lines by which hook, gloom, cheer and crowd are heard."""
+    makers = (
+        (attributes.hook, _hook_track),
+        (attributes.gloomy, _lament_track),
+        (attributes.cheerful, _tambourine_track),
+        (attributes.crowd, _clap_track),
+    )
+    return [make(song) for present, make in makers if present]
+
+
+def _hook_track(song: Song) -> Track:
+    """Four bell notes, the same in every bar."""
+    figure = [(step, int(song.random.integers(7, 14))) for step in (0, 3, 6, 10)]
+    notes = [
+        Note(song.time_s(bar, step), 0.3, song.pitch(degree, 2), 0.8)
+        for bar in range(song.num_bars)
+        for step, degree in figure
+    ]
+    return Track("bell", notes, gain=0.9)
+
+
+def _lament_track(song: Song) -> Track:
+    """A low bowed line that falls by one degree a half bar."""
+    half = song.steps_per_bar // 2
+    notes = [
+        Note(
+            song.time_s(bar, half * part),
+            half * song.step_s,
+            song.pitch(7 - (2 * bar + part) % 4),
+            0.8,
+        )
+        for bar in range(song.num_bars)
+        for part in (0, 1)
+    ]
+    return Track("cello", notes, gain=0.85)
+
+
+def _tambourine_track(song: Song) -> Track:
+    notes = [
+        Note(song.time_s(bar, step), 0.2, "tambourine", 0.8 if step % 8 == 4 else 0.5)
+        for bar in range(song.num_bars)
+        for step in range(2, song.steps_per_bar, 2)
+    ]
+    return Track("drums", notes, gain=0.7)
+
+
+def _clap_track(song: Song) -> Track:
+    notes = [
+        Note(song.time_s(bar, step), 0.2, "clap", 0.9)
+        for bar in range(song.num_bars)
+        for step in (4, 12)
+        if step < song.steps_per_bar
+    ]
+    return Track("drums", notes, gain=0.5)
+
+
+def voice_tracks(song: Song, attributes: Attributes) -> list[Track]:
+    """Writes the sung lines; a duet takes turns of two bars."""
+    if attributes.voice not in (MALE, FEMALE, BOTH):
+        return []
+    is_duet = attributes.voice == BOTH
+    singers = (MALE, FEMALE) if is_duet else (str(attributes.voice),)
+    tracks = []
+    for turn, singer in enumerate(singers):
+        phrases = _draw_phrases(song, attributes)
+        notes: list[Note] = []
+        for bar in range(min(2, song.num_bars // 6), song.num_bars):
+            rests = not attributes.hook and bar % 4 == 3
+            if (is_duet and (bar // 2) % 2 != turn) or rests:
+                continue
+            notes += _sing_bar(song, attributes, bar, singer, phrases)
+        gain = 1.4 if attributes.breathy else 1.6
+        tracks.append(Track(f"{singer} voice", notes, gain))
+    return tracks
+
+
+def _draw_phrases(song: Song, attributes: Attributes) -> list[list[tuple[int, int]]]:
+    """Draws bars of (step, degree); one phrase if the clip is catchy, else six."""
+    phrases = []
+    for _ in range(1 if attributes.hook else 6):
+        if attributes.delivery == "rap":
+            steps = list(range(song.steps_per_bar - 2))
+        else:
+            steps = song.random_steps(int(np.clip(5 + 2 * attributes.energy, 3, 8)))
+        phrases.append([(step, int(song.random.integers(0, 9))) for step in steps])
+    return phrases
+
+
+def _within_range(pitch: int, lowest: int) -> int:
+    """Returns the pitch, moved by octaves into a singer's range.
+
+    >>> _within_range(30, 43), _within_range(50, 43), _within_range(62, 43)
+    (54, 50, 50)
+    """
+    while pitch < lowest:
+        pitch += 12
+    while pitch > lowest + _VOICE_RANGE_SEMITONES:
+        pitch -= 12
+    return pitch
+
+
+def _sing_bar(
+    song: Song, attributes: Attributes, bar: int, singer: str, phrases: list
+) -> list[Note]:
+    """Sings one of the phrases; rappers drop syllables and stay near one pitch."""
+    lowest = _LOWEST_VOICE_PITCH[singer]
+    phrase = phrases[int(song.random.integers(len(phrases)))]
+    ends = [step for step, _ in phrase[1:]] + [song.steps_per_bar]
+    raps = attributes.delivery == "rap"
+    notes = []
+    for (step, degree), end in zip(phrase, ends, strict=True):
+        if raps and song.random.random() < 0.25:
+            continue
+        if raps:
+            pitch = lowest + int(song.random.integers(0, 5))
+        else:
+            pitch = _within_range(song.pitch(degree), lowest)
+        length_s = max(0.08, 0.8 * (end - step) * song.step_s)
+        notes.append(Note(song.time_s(bar, step), length_s, pitch, 0.8))
+    return notes

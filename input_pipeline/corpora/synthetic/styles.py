@@ -234,7 +234,7 @@ SUSTAINED_SOFT_INSTRUMENTS = ("epiano", "pad", "strings", "clean", "choir", "har
 
 
 def parse_pool(pool: str) -> dict[str, float]:
-    """Return the probabilities of a pool's members, in the order written.
+    """Returns the probabilities of a pool's members, in the order written.
 
     >>> parse_pool("rock*3 pop")
     {'rock': 0.75, 'pop': 0.25}

@@ -42,7 +42,7 @@ class Singer:
 def sing(
     singer: Singer, pitch: int, length_s: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Sing one syllable on a random vowel."""
+    """Sings one syllable on a random vowel."""
     num_samples = int((length_s + 0.06) * SAMPLE_RATE_HZ)
     size = singer.formant_scale * (_FEMALE_FORMANTS if singer.female else 1.0)
     formants = _VOWELS_HZ[int(random.integers(len(_VOWELS_HZ)))] * size
@@ -62,7 +62,7 @@ def sing(
 
 
 def _vowel_spectrum(formants_hz: np.ndarray, pitch_hz: float) -> np.ndarray:
-    """Return partial amplitudes: three resonances over a falling source."""
+    """Returns partial amplitudes: three resonances over a falling source."""
     partials_hz = HARMONICS * pitch_hz
     resonances = [
         gain / (1 + ((partials_hz - centre) / (50 + 0.06 * centre)) ** 2)
@@ -74,7 +74,7 @@ def _vowel_spectrum(formants_hz: np.ndarray, pitch_hz: float) -> np.ndarray:
 def _contour(
     singer: Singer, num_samples: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Return the pitch over time relative to the note."""
+    """Returns the pitch over time relative to the note."""
     time_s = time_axis_s(num_samples)
     if singer.delivery == "rap":
         return 1.12 - 0.25 * time_s / time_s[-1] + 0.03 * random.standard_normal()
@@ -89,7 +89,7 @@ def _contour(
 
 
 def _breath(noise: np.ndarray, formant_hz: float) -> np.ndarray:
-    """Return noise around the second formant, deviation 1."""
+    """Returns noise around the second formant, deviation 1."""
     angle = 2 * np.pi * formant_hz / SAMPLE_RATE_HZ
     shaped = lfilter([1, -0.9], [1, -1.6 * np.cos(angle), 0.7], noise)
     return (shaped / shaped.std()).astype(np.float32)
@@ -98,7 +98,7 @@ def _breath(noise: np.ndarray, formant_hz: float) -> np.ndarray:
 def _add_consonant(
     sound: np.ndarray, noise: np.ndarray, delivery: str, random: np.random.Generator
 ) -> None:
-    """Add, every second time, 30 ms of hiss in place."""
+    """Adds, every second time, 30 ms of hiss in place."""
     if random.random() < 0.5:
         burst = min(len(sound), int(0.03 * SAMPLE_RATE_HZ))
         loudness = 0.2 if delivery == "robot" else 1.2

@@ -38,7 +38,7 @@ class Listeners:
 
 
 def read_listeners() -> Listeners:
-    """Return the fitted constants.
+    """Returns the fitted constants.
 
     Raises:
         ValueError: the table's tags are not `TAGS`.
@@ -58,7 +58,7 @@ def weak_tags(
     tagability_exponent: float,
     listeners: Listeners | None = None,
 ) -> np.ndarray:
-    """Draw weak labels.
+    """Draws weak labels.
 
     Args:
         tagability_exponent: power of tau_j: 1 for the real shares, less for more tags.
@@ -97,7 +97,7 @@ def weak_tags(
 def _draw_once(
     true_tags: np.ndarray, u: np.ndarray, listeners: Listeners, exponent: float
 ) -> np.ndarray:
-    """Return one draw, bool [N, K], from uniform numbers [N, 1 + K]."""
+    """Returns one draw, bool [N, K], from uniform numbers [N, 1 + K]."""
     activity = gammaincinv(ACTIVITY_GAMMA_SHAPE, u[:, :1]) / ACTIVITY_GAMMA_SHAPE
     hit = 1 - np.exp(-(listeners.tagabilities**exponent) * activity)
     false = FALSE_SHARE * listeners.real_shares / (1 - listeners.true_shares)

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from input_pipeline.corpora.synthetic import patterns, score, styles
-from input_pipeline.corpora.synthetic.attributes import draw_attributes
+from input_pipeline.corpora.synthetic.attributes import draw_attributes, draw_nuisances
 from input_pipeline.corpora.synthetic.clip import perform, synthesize
 from input_pipeline.corpora.synthetic.drums import drum
 from input_pipeline.corpora.synthetic.instruments import INSTRUMENTS
 from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ, master
-from input_pipeline.corpora.synthetic.melody import voice_tracks
-from input_pipeline.corpora.synthetic.nuisances import draw_nuisances
 from input_pipeline.corpora.synthetic.oscillators import SAMPLE_RATE_HZ, frequency_hz
+from input_pipeline.corpora.synthetic.score import voice_tracks
 from input_pipeline.corpora.synthetic.voices import Singer, sing
 
 DURATION_S = 4.0

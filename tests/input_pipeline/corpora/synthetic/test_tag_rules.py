@@ -8,8 +8,7 @@ import pytest
 
 from input_pipeline.corpora import synthetic
 from input_pipeline.corpora.synthetic import tag_rules, weak_labels
-from input_pipeline.corpora.synthetic.attributes import draw_attributes
-from input_pipeline.corpora.synthetic.nuisances import draw_nuisances
+from input_pipeline.corpora.synthetic.attributes import draw_attributes, draw_nuisances
 from input_pipeline.corpora.synthetic.random_streams import uniforms
 
 NUM_CLIPS = 20_000
@@ -43,8 +42,8 @@ def co_occurrence(labels):
 def test_one_rule_per_tag_with_its_cue():
     assert set(tag_rules.RULES) == set(tag_rules.TAGS)
     assert len(tag_rules.TAGS) == len(set(tag_rules.TAGS)) == 50
-    assert all(rule.__doc__ for rule in tag_rules.RULES.values())
-    assert len(set(tag_rules.RULES.values())) == 50
+    assert all(rule.cue for rule in tag_rules.RULES.values())
+    assert len({rule.cue for rule in tag_rules.RULES.values()}) == 50
 
 
 @needs_reference
