@@ -57,13 +57,9 @@ def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 
 def to_bands(power: np.ndarray, filters: np.ndarray | None) -> np.ndarray:
-    """Weights the bins of a power spectrogram into mel bands.
+    """Weights the bins of a power spectrogram into mel bands: float32 `[M, frames]`.
 
-    Args:
-        filters: `Recipe.mel_filters()`, float32 [M, bins]; None leaves all bins.
-
-    Returns:
-        float32 [M, frames].
+    The filters are those of `Recipe.mel_filters()`; None leaves all bins.
     """
     if filters is None:
         return power

@@ -6,13 +6,12 @@ the corpus seed, its number and this version alone; so is its split. Scores on i
 how well a program works, not how well it would do on music: docs/synthetic_corpus.md.
 """
 
-import csv
 import io
 import json
 import multiprocessing
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -22,13 +21,18 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from input_pipeline import shards
 from input_pipeline.corpora.synthetic.attributes import draw_attributes
 from input_pipeline.corpora.synthetic.clip import synthesize
 from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from input_pipeline.corpora.synthetic.weak_labels import weak_tags
 from msd_tagger.common.facts import TAGS
+from msd_tagger.common.files import (
+    remove_abandoned,
+    write_bytes,
+    write_csv,
+    write_text,
+)
 from msd_tagger.common.processes import (
     available_cores,
     follow_parent,
@@ -45,7 +49,7 @@ _SPLITS = ("train",) * 6 + ("valid",) + ("test",) * 2
 # libsndfile counts bitrates from 160 (0.0) to 8 kbit/s (1.0) at this sampling rate.
 _MP3_64_KBIT_S = 0.6
 _SETTINGS, _TABLE, _VOCABULARY, _AUDIO = "corpus.json", "tags.csv", "tags.txt", "audio"
-_UNFINISHED = r"\..+@.+\.tmp"  # As `shards.temporary` names them.
+_UNFINISHED = r"\..+@.+\.tmp"  # As `files.temporary` names them.
 _OWN_NAMES = re.compile(rf"corpus\.json|tags\.csv|tags\.txt|audio|{_UNFINISHED}")
 _OWN_AUDIO_NAMES = re.compile(rf"clip-\d+\.mp3|{_UNFINISHED}")
 
@@ -53,20 +57,17 @@ _OWN_AUDIO_NAMES = re.compile(rf"clip-\d+\.mp3|{_UNFINISHED}")
 def label_only(
     num_clips: int, seed: int, tagability_exponent: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the labels of clips without playing them.
+    """Draws the labels of N clips without playing them.
 
-    Row i belongs to clip i of `write_corpus` with the same seed and exponent.
-
-    Args:
-        num_clips: N, at least 1.
-        tagability_exponent: 1 for the real data set's tag shares (1.7 tags a clip),
-            0.5 for about 2.3 tags a clip.
+    Row i belongs to clip i of `write_corpus` with the same seed and exponent. An
+    exponent of 1 gives the real data set's tag shares (1.7 tags a clip), 0.5 about 2.3
+    tags a clip.
 
     Returns:
-        True and weak tags, uint8 [N, K] each, columns in the order of `TAGS`.
+        True and weak tags, uint8 `[N, K]` each, columns in the order of `TAGS`.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: An argument is out of range.
     """
     _check_whole("num_clips", num_clips, smallest=1)
     _check_whole("seed", seed, smallest=0)
@@ -88,14 +89,11 @@ def write_corpus(
     Every file gets a temporary name first and `tags.csv` comes last, so a call that was
     interrupted at any moment is simply repeated; a finished corpus returns at once.
 
-    Args:
-        directory: where; created if missing.
-        num_clips: 9 or more; split 6:1:2 into train, valid and test.
-        num_workers: processes, None or 0 for all available cores. Changes no byte.
-        clip_duration_s: length of each clip, 1 to 120 s.
+    Of nine clips six are for training, one for validation and two for the test. The
+    number of workers (None or 0 for all available cores) changes no byte.
 
     Raises:
-        ValueError: an argument is out of range, or the directory holds other files or
+        ValueError: An argument is out of range, or the directory holds other files or
             another corpus.
     """
     directory = Path(directory)
@@ -107,10 +105,10 @@ def write_corpus(
         return directory
     _write_audio(directory / _AUDIO, missing, seed, clip_duration_s, num_workers)
     for folder in (directory, directory / _AUDIO):
-        shards.remove_abandoned(folder)  # Files of processes that were killed.
-    _write_whole(directory / _VOCABULARY, "\n".join([*TAGS, ""]).encode())
-    table = _tags_table(num_clips, seed, tagability_exponent)
-    _write_whole(directory / _TABLE, table.encode())
+        remove_abandoned(folder)  # Files of processes that were killed.
+    write_text(directory / _VOCABULARY, "\n".join([*TAGS, ""]))
+    rows = _table_rows(num_clips, seed, tagability_exponent)
+    write_csv(directory / _TABLE, rows)
     return directory
 
 
@@ -165,7 +163,7 @@ def _claim(directory: Path, settings: dict) -> None:
                 f"{directory} holds {content[0].name} but no {_SETTINGS}, so it may "
                 "not be a synthetic corpus; choose an empty directory."
             )
-        _write_whole(path, json.dumps(settings, indent=1).encode())
+        write_text(path, json.dumps(settings, indent=1))
     elif (found := json.loads(path.read_text(encoding="utf-8"))) != settings:
         raise ValueError(
             f"{directory} holds another corpus: {found}, not {settings}. Choose "
@@ -189,12 +187,6 @@ def _file_name(clip_number: int) -> str:
 def _missing_clips(directory: Path, num_clips: int) -> list[int]:
     present = {path.name for path in (directory / _AUDIO).iterdir()}
     return [i for i in range(num_clips) if _file_name(i) not in present]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that exists whole or not at all."""
-    with shards.replacing(path) as file:
-        file.write(content)
 
 
 def _write_audio(
@@ -243,12 +235,12 @@ def _workers(num_workers: int) -> Iterator[ProcessPoolExecutor]:
 def _write_clip(
     directory: Path, seed: int, duration_s: float, clip_number: int
 ) -> None:
-    """Plays one clip and write it as MP3."""
+    """Plays one clip and writes it as MP3."""
     sound = synthesize(seed, clip_number, duration_s)
-    _write_whole(directory / _file_name(clip_number), _encode_mp3(sound))
+    write_bytes(directory / _file_name(clip_number), encode_mp3(sound))
 
 
-def _encode_mp3(sound: np.ndarray) -> bytes:
+def encode_mp3(sound: np.ndarray) -> bytes:
     """Returns a mono MP3 of constant 64 kbit/s from float32 [T] at 22.05 kHz."""
     encoded = io.BytesIO()
     with soundfile.SoundFile(
@@ -265,18 +257,16 @@ def _encode_mp3(sound: np.ndarray) -> bytes:
     return encoded.getvalue()
 
 
-def _tags_table(num_clips: int, seed: int, tagability_exponent: float) -> str:
-    """Returns the content of `tags.csv`."""
+def _table_rows(
+    num_clips: int, seed: int, tagability_exponent: float
+) -> Iterator[Sequence[str]]:
+    """Yields the rows of `tags.csv`."""
     true, weak = label_only(num_clips, seed, tagability_exponent)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("track_id", "path", "split", "tags", "true_tags"))
-    for clip_number in range(num_clips):
-        name = _file_name(clip_number)
-        tags = (_joined(labels[clip_number]) for labels in (weak, true))
-        path = f"{_AUDIO}/{name}"
-        writer.writerow((name[: -len(".mp3")], path, split_of(clip_number), *tags))
-    return text.getvalue()
+    yield "track_id", "path", "split", "tags", "true_tags"
+    for number in range(num_clips):
+        name = _file_name(number)
+        tags = (_joined(labels[number]) for labels in (weak, true))
+        yield name[: -len(".mp3")], f"{_AUDIO}/{name}", split_of(number), *tags
 
 
 def _joined(labels: np.ndarray) -> str:

@@ -5,7 +5,7 @@ clip, and the composer takes one row. Everything here is audible; tags follow fr
 """
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy.special import ndtri
@@ -298,3 +298,11 @@ def draw_nuisances(seed: int, clip_numbers: np.ndarray) -> Nuisances:
         formant_scale=1 + 0.05 * ndtri(u[:, 5]),
         equaliser_db=_EQUALISER_DEVIATION_DB * ndtri(u[:, 6:]),
     )
+
+
+class Take(NamedTuple):
+    """What one clip is played from."""
+
+    attributes: Attributes  # Of the one clip, like the nuisances.
+    nuisances: Nuisances
+    random: np.random.Generator  # For the details of the performance.

@@ -4,8 +4,7 @@ import numpy as np
 
 from input_pipeline.corpora.synthetic import mastering
 from input_pipeline.corpora.synthetic.attributes import (
-    Attributes,
-    Nuisances,
+    Take,
     draw_attributes,
     draw_nuisances,
 )
@@ -33,43 +32,35 @@ _QUIET_SECTION_BARS = 4
 
 
 def synthesize(seed: int, clip_number: int, duration_s: float) -> np.ndarray:
-    """Plays one clip.
-
-    Args:
-        seed: corpus seed.
-        clip_number: which clip; its tags are those of the same row of `label_only`.
+    """Plays one clip, which has the tags of the same row of `label_only`.
 
     Returns:
-        float32 [T] at `mastering.FILE_SAMPLE_RATE_HZ`, below full scale.
+        float32 `[T]` at `mastering.FILE_SAMPLE_RATE_HZ`, below full scale.
     """
     numbers = np.array([clip_number])
-    attributes = draw_attributes(seed, numbers).row(0)
-    nuisances = draw_nuisances(seed, numbers).row(0)
-    random = generator(seed, "performance", clip_number)
-    dry, wet = perform(attributes, nuisances, duration_s, random)
-    return mastering.master(dry, wet, attributes, nuisances, random)
+    take = Take(
+        draw_attributes(seed, numbers).row(0),
+        draw_nuisances(seed, numbers).row(0),
+        generator(seed, "performance", clip_number),
+    )
+    return mastering.master(*perform(take, duration_s), take)
 
 
-def perform(
-    attributes: Attributes,
-    nuisances: Nuisances,
-    duration_s: float,
-    random: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Composes and play all tracks.
+def perform(take: Take, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Composes and plays all tracks.
 
     Returns:
         The mix and what is sent to the room, float32 [T] at 12 kHz each.
     """
-    song = begin_song(attributes, int(nuisances.root), duration_s + _LEAD_IN_S, random)
+    song = begin_song(take, duration_s + _LEAD_IN_S)
+    attributes = take.attributes
     tracks = compose(song, attributes)
     tracks += voice_tracks(song, attributes) + mood_tracks(song, attributes)
     num_samples = round(duration_s * SAMPLE_RATE_HZ)
     dry, wet = np.zeros((2, num_samples), np.float32)
     for track in tracks:
         if track.notes:
-            notes = _play_notes(track, attributes, nuisances, num_samples, random)
-            sound = _place_in_mix(track, notes, attributes, random)
+            sound = _in_mix(track, _play_notes(track, take, num_samples), take)
             dry += sound
             wet += np.float32(track.reverb_send) * sound
     if attributes.dynamic:
@@ -85,13 +76,7 @@ def _sections(num_samples: int, section_s: float) -> np.ndarray:
     return np.where(section % 2 == 0, _QUIET_SECTION_GAIN, 1).astype(np.float32)
 
 
-def _play_notes(
-    track: Track,
-    attributes: Attributes,
-    nuisances: Nuisances,
-    num_samples: int,
-    random: np.random.Generator,
-) -> np.ndarray:
+def _play_notes(track: Track, take: Take, num_samples: int) -> np.ndarray:
     """Plays the notes of one track, each different one once, float32 [T]."""
     lead_in = int(_LEAD_IN_S * SAMPLE_RATE_HZ)
     track_sound = np.zeros(num_samples + lead_in, np.float32)
@@ -100,24 +85,18 @@ def _play_notes(
         start = int(note.start_s * SAMPLE_RATE_HZ)
         if start >= len(track_sound):
             continue
-        key = _variant(track, note, random)
+        key = _variant(track, note, take.random)
         if key not in played:
-            played[key] = _play_note(track, note, attributes, nuisances, random)
+            played[key] = _play_note(track, note, take)
         sound = played[key][: len(track_sound) - start]
         track_sound[start : start + len(sound)] += np.float32(note.velocity) * sound
     return track_sound[lead_in:]
 
 
-def _place_in_mix(
-    track: Track,
-    sound: np.ndarray,
-    attributes: Attributes,
-    random: np.random.Generator,
-) -> np.ndarray:
-    """Sends a track through its amplifier and give it its level, float32 [T]."""
-    energy, tempo_bpm = float(attributes.energy), float(attributes.tempo_bpm)
-    sound = amplify(track.instrument, _unit_tenth(sound), energy, tempo_bpm)
-    gain_db = _MIX_DEVIATION_DB * random.standard_normal()
+def _in_mix(track: Track, sound: np.ndarray, take: Take) -> np.ndarray:
+    """Sends a track through its amplifier and gives it its level, float32 `[T]`."""
+    sound = amplify(track.instrument, _unit_tenth(sound), take.attributes)
+    gain_db = _MIX_DEVIATION_DB * take.random.standard_normal()
     return _unit_tenth(sound) * np.float32(track.gain * 10 ** (gain_db / 20))
 
 
@@ -132,31 +111,22 @@ def _unit_tenth(sound: np.ndarray) -> np.ndarray:
     return sound * np.float32(0.1 / (np.sqrt(np.mean(sound**2)) + 1e-9))
 
 
-def _play_note(
-    track: Track,
-    note: Note,
-    attributes: Attributes,
-    nuisances: Nuisances,
-    random: np.random.Generator,
-) -> np.ndarray:
+def _play_note(track: Track, note: Note, take: Take) -> np.ndarray:
     """Plays one note on the track's instrument, float32."""
+    attributes, nuisances, random = take
     length_s = min(note.length_s, _LONGEST_NOTE_S)
     if track.instrument == "drums":
         gated = attributes.era == "80s"
         machine = bool(attributes.electronic_drums)
         sound = drum(str(note.pitch), machine, gated, random)
     elif track.instrument.endswith("voice"):
-        singer = _singer(track, attributes, nuisances)
+        singer = Singer(
+            female=track.instrument.startswith("female"),
+            delivery=str(attributes.delivery),
+            breathy=bool(attributes.breathy),
+            formant_scale=float(nuisances.formant_scale),
+        )
         sound = sing(singer, int(note.pitch), length_s, random)
     else:
         sound = INSTRUMENTS[track.instrument](int(note.pitch), length_s, random)
     return sound.astype(np.float32)
-
-
-def _singer(track: Track, attributes: Attributes, nuisances: Nuisances) -> Singer:
-    return Singer(
-        female=track.instrument.startswith("female"),
-        delivery=str(attributes.delivery),
-        breathy=bool(attributes.breathy),
-        formant_scale=float(nuisances.formant_scale),
-    )

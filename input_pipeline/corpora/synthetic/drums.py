@@ -13,14 +13,13 @@ from input_pipeline.corpora.synthetic.oscillators import (
 def drum(
     name: str, electronic: bool, gated: bool, random: np.random.Generator
 ) -> np.ndarray:
-    """Strikes a drum.
+    """Strikes a drum, perhaps a drum machine's, perhaps with the eighties' gate.
 
-    Args:
-        name: "kick", "snare", "brush", "clap", "closed hat", "ride", "crash",
-            "tambourine" or "tom 0" to "tom 3".
+    The names are "kick", "snare", "brush", "clap", "closed hat", "ride", "crash",
+    "tambourine" and "tom 0" to "tom 3".
 
     Returns:
-        float32 [T], half a second (cymbals: 0.9).
+        float32 `[T]`, half a second (crash: 0.9).
     """
     num_samples = int(SAMPLE_RATE_HZ * (0.9 if name == "crash" else 0.5))
     time_s, noise = time_axis_s(num_samples), white_noise(num_samples, random)

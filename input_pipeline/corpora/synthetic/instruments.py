@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from input_pipeline.corpora.synthetic.attributes import Attributes
 from input_pipeline.corpora.synthetic.oscillators import (
     HARMONICS,
     SAMPLE_RATE_HZ,
@@ -35,19 +36,12 @@ def plucked_string(
     length_s: float,
     random: np.random.Generator,
     *,
-    position: float,
-    brightness: float,
-    decay_s: float,
-    ring_s: float = 0.15,
+    position: float,  # Where it is plucked, as a share of its length.
+    brightness: float,  # 0 is dull, 1 is bright.
+    decay_s: float,  # Time constant of the lowest two partials.
+    ring_s: float = 0.15,  # How long it rings on after it is damped.
 ) -> np.ndarray:
-    """Plays a string: three bands of partials, the higher the faster they die.
-
-    Args:
-        length_s: until the string is damped.
-        position: where it is plucked, as a share of its length.
-        brightness: 0 is dull, 1 is bright.
-        ring_s: how long it rings on.
-    """
+    """Plays a string: three bands of partials, the higher the faster they die."""
     frequency = frequency_hz(pitch)
     num_samples = _samples(length_s + ring_s)
     spectrum = np.abs(np.sin(HARMONICS * np.pi * position))
@@ -107,24 +101,14 @@ def ensemble(
     length_s: float,
     random: np.random.Generator,
     *,
-    slope: float,
+    slope: float,  # Partial k has amplitude k ** -slope.
     attack_s: float,
     decay_s: float | None = None,
-    vibrato: float = 0.0,
-    vowel: bool = False,
-    spread: float = 0.0,
+    vibrato: float = 0.0,  # Relative depth.
+    vowel: bool = False,  # Whether partials around 800 Hz stand out, as in "ah".
+    spread: float = 0.0,  # Deviation of a further relative detuning, for clusters.
 ) -> np.ndarray:
-    """Plays three detuned voices of one sustained spectrum: strings, pads, choirs, saws.
-
-    Args:
-        random: start phases and, for clusters, the detuning.
-        slope: partial k has amplitude k ** -slope.
-        attack_s: linear attack.
-        decay_s: exponential decay, if any.
-        vibrato: relative depth.
-        vowel: whether partials around 800 Hz stand out, as in "ah".
-        spread: deviation of a further relative detuning, for clusters.
-    """
+    """Plays three detuned voices of a sustained spectrum: strings, choirs, saws."""
     frequency, num_samples = frequency_hz(pitch), _samples(length_s + 0.1)
     spectrum = HARMONICS**-slope
     if vowel:
@@ -234,13 +218,10 @@ INSTRUMENTS: dict[str, Instrument] = {
 }
 
 
-def amplify(
-    instrument: str, sound: np.ndarray, energy: float, tempo_bpm: float
-) -> np.ndarray:
+def amplify(instrument: str, sound: np.ndarray, attributes: Attributes) -> np.ndarray:
     """Sends a whole track through its amplifier, pedal or filter.
 
-    Args:
-        sound: float32 [T], root mean square 0.1.
+    The sound, float32 `[T]`, has a root mean square of 0.1.
     """
     if instrument == "dist":
         driven = np.tanh(45 * high_pass(sound, 120))
@@ -248,10 +229,10 @@ def amplify(
     if instrument == "crunch":
         return low_pass(np.tanh(9 * sound), 4200)
     if instrument == "wah":
-        pedal = sine(tempo_bpm / 60, len(sound)) > 0
+        pedal = sine(float(attributes.tempo_bpm) / 60, len(sound)) > 0
         closed, opened = low_pass(high_pass(sound, 300), 900), high_pass(sound, 1200)
         return np.where(pedal, closed, opened)
     if instrument in ("pad", "saw", "synth bass"):
         lowest_hz = 600 if instrument == "synth bass" else 900
-        return low_pass(sound, lowest_hz * 2 ** (1.3 * (energy + 1)))
+        return low_pass(sound, lowest_hz * 2 ** (1.3 * (float(attributes.energy) + 1)))
     return sound

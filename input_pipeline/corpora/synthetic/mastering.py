@@ -11,6 +11,7 @@ from input_pipeline.corpora.synthetic.attributes import (
     NUM_EQUALISER_KNOTS,
     Attributes,
     Nuisances,
+    Take,
 )
 from input_pipeline.corpora.synthetic.oscillators import (
     SAMPLE_RATE_HZ,
@@ -30,24 +31,17 @@ _ERA_DRIVE = {"70s": 0.8, "00s": 3.0}
 _ERA_HISS = {"60s": 0.03, "70s": 0.02}
 
 
-def master(
-    dry: np.ndarray,
-    wet: np.ndarray,
-    attributes: Attributes,
-    nuisances: Nuisances,
-    random: np.random.Generator,
-) -> np.ndarray:
+def master(dry: np.ndarray, wet: np.ndarray, take: Take) -> np.ndarray:
     """Turns a mix into a finished clip.
 
-    Args:
-        dry: float32 [T] at 12 kHz, all tracks.
-        wet: float32 [T], what goes to the room.
+    `dry` has all tracks and `wet` is what goes to the room, float32 `[T]` at 12 kHz.
 
     Returns:
-        float32 [T * 22050 / 12000], below full scale.
+        float32 `[T * 22050 / 12000]`, below full scale.
     """
-    spectrum = fft.rfft(_in_room(dry, wet, attributes, random))
-    mix = _produced_spectrum(spectrum, len(dry), attributes)
+    attributes, nuisances, random = take
+    spectrum = fft.rfft(_in_room(dry, wet, take))
+    mix = _produced_spectrum(spectrum, attributes)
     mix = _unit(fft.irfft(mix, len(dry)).astype(np.float32))
     mix = _distorted(_with_audience(mix, attributes, random), attributes, random)
     return _with_nuisances(mix, nuisances, random)
@@ -58,13 +52,9 @@ def _unit(signal: np.ndarray) -> np.ndarray:
     return signal / np.float32(np.sqrt(np.mean(signal**2)) + 1e-9)
 
 
-def _in_room(
-    dry: np.ndarray,
-    wet: np.ndarray,
-    attributes: Attributes,
-    random: np.random.Generator,
-) -> np.ndarray:
+def _in_room(dry: np.ndarray, wet: np.ndarray, take: Take) -> np.ndarray:
     """Adds an exponentially decaying room of a hall, a bedroom or a studio."""
+    attributes, random = take.attributes, take.random
     if attributes.reverberant:
         decay_s, loudness = 3.0, 0.9
     elif attributes.lofi:
@@ -96,9 +86,7 @@ def _high_pass_curve(frequencies_hz: np.ndarray, cutoff_hz: float) -> np.ndarray
     return frequencies_hz / np.sqrt(frequencies_hz**2 + np.float32(cutoff_hz) ** 2)
 
 
-def _produced_spectrum(
-    spectrum: np.ndarray, num_samples: int, attributes: Attributes
-) -> np.ndarray:
+def _produced_spectrum(spectrum: np.ndarray, attributes: Attributes) -> np.ndarray:
     """Applies softness, the lo-fi band, the era's band and its echo."""
     frequencies_hz = _frequencies_hz(len(spectrum))
     era = str(attributes.era)

@@ -44,11 +44,10 @@ def harmonic_wave(
     num_samples: int,
     start_turns: float = 0.0,
 ) -> np.ndarray:
-    """Plays a harmonic spectrum, band-limited, from a wavetable.
+    """Plays a harmonic spectrum, band-limited, from a wavetable: float32 `[T]`.
 
-    Args:
-        amplitudes: of the partials 1, 2, ...
-        frequency: of the first partial in Hz, a number or one a sample [T].
+    The amplitudes are of the partials 1, 2, …; the frequency is that of the first
+    partial in Hz, a number or one a sample `[T]`.
     """
     highest = float(np.max(frequency))
     limit = int(_HIGHEST_PARTIAL * SAMPLE_RATE_HZ / highest)

@@ -13,7 +13,7 @@ class Rhythm:
     # Sixteenths of the bar at which it plays; empty if drawn per bar.
     steps: tuple[int, ...]
     length_steps: float  # How long a note lasts.
-    voicing: str  # Name of a function in `score.VOICINGS` or `score.BASS_VOICINGS`.
+    voicing: str  # A key of `score.VOICINGS`.
     num_random_steps: int = (
         0  # How many steps are drawn per bar where `steps` is empty.
     )

@@ -25,11 +25,10 @@ def uniforms(
 ) -> np.ndarray:
     """Draws numbers in (0, 1) that depend on nothing but their address.
 
-    Args:
-        stream: name of the stream; streams are independent of each other.
+    Streams of different names are independent of each other.
 
     Returns:
-        float64 [N, num_columns], strictly between 0 and 1.
+        float64 `[N, num_columns]`, strictly between 0 and 1.
 
     >>> clips = np.arange(5)
     >>> all_of_them = uniforms(0, "tempo", clips, 3)

@@ -1,7 +1,8 @@
 """From attributes to notes: song, layers, bass, drums, voices and moods."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from input_pipeline.corpora.synthetic.attributes import (
     FEMALE,
     MALE,
     Attributes,
+    Take,
 )
 from input_pipeline.corpora.synthetic.styles import NOTHING
 
@@ -65,13 +67,24 @@ class Song:
 
     def pitch(self, degree: int, octave: int = 0) -> int:
         """Returns the MIDI number of a scale degree, 0 being the root."""
-        octaves, place = divmod(int(degree), 7)
-        return self.root + 12 * (octave + octaves) + self.scale[place]
+        octaves, index = divmod(int(degree), 7)
+        return self.root + 12 * (octave + octaves) + self.scale[index]
 
     def chord(self, bar: int, octave: int) -> list[int]:
         """Returns the pitches of a bar's chord, in thirds."""
         degree = self.progression[bar % len(self.progression)]
         return [self.pitch(degree + 2 * i, octave) for i in range(self.chord_size)]
+
+    def every(self, steps: Iterable[int]) -> Iterator[tuple[int, int, float]]:
+        """Yields bar, step and start in seconds of some steps of every bar."""
+        steps = [step for step in steps if step < self.steps_per_bar]
+        for bar in range(self.num_bars):
+            for step in steps:
+                yield bar, step, self.time_s(bar, step)
+
+    def draw(self, low: int, high: int) -> int:
+        """Draws a whole number from `low` to below `high`."""
+        return int(self.random.integers(low, high))
 
     def random_steps(self, number: int) -> list[int]:
         """Draws different steps of a bar, in order."""
@@ -79,15 +92,14 @@ class Song:
         return sorted(int(step) for step in drawn)
 
 
-def begin_song(
-    attributes: Attributes, root: int, duration_s: float, random: np.random.Generator
-) -> Song:
+def begin_song(take: Take, duration_s: float) -> Song:
     """Fixes key, scale, progression and grid of one clip."""
+    attributes, random = take.attributes, take.random
     step_s = 15.0 / attributes.tempo_bpm
     choices = patterns.PROGRESSIONS[str(attributes.harmony)]
     seventh = attributes.harmony in patterns.SEVENTH_CHORD_HARMONIES
     song = Song(
-        root=root,
+        root=int(take.nuisances.root),
         scale=_scale(attributes),
         progression=choices[random.integers(len(choices))],
         chord_size=4 if seventh else 3,
@@ -97,7 +109,7 @@ def begin_song(
         num_bars=int(duration_s / (step_s * attributes.steps_per_bar)) + 1,
         random=random,
     )
-    song.motif = _draw_motif(song)
+    song.motif = [(step, song.draw(0, 7)) for step in song.random_steps(6)]
     return song
 
 
@@ -109,98 +121,74 @@ def _scale(attributes: Attributes) -> tuple[int, ...]:
     return patterns.MIXOLYDIAN if attributes.harmony == "blues" else patterns.MAJOR
 
 
-def _draw_motif(song: Song) -> list[tuple[int, int]]:
-    return [(step, int(song.random.integers(0, 7))) for step in song.random_steps(6)]
+class Moment(NamedTuple):
+    """A step at which a layer or the bass plays."""
+
+    song: Song
+    bar: int
+    step: int
+    index: int  # Of the step among those of the bar.
+    octave: int
+
+    @property
+    def degree(self) -> int:
+        """The scale degree of the bar's chord."""
+        return self.song.progression[self.bar % len(self.song.progression)]
+
+    def chord(self, octaves: int = 0) -> list[int]:
+        """Returns the pitches of the bar's chord, some octaves higher."""
+        return self.song.chord(self.bar, self.octave + octaves)
+
+    def pitch(self, degree: int) -> list[int]:
+        """Returns the pitch of a degree of the scale."""
+        return [self.song.pitch(degree, self.octave)]
 
 
-# A voicing turns (song, bar, step, place of the step in the bar, octave) into pitches.
-Voicing = Callable[[Song, int, int, int, int], list[int]]
-
-
-def _chord(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return song.chord(bar, octave)
-
-
-def _strummed(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    chord = song.chord(bar, octave)
+def _strummed(m: Moment, octaves: int = 0) -> list[int]:
+    chord = m.chord(octaves)
     return [*chord, chord[0] + 12]
 
 
-def _power(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    root = song.chord(bar, octave - 1)[0]
+def _power(m: Moment) -> list[int]:
+    root = m.chord(-1)[0]
     return [root, root + 7, root + 12]
 
 
-def _tremolo(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return [song.chord(bar, octave - 1)[0] + (step % 8 >= 6)]
+def _arpeggio(m: Moment) -> list[int]:
+    chord = _strummed(m, 1)
+    return [chord[(3 * m.index) % len(chord)]]
 
 
-def _arpeggio(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    chord = _strummed(song, bar, step, place, octave + 1)
-    return [chord[(3 * place) % len(chord)]]
+def _fingerpick(m: Moment) -> list[int]:
+    chord = m.chord()
+    if m.step % 4 == 0:
+        return [chord[0] - 12 + (7 if m.step % 8 else 0)]
+    return [chord[(5 * m.index) % len(chord)] + (12 if m.index % 3 == 0 else 0)]
 
 
-def _fingerpick(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    chord = song.chord(bar, octave)
-    if step % 4 == 0:
-        return [chord[0] - 12 + (7 if step % 8 else 0)]
-    return [chord[(5 * place) % len(chord)] + (12 if place % 3 == 0 else 0)]
+def _above_root(m: Moment, semitones: int) -> list[int]:
+    return [m.chord()[0] + semitones]
 
 
-def _motif(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return [song.pitch(song.motif[place][1], octave)]
-
-
-def _riff(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    degree = song.progression[bar % len(song.progression)]
-    return [song.pitch(song.motif[place][1] + degree, octave)]
-
-
-def _scattered(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return [song.pitch(int(song.random.integers(7, 20)), octave)]
-
-
-def _anything(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return [int(song.random.integers(40, 96))]
-
-
-VOICINGS: dict[str, Voicing] = {
-    "chord": _chord, "strum": _strummed, "power": _power, "tremolo": _tremolo,
-    "arpeggio": _arpeggio, "fingerpick": _fingerpick, "motif": _motif, "riff": _riff,
-    "scattered": _scattered, "anything": _anything,
-}  # fmt: skip
-
-
-def _root(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return song.chord(bar, octave)[:1]
-
-
-def _octave(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return [song.chord(bar, octave)[0] + (12 if step % 4 >= 2 else 0)]
-
-
-def _wander(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return [song.chord(bar, octave)[0] + song.scale[(5 * step) % 7]]
-
-
-def _walk(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    degree = song.progression[bar % len(song.progression)]
-    approach = (0, 2, 4, int(song.random.integers(3, 7)))[place % 4]
-    return [song.pitch(degree + approach, octave)]
-
-
-def _boogie(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return [song.chord(bar, octave)[0] + (0, 0, 4, 4, 7, 7, 9, 9)[place]]
-
-
-def _fifths(song: Song, bar: int, step: int, place: int, octave: int) -> list[int]:
-    return [song.chord(bar, octave)[0] + (7 if step else 0)]
-
-
-BASS_VOICINGS: dict[str, Voicing] = {
-    "root": _root, "octave": _octave, "scale": _wander, "walk": _walk,
-    "boogie": _boogie, "fifths": _fifths,
-}  # fmt: skip
+# What is played at a moment, as pitches.
+VOICINGS: dict[str, Callable[[Moment], list[int]]] = {
+    "chord": lambda m: m.chord(),
+    "strum": _strummed,
+    "power": _power,
+    "tremolo": lambda m: [m.chord(-1)[0] + (m.step % 8 >= 6)],
+    "arpeggio": _arpeggio,
+    "fingerpick": _fingerpick,
+    "motif": lambda m: m.pitch(m.song.motif[m.index][1]),
+    "riff": lambda m: m.pitch(m.song.motif[m.index][1] + m.degree),
+    "scattered": lambda m: m.pitch(m.song.draw(7, 20)),
+    "anything": lambda m: [m.song.draw(40, 96)],
+    "root": lambda m: m.chord()[:1],
+    "octave": lambda m: _above_root(m, 12 if m.step % 4 >= 2 else 0),
+    "scale": lambda m: _above_root(m, m.song.scale[(5 * m.step) % 7]),
+    "walk": lambda m: m.pitch(m.degree + (0, 2, 4, m.song.draw(3, 7))[m.index % 4]),
+    "boogie": lambda m: _above_root(m, (0, 0, 4, 4, 7, 7, 9, 9)[m.index]),
+    "fifths": lambda m: _above_root(m, 7 if m.step else 0),
+}
 
 
 def layer_track(song: Song, layer: str, is_lead: bool) -> Track:
@@ -215,26 +203,23 @@ def layer_track(song: Song, layer: str, is_lead: bool) -> Track:
         if pattern == "solo":
             notes += _solo_bar(song, bar) if (bar // 2) % 2 == phase % 2 else []
         else:
-            notes += _rhythm_bar(song, bar, rhythm, VOICINGS[rhythm.voicing])
+            notes += _rhythm_bar(song, bar, rhythm)
     return Track(instrument, notes, 1.0 if is_lead else 0.75)
 
 
-def _rhythm_bar(
-    song: Song, bar: int, rhythm: patterns.Rhythm, voicing: Voicing
-) -> list[Note]:
+def _rhythm_bar(song: Song, bar: int, rhythm: patterns.Rhythm) -> list[Note]:
     """Plays one bar of a rhythm; chords are spread a little when strummed."""
     steps = rhythm.steps or _drawn_steps(song, rhythm)
     spread_s = 0.012 if rhythm.voicing == "strum" else 0.0
+    length_s = min(rhythm.length_steps, song.steps_per_bar) * song.step_s
     notes = []
-    for place, step in enumerate(steps):
+    for index, step in enumerate(steps):
         if step >= song.steps_per_bar:
             continue
         start_s, velocity = song.time_s(bar, step), 0.8 if step % 4 == 0 else 0.6
-        length_s = min(rhythm.length_steps, song.steps_per_bar) * song.step_s
-        pitches = voicing(song, bar, step, place, rhythm.octave)
-        for string, pitch in enumerate(pitches):
-            start = start_s + spread_s * string
-            notes.append(Note(start, length_s, pitch, velocity))
+        moment = Moment(song, bar, step, index, rhythm.octave)
+        for string, pitch in enumerate(VOICINGS[rhythm.voicing](moment)):
+            notes.append(Note(start_s + spread_s * string, length_s, pitch, velocity))
     return notes
 
 
@@ -245,9 +230,9 @@ def _drawn_steps(song: Song, rhythm: patterns.Rhythm) -> list[int]:
 
 
 def _solo_bar(song: Song, bar: int) -> list[Note]:
-    """Improvise: a random walk on the scale in uneven lengths."""
+    """Improvises: a random walk on the scale in uneven lengths."""
     notes, step = [], 0
-    degree = int(song.random.integers(7, 13))
+    degree = song.draw(7, 13)
     while step < song.steps_per_bar:
         length = int(song.random.choice((1, 2, 2, 4, 6)))
         degree = int(np.clip(degree + song.random.integers(-3, 4), 4, 17))
@@ -261,14 +246,9 @@ def _solo_bar(song: Song, bar: int) -> list[Note]:
 
 def bass_track(song: Song, bass: str) -> Track:
     """Writes the bass line, an octave below the root."""
-    rhythm = patterns.BASSES[bass]
-    voicing = BASS_VOICINGS[rhythm.voicing]
-    lowered = patterns.Rhythm(
-        rhythm.steps, rhythm.length_steps, rhythm.voicing, octave=-1
-    )
-    notes = []
-    for bar in range(song.num_bars):
-        notes += _rhythm_bar(song, bar, lowered, voicing)
+    rhythm = replace(patterns.BASSES[bass], octave=-1)
+    bars = (_rhythm_bar(song, bar, rhythm) for bar in range(song.num_bars))
+    notes = list(itertools.chain.from_iterable(bars))
     instrument = patterns.BASS_INSTRUMENTS.get(bass, "bass")
     return Track(instrument, notes, gain=0.9, reverb_send=0.1)
 
@@ -311,8 +291,8 @@ def compose(song: Song, attributes: Attributes) -> list[Track]:
     """Writes layers, bass and drums of one clip."""
     layers = (attributes.lead, attributes.second, attributes.third)
     tracks = [
-        layer_track(song, str(layer), is_lead=place == 0)
-        for place, layer in enumerate(layers)
+        layer_track(song, str(layer), is_lead=index == 0)
+        for index, layer in enumerate(layers)
         if layer != NOTHING
     ]
     if attributes.bass != NOTHING:
@@ -324,59 +304,32 @@ def compose(song: Song, attributes: Attributes) -> list[Track]:
 
 def mood_tracks(song: Song, attributes: Attributes) -> list[Track]:
     """Writes the lines by which hook, gloom, cheer and crowd are heard."""
-    makers = (
-        (attributes.hook, _hook_track),
-        (attributes.gloomy, _lament_track),
-        (attributes.cheerful, _tambourine_track),
-        (attributes.crowd, _clap_track),
-    )
-    return [make(song) for present, make in makers if present]
-
-
-def _hook_track(song: Song) -> Track:
-    """Four bell notes, the same in every bar."""
-    figure = [(step, int(song.random.integers(7, 14))) for step in (0, 3, 6, 10)]
-    notes = [
-        Note(song.time_s(bar, step), 0.3, song.pitch(degree, 2), 0.8)
-        for bar in range(song.num_bars)
-        for step, degree in figure
-    ]
-    return Track("bell", notes, gain=0.9)
-
-
-def _lament_track(song: Song) -> Track:
-    """A low bowed line that falls by one degree a half bar."""
-    half = song.steps_per_bar // 2
-    notes = [
-        Note(
-            song.time_s(bar, half * part),
-            half * song.step_s,
-            song.pitch(7 - (2 * bar + part) % 4),
-            0.8,
-        )
-        for bar in range(song.num_bars)
-        for part in (0, 1)
-    ]
-    return Track("cello", notes, gain=0.85)
-
-
-def _tambourine_track(song: Song) -> Track:
-    notes = [
-        Note(song.time_s(bar, step), 0.2, "tambourine", 0.8 if step % 8 == 4 else 0.5)
-        for bar in range(song.num_bars)
-        for step in range(2, song.steps_per_bar, 2)
-    ]
-    return Track("drums", notes, gain=0.7)
-
-
-def _clap_track(song: Song) -> Track:
-    notes = [
-        Note(song.time_s(bar, step), 0.2, "clap", 0.9)
-        for bar in range(song.num_bars)
-        for step in (4, 12)
-        if step < song.steps_per_bar
-    ]
-    return Track("drums", notes, gain=0.5)
+    tracks = []
+    if attributes.hook:  # Four bell notes, the same in every bar.
+        figure = {step: song.draw(7, 14) for step in (0, 3, 6, 10)}
+        notes = [
+            Note(start_s, 0.3, song.pitch(figure[step], 2), 0.8)
+            for _, step, start_s in song.every(figure)
+        ]
+        tracks.append(Track("bell", notes, gain=0.9))
+    if attributes.gloomy:  # A low bowed line that falls by one degree a half bar.
+        half = song.steps_per_bar // 2
+        notes = [
+            Note(start_s, half * song.step_s, song.pitch(7 - (2 * bar + part) % 4), 0.8)
+            for bar, step, start_s in song.every((0, half))
+            for part in (step // half,)
+        ]
+        tracks.append(Track("cello", notes, gain=0.85))
+    if attributes.cheerful:
+        notes = [
+            Note(start_s, 0.2, "tambourine", 0.8 if step % 8 == 4 else 0.5)
+            for _, step, start_s in song.every(range(2, 16, 2))
+        ]
+        tracks.append(Track("drums", notes, gain=0.7))
+    if attributes.crowd:
+        claps = [Note(start, 0.2, "clap", 0.9) for _, _, start in song.every((4, 12))]
+        tracks.append(Track("drums", claps, gain=0.5))
+    return tracks
 
 
 def voice_tracks(song: Song, attributes: Attributes) -> list[Track]:
@@ -407,7 +360,7 @@ def _draw_phrases(song: Song, attributes: Attributes) -> list[list[tuple[int, in
             steps = list(range(song.steps_per_bar - 2))
         else:
             steps = song.random_steps(int(np.clip(5 + 2 * attributes.energy, 3, 8)))
-        phrases.append([(step, int(song.random.integers(0, 9))) for step in steps])
+        phrases.append([(step, song.draw(0, 9)) for step in steps])
     return phrases
 
 
@@ -437,7 +390,7 @@ def _sing_bar(
         if raps and song.random.random() < 0.25:
             continue
         if raps:
-            pitch = lowest + int(song.random.integers(0, 5))
+            pitch = lowest + song.draw(0, 5)
         else:
             pitch = _within_range(song.pitch(degree), lowest)
         length_s = max(0.08, 0.8 * (end - step) * song.step_s)

@@ -58,17 +58,15 @@ def weak_tags(
     tagability_exponent: float,
     listeners: Listeners | None = None,
 ) -> np.ndarray:
-    """Draws weak labels.
+    """Draws weak labels from true ones, `[N, K]`.
 
-    Args:
-        tagability_exponent: power of tau_j: 1 for the real shares, less for more tags.
-        listeners: constants; the fitted ones by default.
+    The exponent is the power of tau_j: 1 for the real shares, less for more tags.
 
     Returns:
-        uint8 [N, K], at least one tag in every row.
+        uint8 `[N, K]`, at least one tag in every row.
 
     Raises:
-        ValueError: the exponent is not between 0 and 2.
+        ValueError: The exponent is not between 0 and 2.
     """
     if not 0 <= tagability_exponent <= 2:
         raise ValueError(

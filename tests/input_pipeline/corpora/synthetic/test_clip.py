@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from input_pipeline.corpora.synthetic import patterns, score, styles
-from input_pipeline.corpora.synthetic.attributes import draw_attributes, draw_nuisances
+from input_pipeline.corpora.synthetic.attributes import (
+    Take,
+    draw_attributes,
+    draw_nuisances,
+)
 from input_pipeline.corpora.synthetic.clip import perform, synthesize
 from input_pipeline.corpora.synthetic.drums import drum
 from input_pipeline.corpora.synthetic.instruments import INSTRUMENTS
@@ -31,14 +35,16 @@ def plain_clip():
     )  # fmt: skip
 
 
+def take_of(attributes, **changes):
+    nuisances = replace(draw_nuisances(0, np.array([0])).row(0), **changes)
+    return Take(attributes, nuisances, np.random.default_rng(0))
+
+
 def play(attributes, duration_s=DURATION_S):
-    nuisances = draw_nuisances(0, np.array([0])).row(0)
-    nuisances = replace(
-        nuisances, equaliser_db=np.zeros(7), band_limit_hz=np.inf, noise_floor_db=-75
+    take = take_of(
+        attributes, equaliser_db=np.zeros(7), band_limit_hz=np.inf, noise_floor_db=-75
     )
-    random = np.random.default_rng(0)
-    dry, wet = perform(attributes, nuisances, duration_s, random)
-    return master(dry, wet, attributes, nuisances, random)
+    return master(*perform(take, duration_s), take)
 
 
 def treble(sound):
@@ -63,7 +69,8 @@ def test_every_pool_names_what_exists():
     for instrument, _, pattern in (name.partition(":") for name in names):
         assert instrument in INSTRUMENTS
         assert pattern in patterns.LAYERS
-    used = {rhythm.voicing for rhythm in patterns.LAYERS.values()} - {"solo"}
+    rhythms = [*patterns.LAYERS.values(), *patterns.BASSES.values()]
+    used = {rhythm.voicing for rhythm in rhythms} - {"solo"}
     assert used == set(score.VOICINGS)
 
 
@@ -159,8 +166,7 @@ def test_dynamic_clips_have_quiet_and_loud_sections():
 
 def test_duet_takes_turns():
     attributes = replace(plain_clip(), voice="both")
-    random = np.random.default_rng(0)
-    song = score.begin_song(attributes, 45, 29.0, random)
+    song = score.begin_song(take_of(attributes, root=45), 29.0)
     male, female = voice_tracks(song, attributes)
     bar_s = song.steps_per_bar * song.step_s
 
@@ -174,7 +180,7 @@ def test_duet_takes_turns():
 
 def test_pattern_steps_fall_into_the_bar():
     attributes = replace(plain_clip(), steps_per_bar=12)
-    song = score.begin_song(attributes, 45, 29.0, np.random.default_rng(0))
+    song = score.begin_song(take_of(attributes, root=45), 29.0)
     for track in score.compose(song, attributes):
         steps = {round(note.start_s / song.step_s, 3) % 12 for note in track.notes}
         assert max(steps) < 12

@@ -149,7 +149,7 @@ def test_default_corpus_splits_600_100_200():
 def test_mp3_format(tmp_path):
     sound = synthetic.synthesize(0, 1, 29.0)
     path = tmp_path / "clip.mp3"
-    path.write_bytes(synthetic._encode_mp3(sound))
+    path.write_bytes(synthetic.encode_mp3(sound))
     info = soundfile.info(path)
     assert (info.samplerate, info.channels, info.format) == (22050, 1, "MP3")
     # The encoder pads to whole frames of 576 samples and adds its delay.
