@@ -5,12 +5,17 @@ import io
 import json
 import os
 import secrets
+import shutil
+import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from msd_tagger.common.processes import is_running
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -87,16 +92,43 @@ def write_npz(path: Path, **arrays: Any) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a name to write to, which becomes the file when all of it is there."""
-    # The number of a process is not enough: two containers may have the same.
-    owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = path.with_name(f"{path.name}.{owner}.tmp")
+    unfinished = temporary(path)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            yield temporary
-            temporary.replace(path)
+            yield unfinished
+            unfinished.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
+
+
+def temporary(path: Path) -> Path:
+    """Returns a hidden name beside a path that no other writer uses.
+
+    It says which process of which host writes. That is not enough, as two containers
+    of one machine may have the same: a random number is added.
+    """
+    owner = f"{secrets.token_hex(4)}.{os.getpid()}@{socket.gethostname()}"
+    return path.with_name(f".{path.name}.{owner}.tmp")
+
+
+def remove_abandoned(directory: Path, is_alone: bool = False) -> None:
+    """Removes temporary files and folders of processes that were killed.
+
+    Those of another host are left for a day: whether it still runs is unknown.
+
+    Args:
+        directory: What is directly inside is looked at.
+        is_alone: Whether nobody else can be writing there; then all of them go.
+    """
+    for path in directory.glob(".*@*.tmp"):
+        with suppress(OSError, ValueError):  # Gone, or not ours to remove.
+            writer, host = path.name.removesuffix(".tmp").split("@", 1)
+            is_ours = host == socket.gethostname()
+            is_old = time.time() - path.stat().st_mtime > 24 * 3600
+            is_dead = is_ours and not is_running(int(writer.split(".")[-1]))
+            if is_alone or is_old or is_dead:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing import connection, parent_process
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -19,7 +20,8 @@ _NO_MMAP = (-4, 0)  # M_MMAP_MAX: the same, for glibc before 2.35, which refuses
 _MALLOPT = (
     (-8, 1),  # M_ARENA_MAX: one arena, so that a freed buffer serves every thread.
     (-1, 2**31 - 1),  # M_TRIM_THRESHOLD: the heap is not handed back in between.
-    (-2, 2**28),  # M_TOP_PAD: it grows in steps of 256 MiB.
+    (-2, 2**28),  # M_TOP_PAD: it grows in steps of 256 MiB, which are only touched
+    # when they are used.
 )
 
 
@@ -85,6 +87,22 @@ def _die_with_parent() -> None:
     if parent is not None:
         connection.wait([parent.sentinel])
         os._exit(1)
+
+
+def is_running(number: int) -> bool:
+    """Returns whether a process of this host runs, by its number."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Someone else's.
+        return True
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except OSError:  # Not on Linux.
+        return True
+    # A process that is dead and not yet reaped answers signals too.
+    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
 def progress_bar(total: int, description: str, unit: str = "clip") -> tqdm:
