@@ -25,7 +25,7 @@ def claim(workdir: Path, subject: dict[str, Any]) -> None:
     """Checks that a folder is new or holds an audit of the same corpus.
 
     Raises:
-        ValueError: it holds something else, and what.
+        ValueError: It holds something else, and what.
     """
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"--workdir={workdir} is a file; give a new folder")

@@ -58,8 +58,7 @@ def read_counts(directory: Path) -> dict[str, Any]:
     Sets that were made before there was a digest are not compared with one.
 
     Raises:
-        ValueError: the set was altered since, or the file is not JSON.
-        OSError: the file cannot be read.
+        ValueError: The set was altered since, or the file is not JSON.
     """
     path = directory / CORPUS_FILE
     try:
@@ -89,11 +88,7 @@ def _digest(directory: Path, counts: dict[str, Any]) -> str:
 
 
 def report(directory: Path, max_bad_share: float) -> None:
-    """Prints what a complete set holds and what was left out, in one line.
-
-    Raises:
-        ValueError: more was left out than `max_bad_share` allows.
-    """
+    """Prints what a complete set holds and what was left out, in one line."""
     counts = read_counts(directory)
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
     num_clips = sum(counts["num_clips"].values())
@@ -107,11 +102,7 @@ def report(directory: Path, max_bad_share: float) -> None:
 
 
 def check_splits(counts: Counter, where: Path) -> None:
-    """Refuses a corpus that leaves a split without clips.
-
-    Raises:
-        ValueError: names the empty splits.
-    """
+    """Refuses a corpus that leaves a split without clips."""
     empty = [split for split in SPLITS if not counts[split]]
     if empty:
         raise ValueError(
@@ -128,12 +119,7 @@ def complete(
     tasks: list[shards.ShardTask],
     max_bad_share: float,
 ) -> None:
-    """Writes everything but the shards, the mark of completeness last.
-
-    Raises:
-        ValueError: too many were left out, or all of a split.
-        OSError: the directory cannot be written.
-    """
+    """Writes everything but the shards, the mark of completeness last."""
     if is_written(directory):  # At that time TFDS was not installed.
         counts = read_counts(directory)
     else:

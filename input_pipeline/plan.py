@@ -131,10 +131,6 @@ def agree_on_plan(directories: Iterable[Path], clips_per_shard: int) -> int:
 
     Two plans in one folder would overwrite each other's shards, so a set goes on as it
     was begun.
-
-    Raises:
-        ValueError: The sets were begun with different numbers.
-        OSError: A directory cannot be written.
     """
     found = {path: _settle(path, clips_per_shard) for path in directories}
     numbers = set(found.values())

@@ -48,7 +48,7 @@ def check_recipes(
     """Refuses recipes that published spectrograms cannot serve.
 
     Raises:
-        ValueError: there is a spectrogram among the paths, and a recipe with another
+        ValueError: There is a spectrogram among the paths, and a recipe with another
             value than `FIELDS` has.
     """
     wrong = {
@@ -80,15 +80,15 @@ def read_clip(
     frame see what lies outside of it.
 
     Args:
-        path: a `.npy` file, floating point [M, any number of frames].
-        recipe: number of bands and frames, and the offset.
-        start_s: where the clip starts, rounded to a frame; overrides `recipe.offset`.
+        path: A `.npy` file, floating point [M, any number of frames].
+        recipe: Number of bands and frames, and the offset.
+        start_s: Where the clip starts, rounded to a frame; overrides `recipe.offset`.
 
     Returns:
         float16 [M, F], decibels of power.
 
     Raises:
-        AudioError: with one of `audio.REASONS`.
+        AudioError: With one of `audio.REASONS`.
     """
     published = _open(path, recipe)
     num_bands, num_frames = recipe.shape

@@ -104,9 +104,6 @@ def parse_example(data: Buffer, start: int = 0, stop: int | None = None) -> dict
 
     Returns:
         Span of the first bytes value of every feature that has one.
-
-    Raises:
-        ValueError: the bytes are no such message.
     """
     whole = (start, len(data) if stop is None else stop)
     spans = {}
@@ -131,9 +128,6 @@ def read_examples(
 
     Yields:
         Span of every feature of a record, from the start of the file.
-
-    Raises:
-        RecordError: names the file and the record.
     """
     position, record = 0, 0
     while position < len(data):
@@ -149,8 +143,8 @@ def index_shard(path: Path | str, check: bool = False) -> ShardIndex:
     """Reads ids and tags of a shard, and where its spectrograms are.
 
     Raises:
-        RecordError: the file is damaged or holds other features.
-        FileNotFoundError: there is no such file.
+        RecordError: The file is damaged or holds other features.
+        FileNotFoundError: There is no such file.
     """
     ids, offsets, tags, true_tags = [], [], [], []
     data = map_file(path)
@@ -176,11 +170,8 @@ def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
     """Compares one record with its checksum.
 
     Args:
-        read: gives a number of bytes of a shard, from an offset on.
-        offset: first byte of the record's first feature's value, as an index has it.
-
-    Raises:
-        ValueError: the record is not what was written.
+        read: Gives a number of bytes of a shard, from an offset on.
+        offset: First byte of the record's first feature's value, as an index has it.
     """
     first = max(0, offset - _LONGEST_START)
     before = read(offset - first, first)

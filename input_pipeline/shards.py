@@ -96,8 +96,7 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
     The targets' recipes must agree in sample rate, duration and offset.
 
     Raises:
-        OSError: the target cannot be written.
-        KeyboardInterrupt: the parent asked to stop; nothing of this shard is left.
+        KeyboardInterrupt: The parent asked to stop; nothing of this shard is left.
     """
     rejected: list[tuple[str, str, str, str]] = []
     with contextlib.ExitStack() as stack:

@@ -107,15 +107,15 @@ def read_clip(
 
     Args:
         path: MP3, Ogg Vorbis, Opus, FLAC, WAV or AIFF; any rate, any channels.
-        recipe: sample rate, duration and offset of the clip.
-        start_s: where the clip starts; overrides `recipe.offset`.
+        recipe: Sample rate, duration and offset of the clip.
+        start_s: Where the clip starts; overrides `recipe.offset`.
 
     Returns:
         float32 [T] at `recipe.sample_rate_hz`; channels averaged, padded with zeros at
         the end where the file is short.
 
     Raises:
-        AudioError: with one of `REASONS`.
+        AudioError: With one of `REASONS`.
     """
     with open_audio(path) as source:
         return clip_of(source, recipe, start_s)
@@ -146,11 +146,7 @@ def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.
 def start_s(
     path: os.PathLike | str, recipe: Recipe, given_s: float | None = None
 ) -> float:
-    """Where a clip starts in its file, in seconds.
-
-    Raises:
-        AudioError: with one of `REASONS`.
-    """
+    """Where a clip starts in its file, in seconds."""
     with open_audio(path) as source:
         return _start_s(source, recipe, given_s)
 
@@ -195,11 +191,7 @@ def _decode(
 
 
 def open_file(path: os.PathLike | str) -> io.FileIO:
-    """Opens a regular, non-empty file: libsndfile calls all else "unknown error".
-
-    Raises:
-        AudioError: "missing", "unreadable" or "empty".
-    """
+    """Opens a regular, non-empty file: libsndfile calls all else "unknown error"."""
     try:
         handle = io.FileIO(path, opener=_open_without_waiting)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -260,9 +252,6 @@ def _check_not_truncated(
     MP3 (with a Xing header) and FLAC declare a length and decode to less. A cut WAV or
     AIFF is shorter than its header says, a cut Ogg stream lacks the flag of its last
     page; libsndfile mends both silently.
-
-    Raises:
-        AudioError: "truncated".
     """
     missing_s = file.frames / file.samplerate - start_s - num_read / file.samplerate
     if num_read == 0 or missing_s > _LENGTH_TOLERANCE_S:

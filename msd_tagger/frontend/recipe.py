@@ -41,11 +41,7 @@ class Recipe:
     version: int = 2  # Raised when the code changes what a recipe makes.
 
     def __post_init__(self) -> None:
-        """Refuses values that make no spectrogram.
-
-        Raises:
-            ValueError: names the field, what was given and what is allowed.
-        """
+        """Refuses values that make no spectrogram."""
         _check_choice("kind", self.kind, KINDS)
         _check_choice("offset", self.offset, OFFSETS)
         if self.kind == "stft":
@@ -124,7 +120,7 @@ class Recipe:
         True
 
         Raises:
-            ValueError: the text is not a recipe, or is one with other fields.
+            ValueError: The text is not a recipe, or is one with other fields.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         values = json.loads(text)
@@ -139,11 +135,7 @@ class Recipe:
     def from_config(
         cls, clip: Mapping[str, Any], spectrogram: Mapping[str, Any], kind: str
     ) -> "Recipe":
-        """Builds the recipe of one kind from `config.clip` and `config.spectrogram`.
-
-        Raises:
-            ValueError: a value makes no spectrogram.
-        """
+        """Builds the recipe of one kind from `config.clip` and `config.spectrogram`."""
         return cls(
             kind=kind,
             duration_s=clip["duration_s"],

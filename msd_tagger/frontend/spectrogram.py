@@ -34,9 +34,6 @@ def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     is at most 0.004 dB where the power is 60 dB below the maximum and 0.04 dB where it
     is 80 dB below; one stored value in 3,000 moves, by one step of float16. (SciPy
     transforms four in single precision at once; its import takes a worker 0.2 s.)
-
-    Returns:
-        float32 [bins, frames], |X|^2.
     """
     size = recipe.dft_size_samples
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)

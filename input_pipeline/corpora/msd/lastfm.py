@@ -44,7 +44,7 @@ def read(label_dir: Path, num_tags: int) -> Labels:
     """Reads the tags that are listed in `label_dir`, else the most frequent ones.
 
     Raises:
-        ValueError: the file is no such database, or holds what it should not.
+        ValueError: The file is no such database, or holds what it should not.
     """
     path = label_dir / DATABASE
     listed = find_vocabulary(label_dir)

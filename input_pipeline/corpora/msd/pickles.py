@@ -56,12 +56,7 @@ def _lists(label_dir: Path) -> list[Path]:
 
 
 def read(label_dir: Path) -> Labels:
-    """Reads the lists that are there, and the labels of their tracks.
-
-    Raises:
-        ValueError: names the file and the entry, what was found and what is
-            allowed.
-    """
+    """Reads the lists that are there, and the labels of their tracks."""
     paths = dict(zip(SPLITS, _lists(label_dir), strict=True))
     lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
     if not lists:
@@ -85,11 +80,7 @@ def read(label_dir: Path) -> Labels:
 def read_seven_digital_ids(
     label_dir: Path, track_ids: Sequence[str]
 ) -> list[str | None] | None:
-    """7digital ids of tracks, None for an unknown one; None without the file.
-
-    Raises:
-        ValueError: the file is not a dict of MSD ids to 7digital ids.
-    """
+    """7digital ids of tracks, None for an unknown one; None without the file."""
     path = label_dir / SEVEN_DIGITAL
     if not path.exists():
         return None

@@ -40,7 +40,7 @@ def load(path: Path) -> Any:
     """Reads the one object of a file; arrays in it are `Array`.
 
     Raises:
-        ValueError: the file cannot be read, is cut short, or asks for anything else
+        ValueError: The file cannot be read, is cut short, or asks for anything else
             than data: names what it asks for.
     """
     try:

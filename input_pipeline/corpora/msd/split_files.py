@@ -50,11 +50,7 @@ def is_there(label_dir: Path) -> bool:
 
 
 def read(label_dir: Path) -> Labels:
-    """Reads the splits that are there.
-
-    Raises:
-        ValueError: names the file and line, what was found and what is allowed.
-    """
+    """Reads the splits that are there."""
     parts = [part for split in SPLITS if (part := _read_split(label_dir, split))]
     missing = [split for split in SPLITS if split not in {part.split for part in parts}]
     if missing:
