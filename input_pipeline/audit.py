@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import file_states
-from input_pipeline.corpora import IN_TWO_SPLITS, Clip, Corpus
+from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from msd_tagger.common.facts import SPLITS
 
 MAX_EXAMPLES = 3  # Named in a sentence.

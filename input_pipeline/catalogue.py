@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import records, shards
-from input_pipeline.corpora import Corpus
+from input_pipeline.corpora.corpus import Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
     remove_abandoned,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from input_pipeline import catalogue, shards
-from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.corpus import Clip, Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import temporary
 from msd_tagger.frontend.recipe import Recipe

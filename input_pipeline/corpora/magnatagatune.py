@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.corpus import Clip, Corpus
 from input_pipeline.corpora.tables import path_inside, read_lines, vocabulary_by_count
 from msd_tagger.common.facts import SPLITS
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.corpus import Clip, Corpus
 from input_pipeline.corpora.tables import path_inside, read_vocabulary
 
 HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")

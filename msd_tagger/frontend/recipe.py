@@ -42,13 +42,18 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuses values that make no spectrogram."""
-        _check_choice("kind", self.kind, KINDS)
-        _check_choice("offset", self.offset, OFFSETS)
+        for name, allowed in (("kind", KINDS), ("offset", OFFSETS)):
+            given = getattr(self, name)
+            if given not in allowed:
+                listed = ", ".join(allowed)
+                raise ValueError(f"{name} is {given!r}; allowed are {listed}")
         if self.kind == "stft":
             object.__setattr__(self, "num_mel_bands", 0)
         for name, lowest in _LOWEST.items():
-            if not (name == "num_mel_bands" and self.kind == "stft"):
-                _check_at_least(name, getattr(self, name), lowest)
+            given = getattr(self, name)
+            is_unused = name == "num_mel_bands" and self.kind == "stft"
+            if not (given >= lowest or is_unused):
+                raise ValueError(f"{name} is {given!r}; it must be at least {lowest}")
         if self.dft_size_samples % 2:
             raise ValueError(
                 f"dft_size_samples is {self.dft_size_samples}; it must be even: "
@@ -168,13 +173,3 @@ def _mel_filters(recipe: Recipe) -> np.ndarray:
             recipe.num_mel_bands,
         )
     return filters
-
-
-def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
-        raise ValueError(f"{name} is {given!r}; allowed are {', '.join(allowed)}")
-
-
-def _check_at_least(name: str, given: float, lowest: float) -> None:
-    if not given >= lowest:
-        raise ValueError(f"{name} is {given!r}; it must be at least {lowest}")

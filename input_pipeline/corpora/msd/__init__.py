@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.corpus import Clip, Corpus
 from input_pipeline.corpora.msd import lastfm, pickles, split_files
 from input_pipeline.corpora.msd.labels import Labels
 
