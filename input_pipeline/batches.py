@@ -75,7 +75,7 @@ class ShardedSplits:
     reader: str = "tf.data"  # Who fetches batches, see `open_shards`.
 
     def num_clips(self, split: str, fraction: float = 1.0) -> int:
-        """Number of clips N of a split, or of a share of it (see `subset`)."""
+        """Counts the clips N of a split, or of a share of it (see `subset`)."""
         return order.subset_size(len(self._split(split).track_id), fraction)
 
     def labels(self, split: str, fraction: float = 1.0) -> dict[str, np.ndarray | None]:
@@ -133,7 +133,7 @@ class ShardedSplits:
         fraction: float = 1.0,
         rows: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Every clip of a split once, in order.
+        """Gives every clip of a split once, in order.
 
         Yields:
             As `train_batches`. The last batch is padded with zeros, its mask False and

@@ -73,7 +73,7 @@ def parse_options(text: str) -> list[str]:
 
 
 def _write(span: Span, path: str, targets: list[shards.Target]) -> None:
-    """What a worker does."""
+    """Writes one shard: this is what a worker runs."""
     task, numbers = read_task(Path(path), span)
     shards.write_shard(task, [targets[number] for number in numbers])
 

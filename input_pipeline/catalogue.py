@@ -40,7 +40,7 @@ _WITH_IT = ("recipe.json", "tags.txt")
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether a set is whole and, where it can be, registered with TFDS."""
+    """Tells whether a set is whole and, where it can be, registered with TFDS."""
     registered = (directory / REGISTERED).exists()
     has_tfds = find_spec("tensorflow_datasets") is not None
     can_be = has_tfds and os.access(directory, os.W_OK)
@@ -48,12 +48,12 @@ def is_complete(directory: Path) -> bool:
 
 
 def is_written(directory: Path) -> bool:
-    """Whether all shards and their index are there, registered with TFDS or not."""
+    """Tells whether all shards and their index are there, registered with TFDS or not."""
     return (directory / CORPUS_FILE).exists()
 
 
 def read_counts(directory: Path) -> dict[str, Any]:
-    """What the file says, without the digest.
+    """Reads `corpus.json`, without the digest.
 
     Sets that were made before there was a digest are not compared with one.
 
@@ -285,7 +285,7 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _folder_for(directory: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A folder to write into; the named files move, one by one, when all are there."""
+    """Gives a folder to write into; the named files move out when all are there."""
     unfinished = temporary(directory / "unfinished")
     unfinished.mkdir()
     try:

@@ -13,7 +13,7 @@ import numpy as np
 
 
 def permutation(num_clips: int, data_seed: int, epoch: int) -> np.ndarray:
-    """Order of an epoch: int64 [num_clips], the same with every version of NumPy.
+    """Orders an epoch: int64 `[num_clips]`, the same with every version of NumPy.
 
     It sorts raw bits of PCG64, which NumPy guarantees; its shuffles it does not.
 
@@ -59,7 +59,7 @@ def nested_subset(track_ids: Sequence[str], fraction: float) -> np.ndarray:
 
 
 def subset_size(num_clips: int, fraction: float) -> int:
-    """Number of clips in a share of them, rounded up.
+    """Counts the clips in a share of them, rounded up.
 
     >>> subset_size(100, 0.07), subset_size(3, 0.01)
     (7, 1)

@@ -34,7 +34,7 @@ _LOWEST, _HIGHEST = _SCALE * _FLOOR_DB - 0.01, 100.0
 
 
 def is_spectrogram(path: os.PathLike | str) -> bool:
-    """Whether a clip's file is a published spectrogram rather than audio.
+    """Tells whether a clip's file is a published spectrogram rather than audio.
 
     >>> is_spectrogram("00/7400.npy"), is_spectrogram("00/7400.low.mp3")
     (True, False)

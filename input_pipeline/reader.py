@@ -39,7 +39,7 @@ class StoredSplit:
     )
 
     def path(self, shard: int) -> Path:
-        """File of a shard."""
+        """Returns the file of a shard."""
         num_shards = len(self.shard_bytes)
         return self.directory / records.shard_name(self.name, shard, num_shards)
 

@@ -52,7 +52,7 @@ class ShardIndex:
 
 
 def shard_name(split: str, shard: int, num_shards: int) -> str:
-    """Name of a TFRecord file, as TFDS expects it.
+    """Names a TFRecord file as TFDS expects it.
 
     >>> shard_name("train", 2, 10)
     'clips-train.tfrecord-00002-of-00010'
@@ -61,7 +61,7 @@ def shard_name(split: str, shard: int, num_shards: int) -> str:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """Checksum of a TFRecord: CRC32C, rotated and shifted.
+    """Computes the checksum of a TFRecord: CRC32C, rotated and shifted.
 
     The mask keeps the checksum of data that holds checksums from degenerating
     (`tensorflow/core/lib/hash/crc32c.h`).
@@ -188,7 +188,7 @@ def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
 
 
 def map_file(path: Path | str) -> Buffer:
-    """Memory-maps a file for reading. An empty file, which cannot be mapped, is b""."""
+    """Maps a file into memory. An empty file, which cannot be mapped, is b""."""
     with Path(path).open("rb") as file:
         if not file.seek(0, 2):
             return b""
@@ -243,7 +243,7 @@ def _varint(data: Buffer, position: int, stop: int) -> tuple[int, int]:
 
 
 def _field(number: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
-    """A field around pieces of bytes, which are not copied until all are joined."""
+    """Makes a field around pieces of bytes, which are not copied until all are joined."""
     key = bytes([number << 3 | _LENGTH_DELIMITED])
     return [key + _length(sum(map(len, pieces))), *pieces]
 

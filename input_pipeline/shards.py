@@ -192,7 +192,7 @@ def _write_part(task: ShardTask, writer: _Writer, rejected: list) -> None:
 
 
 def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
-    """Size and time of change of the files left out: a mended one is tried again.
+    """Reads size and time of change of the files left out: a mended one is tried again.
 
     The time of change, not of modification: it moves with permissions too.
     """

@@ -57,7 +57,7 @@ class _Track(NamedTuple):
     where: str
 
     def file(self, audio_dir: Path, form: str) -> Path:
-        """The file of the track in one of the `FORMS`."""
+        """Returns the file of the track in one of the `FORMS`."""
         return path_inside(audio_dir, self.stem + form, self.where)
 
 

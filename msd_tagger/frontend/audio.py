@@ -55,7 +55,7 @@ class AudioError(ValueError):
         super().__init__(path, reason, detail)
 
     def __str__(self) -> str:
-        """Path, reason, what the reason means, and the detail."""
+        """Says path, reason, what the reason means, and the detail."""
         return f"{self.path}: {self.explanation}"
 
     @property
@@ -117,7 +117,7 @@ def read_clip(
 
 
 def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.ndarray:
-    """`read_clip` of an opened file: seeking on is fast, from anew it is not.
+    """Reads a clip of an opened file: seeking on is fast, opening it again is not.
 
     Each clip seeks back into its margin, also where it follows the one before: between
     two reads soundfile asks for the position, and an MP3 decoder then loses a frame.

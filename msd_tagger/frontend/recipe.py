@@ -96,25 +96,25 @@ class Recipe:
         return f"{self.kind}-{num_bands}x{num_frames}-{digest}"
 
     def band_centres_hz(self) -> np.ndarray:
-        """Centre frequency of every mel band, or of every DFT bin: [M], in Hz."""
+        """Returns the centre frequency of every mel band, or of every DFT bin: `[M]`."""
         if self.kind == "stft":
             return bands.bins_hz(self.dft_size_samples, self.sample_rate_hz)
         edges_hz = bands.mel_edges_hz(self.num_mel_bands, self.sample_rate_hz)
         return edges_hz[1:-1]
 
     def a_weighting_db(self) -> np.ndarray:
-        """A-weighting (IEC 61672:2003) at the centre of every band: [M], in dB.
+        """Returns the A-weighting (IEC 61672:2003) at the centre of every band: `[M]`.
 
         At 0 Hz, where the standard's curve is minus infinity, it is -80 dB.
         """
         return bands.a_weighting_db(self.band_centres_hz())
 
     def mel_filters(self) -> np.ndarray | None:
-        """Mel filter bank on powers: float32 [M, bins], or None for an STFT."""
+        """Returns the mel filters on powers: float32 `[M, bins]`, or None for an STFT."""
         return None if self.kind == "stft" else _mel_filters(self)
 
     def to_json(self) -> str:
-        """The recipe as one line of JSON with sorted keys."""
+        """Formats the recipe as one line of JSON with sorted keys."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod

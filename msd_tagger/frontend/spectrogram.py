@@ -27,7 +27,7 @@ def spectrogram(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 
 def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Power of the short-time Fourier transform.
+    """Computes the power of the short-time Fourier transform: float32 `[bins, frames]`.
 
     Periodic Hann window, frames centred on multiples of the hop, zeros outside of the
     clip: what `librosa.stft` does by default, and in single precision like it. Rounding
@@ -67,7 +67,7 @@ def to_bands(power: np.ndarray, filters: np.ndarray | None) -> np.ndarray:
 
 
 def _blocks_of_bands(filters: np.ndarray) -> Iterator[tuple[slice, slice]]:
-    """Neighbouring bands, and the bins from their first to their last."""
+    """Yields neighbouring bands, and the bins from their first to their last."""
     used = filters > 0
     first_bins, last_bins = used.argmax(axis=1), used[:, ::-1].argmax(axis=1)
     for first in range(0, len(filters), _BLOCK_BANDS):

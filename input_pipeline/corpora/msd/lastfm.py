@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def is_there(label_dir: Path) -> bool:
-    """Whether a directory holds labels of this kind."""
+    """Tells whether a directory holds labels of this kind."""
     return (label_dir / DATABASE).exists()
 
 
@@ -136,7 +136,7 @@ def _array(rows: Iterable[tuple[int, int]]) -> np.ndarray:
 def _columns(
     names: dict[int, str], tags: tuple[str, ...], path: Path
 ) -> dict[int, int]:
-    """Row of a tag in the database -> its column."""
+    """Maps the row of a tag in the database to its column."""
     column_of = {tag: column for column, tag in enumerate(tags)}
     columns = {row: column_of[name] for row, name in names.items() if name in column_of}
     unknown = [tag for tag in tags if column_of[tag] not in columns.values()]

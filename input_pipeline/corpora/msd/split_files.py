@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 def is_there(label_dir: Path) -> bool:
-    """Whether a directory holds labels of this kind."""
+    """Tells whether a directory holds labels of this kind."""
     return any(_labels_path(label_dir, split).exists() for split in SPLITS)
 
 

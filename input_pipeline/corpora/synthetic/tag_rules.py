@@ -1,8 +1,8 @@
 """One rule per tag: what must be audible for the tag to be true.
 
-The rules, in `tag_rules.toml`, look at `Attributes` only and say by which sound they can
-be recognised. The tags are those of the Million Song Dataset's Last.fm tags as published
-with the paper's split files.
+The rules, in `tag_rules.toml`, look at `Attributes` only and say by which sound they
+can be recognised. The tags are those of the Million Song Dataset as published with the
+paper's split files.
 """
 
 import tomllib
