@@ -84,7 +84,7 @@ def _artists(clips: list[Clip]) -> dict[str, Any] | None:
 
 
 def _published(corpus: Corpus) -> dict[str, dict[str, dict[str, int]]]:
-    """Counts, for every source and split, the clips published and how many more are here."""
+    """Counts the clips published per source and split, and how many more are here."""
     here = _per_split(corpus.clips)
     return {
         source: {

@@ -82,7 +82,7 @@ class ShardedSplits:
         """Labels of a split, or of a share of it (see `subset`), rows in order.
 
         Returns:
-            track_id [N] text, tags uint8 [N, K], true_tags uint8 [N, K] or None.
+            track_id `[N]` text, tags uint8 `[N, K]`, true_tags uint8 `[N, K]` or None.
         """
         found, rows = self._split(split), self.subset(split, fraction)
         truth = found.true_tags

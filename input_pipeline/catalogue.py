@@ -48,7 +48,7 @@ def is_complete(directory: Path) -> bool:
 
 
 def is_written(directory: Path) -> bool:
-    """Tells whether all shards and their index are there, registered with TFDS or not."""
+    """Tells whether all shards and their index are there, registered or not."""
     return (directory / CORPUS_FILE).exists()
 
 

@@ -85,7 +85,7 @@ def read_clip(
         start_s: Where the clip starts, rounded to a frame; overrides `recipe.offset`.
 
     Returns:
-        float16 [M, F], decibels of power.
+        float16 `[M, F]`, decibels of power.
 
     Raises:
         AudioError: With one of `audio.REASONS`.

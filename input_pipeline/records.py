@@ -243,7 +243,7 @@ def _varint(data: Buffer, position: int, stop: int) -> tuple[int, int]:
 
 
 def _field(number: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
-    """Makes a field around pieces of bytes, which are not copied until all are joined."""
+    """Makes a field around pieces of bytes, which are copied only when joined."""
     key = bytes([number << 3 | _LENGTH_DELIMITED])
     return [key + _length(sum(map(len, pieces))), *pieces]
 

@@ -150,7 +150,7 @@ def start_s(
 
 
 def fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
-    """Trims at the end, or pads it with zeros: [any] -> [num_samples].
+    """Trims at the end, or pads it with zeros: `[any]` -> `[num_samples]`.
 
     >>> fit(np.array([1.0, 2.0, 3.0]), 2), fit(np.array([1.0]), 2)
     (array([1., 2.]), array([1., 0.]))

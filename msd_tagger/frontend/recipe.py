@@ -96,7 +96,7 @@ class Recipe:
         return f"{self.kind}-{num_bands}x{num_frames}-{digest}"
 
     def band_centres_hz(self) -> np.ndarray:
-        """Returns the centre frequency of every mel band, or of every DFT bin: `[M]`."""
+        """Returns the centre of every mel band, or of every bin of the DFT: `[M]`."""
         if self.kind == "stft":
             return bands.bins_hz(self.dft_size_samples, self.sample_rate_hz)
         edges_hz = bands.mel_edges_hz(self.num_mel_bands, self.sample_rate_hz)
@@ -110,7 +110,7 @@ class Recipe:
         return bands.a_weighting_db(self.band_centres_hz())
 
     def mel_filters(self) -> np.ndarray | None:
-        """Returns the mel filters on powers: float32 `[M, bins]`, or None for an STFT."""
+        """Returns the filters on powers: float32 `[M, bins]`, or None for an STFT."""
         return None if self.kind == "stft" else _mel_filters(self)
 
     def to_json(self) -> str:

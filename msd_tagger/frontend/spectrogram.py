@@ -21,7 +21,7 @@ _BLOCK_BANDS = 8
 
 
 def spectrogram(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Samples to the spectrogram that shards hold: [T] -> float16 [M, F], dB."""
+    """Makes the spectrogram that shards hold: `[T]` -> float16 `[M, F]`, in dB."""
     power = power_stft(samples, recipe)
     return to_stored_db(to_bands(power, recipe.mel_filters()))
 
@@ -77,7 +77,7 @@ def _blocks_of_bands(filters: np.ndarray) -> Iterator[tuple[slice, slice]]:
 
 
 def to_stored_db(power: np.ndarray) -> np.ndarray:
-    """Decibels as they are stored: 10 log10(max(P, 1e-10)) in float16.
+    """Converts to decibels as they are stored: 10 log10(max(P, 1e-10)) in float16.
 
     Absolute, not relative to a maximum. Half a float16 step is at most 0.03 dB, that is
     0.7 % of a power.

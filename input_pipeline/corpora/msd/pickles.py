@@ -80,7 +80,7 @@ def read(label_dir: Path) -> Labels:
 def read_seven_digital_ids(
     label_dir: Path, track_ids: Sequence[str]
 ) -> list[str | None] | None:
-    """Reads the 7digital ids of tracks, None for an unknown one; None without the file."""
+    """Reads the 7digital ids of tracks, where known; None without the file."""
     path = label_dir / SEVEN_DIGITAL
     if not path.exists():
         return None
