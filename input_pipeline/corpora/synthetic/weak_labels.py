@@ -38,11 +38,7 @@ class Listeners:
 
 
 def read_listeners() -> Listeners:
-    """Returns the fitted constants.
-
-    Raises:
-        ValueError: the table's tags are not `TAGS`.
-    """
+    """Returns the fitted constants."""
     with CONSTANTS_PATH.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if tuple(row["tag"] for row in rows) != TAGS:
