@@ -105,7 +105,7 @@ runpy.run_path("main.py", run_name="__main__")
 def test_a_whole_run_without_tensorflow(tmp_path):
     done = subprocess.run(
         [
-            *(sys.executable, "-c", BLOCKED, "tensorflow,tensorflow_datasets,librosa"),
+            *(sys.executable, "-c", BLOCKED, "tensorflow,tensorflow_datasets"),
             CONFIG,
             "--config.corpus.num_clips=18",
             "--config.train.max_steps=1",
