@@ -17,10 +17,8 @@ class Tagging:
     """
 
     def __init__(self, weights: str, folder: str, platform: str = "") -> None:
-        from msd_tagger.commands.tag import import_numpy
-
         platform_.set_up(platform)
-        import_numpy()  # As main.py does.
+        platform_.import_numpy()  # As main.py does.
         from msd_tagger.tagging.tagger import Tagger
 
         self._tagger = Tagger(make_bundle(weights))

@@ -30,10 +30,7 @@ CHECK = """
 import sys
 import main
 main.parse_flags(["main.py", *sys.argv[1:]])
-options = main.read_options(())
-main.check_flags(main.MODES[options.mode], options)
-if main.MODES[options.mode].needs_config:
-    main.check(main.CONFIG.value, options)
+main.check(main.MODE.value, ())
 """
 
 
