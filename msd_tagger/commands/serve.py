@@ -56,7 +56,8 @@ def check_packages() -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"--mode=serve needs {error.name}; pip install -r requirements-serve.txt"
+            f"--mode=serve needs {error.name}, which is not installed. In the "
+            'repository: pip install -e ".[serve]"'
         ) from error
 
 

@@ -121,8 +121,8 @@ def check_format(path: Path) -> None:
             import pyarrow  # noqa: F401
         except ModuleNotFoundError as error:
             raise ValueError(
-                f"--out={path} needs pyarrow, which is not installed: pip install -r "
-                "requirements-parquet.txt, or write an .npz"
+                f"--out={path} needs pyarrow, which is not installed. Write an .npz, "
+                'or in the repository: pip install -e ".[parquet]"'
             ) from error
 
 

@@ -80,7 +80,7 @@ def test_ports_and_hosts_that_cannot_be_had():
 
 def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    message = "needs uvicorn; pip install -r requirements-serve.txt"
+    message = r'needs uvicorn, .* pip install -e "\.\[serve\]"'
     with pytest.raises(ValueError, match=message):
         serve.serve(Options())
 

@@ -244,7 +244,7 @@ def test_mistakes_of_embedding(embedding, music, changes, message):
 def test_parquet_without_its_package(embedding, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     name = embedding.out.replace(".npz", ".parquet")
-    with pytest.raises(ValueError, match=r"pip install -r requirements-parquet.txt"):
+    with pytest.raises(ValueError, match=r'pip install -e "\.\[parquet\]"'):
         embed(embedding._replace(out=name))
 
 
