@@ -2,8 +2,9 @@
 
     python -m benchmarks
 
-prints one table and writes benchmarks/RESULTS.md and benchmarks/results.json. PyTorch
-and TensorFlow are contestants where they are installed (requirements-bench.txt), and
+prints one table and writes benchmarks/RESULTS.md, and the numbers of every round to
+benchmarks/results.json, which is not under version control. PyTorch and TensorFlow are
+contestants where they are installed (`pip install -e ".[train,tensorflow,bench]"`), and
 are left out where they are not. Run it on a machine that does nothing else.
 """
 
@@ -18,18 +19,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, results
-from benchmarks.options import Options
-from benchmarks.race import Entrant, Worker, WorkerError
+from benchmarks.race import Entrant, Options, Worker, WorkerError
 
-# Name of a part: what it measures. Each is a module of this package.
+# Name of a part: what it measures.
 PARTS = {
     "training": "clips/s of training steps, one seed and 15, against PyTorch and Flax",
     "inference": "clips/s of evaluation, against PyTorch and Flax",
     "input": "clips/s and MB/s from shards to batches, against a torch DataLoader",
     "preparation": "clips/s from MP3 to shards, against librosa and decoding alone",
     "tagging": "songs/s from MP3 to tags, against librosa with PyTorch",
-    "scaling": "speed and memory by batch size, seeds and clips; compile time",
-    "floor": "arithmetic and memory traffic of a step, against this machine's rates",
+}
+# And the function that does so, "module:function" of this package.
+FUNCTIONS = {
+    "training": "networks:training",
+    "inference": "networks:inference",
+    "input": "input:run",
+    "preparation": "preparation:run",
+    "tagging": "tagging:run",
 }
 HERE = Path(__file__).parent
 TRAINED_STEPS = 20  # Before the weights that inference uses.
@@ -55,10 +61,9 @@ def main(argv: list[str]) -> int:
             print(f"benchmarks: {error}", file=sys.stderr)
             return 1
     for part in parts:
-        for table in part.tables:
-            print(results.markdown(table))
+        print("\n".join(part.tables))
     if any(part.requirements for part in parts):
-        print(results.markdown(results.summary(parts)))
+        print(results.summary(parts))
     print(f"Load by other processes: {results.other_load(parts)}.")
     if arguments.out:
         results.write(arguments.out, parts, machine.describe(device), command)
@@ -69,12 +74,14 @@ def main(argv: list[str]) -> int:
 def measure(name: str, options: Options) -> results.Part:
     """Runs one part, or says which package it lacks."""
     logger.info("%s: %s", name, PARTS[name])
+    module, function = FUNCTIONS[name].split(":")
     try:
-        return importlib.import_module(f"benchmarks.{name}").run(options)
+        run = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+        return run(options)
     except ModuleNotFoundError as error:
         reason = f"{error.name} is not installed"
         logger.info("  %s", reason)
-        table = results.Table("", ("part", "not measured"), [[name, reason]])
+        table = results.markdown("", ("part", "not measured"), [[name, reason]])
         return results.Part(name, [], [table], {})
 
 
@@ -87,16 +94,15 @@ def set_up(
         WorkerError: JAX computes wrongly here, or has no such platform.
     """
     weights, trained = scratch / "weights.npz", scratch / "trained.npz"
-    ours = {"platform": arguments.platform}
-    worker = Worker(Entrant("ours", "benchmarks.ours:Training", ours, ()))
+    start = {
+        "platform": arguments.platform,
+        "initial": str(weights),
+        "trained": str(trained),
+        "steps": 2 if arguments.quick else TRAINED_STEPS,
+    }
+    worker = Worker(Entrant("ours", "benchmarks.ours:start", {}, ()))
     try:
-        device = worker.ask("check")
-        worker.ask(
-            "write_weights",
-            initial=str(weights),
-            trained=str(trained),
-            steps=2 if arguments.quick else TRAINED_STEPS,
-        )
+        device = worker.ask("call", start)
     finally:
         worker.close()
     options = Options(
