@@ -93,22 +93,23 @@ def set_up(
     Raises:
         WorkerError: JAX computes wrongly here, or has no such platform.
     """
-    weights, trained = scratch / "weights.npz", scratch / "trained.npz"
-    start = {
-        "platform": arguments.platform,
-        "initial": str(weights),
-        "trained": str(trained),
-        "steps": 2 if arguments.quick else TRAINED_STEPS,
+    places = {
+        "initial": str(scratch / "weights.npz"),
+        "trained": str(scratch / "trained.npz"),
+        "bundle": str(scratch / "bundle"),
     }
-    worker = Worker(Entrant("ours", "benchmarks.ours:start", {}, ()))
+    steps = 2 if arguments.quick else TRAINED_STEPS
+    choices = {"platform": arguments.platform, "steps": steps, **places}
+    worker = Worker(Entrant("ours", "benchmarks.ours:start", choices, ()))
     try:
-        device = worker.ask("call", start)
+        device = worker.ask("call", {})
     finally:
         worker.close()
     options = Options(
         scratch=scratch,
-        weights=str(weights),
-        trained_weights=str(trained),
+        weights=places["initial"],
+        trained_weights=places["trained"],
+        bundle=places["bundle"],
         platform=arguments.platform,
         batch_sizes=arguments.batch_sizes,
         rounds=arguments.rounds or (1 if arguments.quick else 5),
@@ -128,42 +129,35 @@ def parse(argv: list[str]) -> argparse.Namespace:
         epilog=f"parts:\n{described}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--parts",
         type=_parts,
         default=tuple(PARTS),
         help="names separated by commas; all by default",
     )
-    parser.add_argument(
+    add(
         "--quick",
         action="store_true",
         help="a smoke run of about two minutes: fewer contestants, tiny sizes, and "
         "numbers that mean nothing",
     )
-    parser.add_argument(
+    add(
         "--out",
         type=Path,
         help="folder for RESULTS.md and results.json. By default benchmarks/ for a "
         "whole run; a run of some parts, or a quick one, is only printed",
     )
-    parser.add_argument(
+    add(
         "--batch_sizes",
         type=_numbers,
         default=(),
         help="clips in a batch, separated by commas, instead of each part's own",
     )
-    parser.add_argument(
-        "--rounds", type=int, default=0, help="visits to each contestant; 5 by default"
-    )
-    parser.add_argument(
-        "--platform",
-        choices=("", "cpu", "gpu", "tpu"),
-        default="",
-        help="insists on a kind of device",
-    )
-    parser.add_argument(
-        "--verbose", action="store_true", help="print what failed contestants said"
-    )
+    add("--rounds", type=int, default=0, help="visits to each contestant; 5 by default")
+    devices = ("", "cpu", "gpu", "tpu")
+    add("--platform", choices=devices, default="", help="insist on a kind of device")
+    add("--verbose", action="store_true", help="print what failed contestants said")
     arguments = parser.parse_args(argv)
     if arguments.rounds < 0:
         parser.error(f"--rounds={arguments.rounds}: it must be at least 1")

@@ -12,8 +12,6 @@ from msd_tagger.common.files import write_csv
 
 DURATION_S = 29.0
 NUM_SOUNDS = 9  # The fewest clips that the embedded corpus has.
-# Of the default recipe, for contestants that are not ours.
-SAMPLE_RATE_HZ, DFT_SIZE, HOP, BANDS = 12_000, 512, 256, 96
 _STEREO_RATE_HZ = 44_100
 _MP3_128_KBIT_S = 0.68  # As libsndfile counts at 44.1 kHz.
 
@@ -75,22 +73,3 @@ def repeat(directory: Path, sounds: Sequence[Path], counts: dict[str, int]) -> C
     write_csv(directory / "tags.csv", rows)
     (directory / "tags.txt").write_text("".join(f"tag {k}\n" for k in range(50)))
     return folder.load(directory)
-
-
-def librosa_spectrogram(path: Path, fix_length: bool = False) -> np.ndarray:
-    """Makes what a tutorial shows, with the recipe's parameters: dB `[M, F]`.
-
-    Args:
-        path: An audio file.
-        fix_length: Whether the clip is cut or filled to exactly 29 s.
-    """
-    import librosa
-
-    samples, _ = librosa.load(path, sr=SAMPLE_RATE_HZ, duration=DURATION_S)
-    if fix_length:
-        size = round(DURATION_S * SAMPLE_RATE_HZ)
-        samples = librosa.util.fix_length(samples, size=size)
-    power = librosa.feature.melspectrogram(
-        y=samples, sr=SAMPLE_RATE_HZ, n_fft=DFT_SIZE, hop_length=HOP, n_mels=BANDS
-    )
-    return librosa.power_to_db(power, top_db=None)

@@ -3,20 +3,20 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from benchmarks import corpora, ours, problem, results
 from benchmarks.race import Entrant, Lane, Options, race
-from benchmarks.results import Part, Spread, best, find, significant
+from benchmarks.results import Part, best, find, significant
 from benchmarks.worker import Work, repeating
 
 READERS = ("tf.data", "plain")  # Of `input_pipeline.batches.open_shards`.
 CLIP_BYTES = 2 * problem.BANDS * problem.FRAMES  # float16
 LOADER_PROCESSES = (0, 1, 2)
 NUM_CLIPS = 512
-GROWTH = (64, 512, 2048)  # Training clips.
 
 
 class Files:
@@ -114,7 +114,7 @@ def run(options: Options) -> Part:
     """Races readers, a DataLoader, and training alone and fed, in the same rounds."""
     setting = {"batch_size": options.sizes((8,), (128,))[0]}
     num_clips = 32 if options.quick else NUM_CLIPS
-    directory = _write_shards(options, num_clips)
+    directory = _write_shards(options.scratch / "input", num_clips)
     files = _write_files(options.scratch / "npy", directory)
     entrants = list(_entrants(options, directory, files, setting))
     lanes = race(entrants, options.rounds, options.seconds)
@@ -126,21 +126,14 @@ def run(options: Options) -> Part:
         "input against what training consumes", 10.0, reader, training
     )
     tables = [_table(lanes, training, num_clips), _waiting(lanes)]
-    races = {"all": lanes}
-    if not options.quick:
-        races["growth"] = _grow(options, setting)
-        tables.append(_growth(races["growth"]))
-    return Part("input", [requirement], tables, races)
+    return Part("input", [requirement], tables, {"all": lanes})
 
 
-def _write_shards(options: Options, num_clips: int) -> Path:
-    """Prepares shards of noise with the project's own writers, once."""
+def _write_shards(directory: Path, num_clips: int) -> Path:
+    """Prepares shards of noise with the project's own writers."""
     from input_pipeline.prepare import prepare
     from msd_tagger.frontend.recipe import Recipe
 
-    directory = options.scratch / f"input-{num_clips}"
-    if directory.exists():
-        return next((directory / "data").glob("shards/*/*"))
     recipe = Recipe("mel")
     sounds = corpora.noise(directory / "sounds", recipe.sample_rate_hz)
     counts = {"train": num_clips, "valid": 8, "test": 8}
@@ -186,21 +179,9 @@ def _entrants(
         yield entrant(name, "input:fed", training_gib, **read, **platform)
 
 
-def _grow(options: Options, setting: dict[str, int]) -> list[Lane]:
-    """Races the default reader over corpora of several sizes, a process each."""
-    entrants = []
-    for num_clips in GROWTH:
-        directory = str(_write_shards(options, num_clips))
-        choices = {"directory": directory, "reader": "tf.data"}
-        name, factory = f"{num_clips} clips", "benchmarks.input:shards"
-        entrants.append(Entrant(name, factory, choices, (setting,)))
-    return race(entrants, options.fewer_rounds, options.seconds)
-
-
 def _table(lanes: list[Lane], training: Lane | None, num_clips: int) -> str:
     def megabytes(lane: Lane) -> str:
-        rate = Spread.of(lane.rates.values()).median
-        return significant(rate * CLIP_BYTES / 1e6)
+        return significant(median(lane.rates.values()) * CLIP_BYTES / 1e6)
 
     loader = best([x for x in lanes if x.name.startswith("DataLoader")])
     found = f"the best DataLoader is {results.label(loader)}" if loader else "none ran"
@@ -220,23 +201,9 @@ def _table(lanes: list[Lane], training: Lane | None, num_clips: int) -> str:
 
 def _waiting(lanes: list[Lane]) -> str:
     def percent(lane: Lane) -> str:
-        shares = Spread.of(100 * share for share in lane.extra["waiting_share"])
-        return f"{shares.text(2)} %"
+        shares = (100 * share for share in lane.extra["waiting_share"])
+        return f"{results.spread(shares, 2)} %"
 
     fed = [lane for lane in lanes if "waiting_share" in lane.extra]
     title = "Share of training time that waits for a batch"
     return results.lane_table(title, fed, {"what": results.label}, {"waiting": percent})
-
-
-def _growth(lanes: list[Lane]) -> str:
-    columns = {
-        "clips/s": results.rate,
-        "opened and first batch": results.first_step,
-        "peak memory": results.memory,
-    }
-    title, names = "Input by the number of clips, tf.data", {"training clips": _name}
-    return results.lane_table(title, lanes, names, columns)
-
-
-def _name(lane: Lane) -> str:
-    return lane.name

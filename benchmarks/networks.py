@@ -80,7 +80,7 @@ def training(options: Options) -> Part:
 
     Ours sets its allocator itself in both.
     """
-    sizes = sorted(options.sizes((8, 16), (32, 128, 512)))
+    sizes = options.sizes((8, 16), (32, 128, 512))
     entrants = list(_entrants(TRAINING, options, sizes, options.weights))
     alike = race(entrants, options.rounds, options.seconds, num_references=2)
     peers = [x._replace(keep_buffers=False) for x in entrants if _is_peer(x.name)]
@@ -108,7 +108,7 @@ def training(options: Options) -> Part:
 
 def inference(options: Options) -> Part:
     """Runs one race, every allocator set alike."""
-    sizes = sorted(options.sizes((8, 32), (32, 128, 512)))
+    sizes = options.sizes((8, 32), (32, 128, 512))
     entrants = list(_entrants(INFERENCE, options, sizes, options.trained_weights))
     lanes = race(entrants, options.rounds, 0.7 * options.seconds, num_references=2)
     fastest = (best(_ours(lanes)), best(_torch(lanes)))

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,11 +83,15 @@ def inference(
 ) -> Work:
     """Scores clips as evaluation does, with the weights of a file."""
     platform_.set_up(platform)
+    from flax import traverse_util
+
     from msd_tagger.training import parallel
 
     run = _set_up(batch_size, dtype, 1)
-    placed = run.state.weights.replace(**read_weights(weights))
-    placed = parallel.place(placed, run.layout)
+    with np.load(weights) as stored:
+        flat = {name: stored[name][None] for name in stored.files}
+    tree = traverse_util.unflatten_dict(flat, sep="/")
+    placed = parallel.place(run.state.weights.replace(**tree), run.layout)
     batch = problem.batches(batch_size, 1)[0]
 
     def score() -> np.ndarray:
@@ -95,13 +100,16 @@ def inference(
     return problem.scoring(score, batch_size, device_memory_bytes)
 
 
-def start(platform: str, initial: str, trained: str, steps: int) -> dict[str, Any]:
+def start(
+    platform: str, initial: str, trained: str, bundle: str, steps: int
+) -> dict[str, Any]:
     """Runs the canary, and writes the weights that all contestants start from.
 
     Args:
         platform: As for `training`.
         initial: An .npz file of "params/…" and "batch_stats/…".
         trained: Another, of the weights after some steps.
+        bundle: Folder of a model bundle with these.
         steps: How many.
 
     Returns:
@@ -114,37 +122,32 @@ def start(platform: str, initial: str, trained: str, steps: int) -> dict[str, An
     import jax
     from flax import traverse_util
 
+    from msd_tagger.bundle.format import write_bundle
     from msd_tagger.training import canary, parallel
+    from msd_tagger.training.run_bundle import bundle_of
 
     canary.check()
     run = _set_up(WEIGHTS_BATCH, "float32", 1)
     chunks = parallel.place(run.state, run.layout)
 
-    def write(path: str) -> None:
+    def write(path: str) -> Any:
         weights = parallel.gather(chunks, run.layout).weights
         tree = {"params": weights.params, "batch_stats": weights.batch_stats}
         flat = traverse_util.flatten_dict(tree, sep="/")
         np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
+        return jax.tree.map(np.asarray, weights)
 
     write(initial)
     batches = itertools.cycle(problem.batches(WEIGHTS_BATCH))
     for batch in itertools.islice(batches, steps):
         chunks, _ = run.programs.update(chunks, batch)
-    write(trained)
+    found = bundle_of(run, {}, None, {"source": "benchmark"})
+    write_bundle(Path(bundle), found._replace(weights=write(trained)))
     return {
         "backend": jax.default_backend(),
         "device": jax.local_devices()[0].device_kind,
         "num_devices": jax.local_device_count(),
     }
-
-
-def read_weights(path: str) -> dict[str, Any]:
-    """Reads "params" and "batch_stats", nested, of arrays `[1, …]`: one seed's."""
-    from flax import traverse_util
-
-    with np.load(path) as stored:
-        flat = {name: stored[name][None] for name in stored.files}
-    return traverse_util.unflatten_dict(flat, sep="/")
 
 
 def device_memory_bytes() -> int | None:

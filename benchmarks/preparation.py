@@ -4,7 +4,6 @@ Each pass starts its processes anew. A small pass before each large one is taken
 so that what counts is the speed of a long preparation and not the start of Python.
 """
 
-import multiprocessing
 import resource
 import shutil
 import tempfile
@@ -12,16 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from statistics import median
 
-import numpy as np
-
-from benchmarks import corpora
+from benchmarks import corpora, librosa_loop
 from benchmarks.race import Entrant, Lane, Options, race
 from benchmarks.results import (
     Columns,
     Part,
     Requirement,
-    Spread,
     compare,
     find,
     lane_table,
@@ -30,7 +27,7 @@ from benchmarks.results import (
     significant,
 )
 from benchmarks.worker import Work
-from msd_tagger.common.processes import available_cores, one_thread_each
+from msd_tagger.common.processes import available_cores
 
 MONO, STEREO = "22 kHz mono MP3", "44 kHz stereo MP3"
 LIBROSA_AT_LEAST = {MONO: 1.2, STEREO: 1.4}
@@ -51,35 +48,10 @@ def ours(folder: Path, target: Path) -> int:
     return len(corpus.clips)
 
 
-def in_processes(work: Callable[[Path, Path], None], folder: Path, target: Path) -> int:
-    """Runs a plain loop over the files, in as many processes as there are cores."""
-    files = sorted(folder.glob("*.mp3"))
-    context = multiprocessing.get_context("spawn")
-    with one_thread_each(), context.Pool(available_cores()) as pool:
-        pool.starmap(work, [(path, target) for path in files], chunksize=2)
-        pool.close()
-        pool.join()
-    return len(files)
-
-
-def with_librosa(path: Path, target: Path) -> None:
-    """Writes a clip's spectrogram as a tutorial does."""
-    stored_db = corpora.librosa_spectrogram(path)
-    np.save(target / f"{path.stem}.npy", stored_db.astype(np.float16))
-
-
-def decode(path: Path, target: Path) -> None:
-    """Decodes: nothing is made of the samples."""
-    import soundfile
-
-    del target
-    soundfile.read(path, dtype="float32")
-
-
 WAYS: dict[str, Callable[[Path, Path], int]] = {
     "ours": ours,
-    "librosa": partial(in_processes, with_librosa),
-    "decoding alone": partial(in_processes, decode),
+    "librosa": partial(librosa_loop.in_processes, librosa_loop.write),
+    "decoding alone": partial(librosa_loop.in_processes, librosa_loop.decode),
 }
 
 
@@ -181,15 +153,15 @@ def _folders(options: Options) -> dict[str, dict[str, str]]:
 
 
 def _table(lanes: list[Lane]) -> str:
-    def median(name: str, lane: Lane) -> float:
-        return Spread.of(lane.extra[name]).median
+    def middle(name: str, lane: Lane) -> float:
+        return median(lane.extra[name])
 
     columns: Columns = {
         "clips/s": rate,
-        "CPU ms per clip": lambda x: significant(1e3 * median("cpu_s_per_clip", x)),
-        "start of the processes": lambda x: f"{significant(median('start_s', x), 2)} s",
+        "CPU ms per clip": lambda x: significant(1e3 * middle("cpu_s_per_clip", x)),
+        "start of the processes": lambda x: f"{significant(middle('start_s', x), 2)} s",
         "memory of a process": lambda x: (
-            f"{median('process_memory_bytes', x) / 1e6:.0f} MB"
+            f"{middle('process_memory_bytes', x) / 1e6:.0f} MB"
         ),
     }
     note = (

@@ -3,11 +3,11 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.worker import Work, repeating
+from msd_tagger.frontend.recipe import Recipe
 
 BANDS, FRAMES, TAGS = 96, 1360, 50
 LEARNING_RATE = 5e-3  # Adam's.
@@ -43,22 +43,12 @@ def _batch(random: np.random.Generator, batch_size: int) -> Batch:
     }
 
 
-class MadeUpRecipe(NamedTuple):
-    """What the network needs to know of the spectrograms."""
-
-    shape: tuple[int, int] = (BANDS, FRAMES)
-
-    def a_weighting_db(self) -> np.ndarray:
-        """Returns zeros: the default configuration does not use it."""
-        return np.zeros(self.shape[0])
-
-
 class MadeUpData:
     """Made-up clips with the interface of prepared shards."""
 
     def __init__(self, batch_size: int) -> None:
         self.tags = tuple(f"tag {k}" for k in range(TAGS))
-        self.recipe = MadeUpRecipe()
+        self.recipe = Recipe("mel")
         self.corpus = {"name": "made up", "version": "1"}
         self._batches = batches(batch_size)
 

@@ -6,6 +6,7 @@ is therefore taken within each round, and the median of the ratios is what count
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -23,6 +24,8 @@ SPARE_GIB = 2.0
 # Before each round, for what other processes do meanwhile.
 BACKGROUND_S = 0.25
 
+Sizes = tuple[int, ...]
+
 logger = logging.getLogger(__name__)
 
 
@@ -33,6 +36,7 @@ class Options(NamedTuple):
         scratch: Folder for this run's files; deleted at the end.
         weights: File of initial weights for the peers.
         trained_weights: File of weights after some steps.
+        bundle: Model bundle with these.
         platform: "cpu", "gpu", "tpu" or "".
         batch_sizes: To use instead of each part's own; () for those.
         rounds: Visits to each contestant.
@@ -44,8 +48,9 @@ class Options(NamedTuple):
     scratch: Path
     weights: str
     trained_weights: str
+    bundle: str
     platform: str = ""
-    batch_sizes: tuple[int, ...] = ()
+    batch_sizes: Sizes = ()
     rounds: int = 5
     seconds: float = 1.0
     quick: bool = False
@@ -56,15 +61,10 @@ class Options(NamedTuple):
         """Rounds of long or steady races."""
         return max(1, self.rounds - 2)
 
-    def sizes(
-        self, on_cpu: tuple[int, ...], elsewhere: tuple[int, ...]
-    ) -> tuple[int, ...]:
+    def sizes(self, on_cpu: Sizes, elsewhere: Sizes) -> list[int]:
         """Returns the batch sizes of a part: those asked for, else its own."""
-        if self.batch_sizes:
-            return self.batch_sizes
-        if self.quick:
-            return (2,)
-        return on_cpu if self.backend == "cpu" else elsewhere
+        own = on_cpu if self.backend == "cpu" else elsewhere
+        return sorted(self.batch_sizes or ((2,) if self.quick else own))
 
     @property
     def torch_environment(self) -> dict[str, str]:
@@ -179,7 +179,8 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process by closing its input, and waits for its end."""
-        self.let_go()
+        with contextlib.suppress(BrokenPipeError):  # It has died.
+            self._requests.close()
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -187,11 +188,6 @@ class Worker:
             self._process.wait()
         self._answers.close()
         self._log.close()
-
-    def let_go(self) -> None:
-        """Closes its input, which ends it."""
-        with contextlib.suppress(BrokenPipeError):  # It has died.
-            self._requests.close()
 
     def _last_words(self, num_bytes: int = 300) -> str:
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - num_bytes))
@@ -222,7 +218,14 @@ def race(
     references, others = entrants[:num_references], entrants[num_references:]
     lanes: dict[tuple, Lane] = {}
     for number, group in enumerate(groups(references, others, available)):
-        _run_group(group, lanes, f"{number}.", rounds, seconds)
+        with contextlib.ExitStack() as stack:
+            workers = {}
+            for entrant in group:
+                worker = workers[entrant.name] = Worker(entrant)
+                stack.callback(worker.close)
+                _prepare(entrant, worker, lanes, group[0])
+            for in_group in range(rounds):
+                _run_round(group, workers, lanes, f"{number}.{in_group}", seconds)
     return list(lanes.values())
 
 
@@ -274,27 +277,6 @@ def available_gib() -> float:
     return int(found.split()[1]) / 2**20
 
 
-def _run_group(
-    group: list[Entrant],
-    lanes: dict[tuple, Lane],
-    prefix: str,
-    rounds: int,
-    seconds: float,
-) -> None:
-    workers: dict[str, Worker] = {}
-    try:
-        for entrant in group:
-            workers[entrant.name] = Worker(entrant)
-            _prepare(entrant, workers[entrant.name], lanes, group[0])
-        for number in range(rounds):
-            _run_round(group, workers, lanes, f"{prefix}{number}", seconds)
-    finally:
-        for worker in workers.values():
-            worker.let_go()  # They end side by side.
-        for worker in workers.values():
-            worker.close()
-
-
 def _prepare(
     entrant: Entrant, worker: Worker, lanes: dict[tuple, Lane], reference: Entrant
 ) -> None:
@@ -338,25 +320,21 @@ def _run_round(
     number: str,
     seconds: float,
 ) -> None:
+    """Visits the first settings of all, then the second ones, and so on."""
     logger.info("  round %s", number)
     others = busy_share(BACKGROUND_S)
-    most = max(len(entrant.settings) for entrant in group)
-    for turn in range(most):
-        for entrant in group:
-            if turn < len(entrant.settings):
-                lane = lanes[entrant.key(entrant.settings[turn])]
-                lane.others[number] = others
-                _visit(lane, workers[entrant.name], number, seconds)
-
-
-def _visit(lane: Lane, worker: Worker, number: str, seconds: float) -> None:
-    if lane.failure:
-        return
-    try:
-        found = worker.ask("run", lane.setting, seconds)
-    except WorkerError as error:
-        lane.failure = str(error)
-        return
-    lane.rates[number] = found.pop("units") / found.pop("seconds")
-    for name, value in found.items():
-        lane.extra.setdefault(name, []).append(value)
+    settings = ([(entrant, x) for x in entrant.settings] for entrant in group)
+    for turn in itertools.zip_longest(*settings):
+        for entrant, setting in filter(None, turn):
+            lane = lanes[entrant.key(setting)]
+            lane.others[number] = others
+            if lane.failure:
+                continue
+            try:
+                found = workers[entrant.name].ask("run", setting, seconds)
+            except WorkerError as error:
+                lane.failure = str(error)
+                continue
+            lane.rates[number] = found.pop("units") / found.pop("seconds")
+            for name, value in found.items():
+                lane.extra.setdefault(name, []).append(value)

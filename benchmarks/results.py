@@ -14,31 +14,17 @@ NOT_MEASURED = "not measured"
 DISTURBED_PERCENT = 10
 
 
-class Spread(NamedTuple):
-    """The middle and the ends of some measurements."""
+def spread(values: Iterable[float], digits: int = 3) -> str:
+    """Prints median and ends of some measurements, to some significant digits.
 
-    median: float
-    lowest: float
-    highest: float
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> "Spread":
-        """Takes at least one value.
-
-        >>> Spread.of([3.0, 1.0, 2.0, 10.0])
-        Spread(median=2.5, lowest=1.0, highest=10.0)
-        """
-        values = list(values)
-        return cls(statistics.median(values), min(values), max(values))
-
-    def text(self, digits: int = 3) -> str:
-        """Prints median and ends, to some significant digits.
-
-        >>> Spread(1.2345, 1.1, 1.2999).text()
-        '1.23 (1.10 to 1.30)'
-        """
-        median, lowest, highest = (significant(x, digits) for x in self)
-        return f"{median} ({lowest} to {highest})"
+    >>> spread([1.2345, 1.2999, 1.1])
+    '1.23 (1.10 to 1.30)'
+    """
+    values = list(values)
+    median, lowest, highest = (
+        significant(f(values), digits) for f in (statistics.median, min, max)
+    )
+    return f"{median} ({lowest} to {highest})"
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -99,13 +85,13 @@ class Requirement(NamedTuple):
         """Whether the median reaches the number; None where nothing was measured."""
         if not self.measured:
             return None
-        median = Spread.of(self.measured).median
+        median = statistics.median(self.measured)
         return median <= self.asked if self.at_most else median >= self.asked
 
     def row(self) -> list[str]:
         """Returns its row of the summary table."""
         asked = f"{'at most' if self.at_most else 'at least'} {self.asked:g}"
-        found = Spread.of(self.measured).text() if self.measured else NOT_MEASURED
+        found = spread(self.measured) if self.measured else NOT_MEASURED
         met = {True: "yes", False: "no", None: ""}[self.is_met]
         return [self.what, asked, found, met, self.note]
 
@@ -151,7 +137,7 @@ Columns = Mapping[str, Callable[[Lane], str]]
 
 def rate(lane: Lane) -> str:
     """Prints the rates of a lane."""
-    return Spread.of(lane.rates.values()).text()
+    return spread(lane.rates.values())
 
 
 def memory(lane: Lane) -> str:
@@ -170,7 +156,7 @@ def against(base: Lane | None) -> Columns:
 
     def ratio(lane: Lane) -> str:
         shared = ratios(lane, base)
-        return significant(Spread.of(shared).median) if shared else ""
+        return significant(statistics.median(shared)) if shared else ""
 
     return {f"/ {base.name}" if base else "ratio": ratio}
 
@@ -276,12 +262,12 @@ def other_load(parts: Sequence[Part]) -> str:
     }
     if not shares:
         return NOT_MEASURED
-    found = Spread.of(100 * share for share in shares.values())
-    disturbed = found.highest > DISTURBED_PERCENT
-    warning = "; some rounds were disturbed, measure again" if disturbed else ""
+    percent = [100 * share for share in shares.values()]
+    middle, worst = statistics.median(percent), max(percent)
+    disturbed = "; some rounds were disturbed, measure again"
     return (
-        f"{found.median:.0f} % of all cores in the middle round, {found.highest:.0f} % "
-        f"in the worst{warning}"
+        f"{middle:.0f} % of all cores in the middle round, {worst:.0f} % in the worst"
+        f"{disturbed if worst > DISTURBED_PERCENT else ''}"
     )
 
 

@@ -5,12 +5,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks import corpora, ours, problem
-from benchmarks.race import ROOT, Entrant, Lane, Options, Worker, race
+from benchmarks import corpora, librosa_loop
+from benchmarks.race import ROOT, Entrant, Lane, Options, race
 from benchmarks.results import (
     Columns,
     Part,
@@ -39,13 +38,14 @@ TORCH: dict[str, dict[str, bool]] = {
 TORCH_BATCH = 8
 
 
-def tagging(weights: str, folder: str, platform: str) -> Work:
+def tagging(bundle: str, folder: str, platform: str) -> Work:
     """Tags a folder's files by this project's own `tag_files`."""
     platform_.set_up(platform)
+    from msd_tagger.bundle.format import read_bundle
     from msd_tagger.tagging.songs import tag_files
     from msd_tagger.tagging.tagger import Tagger
 
-    tagger = Tagger(make_bundle(weights))
+    tagger = Tagger(read_bundle(Path(bundle)))
     files = sorted(Path(folder).glob("*.mp3"))
 
     def scores_of_one() -> Iterator[float]:
@@ -105,44 +105,7 @@ class Spectrograms:
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Makes one of exactly 29 s."""
-        return corpora.librosa_spectrogram(self._files[index], fix_length=True)
-
-
-def write_a_bundle(weights: str, directory: str) -> None:
-    """Writes `make_bundle` to a folder, for the command line."""
-    platform_.set_up("cpu")
-    from msd_tagger.bundle.format import write_bundle
-
-    write_bundle(Path(directory), make_bundle(weights))
-
-
-def make_bundle(weights: str) -> Any:
-    """Makes a bundle of the default network with the given weights."""
-    from msd_tagger.bundle.format import Bundle
-    from msd_tagger.frontend.recipe import Recipe
-    from msd_tagger.network import preprocessing
-    from msd_tagger.network.model import Weights
-    from msd_tagger.network.pools import POOLS
-
-    bands = np.zeros(problem.BANDS, np.float32)
-    return Bundle(
-        tags=tuple(f"tag {k}" for k in range(problem.TAGS)),
-        recipe=Recipe("mel"),
-        preprocessing=preprocessing.Preprocessing(),
-        network={
-            "channels": 32,
-            "pools": POOLS["mel"],
-            "epsilon": problem.EPSILON,
-            "dtype": "float32",
-        },
-        bands=preprocessing.BandStatistics(bands, bands, bands + 1),
-        weights=Weights(**ours.read_weights(weights)),
-        seeds=(0,),
-        batch_statistics=False,
-        thresholds=None,
-        scores={},
-        provenance={"source": "benchmark"},
-    )
+        return librosa_loop.spectrogram(self._files[index], fix_length=True)
 
 
 def run(options: Options) -> Part:
@@ -175,21 +138,18 @@ def _songs(options: Options) -> Path:
 
 
 def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
-    shared = {
-        "weights": options.trained_weights,
-        "folder": str(folder),
-        "platform": options.platform,
-    }
+    shared = {"folder": str(folder), "platform": options.platform}
     # As --mode=tag does: files are decoded in parallel already.
     one_thread = {"OPENBLAS_NUM_THREADS": "1"}
-    ours = Entrant("ours", "benchmarks.tagging:tagging", shared, ({},))
+    mine = shared | {"bundle": options.bundle}
+    ours = Entrant("ours", "benchmarks.tagging:tagging", mine, ({},))
     yield ours._replace(tolerances=TOLERANCES, environment=one_thread)
     for name, choices in TORCH.items():
         if not options.quick or not choices:
             yield Entrant(
                 name,
                 "benchmarks.tagging:torch_tagging",
-                shared | choices,
+                shared | choices | {"weights": options.trained_weights},
                 ({},),
                 memory_gib=1.5 + 0.5 * available_cores(),
                 tolerances=TOLERANCES,
@@ -199,13 +159,8 @@ def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
 
 def _first_tags_s(options: Options, folder: Path) -> Iterator[float]:
     """Times the command on one song, from nothing compiled."""
-    bundle = options.scratch / "tagging" / "bundle"
-    # In a process of its own: this one never imports JAX.
-    worker = Worker(Entrant("bundle", "benchmarks.tagging:write_a_bundle", {}, ()))
-    worker.ask("call", {"weights": options.trained_weights, "directory": str(bundle)})
-    worker.close()
-    song = next(folder.glob("*.mp3"))
-    command = [sys.executable, "main.py", "--mode=tag", f"--bundle={bundle}", str(song)]
+    flags = ["--mode=tag", f"--bundle={options.bundle}"]
+    command = [sys.executable, "main.py", *flags, str(next(folder.glob("*.mp3")))]
     for _ in range(options.fewer_rounds):
         started = time.monotonic()
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)

@@ -2,31 +2,25 @@
 
 import contextlib
 import json
-import multiprocessing
 import os
-import queue
+import select
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from scripts.faults import program
+from scripts.faults.program import ROOT
 from scripts.simulate_scale import RECIPE
 
-ROOT = Path(__file__).resolve().parents[2]
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["scripts.faults.libraries"])
 TIMEOUT_S = 300.0  # Of one process; a hang counts as lost.
 # Two seeds, an evaluation every 12 steps. Checkpoints are due after 0.1 s, so that
 # several fall between two evaluations.
@@ -46,17 +40,8 @@ SETTINGS = (
     "--config.prepare.clips_per_shard=8",
 )
 # What tells of times, memory and the machine.
-TIMES = {
-    "clips_per_s",
-    "seconds",
-    "train_seconds",
-    "timed_steps",
-    "peak_memory_bytes",
-    "device_peak_memory_bytes",
-    "created",
-    "started",
-    "compilation_cache_dir",
-}
+TIMES = {"clips_per_s", "seconds", "train_seconds", "timed_steps", "created", "started"}
+TIMES |= {"peak_memory_bytes", "device_peak_memory_bytes", "compilation_cache_dir"}
 # Files that hold times or the command line, or are drawings of both.
 APART = {"environment.json", "report.html", "bundle.json"}
 
@@ -65,9 +50,9 @@ class Scene(NamedTuple):
     """Where a run takes place.
 
     Attributes:
-        folder: of the scene.
-        corpus: audio files and tags.csv.
-        programs: compiled ones, shared by all scenes.
+        folder: Of the scene.
+        corpus: Audio files and tags.csv.
+        programs: Compiled ones, shared by all scenes.
     """
 
     folder: Path
@@ -76,36 +61,41 @@ class Scene(NamedTuple):
 
     @property
     def workdir(self) -> Path:
-        """Of the run."""
+        """The run's folder."""
         return self.folder / "run"
 
     @property
     def data_dir(self) -> Path:
-        """Of the shards."""
+        """The folder of the shards."""
         return self.folder / "data"
 
+    def beside(self, name: str) -> "Scene":
+        """Makes the same in another folder, which is empty."""
+        scene = self._replace(folder=self.folder.with_name(name))
+        scene.folder.mkdir()
+        return scene
+
     def copy(self, name: str) -> "Scene":
-        """The same in another folder beside it."""
-        folder = self.folder.with_name(name)
-        shutil.copytree(self.folder, folder)
-        return self._replace(folder=folder)
+        """Makes the same in another folder, with all that is in this one."""
+        scene = self.beside(name)
+        shutil.copytree(self.folder, scene.folder, dirs_exist_ok=True)
+        return scene
 
     def remove(self) -> None:
-        """Removes the folder, read-only parts too, and the log beside it."""
+        """Removes the folder, read-only parts too."""
         for path in [self.folder, *self.folder.rglob("*")]:
             if path.is_dir():
                 path.chmod(0o755)
         shutil.rmtree(self.folder)
-        self.folder.with_suffix(".log").unlink(missing_ok=True)
 
 
 class Ended(NamedTuple):
     """A process that ended.
 
     Attributes:
-        status: its exit status, negative for a signal, None after `TIMEOUT_S`.
-        said: stderr.
-        phase: the last that it announced.
+        status: Its exit status, negative for a signal, None after `TIMEOUT_S`.
+        said: What it wrote to stderr.
+        phase: The last that it announced.
     """
 
     status: int | None
@@ -117,116 +107,75 @@ class Process:
     """One call of main.py.
 
     Args:
-        scene: where.
-        fresh: whether it is a new interpreter; otherwise it is forked from a process
-            that has imported the libraries and done nothing else, which saves 3 s.
-        limit_bytes: no file can become larger; 0 for no limit.
-        obeys: whether permissions bind it, as they do not bind root.
+        scene: Where.
+        limit_bytes: No file can become larger; 0 for no limit.
+        obeys: Whether permissions bind it, as they do not bind root.
     """
 
-    def __init__(
-        self,
-        scene: Scene,
-        fresh: bool = False,
-        limit_bytes: int = 0,
-        obeys: bool = False,
-    ) -> None:
-        arguments = [
-            *SETTINGS,
-            f"--config.corpus.audio_dir={scene.corpus}",
-            f"--config.compilation_cache_dir={scene.programs}",
-            f"--data_dir={scene.data_dir}",
-            f"--workdir={scene.workdir}",
-        ]
+    def __init__(self, scene: Scene, limit_bytes: int = 0, obeys: bool = False) -> None:
         self.phase = "start"
-        self._copier: threading.Thread | None = None
-        self._log = scene.folder.with_suffix(".log")
-        self._marks: queue.SimpleQueue[str] = queue.SimpleQueue()
-        reading, writing = FORKS.Pipe(duplex=False)
-        if fresh or limit_bytes or obeys:
-            limits = {"FAULT_LIMIT_BYTES": limit_bytes, "FAULT_OBEYS": int(obeys)}
-            self._process = _fresh(arguments, writing, limits)
-            # By a pipe, as the limit on files would bind what it says, too.
-            self._copier = threading.Thread(
-                target=_copy, args=(self._process.stderr, self._log), daemon=True
-            )
-            self._copier.start()
-        else:
-            self._process = FORKS.Process(
-                target=program.forked, args=(arguments, writing, str(self._log))
-            )
-            self._process.start()
-        writing.close()
-        threading.Thread(target=self._read, args=(reading,), daemon=True).start()
+        self._marks, writing = os.pipe()
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "scripts.faults.program", *SETTINGS),
+                f"--config.corpus.audio_dir={scene.corpus}",
+                f"--config.compilation_cache_dir={scene.programs}",
+                f"--data_dir={scene.data_dir}",
+                f"--workdir={scene.workdir}",
+            ],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "FAULT_MARKS": str(writing),
+                "FAULT_LIMIT_BYTES": str(limit_bytes),
+                "FAULT_OBEYS": str(int(obeys)),
+            },
+            pass_fds=(writing,),
+            stdout=subprocess.DEVNULL,
+            # By a pipe, as the limit on files would bind a log, too.
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        os.close(writing)
 
-    def _read(self, reading: Connection) -> None:
-        with os.fdopen(os.dup(reading.fileno())) as marks:
-            reading.close()
-            for line in marks:
-                self._marks.put(line.strip())
-        self._marks.put("")
+    def _read_marks(self, timeout_s: float) -> list[str]:
+        """Returns what was announced since the last time; nothing at its end."""
+        if not select.select([self._marks], [], [], max(0.0, timeout_s))[0]:
+            return []
+        found = os.read(self._marks, 2**16).decode().split()
+        self.phase = [self.phase, *found][-1]
+        return found
 
     def wait_for(self, phase: str, times: int) -> bool:
         """Waits until a phase has begun so many times; False if that never happens."""
         deadline = time.monotonic() + TIMEOUT_S
-        while times:
-            try:
-                found = self._marks.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                return False
+        while times > 0:
+            found = self._read_marks(deadline - time.monotonic())
             if not found:
                 return False
-            self.phase = found
-            times -= found == phase
+            times -= found.count(phase)
         return True
 
     def send(self, number: int) -> None:
         """Sends a signal; SIGKILL to its workers as well."""
-        while not self._marks.empty():
-            self.phase = self._marks.get() or self.phase
+        self._read_marks(0.0)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._process.pid, number)
             if number == signal.SIGKILL:
                 os.killpg(self._process.pid, number)
+            else:
+                self._process.send_signal(number)
 
     def end(self) -> Ended:
         """Waits until it has ended."""
-        is_forked = isinstance(self._process, BaseProcess)
-        if is_forked:
-            self._process.join(TIMEOUT_S)
-            status = self._process.exitcode
-        else:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(TIMEOUT_S)
-            status = self._process.returncode
-        if status is None:
+        try:
+            _, said = self._process.communicate(timeout=TIMEOUT_S)
+            status: int | None = self._process.returncode
+        except subprocess.TimeoutExpired:
             self.send(signal.SIGKILL)
-        if self._copier:
-            self._copier.join(10)
-        said = self._log.read_text(errors="replace") if self._log.exists() else ""
-        return Ended(status, said, self.phase)
-
-
-def _fresh(
-    arguments: list[str], marks: Connection, limits: dict[str, int]
-) -> subprocess.Popen:
-    """A new interpreter."""
-    return subprocess.Popen(
-        [sys.executable, "-m", program.__name__, *arguments],
-        cwd=ROOT,
-        env=os.environ
-        | {"FAULT_MARKS": str(marks.fileno())}
-        | {name: str(value) for name, value in limits.items()},
-        pass_fds=(marks.fileno(),),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def _copy(said: IO[bytes], log: Path) -> None:
-    with said, log.open("wb") as file:
-        shutil.copyfileobj(said, file)
+            _, said = self._process.communicate()
+            status = None
+        os.close(self._marks)
+        return Ended(status, said.decode(errors="replace"), self.phase)
 
 
 def run(scene: Scene, **limits: Any) -> Ended:
@@ -235,24 +184,34 @@ def run(scene: Scene, **limits: Any) -> Ended:
 
 
 def differences(found: Path, expected: Path) -> list[str]:
-    """What differs between two runs' folders, times and machine apart."""
-    names = {str(path.relative_to(expected)) for path in _files(expected)}
-    others = {str(path.relative_to(found)) for path in _files(found)}
-    different = [f"{name} is missing" for name in sorted(names - others)]
-    different += [f"{name} is left over" for name in sorted(others - names)]
-    for name in sorted(names & others):
-        if Path(name).name in APART or name.startswith("figures"):
-            continue
-        if not _equal(found / name, expected / name):
+    """Says what differs between two runs' folders, times and machine apart."""
+    different = file_differences(found, expected)
+    (a, log_a), (b, log_b) = map(read_checkpoint, (found, expected))
+    different += [
+        f"checkpoint: {name} differs"
+        for name in sorted(a.keys() | b.keys())
+        if name not in a or name not in b or not _same_bits(a[name], b[name])
+    ]
+    return different + (["checkpoint: record differs"] if log_a != log_b else [])
+
+
+def file_differences(found: Path, expected: Path) -> list[str]:
+    """Says which files differ, but for checkpoints, of which there may be more."""
+    ours, theirs = set(_files(found)), set(_files(expected))
+    different = [f"{name} is missing" for name in sorted(theirs - ours)]
+    different += [f"{name} is left over" for name in sorted(ours - theirs)]
+    for name in sorted(ours & theirs):
+        is_apart = Path(name).name in APART or name.startswith("figures")
+        if not is_apart and not _equal(found / name, expected / name):
             different.append(f"{name} differs")
-    return different + _state_differences(found, expected)
+    return different
 
 
-def _files(workdir: Path) -> Iterator[Path]:
-    """Files of a run but checkpoints, of which there may be more, and programs."""
+def _files(workdir: Path) -> Iterator[str]:
     for path in workdir.rglob("*"):
-        if path.is_file() and path.relative_to(workdir).parts[0] != "checkpoints":
-            yield path
+        name = path.relative_to(workdir)
+        if path.is_file() and name.parts[0] != "checkpoints":
+            yield str(name)
 
 
 def _equal(found: Path, expected: Path) -> bool:
@@ -260,72 +219,55 @@ def _equal(found: Path, expected: Path) -> bool:
         with np.load(found) as a, np.load(expected) as b:
             same = set(a.files) == set(b.files)
             return same and all(_same_bits(a[name], b[name]) for name in a.files)
+    if found.suffix not in (".json", ".jsonl"):
+        return found.read_bytes() == expected.read_bytes()
+    one, other = (
+        [json.loads(line) for line in path.read_text().splitlines()]
+        if path.suffix == ".jsonl"
+        else json.loads(path.read_text())
+        for path in (found, expected)
+    )
     if found.name == "seal.json":  # Digests of files with times.
-        return set(json.loads(found.read_text())) == set(
-            json.loads(expected.read_text())
-        )
-    if found.suffix in (".json", ".jsonl"):
-        a, b = (
-            [timeless(json.loads(line)) for line in path.read_text().splitlines()]
-            if path.suffix == ".jsonl"
-            else timeless(json.loads(path.read_text()))
-            for path in (found, expected)
-        )
-        return a == b
-    return found.read_bytes() == expected.read_bytes()
+        return set(one) == set(other)
+    return _timeless(one) == _timeless(other)
 
 
-def timeless(tree: Any) -> Any:
-    """JSON without what depends on the clock, and on the scene's place."""
+def _timeless(tree: Any) -> Any:
+    """Returns JSON without what depends on the clock, and on the scene's place."""
     if isinstance(tree, dict):
-        return {k: timeless(v) for k, v in tree.items() if k not in TIMES}
-    return [timeless(one) for one in tree] if isinstance(tree, list) else tree
+        return {k: _timeless(v) for k, v in tree.items() if k not in TIMES}
+    return [_timeless(one) for one in tree] if isinstance(tree, list) else tree
 
 
 def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
-def _state_differences(found: Path, expected: Path) -> list[str]:
-    """What differs between the newest checkpoints: every array, and the record."""
-    (a, log_a), (b, log_b) = map(read_checkpoint, (found, expected))
-    different = [
-        f"checkpoint: {name} differs"
-        for name in sorted(set(a) | set(b))
-        if name not in a or name not in b or not _same_bits(a[name], b[name])
-    ]
-    return different + (["checkpoint: record differs"] if log_a != log_b else [])
-
-
-def read_checkpoint(workdir: Path) -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays by name, and the record without times, of the newest checkpoint."""
+def read_checkpoint(workdir: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Reads arrays by name, and the record without times, of the newest checkpoint."""
     newest = checkpoints(workdir)[-1]
     tree = ocp.StandardCheckpointer().restore(newest / "state")
+    arrays = {
+        jax.tree_util.keystr(path): np.asarray(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
     record = json.loads((newest / "record" / "metadata").read_text())["log"]
-    lines = [timeless(json.loads(line)) for line in record.pop("metrics")]
-    return _flat(tree), {**timeless(record), "metrics": lines}
-
-
-def _flat(tree: Any, name: str = "") -> dict[str, np.ndarray]:
-    if isinstance(tree, (dict, list, tuple)):
-        items = tree.items() if isinstance(tree, dict) else enumerate(tree)
-        parts = [_flat(value, f"{name}/{key}") for key, value in items]
-        return {key: leaf for part in parts for key, leaf in part.items()}
-    return {} if tree is None else {name: np.asarray(tree)}
+    lines = [json.loads(line) for line in record.pop("metrics")]
+    return arrays, _timeless(record | {"metrics": lines})
 
 
 def checkpoints(workdir: Path) -> list[Path]:
-    """Complete checkpoints, the newest last."""
+    """Finds complete checkpoints, the newest last."""
     found = (workdir / "checkpoints").glob("*")
     return sorted((p for p in found if p.name.isdecimal()), key=lambda p: int(p.name))
 
 
-def digests(folder: Path) -> dict[str, bytes]:
-    """Content of every file of the shards, zip archives by their members' checksums."""
+def digests(folder: Path) -> dict[str, object]:
+    """Reads every file of the shards, zip archives as their members' checksums."""
     return {
-        str(path.relative_to(folder)): repr(
-            [(i.filename, i.CRC) for i in zipfile.ZipFile(path).infolist()]
-        ).encode()
+        str(path.relative_to(folder)): [
+            (member.filename, member.CRC) for member in zipfile.ZipFile(path).infolist()
+        ]
         if path.suffix == ".npz"
         else path.read_bytes()
         for path in sorted(folder.rglob("*"))

@@ -8,13 +8,13 @@ from benchmarks.race import Lane
 from benchmarks.results import (
     Part,
     Requirement,
-    Spread,
     best,
     compare,
     lane_table,
     markdown,
     ratios,
     significant,
+    spread,
     write,
 )
 
@@ -32,8 +32,8 @@ def lane(name, *rates, failure=None, **prepared):
 
 
 def test_median_and_ends():
-    assert Spread.of([5, 1, 2]) == (2, 1, 5)
-    assert Spread.of([4, 1, 2, 3]).median == 2.5
+    assert spread([5, 1, 2], 1) == "2 (1 to 5)"
+    assert spread([4, 1, 2, 3], 2) == "2.5 (1.0 to 4.0)"
 
 
 @pytest.mark.parametrize(
