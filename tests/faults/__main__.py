@@ -1,6 +1,6 @@
 """Kills and damages small runs in every way we could think of, and counts what is lost.
 
-    python -m scripts.faults --out=docs/faults.md
+    python -m tests.faults --out=docs/faults.md
 
 A run of two small networks is killed at random moments, some kills in every phase, and
 started again with the same command. At the end every bit of its record but times must
@@ -22,14 +22,14 @@ from pathlib import Path
 
 from msd_tagger.common.processes import available_cores
 from scripts import tiny_clips
-from scripts.faults import damages, kills
-from scripts.faults.runs import Scene, run
+from tests.faults import damages, kills
+from tests.faults.runs import Scene, run
 
 NUM_CLIPS = 180
 VERSIONS = ("jax", "jaxlib", "orbax-checkpoint", "numpy")
 PAGE = """# Faults tried
 
-`python -m scripts.faults --out=docs/faults.md` wrote this page; [resume.md](resume.md)
+`python -m tests.faults --out=docs/faults.md` wrote this page; [resume.md](resume.md)
 says what is behind it.
 
 A run of two small networks, 36 steps with three evaluations, was killed {num_kills}

@@ -1,6 +1,6 @@
 """`main.py`, saying on a pipe what it is about to do, so that a kill can be aimed.
 
-    FAULT_MARKS=<file descriptor> python -m scripts.faults.program <main.py's flags>
+    FAULT_MARKS=<file descriptor> python -m tests.faults.program <main.py's flags>
 
 Nothing else differs from `python main.py`, but that TensorFlow is hidden, and that
 limits can be set: FAULT_LIMIT_BYTES is the size that no file can exceed, FAULT_OBEYS=1

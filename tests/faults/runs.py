@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from scripts.faults.program import ROOT
+from tests.faults.program import ROOT
 from scripts.simulate_scale import RECIPE
 
 TIMEOUT_S = 300.0  # Of one process; a hang counts as lost.
@@ -117,7 +117,7 @@ class Process:
         self._marks, writing = os.pipe()
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "scripts.faults.program", *SETTINGS),
+                *(sys.executable, "-m", "tests.faults.program", *SETTINGS),
                 f"--config.corpus.audio_dir={scene.corpus}",
                 f"--config.compilation_cache_dir={scene.programs}",
                 f"--data_dir={scene.data_dir}",

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scripts.faults.runs import Process, Scene, checkpoints, differences, run
+from tests.faults.runs import Process, Scene, checkpoints, differences, run
 
 RECOVERED, SAID = "recovered", "a clear error"
 Find = Callable[[Scene, random.Random], list[Path]]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.faults import runs
+from tests.faults import runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +15,7 @@ def test_kills_and_damages_lose_nothing(tmp_path):
     page = tmp_path / "page.md"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "scripts.faults", "--kills=2", "--damages=2"),
+            *(sys.executable, "-m", "tests.faults", "--kills=2", "--damages=2"),
             *(f"--scratch={tmp_path}", f"--out={page}", "--seed=3"),
         ],
         cwd=ROOT,

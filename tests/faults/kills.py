@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from scripts.faults.runs import (
+from tests.faults.runs import (
     Ended,
     Process,
     Scene,
