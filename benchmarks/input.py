@@ -1,10 +1,9 @@
 """Clips/s from shards to ready batches, beside what training consumes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
@@ -147,7 +146,7 @@ def _write_files(directory: Path, shards: Path) -> Path:
 
     directory.mkdir()
     data = open_shards(shards)
-    np.save(directory / "tags.npy", data.labels("train")["tags"])
+    np.save(directory / "tags.npy", np.asarray(data.labels("train")["tags"]))
     for row in range(data.num_clips("train")):
         clip = data.read("train", np.array([row]))["spectrogram"][0]
         np.save(directory / f"{row:05d}.npy", clip)
@@ -157,26 +156,28 @@ def _write_files(directory: Path, shards: Path) -> Path:
 def _entrants(
     options: Options, directory: Path, files: Path, setting: dict[str, int]
 ) -> Iterator[Entrant]:
-    def entrant(name: str, factory: str, gib: float = 1.0, **choices: Any) -> Entrant:
+    def entrant(
+        name: str, factory: str, choices: Mapping[str, object], gib: float = 1.0
+    ) -> Entrant:
         factory = f"benchmarks.{factory}"
         return Entrant(name, factory, choices, (setting,), memory_gib=gib)
 
     platform = {"platform": options.platform}
     training_gib = 1.0 + 0.07 * setting["batch_size"]
-    by_reader = [
-        (reader, {"directory": str(directory), "reader": reader}) for reader in READERS
-    ]
-    for reader, read in by_reader:
-        yield entrant(f"shards, {reader}", "input:shards", **read)
+    by_reader = {
+        reader: {"directory": str(directory), "reader": reader} for reader in READERS
+    }
+    for reader, choices in by_reader.items():
+        yield entrant(f"shards, {reader}", "input:shards", choices)
     for number in (1,) if options.quick else LOADER_PROCESSES:
         load = {"directory": str(files), "num_workers": number}
-        yield entrant(f"DataLoader, {number} processes", "input:torch_loader", **load)
+        yield entrant(f"DataLoader, {number} processes", "input:torch_loader", load)
     for dtype in ("float32",) if options.quick else ("float32", "bfloat16"):
-        name = f"training, made-up batches, {dtype}"
-        yield entrant(name, "ours:training", training_gib, dtype=dtype, **platform)
-    for reader, read in by_reader:
+        name, choices = f"training, made-up batches, {dtype}", {"dtype": dtype}
+        yield entrant(name, "ours:training", platform | choices, training_gib)
+    for reader, choices in by_reader.items():
         name = f"training from shards, {reader}"
-        yield entrant(name, "input:fed", training_gib, **read, **platform)
+        yield entrant(name, "input:fed", platform | choices, training_gib)
 
 
 def _table(lanes: list[Lane], training: Lane | None, num_clips: int) -> str:

@@ -10,7 +10,15 @@ from typing import Any
 
 from msd_tagger.common.processes import available_cores
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "tensorflow-cpu")
+PACKAGES: tuple[str, ...] = (
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "numpy",
+    "scipy",
+    "tensorflow-cpu",
+)
 PACKAGES += ("librosa", "soundfile", "soxr", "torch")
 
 

@@ -167,4 +167,5 @@ def _set_up(batch_size: int, dtype: str, num_seeds: int) -> Any:
     config.train.batch_size = batch_size
     config.num_seeds = num_seeds
     config.model.dtype = dtype
-    return setup.set_up(config, problem.MadeUpData(batch_size))
+    data: Any = problem.MadeUpData(batch_size)  # All that a benchmark needs of it.
+    return setup.set_up(config, data)

@@ -33,8 +33,8 @@ def inference(batch_size: int, weights: str) -> Work:
     network, variables = _read(weights)
 
     def scores(variables: dict, spectrogram: jax.Array) -> jax.Array:
-        x = preprocessing.apply(spectrogram, preprocessing.Preprocessing(), None)
-        return jax.nn.sigmoid(network.apply(variables, x))
+        logits: Any = network.apply(variables, _preprocess(spectrogram))
+        return jax.nn.sigmoid(logits)
 
     apply = partial(jax.jit(scores), jax.device_put(variables))
     spectrogram = problem.batches(batch_size, 1)[0]["spectrogram"]
@@ -55,6 +55,11 @@ def _read(weights: str) -> tuple[PlainConvNet, dict[str, Any]]:
     return network, plain_variables(traverse_util.unflatten_dict(flat, sep="/"))
 
 
+def _preprocess(spectrogram: Any) -> jax.Array:
+    no_bands: Any = None  # The default standardises by no statistics of a corpus.
+    return preprocessing.apply(spectrogram, preprocessing.Preprocessing(), no_bands)
+
+
 def _update(
     state: tuple,
     batch: problem.Batch,
@@ -62,8 +67,7 @@ def _update(
     optimiser: optax.GradientTransformation,
 ) -> tuple[tuple, jax.Array]:
     variables, opt_state = state
-    settings = preprocessing.Preprocessing()
-    x = preprocessing.apply(batch["spectrogram"], settings, None)
+    x = _preprocess(batch["spectrogram"])
 
     def loss_of(params: dict) -> tuple:
         logits, changed = network.apply(

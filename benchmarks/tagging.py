@@ -42,7 +42,7 @@ def tagging(bundle: str, folder: str, platform: str) -> Work:
     """Tags a folder's files by this project's own `tag_files`."""
     platform_.set_up(platform)
     from msd_tagger.bundle.format import read_bundle
-    from msd_tagger.tagging.songs import tag_files
+    from msd_tagger.tagging.songs import Song, tag_files
     from msd_tagger.tagging.tagger import Tagger
 
     tagger = Tagger(read_bundle(Path(bundle)))
@@ -50,6 +50,7 @@ def tagging(bundle: str, folder: str, platform: str) -> Work:
 
     def scores_of_one() -> Iterator[float]:
         [song] = tag_files(tagger, files[:1])
+        assert isinstance(song, Song), song
         yield from song.scores[0, 0].tolist()
 
     measure = repeating(lambda: list(tag_files(tagger, files)), len(files))

@@ -180,7 +180,8 @@ def build(weights: str, channels_last: bool, device: torch.device) -> Network:
 
 def compile_network(network: Network, frozen: bool) -> Any:
     """Compiles the network for inference, its weights as constants if `frozen`."""
-    importlib.import_module("torch._inductor.config").freezing = frozen
+    inductor: Any = importlib.import_module("torch._inductor.config")
+    inductor.freezing = frozen
     return torch.compile(network, dynamic=False)
 
 
