@@ -1,13 +1,14 @@
 """What a part of the benchmark gives, and how it is written."""
 
 import dataclasses
+import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.race import Lane
-from msd_tagger.common.files import write_json, write_text
+from msd_tagger.common.files import write_text
 
 NOT_MEASURED = "not measured"
 # Other processes' share of the machine from which on a result is not to be trusted.
@@ -248,7 +249,8 @@ def write(
             for part in parts
         },
     }
-    write_json(directory / "results.json", content)
+    # Not as the project writes JSON: what was refused may hold NaN.
+    write_text(directory / "results.json", json.dumps(content, indent=1) + "\n")
 
 
 def other_load(parts: Sequence[Part]) -> str:
