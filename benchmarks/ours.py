@@ -32,11 +32,12 @@ def training(
     """
     platform_.set_up(platform)
     from msd_tagger.training import parallel
+    from msd_tagger.training.setup import first_state
 
-    run = _set_up(batch_size, dtype, num_seeds)
+    setup = _set_up(batch_size, dtype, num_seeds)
     return jax_training(
-        run.programs.update,
-        parallel.place(run.state, run.layout),
+        setup.programs.update,
+        parallel.to_devices(first_state(setup), setup.layout),
         batches or itertools.cycle(problem.batches(batch_size)),
         batch_size * num_seeds,
     )
@@ -69,9 +70,8 @@ def jax_training(
     def losses() -> Iterator[float]:
         for _ in range(problem.SIMILAR_STEPS):
             step()
-            loss = float(
-                np.ravel(jax.tree.leaves(in_flight)[0])[0]
-            )  # The first seed's.
+            [first, *_] = jax.tree.leaves(in_flight)
+            loss = float(np.ravel(first)[0])  # The first seed's.
             finish()
             yield loss
 
@@ -85,17 +85,18 @@ def inference(
     platform_.set_up(platform)
     from flax import traverse_util
 
+    from msd_tagger.network.model import Weights
     from msd_tagger.training import parallel
 
-    run = _set_up(batch_size, dtype, 1)
+    setup = _set_up(batch_size, dtype, 1)
     with np.load(weights) as stored:
         flat = {name: stored[name][None] for name in stored.files}
     tree = traverse_util.unflatten_dict(flat, sep="/")
-    placed = parallel.place(run.state.weights.replace(**tree), run.layout)
+    on_devices = parallel.to_devices(Weights(**tree), setup.layout)
     batch = problem.batches(batch_size, 1)[0]
 
     def score() -> np.ndarray:
-        return run.programs.evaluate(placed, batch)["scores"][0]
+        return setup.programs.evaluate(on_devices, batch)["scores"][0]
 
     return problem.scoring(score, batch_size, device_memory_bytes)
 
@@ -122,16 +123,17 @@ def start(
     import jax
     from flax import traverse_util
 
-    from msd_tagger.bundle.format import write_bundle
+    from msd_tagger.bundle.format import Bundle, write_bundle
+    from msd_tagger.network.pools import POOLS
     from msd_tagger.training import canary, parallel
-    from msd_tagger.training.run_bundle import bundle_of
+    from msd_tagger.training.setup import first_state
 
     canary.check()
-    run = _set_up(WEIGHTS_BATCH, "float32", 1)
-    chunks = parallel.place(run.state, run.layout)
+    setup = _set_up(WEIGHTS_BATCH, "float32", 1)
+    chunks = parallel.to_devices(first_state(setup), setup.layout)
 
     def write(path: str) -> Any:
-        weights = parallel.gather(chunks, run.layout).weights
+        weights = parallel.from_devices(chunks, setup.layout).weights
         tree = {"params": weights.params, "batch_stats": weights.batch_stats}
         flat = traverse_util.flatten_dict(tree, sep="/")
         np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
@@ -140,9 +142,26 @@ def start(
     write(initial)
     batches = itertools.cycle(problem.batches(WEIGHTS_BATCH))
     for batch in itertools.islice(batches, steps):
-        chunks, _ = run.programs.update(chunks, batch)
-    found = bundle_of(run, {}, None, {"source": "benchmark"})
-    write_bundle(Path(bundle), found._replace(weights=write(trained)))
+        chunks, _ = setup.programs.update(chunks, batch)
+    made = Bundle(
+        tags=setup.data.tags,
+        recipe=setup.data.recipe,
+        preprocessing=setup.model.preprocessing,
+        network={
+            "channels": 32,
+            "pools": POOLS["mel"],
+            "epsilon": problem.EPSILON,
+            "dtype": "float32",
+        },
+        bands=jax.tree.map(np.asarray, setup.model.bands),
+        weights=write(trained),
+        seeds=(0,),
+        batch_statistics=False,
+        thresholds=None,
+        scores={},
+        provenance={"source": "benchmark"},
+    )
+    write_bundle(Path(bundle), made)
     return {
         "backend": jax.default_backend(),
         "device": jax.local_devices()[0].device_kind,

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora.music import weak_labels
-from input_pipeline.corpora.music.attributes import draw_attributes
-from input_pipeline.corpora.music.tag_rules import true_tags
-from input_pipeline.corpora.synthetic import label_only
+from input_pipeline.corpora.synthetic import label_only, weak_labels
+from input_pipeline.corpora.synthetic.attributes import draw_attributes
+from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from msd_tagger.common.facts import TAGS
 from msd_tagger.common.files import write_csv
 from msd_tagger.common.paper import TABLE_1

@@ -27,7 +27,7 @@ FUNCTIONS = {
     "restore": ("msd_tagger.training.checkpoints", "Checkpoints.restore"),
     "save": ("msd_tagger.training.checkpoints", "Checkpoints.save"),
     "step": ("msd_tagger.training.loop", "Training._update"),
-    "evaluation": ("msd_tagger.training.loop", "_evaluate"),
+    "evaluation": ("msd_tagger.training.loop", "score_validation"),
     "results": ("msd_tagger.training.results", "predict"),
     "report": ("modes.run", "report"),
 }
