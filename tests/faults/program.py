@@ -20,16 +20,16 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 HANGS_S = 280.0  # Then a process says where it is; its end comes a little later.
-# What begins each phase: module, and attribute. The lower floors come first, as a
-# module that is imported later takes what is announced.
+# What begins each phase: module, and attribute. Lower floors come first, as a module
+# that is imported later takes what is announced.
 FUNCTIONS = {
-    "preparation": ("input_pipeline.prepare", "_run"),
+    "preparation": ("input_pipeline.prepare", "write_missing"),
     "restore": ("msd_tagger.training.checkpoints", "Checkpoints.restore"),
     "save": ("msd_tagger.training.checkpoints", "Checkpoints.save"),
+    "evaluation": ("msd_tagger.training.evaluation", "score_validation"),
     "step": ("msd_tagger.training.loop", "Training._update"),
-    "evaluation": ("msd_tagger.training.loop", "score_validation"),
     "results": ("msd_tagger.training.results", "predict"),
-    "report": ("modes.run", "report"),
+    "report": ("modes.report", "report"),
 }
 
 
