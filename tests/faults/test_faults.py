@@ -21,7 +21,7 @@ def test_kills_and_damages_lose_nothing(tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout

@@ -25,7 +25,7 @@ def test_killed_jobs_lose_and_double_nothing(tmp_path):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout
