@@ -86,7 +86,7 @@ def test_scripts_are_sound(path):
         "shellcheck", path=str(Path(sys.executable).parent)
     )
     if not shellcheck:
-        pytest.skip("shellcheck is not installed: pip install -r requirements-dev.txt")
+        pytest.skip('shellcheck is not installed: pip install -e ".[dev]"')
     done = subprocess.run(
         [shellcheck, "-x", str(path)], cwd=ROOT, capture_output=True, text=True
     )

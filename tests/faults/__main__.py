@@ -1,6 +1,6 @@
 """Kills and damages small runs in every way we could think of, and counts what is lost.
 
-    python -m scripts.faults --out=docs/faults.md
+    python -m tests.faults --out=docs/faults.md
 
 A run of two small networks is killed at random moments, some kills in every phase, and
 started again with the same command. At the end every bit of its record but times must
@@ -11,8 +11,8 @@ recovery, to the bit again, or in a sentence that names the place.
 """
 
 import argparse
-import os
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -20,15 +20,16 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from msd_tagger.common.processes import available_cores
 from scripts import tiny_clips
-from scripts.faults import damages, kills
-from scripts.faults.runs import Scene, run
+from tests.faults import damages, kills
+from tests.faults.runs import Scene, run
 
 NUM_CLIPS = 180
 VERSIONS = ("jax", "jaxlib", "orbax-checkpoint", "numpy")
 PAGE = """# Faults tried
 
-`python -m scripts.faults --out=docs/faults.md` wrote this page; [resume.md](resume.md)
+`python -m tests.faults --out=docs/faults.md` wrote this page; [resume.md](resume.md)
 says what is behind it.
 
 A run of two small networks, 36 steps with three evaluations, was killed {num_kills}
@@ -38,8 +39,7 @@ disturbed: parameters, batch statistics, optimiser, best weights and scores of e
 seed, predictions, summary, and `metrics.jsonl` line by line, times and speeds apart;
 and that its shards were the same to the byte. SIGKILL ends all processes at once; the
 others had to be answered with a saved checkpoint and status 128 + n. The kills were
-aimed at every phase, in fixed shares; most processes were forked from one that had
-imported the libraries, those killed at their start were fresh interpreters.
+aimed at every phase, in fixed shares.
 
 Lost: **{lost_kills}**.
 
@@ -69,10 +69,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--damages", type=int, default=-1, help="of all; -1 for all (%(default)s)")
     add("--seed", type=int, default=0, help="of moments and choices (%(default)s)")
     add("--at_once", type=int, default=2, help="processes (%(default)s)")
-    add("--out", type=Path, default=None, help="a page for the tables")
-    add(
-        "--scratch", type=Path, default=None, help="a folder is made, and removed, here"
-    )
+    add("--out", type=Path, help="a page for the tables")
+    add("--scratch", type=Path, help="a folder is made, and removed, here")
     return parser.parse_args(arguments)
 
 
@@ -83,66 +81,61 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=options.scratch) as scratch:
-        place = Path(scratch)
-        list(tiny_clips.write(place / "corpus", NUM_CLIPS, 1))
-        scene = Scene(place / "undisturbed", place / "corpus", place / "programs")
+        folder = Path(scratch)
+        list(tiny_clips.write(folder / "corpus", NUM_CLIPS, 1))
+        scene = Scene(folder / "undisturbed", folder / "corpus", folder / "programs")
         scene.folder.mkdir()
         ended = run(scene)
         if ended.status != 0:
             raise SystemExit(f"the undisturbed run failed: {ended.said}")
         print(f"undisturbed: {time.monotonic() - started:.0f} s", flush=True)
-        killed, lost = kills.try_all(
-            scene, options.kills, options.seed, options.at_once
-        )
-        damaged, lost_by_damage = damages.try_all(
-            scene, options.damages, options.seed, options.at_once
-        )
-    minutes = (time.monotonic() - started) / 60
-    page = write_page(options, killed, damaged, minutes)
+        choices = (options.seed, options.at_once)
+        killed, lost = kills.try_all(scene, options.kills, *choices)
+        damaged, lost_by_damage = damages.try_all(scene, options.damages, *choices)
+    page = write_page(options.seed, killed, damaged, time.monotonic() - started)
     print(page)
     if options.out:
         options.out.write_text(page, encoding="utf-8")
-    lost += lost_by_damage
-    if lost:
-        raise SystemExit("lost:\n" + "\n".join(lost))
+    if lost + lost_by_damage:
+        sys.exit("\n".join(["lost:", *lost, *lost_by_damage]))
 
 
 def write_page(
-    options: argparse.Namespace, killed: list, damaged: list, minutes: float
+    seed: int,
+    killed: list[tuple[kills.Kill, bool]],
+    damaged: list[tuple[damages.Fault, str]],
+    seconds: float,
 ) -> str:
-    """The tables as Markdown."""
+    """Prints the tables as Markdown."""
     by_phase: dict[str, Counter] = {phase: Counter() for phase in kills.PHASES}
     for kill, is_lost in killed:
         by_phase[kill.phase]["lost" if is_lost else "survived"] += 1
     by_group: dict[str, Counter] = {}
     for fault, ended in damaged:
         by_group.setdefault(fault.group, Counter())[ended or "lost"] += 1
-    signals = Counter(signal.Signals(kill.number).name for kill, _ in killed)
-    lost = sum(is_lost for _, is_lost in killed), sum(not end for _, end in damaged)
+    signals = Counter(kill.signal for kill, _ in killed)
     ways = (damages.RECOVERED, damages.SAID)
     return PAGE.format(
         num_kills=len(killed),
         signals=", ".join(f"{count} {name}" for name, count in signals.most_common()),
-        lost_kills=lost[0],
+        lost_kills=sum(is_lost for _, is_lost in killed),
         kills=_table(("killed during", "kills", "survived", "lost"), by_phase),
         num_damages=len(damaged),
-        lost_damages=lost[1],
+        lost_damages=sum(not ended for _, ended in damaged),
         damages=_table(("damage", "tried", *ways, "lost"), by_group),
-        minutes=round(minutes),
-        cores=len(os.sched_getaffinity(0)),
-        seed=options.seed,
+        minutes=round(seconds / 60),
+        cores=available_cores(),
+        seed=seed,
         versions=", ".join(f"{n} {metadata.version(n)}" for n in VERSIONS),
     )
 
 
 def _table(header: tuple[str, ...], rows: dict[str, Counter]) -> str:
-    """A table of counts: their sum comes second."""
-    kinds = header[2:]
+    """Prints counts; their sum comes second."""
     lines = [header, ("---",) * len(header)]
-    total = sum(rows.values(), Counter())
-    for name, counts in [*rows.items(), ("all", total)]:
-        if sum(counts.values()):
-            cells = (sum(counts.values()), *(counts[kind] for kind in kinds))
+    for name, counts in [*rows.items(), ("all", sum(rows.values(), Counter()))]:
+        if counts.total():
+            cells = (counts.total(), *(counts[column] for column in header[2:]))
             lines.append((name, *map(str, cells)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -2,41 +2,12 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from benchmarks.race import Entrant, Lane, busy_share, disagreement, groups
-from benchmarks.spread import Spread, best, ratios, significant
 
 
 def lane(name, *rates, failure=None, **prepared):
     numbered = {f"0.{i}": rate for i, rate in enumerate(rates)}
     return Lane(name, {}, numbered, failure, prepared)
-
-
-def test_median_and_ends():
-    assert Spread.of([5, 1, 2]) == (2, 1, 5, 3)
-    assert Spread.of([4, 1, 2, 3]).median == 2.5
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (0.0004567, "0.000457"), (9.996, "10.0"), (1234.5, "1,234")],
-)
-def test_significant_digits(value, text):
-    assert significant(value) == text
-
-
-def test_ratios_are_taken_within_rounds():
-    a, b = lane("a", 10, 20, 40), lane("b", 5, 10)
-    assert ratios(a, b) == [2, 2]
-    b.rates["1.0"] = 1.0
-    assert ratios(a, b) == [2, 2]
-
-
-def test_the_best_is_best_in_the_middle():
-    lanes = [lane("steady", 5, 5, 5), lane("lucky", 1, 1, 50), lane("none")]
-    assert best([*lanes, lane("refused", 99, failure="refused")]).name == "steady"
-    assert best([lane("none")]) is None
 
 
 def test_groups_fit_into_memory_and_hold_the_references():
