@@ -10,28 +10,90 @@ definitions of the text and the caption; one sentence of the text swaps the colo
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import Table, number
-from studies import comparison, run_sets, statistics
-from studies.run_record import RunRecord
-from studies.sections import groundtruth, rho_spread, subset_size
-from studies.sections import reliability_claims as claims
-from studies.sections.annotated_clips import AnnotatedClips, annotated_clips
-from studies.sections.rho_spread import RhoSpread
+from msd_tagger.pages.tables import ABSENT, Table, interval, number
+from studies import comparison, judges, resampling, run_sets, statistics
+from studies.annotation.answers import (
+    ANNOTATIONS,
+    consensus,
+    read_answers,
+    verdicts_of,
+)
+from studies.annotation.subsets import OPTIONS, random_subset
+from studies.judges import Judged
+from studies.label_table import find_label_table
+from studies.records import RunRecord, SweepRecord
 from studies.statistics import Correlation
-from studies.study import Study
-from studies.study_figures.reliability import CURVES, three_sets
-from studies.sweep_record import SweepRecord
+from studies.study import Claim, Study
 
 NAME = "reliability"
 TITLE = "Reliability of the evaluation (Fig. 2)"
 SETS = {"mel": "mel, sizes", "stft": "STFT, sizes", "mixed": "mixed, narrow range"}
+# The paper's colours and dashes: its caption, not the sentence that swaps two of them.
+CURVES = {
+    "all": ("C4", "-", "o", "all tags, ground truth"),
+    "four": ("C0", "--", "s", "instrumentation tags, ground truth"),
+    "annotated": ("C1", ":", "^", "instrumentation tags, re-annotation"),
+}
+# From a correlation to the curves that it is of: `others` is the score of the tags that
+# are not among the four, `tagged` that of the four on the annotated clips alone.
+RHOS = {
+    "rho_1": ("four", "annotated"),
+    "rho_1_same": ("tagged", "annotated"),
+    "rho_2": ("four", "all"),
+    "rho_2_others": ("four", "others"),
+}
+# From here on a correlation is called high; the paper calls 0.833 and 0.856 so.
+HIGH = 0.8
+
+# From a curve to a training's score for every seed, `[S, 1 + R]`: on the test split, and
+# on each of R resamples of its clips.
+Curves = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedClips:
+    """Answers for some clips of the test split (the paper's Subset400).
+
+    Attributes:
+        rows: Which clips, indices into the test split `[n]`.
+        verdicts: float64 `[n, T]`: 1 yes, 0 no, NaN unknown; one column a tag.
+        source: Who answered, as a phrase.
+    """
+
+    rows: np.ndarray
+    verdicts: np.ndarray
+    source: str
+
+    def auc(
+        self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray:
+        """Averages ROC-AUC over the tags, where there is an answer.
+
+        Args:
+            labels: 0/1, of these clips and tags `[n, T]`.
+            scores: Of every seed `[S, n, T]`.
+            weights: Of these clips on each resample `[n, R]`.
+
+        Returns:
+            float64 `[S, R]`; tags that cannot be scored are left out, NaN without any.
+        """
+        known = np.isfinite(self.verdicts)
+        per_tag = [
+            resampling.auc_per_seed(
+                labels[:, [k]], scores[:, :, [k]], weights * known[:, [k]]
+            )[:, :, 0]
+            for k in range(known.shape[1])
+        ]
+        return np.ma.masked_invalid(per_tag).mean(axis=0).filled(np.nan)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,87 +101,76 @@ class RunSet:
     """One panel of Fig. 2.
 
     Attributes:
-        points: its trainings, by name.
-        curves: `all`, `four` and `annotated` (where known), one array of scores per
-            seed for each training.
-        rho_1: of (ii) and (iii), None without answers.
-        rho_1_same: the same, with (ii) on the annotated clips alone.
-        rho_2: of (i) and (ii).
-        rho_2_others: the same, with (i) on the other tags alone.
+        points: Its trainings, by name.
+        curves: Of the same trainings.
+        rhos: A correlation for each of `RHOS` that is known, of means over seeds.
+        by_seed: From `rho_1` (where known) and `rho_2` to that of each seed alone `[S]`.
+        by_clips: The same of means over seeds, on resamples of the test clips `[R]`.
     """
 
     points: Mapping[str, RunRecord]
-    curves: Mapping[str, list[np.ndarray]]
-    rho_1: Correlation | None
-    rho_1_same: Correlation | None
-    rho_2: Correlation
-    rho_2_others: Correlation
+    curves: Mapping[str, Curves]
+    rhos: Mapping[str, Correlation]
+    by_seed: Mapping[str, np.ndarray]
+    by_clips: Mapping[str, np.ndarray]
+
+    def means(self, curve: str) -> list[float]:
+        """Averages a curve over seeds, one number for each training."""
+        return [float(one[curve][:, 0].mean()) for one in self.curves.values()]
 
 
 def study(record: SweepRecord) -> Study:
     """Redraws Fig. 2 from the points of the other studies.
 
     Args:
-        record: a study with points `size-mel-…`, `size-stft-…` and `pre-…`.
+        record: A study with points `size-mel-…`, `size-stft-…` and `pre-…`.
 
     Returns:
         The section; a sentence where the tags or the points for it are missing.
 
     Raises:
-        AnnotationError: the answers of listeners do not belong to this corpus.
+        AnnotationError: The answers of listeners do not belong to this corpus.
     """
     points = _usable(record)
-    options = groundtruth.OPTIONS | (record.config.get("analysis") or {})
-    tags = _scorable(points, options["annotated_labels"])
+    tags = _scorable(points, _options(record)["annotated_labels"])
     sets = run_sets.run_sets(points)
     if not sets or not tags:
         what = "two points of a set" if tags else "an instrumentation tag to score"
         return Study(NAME, TITLE, [f"Fig. 2 needs {what}; this study has none."])
-    answers = _answers(record, points, tags)
-    found = {name: _run_set(one, tags, answers) for name, one in sets.items()}
-    subsets = subset_size.predictions_of_rho(
-        {name: one.points for name, one in found.items()},
-        tags,
-        comparison.num_resamples(record),
-    )
-    spreads = _spreads(found, tags, answers, comparison.num_resamples(record))
+    answers = annotated_clips(record, next(iter(points.values())), tags)
+    resamples = comparison.num_resamples(record)
+    curves = {
+        name: curves_of(point, tags, answers, resamples)
+        for of_set in sets.values()
+        for name, point in of_set.items()
+    }
+    found = {key: _run_set(of_set, curves) for key, of_set in sets.items()}
+    subsets = {key: rho_of_subsets(one, tags, resamples) for key, one in found.items()}
     return Study(
         name=NAME,
         title=TITLE,
-        paragraphs=[
-            *_paragraphs(found, tags, answers),
-            *subset_size.sentences(subsets, SETS),
-        ],
+        paragraphs=[*_paragraphs(found, tags, answers), _of_subsets(found, subsets)],
         illustrations=[_illustration(found)],
         tables=[
-            _table(found),
-            rho_spread.table(spreads, SETS),
-            _scores(found),
-            *subset_size.tables(subsets, SETS),
+            _rho_table(found),
+            _spread_table(found),
+            _score_table(found),
+            *_subset_tables(found, subsets),
         ],
         claims=[
-            claims.of_rho_1(found, SETS),
-            claims.of_narrow_range(found, spreads),
-            claims.of_rho_2(found, SETS),
+            _sizes_claim(found),
+            _narrow_claim(found),
+            _all_tags_claim(found),
         ],
     )
 
 
-def tag_columns(point: RunRecord, tags: Sequence[str]) -> list[int]:
-    """Where some tags are in the arrays of a point."""
-    return [list(point.summary["tags"]).index(tag) for tag in tags]
-
-
-def mean_of_tags(point: RunRecord, tags: Sequence[str], kind: str) -> np.ndarray:
-    """Mean ROC-AUC of some tags for every seed, [S]; tags without one are left out."""
-    per_seed = point.summary["scores"]["test"][kind]["per_seed"]
-    values = np.array([one["roc_auc_per_tag"] for one in per_seed], np.float64)
-    chosen = np.ma.masked_invalid(values[:, tag_columns(point, tags)])
-    return chosen.mean(axis=1).filled(np.nan)
+def _options(record: SweepRecord) -> dict:
+    return OPTIONS | (record.config.get("analysis") or {})
 
 
 def _usable(record: SweepRecord) -> dict[str, RunRecord]:
-    """Scored points with predictions for the same clips as the first one's."""
+    """Returns scored points with predictions for the same clips as the first one's."""
     points, clips = {}, None
     for name, one in comparison.scored(record.points).items():
         arrays = one.arrays.get("predictions_test")
@@ -132,97 +183,180 @@ def _usable(record: SweepRecord) -> dict[str, RunRecord]:
 
 
 def _scorable(points: Mapping[str, RunRecord], labels: Sequence[str]) -> list[str]:
-    """The labels to annotate that the corpus has and that have a score."""
+    """Returns the labels to annotate that the corpus has and that have a score."""
     if not points:
         return []
-    first = next(iter(points.values()))
-    known = [label for label in labels if label in first.summary["tags"]]
-    return [
-        tag for tag in known if np.isfinite(mean_of_tags(first, [tag], "weak")).all()
-    ]
+    summary = next(iter(points.values())).summary
+    per_seed = summary["scores"]["test"]["weak"]["per_seed"]
+    per_tag = np.array([one["roc_auc_per_tag"] for one in per_seed], np.float64)
+    scored = dict(zip(summary["tags"], np.isfinite(per_tag).all(axis=0), strict=True))
+    return [label for label in labels if scored.get(label)]
 
 
-def _answers(
-    record: SweepRecord, points: Mapping[str, RunRecord], tags: Sequence[str]
+def columns_of(point: RunRecord, tags: Sequence[str]) -> list[int]:
+    """Finds where some tags are in the arrays of a point."""
+    return [list(point.summary["tags"]).index(tag) for tag in tags]
+
+
+def annotated_clips(
+    record: SweepRecord, point: RunRecord, tags: Sequence[str]
 ) -> AnnotatedClips | None:
-    first = next(iter(points.values()))
-    return annotated_clips(record, first, tuple(tags))
+    """Finds the answers for some tags.
 
+    Listeners' answers come from the study's folder, as those of Table I do; without
+    any, a corpus that knows the truth answers for the same clips.
 
-def _run_set(
-    points: Mapping[str, RunRecord], tags: Sequence[str], answers: AnnotatedClips | None
-) -> RunSet:
-    """Curves and correlations of one set."""
-    some = next(iter(points.values()))
-    others = [tag for tag in some.summary["tags"] if tag not in tags]
-    curves = {
-        "all": [comparison.auc(one) for one in points.values()],
-        "four": [mean_of_tags(one, tags, "weak") for one in points.values()],
-    }
-    rest = [mean_of_tags(one, others, "weak") for one in points.values()]
-    same = None
-    if answers is not None:
-        both = [_annotated(one, tags, answers) for one in points.values()]
-        curves["annotated"] = [heard for heard, _ in both]
-        same = [tagged for _, tagged in both]
-    rho = functools.partial(_rho, curves["four"])
-    return RunSet(
-        points=points,
-        curves=curves,
-        rho_1=rho(curves["annotated"]) if same else None,
-        rho_1_same=_rho(same, curves["annotated"]) if same else None,
-        rho_2=rho(curves["all"]),
-        rho_2_others=rho(rest),
+    Args:
+        record: The study's folder.
+        point: One of its points, for the clips and labels of the test split.
+        tags: T names of the corpus.
+
+    Returns:
+        The answers; None where neither listeners nor the corpus gave any.
+
+    Raises:
+        AnnotationError: The answers do not belong to this corpus.
+    """
+    arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
+    options = _options(record)
+    subset = random_subset(
+        arrays["track_id"],
+        arrays["tags"][:, columns],
+        tags,
+        size=options["subset400_clips"],
+        seed=options["subset_seed"],
     )
+    path = record.workdir / ANNOTATIONS
+    if path.exists():
+        # The file answers for training clips as well (Subset100).
+        table = find_label_table(record.workdir)
+        ids = {*arrays["track_id"].tolist(), *(table.track_ids() if table else ())}
+        answers = read_answers(path, ids, point.summary["tags"])
+        verdicts = verdicts_of(subset, consensus(answers))
+        heard = np.isfinite(verdicts).any(axis=1)
+        if heard.any():
+            people = len({one.annotator for one in answers})
+            source = f"{people} listener(s) on {heard.sum()} test clips"
+            return AnnotatedClips(subset.rows[heard], verdicts[heard], source)
+    if "true_tags" not in arrays:
+        return None
+    truth = arrays["true_tags"][subset.rows][:, columns].astype(np.float64)
+    source = f"the corpus's own truth on {len(subset.rows)} test clips"
+    return AnnotatedClips(subset.rows, truth, source)
 
 
-def _spreads(
-    found: Mapping[str, RunSet],
+def curves_of(
+    point: RunRecord,
     tags: Sequence[str],
     answers: AnnotatedClips | None,
     resamples: int,
-) -> dict[str, RhoSpread]:
-    """How far both correlations of each set move with seeds and test clips."""
-    points = {
-        name: one for of_set in found.values() for name, one in of_set.points.items()
-    }
-    columns = tag_columns(next(iter(points.values())), tags)
-    resampled = rho_spread.resampled_curves(points, columns, answers, resamples)
-    return {
-        key: rho_spread.spread_of_rho(
-            one.curves,
-            [comparison.seed_numbers(point) for point in one.points.values()],
-            [resampled[name] for name in one.points],
+) -> Curves:
+    """Scores a training by every labelling, on the test split and on resamples of it.
+
+    Args:
+        point: The training; all that are compared have the same N clips.
+        tags: The instrumentation tags.
+        answers: Of the re-annotation; its clips are resampled with the others.
+        resamples: R.
+    """
+    arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
+    tagged, scores = arrays["tags"], arrays["scores"]
+    every = np.ones((len(tagged), 1))
+    weights = np.hstack([every, resampling.bootstrap_weights(len(tagged), resamples)])
+    per_tag = np.ma.masked_invalid(resampling.auc_per_seed(tagged, scores, weights))
+    others = per_tag[:, :, [k for k in range(tagged.shape[1]) if k not in columns]]
+    found = {"all": per_tag, "four": per_tag[:, :, columns], "others": others}
+    found = {name: one.mean(axis=2).filled(np.nan) for name, one in found.items()}
+    if answers is not None:
+        scores, weights = scores[:, answers.rows][:, :, columns], weights[answers.rows]
+        by_tags = tagged[answers.rows][:, columns]
+        found["annotated"] = answers.auc(answers.verdicts == 1, scores, weights)
+        found["tagged"] = answers.auc(by_tags, scores, weights)
+    return found
+
+
+def _run_set(points: Mapping[str, RunRecord], curves: Mapping[str, Curves]) -> RunSet:
+    """Correlates the curves of one set: as they are, by seed, and by resample."""
+    curves = {name: curves[name] for name in points}
+    numbers = [comparison.seed_numbers(one) for one in points.values()]
+    common = sorted(set.intersection(*map(set, numbers)))
+    seeds = [[list(one).index(seed) for seed in common] for one in numbers]
+    known = set(next(iter(curves.values())))
+    rhos, by_seed, by_clips = {}, {}, {}
+    for name, pair in RHOS.items():
+        if not known.issuperset(pair):
+            continue
+        means = [[one[part].mean(axis=0) for one in curves.values()] for part in pair]
+        x, y = np.array(means)
+        rhos[name] = statistics.pearson(x[:, 0], y[:, 0])
+        by_clips[name] = correlate(x[:, 1:], y[:, 1:])
+        each = [
+            [one[part][at, 0] for one, at in zip(curves.values(), seeds, strict=True)]
+            for part in pair
+        ]
+        by_seed[name] = correlate(*np.array(each))
+    return RunSet(points, curves, rhos, by_seed, by_clips)
+
+
+def correlate(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Computes Pearson's correlation of every column of x with that of y, `[P, R]`.
+
+    >>> correlate(np.array([[1.0], [2], [3]]), np.array([[2.0], [4], [6]])).round(6)
+    array([1.])
+    """
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (x * y).sum(axis=0) / scale
+
+
+def rho_of_subsets(
+    one: RunSet, tags: Sequence[str], num_subsets: int
+) -> np.ndarray | None:
+    """Computes rho 1 with the truth of all test clips and of random subsets of them.
+
+    The paper could not know how well 400 annotated clips predict rho 1; a corpus that
+    knows the truth can tell.
+
+    Args:
+        one: Trainings with the same test clips.
+        tags: The instrumentation tags.
+        num_subsets: R.
+
+    Returns:
+        float64 `[1 + R]`, the first with all clips; NaN where nothing varies. None
+        where the truth is unknown.
+    """
+    arrays = [point.arrays["predictions_test"] for point in one.points.values()]
+    if any("true_tags" not in of_point for of_point in arrays):
+        return None
+    num_clips = len(arrays[0]["track_id"])
+    size = subset_size(num_clips)
+    weights = resampling.subset_weights(num_clips, size, num_subsets)
+    weights = np.hstack([np.ones((num_clips, 1)), weights])
+    true = []
+    for point, of_point in zip(one.points.values(), arrays, strict=True):
+        columns = columns_of(point, tags)
+        scores, truth = of_point["scores"], of_point["true_tags"]
+        true.append(
+            resampling.macro_auc(truth[:, columns], scores[:, :, columns], weights)
         )
-        for key, one in found.items()
-    }
+    return correlate(np.array(one.means("four"))[:, None], np.array(true))
 
 
-def _annotated(
-    point: RunRecord, tags: Sequence[str], answers: AnnotatedClips
-) -> tuple[np.ndarray, np.ndarray]:
-    """Macro ROC-AUC of every seed on the annotated clips: by answers, by the tags."""
-    arrays, columns = point.arrays["predictions_test"], tag_columns(point, tags)
-    scores = arrays["scores"][:, answers.rows][:, :, columns]
-    tagged = arrays["tags"][answers.rows][:, columns]
-    every = np.ones((len(answers.rows), 1))
-    return (
-        np.array([answers.auc(one, every)[0] for one in scores]),
-        np.array([answers.tagged_auc(tagged, one) for one in scores]),
-    )
+def subset_size(num_clips: int) -> int:
+    """Takes 400 clips, or half of a test split that has fewer than twice as many.
 
-
-def _rho(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Correlation:
-    """Pearson's correlation of two curves, each the mean over seeds."""
-    return statistics.pearson(
-        [one.mean() for one in first], [one.mean() for one in second]
-    )
+    >>> subset_size(28_540), subset_size(900), subset_size(300)
+    (400, 400, 150)
+    """
+    return min(paper.SUBSET_400, num_clips // 2)
 
 
 def _paragraphs(
     found: Mapping[str, RunSet], tags: Sequence[str], answers: AnnotatedClips | None
 ) -> list[str]:
-    """What was compared, and how the paper was read."""
+    """Says what was compared, and how the paper was read."""
     absent = [SETS[name] for name in SETS if name not in found]
     text = (
         f"{sum(len(one.points) for one in found.values())} trainings in {len(found)} "
@@ -244,62 +378,152 @@ def _paragraphs(
     return [text, read, f"Re-annotation: {answers.source}, {heard} answers."]
 
 
+def _of_subsets(
+    found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray | None]
+) -> str:
+    """Says what subsets tell of rho 1."""
+    if any(rhos is None for rhos in subsets.values()):
+        return "Without true labels nobody knows how well 400 clips predict ρ₁."
+    num_clips = _num_clips(found)
+    size = subset_size(num_clips)
+    fewer = (
+        f" (the test split of {num_clips} clips is too small to draw "
+        f"{paper.SUBSET_400})"
+        if size < paper.SUBSET_400
+        else ""
+    )
+    parts = [
+        f"{number(np.nanmedian(np.abs(rhos[1:] - rhos[0])), 3)} off ({SETS[key]})"
+        for key, rhos in subsets.items()
+        if np.isfinite(rhos[1:]).any()
+    ]
+    return (
+        f"With the truth known for all {num_clips} test clips, "
+        f"{len(next(iter(subsets.values()))) - 1} random subsets of {size}{fewer} show "
+        "how well a re-annotation of that size predicts ρ₁, in the median: "
+        f"{', '.join(parts) or 'nothing varies'}."
+    )
+
+
+def _num_clips(found: Mapping[str, RunSet]) -> int:
+    point = next(iter(next(iter(found.values())).points.values()))
+    return len(point.arrays["predictions_test"]["track_id"])
+
+
+# Figure.
+
+
 def _illustration(found: Mapping[str, RunSet]) -> Illustration:
-    """Fig. 2."""
-    names = {
+    """Draws Fig. 2."""
+    rows = [
+        (key, name, label, seed, value)
+        for key, one in found.items()
+        for curve, (*_, label) in CURVES.items()
+        for name, curves in one.curves.items()
+        for seed, value in enumerate(curves[curve][:, 0] if curve in curves else ())
+    ]
+    header = ["set", "point", "curve", "seed", "roc_auc_macro"]
+    texts = {key: f"{SETS[key]}: {_two_rhos(one)}" for key, one in found.items()}
+    ticks = {
         key: [_tick(key, *pair) for pair in one.points.items()]
         for key, one in found.items()
     }
-    units = dict.fromkeys(run_sets.KINDS, "% of the training clips")
-    titles = {key: f"{SETS[key]}\n{_rhos(one)}" for key, one in found.items()}
-    curves = {key: one.curves for key, one in found.items()}
-    rows = [
-        [key, name, CURVES[curve][3], str(seed), f"{value:.6f}"]
-        for key, one in found.items()
-        for curve, values in one.curves.items()
-        for name, scores in zip(one.points, values, strict=True)
-        for seed, value in enumerate(scores)
-    ]
-    header = ("set", "point", "curve", "seed", "roc_auc_macro")
+    titles = {key: f"{SETS[key]}\n{_two_rhos(one)}" for key, one in found.items()}
     return Illustration(
         name="fig2_reliability",
-        draw=functools.partial(three_sets, names, curves, titles, units),
+        plot=partial(draw_sets, ticks=ticks, titles=titles),
         alt="Three sets of trainings, macro ROC-AUC by three labellings; "
-        + "; ".join(f"{SETS[key]}: {_rhos(one)}" for key, one in found.items())
-        + ".",
+        f"{'; '.join(texts.values())}.",
         caption="Fig. 2: means over seeds, bars are one standard deviation.",
-        numbers=Table("Fig. 2", header, rows),
+        frame=pd.DataFrame(rows, columns=header),
+        formats={"roc_auc_macro": ".6f"},
     )
 
 
 def _tick(key: str, name: str, point: RunRecord) -> str:
-    """What stands below a point: its size, or in the mixed set all that it is."""
+    """Says what stands below a point: its size, or in the mixed set all that it is."""
     text = run_sets.short_name(name, point)
-    if key not in run_sets.KINDS:
+    if key not in comparison.INPUTS:
         return text
-    return text.removeprefix(f"{run_sets.KINDS[key]} ").removesuffix(" %")
+    return text.removeprefix(f"{comparison.INPUTS[key]} ").removesuffix(" %")
 
 
-def _rhos(one: RunSet) -> str:
-    first = "–" if one.rho_1 is None else number(one.rho_1.value, 3)
-    return f"ρ₁ = {first}, ρ₂ = {number(one.rho_2.value, 3)}"
+def _two_rhos(one: RunSet) -> str:
+    values = [
+        one.rhos[name].value if name in one.rhos else None
+        for name in ("rho_1", "rho_2")
+    ]
+    first, second = (number(value, 3) for value in values)
+    return f"ρ₁ = {first}, ρ₂ = {second}"
 
 
-def _table(found: Mapping[str, RunSet]) -> Table:
+def draw_sets(
+    frame: pd.DataFrame,
+    ticks: Mapping[str, Sequence[str]],
+    titles: Mapping[str, str],
+) -> Figure:
+    """Draws three curves for each set of trainings, side by side, two columns wide.
+
+    Args:
+        frame: Columns `set`, `point`, `curve`, `seed` and `roc_auc_macro`.
+        ticks: From a set to the short names of its trainings.
+        titles: From a set to what stands above it.
+    """
+    figure = Figure(figsize=(7, 3.3))
+    panels = figure.subplots(1, len(ticks), sharey=True, squeeze=False)[0]
+    for axes, key in zip(panels, ticks, strict=True):
+        of_set = frame[frame["set"] == key]
+        for colour, dashes, marker, label in CURVES.values():
+            of_curve = of_set[of_set.curve == label].groupby("point", sort=False)
+            values = of_curve.roc_auc_macro.agg(["mean", "std"])
+            if not len(values):
+                continue
+            look = {"color": colour, "ls": dashes, "marker": marker, "ms": 4}
+            bars = {"yerr": values["std"].fillna(0), "capsize": 2, "elinewidth": 0.8}
+            first = {"label": label} if axes is panels[0] else {}
+            axes.errorbar(range(len(values)), values["mean"], **look, **bars, **first)
+        axes.set_title(titles[key], fontsize=9)
+        unit = "% of the training clips" if key in comparison.INPUTS else ""
+        axes.set_xlabel(unit, fontsize=8)
+        upright = max(map(len, ticks[key]), default=0) <= 5
+        turned = {} if upright else {"rotation": 40, "ha": "right"}
+        axes.set_xticks(range(len(ticks[key])), ticks[key], fontsize=7, **turned)
+        axes.margins(x=0.08)
+    panels[0].set_ylabel("macro ROC-AUC")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+# Tables.
+
+
+def with_interval(rho: Correlation | None) -> str:
+    """Prints a correlation with its interval.
+
+    >>> with_interval(Correlation(0.9, 0.5, 0.98, 7)), with_interval(None)
+    ('0.900 (0.500 to 0.980)', '–')
+    """
+    if rho is None or not np.isfinite(rho.value):
+        return ABSENT
+    if not np.isfinite(rho.low):
+        return number(rho.value, 3)
+    return f"{rho.value:.3f} ({rho.low:.3f} to {rho.high:.3f})".replace("-", "−")
+
+
+def _rho_table(found: Mapping[str, RunSet]) -> Table:
     """Both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
     rows = [
         [
             f"{SETS[key]} ({len(one.points)} trainings)",
             number(printed[key], 3),
-            *map(claims.with_interval, (one.rho_1, one.rho_1_same)),
-            *map(claims.with_interval, (one.rho_2, one.rho_2_others)),
+            *(with_interval(one.rhos.get(name)) for name in RHOS),
         ]
         for key, one in found.items()
     ]
-    known = [one.rho_2.value for one in found.values()]
+    known = number(np.mean([one.rhos["rho_2"].value for one in found.values()]), 3)
     mean = ["mean of sets", number(np.mean(paper.RHO_1), 3), "", ""]
-    rows.append([*mean, f"{number(np.mean(known), 3)} (paper: {paper.RHO_2_MEAN})", ""])
+    rows.append([*mean, f"{known} (paper: {paper.RHO_2_MEAN})", ""])
     header = (
         "",
         "ρ₁, paper",
@@ -309,18 +533,164 @@ def _table(found: Mapping[str, RunSet]) -> Table:
         "ρ₂, the other tags",
     )
     caption = "Correlations of Fig. 2, Pearson's with Fisher's intervals."
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
-def _scores(found: Mapping[str, RunSet]) -> Table:
+def _spread_table(found: Mapping[str, RunSet]) -> Table:
+    """How far rho 1 and rho 2 move with other seeds and with other test clips."""
+    rows = [
+        [
+            SETS[key],
+            *(
+                _ends(values.get(rho), *ends)
+                for rho in ("rho_1", "rho_2")
+                for values, ends in (
+                    (one.by_seed, (0, 100)),
+                    (one.by_clips, (2.5, 97.5)),
+                )
+            ),
+        ]
+        for key, one in found.items()
+    ]
+    header = ("", "ρ₁, seeds", "ρ₁, test clips", "ρ₂, seeds", "ρ₂, test clips")
+    caption = (
+        "How far the correlations move: lowest to highest of single seeds, and the "
+        "middle 95 % over resamples of the test clips."
+    )
+    return Table.of_rows(caption, header, rows)
+
+
+def _ends(values: np.ndarray | None, low: float, high: float) -> str:
+    """Prints two percentiles of what is known."""
+    known = [] if values is None else values[np.isfinite(values)]
+    if len(known) < 2:
+        return ABSENT
+    ends = np.percentile(known, [low, high])
+    return f"{ends[0]:.3f} to {ends[1]:.3f}".replace("-", "−")
+
+
+def _score_table(found: Mapping[str, RunSet]) -> Table:
     """What is drawn, as means over seeds."""
+    columns = {
+        "": [f"{SETS[key]}: {n}" for key, one in found.items() for n in one.points]
+    }
+    for curve, (*_, label) in CURVES.items():
+        columns[label] = [
+            curves[curve][:, 0].mean() if curve in curves else None
+            for one in found.values()
+            for curves in one.curves.values()
+        ]
+    frame = pd.DataFrame(columns)
+    formats = dict.fromkeys(frame.columns[1:], ".4f")
+    return Table(frame, "Macro ROC-AUC, means over seeds.", formats)
+
+
+def _subset_tables(
+    found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray | None]
+) -> list[Table]:
+    """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
+    if any(rhos is None for rhos in subsets.values()):
+        return []
     rows = []
-    for key, one in found.items():
-        for index, name in enumerate(one.points):
-            cells = [
-                number(one.curves[curve][index].mean()) if curve in one.curves else "–"
-                for curve in CURVES
-            ]
-            rows.append([f"{SETS[key]}: {name}", *cells])
-    header = ("", *(label for *_, label in CURVES.values()))
-    return Table("Macro ROC-AUC, means over seeds.", header, rows)
+    for key, (full, *each) in subsets.items():
+        cells, known = [None, ABSENT, None], np.array(each)[np.isfinite(each)]
+        if len(known):
+            low, high = resampling.interval(known)
+            off = np.median(np.abs(known - full))
+            cells = [known.mean(), f"{low:.3f} to {high:.3f}", off]
+        rows.append([SETS[key], full, *cells])
+    header = [
+        "",
+        "ρ₁, truth of all test clips",
+        f"mean over subsets of {subset_size(_num_clips(found))}",
+        "middle 95 % of subsets",
+        "median distance",
+    ]
+    frame = pd.DataFrame(rows, columns=header)
+    formats = {name: ".3f" for name in header if name not in ("", header[3])}
+    return [Table(frame, "How well a subset's truth predicts ρ₁.", formats)]
+
+
+# Claims.
+
+
+def _sizes_claim(found: Mapping[str, RunSet]) -> Claim:
+    """Judges that noisy labels rank the sizes as a re-annotation does."""
+    rhos = {
+        key: found[key].rhos.get("rho_1") for key in ("mel", "stft") if key in found
+    }
+    return Claim(
+        "Noisy ground truth evaluates stably: over sizes it ranks trainings as the "
+        "re-annotation does (ρ₁).",
+        "III-B.2, Fig. 2",
+        f"ρ₁ = {paper.RHO_1[0]} (mel), {paper.RHO_1[1]} (STFT)",
+        _printed(rhos),
+        *_high(rhos),
+    )
+
+
+def _all_tags_claim(found: Mapping[str, RunSet]) -> Claim:
+    """Judges that the instrumentation tags speak for all tags."""
+    rhos = {key: one.rhos["rho_2"] for key, one in found.items()}
+    mean = number(np.mean([one.value for one in rhos.values()]), 3)
+    return Claim(
+        "The instrumentation tags' score stands for that of all tags (ρ₂).",
+        "III-B.2, Fig. 2",
+        f"ρ₂ = {paper.RHO_2_MEAN} in the mean",
+        f"{mean} in the mean; {_printed(rhos)}",
+        *_high(rhos),
+    )
+
+
+def _narrow_claim(found: Mapping[str, RunSet]) -> Claim:
+    """Judges that small differences are evaluated less reliably.
+
+    By rho 1 of the mixed set minus the mean of those over sizes, on the same resamples
+    of the test clips.
+    """
+    mixed = found["mixed"].rhos.get("rho_1") if "mixed" in found else None
+    wide = [found[key] for key in ("mel", "stft") if key in found]
+    judged = judges.unknown("it needs ρ₁ of the narrow set and of a wide one.")
+    if mixed is not None and wide:
+        of_sizes = np.mean([one.by_clips["rho_1"] for one in wide], axis=0)
+        ends = resampling.interval(found["mixed"].by_clips["rho_1"] - of_sizes)
+        texts = [number(one.rhos["rho_1"].value, 3) for one in wide]
+        judged = judges.below(
+            ends,
+            0,
+            f"ρ₁ is {number(mixed.value, 3)} over {mixed.count} trainings, against "
+            f"{' and '.join(texts)} over the sizes; over test clips the difference is "
+            f"{interval(ends, 3)}.",
+        )
+    aucs = found["mixed"].means("all") if "mixed" in found else []
+    spread = f", AUC from {min(aucs):.3f} to {max(aucs):.3f}" if aucs else ""
+    low, high = paper.THIRD_SET_RANGE
+    return Claim(
+        "Where trainings differ little, noisy ground truth may distort the evaluation "
+        "(lower ρ₁).",
+        "III-B.2, Fig. 2",
+        f"ρ₁ = {paper.RHO_1[2]}, AUC from {low} to {high}",
+        f"ρ₁ = {with_interval(mixed)}{spread}",
+        *judged,
+    )
+
+
+def _high(rhos: Mapping[str, Correlation | None]) -> Judged:
+    """Judges that all correlations are high, and above zero beyond their interval."""
+    known = {k: one for k, one in rhos.items() if one and np.isfinite(one.value)}
+    if not known:
+        return judges.unknown("no correlation is known.")
+    low = [SETS[key] for key, one in known.items() if one.high < HIGH]
+    high = [one.value >= HIGH and one.low > 0 for one in known.values()]
+    why = (
+        f"{sum(high)} of {len(known)} are at least {HIGH} and above zero beyond their "
+        "interval"
+    )
+    if low:
+        why += f"; below {HIGH} beyond their interval: {', '.join(low)}"
+    return judges.decide(all(high) and not low, bool(low), f"{why}.")
+
+
+def _printed(rhos: Mapping[str, Correlation | None]) -> str:
+    texts = [f"{SETS[key]}: {with_interval(one)}" for key, one in rhos.items()]
+    return "; ".join(texts) or ABSENT

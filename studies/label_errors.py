@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from msd_tagger.common import paper
@@ -21,13 +22,13 @@ PERCENTILES = (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE))
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """Counts of judged clips, int [L] each.
+    """Counts of judged clips, int `[L]` each.
 
     Attributes:
-        positives: judged clips that carry the label.
-        wrong_positives: of these, where it does not hold.
-        negatives: judged clips that do not carry the label.
-        wrong_negatives: of these, where it holds.
+        positives: Judged clips that carry the label.
+        wrong_positives: Of these, where it does not hold.
+        negatives: Judged clips that do not carry the label.
+        wrong_negatives: Of these, where it holds.
     """
 
     positives: np.ndarray
@@ -37,27 +38,27 @@ class Checked:
 
     @property
     def error_positive(self) -> np.ndarray:
-        """Error rate p+ of positive labels [L]; NaN without any."""
+        """Error rate p+ of positive labels `[L]`; NaN without any."""
         return _ratio(self.wrong_positives, self.positives)
 
     @property
     def error_negative(self) -> np.ndarray:
-        """Error rate p- of negative labels [L]; NaN without any."""
+        """Error rate p- of negative labels `[L]`; NaN without any."""
         return _ratio(self.wrong_negatives, self.negatives)
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimates:
-    """What the error rates say, float64 [..., L] each.
+    """What the error rates say, float64 `[..., L]` each.
 
     Attributes:
         error_positive: p+.
         error_negative: p-.
-        precision: share of the clips with a label for which it holds.
-        recall: share of the clips for which a label holds that carry it, if half of
+        precision: Share of the clips with a label for which it holds.
+        recall: Share of the clips for which a label holds that carry it, if half of
             all clips carried it, as in Table I.
-        occurrences: clips for which it holds, by Eq. 2.
-        tagability: share of these that carry it: the recall at the real balance.
+        occurrences: Clips for which it holds, by Eq. 2.
+        tagability: Share of these that carry it: the recall at the real balance.
     """
 
     error_positive: np.ndarray
@@ -74,14 +75,14 @@ class Findings:
 
     Attributes:
         labels: L names.
-        checked: counts of Subset100.
-        occurrences: N+, clips that carry the label, int [L].
+        checked: Counts of Subset100.
+        occurrences: N+, clips that carry the label, int `[L]`.
         total: T, clips of the corpus.
-        hits: clips of Subset400 for which the label holds, int [L].
-        judged: clips of Subset400 that were judged on it, int [L].
-        estimates: what follows from `checked`, [L].
-        samples: the same of R bootstrap samples, [R, L].
-        share_samples: `hits` / `judged` of R bootstrap samples, [R, L], each label on
+        hits: Clips of Subset400 for which the label holds, int `[L]`.
+        judged: Clips of Subset400 that were judged on it, int `[L]`.
+        estimates: What follows from `checked`, `[L]`.
+        samples: The same of R bootstrap samples, `[R, L]`.
+        share_samples: `hits` / `judged` of R bootstrap samples, `[R, L]`, each label on
             its own.
     """
 
@@ -97,8 +98,40 @@ class Findings:
 
     @property
     def share(self) -> np.ndarray:
-        """Share of Subset400 for which the label holds [L]; NaN where not judged."""
+        """Share of Subset400 for which the label holds `[L]`; NaN where not judged."""
         return _ratio(self.hits, self.judged)
+
+    def shares(self) -> pd.DataFrame:
+        """Lists every share of Table I with its 95 % interval, where it has one.
+
+        Returns:
+            Columns `label`, `quantity`, `value`, `low` and `high`. Intervals of counted
+            clips are Wilson's, those of what follows from them the bootstrap's.
+        """
+        checked, estimates, samples = self.checked, self.estimates, self.samples
+        positive = wilson(checked.wrong_positives, checked.positives)
+        negative = wilson(checked.wrong_negatives, checked.negatives)
+        by_quantity = {
+            "error_positive": (estimates.error_positive, positive),
+            "error_negative": (estimates.error_negative, negative),
+            "precision": (estimates.precision, 1 - positive[:, ::-1]),
+            "recall": (estimates.recall, interval(samples.recall)),
+            "tagability": (estimates.tagability, interval(samples.tagability)),
+            "tagged": (self.occurrences / self.total, None),
+            "eq2": (
+                estimates.occurrences / self.total,
+                interval(samples.occurrences) / self.total,
+            ),
+            "subset400": (self.share, wilson(self.hits, self.judged)),
+        }
+        parts = []
+        for quantity, (values, ends) in by_quantity.items():
+            low, high = (np.nan, np.nan) if ends is None else ends.T
+            columns = {"value": values, "low": low, "high": high}
+            parts.append(
+                pd.DataFrame({"label": self.labels, "quantity": quantity} | columns)
+            )
+        return pd.concat(parts, ignore_index=True)
 
 
 def find(
@@ -116,16 +149,13 @@ def find(
 
     Args:
         labels: L names.
-        checked: counts of Subset100.
-        occurrences: N+ [L].
+        checked: Counts of Subset100.
+        occurrences: N+ `[L]`.
         total: T.
-        hits: of Subset400 [L].
-        judged: of Subset400 [L].
+        hits: Of Subset400 `[L]`.
+        judged: Of Subset400 `[L]`.
         num_samples: R, of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        The findings.
+        seed: Of the bootstrap.
     """
     rng = np.random.default_rng(seed)
     rates = (checked.error_positive, checked.error_negative)
@@ -143,7 +173,7 @@ def find(
 
 
 def find_paper() -> Findings:
-    """The paper's findings, from the counts behind Table I's columns a, b, e and g."""
+    """Derives the paper's findings from Table I's columns a, b, e and g."""
     rows = list(paper.TABLE_1.values())
     side = paper.SUBSET_100 // 2
     positive, negative = (
@@ -165,11 +195,8 @@ def count_errors(tagged: np.ndarray, truth: np.ndarray) -> Checked:
     """Counts the clips that carry a label and should not, and the other way round.
 
     Args:
-        tagged: [N, L], whether the corpus gives the label.
-        truth: [N, L], 1 where it holds, 0 where not, NaN where nobody judged.
-
-    Returns:
-        The counts.
+        tagged: `[N, L]`, whether the corpus gives the label.
+        truth: `[N, L]`, 1 where it holds, 0 where not, NaN where nobody judged.
     """
     tagged, holds, not_so = np.asarray(tagged) > 0, truth == 1, truth == 0
     return Checked(
@@ -197,9 +224,9 @@ def estimate(
     and by Bayes' rule N+ (1 - p+) / N of them carry it.
 
     Args:
-        error_positive: p+ [..., L].
-        error_negative: p- [..., L].
-        occurrences: N+ [L], clips of the corpus that carry the label.
+        error_positive: p+ `[..., L]`.
+        error_negative: p- `[..., L]`.
+        occurrences: N+ `[L]`, clips of the corpus that carry the label.
         total: T, clips of the corpus.
 
     Returns:
@@ -230,34 +257,24 @@ def bootstrap(
     Drawing n clips of which k are wrong gives a binomial number of wrong ones, so that
     number is drawn. Labels are drawn independently, as their samples are.
 
-    Args:
-        checked: the counts.
-        occurrences: N+ [L].
-        total: T.
-        num_samples: how often, R.
-        rng: draws.
-
     Returns:
-        Estimates [R, L].
+        Estimates `[R, L]`, R being `num_samples`.
     """
-    wrong = (checked.wrong_positives, checked.wrong_negatives)
-    numbers = (checked.positives, checked.negatives)
-    rates = [
-        _resample(rng, hits, number, num_samples)
-        for hits, number in zip(wrong, numbers, strict=True)
-    ]
+    positive = (checked.wrong_positives, checked.positives)
+    negative = (checked.wrong_negatives, checked.negatives)
+    rates = [_resample(rng, *counts, num_samples) for counts in (positive, negative)]
     return estimate(*rates, occurrences, total)
 
 
 def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """Wilson's 95 % interval of a share (doi:10.1080/01621459.1927.10502953).
+    """Computes Wilson's 95 % interval of a share (doi:10.1080/01621459.1927.10502953).
 
     Args:
-        hits: int [L].
-        number: int [L].
+        hits: int `[L]`.
+        number: int `[L]`.
 
     Returns:
-        float64 [L, 2]; NaN without any.
+        float64 `[L, 2]`; NaN without any.
 
     >>> wilson(np.array([12]), np.array([50])).round(4).tolist()
     [[0.143, 0.3741]]
@@ -272,14 +289,14 @@ def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
 
 
 def interval(samples: np.ndarray) -> np.ndarray:
-    """The bootstrap's 95 % interval of samples [R, ...]: float64 [..., 2]."""
+    """Takes the bootstrap's 95 % interval of samples `[R, ...]`: float64 `[..., 2]`."""
     return np.moveaxis(np.percentile(samples, PERCENTILES, axis=0), 0, -1)
 
 
 def _resample(
     rng: np.random.Generator, hits: np.ndarray, number: np.ndarray, num_samples: int
 ) -> np.ndarray:
-    """Draws shares [R, L] of hits among as many clips; NaN without any."""
+    """Draws shares `[R, L]` of hits among as many clips; NaN without any."""
     share = np.nan_to_num(_ratio(hits, number))
     drawn = rng.binomial(number, share, (num_samples, len(number)))
     return _ratio(drawn, np.broadcast_to(number, drawn.shape))
