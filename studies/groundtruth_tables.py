@@ -52,7 +52,7 @@ def table_1(here: Findings, printed: Findings) -> Table:
         "Table I. Precision and recall at as many clips with the label as without; "
         f"the paper's of {printed.total:,} clips, ours of {here.total:,}."
     )
-    return Table(caption, header, rows, strong=(len(rows) - 2, len(rows) - 1))
+    return Table.of_rows(caption, header, rows, strong=(len(rows) - 2, len(rows) - 1))
 
 
 def intervals(here: Findings, printed: Findings) -> Table:
@@ -77,7 +77,7 @@ def intervals(here: Findings, printed: Findings) -> Table:
         for who, one, row, label in _both(here, printed)
     ]
     caption = "95 % intervals, in per cent; the paper's from its own counts."
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def tagability(here: Findings, printed: Findings, exact: Estimates | None) -> Table:
@@ -98,7 +98,7 @@ def tagability(here: Findings, printed: Findings, exact: Estimates | None) -> Ta
         "Tagability: the share of the clips for which a label holds that carry it, as "
         "if half of all clips carried it (Table I's recall), and as they are."
     )
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def against_truth(here: Findings, exact: Estimates) -> Table:
@@ -119,7 +119,7 @@ def against_truth(here: Findings, exact: Estimates) -> Table:
             cells += [percent(value) for value in both]
         rows.append([label, *cells])
     caption = "Estimates from the sample beside the truth of all clips."
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def agreement(answers: Iterable[Answer], labels: Sequence[str]) -> list[Table]:
@@ -135,7 +135,7 @@ def agreement(answers: Iterable[Answer], labels: Sequence[str]) -> list[Table]:
     ]
     header = ("label: listeners", "clips", "agree [%]", "Cohen's κ")
     caption = "Agreement of listeners, where both said yes or no."
-    return [Table(caption, header, rows)] if rows else []
+    return [Table.of_rows(caption, header, rows)] if rows else []
 
 
 def illustrations(
@@ -243,7 +243,7 @@ def _numbers(labels: Sequence[str], content: figures.Panels) -> Table:
                     cells = [number(100 * value, 3) for value in values]
                     rows.append([label, title, name, source, *cells])
     header = ("label", "panel", "series", "of", "percent", "low", "high")
-    return Table("Values and 95 % intervals, in per cent.", header, rows)
+    return Table.of_rows("Values and 95 % intervals, in per cent.", header, rows)
 
 
 def _intervals(one: Findings) -> dict[str, np.ndarray]:

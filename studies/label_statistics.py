@@ -10,7 +10,7 @@ import numpy as np
 from msd_tagger.common import paper
 from studies import co_occurrence
 from studies.label_table import LABELS, LabelTable, read_label_table
-from studies.sweep_record import SweepRecord
+from studies.records import SweepRecord
 
 SPLITS = ("train", "valid", "test")
 SELECTED = len(paper.SELECTED_TAGS)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from msd_tagger.common import files
-from studies.run_record import RunRecordError, read_arrays
+from studies.records import RunRecordError, read_arrays
 
 LABELS = "labels.npz"
 

@@ -9,8 +9,7 @@ import numpy as np
 from studies import co_occurrence
 from studies.label_statistics import read_statistics, select_tags
 from studies.label_vectors import similarity
-from studies.run_record import RunRecord
-from studies.sweep_record import SweepRecord
+from studies.records import RunRecord, SweepRecord
 
 POINT = "variance"
 

@@ -15,9 +15,8 @@ from studies.annotation.answers import consensus, read_answers, verdicts_of
 from studies.annotation.gather import ANNOTATIONS
 from studies.annotation.subsets import Subset, random_subset
 from studies.label_table import LABELS, read_label_table
-from studies.run_record import RunRecord
+from studies.records import RunRecord, SweepRecord
 from studies.sections import groundtruth
-from studies.sweep_record import SweepRecord
 
 
 @dataclasses.dataclass(frozen=True)

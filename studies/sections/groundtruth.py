@@ -33,8 +33,8 @@ from studies.groundtruth import (
 )
 from studies.groundtruth_claims import claims
 from studies.label_table import LABELS, LabelTable, read_label_table
+from studies.records import SweepRecord
 from studies.study import Study
-from studies.sweep_record import SweepRecord
 
 NAME, TITLE = "groundtruth", "Ground truth under test (Table I, Eq. 2)"
 # Keys of `analysis` in the config, and what they are where it does not say.

@@ -10,9 +10,9 @@ from scipy import stats
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import Table, percent
+from studies.records import SweepRecord
 from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
 from studies.study_figures import tags as drawn
-from studies.sweep_record import SweepRecord
 
 NAMES = {"db": "decibels", "linear": "power"}
 
@@ -145,13 +145,13 @@ def _histograms(edges: np.ndarray, shares: dict[str, np.ndarray]) -> Illustratio
     rows = [[f"{cell:.6g}" for cell in row] for row in zip(*columns, strict=True)]
     return Illustration(
         name="magnitude_histograms",
-        draw=partial(drawn.magnitude_histograms, edges, shares),
+        plot=partial(drawn.magnitude_histograms, edges, shares),
         alt="Histograms of standardised bins: a bell in decibels, a spike as power.",
         caption=(
             "Fig. 6. Magnitudes after standardisation. The inset shows both on a "
             "logarithmic axis, up to its end; the rest of power lies beyond."
         ),
-        numbers=Table(
+        numbers=Table.of_rows(
             "Share of bins in each interval, the outermost with what lies beyond",
             ("from", "to", *NAMES.values()),
             rows,
@@ -166,8 +166,8 @@ def _band_means(centres_hz: np.ndarray, means: dict[str, np.ndarray]) -> Illustr
     ]
     return Illustration(
         name="band_means",
-        draw=partial(drawn.band_means, centres_hz, means),
+        plot=partial(drawn.band_means, centres_hz, means),
         alt="Mean magnitude by frequency for the three weightings.",
         caption="Fig. 8. Mean magnitude of each band for three frequency weightings.",
-        numbers=Table("Mean magnitude of each band", ("Hz", *means), rows),
+        numbers=Table.of_rows("Mean magnitude of each band", ("Hz", *means), rows),
     )

@@ -13,12 +13,12 @@ from studies import co_occurrence
 from studies import label_vectors as vectors
 from studies.co_occurrence import Pair
 from studies.label_statistics import describe_selection
+from studies.records import SweepRecord
 from studies.sections import label_vector_claims
 from studies.sections.label_vector_claims import known_pairs, over_seeds
 from studies.study import Study
 from studies.study_figures import label_vectors as drawn
 from studies.study_figures import matrix
-from studies.sweep_record import SweepRecord
 from studies.vector_comparison import Comparison, read_comparison
 
 NAME = "label_vectors"
@@ -106,7 +106,7 @@ def _illustrations(data: Comparison) -> list[Illustration]:
         average = f", averaged over {seeds} seeds" if seeds > 1 else ""
         matrix_of = Illustration(
             name="label_vector_similarity",
-            draw=partial(matrix.similarity, names, S, data.kind),
+            plot=partial(matrix.similarity, names, S, data.kind),
             alt=f"A matrix of the similarity of {len(chosen)} label vectors.",
             caption=(
                 f"Fig. 9. Similarity of label vectors{average}, times 100. "
@@ -129,7 +129,7 @@ def _scatter(data: Comparison) -> Illustration:
     points = either[chosen], mean[chosen]
     return Illustration(
         name="similarity_by_co_occurrence",
-        draw=partial(drawn.similarity_by_co_occurrence, *points, named, data.kind),
+        plot=partial(drawn.similarity_by_co_occurrence, *points, named, data.kind),
         alt="Points: similarity against co-occurrence, one a pair of tags.",
         caption=(
             "Each pair of tags: how similar its label vectors are, and how often its "
@@ -164,7 +164,7 @@ def _pair_numbers(data: Comparison, caption: str, tags: list[int]) -> Table:
         for j in tags[place + 1 :]
     ]
     header = ("i", "j", "S(i, j)", "deviation over seeds", "max(C(i, j), C(j, i))")
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def _tables(data: Comparison) -> list[Table]:
@@ -212,7 +212,7 @@ def _top_pairs(data: Comparison) -> Table:
         "these are bold."
     )
     header = ("rank", "here", "S", "also top of C", "paper", "its S here")
-    return Table(caption, header, rows, strong)
+    return Table.of_rows(caption, header, rows, strong)
 
 
 def _pairs(data: Comparison, pairs: list[Pair], caption: str) -> Table:
@@ -228,7 +228,7 @@ def _pairs(data: Comparison, pairs: list[Pair], caption: str) -> Table:
         rows.append([names, over_seeds(data.S[:, i, j]), str(by_S), *shares])
     total = f"of {int(chosen.sum()):,}"
     header = ("pair", "S", f"rank {total}", "max C", f"rank of it {total}")
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def _per_seed(data: Comparison) -> Table:
@@ -260,4 +260,4 @@ def _per_seed(data: Comparison) -> Table:
     )
     strong = [len(rows) - 1] if len(data.S) > 1 else []
     caption = "Each network by itself, and their mean similarity."
-    return Table(caption, header, rows, strong)
+    return Table.of_rows(caption, header, rows, strong)

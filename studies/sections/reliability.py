@@ -19,7 +19,7 @@ from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import Table, number
 from studies import comparison, run_sets, statistics
-from studies.run_record import RunRecord
+from studies.records import RunRecord, SweepRecord
 from studies.sections import groundtruth, rho_spread, subset_size
 from studies.sections import reliability_claims as claims
 from studies.sections.annotated_clips import AnnotatedClips, annotated_clips
@@ -27,7 +27,6 @@ from studies.sections.rho_spread import RhoSpread
 from studies.statistics import Correlation
 from studies.study import Study
 from studies.study_figures.reliability import CURVES, three_sets
-from studies.sweep_record import SweepRecord
 
 NAME = "reliability"
 TITLE = "Reliability of the evaluation (Fig. 2)"
@@ -263,12 +262,12 @@ def _illustration(found: Mapping[str, RunSet]) -> Illustration:
     header = ("set", "point", "curve", "seed", "roc_auc_macro")
     return Illustration(
         name="fig2_reliability",
-        draw=functools.partial(three_sets, names, curves, titles, units),
+        plot=functools.partial(three_sets, names, curves, titles, units),
         alt="Three sets of trainings, macro ROC-AUC by three labellings; "
         + "; ".join(f"{SETS[key]}: {_rhos(one)}" for key, one in found.items())
         + ".",
         caption="Fig. 2: means over seeds, bars are one standard deviation.",
-        numbers=Table("Fig. 2", header, rows),
+        numbers=Table.of_rows("Fig. 2", header, rows),
     )
 
 
@@ -309,7 +308,7 @@ def _table(found: Mapping[str, RunSet]) -> Table:
         "ρ₂, the other tags",
     )
     caption = "Correlations of Fig. 2, Pearson's with Fisher's intervals."
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def _scores(found: Mapping[str, RunSet]) -> Table:
@@ -323,4 +322,4 @@ def _scores(found: Mapping[str, RunSet]) -> Table:
             ]
             rows.append([f"{SETS[key]}: {name}", *cells])
     header = ("", *(label for *_, label in CURVES.values()))
-    return Table("Macro ROC-AUC, means over seeds.", header, rows)
+    return Table.of_rows("Macro ROC-AUC, means over seeds.", header, rows)

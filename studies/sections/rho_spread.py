@@ -9,7 +9,7 @@ import numpy as np
 
 from msd_tagger.pages.tables import ABSENT, Table
 from studies import resampling
-from studies.run_record import RunRecord
+from studies.records import RunRecord
 from studies.sections.annotated_clips import AnnotatedClips
 
 # From `all`, `four` and `annotated` to one training's score on every resample [R].
@@ -95,7 +95,7 @@ def table(found: Mapping[str, RhoSpread], names: Mapping[str, str]) -> Table:
         "How far the correlations move: lowest to highest of single seeds, and the "
         "middle 95 % over resamples of the test clips."
     )
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def correlate(x: np.ndarray, y: np.ndarray) -> np.ndarray:

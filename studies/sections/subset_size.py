@@ -14,7 +14,7 @@ import numpy as np
 from msd_tagger.common import paper
 from msd_tagger.pages.tables import Table, number
 from studies import resampling
-from studies.run_record import RunRecord
+from studies.records import RunRecord
 from studies.sections.rho_spread import correlate
 
 
@@ -120,7 +120,7 @@ def tables(
         "middle 95 % of subsets",
         "median distance",
     )
-    return [Table("How well a subset's truth predicts ρ₁.", header, rows)]
+    return [Table.of_rows("How well a subset's truth predicts ρ₁.", header, rows)]
 
 
 def _subsets(errors: np.ndarray, full: float) -> list[str]:

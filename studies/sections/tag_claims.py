@@ -58,7 +58,7 @@ def prose_table(stats: LabelStatistics) -> Table:
             rows.append([f"clips with {tag}", f"{printed:,}", _found(stats, tag)])
     vectors = f"{len(stats.vectors):,} on {stats.num_clips:,} clips"
     rows.append(["different tag vectors", f"{paper.UNIQUE_VECTORS:,}", vectors])
-    return Table("Numbers of section III.", ("", "paper", "here"), rows)
+    return Table.of_rows("Numbers of section III.", ("", "paper", "here"), rows)
 
 
 def rank_curve(stats: LabelStatistics) -> Illustration:
@@ -84,14 +84,14 @@ def rank_curve(stats: LabelStatistics) -> Illustration:
     ]
     return Illustration(
         name="rank_curve",
-        draw=partial(drawn.rank_curve, shares, printed),
+        plot=partial(drawn.rank_curve, shares, printed),
         alt="A falling curve of the share of clips by the rank of the tag.",
         caption=(
             "Clips with the tag of each rank, and what the paper prints: of "
             f"{paper.DATASET_TRACKS:,} tracks with any tag (II-A) and of its "
             f"{paper.CLIPS_TOTAL:,} clips (III)."
         ),
-        numbers=Table("Tags by rank", ("rank", "tag", "clips", "share"), rows),
+        numbers=Table.of_rows("Tags by rank", ("rank", "tag", "clips", "share"), rows),
     )
 
 

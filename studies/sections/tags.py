@@ -20,11 +20,11 @@ from studies.label_statistics import (
     select_tags,
 )
 from studies.label_table import LABELS
+from studies.records import SweepRecord
 from studies.sections import input_magnitudes, tag_claims
 from studies.study import Study
 from studies.study_figures import matrix
 from studies.study_figures import tags as drawn
-from studies.sweep_record import SweepRecord
 
 NAME = "tags"
 TITLE = "Tags, their co-occurrence, and the input (Figs 1, 6 and 8, Table III)"
@@ -105,10 +105,10 @@ def _illustrations(stats: LabelStatistics) -> list[Illustration]:
         tag_claims.rank_curve(stats),
         Illustration(
             name="tags_per_clip",
-            draw=partial(drawn.tags_per_clip, per_clip),
+            plot=partial(drawn.tags_per_clip, per_clip),
             alt="Bars: how many clips have how many tags.",
             caption="Tags of a clip.",
-            numbers=Table(
+            numbers=Table.of_rows(
                 "Tags of a clip", ("tags", "clips"), _rows(enumerate(per_clip))
             ),
         ),
@@ -127,10 +127,10 @@ def _illustrations(stats: LabelStatistics) -> list[Illustration]:
 def _tag_counts(names: Sequence[str], counts: np.ndarray, kind: str) -> Illustration:
     return Illustration(
         name="tag_counts",
-        draw=partial(figures.tag_counts, names, counts, kind),
+        plot=partial(figures.tag_counts, names, counts, kind),
         alt="Bars: clips with each tag, the most frequent first.",
         caption=f"Clips with each tag (II-A), of the {kind}.",
-        numbers=Table(
+        numbers=Table.of_rows(
             "Clips with each tag",
             ("tag", "clips"),
             _rows(zip(names, counts, strict=True)),
@@ -151,13 +151,15 @@ def _co_occurrence(
     ]
     return Illustration(
         name=f"co_occurrence_{which}",
-        draw=partial(matrix.co_occurrence, names, C[np.ix_(chosen, chosen)]),
+        plot=partial(matrix.co_occurrence, names, C[np.ix_(chosen, chosen)]),
         alt=f"A matrix of C(i, j) of {len(chosen)} tags.",
         caption=(
             "C(i, j) of Eq. 1 in percent: of the clips with the tag below, the share "
             "that also has the tag on the left."
         ),
-        numbers=Table("C(i, j)", ("i", "j", "C(i, j)", "clips with both"), _rows(rows)),
+        numbers=Table.of_rows(
+            "C(i, j)", ("i", "j", "C(i, j)", "clips with both"), _rows(rows)
+        ),
     )
 
 
@@ -182,7 +184,7 @@ def _tuples(stats: LabelStatistics) -> Table:
         "comes first."
     )
     header = ("rank", "i → j here", "C(i, j)", "clips", "i → j, paper", "its C(i, j)")
-    return Table(caption, header, rows, known)
+    return Table.of_rows(caption, header, rows, known)
 
 
 def _printed_cells(
@@ -206,7 +208,7 @@ def _vectors(stats: LabelStatistics) -> Table:
         share = f"{percent(clips / stats.num_clips)}"
         rows.append([" + ".join(tags) or "no tag", f"{clips:,}", share])
     caption = f"The most frequent of {len(stats.vectors):,} different tag vectors."
-    return Table(caption, ("tags", "clips", "share"), rows)
+    return Table.of_rows(caption, ("tags", "clips", "share"), rows)
 
 
 def _rows(cells: object) -> list[list[str]]:
