@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
@@ -124,36 +125,36 @@ def scores_overview(
     return figure
 
 
-def auc_per_tag(
-    tags: Sequence[str],
-    auc: Mapping[str, np.ndarray],
-    positives: np.ndarray,
-) -> Figure:
+def auc_per_tag(frame: pd.DataFrame) -> Figure:
     """ROC-AUC of every tag, with the number of test clips that carry it.
 
     Args:
-        tags: K names, in the order to draw, top first.
-        auc: from `weak` and, where known, `true` to the ROC-AUC [K]; NaN where a tag
-            cannot be scored.
-        positives: test clips with the tag, by the weak labels [K].
+        frame: One row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
+            and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per
+            seed; NaN where a tag cannot be scored.
 
     Returns:
         The figure: points on the left, bars on the right.
     """
-    rows = np.arange(len(tags))
-    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(tags)))
+    rows = np.arange(len(frame))
+    found = {labels: frame.get(f"ROC-AUC ({labels})") for labels in LABEL_NAMES}
+    auc = {
+        labels: np.array([one.mean() for one in column])
+        for labels, column in found.items()
+        if column is not None
+    }
+    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(frame)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
     if len(auc) == 2:
         left.hlines(rows, auc["weak"], auc["true"], color=_ink(left), lw=0.8, alpha=0.5)
-    for kind, values in auc.items():
-        left.plot(
-            values, rows, "o", ms=5, color=LABEL_COLOURS[kind], label=LABEL_NAMES[kind]
-        )
+    for labels, values in auc.items():
+        look = {"color": LABEL_COLOURS[labels], "label": LABEL_NAMES[labels]}
+        left.plot(values, rows, "o", ms=5, **look)
     left.axvline(0.5, ls="--", lw=1, color=_ink(left))
-    left.set(xlabel="ROC-AUC (dashed: chance)", ylim=(len(tags) - 0.4, -0.6))
-    left.set_yticks(rows, tags, fontsize=8)
+    left.set(xlabel="ROC-AUC (dashed: chance)", ylim=(len(frame) - 0.4, -0.6))
+    left.set_yticks(rows, frame["tag"], fontsize=8)
     left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
-    _draw_counts(right, rows, positives, "positive test clips")
+    _draw_counts(right, rows, frame["clips (weak)"], "positive test clips")
     return figure
 
 

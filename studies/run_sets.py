@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msd_tagger.common import paper
 from msd_tagger.pages.tables import percent
 from studies import comparison
-from studies.run_record import RunRecord
+from studies.records import RunRecord
 
 KINDS = {"mel": "mel", "stft": "STFT"}
 FAMILIES = ("size-mel-", "size-stft-", "pre-")

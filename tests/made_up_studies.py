@@ -63,7 +63,7 @@ def fail_to_draw() -> Figure:
 
 def whole_study() -> Study:
     """Returns a study with every part, and everything that could break a page."""
-    counts = Table(
+    counts = Table.of_rows(
         "Clips per tag <weak>",
         ("tag", "clips", "share", "near", "the same to six digits"),
         [
@@ -73,7 +73,9 @@ def whole_study() -> Study:
         ],
         strong=(1,),
     )
-    numbers = Table("", ("tag", "AUC"), [['a "b", c\r\nd', "0.1"], [LONG_TAG, "1e-9"]])
+    numbers = Table.of_rows(
+        "", ("tag", "AUC"), [['a "b", c\r\nd', "0.1"], [LONG_TAG, "1e-9"]]
+    )
     return Study(
         name="variance",
         title="Variance & more (Fig. 4)",
@@ -94,7 +96,7 @@ def whole_study() -> Study:
 def long_table() -> Table:
     values = np.linspace(0, 5000, 60)
     rows = [[f"tag {k}", f"{value:.1f}"] for k, value in enumerate(values)]
-    return Table("Sixty rows", ("tag", "clips/s"), rows)
+    return Table.of_rows("Sixty rows", ("tag", "clips/s"), rows)
 
 
 def claims_only() -> Study:

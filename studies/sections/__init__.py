@@ -7,8 +7,8 @@ import importlib
 import logging
 from collections.abc import Callable
 
+from studies.records import SweepRecord
 from studies.study import Study
-from studies.sweep_record import SweepRecord
 
 # What each study redraws, in the paper's order.
 PARTS = {

@@ -12,13 +12,12 @@ from msd_tagger.pages.tables import Table, number, percent, with_spread
 from studies import comparison, log_fit
 from studies.comparison import Comparison
 from studies.log_fit import LogFit
-from studies.run_record import RunRecord
+from studies.records import RunRecord, SweepRecord
 from studies.run_sets import KINDS
 from studies.sections import data_size_claims as claims
 from studies.sections import input_cost
 from studies.study import Study
 from studies.study_figures.data_size import scores_by_size
-from studies.sweep_record import SweepRecord
 
 NAME = "data_size"
 PREFIX = "size-"
@@ -217,13 +216,13 @@ def _illustration(
     widest = max((abs(value) for value in printed.values()), default=float("nan"))
     return Illustration(
         name="fig5_data_size" + ("" if labels == "weak" else f"_{labels}"),
-        draw=functools.partial(scores_by_size, clips, values, lines, printed, ticks),
+        plot=functools.partial(scores_by_size, clips, values, lines, printed, ticks),
         alt=f"Macro ROC-AUC against the {labels} labels for mel and STFT by the number "
         f"of training clips; they differ by at most {number(widest)}.",
         caption=f"Fig. 5 against the {labels} labels: mean over seeds, bars are one "
         "standard deviation, dashed lines the fit against log2 of the clips. Above: "
         "mel minus STFT. The vertical axis does not start at chance (0.5).",
-        numbers=Table(
+        numbers=Table.of_rows(
             f"{labels} labels", ("input", "clips", "seed", "roc_auc_macro"), rows
         ),
     )
@@ -241,7 +240,7 @@ def _table(curves: Curves, labels: list[str]) -> Table:
         cells = [score_cell(point, one) for one in labels for point in points]
         rows.append([f"{size} ({percent(share)})", *cells])
     caption = "Macro ROC-AUC on the test split, mean ± deviation over seeds."
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def score_cell(point: RunRecord | None, labels: str) -> str:
@@ -279,6 +278,6 @@ def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:
         for kind, line in lines.items()
     ]
     header = ("", "gain per doubling", "95 % (t)", "R²", "curvature per doubling²")
-    return Table(
+    return Table.of_rows(
         "Straight line through macro ROC-AUC against log2 of the clips.", header, rows
     )

@@ -11,7 +11,7 @@ from msd_tagger.pages.tables import ABSENT, number, percent
 from studies import comparison, log_fit
 from studies.comparison import Comparison
 from studies.log_fit import LogFit
-from studies.run_record import RunRecord
+from studies.records import RunRecord
 from studies.run_sets import KINDS
 from studies.study import FAILS, HOLDS, UNDECIDED, Claim
 

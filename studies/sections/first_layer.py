@@ -9,7 +9,7 @@ import numpy as np
 
 from msd_tagger.common import paper
 from msd_tagger.pages.tables import ABSENT, Table
-from studies.run_record import RunRecord
+from studies.records import RunRecord
 from studies.study import UNDECIDED, Claim
 
 PARAMETERS = {"bias": "convolution's bias", "beta": "batch normalisation's β"}
@@ -71,7 +71,7 @@ def tables(found: Sequence[Ratio]) -> list[Table]:
         "normalisation subtracts the convolution's bias again, so its exact gradient "
         "is zero and its value says nothing."
     )
-    return [Table(caption, header, rows)] if rows else []
+    return [Table.of_rows(caption, header, rows)] if rows else []
 
 
 def claim(found: Sequence[Ratio]) -> Claim:

@@ -9,7 +9,7 @@ import numpy as np
 
 from msd_tagger.common import paper
 from msd_tagger.pages.tables import ABSENT, Table, percent
-from studies.run_record import RunRecord
+from studies.records import RunRecord
 
 # Slaney's mel scale (the paper's [37], librosa's default): linear below 1 kHz, 200/3 Hz
 # a mel, then a factor of 6.4 in 27 mel.
@@ -60,7 +60,11 @@ def tables(
         for share, (mel, stft) in times.items()
     ]
     header = ("training clips", "mel [ms]", "STFT [ms]", "STFT / mel")
-    timed = [Table("Training time per clip and seed.", header, rows)] if rows else []
+    timed = (
+        [Table.of_rows("Training time per clip and seed.", header, rows)]
+        if rows
+        else []
+    )
     some = next(iter(next(iter(curves.values())).values()))
     return [*timed, _width_table(some.config["spectrogram"])]
 
@@ -113,7 +117,7 @@ def _width_table(spectrogram: Mapping[str, Any]) -> Table:
         f"distance of their centres is {mel_width_hz(12_000, 96):.1f} Hz, so mel is "
         "finer there than the paper says."
     )
-    return Table(caption, ("", "paper [Hz]", "here [Hz]"), rows)
+    return Table.of_rows(caption, ("", "paper [Hz]", "here [Hz]"), rows)
 
 
 def _time_ms(point: RunRecord) -> float:

@@ -11,10 +11,9 @@ import numpy as np
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, percent
-from studies.run_record import read_json
+from studies.records import SweepRecord, read_json
 from studies.study import FAILS, HOLDS, Claim, Study
 from studies.study_figures.network import schematic
-from studies.sweep_record import SweepRecord
 
 NAME = "network"
 TITLE = "The networks (Fig. 3, Table II)"
@@ -94,13 +93,13 @@ def _illustration(networks: Mapping[str, Network]) -> Illustration:
     ]
     return Illustration(
         name="network",
-        draw=partial(schematic, networks),
+        plot=partial(schematic, networks),
         alt="Maps that shrink from a spectrogram to one value per feature map.",
         caption=(
             "Fig. 3. Maps between the layers, as feature maps × bands × frames; their "
             "lengths are drawn as cube roots."
         ),
-        numbers=Table(
+        numbers=Table.of_rows(
             "Maps after each layer",
             ("network", "layer", "feature maps", "bands", "frames"),
             rows,
@@ -130,7 +129,7 @@ def _poolings(networks: Mapping[str, Network]) -> Table:
         "Table II: feature maps, kernel and pooling in frequency and time of each "
         "layer; maps as (feature maps, bands, frames)."
     )
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def _costs(kind: str, network: Network) -> Table:
@@ -151,7 +150,7 @@ def _costs(kind: str, network: Network) -> Table:
         "dense layer for one clip."
     )
     header = ("layer", "parameters", "multiply-adds", "share")
-    return Table(caption, header, rows, [len(rows) - 1])
+    return Table.of_rows(caption, header, rows, [len(rows) - 1])
 
 
 def _claims(networks: Mapping[str, Network]) -> list[Claim]:

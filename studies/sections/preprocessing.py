@@ -13,13 +13,12 @@ from msd_tagger.pages.tables import ABSENT, Table, percent
 from studies import comparison
 from studies.comparison import Comparison
 from studies.log_fit import LogFit
-from studies.run_record import RunRecord
+from studies.records import RunRecord, SweepRecord
 from studies.run_sets import KINDS
 from studies.sections import data_size, first_layer
 from studies.sections import preprocessing_claims as claims
 from studies.study import Study
 from studies.study_figures.preprocessing import WEIGHTINGS, scores_by_preprocessing
-from studies.sweep_record import SweepRecord
 
 NAME = "preprocessing"
 PREFIX = "pre-"
@@ -228,14 +227,14 @@ def _illustration(
     beside = " At the right the training set's size varies." if sizes else ""
     return Illustration(
         name="fig7_preprocessing" + ("" if labels == "weak" else f"_{labels}"),
-        draw=functools.partial(scores_by_preprocessing, groups, sizes),
+        plot=functools.partial(scores_by_preprocessing, groups, sizes),
         alt=f"Macro ROC-AUC against the {labels} labels by magnitude, scale and "
         "frequency weighting.",
         caption=f"Fig. 7 against the {labels} labels: mel spectrograms, mean over "
         "seeds, bars are one standard deviation. Groups as in the paper: 1 is dB, 2 "
         f"linear, s stands for the scaled input.{beside} The vertical axis does not "
         "start at chance (0.5).",
-        numbers=Table(
+        numbers=Table.of_rows(
             f"{labels} labels", ("group", "weighting", "seed", "roc_auc_macro"), rows
         ),
     )
@@ -269,7 +268,7 @@ def _table(points: Mapping[str, RunRecord], labels: Sequence[str]) -> Table:
         rows.append([f"{what}, {_weighting(weighting)}", group, *cells])
     header = ("input", "group", *(f"{one} labels" for one in labels))
     caption = "Macro ROC-AUC on the test split, mean ± deviation over seeds."
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
 def _differences(found: Mapping[str, list[Comparison]], labels: str) -> Table:

@@ -10,11 +10,10 @@ from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, number, percent
 from studies import comparison, resampling, statistics
-from studies.run_record import RunRecord
+from studies.records import RunRecord, SweepRecord
 from studies.statistics import Spread
 from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
 from studies.study_figures.variance import runs_and_spread
-from studies.sweep_record import SweepRecord
 
 PREFIX = "variance"
 TITLE = "Variance over initialisations (Fig. 4)"
@@ -104,14 +103,16 @@ def _illustration(kind: str, spread: Spread) -> Illustration:
     seeds = len(rows)
     return Illustration(
         name=name,
-        draw=functools.partial(runs_and_spread, spread, {"weak": "C0"}.get(kind, "C1")),
+        plot=functools.partial(runs_and_spread, spread, {"weak": "C0"}.get(kind, "C1")),
         alt=f"{seeds} runs, mean macro ROC-AUC {spread.mean:.4f}, standard deviation "
         f"{number(spread.std, 5)}, against the {kind} labels.",
         caption=f"Fig. 4 against the {kind} labels. Left: every run, their mean "
         "dashed, the two farthest from it named. Right: the 95 % interval of the mean "
         "(normal, as in the paper, and by Student's t), mean absolute deviation, "
         "standard deviation. The vertical axis does not start at chance (0.5).",
-        numbers=Table(f"{kind} labels", ("run", "roc_auc_macro", "from_mean"), rows),
+        numbers=Table.of_rows(
+            f"{kind} labels", ("run", "roc_auc_macro", "from_mean"), rows
+        ),
     )
 
 
@@ -133,7 +134,9 @@ def _table(spreads: dict[str, Spread]) -> Table:
         for label in columns[0]
     ]
     header = ("", "paper", *(f"here, {kind} labels" for kind in spreads))
-    return Table("Numbers of Fig. 4: macro ROC-AUC on the test split.", header, rows)
+    return Table.of_rows(
+        "Numbers of Fig. 4: macro ROC-AUC on the test split.", header, rows
+    )
 
 
 def _numbers(spread: Spread) -> dict[str, str]:

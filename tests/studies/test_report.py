@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from studies import comparison, run_record
+from studies import comparison, records
 from studies.report import write_report
 from tests.records import write_json, write_record
 
@@ -142,8 +142,8 @@ def test_a_seed_that_failed_is_named_and_left_out(tmp_path):
     page = write_report(workdir).read_text()
     said = "Seed 8 stopped at step 1,200 and counts nowhere: its loss was nan."
     assert said in page
-    record = run_record.read_run_record(workdir)
-    assert run_record.per_seed(record.train, "loss").shape[1] == 2
+    record = records.read_run_record(workdir)
+    assert records.per_seed(record.train, "loss").shape[1] == 2
     assert comparison.seed_numbers(record) == [7, 9]
 
 

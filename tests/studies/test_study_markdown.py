@@ -1,12 +1,15 @@
 """Markdown shows what was written, whatever it holds; the judge is a parser."""
 
+import dataclasses
 import re
 
 import pytest
 
+from msd_tagger.pages import page
+from msd_tagger.pages.markdown import escape, markdown_table
 from msd_tagger.pages.tables import Table
-from studies.study_markdown import escape, markdown_table, render
-from studies.study_sections import sections_of
+from studies.report import TEMPLATES
+from studies.study_report import CLAIM_HEADER, sections_of
 from tests.made_up_studies import HTML, LONG_TAG, all_studies
 
 NASTY = [
@@ -61,7 +64,7 @@ def test_a_parser_shows_the_text(text):
 
 def test_a_parser_shows_the_table():
     rows = [[text, text] for text in NASTY]
-    text = markdown_table(Table("", ("tag", "a | b"), rows))
+    text = markdown_table(Table.of_rows("", ("tag", "a | b"), rows))
     assert shown(text) == ["tag", "a | b", *(cell for row in rows for cell in row)]
 
 
@@ -70,7 +73,9 @@ def test_lines_are_joined():
 
 
 def test_columns_are_as_wide_as_their_cells_and_numbers_to_the_right():
-    table = Table("", ("tag", "clips"), [["rock", "52944"], ["sad", "9"]], strong=[1])
+    table = Table.of_rows(
+        "", ("tag", "clips"), [["rock", "52944"], ["sad", "9"]], strong=[1]
+    )
     assert markdown_table(table).splitlines() == [
         "| tag     |  clips |",
         "| ------- | -----: |",
@@ -83,15 +88,22 @@ def test_columns_are_as_wide_as_their_cells_and_numbers_to_the_right():
 def report(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("report")
     studies = all_studies()[:2]
-    return render(
+    keys = Table.of_rows("", ("key", "value", "default"), [["a", "1", "1"]])
+    sections = sections_of(studies, tmp_path, ())
+    claims = [dataclasses.astuple(c) for one in studies for c in one.claims]
+    return page.render(
+        "study.md.j2",
+        TEMPLATES,
         title="x",
         corpus={"name": "my | music", "version": None, "counts": [], "notice": None},
         facts=[("1 of 2", "claims hold", "1 does not")],
-        sections=sections_of(studies, tmp_path, ()),
-        points=Table("All", ("point", "steps"), [["variance", "4000"]]),
+        claims=Table.of_rows("", CLAIM_HEADER, claims),
+        sections=sections,
+        points=Table.of_rows("All", ("point", "steps"), [["variance", "4000"]]),
         point_keys=None,
         missing=["variance"],
-        config_table=Table("", ("key", "value", "default"), [["a", "1", "1"]]),
+        config_table=keys,
+        changed_keys=Table(keys.frame[:0]),
         environment={"device": "cpu | gpu"},
     ), tmp_path
 

@@ -12,9 +12,9 @@ import pytest
 
 from studies import sections as studies
 from studies import study_report
+from studies.records import read_sweep_record
 from studies.study import VERDICTS
 from studies.study_report import write_report_of, write_study_report
-from studies.sweep_record import read_sweep_record
 from tests.made_up_studies import (
     HTML,
     LONG_TAG,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from studies import run_record, tables
+from studies import records, report
 from tests.records import write_record
 
 
@@ -41,25 +41,25 @@ def scores_of(*values: float, std: float | None = None) -> dict:
     ],
 )
 def test_the_sentence_follows_the_numbers(network, linear, sentence):
-    assert tables.comparison(network, linear, "weak") == sentence
+    assert report.against_baseline(network, linear, "weak") == sentence
 
 
 def test_nothing_to_compare():
     nothing = {"num_seeds": 1, "weak": {"mean": {"roc_auc_macro": None}}}
-    found = tables.comparison(nothing, scores_of(0.7), "weak")
+    found = report.against_baseline(nothing, scores_of(0.7), "weak")
     assert found == "Against the weak labels no tag can be scored."
 
 
 @pytest.fixture
 def record(tmp_path):
-    return run_record.read_run_record(write_record(tmp_path, num_tags=8))
+    return records.read_run_record(write_record(tmp_path, num_tags=8))
 
 
 def test_score_table_names_every_average_and_sets_the_mean_in_bold(record):
     scores = record.summary["scores"]["test"]
     linear = record.summary["baseline"]["scores"]["test"]
-    table = tables.score_table(scores, linear, "weak")
-    assert list(table.header)[1:] == list(tables.AVERAGE_NAMES.values())
+    table = report.score_table(scores, linear, "weak")
+    assert list(table.header)[1:] == list(report.AVERAGES.values())
     assert [row[0] for row in table.rows] == [
         "run 1",
         "run 2",
@@ -73,7 +73,7 @@ def test_score_table_names_every_average_and_sets_the_mean_in_bold(record):
 
 
 def test_tag_table_is_sorted_by_truth_and_shows_gaps(record):
-    table = tables.tag_table(record)
+    table = report.tag_table(record)
     columns = list(table.header)
     true = [row[columns.index("ROC-AUC (true)")] for row in table.rows]
     assert true == sorted(true, reverse=True)
@@ -84,15 +84,15 @@ def test_tag_table_is_sorted_by_truth_and_shows_gaps(record):
 
 def test_pairs_are_normalised_by_the_first_tag():
     tags = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [1, 0, 0]])
-    table = tables.pair_table(["rock", "punk", "none"], tags.T @ tags, 2)
+    table = report.pair_table(["rock", "punk", "none"], tags.T @ tags, 2)
     assert table.rows == [["punk → rock", "1.00", "2"], ["rock → punk", "0.50", "2"]]
 
 
 def test_pairs_of_a_single_tag():
-    assert tables.pair_table(["rock"], np.array([[3]]), 5).rows == []
+    assert report.pair_table(["rock"], np.array([[3]]), 5).rows == []
 
 
 def test_keys_that_differ_from_their_default_are_bold(record):
-    table = tables.config_table(record.config, record.config_default)
+    table = report.config_table(record.config, record.config_default)
     bold = {table.rows[row][0]: table.rows[row][1:] for row in table.strong}
     assert bold == {"num_seeds": ["3", "1"], "train.batch_size": ["16", "32"]}

@@ -5,10 +5,9 @@ import pytest
 
 from msd_tagger.common import facts, paper
 from studies.label_table import LabelTable, SplitLabels, write_label_table
-from studies.run_record import RunRecord
+from studies.records import RunRecord, SweepRecord
 from studies.sections import label_vectors
 from studies.study import FAILS, HOLDS, UNDECIDED
-from studies.sweep_record import SweepRecord
 
 
 def labels_and_vectors(num_tags: int, num_seeds: int, sign: float = 1):

@@ -10,9 +10,9 @@ from scipy import stats
 from msd_tagger.common import facts, paper
 from studies.label_statistics import select_tags
 from studies.label_table import LabelTable, SplitLabels, write_label_table
+from studies.records import SweepRecord
 from studies.sections import input_magnitudes, tags
 from studies.study import FAILS, HOLDS, UNDECIDED
-from studies.sweep_record import SweepRecord
 
 REFERENCE = os.environ.get("MSD_TAGGER_REFERENCE")
 EDGES = np.linspace(-5, 15, 401)

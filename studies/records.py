@@ -1,7 +1,9 @@
-"""Reads the record that a run leaves in its working directory.
+"""Reads the records that runs and studies leave in their folders.
 
-`docs/run_record.md` describes every file. Analysis starts from these files alone: it
-needs neither the corpus nor the network nor an accelerator.
+`docs/run_record.md` describes every file. Reports start from these files alone: they
+need neither the corpus nor the network nor an accelerator. A study's folder has
+`config.json` and `environment.json` like a run's, arrays of its own (`<name>.npz`), and
+one run record for each point in `points/<name>/`.
 """
 
 from __future__ import annotations
@@ -10,12 +12,16 @@ import dataclasses
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from msd_tagger.common import files
+from msd_tagger.common.facts import LABELS
+
+POINTS = "points"
 REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
 ARRAY_FILES = (
     "predictions_test.npz",
@@ -30,7 +36,7 @@ UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.
 
 
 class RunRecordError(ValueError):
-    """A file of the run record is missing or unreadable."""
+    """A file of a record is missing or unreadable; the message names it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +44,15 @@ class RunRecord:
     """What a run left behind.
 
     Attributes:
-        workdir: the directory it was read from.
-        config: every key, nested.
-        config_default: the same keys with their defaults, or None if not recorded.
-        environment: versions, device, commit, command, times.
-        train: logged training intervals, by step; like all that follows, without seeds
+        workdir: The folder that it was read from.
+        config: Every key, nested.
+        config_default: The same keys with their defaults, or None if not recorded.
+        environment: Versions, device, commit, command, times.
+        train: Logged training intervals, by step; like all that follows, without seeds
             that failed.
-        evaluations: evaluations of the validation split, by step.
-        summary: scores, corpus, sizes and times.
-        arrays: the npz files present, from their name without `.npz` to their arrays.
+        evaluations: Evaluations of the validation split, by step.
+        summary: Scores, corpus, sizes and times.
+        arrays: The npz files present, from their name without `.npz` to their arrays.
     """
 
     workdir: Path
@@ -59,18 +65,48 @@ class RunRecord:
     arrays: dict[str, dict[str, np.ndarray]]
 
 
+@dataclasses.dataclass(frozen=True)
+class SweepRecord:
+    """What a study left behind.
+
+    Attributes:
+        workdir: The folder.
+        config: Every key, nested; `sweep` lists the points that were asked for.
+        environment: Versions, device, commit, command, times.
+        points: The record of every complete point, by name, in the sweep's order.
+        missing: The names of the others.
+    """
+
+    workdir: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    points: dict[str, RunRecord]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def num_points(self) -> int:
+        """How many points were asked for."""
+        return len(self.points) + len(self.missing)
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Reads `<name>.npz` of the study's folder; empty if there is no such file.
+
+        Raises:
+            RunRecordError: The file cannot be read.
+        """
+        path = self.workdir / f"{name}.npz"
+        return read_arrays(path) if path.exists() else {}
+
+    def select(self, prefix: str) -> dict[str, RunRecord]:
+        """Returns the complete points whose name starts with `prefix`."""
+        return {k: v for k, v in self.points.items() if k.startswith(prefix)}
+
+
 def read_run_record(workdir: Path | str) -> RunRecord:
-    """Reads a run record.
-
-    Args:
-        workdir: where the run wrote to.
-
-    Returns:
-        The record. Array files that are missing are missing from `arrays`.
+    """Reads a run record; array files that are missing are missing from `arrays`.
 
     Raises:
-        RunRecordError: if a required file is missing or a file cannot be read; it names
-            the file.
+        RunRecordError: A required file is missing, or a file cannot be read.
     """
     workdir = Path(workdir)
     _check_complete(workdir)
@@ -98,15 +134,51 @@ def read_run_record(workdir: Path | str) -> RunRecord:
     )
 
 
+def read_sweep_record(workdir: Path | str) -> SweepRecord:
+    """Reads a study's folder.
+
+    Raises:
+        RunRecordError: A file is missing or unreadable.
+    """
+    workdir = Path(workdir)
+    if not (workdir / "config.json").is_file():
+        raise RunRecordError(f"{workdir} holds no record of a study: no config.json.")
+    config = read_json(workdir / "config.json")
+    names = [point[0] for point in config.get("sweep", ())]
+    points = {
+        name: read_run_record(workdir / POINTS / name)
+        for name in names
+        if is_complete(workdir / POINTS / name)
+    }
+    return SweepRecord(
+        workdir=workdir,
+        config=config,
+        environment=read_json(workdir / "environment.json"),
+        points=points,
+        missing=tuple(name for name in names if name not in points),
+    )
+
+
+def is_complete(workdir: Path) -> bool:
+    """Whether a run in this folder came to its end."""
+    path = workdir / "summary.json"
+    return path.exists() and bool(read_json(path).get("complete"))
+
+
+def labels_of(scores: Mapping[str, Any]) -> list[str]:
+    """Returns `weak` and, where the corpus knows the truth, `true`."""
+    return [labels for labels in LABELS if scores.get(labels)]
+
+
 def per_seed(lines: Sequence[dict[str, Any]], key: str) -> np.ndarray:
     """Collects one quantity of the logged lines.
 
     Args:
         lines: L lines in which `key` is a list with one number (or null) per seed.
-        key: the quantity.
+        key: The quantity.
 
     Returns:
-        float64 [L, S], NaN where null.
+        float64 `[L, S]`, NaN where null.
 
     >>> per_seed([{"loss": [0.5, 0.4]}, {"loss": [0.3, None]}], "loss").tolist()
     [[0.5, 0.4], [0.3, nan]]
@@ -118,12 +190,13 @@ def read_json(path: Path) -> dict[str, Any]:
     """Reads one JSON object.
 
     Raises:
-        RunRecordError: the file is missing, or holds something else.
+        RunRecordError: The file is missing, or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = files.read_json(path)
     except (ValueError, OSError) as error:
-        raise RunRecordError(f"{path} cannot be read as JSON: {error}") from error
+        reason = error.__cause__ or error
+        raise RunRecordError(f"{path} cannot be read as JSON: {reason}") from error
     if not isinstance(content, dict):
         raise RunRecordError(
             f"{path} must hold a JSON object, not a {type(content).__name__}."
@@ -135,7 +208,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Reads all arrays of an npz file.
 
     Raises:
-        RunRecordError: the file cannot be read.
+        RunRecordError: The file cannot be read.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -189,7 +262,7 @@ def _of_others(lines: list[dict[str, Any]], failed: list[int]) -> list[dict[str,
     ]
 
 
-def _by_step(lines: Any) -> list[dict[str, Any]]:
+def _by_step(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sorts lines by step; of equal steps the last stays.
 
     A run that was stopped between a log line and a checkpoint repeats those steps.
