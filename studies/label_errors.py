@@ -7,10 +7,10 @@ carry a label and some that do not. Arrays hold one value for each of L labels.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from msd_tagger.common import paper
@@ -22,19 +22,12 @@ PERCENTILES = (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE))
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """Counts of judged clips, int `[L]` each.
+    """Counts of judged clips, int `[L]` each."""
 
-    Attributes:
-        positives: Judged clips that carry the label.
-        wrong_positives: Of these, where it does not hold.
-        negatives: Judged clips that do not carry the label.
-        wrong_negatives: Of these, where it holds.
-    """
-
-    positives: np.ndarray
-    wrong_positives: np.ndarray
-    negatives: np.ndarray
-    wrong_negatives: np.ndarray
+    positives: np.ndarray  # Judged clips that carry the label.
+    wrong_positives: np.ndarray  # Of these, where it does not hold.
+    negatives: np.ndarray  # Judged clips that do not carry the label.
+    wrong_negatives: np.ndarray  # Of these, where it holds.
 
     @property
     def error_positive(self) -> np.ndarray:
@@ -49,89 +42,56 @@ class Checked:
 
 @dataclasses.dataclass(frozen=True)
 class Estimates:
-    """What the error rates say, float64 `[..., L]` each.
+    """What the error rates say, float64 `[..., L]` each."""
 
-    Attributes:
-        error_positive: p+.
-        error_negative: p-.
-        precision: Share of the clips with a label for which it holds.
-        recall: Share of the clips for which a label holds that carry it, if half of
-            all clips carried it, as in Table I.
-        occurrences: Clips for which it holds, by Eq. 2.
-        tagability: Share of these that carry it: the recall at the real balance.
-    """
-
-    error_positive: np.ndarray
-    error_negative: np.ndarray
+    error_positive: np.ndarray  # p+.
+    error_negative: np.ndarray  # p-.
+    # Share of the clips with a label for which it holds.
     precision: np.ndarray
+    # Share of the clips for which a label holds that carry it, if half of all clips
+    # carried it, as in Table I.
     recall: np.ndarray
-    occurrences: np.ndarray
-    tagability: np.ndarray
+    occurrences: np.ndarray  # Clips for which it holds, by Eq. 2.
+    tagability: np.ndarray  # Share of these that carry it: recall at the real balance.
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """Table I, and how sure it is.
-
-    Attributes:
-        labels: L names.
-        checked: Counts of Subset100.
-        occurrences: N+, clips that carry the label, int `[L]`.
-        total: T, clips of the corpus.
-        hits: Clips of Subset400 for which the label holds, int `[L]`.
-        judged: Clips of Subset400 that were judged on it, int `[L]`.
-        estimates: What follows from `checked`, `[L]`.
-        samples: The same of R bootstrap samples, `[R, L]`.
-        share_samples: `hits` / `judged` of R bootstrap samples, `[R, L]`, each label on
-            its own.
-    """
+    """Table I of L labels, and how sure it is."""
 
     labels: tuple[str, ...]
-    checked: Checked
-    occurrences: np.ndarray
-    total: int
-    hits: np.ndarray
-    judged: np.ndarray
-    estimates: Estimates
-    samples: Estimates
-    share_samples: np.ndarray
+    checked: Checked  # Counts of Subset100.
+    occurrences: np.ndarray  # N+, clips that carry the label, int [L].
+    total: int  # T, clips of the corpus.
+    hits: np.ndarray  # Clips of Subset400 for which the label holds, int [L].
+    judged: np.ndarray  # Clips of Subset400 that were judged on it, int [L].
+    estimates: Estimates  # What follows from `checked`, [L].
+    samples: Estimates  # The same of R bootstrap samples, [R, L].
+    share_samples: np.ndarray  # The same of `share`, each label on its own, [R, L].
 
     @property
     def share(self) -> np.ndarray:
         """Share of Subset400 for which the label holds `[L]`; NaN where not judged."""
         return _ratio(self.hits, self.judged)
 
-    def shares(self) -> pd.DataFrame:
-        """Lists every share of Table I with its 95 % interval, where it has one.
+    @functools.cached_property
+    def intervals(self) -> dict[str, np.ndarray]:
+        """From the name of a share to its 95 % intervals `[L, 2]`.
 
-        Returns:
-            Columns `label`, `quantity`, `value`, `low` and `high`. Intervals of counted
-            clips are Wilson's, those of what follows from them the bootstrap's.
+        Those of counted clips are Wilson's, those of what follows from them the
+        bootstrap's.
         """
-        checked, estimates, samples = self.checked, self.estimates, self.samples
+        checked, samples = self.checked, self.samples
         positive = wilson(checked.wrong_positives, checked.positives)
-        negative = wilson(checked.wrong_negatives, checked.negatives)
-        by_quantity = {
-            "error_positive": (estimates.error_positive, positive),
-            "error_negative": (estimates.error_negative, negative),
-            "precision": (estimates.precision, 1 - positive[:, ::-1]),
-            "recall": (estimates.recall, interval(samples.recall)),
-            "tagability": (estimates.tagability, interval(samples.tagability)),
-            "tagged": (self.occurrences / self.total, None),
-            "eq2": (
-                estimates.occurrences / self.total,
-                interval(samples.occurrences) / self.total,
-            ),
-            "subset400": (self.share, wilson(self.hits, self.judged)),
+        return {
+            "error_positive": positive,
+            "error_negative": wilson(checked.wrong_negatives, checked.negatives),
+            "precision": 1 - positive[:, ::-1],
+            "recall": interval(samples.recall),
+            "tagability": interval(samples.tagability),
+            "eq2": interval(samples.occurrences) / self.total,
+            "subset400": wilson(self.hits, self.judged),
         }
-        parts = []
-        for quantity, (values, ends) in by_quantity.items():
-            low, high = (np.nan, np.nan) if ends is None else ends.T
-            columns = {"value": values, "low": low, "high": high}
-            parts.append(
-                pd.DataFrame({"label": self.labels, "quantity": quantity} | columns)
-            )
-        return pd.concat(parts, ignore_index=True)
 
 
 def find(
@@ -145,17 +105,9 @@ def find(
     num_samples: int = 2000,
     seed: int = 0,
 ) -> Findings:
-    """Derives everything from the counts; the arguments are attributes of `Findings`.
+    """Derives `Findings` from the counts that are its attributes.
 
-    Args:
-        labels: L names.
-        checked: Counts of Subset100.
-        occurrences: N+ `[L]`.
-        total: T.
-        hits: Of Subset400 `[L]`.
-        judged: Of Subset400 `[L]`.
-        num_samples: R, of the bootstrap.
-        seed: Of the bootstrap.
+    The bootstrap draws `num_samples` samples, always the same for one `seed`.
     """
     rng = np.random.default_rng(seed)
     rates = (checked.error_positive, checked.error_negative)
@@ -194,9 +146,8 @@ def find_paper() -> Findings:
 def count_errors(tagged: np.ndarray, truth: np.ndarray) -> Checked:
     """Counts the clips that carry a label and should not, and the other way round.
 
-    Args:
-        tagged: `[N, L]`, whether the corpus gives the label.
-        truth: `[N, L]`, 1 where it holds, 0 where not, NaN where nobody judged.
+    `tagged` says whether the corpus gives the label `[N, L]`, `truth` is 1 where it
+    holds, 0 where not, and NaN where nobody judged.
     """
     tagged, holds, not_so = np.asarray(tagged) > 0, truth == 1, truth == 0
     return Checked(
@@ -221,16 +172,9 @@ def estimate(
 
         N = N+ (1 - p+) + (T - N+) p-
 
-    and by Bayes' rule N+ (1 - p+) / N of them carry it.
-
-    Args:
-        error_positive: p+ `[..., L]`.
-        error_negative: p- `[..., L]`.
-        occurrences: N+ `[L]`, clips of the corpus that carry the label.
-        total: T, clips of the corpus.
-
-    Returns:
-        The estimates, NaN where a rate is, or where there is nothing to divide by.
+    and by Bayes' rule N+ (1 - p+) / N of them carry it. `error_positive` is p+,
+    `error_negative` p- `[..., L]`, `occurrences` N+ `[L]` and `total` T. An estimate is
+    NaN where a rate is, or where there is nothing to divide by.
     """
     found = 1 - error_positive
     kept = occurrences * found
@@ -255,10 +199,8 @@ def bootstrap(
     """Repeats the estimate on clips drawn with replacement from the judged ones.
 
     Drawing n clips of which k are wrong gives a binomial number of wrong ones, so that
-    number is drawn. Labels are drawn independently, as their samples are.
-
-    Returns:
-        Estimates `[R, L]`, R being `num_samples`.
+    number is drawn. Labels are drawn independently, as their samples are. The estimates
+    are `[R, L]`, R being `num_samples`.
     """
     positive = (checked.wrong_positives, checked.positives)
     negative = (checked.wrong_negatives, checked.negatives)
@@ -267,14 +209,9 @@ def bootstrap(
 
 
 def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """Computes Wilson's 95 % interval of a share (doi:10.1080/01621459.1927.10502953).
+    """Computes Wilson's 95 % interval of shares `[L, 2]`; NaN without any clip.
 
-    Args:
-        hits: int `[L]`.
-        number: int `[L]`.
-
-    Returns:
-        float64 `[L, 2]`; NaN without any.
+    See doi:10.1080/01621459.1927.10502953.
 
     >>> wilson(np.array([12]), np.array([50])).round(4).tolist()
     [[0.143, 0.3741]]

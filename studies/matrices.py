@@ -25,7 +25,7 @@ def co_occurrence(frame: pd.DataFrame) -> Figure:
         The figure, two columns wide.
     """
     shown = 100 * _square(frame, "C(i, j)").T
-    top = max(float(np.nanmax(shown, initial=0)), 1.0)
+    top = np.nanmax([1.0, shown.max(axis=None)])
     colours = LinearSegmentedColormap.from_list("one sided", [_background(), _hue(0)])
     figure, axes, image = _draw(shown, colours, Normalize(0, top))
     axes.set(xlabel="tag i", ylabel="tag j")
@@ -45,21 +45,22 @@ def similarity(frame: pd.DataFrame, measure: str) -> Figure:
     """
     # The first row and the last column would have no pair.
     shown = 100 * _square(frame, "S(i, j)").T.iloc[1:, :-1]
-    top = max(float(np.nanmax(np.abs(shown), initial=0)), 1.0)
+    top = np.nanmax([1.0, shown.abs().max(axis=None)])
     # Orange for negative, the background for 0, blue for positive.
     ends = [_hue(1), _background(), _hue(0)]
     colours = LinearSegmentedColormap.from_list("two sided", ends)
     figure, axes, image = _draw(shown, colours, Normalize(-top, top))
     label = f"S(i, j) × 100, {measure} of label vectors"
     bar = figure.colorbar(image, ax=axes, shrink=0.6, label=label)
-    bar.ax.set_ylim(min(float(np.nanmin(shown, initial=0)), 0), top)
+    bar.ax.set_ylim(np.nanmin([0.0, shown.min(axis=None)]), top)
     return figure
 
 
 def _square(frame: pd.DataFrame, values: str) -> pd.DataFrame:
     """Returns a matrix with the tags in their order; NaN where there is no row."""
     tags = pd.unique(frame[["i", "j"]].to_numpy().ravel())
-    return frame.pivot(index="i", columns="j", values=values).reindex(tags)[tags]
+    square = frame.pivot(index="i", columns="j", values=values)
+    return square.reindex(index=tags, columns=tags)
 
 
 def _draw(

@@ -7,10 +7,9 @@ and Subset400.
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -47,12 +46,7 @@ from studies.study import HOLDS, Claim, Study
 
 NAME, TITLE = "groundtruth", "Ground truth under test (Table I, Eq. 2)"
 PAPER, HERE = "paper", "here"
-RATES = {
-    "error_positive": "error rate, positive label [%]",
-    "error_negative": "error rate, negative label [%]",
-    "precision": "precision [%]",
-    "recall": "recall [%]",
-}
+RATES = ("error_positive", "error_negative", "precision", "recall")
 PECULIAR = ("female vocalists", "instrumental")
 USUAL = ("male vocalists", "guitar")
 SINGERS = ("male vocalists", "female vocalists")
@@ -60,7 +54,7 @@ SINGERS = ("male vocalists", "female vocalists")
 MIN_TAGS_TO_CORRELATE = 20
 NOT_JUDGED = "not enough clips were judged"
 
-# Series of the figures by name: quantity, colour and marker.
+# Series of the figures by name: what they show, colour and marker.
 SERIES = {
     "positive labels": ("error_positive", "C0", "o"),
     "negative labels": ("error_negative", "C1", "s"),
@@ -79,18 +73,12 @@ ERRORS = {
 SHARES = ("ground truth", "Eq. 2", "Subset400", "all clips")
 
 
-@dataclasses.dataclass(frozen=True)
-class Truth:
-    """What a corpus that knows its truth says of all its clips.
+class Truth(NamedTuple):
+    """What a corpus that knows its truth says of all its clips."""
 
-    Attributes:
-        estimates: Of the L labels; exact.
-        shares: Share of all clips for which each label holds `[L]`.
-        counts: How many clips carry each tag, and for how many it holds `[K]`.
-    """
-
-    estimates: Estimates
-    shares: np.ndarray
+    estimates: Estimates  # Of the L labels; exact.
+    shares: np.ndarray  # Share of all clips for which each label holds [L].
+    # How many clips carry each tag, and for how many it holds [K].
     counts: tuple[np.ndarray, np.ndarray]
 
 
@@ -251,134 +239,134 @@ def _remarks(here: Findings) -> list[str]:
 
 # Tables.
 
+Columns = Mapping[str, Callable[[Findings], Sequence]]
+
+
+def _rate(name: str) -> Callable[[Findings], np.ndarray]:
+    return lambda one: 100 * getattr(one.estimates, name)
+
+
+def _range(name: str) -> Callable[[Findings], list[str]]:
+    return lambda one: [
+        ABSENT if np.isnan(ends).any() else "{:.1f} to {:.1f}".format(*100 * ends)
+        for ends in one.intervals[name]
+    ]
+
+
+def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
+    """Prints numbers of clips and their share of all."""
+    return [
+        f"{n:,.0f} ({100 * n / of:.1f} %)" if of and np.isfinite(n) else ABSENT
+        for n, of in zip(clips, np.broadcast_to(whole, len(clips)), strict=True)
+    ]
+
+
+TABLE_1: Columns = {
+    "error rate, positive label [%]": _rate("error_positive"),
+    "error rate, negative label [%]": _rate("error_negative"),
+    "precision [%]": _rate("precision"),
+    "recall [%]": _rate("recall"),
+    "in ground truth": lambda one: _clips(one.occurrences, one.total),
+    "estimate by Eq. 2": lambda one: _clips(one.estimates.occurrences, one.total),
+    "by annotation of Subset400": lambda one: _clips(one.hits, one.judged),
+}
+INTERVALS: Columns = {
+    "judged with / without": lambda one: [
+        f"{with_it} / {without}"
+        for with_it, without in zip(
+            one.checked.positives, one.checked.negatives, strict=True
+        )
+    ],
+    "error rate, positive (Wilson)": _range("error_positive"),
+    "error rate, negative (Wilson)": _range("error_negative"),
+    "recall (bootstrap)": _range("recall"),
+    "Eq. 2 (bootstrap)": _range("eq2"),
+    "Subset400 (Wilson)": _range("subset400"),
+}
+TAGABILITY: Columns = {
+    "recall at 50/50 [%]": _rate("recall"),
+    "tagability [%]": _rate("tagability"),
+    "bootstrap [%]": _range("tagability"),
+}
+# What is estimated from samples and known of all clips, where a corpus knows.
+AGAINST_TRUTH = {
+    "error rate, positive": "error_positive",
+    "error rate, negative": "error_negative",
+    "recall at 50/50": "recall",
+    "true occurrences": "occurrences",
+}
+
 
 def _tables(
     here: Findings, printed: Findings, truth: Truth | None, answers: Sequence[Answer]
 ) -> list[Table]:
     """Table I, how sure it is, tagability, the truth, and how far listeners agree."""
+    table_1 = _both(here, printed, TABLE_1)
+    for who, one in ((PAPER, printed), (HERE, here)):
+        means = [np.mean(_rate(name)(one)) for name in RATES]
+        table_1.loc[len(table_1)] = [f"mean, {who}", *means, None, None, None]
+    tagability = dict(TAGABILITY)
+    if truth is not None:
+        every = 100 * truth.estimates.tagability
+        unknown = np.full(len(printed.labels), np.nan)
+        tagability["tagability, all clips known [%]"] = lambda one: (
+            every if one is here else unknown
+        )
     found = [
-        _table_1(here, printed),
-        _intervals(here, printed),
-        _tagability(here, printed, truth),
+        _table(
+            table_1,
+            "Table I. Precision and recall at as many clips with the label as without; "
+            f"the paper's of {printed.total:,} clips, ours of {here.total:,}.",
+            strong=(len(table_1) - 2, len(table_1) - 1),
+        ),
+        _table(
+            _both(here, printed, INTERVALS),
+            "95 % intervals, in per cent; the paper's from its own counts.",
+        ),
+        _table(
+            _both(here, printed, tagability),
+            "Tagability: the share of the clips for which a label holds that carry it, "
+            "as if half of all clips carried it (Table I's recall), and as they are.",
+        ),
     ]
     if truth is not None:
-        found.append(_against_truth(here, truth.estimates))
+        columns = {
+            f"{text}, {what} [%]": 100
+            * getattr(one, name)
+            / (here.total if name == "occurrences" else 1)
+            for text, name in AGAINST_TRUTH.items()
+            for what, one in (("sample", here.estimates), ("all", truth.estimates))
+        }
+        frame = pd.DataFrame({"label": here.labels} | columns)
+        caption = "Estimates from the sample beside the truth of all clips."
+        found.append(_table(frame, caption))
     agreed = agreements(answers, here.labels)
     if len(agreed):
         pairs = agreed.label + ": " + agreed["first"] + ", " + agreed["second"]
-        frame = pd.DataFrame(
-            {
-                "label: listeners": pairs,
-                "clips": agreed.clips,
-                "agree [%]": 100 * agreed.share,
-                "Cohen's κ": agreed.kappa,
-            }
-        )
+        frame = pd.DataFrame({"label: listeners": pairs, "clips": agreed.clips})
+        frame["agree [%]"], frame["Cohen's κ"] = 100 * agreed.share, agreed.kappa
         caption = "Agreement of listeners, where both said yes or no."
-        formats = {"clips": ",", "agree [%]": ".1f", "Cohen's κ": ".2f"}
-        found.append(Table(frame, caption, formats))
+        found.append(_table(frame, caption, {"clips": ",", "Cohen's κ": ".2f"}))
     return found
 
 
-def _table_1(here: Findings, printed: Findings) -> Table:
-    """Table I, the paper's rows beside ours, and the means."""
-
-    def columns(one: Findings) -> dict[str, Any]:
-        counts = {
-            "in ground truth": (one.occurrences, one.total),
-            "estimate by Eq. 2": (one.estimates.occurrences, one.total),
-            "by annotation of Subset400": (one.hits, one.judged),
-        }
-        return {
-            text: 100 * getattr(one.estimates, name) for name, text in RATES.items()
-        } | {
-            text: list(map(_count, clips, np.broadcast_to(whole, len(one.labels))))
-            for text, (clips, whole) in counts.items()
-        }
-
-    frame = _both(here, printed, columns)
-    for who, one in ((PAPER, printed), (HERE, here)):
-        means = [100 * np.mean(getattr(one.estimates, name)) for name in RATES]
-        frame.loc[len(frame)] = [f"mean, {who}", *means, None, None, None]
-    caption = (
-        "Table I. Precision and recall at as many clips with the label as without; "
-        f"the paper's of {printed.total:,} clips, ours of {here.total:,}."
-    )
-    strong = (len(frame) - 2, len(frame) - 1)
-    return Table(frame, caption, dict.fromkeys(RATES.values(), ".1f"), strong)
+def _table(
+    frame: pd.DataFrame,
+    caption: str,
+    formats: Mapping[str, str] | None = None,
+    strong: Sequence[int] = (),
+) -> Table:
+    """Prints a frame, its numbers with one decimal unless `formats` says otherwise."""
+    rates = dict.fromkeys(frame.select_dtypes(float), ".1f")
+    return Table(frame, caption, rates | (formats or {}), strong)
 
 
-def _intervals(here: Findings, printed: Findings) -> Table:
-    """How sure every number of Table I is."""
-    names = {
-        "error rate, positive (Wilson)": "error_positive",
-        "error rate, negative (Wilson)": "error_negative",
-        "recall (bootstrap)": "recall",
-        "Eq. 2 (bootstrap)": "eq2",
-        "Subset400 (Wilson)": "subset400",
-    }
-
-    def columns(one: Findings) -> dict[str, Any]:
-        sides = zip(one.checked.positives, one.checked.negatives, strict=True)
-        judged = {"judged with / without": [f"{a} / {b}" for a, b in sides]}
-        return judged | {text: _ranges(one, name) for text, name in names.items()}
-
-    caption = "95 % intervals, in per cent; the paper's from its own counts."
-    return Table(_both(here, printed, columns), caption)
-
-
-def _tagability(here: Findings, printed: Findings, truth: Truth | None) -> Table:
-    """How likely a clip carries a label that holds, by two ways of counting."""
-    every = "tagability, all clips known [%]"
-
-    def columns(one: Findings) -> dict[str, Any]:
-        found = {
-            "recall at 50/50 [%]": 100 * one.estimates.recall,
-            "tagability [%]": 100 * one.estimates.tagability,
-            "bootstrap [%]": _ranges(one, "tagability"),
-        }
-        if truth is None:
-            return found
-        known = 100 * truth.estimates.tagability if one is here else np.nan
-        return found | {every: known}
-
-    frame = _both(here, printed, columns)
-    caption = (
-        "Tagability: the share of the clips for which a label holds that carry it, as "
-        "if half of all clips carried it (Table I's recall), and as they are."
-    )
-    numbers = ("recall at 50/50 [%]", "tagability [%]", every)
-    return Table(frame, caption, dict.fromkeys(numbers, ".1f"))
-
-
-def _against_truth(here: Findings, exact: Estimates) -> Table:
-    """What the samples said, beside what is true of all clips."""
-    quantities = {
-        "error rate, positive": ("error_positive", 1),
-        "error rate, negative": ("error_negative", 1),
-        "recall at 50/50": ("recall", 1),
-        "true occurrences": ("occurrences", here.total),
-    }
-    columns = {
-        f"{text}, {what} [%]": 100 * getattr(one, name) / whole
-        for text, (name, whole) in quantities.items()
-        for what, one in (("sample", here.estimates), ("all", exact))
-    }
-    frame = pd.DataFrame({"label": here.labels} | columns)
-    caption = "Estimates from the sample beside the truth of all clips."
-    return Table(frame, caption, dict.fromkeys(columns, ".1f"))
-
-
-def _both(
-    here: Findings,
-    printed: Findings,
-    columns: Callable[[Findings], dict[str, Any]],
-) -> pd.DataFrame:
+def _both(here: Findings, printed: Findings, columns: Columns) -> pd.DataFrame:
     """Makes rows of a table: every label, the paper's before ours."""
-    parts = [
-        pd.DataFrame({"label": one.labels, "who": who} | columns(one))
-        for who, one in ((PAPER, printed), (HERE, here))
-    ]
+    parts = []
+    for who, one in ((PAPER, printed), (HERE, here)):
+        cells = {text: column(one) for text, column in columns.items()}
+        parts.append(pd.DataFrame({"label": one.labels, "who": who} | cells))
     order = list(dict.fromkeys([*printed.labels, *here.labels]))
     # Sorting is stable: of one label the paper's row stays first.
     frame = pd.concat(parts).sort_values(
@@ -388,22 +376,6 @@ def _both(
     return frame.reset_index(drop=True)
 
 
-def _count(clips: float, total: int) -> str:
-    """Prints a number of clips and its share of all."""
-    if not np.isfinite(clips) or not total:
-        return ABSENT
-    return f"{clips:,.0f} ({number(100 * clips / total, 1)} %)"
-
-
-def _ranges(one: Findings, quantity: str) -> list[str]:
-    """Prints the intervals of a quantity in per cent."""
-    shares = one.shares().query("quantity == @quantity")
-    return [
-        f"{100 * low:.1f} to {100 * high:.1f}" if np.isfinite(low + high) else ABSENT
-        for low, high in zip(shares.low, shares.high, strict=True)
-    ]
-
-
 # Figures.
 
 
@@ -411,25 +383,22 @@ def _illustrations(
     here: Findings, printed: Findings, truth: Truth | None
 ) -> list[Illustration]:
     """Draws error rates with what follows from them, and occurrences."""
-    ours, theirs = here.shares(), printed.shares()
-    if truth is not None:
-        every = {"label": here.labels, "quantity": "truth", "value": truth.shares}
-        ours = pd.concat([ours, pd.DataFrame(every)])
     # The paper's numbers stand beside ours where it has all of our labels.
     known = set(here.labels) <= set(printed.labels)
-    both = {HERE: ours} | ({PAPER: theirs} if known else {})
+    both = {HERE: _shares(here, here.labels, truth)}
+    both |= {PAPER: _shares(printed, here.labels)} if known else {}
     errors = [
-        _points(shares, here.labels, panel, name, who)
+        shares[shares.series == series].assign(panel=panel, of=who)
         for panel, names in ERRORS.items()
-        for name in names
+        for series in names
         for who, shares in both.items()
     ]
     occurrences = [
-        _points(shares, here.labels, f"Clips, {who}", name, who)
+        shares[shares.series.isin(SHARES)].assign(panel=f"Clips, {who}", of=who)
         for who, shares in reversed(both.items())
-        for name in SHARES
     ]
     hollow = " Hollow: the paper's." if known else ""
+    columns = ["label", "panel", "series", "of", "percent", "low", "high"]
     formats = dict.fromkeys(("percent", "low", "high"), ".3f")
     return [
         Illustration(
@@ -439,7 +408,7 @@ def _illustrations(
             "recall, of each label, with intervals.",
             "Error rates on Subset100, and precision and recall at 50/50, with 95 % "
             f"intervals: the bootstrap's for recall, else Wilson's.{hollow}",
-            frame=pd.concat(errors, ignore_index=True),
+            frame=pd.concat(errors, ignore_index=True)[columns],
             formats=formats,
         ),
         Illustration(
@@ -449,29 +418,31 @@ def _illustrations(
             "by Subset400.",
             "Share of clips for which a label holds: as the ground truth counts, by "
             "Eq. 2 (bootstrap) and on Subset400 (Wilson), with 95 % intervals.",
-            frame=pd.concat(occurrences, ignore_index=True),
+            frame=pd.concat(occurrences, ignore_index=True)[columns],
             formats=formats,
         ),
     ]
 
 
-def _points(
-    shares: pd.DataFrame, labels: Sequence[str], panel: str, series: str, who: str
+def _shares(
+    one: Findings, labels: Sequence[str], truth: Truth | None = None
 ) -> pd.DataFrame:
-    """Returns the rows of one series of a figure, in per cent; none if not known."""
-    of_series = shares[shares.quantity == SERIES[series][0]].set_index("label")
-    chosen = of_series.loc[list(labels) if len(of_series) else []]
-    return pd.DataFrame(
-        {
-            "label": chosen.index,
-            "panel": panel,
-            "series": series,
-            "of": who,
-            "percent": 100 * chosen.value.to_numpy(float),
-            "low": 100 * chosen.low.to_numpy(float),
-            "high": 100 * chosen.high.to_numpy(float),
-        }
-    )
+    """Lists all `SERIES` of some labels in per cent: `series`, `percent`, `low`, `high`."""
+    values = {name: getattr(one.estimates, name) for name in RATES} | {
+        "tagged": one.occurrences / one.total,
+        "eq2": one.estimates.occurrences / one.total,
+        "subset400": one.share,
+        "truth": truth and truth.shares,
+    }
+    rows = [one.labels.index(label) for label in labels]
+    nothing = np.full((len(one.labels), 2), np.nan)
+    parts = []
+    for series, (name, *_) in SERIES.items():
+        if values[name] is not None:
+            low, high = 100 * one.intervals.get(name, nothing)[rows].T
+            columns = {"percent": 100 * values[name][rows], "low": low, "high": high}
+            parts.append(pd.DataFrame({"label": labels, "series": series} | columns))
+    return pd.concat(parts)
 
 
 def draw_panels(frame: pd.DataFrame) -> Figure:
@@ -484,17 +455,17 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
     labels = frame.label.unique()
     rows = np.arange(len(labels))
     figure = Figure(figsize=(7, 1.1 + 0.42 * len(labels)))
-    panels = frame.panel.unique()
+    panels = dict(list(frame.groupby("panel", sort=False)))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, panel in zip(grid, panels, strict=True):
-        series = dict(list(frame[frame.panel == panel].groupby("series", sort=False)))
+    for axes, (panel, of_panel) in zip(grid, panels.items(), strict=True):
+        series = dict(list(of_panel.groupby("series", sort=False)))
         nudges = np.linspace(-0.24, 0.24, len(series)) if len(series) > 1 else [0.0]
         for (name, points), nudge in zip(series.items(), nudges, strict=True):
             both = points.of.nunique() > 1
             for who, some in points.groupby("of", sort=False):
                 hollow = both and who == PAPER
                 apart = (0.06 if hollow else -0.06) * both
-                _draw_series(axes, rows + nudge + apart, some, name, hollow)
+                _draw_series(axes, rows + nudge + apart, some, hollow)
         axes.set_title(f"{panel} [%]", fontsize=9)
         axes.grid(visible=False, axis="y")
         right = axes.get_xlim()[1]
@@ -507,18 +478,17 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
 
 
 def _draw_series(
-    axes: Axes, rows: np.ndarray, points: pd.DataFrame, name: str, hollow: bool
+    axes: Axes, rows: np.ndarray, points: pd.DataFrame, hollow: bool
 ) -> None:
-    _, colour, marker = SERIES[name]
-    reach = None
-    if name not in ("ground truth", "all clips"):  # These are counted, not estimated.
-        ends = [points.percent - points.low, points.high - points.percent]
-        # An interval of a resampled ratio may miss its own point by a rounding error.
-        reach = np.maximum(ends, 0)
+    name = points.series.iloc[0]
+    value, colour, marker = SERIES[name]
+    ends = [points.percent - points.low, points.high - points.percent]
+    counted = value in ("tagged", "truth")
     axes.errorbar(
         points.percent,
         rows,
-        xerr=reach,
+        # An interval of a resampled ratio may miss its own point by a rounding error.
+        xerr=None if counted else np.maximum(ends, 0),
         fmt=marker,
         color=colour,
         ms=5,

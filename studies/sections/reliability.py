@@ -54,37 +54,22 @@ RHOS = {
 # From here on a correlation is called high; the paper calls 0.833 and 0.856 so.
 HIGH = 0.8
 
-# From a curve to a training's score for every seed, `[S, 1 + R]`: on the test split, and
-# on each of R resamples of its clips.
-Curves = dict[str, np.ndarray]
-
 
 @dataclasses.dataclass(frozen=True)
 class AnnotatedClips:
-    """Answers for some clips of the test split (the paper's Subset400).
+    """Answers for n clips of the test split (the paper's Subset400) and T tags."""
 
-    Attributes:
-        rows: Which clips, indices into the test split `[n]`.
-        verdicts: float64 `[n, T]`: 1 yes, 0 no, NaN unknown; one column a tag.
-        source: Who answered, as a phrase.
-    """
-
-    rows: np.ndarray
-    verdicts: np.ndarray
-    source: str
+    rows: np.ndarray  # Which clips, indices into the test split [n].
+    verdicts: np.ndarray  # float64 [n, T]: 1 yes, 0 no, NaN unknown.
+    source: str  # Who answered, as a phrase.
 
     def auc(
         self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
     ) -> np.ndarray:
         """Averages ROC-AUC over the tags, where there is an answer.
 
-        Args:
-            labels: 0/1, of these clips and tags `[n, T]`.
-            scores: Of every seed `[S, n, T]`.
-            weights: Of these clips on each resample `[n, R]`.
-
-        Returns:
-            float64 `[S, R]`; tags that cannot be scored are left out, NaN without any.
+        Labels are 0/1 `[n, T]`, scores `[S, n, T]`, weights of the clips `[n, R]`. The
+        result is `[S, R]`; tags that cannot be scored are left out, NaN without any.
         """
         known = np.isfinite(self.verdicts)
         per_tag = [
@@ -98,25 +83,18 @@ class AnnotatedClips:
 
 @dataclasses.dataclass(frozen=True)
 class RunSet:
-    """One panel of Fig. 2.
-
-    Attributes:
-        points: Its trainings, by name.
-        curves: Of the same trainings.
-        rhos: A correlation for each of `RHOS` that is known, of means over seeds.
-        by_seed: From `rho_1` (where known) and `rho_2` to that of each seed alone `[S]`.
-        by_clips: The same of means over seeds, on resamples of the test clips `[R]`.
-    """
+    """One panel of Fig. 2: trainings, their scores, and correlations of these."""
 
     points: Mapping[str, RunRecord]
-    curves: Mapping[str, Curves]
-    rhos: Mapping[str, Correlation]
-    by_seed: Mapping[str, np.ndarray]
-    by_clips: Mapping[str, np.ndarray]
+    scores: pd.DataFrame  # By point and seed, one column a curve.
+    rhos: Mapping[str, Correlation]  # By those of `RHOS` that are known.
+    by_seed: pd.DataFrame  # The same of single seeds, one column a correlation.
+    by_clips: pd.DataFrame  # The same on resamples of the test clips.
 
-    def means(self, curve: str) -> list[float]:
-        """Averages a curve over seeds, one number for each training."""
-        return [float(one[curve][:, 0].mean()) for one in self.curves.values()]
+    @property
+    def means(self) -> pd.DataFrame:
+        """Means over seeds, by point."""
+        return self.scores.groupby("point", sort=False).mean()
 
 
 def study(record: SweepRecord) -> Study:
@@ -139,13 +117,17 @@ def study(record: SweepRecord) -> Study:
         return Study(NAME, TITLE, [f"Fig. 2 needs {what}; this study has none."])
     answers = annotated_clips(record, next(iter(points.values())), tags)
     resamples = comparison.num_resamples(record)
-    curves = {
-        name: curves_of(point, tags, answers, resamples)
+    scores = {
+        name: scores_of(point, tags, answers, resamples)
         for of_set in sets.values()
         for name, point in of_set.items()
     }
-    found = {key: _run_set(of_set, curves) for key, of_set in sets.items()}
-    subsets = {key: rho_of_subsets(one, tags, resamples) for key, one in found.items()}
+    found = {key: _run_set(of_set, scores) for key, of_set in sets.items()}
+    subsets = {
+        key: rho_of_subsets(one.points, one.means.four, tags, resamples)
+        for key, one in found.items()
+    }
+    truth = any(len(rhos) for rhos in subsets.values())
     return Study(
         name=NAME,
         title=TITLE,
@@ -155,13 +137,9 @@ def study(record: SweepRecord) -> Study:
             _rho_table(found),
             _spread_table(found),
             _score_table(found),
-            *_subset_tables(found, subsets),
+            *([_subset_table(found, subsets)] if truth else []),
         ],
-        claims=[
-            _sizes_claim(found),
-            _narrow_claim(found),
-            _all_tags_claim(found),
-        ],
+        claims=[_sizes_claim(found), _narrow_claim(found), _all_tags_claim(found)],
     )
 
 
@@ -245,103 +223,106 @@ def annotated_clips(
     return AnnotatedClips(subset.rows, truth, source)
 
 
-def curves_of(
+def scores_of(
     point: RunRecord,
     tags: Sequence[str],
     answers: AnnotatedClips | None,
     resamples: int,
-) -> Curves:
-    """Scores a training by every labelling, on the test split and on resamples of it.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores a training by every labelling.
 
     Args:
-        point: The training; all that are compared have the same N clips.
+        point: The training; all that are compared have the same test clips.
         tags: The instrumentation tags.
         answers: Of the re-annotation; its clips are resampled with the others.
-        resamples: R.
+        resamples: How many.
+
+    Returns:
+        One row a seed, and means over seeds with one row a resample of the test clips;
+        one column a curve.
     """
     arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
     tagged, scores = arrays["tags"], arrays["scores"]
     every = np.ones((len(tagged), 1))
     weights = np.hstack([every, resampling.bootstrap_weights(len(tagged), resamples)])
     per_tag = np.ma.masked_invalid(resampling.auc_per_seed(tagged, scores, weights))
-    others = per_tag[:, :, [k for k in range(tagged.shape[1]) if k not in columns]]
-    found = {"all": per_tag, "four": per_tag[:, :, columns], "others": others}
-    found = {name: one.mean(axis=2).filled(np.nan) for name, one in found.items()}
+    others = [k for k in range(tagged.shape[1]) if k not in columns]
+    parts = {"all": slice(None), "four": columns, "others": others}
+    found = {k: per_tag[:, :, v].mean(axis=2).filled(np.nan) for k, v in parts.items()}
     if answers is not None:
         scores, weights = scores[:, answers.rows][:, :, columns], weights[answers.rows]
         by_tags = tagged[answers.rows][:, columns]
         found["annotated"] = answers.auc(answers.verdicts == 1, scores, weights)
         found["tagged"] = answers.auc(by_tags, scores, weights)
-    return found
+    seeds = pd.Index(comparison.seed_numbers(point), name="seed")
+    return (
+        pd.DataFrame({k: v[:, 0] for k, v in found.items()}, seeds),
+        pd.DataFrame({k: v[:, 1:].mean(axis=0) for k, v in found.items()}),
+    )
 
 
-def _run_set(points: Mapping[str, RunRecord], curves: Mapping[str, Curves]) -> RunSet:
-    """Correlates the curves of one set: as they are, by seed, and by resample."""
-    curves = {name: curves[name] for name in points}
-    numbers = [comparison.seed_numbers(one) for one in points.values()]
-    common = sorted(set.intersection(*map(set, numbers)))
-    seeds = [[list(one).index(seed) for seed in common] for one in numbers]
-    known = set(next(iter(curves.values())))
-    rhos, by_seed, by_clips = {}, {}, {}
-    for name, pair in RHOS.items():
-        if not known.issuperset(pair):
-            continue
-        means = [[one[part].mean(axis=0) for one in curves.values()] for part in pair]
-        x, y = np.array(means)
-        rhos[name] = statistics.pearson(x[:, 0], y[:, 0])
-        by_clips[name] = correlate(x[:, 1:], y[:, 1:])
-        each = [
-            [one[part][at, 0] for one, at in zip(curves.values(), seeds, strict=True)]
-            for part in pair
-        ]
-        by_seed[name] = correlate(*np.array(each))
-    return RunSet(points, curves, rhos, by_seed, by_clips)
+def _run_set(
+    points: Mapping[str, RunRecord],
+    scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+) -> RunSet:
+    """Correlates the curves of one set: means over seeds, seeds, and resamples."""
+    by_seed, by_clips = (
+        pd.concat({name: scores[name][which] for name in points}, names=["point"])
+        for which in (0, 1)
+    )
+    means = by_seed.groupby("point", sort=False).mean()
+    known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*means}}
+    rhos = {k: statistics.pearson(means[x], means[y]) for k, (x, y) in known.items()}
+    return RunSet(points, by_seed, rhos, *map(_correlate, (by_seed, by_clips)))
 
 
-def correlate(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Computes Pearson's correlation of every column of x with that of y, `[P, R]`.
-
-    >>> correlate(np.array([[1.0], [2], [3]]), np.array([[2.0], [4], [6]])).round(6)
-    array([1.])
-    """
-    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (x * y).sum(axis=0) / scale
+def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
+    """Correlates curves over points, for each seed or resample that all points have."""
+    wide = {name: curves[name].unstack().dropna(axis="columns") for name in curves}
+    return pd.DataFrame(
+        {
+            name: wide[x].corrwith(wide[y])
+            for name, (x, y) in RHOS.items()
+            if {x, y} <= {*wide}
+        }
+    )
 
 
 def rho_of_subsets(
-    one: RunSet, tags: Sequence[str], num_subsets: int
-) -> np.ndarray | None:
+    points: Mapping[str, RunRecord],
+    four: Sequence[float],
+    tags: Sequence[str],
+    num_subsets: int,
+) -> np.ndarray:
     """Computes rho 1 with the truth of all test clips and of random subsets of them.
 
     The paper could not know how well 400 annotated clips predict rho 1; a corpus that
     knows the truth can tell.
 
     Args:
-        one: Trainings with the same test clips.
-        tags: The instrumentation tags.
+        points: Trainings with the same test clips.
+        four: Their scores on the instrumentation tags by the ground truth.
+        tags: These tags.
         num_subsets: R.
 
     Returns:
-        float64 `[1 + R]`, the first with all clips; NaN where nothing varies. None
+        float64 `[1 + R]`, the first with all clips; NaN where nothing varies. Empty
         where the truth is unknown.
     """
-    arrays = [point.arrays["predictions_test"] for point in one.points.values()]
+    arrays = [point.arrays["predictions_test"] for point in points.values()]
     if any("true_tags" not in of_point for of_point in arrays):
-        return None
+        return np.array([])
     num_clips = len(arrays[0]["track_id"])
-    size = subset_size(num_clips)
-    weights = resampling.subset_weights(num_clips, size, num_subsets)
+    weights = resampling.subset_weights(num_clips, subset_size(num_clips), num_subsets)
     weights = np.hstack([np.ones((num_clips, 1)), weights])
     true = []
-    for point, of_point in zip(one.points.values(), arrays, strict=True):
+    for point, of_point in zip(points.values(), arrays, strict=True):
         columns = columns_of(point, tags)
-        scores, truth = of_point["scores"], of_point["true_tags"]
+        truth, scores = of_point["true_tags"], of_point["scores"]
         true.append(
             resampling.macro_auc(truth[:, columns], scores[:, :, columns], weights)
         )
-    return correlate(np.array(one.means("four"))[:, None], np.array(true))
+    return pd.DataFrame(true).corrwith(pd.Series(np.asarray(four))).to_numpy()
 
 
 def subset_size(num_clips: int) -> int:
@@ -378,30 +359,24 @@ def _paragraphs(
     return [text, read, f"Re-annotation: {answers.source}, {heard} answers."]
 
 
-def _of_subsets(
-    found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray | None]
-) -> str:
+def _of_subsets(found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray]) -> str:
     """Says what subsets tell of rho 1."""
-    if any(rhos is None for rhos in subsets.values()):
+    some = next(iter(subsets.values()))
+    if not len(some):
         return "Without true labels nobody knows how well 400 clips predict ρ₁."
     num_clips = _num_clips(found)
     size = subset_size(num_clips)
-    fewer = (
-        f" (the test split of {num_clips} clips is too small to draw "
-        f"{paper.SUBSET_400})"
-        if size < paper.SUBSET_400
-        else ""
-    )
+    small = f" (the test split of {num_clips} clips is too small to draw "
+    fewer = f"{small}{paper.SUBSET_400})" if size < paper.SUBSET_400 else ""
     parts = [
         f"{number(np.nanmedian(np.abs(rhos[1:] - rhos[0])), 3)} off ({SETS[key]})"
         for key, rhos in subsets.items()
         if np.isfinite(rhos[1:]).any()
     ]
     return (
-        f"With the truth known for all {num_clips} test clips, "
-        f"{len(next(iter(subsets.values()))) - 1} random subsets of {size}{fewer} show "
-        "how well a re-annotation of that size predicts ρ₁, in the median: "
-        f"{', '.join(parts) or 'nothing varies'}."
+        f"With the truth known for all {num_clips} test clips, {len(some) - 1} random "
+        f"subsets of {size}{fewer} show how well a re-annotation of that size predicts "
+        f"ρ₁, in the median: {', '.join(parts) or 'nothing varies'}."
     )
 
 
@@ -415,27 +390,29 @@ def _num_clips(found: Mapping[str, RunSet]) -> int:
 
 def _illustration(found: Mapping[str, RunSet]) -> Illustration:
     """Draws Fig. 2."""
-    rows = [
-        (key, name, label, seed, value)
-        for key, one in found.items()
-        for curve, (*_, label) in CURVES.items()
-        for name, curves in one.curves.items()
-        for seed, value in enumerate(curves[curve][:, 0] if curve in curves else ())
-    ]
+    labels = {curve: label for curve, (*_, label) in CURVES.items()}
     header = ["set", "point", "curve", "seed", "roc_auc_macro"]
-    texts = {key: f"{SETS[key]}: {_two_rhos(one)}" for key, one in found.items()}
+    parts = []
+    for key, one in found.items():
+        # Seeds are numbered from 0 in every training.
+        scores = one.scores.rename(columns=labels).reset_index("point")
+        scores["seed"] = scores.groupby("point", sort=False).cumcount()
+        drawn = [label for label in labels.values() if label in scores]
+        parts.append(
+            scores.melt(["point", "seed"], drawn, "curve", header[-1]).assign(set=key)
+        )
     ticks = {
         key: [_tick(key, *pair) for pair in one.points.items()]
         for key, one in found.items()
     }
     titles = {key: f"{SETS[key]}\n{_two_rhos(one)}" for key, one in found.items()}
+    texts = "; ".join(f"{SETS[key]}: {_two_rhos(one)}" for key, one in found.items())
     return Illustration(
         name="fig2_reliability",
         plot=partial(draw_sets, ticks=ticks, titles=titles),
-        alt="Three sets of trainings, macro ROC-AUC by three labellings; "
-        f"{'; '.join(texts.values())}.",
+        alt=f"Three sets of trainings, macro ROC-AUC by three labellings; {texts}.",
         caption="Fig. 2: means over seeds, bars are one standard deviation.",
-        frame=pd.DataFrame(rows, columns=header),
+        frame=pd.concat(parts, ignore_index=True)[header],
         formats={"roc_auc_macro": ".6f"},
     )
 
@@ -449,12 +426,8 @@ def _tick(key: str, name: str, point: RunRecord) -> str:
 
 
 def _two_rhos(one: RunSet) -> str:
-    values = [
-        one.rhos[name].value if name in one.rhos else None
-        for name in ("rho_1", "rho_2")
-    ]
-    first, second = (number(value, 3) for value in values)
-    return f"ρ₁ = {first}, ρ₂ = {second}"
+    first = one.rhos["rho_1"].value if "rho_1" in one.rhos else None
+    return f"ρ₁ = {number(first, 3)}, ρ₂ = {number(one.rhos['rho_2'].value, 3)}"
 
 
 def draw_sets(
@@ -538,31 +511,24 @@ def _rho_table(found: Mapping[str, RunSet]) -> Table:
 
 def _spread_table(found: Mapping[str, RunSet]) -> Table:
     """How far rho 1 and rho 2 move with other seeds and with other test clips."""
-    rows = [
-        [
-            SETS[key],
-            *(
-                _ends(values.get(rho), *ends)
-                for rho in ("rho_1", "rho_2")
-                for values, ends in (
-                    (one.by_seed, (0, 100)),
-                    (one.by_clips, (2.5, 97.5)),
-                )
-            ),
+    columns = {"": [SETS[key] for key in found]}
+    for rho, text in (("rho_1", "ρ₁"), ("rho_2", "ρ₂")):
+        columns[f"{text}, seeds"] = [
+            _ends(one.by_seed.get(rho), 0, 100) for one in found.values()
         ]
-        for key, one in found.items()
-    ]
-    header = ("", "ρ₁, seeds", "ρ₁, test clips", "ρ₂, seeds", "ρ₂, test clips")
+        columns[f"{text}, test clips"] = [
+            _ends(one.by_clips.get(rho), 2.5, 97.5) for one in found.values()
+        ]
     caption = (
         "How far the correlations move: lowest to highest of single seeds, and the "
         "middle 95 % over resamples of the test clips."
     )
-    return Table.of_rows(caption, header, rows)
+    return Table(pd.DataFrame(columns), caption)
 
 
-def _ends(values: np.ndarray | None, low: float, high: float) -> str:
+def _ends(values: pd.Series | None, low: float, high: float) -> str:
     """Prints two percentiles of what is known."""
-    known = [] if values is None else values[np.isfinite(values)]
+    known = [] if values is None else values.dropna()
     if len(known) < 2:
         return ABSENT
     ends = np.percentile(known, [low, high])
@@ -571,34 +537,31 @@ def _ends(values: np.ndarray | None, low: float, high: float) -> str:
 
 def _score_table(found: Mapping[str, RunSet]) -> Table:
     """What is drawn, as means over seeds."""
-    columns = {
-        "": [f"{SETS[key]}: {n}" for key, one in found.items() for n in one.points]
-    }
-    for curve, (*_, label) in CURVES.items():
-        columns[label] = [
-            curves[curve][:, 0].mean() if curve in curves else None
-            for one in found.values()
-            for curves in one.curves.values()
-        ]
-    frame = pd.DataFrame(columns)
-    formats = dict.fromkeys(frame.columns[1:], ".4f")
+    frame = pd.concat(one.means for one in found.values()).reindex(columns=CURVES)
+    frame.columns = [label for *_, label in CURVES.values()]
+    names = [
+        f"{SETS[key]}: {name}" for key, one in found.items() for name in one.points
+    ]
+    formats = dict.fromkeys(frame, ".4f")
+    frame.insert(0, "", names)
     return Table(frame, "Macro ROC-AUC, means over seeds.", formats)
 
 
-def _subset_tables(
-    found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray | None]
-) -> list[Table]:
+def _subset_table(
+    found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray]
+) -> Table:
     """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
-    if any(rhos is None for rhos in subsets.values()):
-        return []
     rows = []
     for key, (full, *each) in subsets.items():
-        cells, known = [None, ABSENT, None], np.array(each)[np.isfinite(each)]
-        if len(known):
-            low, high = resampling.interval(known)
-            off = np.median(np.abs(known - full))
-            cells = [known.mean(), f"{low:.3f} to {high:.3f}", off]
-        rows.append([SETS[key], full, *cells])
+        known = pd.Series(each).dropna()
+        ends = (
+            "{:.3f} to {:.3f}".format(*resampling.interval(known))
+            if len(known)
+            else None
+        )
+        rows.append(
+            [SETS[key], full, known.mean(), ends, (known - full).abs().median()]
+        )
     header = [
         "",
         "ρ₁, truth of all test clips",
@@ -607,8 +570,8 @@ def _subset_tables(
         "median distance",
     ]
     frame = pd.DataFrame(rows, columns=header)
-    formats = {name: ".3f" for name in header if name not in ("", header[3])}
-    return [Table(frame, "How well a subset's truth predicts ρ₁.", formats)]
+    formats = dict.fromkeys(frame.select_dtypes(float), ".3f")
+    return Table(frame, "How well a subset's truth predicts ρ₁.", formats)
 
 
 # Claims.
@@ -652,8 +615,8 @@ def _narrow_claim(found: Mapping[str, RunSet]) -> Claim:
     wide = [found[key] for key in ("mel", "stft") if key in found]
     judged = judges.unknown("it needs ρ₁ of the narrow set and of a wide one.")
     if mixed is not None and wide:
-        of_sizes = np.mean([one.by_clips["rho_1"] for one in wide], axis=0)
-        ends = resampling.interval(found["mixed"].by_clips["rho_1"] - of_sizes)
+        of_sizes = sum(one.by_clips.rho_1 for one in wide) / len(wide)
+        ends = resampling.interval(found["mixed"].by_clips.rho_1 - of_sizes)
         texts = [number(one.rhos["rho_1"].value, 3) for one in wide]
         judged = judges.below(
             ends,
@@ -662,8 +625,10 @@ def _narrow_claim(found: Mapping[str, RunSet]) -> Claim:
             f"{' and '.join(texts)} over the sizes; over test clips the difference is "
             f"{interval(ends, 3)}.",
         )
-    aucs = found["mixed"].means("all") if "mixed" in found else []
-    spread = f", AUC from {min(aucs):.3f} to {max(aucs):.3f}" if aucs else ""
+    spread = ""
+    if "mixed" in found:
+        aucs = found["mixed"].means["all"]
+        spread = f", AUC from {aucs.min():.3f} to {aucs.max():.3f}"
     low, high = paper.THIRD_SET_RANGE
     return Claim(
         "Where trainings differ little, noisy ground truth may distort the evaluation "

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from scipy import stats
@@ -196,7 +197,7 @@ def _illustrations(data: Counts) -> list[Illustration]:
     if len(selected) > 1:
         chosen = f"Fig. 1. %s {co_occurrence.describe_selection(names)}"
         found.append(_co_occurrence("selected", selected, data, chosen))
-    if len(names) > len(selected):
+    if len(names) > max(len(selected), 1):
         C = co_occurrence.normalise(data.together)
         order = co_occurrence.order_by_likeness(co_occurrence.either_way(C))
         order = order[np.isin(order, some)]
@@ -429,7 +430,7 @@ def draw_band_means(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def _mark_1_2_5(axis: matplotlib.axis.Axis) -> None:
+def _mark_1_2_5(axis: Axis) -> None:
     """Marks 1, 2 and 5 of every decade of a logarithmic axis."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
