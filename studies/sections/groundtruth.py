@@ -427,7 +427,7 @@ def _illustrations(
 def _shares(
     one: Findings, labels: Sequence[str], truth: Truth | None = None
 ) -> pd.DataFrame:
-    """Lists all `SERIES` of some labels in per cent: `series`, `percent`, `low`, `high`."""
+    """Lists all `SERIES` of some labels, in per cent."""
     values = {name: getattr(one.estimates, name) for name in RATES} | {
         "tagged": one.occurrences / one.total,
         "eq2": one.estimates.occurrences / one.total,
@@ -458,9 +458,9 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
     panels = dict(list(frame.groupby("panel", sort=False)))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (panel, of_panel) in zip(grid, panels.items(), strict=True):
-        series = dict(list(of_panel.groupby("series", sort=False)))
+        series = [points for _, points in of_panel.groupby("series", sort=False)]
         nudges = np.linspace(-0.24, 0.24, len(series)) if len(series) > 1 else [0.0]
-        for (name, points), nudge in zip(series.items(), nudges, strict=True):
+        for points, nudge in zip(series, nudges, strict=True):
             both = points.of.nunique() > 1
             for who, some in points.groupby("of", sort=False):
                 hollow = both and who == PAPER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from studies.co_occurrence import Pair
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import RunRecord, SweepRecord
-from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
+from studies.study import FAILS, HOLDS, Claim, Study
 
 NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
 POINT = "variance"
@@ -36,27 +36,16 @@ FEW_PAIRS = 0.25  # Of the top pairs; chance alone must not make so many common.
 
 @dataclasses.dataclass(frozen=True)
 class Vectors:
-    """Similarity of label vectors beside co-occurrence.
-
-    Attributes:
-        tag_names: K names.
-        measure: Of the similarity, "cosine" or "dot".
-        S: Similarity for each seed `[S, K, K]`.
-        mean: The same, averaged over seeds `[K, K]`.
-        together: Clips with both tags `[K, K]`.
-        C: Normalised co-occurrence `[K, K]`.
-        either: max(C(i, j), C(j, i)) `[K, K]`.
-        selected: Numbers of the tags of Fig. 9.
-    """
+    """Similarity of the label vectors of K tags beside their co-occurrence."""
 
     tag_names: tuple[str, ...]
-    measure: str
-    S: np.ndarray
-    mean: np.ndarray
-    together: np.ndarray
-    C: np.ndarray
-    either: np.ndarray
-    selected: list[int]
+    measure: str  # Of the similarity, "cosine" or "dot".
+    S: np.ndarray  # Similarity for each seed [S, K, K].
+    mean: np.ndarray  # The same, averaged over seeds [K, K].
+    together: np.ndarray  # Clips with both tags [K, K].
+    C: np.ndarray  # Normalised co-occurrence [K, K].
+    either: np.ndarray  # max(C(i, j), C(j, i)) [K, K].
+    selected: list[int]  # The tags of Fig. 9.
 
     @property
     def pairs(self) -> np.ndarray:
@@ -230,7 +219,7 @@ def _illustrations(data: Vectors) -> list[Illustration]:
     # V-A's three pairs where they are there, else the most surprising ones.
     named = list(data.known(paper.UNEXPECTED_PAIRS).values())
     named = named or similarity.high_and_low(data.mean, data.either, 3)
-    names = [{data.tag_names[i], data.tag_names[j]} for i, j in named]
+    names = [(data.tag_names[i], data.tag_names[j]) for i, j in named]
     found.append(
         Illustration(
             name="similarity_by_co_occurrence",
@@ -266,31 +255,28 @@ def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
 
 
 def draw_scatter(
-    frame: pd.DataFrame, measure: str, named: Sequence[set[str]]
+    frame: pd.DataFrame, measure: str, named: Sequence[tuple[str, str]]
 ) -> Figure:
-    """Draws one point a pair of tags, some of them named.
+    """Draws one point a pair of tags, some of them named, one column wide.
 
     Args:
         frame: Columns `i`, `j`, `S(i, j)` and `max(C(i, j), C(j, i))`.
         measure: "cosine" or "dot".
         named: Pairs of tags.
-
-    Returns:
-        The figure, one column wide.
     """
     figure = Figure(figsize=(3.5, 3.1))
     axes = figure.subplots()
-    look = {"ms": 2.5, "color": "C0", "alpha": 0.35, "mew": 0}
-    axes.plot(100 * frame[EITHER], frame["S(i, j)"], "o", **look)
-    marked = frame[[set(pair) in named for pair in frame[["i", "j"]].to_numpy()]]
+    x, y = 100 * frame[EITHER], frame["S(i, j)"]
+    axes.plot(x, y, "o", ms=2.5, color="C0", alpha=0.35, mew=0)
+    rows = {frozenset(tags): k for k, *tags in frame[["i", "j"]].itertuples()}
+    at = [rows[frozenset(pair)] for pair in named]
+    marked = zip(y[at], x[at], map(", ".join, named), strict=True)
     # Their names stand below each other at the right, in the order of their heights.
-    from_above = marked.sort_values("S(i, j)", ascending=False, kind="stable")
-    for line, one in enumerate(from_above.itertuples(index=False)):
-        at = (100 * one[4], one[2])
-        axes.plot(*at, "D", ms=4, mfc="none", color="C1")
+    for line, (height, share, name) in enumerate(sorted(marked, reverse=True)):
+        axes.plot(share, height, "D", ms=4, mfc="none", color="C1")
         axes.annotate(
-            f"{one.i}, {one.j}",
-            at,
+            name,
+            (share, height),
             xytext=(0.98, 0.94 - 0.07 * line),
             textcoords="axes fraction",
             fontsize=7,
