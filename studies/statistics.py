@@ -37,6 +37,16 @@ class Spread:
     normal_half_width: float
     t_half_width: float
 
+    @property
+    def by_extremes(self) -> float:
+        """The smallest difference that counts, as the paper reasons."""
+        return difference_by_extremes(self.values)
+
+    @property
+    def by_bound(self) -> float:
+        """The same as a 95 % bound, whatever the number of seeds."""
+        return difference_by_bound(self.std, len(self.values) - 1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
