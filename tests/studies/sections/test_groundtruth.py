@@ -85,7 +85,7 @@ def test_the_corpus_s_oracle_answers(tmp_path):
     assert [one.verdict for one in found.claims[:4]] == [HOLDS] * 4
     for illustration in found.illustrations:
         assert illustration.draw().axes
-        assert len(illustration.numbers.rows) in (28, 32)
+        assert len(illustration.frame) in (28, 32)
 
 
 def test_listeners_answer_like_the_oracle(tmp_path):
