@@ -114,11 +114,11 @@ def _count_together(
     if clips := int(stats.get("train_num_clips", 0)):
         return stats["train_co_occurrence"], f"the {clips:,} clips it was trained on"
     table = find_label_table(record.workdir)
-    counted = table and table.counted()
-    if not counted or table.tag_names != names:
+    counted = table.counted() if table and table.tag_names == names else None
+    if counted is None:
         return None
-    clips, tags = counted
-    return co_occurrence.count_together(tags), f"{len(tags):,} {clips}"
+    what, tags = counted
+    return co_occurrence.count_together(tags), f"{len(tags):,} {what}"
 
 
 def _compare(
@@ -194,9 +194,6 @@ def _paragraphs(
     ]
 
 
-# Figures.
-
-
 def _illustrations(data: Vectors) -> list[Illustration]:
     """Draws Fig. 9, and S against C over all pairs."""
     found, seeds, chosen = [], len(data.S), data.selected
@@ -238,8 +235,8 @@ def _illustrations(data: Vectors) -> list[Illustration]:
 
 def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
     """Returns S and C of all pairs of some tags, with the deviation over seeds."""
-    tags, names = np.asarray(tags), np.array(data.tag_names)
-    i, j = (tags[k] for k in np.triu_indices(len(tags), k=1))
+    names = np.array(data.tag_names)
+    i, j = (np.asarray(tags)[k] for k in np.triu_indices(len(tags), k=1))
     several = len(data.S) > 1
     return pd.DataFrame(
         {
@@ -290,9 +287,6 @@ def draw_scatter(
     axes.set(xlabel=f"{EITHER}, %", ylabel=f"S(i, j), {measure}")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     return figure
-
-
-# Tables.
 
 
 def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
@@ -374,9 +368,6 @@ def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
 def _mean_co_occurrence(C: np.ndarray) -> float:
     """Averages C(i, j) over all tuples of different tags that have clips."""
     return float(np.nanmean(C[~np.eye(len(C), dtype=bool)]))
-
-
-# Claims.
 
 
 def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
@@ -523,7 +514,7 @@ def _sign(values: np.ndarray) -> Judged:
     values = values[np.isfinite(values)]
     if not len(values):
         return judges.unknown("no label vector to compare.")
-    found = statistics.describe(values)
+    found = statistics.describe(values.tolist())
     if len(values) == 1:
         return judges.unknown(
             f"one seed: no spread to set the {found.mean:.3f} against."

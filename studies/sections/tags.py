@@ -9,13 +9,14 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from scipy import stats
 
 from msd_tagger.common import facts, paper
@@ -147,8 +148,7 @@ def study(record: SweepRecord) -> Study:
 def _count(record: SweepRecord) -> Counts | None:
     """Counts the labels of a study; None where there are none."""
     table = find_label_table(record.workdir)
-    counted = table and table.counted()
-    if not counted:
+    if table is None or (counted := table.counted()) is None:
         return None
     clips, tags = counted
     splits = {k: v.tags for k, v in table.splits.items() if len(v.tags)}
@@ -192,9 +192,6 @@ def _paragraphs(
         f"There are {len(vector_clips):,} different tag vectors, of which "
         f"{(vector_clips == 1).sum():,} occur once.",
     ]
-
-
-# Figures.
 
 
 def _illustrations(data: Counts) -> list[Illustration]:
@@ -252,7 +249,7 @@ def _draw_tag_counts(frame: pd.DataFrame, clips: str) -> Figure:
 
 
 def _co_occurrence(
-    which: str, chosen: Sequence[int], data: Counts, caption: str
+    which: str, chosen: Sequence[int] | np.ndarray, data: Counts, caption: str
 ) -> Illustration:
     """Draws C(i, j) of some tags."""
     C, names = co_occurrence.normalise(data.together), np.array(data.tag_names)
@@ -284,12 +281,16 @@ def draw_rank_curve(frame: pd.DataFrame) -> Figure:
     ):
         for tag, rank, share in points:
             at = (rank, 100 * share)
-            look = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 7}
+            near: dict[str, Any] = {
+                "xytext": (5, 3),
+                "textcoords": "offset points",
+                "fontsize": 7,
+            }
             if tag not in named:
-                axes.annotate(tag, at, color=colour, **look)
+                axes.annotate(tag, at, color=colour, **near)
         tags, ranks, shares = zip(*points, strict=True)
-        look = {"ms": 5, "mfc": "none", "color": colour, "label": name}
-        axes.plot(ranks, 100 * np.array(shares), mark, **look)
+        y = 100 * np.array(shares)
+        axes.plot(ranks, y, mark, ms=5, mfc="none", color=colour, label=name)
         named |= set(tags)
     axes.set(xscale="log", yscale="log", xlabel="rank of the tag")
     axes.set_ylabel("clips with the tag, %")
@@ -309,7 +310,9 @@ def draw_tags_per_clip(frame: pd.DataFrame) -> Figure:
     axes.set(yscale="log", xlabel="tags of a clip", ylabel="clips, %")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(
+        MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True)
+    )
     axes.grid(visible=False, axis="x")
     return figure
 
@@ -375,7 +378,7 @@ def _draw_tails(axes: Axes, density: pd.DataFrame, edges: np.ndarray) -> None:
     for name, colour in COLOURS.items():
         # The outermost intervals hold everything beyond them, which is no density.
         known = density[name].where(density[name] > 0)[1:-1]
-        look = {"color": colour, "lw": 1, "label": name}
+        look: dict[str, Any] = {"color": colour, "lw": 1, "label": name}
         axes.stairs(known, edges[1:-1], baseline=None, **look)
     axes.set(yscale="log", xlim=(edges[0], edges[-1]))
     axes.tick_params(labelsize=6)
@@ -405,9 +408,6 @@ def _mark_1_2_5(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
-
-
-# Tables.
 
 
 def _tuples(data: Counts) -> Table:
@@ -463,9 +463,6 @@ def _vectors(data: Counts, vectors: np.ndarray, clips: np.ndarray) -> Table:
     frame["share"] = frame.clips / len(data.tags)
     caption = f"The most frequent of {len(vectors):,} different tag vectors."
     return Table(frame, caption, {"clips": ",", "share": percent})
-
-
-# Claims.
 
 
 def _claims(data: Counts, num_vectors: int) -> list[Claim]:
