@@ -30,6 +30,7 @@ AVERAGES = {
     "pr_auc_macro": "PR-AUC, macro",
     "pr_auc_micro": "PR-AUC, micro",
 }
+CURVES = {"roc_auc_macro": "macro ROC-AUC", "pr_auc_macro": "macro PR-AUC"}
 PER_TAG = {"roc_auc_per_tag": "ROC-AUC", "pr_auc_per_tag": "PR-AUC"}
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -245,18 +246,30 @@ def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -
 def illustrations(record: RunRecord) -> list[Illustration]:
     """Returns the figures that this record has the numbers for."""
     found = [_scores_figure(record), _tags_figure(record)]
+    steps, of_valid = _steps(record.train), _steps(record.evaluations)
     if record.train:
-        found.append(_loss_figure(record))
-        if len(_speed(record)[0]):
-            found.append(_speed_figure(record))
-    if record.evaluations:
-        found += [
-            _validation_figure(record, "roc_auc_macro", "macro ROC-AUC"),
-            _validation_figure(record, "pr_auc_macro", "macro PR-AUC"),
-        ]
-    stats = record.arrays.get("label_stats", {})
-    if "train_counts" in stats:
-        counts = stats["train_counts"]
+        loss, valid = (
+            per_seed(lines, "loss") for lines in (record.train, record.evaluations)
+        )
+        plot = functools.partial(figures.training_loss, steps, loss, of_valid, valid)
+        first, last = loss[0].mean(), loss[-1].mean()
+        alt = f"Lines: training loss from {first:.3f} to {last:.3f}."
+        found.append(Illustration("training_loss", plot, alt))
+    timed, speed = _speed(record)
+    if len(speed):
+        plot = functools.partial(figures.training_speed, timed, speed)
+        alt = f"Line: training speed, median {np.median(speed):.3g} clips per second."
+        found.append(Illustration("training_speed", plot, alt))
+    for key, average in CURVES.items() if record.evaluations else ():
+        values = per_seed(record.evaluations, key)
+        best = np.array(record.summary["best_step"], np.float64)
+        curve = (of_valid, values, best, average)
+        plot = functools.partial(figures.validation_curve, *curve)
+        highest = number(np.fmax.reduce(values, axis=None), 3)
+        alt = f"Lines: validation {average} per seed, at most {highest}."
+        found.append(Illustration(f"validation_{key}", plot, alt))
+    counts = record.arrays.get("label_stats", {}).get("train_counts")
+    if counts is not None:
         plot = functools.partial(figures.tag_counts, record.summary["tags"], counts)
         alt = f"Bars: training clips per tag, from {counts.max()} to {counts.min()}."
         found.append(Illustration("tag_counts", plot, alt))
@@ -272,10 +285,10 @@ def _mean_f1(measured: thresholds.Thresholds) -> str:
 def _scores_figure(record: RunRecord) -> Illustration:
     """Each seed's macro ROC-AUC beside the baseline's."""
     test = record.summary["scores"]["test"]
-    linear = ((record.summary.get("baseline") or {}).get("scores") or {}).get("test")
+    linear = _linear(record).get("test") or {}
     known = labels_of(test)
     network = {k: [_value(one) for one in test[k]["per_seed"]] for k in known}
-    baseline = {k: _value(linear[k]["mean"]) for k in known if linear and linear.get(k)}
+    baseline = {k: _value(linear[k]["mean"]) for k in known if linear.get(k)}
     plot = functools.partial(figures.scores_overview, network, baseline)
     alt = "Points: macro ROC-AUC on the test split, " + "; ".join(
         f"{k} labels: network {number(_value(test[k]['mean']))}"
@@ -283,6 +296,11 @@ def _scores_figure(record: RunRecord) -> Illustration:
         for k in known
     )
     return Illustration("scores", plot, alt + ".")
+
+
+def _linear(record: RunRecord) -> Mapping[str, Any]:
+    """Returns the linear baseline's scores by split; empty without a baseline."""
+    return (record.summary.get("baseline") or {}).get("scores") or {}
 
 
 def _value(scores: Mapping[str, Any]) -> float:
@@ -299,30 +317,6 @@ def _tags_figure(record: RunRecord) -> Illustration:
     return Illustration("auc_per_tag", figures.auc_per_tag, alt, frame=frame)
 
 
-def _loss_figure(record: RunRecord) -> Illustration:
-    """Training loss by step."""
-    loss = per_seed(record.train, "loss")
-    plot = functools.partial(
-        figures.training_loss,
-        _steps(record.train),
-        loss,
-        _steps(record.evaluations),
-        per_seed(record.evaluations, "loss"),
-    )
-    first, last = loss[0].mean(), loss[-1].mean()
-    return Illustration(
-        "training_loss", plot, f"Lines: training loss from {first:.3f} to {last:.3f}."
-    )
-
-
-def _speed_figure(record: RunRecord) -> Illustration:
-    """Clips per second by step."""
-    steps, speed = _speed(record)
-    plot = functools.partial(figures.training_speed, steps, speed)
-    alt = f"Line: training speed, median {np.median(speed):.3g} clips per second."
-    return Illustration("training_speed", plot, alt)
-
-
 def _speed(record: RunRecord) -> tuple[np.ndarray, np.ndarray]:
     """Returns steps and clips per second of the intervals that were timed."""
     speed = np.array([line["clips_per_s"] for line in record.train], np.float64)
@@ -331,19 +325,7 @@ def _speed(record: RunRecord) -> tuple[np.ndarray, np.ndarray]:
     return _steps(record.train)[timed], speed[timed]
 
 
-def _validation_figure(record: RunRecord, key: str, average: str) -> Illustration:
-    """A validation score by step, the best marked."""
-    values = per_seed(record.evaluations, key)
-    best = np.array(record.summary["best_step"], np.float64)
-    plot = functools.partial(
-        figures.validation_curve, _steps(record.evaluations), values, best, average
-    )
-    highest = number(np.fmax.reduce(values, axis=None), 3)
-    alt = f"Lines: validation {average} per seed, at most {highest}."
-    return Illustration(f"validation_{key}", plot, alt)
-
-
-def _steps(lines: list[dict[str, Any]]) -> np.ndarray:
+def _steps(lines: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Returns the steps of logged lines [L]."""
     return np.array([line["step"] for line in lines])
 
@@ -353,19 +335,15 @@ def _facts(record: RunRecord) -> list[tuple[str, str, str]]:
     summary, test = record.summary, record.summary["scores"]["test"]
     seeds = summary["num_seeds"]
     over = "one seed" if seeds == 1 else f"mean ± deviation of {seeds} seeds"
-    facts = [
-        (
-            with_spread(
-                test[k]["mean"]["roc_auc_macro"], test[k]["std"]["roc_auc_macro"], 3
-            ),
-            f"macro ROC-AUC, {k} labels",
-            f"test split, {over}",
-        )
-        for k in labels_of(test)
-    ]
-    if record.train and len(_speed(record)[0]):
-        speed = np.median(_speed(record)[1])
-        facts.append((f"{speed:.3g}", "clips per second", "training, median"))
+    facts = []
+    for one in labels_of(test):
+        mean, std = (test[one][key]["roc_auc_macro"] for key in ("mean", "std"))
+        what = f"macro ROC-AUC, {one} labels"
+        facts.append((with_spread(mean, std, 3), what, f"test split, {over}"))
+    _, speed = _speed(record)
+    if len(speed):
+        median = f"{np.median(speed):.3g}"
+        facts.append((median, "clips per second", "training, median"))
     training = f"{summary['steps']:,} steps"
     facts.append((duration(summary["train_seconds"]), "training time", training))
     if summary.get("peak_memory_bytes"):
@@ -376,8 +354,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str, str]]:
 
 def _scores(record: RunRecord) -> dict[str, Any]:
     """Returns score tables and the sentences that set them against the baseline."""
-    scores, baseline = record.summary["scores"], record.summary.get("baseline")
-    linear = (baseline or {}).get("scores", {})
+    scores, linear = record.summary["scores"], _linear(record)
     known = labels_of(scores["test"])
     return {
         "tables": {
@@ -388,7 +365,7 @@ def _scores(record: RunRecord) -> dict[str, Any]:
             for split in ("test", "valid")
             if scores.get(split)
         },
-        "baseline": baseline,
+        "baseline": record.summary.get("baseline"),
         "sentences": [
             against_baseline(scores["test"], linear["test"], labels)
             for labels in known

@@ -180,10 +180,10 @@ def point_keys(record: SweepRecord) -> Table | None:
 
 def _drawing(illustration: Illustration, name: str, workdir: Path) -> Drawing:
     """Writes a figure and its numbers; says so where it cannot be drawn."""
-    numbers = illustration.numbers_rows()
-    if numbers is not None:
+    numbers = illustration.numbers()
+    if numbers:
         files.write_csv(workdir / NUMBERS / f"{name}.csv", numbers, CSV_LINE_END)
-    shared = (name, illustration.alt, illustration.caption, numbers is not None)
+    shared = (name, illustration.alt, illustration.caption, bool(numbers))
     try:
         picture = page.draw(illustration, workdir / FIGURES, name=name, pdf=True)
     # One figure should not cost the reader the others.

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from msd_tagger.pages.page import Illustration
@@ -45,7 +46,7 @@ def write_sweep(
     return workdir
 
 
-def draw_bars(width: float = 3.5) -> Figure:
+def draw_bars(numbers: pd.DataFrame | None = None, width: float = 3.5) -> Figure:
     figure = Figure(figsize=(width, 2.4))
     axes = figure.subplots()
     axes.bar(["rock", "jazz", "sad"], [0.8, 0.7, 0.6], yerr=0.02)
@@ -54,10 +55,10 @@ def draw_bars(width: float = 3.5) -> Figure:
 
 
 def draw_wide() -> Figure:
-    return draw_bars(7)
+    return draw_bars(width=7)
 
 
-def fail_to_draw() -> Figure:
+def fail_to_draw(numbers: pd.DataFrame) -> Figure:
     raise ZeroDivisionError("no clips")
 
 
@@ -73,9 +74,7 @@ def whole_study() -> Study:
         ],
         strong=(1,),
     )
-    numbers = Table.of_rows(
-        "", ("tag", "AUC"), [['a "b", c\r\nd', "0.1"], [LONG_TAG, "1e-9"]]
-    )
+    numbers = pd.DataFrame({"tag": ['a "b", c\r\nd', LONG_TAG], "AUC": [0.1, 1e-9]})
     return Study(
         name="variance",
         title="Variance & more (Fig. 4)",

@@ -1,4 +1,4 @@
-"""What the pages of runs and of studies share: templates, drawings, the notice."""
+"""What pages share: templates, drawings, and what is said of the corpus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.pages import markdown, style, tables
-from msd_tagger.pages.tables import Formats, Table
+from msd_tagger.pages.tables import Formats
 
 # Matplotlib counts in points, browsers in pixels of 1/96 inch.
 PIXELS_PER_POINT = 96 / 72
@@ -39,7 +39,6 @@ class Illustration:
     plot: Callable[..., Figure]
     alt: str
     caption: str = ""
-    numbers: Table | None = None
     frame: pd.DataFrame | None = None
     formats: Formats = dataclasses.field(default_factory=dict)
 
@@ -47,12 +46,10 @@ class Illustration:
         """Draws it in the colours of the current theme."""
         return self.plot() if self.frame is None else self.plot(self.frame)
 
-    def numbers_rows(self) -> list[list[str]] | None:
-        """Returns the rows of the CSV file, its header first; None without numbers."""
-        if self.numbers is not None:
-            return [self.numbers.header, *self.numbers.rows]
+    def numbers(self) -> list[list[str]]:
+        """Returns the rows of the CSV file, its header first; none without a frame."""
         if self.frame is None:
-            return None
+            return []
         rows = tables.cells(self.frame, self.formats, absent="nan")
         return [list(self.frame.columns), *rows]
 
@@ -87,44 +84,29 @@ def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
 def draw(
     illustration: Illustration, folder: Path, *, name: str = "", pdf: bool = False
 ) -> dict[str, Any]:
-    """Writes a figure's files and returns what a page needs of it.
-
-    Args:
-        illustration: The figure.
-        folder: Where its files go.
-        name: Of its files, without ending; the illustration's own by default.
-        pdf: Also writes a PDF.
+    """Writes a figure's files (`style.save_figure`) and returns what a page needs.
 
     Returns:
         `light` and `dark`, the drawings as data URIs, their `width` in pixels, and the
         `alt` text.
     """
-    light = style.save_figure(
-        illustration.draw, folder / (name or illustration.name), pdf=pdf
-    )
+    stem = folder / (name or illustration.name)
+    light = style.save_figure(illustration.draw, stem, pdf=pdf)
+    points = re.search(rb'<svg[^>]* width="([\d.]+)pt"', light)[1]
     return {
         "light": style.data_uri(light),
         "dark": style.data_uri(style.svg(illustration.draw, "dark")),
-        "width": _width(light),
+        "width": round(float(points) * PIXELS_PER_POINT),
         "alt": illustration.alt,
     }
 
 
-def _width(drawing: bytes) -> int:
-    """Returns the width of a drawing by matplotlib in pixels."""
-    points = re.search(rb'<svg[^>]* width="([\d.]+)pt"', drawing)[1]
-    return round(float(points) * PIXELS_PER_POINT)
-
-
 def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
-    """Returns what a page says about the corpus.
+    """Returns what a page says about the corpus, for `corpus_line` and `notice`.
 
     Args:
         of_corpus: `corpus` of a summary.
         loader: `corpus.name` of the configuration.
-
-    Returns:
-        Values for the macros `corpus_line` and `notice`.
     """
     counts = of_corpus.get("counts") or {}
     # A folder of one's own may be called synthetic too.
