@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent
 from studies import co_occurrence, judges, matrices, similarity, statistics
 from studies.co_occurrence import Pair
@@ -25,7 +26,7 @@ NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
 POINT = "variance"
 TOP = len(paper.TOP_SIMILAR)
 SURPRISING = 10
-MEAN = "mean of S"
+MEAN, RHO, COMMON = "mean of S", "rank correlation", f"top {TOP} in both"
 EITHER = "max(C(i, j), C(j, i))"
 
 # Thresholds of our own: the paper gives none.
@@ -142,16 +143,20 @@ def _networks(data: Vectors) -> pd.DataFrame:
     tuples = co_occurrence.top_tuples(data.together, TOP)
     chosen = np.ix_(data.selected, data.selected)
     rows = [
-        {
-            "rho": similarity.rank_correlation(S, data.C),
-            "common": len(similarity.overlap(similarity.top_pairs(S, TOP), tuples)),
-            "mean_S": float(np.nanmean(S[data.pairs])),
-            "negative": len(similarity.negative_pairs(S[chosen])),
-        }
+        (
+            similarity.rank_correlation(S, data.C),
+            len(similarity.overlap(similarity.top_pairs(S, TOP), tuples)),
+            float(np.nanmean(S[data.pairs])),
+            # Over all tuples of different tags that have clips.
+            float(np.nanmean(data.C[~np.eye(len(S), dtype=bool)])),
+            len(similarity.negative_pairs(S[chosen])),
+        )
         for S in (*data.S, data.mean)
     ]
     names = [f"run {seed + 1}" for seed in range(len(data.S))]
-    return pd.DataFrame(rows, index=[*names, MEAN])
+    negative = f"negative pairs of {len(data.selected)} tags"
+    columns = [RHO, COMMON, "mean S", "mean C", negative]
+    return pd.DataFrame(rows, index=[*names, MEAN], columns=columns)
 
 
 def _paragraphs(
@@ -165,7 +170,7 @@ def _paragraphs(
         f"compared by their {data.measure}, beside C(i, j) of {source}. The paper's "
         "Eq. 3 is the dot product; the values it prints are cosines."
     ]
-    *each, whole = networks.rho
+    *each, whole = networks[RHO]
     if np.isnan(whole):
         return [*found, "A rank correlation cannot be given: too few tags meet."]
     sentence = (
@@ -283,7 +288,7 @@ def draw_scatter(
             bbox={"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6},
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "C1"},
         )
-    axes.axhline(0, lw=0.8, color=axes.xaxis.label.get_color())
+    axes.axhline(0, lw=0.8, color=ink(axes))
     axes.set(xlabel=f"{EITHER}, %", ylabel=f"S(i, j), {measure}")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     return figure
@@ -349,32 +354,20 @@ def _pairs(data: Vectors, caption: str, pairs: Sequence[Pair]) -> Table:
 def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
     """What each network gives by itself."""
     several = len(data.S) > 1
-    shown = networks if several else networks[:1]
-    frame = pd.DataFrame(
-        {
-            "network": shown.index,
-            "rank correlation": shown.rho.to_numpy(),
-            f"top {TOP} in both": shown.common.to_numpy(),
-            "mean S": shown.mean_S.to_numpy(),
-            "mean C": _mean_co_occurrence(data.C),
-            f"negative pairs of {len(data.selected)} tags": shown.negative.to_numpy(),
-        }
+    frame = networks if several else networks[:1]
+    formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
+    return Table(
+        frame.rename_axis("network").reset_index(),
+        "Each network by itself, and their mean similarity.",
+        formats,
+        [len(frame) - 1] if several else [],
     )
-    formats = dict.fromkeys(("rank correlation", "mean S", "mean C"), ".3f")
-    caption = "Each network by itself, and their mean similarity."
-    return Table(frame, caption, formats, [len(frame) - 1] if several else [])
-
-
-def _mean_co_occurrence(C: np.ndarray) -> float:
-    """Averages C(i, j) over all tuples of different tags that have clips."""
-    return float(np.nanmean(C[~np.eye(len(C), dtype=bool)]))
 
 
 def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
     """Judges what V-A says."""
     each, of_mean = networks.iloc[:-1], networks.loc[MEAN]
-    of_C = _mean_co_occurrence(data.C)
-    means = each.mean_S.to_numpy()
+    means, of_C = each["mean S"].to_numpy(), of_mean["mean C"]
     higher = _sign(means - of_C)
     if data.measure != "cosine":
         higher = judges.unknown("a dot product has no scale to compare with a share.")
@@ -383,17 +376,17 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
             "Tags that meet often have similar label vectors.",
             "V-A",
             f"rank correlation {paper.RANK_CORRELATION:.3f}",
-            f"{over_seeds(each.rho, 3)}; of the mean similarity "
-            f"{number(of_mean.rho, 3)}",
-            *_correlation(data, of_mean.rho),
+            f"{over_seeds(each[RHO], 3)}; of the mean similarity "
+            f"{number(of_mean[RHO], 3)}",
+            *_correlation(data, of_mean[RHO]),
         ),
         Claim(
             f"The {TOP} most similar pairs are often among the {TOP} highest tuples.",
             "V-A, Table III",
             f"{paper.OVERLAP_TOP_20} of {TOP}",
-            f"{over_seeds(each.common, 1)}; of the mean similarity "
-            f"{of_mean.common:.0f}",
-            *_overlap(data, int(of_mean.common)),
+            f"{over_seeds(each[COMMON], 1)}; of the mean similarity "
+            f"{of_mean[COMMON]:.0f}",
+            *_overlap(data, int(of_mean[COMMON])),
         ),
         Claim(
             "On average, similarities are higher than co-occurrences.",
@@ -402,7 +395,7 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
             f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}",
             *higher,
         ),
-        _hardly_negative(data, each.negative, int(of_mean.negative)),
+        _hardly_negative(data, each.iloc[:, -1], int(of_mean.iloc[-1])),
         _papers_negative_pairs(data),
         _unexpected_pairs(data),
     ]

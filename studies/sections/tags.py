@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from scipy import stats
 
 from msd_tagger.common import facts, paper
 from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, percent
 from studies import co_occurrence, figures, judges, matrices
 from studies.co_occurrence import Pair
@@ -219,7 +219,7 @@ def _illustrations(data: Counts) -> list[Illustration]:
         *found,
         Illustration(
             "tag_counts",
-            partial(_draw_tag_counts, clips=data.clips),
+            lambda it: figures.tag_counts(it.tag, it.clips.to_numpy(), data.clips),
             "Bars: clips with each tag, the most frequent first.",
             f"Clips with each tag (II-A), of the {data.clips}.",
             frame=ranked[["tag", "clips"]][: len(most)],
@@ -242,10 +242,6 @@ def _illustrations(data: Counts) -> list[Illustration]:
             frame=pd.DataFrame({"tags": range(len(per_clip)), "clips": per_clip}),
         ),
     ]
-
-
-def _draw_tag_counts(frame: pd.DataFrame, clips: str) -> Figure:
-    return figures.tag_counts(frame.tag.tolist(), frame.clips.to_numpy(), clips)
 
 
 def _co_occurrence(
@@ -352,8 +348,9 @@ def draw_histograms(frame: pd.DataFrame) -> Figure:
         axes.stairs(density[name], edges, fill=True, color=colour, alpha=0.7)
         axes.set(title=name, xlabel="magnitude, standard deviations from the mean")
         axes.set_ylim(bottom=0)
-    ink, centres = left.xaxis.label.get_color(), (frame["from"] + frame["to"]) / 2
-    left.plot(centres, stats.norm.pdf(centres), "--", lw=1.2, color=ink, label="normal")
+    centres = (frame["from"] + frame["to"]) / 2
+    normal = stats.norm.pdf(centres)
+    left.plot(centres, normal, "--", lw=1.2, color=ink(left), label="normal")
     left.set(xlim=(-4.5, 4.5), ylabel="density")
     left.legend(fontsize=8, loc="upper right")
     right.set(xlim=LINEAR_RANGE)
