@@ -40,11 +40,7 @@ Network = Mapping[str, Any]
 def study(record: SweepRecord) -> Study:
     """Draws the networks that `network.json` describes, and sets Table II beside them.
 
-    Args:
-        record: A study's folder.
-
-    Returns:
-        The section; without that file, a sentence that says so.
+    Without that file a sentence says so.
     """
     path = record.workdir / FILE
     if not path.exists():
