@@ -152,7 +152,7 @@ def _main(argv: list[str]) -> int | None:
                 "train.batch_size or train.evaluation_batch_size, or use "
                 "--config.model.dtype=bfloat16"
             )
-        if distributed.place().count > 1:  # The others would wait for this one.
+        if distributed.rank().count > 1:  # The others would wait for this one.
             traceback.print_exc()
             distributed.leave(1)
         raise

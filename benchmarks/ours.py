@@ -35,8 +35,8 @@ class Training:
         Returns:
             "values", the first seed's losses, and "first_step_s", with compilation.
         """
-        run = set_up(batch_size, self._dtype, self._num_seeds)
-        lane = self._lanes[batch_size] = _Steps(run, self.batches(batch_size))
+        setup = set_up(batch_size, self._dtype, self._num_seeds)
+        lane = self._lanes[batch_size] = _Steps(setup, self.batches(batch_size))
         started = time.monotonic()
         losses = [lane.loss_of_step()]
         seconds = time.monotonic() - started
@@ -65,12 +65,12 @@ class Training:
             trained: Another, of the weights after some steps.
             steps: How many.
         """
-        run = set_up(WEIGHTS_BATCH, self._dtype, 1)
-        lane = _Steps(run, self.batches(WEIGHTS_BATCH))
-        _write(initial, lane.chunks, run.layout)
+        setup = set_up(WEIGHTS_BATCH, self._dtype, 1)
+        lane = _Steps(setup, self.batches(WEIGHTS_BATCH))
+        _write(initial, lane.chunks, setup.layout)
         for _ in range(steps):
             lane.loss_of_step()
-        _write(trained, lane.chunks, run.layout)
+        _write(trained, lane.chunks, setup.layout)
 
     def check(self) -> dict[str, Any]:
         """Runs the canary and describes the devices.
@@ -115,14 +115,12 @@ class Inference:
         """
         from msd_tagger.training import parallel
 
-        run = set_up(batch_size, self._dtype, 1)
-        weights = parallel.place(
-            read_weights(self._weights, run.state.weights), run.layout
-        )
+        setup = set_up(batch_size, self._dtype, 1)
+        weights = parallel.to_devices(read_weights(self._weights), setup.layout)
         batch = problem.batches(batch_size, 1)[0]
-        self._lanes[batch_size] = (run.programs.evaluate, weights, batch)
+        self._lanes[batch_size] = (setup.programs.evaluate, weights, batch)
         started = time.monotonic()
-        scores = run.programs.evaluate(weights, batch)["scores"][0, 0]
+        scores = setup.programs.evaluate(weights, batch)["scores"][0, 0]
         seconds = time.monotonic() - started
         logits = np.log(scores) - np.log1p(-scores)
         return {
@@ -142,7 +140,7 @@ class Inference:
 
 
 def set_up(batch_size: int, dtype: str, num_seeds: int, data: Any = None) -> Any:
-    """A run of the default configuration, ready to train; a `build.Run`."""
+    """The default configuration set up for training; a `setup.Setup`."""
     from configs import default
     from msd_tagger.training import setup as build
 
@@ -153,14 +151,16 @@ def set_up(batch_size: int, dtype: str, num_seeds: int, data: Any = None) -> Any
     return build.set_up(config, data or problem.SyntheticData(batch_size))
 
 
-def read_weights(path: str, like: Any) -> Any:
-    """Weights `[1, …]` in the structure of `like`, a `steps.Weights`."""
+def read_weights(path: str) -> Any:
+    """Weights `[1, …]`, a `model.Weights`."""
     from flax import traverse_util
+
+    from msd_tagger.network.model import Weights
 
     with np.load(path) as stored:
         flat = {name: stored[name][None] for name in stored.files}
     tree = traverse_util.unflatten_dict(flat, sep="/")
-    return like.replace(params=tree["params"], batch_stats=tree["batch_stats"])
+    return Weights(tree["params"], tree["batch_stats"])
 
 
 def _write(path: str, chunks: list, layout: Any) -> None:
@@ -168,7 +168,7 @@ def _write(path: str, chunks: list, layout: Any) -> None:
 
     from msd_tagger.training import parallel
 
-    weights = parallel.gather(chunks, layout).weights
+    weights = parallel.from_devices(chunks, layout).weights
     tree = {"params": weights.params, "batch_stats": weights.batch_stats}
     flat = traverse_util.flatten_dict(tree, sep="/")
     np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
@@ -185,11 +185,12 @@ def device_memory_bytes() -> int | None:
 class _Steps:
     """Training steps on batches in turn, one of them in flight as in the real loop."""
 
-    def __init__(self, run: Any, batches: Iterator[problem.Batch]) -> None:
+    def __init__(self, setup: Any, batches: Iterator[problem.Batch]) -> None:
         from msd_tagger.training import parallel
+        from msd_tagger.training.setup import first_state
 
-        self._update, self._batches = run.programs.update, batches
-        self.chunks = parallel.place(run.state, run.layout)
+        self._update, self._batches = setup.programs.update, batches
+        self.chunks = parallel.to_devices(first_state(setup), setup.layout)
         self._in_flight: Any = None
 
     def step(self) -> None:

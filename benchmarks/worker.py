@@ -26,9 +26,9 @@ def main(specification: dict[str, Any]) -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     if specification["keep_buffers"]:
-        from msd_tagger import platform
+        from msd_tagger.common.processes import keep_big_buffers
 
-        platform.keep_big_buffers()
+        keep_big_buffers()
     contestant = None
     for line in sys.stdin:
         request = json.loads(line)

@@ -7,15 +7,13 @@
 <workdir>/artists.csv         clips per split of the artists in several splits
 """
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from input_pipeline.shards import replacing
 from msd_tagger.common.facts import SPLITS
+from msd_tagger.common.files import read_json, write_csv, write_text
 
 EVERYTHING = "audit.json"
 # On the screen; the files have all of them.
@@ -25,10 +23,6 @@ MAX_SIZES = 11
 
 def claim(workdir: Path, subject: dict[str, Any]) -> None:
     """Checks that a folder is new or holds an audit of the same corpus.
-
-    Args:
-        workdir: where the audit is to be written.
-        subject: what is audited: the keys of `config.corpus`.
 
     Raises:
         ValueError: it holds something else, and what.
@@ -57,37 +51,31 @@ def claim(workdir: Path, subject: dict[str, Any]) -> None:
 
 
 def write(found: dict[str, Any], workdir: Path) -> None:
-    """Writes the files, `audit.json` first: it marks the folder.
-
-    Args:
-        found: what `audit.audit` returns, with `subject` and `findings`.
-        workdir: claimed.
-    """
-    _write(workdir / EVERYTHING, json.dumps(found, indent=1) + "\n")
-    _write(workdir / "problems.csv", _csv(_problem_rows(found["problems"])))
-    _write(workdir / "tags.csv", _csv(_tag_rows(found)))
-    _write(workdir / "tags_per_clip.csv", _csv(_size_rows(found)))
-    _write(workdir / "artists.csv", _csv(_artist_rows(found["artists"])))
+    """Writes the files, `audit.json` first: it marks the folder."""
+    write_text(workdir / EVERYTHING, json.dumps(found, indent=1) + "\n")
+    write_csv(workdir / "problems.csv", _problem_rows(found["problems"]))
+    write_csv(workdir / "tags.csv", _tag_rows(found))
+    write_csv(workdir / "tags_per_clip.csv", _size_rows(found))
+    write_csv(workdir / "artists.csv", _artist_rows(found["artists"]))
 
 
 def text(found: dict[str, Any]) -> str:
     """The audit to be read: what is a problem, then the counts."""
-    corpus, sentences = found["corpus"], found["findings"]
+    corpus, sentences, tags = found["corpus"], found["findings"], _tag_rows(found)
+    if len(tags) > MAX_TAGS + 1:
+        tags = _shortened(tags, NUM_FIRST_TAGS, NUM_LAST_TAGS)
+    headline = f"{len(sentences)} problem{'s' if len(sentences) > 1 else ''} found:"
     paragraphs = [
         f"Audit of {corpus['name']}, {corpus['version']}",
-        "\n".join([_headline(len(sentences)), *(f"- {one}" for one in sentences)]),
+        "\n".join([headline, *(f"- {one}" for one in sentences)])
+        if sentences
+        else "No problems found.",
         _aligned(_split_rows(found)),
         _aligned(_shortened(_size_rows(found), MAX_SIZES, 0)),
         _facts(found),
-        _aligned(_most_tags(_tag_rows(found))),
+        _aligned(tags),
     ]
     return "\n\n".join(paragraphs)
-
-
-def _headline(num_findings: int) -> str:
-    if not num_findings:
-        return "No problems found."
-    return f"{num_findings} problem{'s' if num_findings > 1 else ''} found:"
 
 
 def _split_rows(found: dict[str, Any]) -> list[list[object]]:
@@ -129,23 +117,14 @@ def _tag_rows(found: dict[str, Any]) -> list[list[object]]:
     return [["positives", *SPLITS, "all"], *rows]
 
 
-def _most_tags(rows: list[list[object]]) -> list[list[object]]:
-    if len(rows) <= MAX_TAGS + 1:
-        return rows
-    return _shortened(rows, NUM_FIRST_TAGS, NUM_LAST_TAGS)
-
-
 def _shortened(
     rows: list[list[object]], num_first: int, num_last: int
 ) -> list[list[object]]:
     """The header and the first and last rows, what is between as one of dots."""
     if len(rows) - 1 <= num_first + num_last + 1:
         return rows
-    return [
-        *rows[: num_first + 1],
-        ["…"] * len(rows[0]),
-        *rows[len(rows) - num_last :],
-    ]
+    between = ["…"] * len(rows[0])
+    return [*rows[: num_first + 1], between, *rows[len(rows) - num_last :]]
 
 
 def _facts(found: dict[str, Any]) -> str:
@@ -201,19 +180,8 @@ def _aligned(rows: Sequence[Sequence[object]]) -> str:
 
 def _read_subject(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["subject"])
+        return dict(read_json(path)["subject"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} was not written by an audit; give another --workdir"
         ) from error
-
-
-def _csv(rows: Iterable[Sequence[object]]) -> str:
-    content = io.StringIO()
-    csv.writer(content, lineterminator="\n").writerows(rows)
-    return content.getvalue()
-
-
-def _write(path: Path, content: str) -> None:
-    with replacing(path) as file:
-        file.write(content.encode())

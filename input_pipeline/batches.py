@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import corpus_file, order, streams
+from input_pipeline import catalogue, order, streams
 from input_pipeline.reader import Batch, StoredSplit, read_index
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe
@@ -30,11 +30,11 @@ def open_shards(
     """Opens what `prepare` made.
 
     Args:
-        directory: as `prepare` returns it.
-        recipe: if given, the shards must be of this recipe.
-        tags: if given, the labels must be in this order.
-        check: read everything and compare all checksums; else only sizes are compared.
-        reader: who fetches batches, "tf.data" or "plain" threads. The batches are the
+        directory: As `prepare` returns it.
+        recipe: If given, the shards must be of this recipe.
+        tags: If given, the labels must be in this order.
+        check: Read everything and compare all checksums; else only sizes are compared.
+        reader: Who fetches batches, "tf.data" or "plain" threads. The batches are the
             same; without TensorFlow it is always "plain".
 
     Raises:
@@ -43,7 +43,7 @@ def open_shards(
     """
     streams.check_reader(reader)
     directory = Path(directory)
-    if not (directory / corpus_file.NAME).exists():
+    if not (directory / catalogue.CORPUS_FILE).exists():
         raise ValueError(
             f"{directory} holds no complete set of shards; run --mode=prepare with the "
             "same config first"
@@ -65,23 +65,14 @@ def open_shards(
 
 @dataclasses.dataclass(frozen=True)
 class ShardedSplits:
-    """The three splits of a corpus as spectrograms of one recipe.
+    """The three splits of a corpus as spectrograms of one recipe."""
 
-    Attributes:
-        directory: where the shards are.
-        recipe: how the spectrograms were made.
-        tags: names of the K tags.
-        corpus: content of corpus.json: name, version, counts.
-        splits: index of each split.
-        reader: who fetches batches, see `open_shards`.
-    """
-
-    directory: Path
-    recipe: Recipe
-    tags: tuple[str, ...]
-    corpus: dict[str, Any]
-    splits: dict[str, StoredSplit]
-    reader: str = "tf.data"
+    directory: Path  # Where the shards are.
+    recipe: Recipe  # How the spectrograms were made.
+    tags: tuple[str, ...]  # Names of the K tags.
+    corpus: dict[str, Any]  # Content of corpus.json: name, version, counts.
+    splits: dict[str, StoredSplit]  # Index of each split.
+    reader: str = "tf.data"  # Who fetches batches, see `open_shards`.
 
     def num_clips(self, split: str, fraction: float = 1.0) -> int:
         """Number of clips N of a split, or of a share of it (see `subset`)."""
@@ -122,23 +113,16 @@ class ShardedSplits:
         """Endless batches of the training split.
 
         The stream is one permutation after the other, permutation e a function of
-        (data_seed, e) only; step s takes the places s * B to s * B + B - 1. So nothing
+        (data_seed, e) only; step s takes positions s * B to s * B + B - 1. So nothing
         is dropped at the end of an epoch, and a subset smaller than a batch repeats,
         reshuffled.
 
-        Args:
-            batch_size: B, over all processes.
-            data_seed: of the order.
-            first_step: where to start; 0 for a new run.
-            fraction: share of the clips, see `subset`.
-            rows: the rows of every batch that this process wants.
-
         Yields:
-            spectrogram float16 [B, M, F], tags uint8 [B, K], mask bool [B] (all True)
-            and row int64 [B]; B counts the rows wanted.
+            spectrogram float16 `[B, M, F]`, tags uint8 `[B, K]`, mask bool `[B]` (all
+            True) and row int64 `[B]`, of the rows of every batch that are asked for.
 
         Raises:
-            ValueError: a fraction or batch size that is not allowed.
+            ValueError: A fraction or batch size that is not allowed.
         """
         _check_batch_size(batch_size)
         split, members = self._split("train"), self.subset("train", fraction)
@@ -157,12 +141,6 @@ class ShardedSplits:
     ) -> Iterator[Batch]:
         """Every clip of a split once, in order.
 
-        Args:
-            split: "train", "valid" or "test".
-            batch_size: B, over all processes.
-            fraction: share of the clips, see `subset`.
-            rows: the rows of every batch that this process wants.
-
         Yields:
             As `train_batches`. The last batch is padded with zeros, its mask False and
             its row -1 there.
@@ -179,12 +157,7 @@ class ShardedSplits:
         return self._stream(found, table.__getitem__, 0, num_steps)
 
     def read(self, split: str, rows: np.ndarray) -> Batch:
-        """Reads one batch at once, without TensorFlow.
-
-        Args:
-            split: "train", "valid" or "test".
-            rows: int [B], -1 for padding.
-        """
+        """Reads one batch at once, without TensorFlow; row -1 is padding."""
         return self._split(split).gather(np.asarray(rows, np.int64), self.recipe.shape)
 
     def _split(self, name: str) -> StoredSplit:
@@ -219,7 +192,7 @@ def _read_descriptions(directory: Path, reader: str) -> ShardedSplits:
         directory=directory,
         recipe=Recipe.from_json(_read(directory / "recipe.json")),
         tags=tags,
-        corpus=corpus_file.read(directory),
+        corpus=catalogue.read_counts(directory),
         splits=splits,
         reader=reader,
     )

@@ -8,27 +8,20 @@ bytes are then written twice.
 """
 
 import contextlib
-import dataclasses
-import json
+import pickle
 import shlex
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from input_pipeline import shards
+from msd_tagger.common.files import temporary
 
 Span = tuple[int, int]  # First byte and length.
 
 
-def run(
-    work: Sequence[tuple[shards.ShardTask, list[shards.Target]]], options: Sequence[str]
-) -> None:
+def run(work: Sequence[shards.Work], options: Sequence[str]) -> None:
     """Writes shards and waits until all are written.
-
-    Args:
-        work: tasks, and the sets that lack them.
-        options: of the pipeline, see `parse_options`.
 
     Raises:
         ValueError: the pipeline failed.
@@ -40,8 +33,8 @@ def run(
     num_clips = sum(len(task.clips) for task, _ in work)
     print(f"{num_clips:,} clips in {len(work):,} shards through Beam: {options}")
     with (
-        _task_file(work, targets) as (path, spans),
-        _clear_failures(),
+        task_file(work, targets) as (path, spans),
+        clear_failures(),
         beam.Pipeline(options=PipelineOptions(list(options))) as pipeline,
     ):
         # Only numbers travel in the graph, whose size runners limit: 240,000 clips
@@ -81,55 +74,43 @@ def parse_options(text: str) -> list[str]:
 
 def _write(span: Span, path: str, targets: list[shards.Target]) -> None:
     """What a worker does."""
-    with Path(path).open("rb") as file:
-        file.seek(span[0])
-        task, numbers = _decode(file.read(span[1]))
+    task, numbers = read_task(Path(path), span)
     shards.write_shard(task, [targets[number] for number in numbers])
 
 
 @contextlib.contextmanager
-def _task_file(
-    work: Sequence[tuple[shards.ShardTask, list[shards.Target]]],
-    targets: list[shards.Target],
+def task_file(
+    work: Sequence[shards.Work], targets: list[shards.Target]
 ) -> Iterator[tuple[Path, list[Span]]]:
-    """Writes the tasks, one a line, where all workers can read them."""
-    path = shards.temporary(targets[0].directory / shards.PARTS / "tasks")
+    """Writes the tasks where all workers can read them, until the block ends."""
+    path = temporary(targets[0].directory / shards.PARTS / "tasks")
     numbers = {id(target): number for number, target in enumerate(targets)}
     spans = []
     try:
         with path.open("wb") as file:
             for task, needed in work:
-                line = _encode(task, [numbers[id(target)] for target in needed])
-                spans.append((file.tell(), len(line)))
-                file.write(line)
+                content = pickle.dumps((task, [numbers[id(one)] for one in needed]))
+                spans.append((file.tell(), len(content)))
+                file.write(content)
         yield path, spans
     finally:
         path.unlink(missing_ok=True)
 
 
-def _encode(task: shards.ShardTask, numbers: list[int]) -> bytes:
-    clips = [
-        clip._asdict() | {"labels": {k: v.hex() for k, v in clip.labels.items()}}
-        for clip in task.clips
-    ]
-    fields = {f.name: getattr(task, f.name) for f in dataclasses.fields(task)}
-    return json.dumps([fields | {"clips": clips}, numbers]).encode() + b"\n"
-
-
-def _decode(line: bytes) -> tuple[shards.ShardTask, list[int]]:
-    fields, numbers = json.loads(line)
-    clips = tuple(shards.ClipRow(**_with_bytes(clip)) for clip in fields["clips"])
-    return shards.ShardTask(**fields | {"clips": clips}), numbers
-
-
-def _with_bytes(clip: dict[str, Any]) -> dict[str, Any]:
-    labels = {name: bytes.fromhex(text) for name, text in clip["labels"].items()}
-    return clip | {"labels": labels}
+def read_task(path: Path, span: Span) -> tuple[shards.ShardTask, list[int]]:
+    """Reads a task of `task_file`, and the numbers of the targets that lack it."""
+    with path.open("rb") as file:
+        file.seek(span[0])
+        return pickle.loads(file.read(span[1]))
 
 
 @contextlib.contextmanager
-def _clear_failures() -> Iterator[None]:
-    """Runners report a worker's error, whatever it was, as text."""
+def clear_failures() -> Iterator[None]:
+    """Names a worker's error, which runners report as text, whatever it was.
+
+    Raises:
+        ValueError: The pipeline failed.
+    """
     try:
         yield
     except RuntimeError as error:

@@ -2,11 +2,15 @@
 
 Everything here is worked out from the parts that the workers left, so a set can be
 completed by whichever process finds it whole.
+
+`corpus.json` says what a complete set holds. A flipped bit in the other files is found
+by zip's or TFRecord's checksums. JSON and text have none, so `corpus.json` has a digest
+of itself, the recipe and the tags.
 """
 
 import contextlib
-import csv
-import io
+import hashlib
+import json
 import os
 import shutil
 from collections import Counter
@@ -17,13 +21,22 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import corpus_file, records, shards
+from input_pipeline import records, shards
 from input_pipeline.corpora import Corpus
 from msd_tagger.common.facts import SPLITS
+from msd_tagger.common.files import (
+    remove_abandoned,
+    replacing,
+    temporary,
+    write_csv,
+    write_text,
+)
 from msd_tagger.frontend.recipe import Recipe
 
 REGISTERED = "dataset_info.json"  # The last of TFDS's files.
 LEDGER = "ledger.csv"
+CORPUS_FILE = "corpus.json"  # Written last: its presence says that the set is whole.
+_WITH_IT = ("recipe.json", "tags.txt")
 
 
 def is_complete(directory: Path) -> bool:
@@ -36,7 +49,43 @@ def is_complete(directory: Path) -> bool:
 
 def is_written(directory: Path) -> bool:
     """Whether all shards and their index are there, registered with TFDS or not."""
-    return (directory / corpus_file.NAME).exists()
+    return (directory / CORPUS_FILE).exists()
+
+
+def read_counts(directory: Path) -> dict[str, Any]:
+    """What the file says, without the digest.
+
+    Sets that were made before there was a digest are not compared with one.
+
+    Raises:
+        ValueError: the set was altered since, or the file is not JSON.
+        OSError: the file cannot be read.
+    """
+    path = directory / CORPUS_FILE
+    try:
+        counts = json.loads(path.read_text(encoding="utf-8"))
+        known = counts.pop("digest", None)
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}). Delete {directory} and prepare again"
+        ) from error
+    if known not in (None, _digest(directory, counts)):
+        raise ValueError(
+            f"{CORPUS_FILE}, {' or '.join(_WITH_IT)} in {directory} was altered since "
+            "it was written. Delete the folder and prepare again"
+        )
+    return counts
+
+
+def _digest(directory: Path, counts: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(counts, sort_keys=True).encode())
+    for name in _WITH_IT:
+        if not (directory / name).exists():
+            raise ValueError(
+                f"{directory / name} is missing. Delete {directory} and prepare again"
+            )
+        digest.update((directory / name).read_bytes())
+    return digest.hexdigest()
 
 
 def report(directory: Path, max_bad_share: float) -> None:
@@ -45,7 +94,7 @@ def report(directory: Path, max_bad_share: float) -> None:
     Raises:
         ValueError: more was left out than `max_bad_share` allows.
     """
-    counts = corpus_file.read(directory)
+    counts = read_counts(directory)
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
     num_clips = sum(counts["num_clips"].values())
     num_shards = sum(map(len, counts["shard_lengths"].values()))
@@ -59,10 +108,6 @@ def report(directory: Path, max_bad_share: float) -> None:
 
 def check_splits(counts: Counter, where: Path) -> None:
     """Refuses a corpus that leaves a split without clips.
-
-    Args:
-        counts: clips per split.
-        where: what to look at, for the message.
 
     Raises:
         ValueError: names the empty splits.
@@ -85,24 +130,18 @@ def complete(
 ) -> None:
     """Writes everything but the shards, the mark of completeness last.
 
-    Args:
-        directory: holds the finished shards of all tasks, and their parts.
-        recipe: of the spectrograms.
-        corpus: where the clips are from.
-        tasks: the plan.
-        max_bad_share: share of clips that may be left out.
-
     Raises:
         ValueError: too many were left out, or all of a split.
         OSError: the directory cannot be written.
     """
     if is_written(directory):  # At that time TFDS was not installed.
-        counts = corpus_file.read(directory)
+        counts = read_counts(directory)
     else:
         counts = _write_catalogue(directory, recipe, corpus, tasks, max_bad_share)
     if find_spec("tensorflow_datasets") is not None:
         _register(directory, recipe, counts)
-    _write(directory / corpus_file.NAME, corpus_file.text(directory, counts))
+    whole = counts | {"digest": _digest(directory, counts)}
+    write_text(directory / CORPUS_FILE, json.dumps(whole, indent=2) + "\n")
     remove_parts(directory)
 
 
@@ -113,7 +152,7 @@ def remove_parts(directory: Path) -> None:
         with contextlib.suppress(OSError):  # Gone, or not ours to remove.
             path.unlink()
     for folder in (directory, parts):
-        shards.remove_abandoned(folder)
+        remove_abandoned(folder)
     with contextlib.suppress(OSError):  # Gone, or another job is still in it.
         parts.rmdir()
 
@@ -128,7 +167,7 @@ def _write_catalogue(
     parts = {task: shards.read_part(directory, task) for task in tasks}
     if None in parts.values():
         if is_written(directory):  # Another job completed it, and tidied up.
-            return corpus_file.read(directory)
+            return read_counts(directory)
         raise ValueError(
             f"shards have disappeared from {directory}, or files that were left out "
             "have changed meanwhile; run the same command again, without "
@@ -136,14 +175,15 @@ def _write_catalogue(
         )
     ledger = [(*row, "") for row in corpus.rejected]
     ledger += [tuple(row) for part in parts.values() for row in part["rejected"]]
-    _write(directory / LEDGER, _csv(ledger))
+    header = ("track_id", "path", "reason", "detail")
+    write_csv(directory / LEDGER, [header, *ledger])
     counts = _counts(corpus, parts, ledger)
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
     check_splits(Counter(counts["num_clips"]), directory / LEDGER)
     _remove_strangers(directory, tasks)
-    _write(directory / "recipe.json", recipe.to_json() + "\n")
-    _write(directory / "tags.txt", "".join(f"{tag}\n" for tag in corpus.tags))
-    with shards.replacing(directory / "index.npz") as file:
+    write_text(directory / "recipe.json", recipe.to_json() + "\n")
+    write_text(directory / "tags.txt", "".join(f"{tag}\n" for tag in corpus.tags))
+    with replacing(directory / "index.npz") as path, path.open("wb") as file:
         np.savez(file, **_index(corpus, parts))
     return counts
 
@@ -260,7 +300,7 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
 @contextlib.contextmanager
 def _folder_for(directory: Path, names: Sequence[str]) -> Iterator[Path]:
     """A folder to write into; the named files move, one by one, when all are there."""
-    unfinished = shards.temporary(directory / "unfinished")
+    unfinished = temporary(directory / "unfinished")
     unfinished.mkdir()
     try:
         yield unfinished
@@ -276,15 +316,3 @@ def _remove_strangers(directory: Path, tasks: list[shards.ShardTask]) -> None:
     for path in directory.glob(f"{records.DATASET}-*.tfrecord-*"):
         if path.name not in planned:
             path.unlink(missing_ok=True)
-
-
-def _csv(ledger: list[tuple]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([("track_id", "path", "reason", "detail"), *ledger])
-    return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    with shards.replacing(path) as file:
-        file.write(text.encode())

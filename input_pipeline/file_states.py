@@ -20,16 +20,11 @@ _FILES_PER_TASK = 64
 
 
 class FileStates(NamedTuple):
-    """States of F files.
+    """States of F files."""
 
-    Attributes:
-        problems: for each file one of `PROBLEMS`, or "".
-        total_bytes: of all files together.
-        copies: groups of two or more files with equal content, by their numbers.
-    """
-
-    problems: list[str]
-    total_bytes: int
+    problems: list[str]  # For each file one of `PROBLEMS`, or "".
+    total_bytes: int  # Of all files together.
+    # Groups of two or more files with equal content, by their numbers.
     copies: list[list[int]]
 
 
@@ -39,20 +34,16 @@ def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
     Clips of one length and bit rate are of one size, so the sizes alone tell few files
     apart. Of files of one size 16 kB from the middle are read, and of those that agree
     in that too the whole content: equal digests (BLAKE2b, 256 bits) mean equal files.
-
-    Args:
-        paths: F files, each once.
-        num_threads: that read at the same time.
     """
-    sizes = _in_threads(_size_bytes, paths, "looking for files", num_threads)
+    sizes = _in_threads(size_bytes, paths, "looking for files", num_threads)
     problems = [size if isinstance(size, str) else "" for size in sizes]
     keys: dict[int, Hashable] = {
         number: size for number, size in enumerate(sizes) if isinstance(size, int)
     }
     total_bytes = sum(keys.values())
     for digest, description in (
-        (_sample_digest, "comparing samples"),
-        (_whole_digest, "comparing contents"),
+        (sample_digest, "comparing samples"),
+        (whole_digest, "comparing contents"),
     ):
         numbers = [number for group in _groups(keys) for number in group]
         named = [paths[number] for number in numbers]
@@ -67,7 +58,7 @@ def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
     return FileStates(problems, total_bytes, _groups(keys))
 
 
-def _size_bytes(path: str) -> int | str:
+def size_bytes(path: str) -> int | str:
     """Returns the size of a file, or why it is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 (3 times faster)
@@ -80,18 +71,19 @@ def _size_bytes(path: str) -> int | str:
     return found.st_size or "empty"
 
 
-def _sample_digest(path: str) -> bytes | None:
-    """Digest of bytes from the middle: files often begin and end alike."""
+def sample_digest(path: str) -> bytes | None:
+    """Returns a digest of bytes from the middle: files often begin and end alike."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (faster)
-            size_bytes = file.seek(0, os.SEEK_END)
-            file.seek(max(0, (size_bytes - _SAMPLE_BYTES) // 2))
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, (length - _SAMPLE_BYTES) // 2))
             return hashlib.blake2b(file.read(_SAMPLE_BYTES), digest_size=32).digest()
     except OSError:
         return None
 
 
-def _whole_digest(path: str) -> bytes | None:
+def whole_digest(path: str) -> bytes | None:
+    """Returns the digest of a file's content, None if it cannot be read."""
     digest = hashlib.blake2b(digest_size=32)
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (faster)

@@ -29,21 +29,15 @@ def rows_of_step(
 ) -> np.ndarray:
     """Rows of one training batch.
 
-    Step s takes the places s * B to s * B + B - 1 of one permutation after the other,
+    Step s takes positions s * B to s * B + B - 1 of one permutation after the other,
     so that the last clips of an epoch share a batch with the first of the next.
-
-    Args:
-        members: rows to draw from, int [N].
-        batch_size: B; may be larger than N.
-        data_seed: of the order.
-        step: s.
 
     Returns:
         int64 [B].
     """
-    places = np.arange(step * batch_size, (step + 1) * batch_size)
-    epochs, within = np.divmod(places, len(members))
-    rows = np.empty_like(places)
+    positions = np.arange(step * batch_size, (step + 1) * batch_size)
+    epochs, within = np.divmod(positions, len(members))
+    rows = np.empty_like(positions)
     for epoch in np.unique(epochs):
         here = epochs == epoch
         order = _cached_permutation(len(members), data_seed, int(epoch))
@@ -57,12 +51,8 @@ def nested_subset(track_ids: Sequence[str], fraction: float) -> np.ndarray:
     >>> nested_subset(["a", "b", "c", "d"], 0.5), nested_subset(["a", "b", "c"], 1)
     (array([2, 3]), array([0, 1, 2]))
 
-    Args:
-        track_ids: N ids.
-        fraction: ceil(fraction * N) of them are taken.
-
     Returns:
-        Sorted rows, int64.
+        Sorted rows, int64; ceil(fraction * N) of the N.
 
     Raises:
         ValueError: the fraction is not above 0 and at most 1.

@@ -14,6 +14,7 @@ import numpy as np
 
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.spectrogram import POWER_FLOOR
 
 SUFFIX = ".npy"
 # What a recipe must be to be served; `duration_s` and `offset` are free.
@@ -26,7 +27,7 @@ FIELDS = {
 }
 
 _SCALE = 2.0  # Published values are 20 log10 of a power.
-_FLOOR_DB = 10 * np.log10(audio.POWER_FLOOR)
+_FLOOR_DB = 10 * np.log10(POWER_FLOOR)
 # All that samples of at most 5 (14 dB above full scale) can give, with rounding: what
 # lies outside is no decibel, or is in other units.
 _LOWEST, _HIGHEST = _SCALE * _FLOOR_DB - 0.01, 100.0
@@ -45,10 +46,6 @@ def check_recipes(
     paths: Iterable[os.PathLike | str], recipes: Sequence[Recipe]
 ) -> None:
     """Refuses recipes that published spectrograms cannot serve.
-
-    Args:
-        paths: files of all clips.
-        recipes: of the shards that are asked for.
 
     Raises:
         ValueError: there is a spectrogram among the paths, and a recipe with another

@@ -1,6 +1,6 @@
 """Reads prepared shards without TensorFlow: any rows, in any order.
 
-The index says where every spectrogram is, so a batch is a few reads at known places.
+The index says where every spectrogram is, so a batch is a few reads at known offsets.
 Both readers of `streams.py` call it, and a machine without TensorFlow needs no more.
 """
 
@@ -22,30 +22,18 @@ Batch = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class StoredSplit:
-    """One split of a prepared corpus: N clips in some shards.
+    """One split of a prepared corpus: N clips in some shards."""
 
-    Attributes:
-        name: "train", "valid" or "test".
-        directory: where the shards are.
-        track_id: [N] text, sorted.
-        shard: int32 [N], number of the shard that holds a clip.
-        offset: int64 [N], first byte of its spectrogram in that shard.
-        tags: uint8 [N, K].
-        true_tags: uint8 [N, K], or None where nobody knows.
-        shard_bytes: size of every shard.
-        is_checked: bool [N], records that were compared with their checksum.
-        open_file: opens a shard and keeps it open for a while.
-    """
-
-    name: str
-    directory: Path
-    track_id: np.ndarray
-    shard: np.ndarray
-    offset: np.ndarray
-    tags: np.ndarray
-    true_tags: np.ndarray | None
-    shard_bytes: np.ndarray
-    is_checked: np.ndarray
+    name: str  # "train", "valid" or "test".
+    directory: Path  # Where the shards are.
+    track_id: np.ndarray  # [N] text, sorted.
+    shard: np.ndarray  # int32 [N], number of the shard that holds a clip.
+    offset: np.ndarray  # int64 [N], first byte of its spectrogram in that shard.
+    tags: np.ndarray  # uint8 [N, K].
+    true_tags: np.ndarray | None  # uint8 [N, K], or None where nobody knows.
+    shard_bytes: np.ndarray  # Size of every shard.
+    is_checked: np.ndarray  # bool [N], records that were compared with their checksum.
+    # Opens a shard and keeps it open for a while.
     open_file: Callable[[Path], "_File"] = dataclasses.field(
         default_factory=lambda: _opener()
     )
@@ -70,7 +58,7 @@ class StoredSplit:
             if found_bytes != expected_bytes:
                 found = "is missing" if found_bytes is None else f"has {found_bytes}"
                 raise ValueError(
-                    f"{path} {found}, expected are {expected_bytes} bytes. Delete "
+                    f"{path} {found}, expected {expected_bytes} bytes. Delete "
                     f"{self.directory} and prepare again"
                 )
             if all_bytes:
@@ -98,10 +86,10 @@ class StoredSplit:
         spectrogram[~mask] = 0
         tags = np.zeros((len(rows), self.tags.shape[1]), np.uint8)
         tags[mask] = self.tags[rows[mask]]
-        for place in np.flatnonzero(mask):
-            row = rows[place]
+        for index in np.flatnonzero(mask):
+            row = rows[index]
             file = self.open_file(self.path(self.shard[row]))
-            file.read_into(spectrogram[place], int(self.offset[row]))
+            file.read_into(spectrogram[index], int(self.offset[row]))
             if not self.is_checked[row]:
                 self._check_record(row, file)
         return {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": rows}
@@ -153,7 +141,7 @@ def read_index(path: Path) -> tuple[dict[str, StoredSplit], tuple[str, ...]]:
 
 
 class _File:
-    """A file open for reading at given places, by several threads at once.
+    """A file open for reading at given offsets, by several threads at once.
 
     `preadv` copies once, from the page cache into the batch, and without the
     interpreter lock; a memory map would fault its pages in one by one.

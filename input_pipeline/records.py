@@ -42,21 +42,13 @@ class RecordError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ShardIndex:
-    """What a shard holds, and where: N records.
+    """What a shard holds, and where: N records."""
 
-    Attributes:
-        track_id: [N] text.
-        offset: int64 [N], first byte of the spectrogram within the file.
-        tags: uint8 [N, K].
-        true_tags: uint8 [N, K], or None.
-        size_bytes: size of the file.
-    """
-
-    track_id: list[str]
-    offset: np.ndarray
-    tags: np.ndarray
-    true_tags: np.ndarray | None
-    size_bytes: int
+    track_id: list[str]  # [N] text.
+    offset: np.ndarray  # int64 [N], first byte of the spectrogram within the file.
+    tags: np.ndarray  # uint8 [N, K].
+    true_tags: np.ndarray | None  # uint8 [N, K], or None.
+    size_bytes: int  # Size of the file.
 
 
 def shard_name(split: str, shard: int, num_shards: int) -> str:
@@ -108,10 +100,7 @@ def parse_example(data: Buffer, start: int = 0, stop: int | None = None) -> dict
     >>> parse_example(encode_example({"a": b"bc"}))
     {'a': (13, 15)}
 
-    Args:
-        data: what holds the message.
-        start: its first byte.
-        stop: one past its last byte; by default the end of the data.
+    The message is what lies from the byte `start` to before the byte `stop`.
 
     Returns:
         Span of the first bytes value of every feature that has one.
@@ -137,11 +126,8 @@ def read_examples(
 ) -> Iterator[dict[str, Span]]:
     """Walks the records of a shard.
 
-    Args:
-        path: name of the file, for messages.
-        data: its content, memory-mapped or read.
-        check: compare the checksum of every payload too. It needs all bytes of the
-            file; without it a damaged spectrogram is not noticed, only damaged lengths.
+    To check the payloads' checksums needs all bytes of the file; without it a damaged
+    spectrogram is not noticed, only damaged lengths.
 
     Yields:
         Span of every feature of a record, from the start of the file.
@@ -161,10 +147,6 @@ def read_examples(
 
 def index_shard(path: Path | str, check: bool = False) -> ShardIndex:
     """Reads ids and tags of a shard, and where its spectrograms are.
-
-    Args:
-        path: a TFRecord file that `prepare` wrote.
-        check: compare all checksums.
 
     Raises:
         RecordError: the file is damaged or holds other features.
@@ -194,7 +176,7 @@ def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
     """Compares one record with its checksum.
 
     Args:
-        read: gives a number of bytes of a shard, from a place on.
+        read: gives a number of bytes of a shard, from an offset on.
         offset: first byte of the record's first feature's value, as an index has it.
 
     Raises:

@@ -8,15 +8,10 @@ shard write the same bytes.
 """
 
 import contextlib
-import ctypes
 import dataclasses
 import json
 import os
-import secrets
-import shutil
-import socket
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -25,47 +20,33 @@ import numpy as np
 
 from input_pipeline import published, records
 from msd_tagger.common import processes
+from msd_tagger.common.files import replacing, write_text
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.spectrogram import power_stft, to_bands, to_stored_db
 
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
 
 
 class ClipRow(NamedTuple):
-    """A clip as a worker sees it.
+    """A clip as a worker sees it."""
 
-    Attributes:
-        track_id: unique name.
-        path: the audio file, or a published spectrogram.
-        relative_path: the same, from the directory of the corpus, for the ledger.
-        start_s: where the clip starts, or None.
-        labels: the bytes of tags and, where known, true_tags.
-    """
-
-    track_id: str
-    path: str
-    relative_path: str
-    start_s: float | None
-    labels: dict[str, bytes]
+    track_id: str  # Unique name.
+    path: str  # The audio file, or a published spectrogram.
+    relative_path: str  # The same, from the directory of the corpus, for the ledger.
+    start_s: float | None  # Where the clip starts, or None.
+    labels: dict[str, bytes]  # The bytes of tags and, where known, true_tags.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # Holds dicts: hash by identity.
 class ShardTask:
-    """What a worker needs to know to write one shard.
+    """What a worker needs to know to write one shard."""
 
-    Attributes:
-        split: "train", "valid" or "test".
-        index: number of the shard within its split, from 0.
-        num_shards: of the split.
-        first: position of its first clip in the split.
-        clips: its clips, sorted by track id.
-    """
-
-    split: str
-    index: int
-    num_shards: int
-    first: int
-    clips: tuple[ClipRow, ...]
+    split: str  # "train", "valid" or "test".
+    index: int  # Number of the shard within its split, from 0.
+    num_shards: int  # Of the split.
+    first: int  # Position of its first clip in the split.
+    clips: tuple[ClipRow, ...]  # Its clips, sorted by track id.
 
     @property
     def file_name(self) -> str:
@@ -83,17 +64,14 @@ class ShardTask:
 
 
 class Target(NamedTuple):
-    """Where the shards of one recipe go.
+    """Where the shards of one recipe go."""
 
-    Attributes:
-        recipe: of the spectrograms.
-        directory: of the shards.
-        filters: the recipe's mel filters.
-    """
+    recipe: Recipe  # Of the spectrograms.
+    directory: Path  # Of the shards.
+    filters: np.ndarray | None  # The recipe's mel filters.
 
-    recipe: Recipe
-    directory: Path
-    filters: np.ndarray | None
+
+Work = tuple[ShardTask, list[Target]]  # A shard, and the sets that lack it.
 
 
 def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
@@ -112,13 +90,10 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     return part if is_same and part["stamps"] == _stamps(task, part) else None
 
 
-def write_shard(task: ShardTask, targets: Sequence[Target], place: int = 0) -> None:
+def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> None:
     """Writes one shard for every target, decoding each clip once.
 
-    Args:
-        task: the clips.
-        targets: their recipes must agree in sample rate, duration and offset.
-        place: of this task in the shared progress.
+    The targets' recipes must agree in sample rate, duration and offset.
 
     Raises:
         OSError: the target cannot be written.
@@ -132,7 +107,7 @@ def write_shard(task: ShardTask, targets: Sequence[Target], place: int = 0) -> N
         ]
         for clip in task.clips:
             was_written = _write_clip(clip, writers, rejected)
-            _count(place, was_written)
+            _count(number, was_written)
     for writer in writers:
         _write_part(task, writer, rejected)
 
@@ -148,8 +123,8 @@ class _Writer:
 
     def append_power(self, clip: ClipRow, power: np.ndarray) -> None:
         """Adds one record. power: float32 [bins, frames]."""
-        bands = audio.to_bands(power, self.target.filters)
-        self.append(clip, audio.to_stored_db(bands))
+        bands = to_bands(power, self.target.filters)
+        self.append(clip, to_stored_db(bands))
 
     def append(self, clip: ClipRow, spectrogram: np.ndarray) -> None:
         """Adds one record. spectrogram: float16 [M, F], in dB."""
@@ -171,62 +146,8 @@ class _Writer:
 
 @contextlib.contextmanager
 def _writer(path: Path, target: Target) -> Iterator[_Writer]:
-    with replacing(path) as file:
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
         yield _Writer(file, target)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file that appears under its name only when it is whole."""
-    unfinished = temporary(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-
-
-def temporary(path: Path) -> Path:
-    """A name beside a path that no other process or thread on this file system uses.
-
-    Host and process say whose it is. They are not enough: two containers of one machine
-    may agree in both.
-    """
-    owner = f"{secrets.token_hex(4)}.{os.getpid()}@{socket.gethostname()}"
-    return path.with_name(f".{path.name}.{owner}.tmp")
-
-
-def remove_abandoned(directory: Path) -> None:
-    """Removes temporary files of processes that were killed.
-
-    Folders too. Those of another host are left for a day: whether it still runs is
-    unknown.
-    """
-    for path in directory.glob(".*@*.tmp"):
-        with contextlib.suppress(OSError, ValueError):  # Gone, or not ours to remove.
-            writer, host = path.name.removesuffix(".tmp").split("@", 1)
-            is_ours = host == socket.gethostname()
-            is_old = time.time() - path.stat().st_mtime > 24 * 3600
-            if is_old or (is_ours and not _is_running(int(writer.split(".")[-1]))):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # Someone else's.
-        return True
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
-    except OSError:  # Not on Linux.
-        return True
-    # A process that is dead and not yet reaped answers signals too.
-    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
 def _write_clip(
@@ -255,7 +176,7 @@ def _transform_audio(clip: ClipRow, writers: list[_Writer]) -> None:
     for writer in writers:
         key = (writer.recipe.dft_size_samples, writer.recipe.hop_samples)
         if key not in powers:
-            powers[key] = audio.power_stft(samples, writer.recipe)
+            powers[key] = power_stft(samples, writer.recipe)
         writer.append_power(clip, powers[key])
 
 
@@ -268,8 +189,7 @@ def _write_part(task: ShardTask, writer: _Writer, rejected: list) -> None:
         "rejected": rejected,
     }
     part["stamps"] = _stamps(task, part)
-    with replacing(_part_path(writer.target.directory, task)) as file:
-        file.write(json.dumps(part).encode())
+    write_text(_part_path(writer.target.directory, task), json.dumps(part))
 
 
 def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
@@ -289,61 +209,58 @@ def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
     return stamps
 
 
-def part_name(task: ShardTask) -> str:
-    """Name of the file, in the folder of parts, that says a shard is finished."""
-    return f"{task.file_name}.json"
+def count_missing(directory: Path, tasks: Sequence[ShardTask]) -> int:
+    """Counts the shards that no job has finished, by the names of the parts alone."""
+    found = {path.name for path in (directory / PARTS).glob("*.json")}
+    return sum(_part_path(directory, task).name not in found for task in tasks)
 
 
 def _part_path(directory: Path, task: ShardTask) -> Path:
-    return directory / PARTS / part_name(task)
+    """Returns the file that says that a shard is finished."""
+    return directory / PARTS / f"{task.file_name}.json"
 
 
-class Progress(NamedTuple):
-    """Memory that all processes share, one place per task.
+class SharedCounts(NamedTuple):
+    """Memory that all processes share, one number per task.
 
-    It has no lock: each place has one writer, and a lock that a killed worker held
+    It has no lock: each number has one writer, and a lock that a killed worker held
     would stop all others for ever.
-
-    Attributes:
-        num_done: clips done, by task.
-        num_left_out: clips left out, by task.
-        stop: one number; not 0 once the workers are to stop.
     """
 
-    num_done: Any
-    num_left_out: Any
-    stop: Any
+    num_done: Any  # Clips done, by task.
+    num_left_out: Any  # Clips left out, by task.
+    stop: Any  # One number; not 0 once the workers are to stop.
 
     @classmethod
-    def of(cls, context: Any, num_tasks: int) -> "Progress":
+    def of(cls, context: Any, num_tasks: int) -> "SharedCounts":
         """Allocates it. context: of `multiprocessing`."""
         sizes = (num_tasks, num_tasks, 1)
         return cls(*(context.RawArray("q", size) for size in sizes))
 
 
-_progress: Progress | None = None  # Of this process, if it is a worker.
+_counts: SharedCounts | None = None  # Of this process, if it is a worker.
 
 
-def _count(place: int, was_written: bool) -> None:
-    if _progress is None:
+def _count(number: int, was_written: bool) -> None:
+    if _counts is None:
         return
-    _progress.num_done[place] += 1
-    _progress.num_left_out[place] += not was_written
-    if _progress.stop[0]:
+    _counts.num_done[number] += 1
+    _counts.num_left_out[number] += not was_written
+    if _counts.stop[0]:
         raise KeyboardInterrupt
 
 
-def start_worker(progress: Progress) -> None:
-    """Prepares a worker process; progress is shared with the parent.
+def start_worker(counts: SharedCounts) -> None:
+    """Prepares a worker process; the counts are shared with the parent.
 
     What a pool passes here must be small: it starts its workers one after the other,
     and one that dies while the next is being started is not noticed.
     """
-    global _progress
-    _progress = progress
+    global _counts
+    _counts = counts
     processes.follow_parent()
     _silence_decoders()
-    _keep_buffers()
+    processes.keep_big_buffers()
 
 
 def _silence_decoders() -> None:
@@ -354,16 +271,3 @@ def _silence_decoders() -> None:
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 2)
-
-
-def _keep_buffers() -> None:
-    """Tells glibc to reuse the buffers of a clip instead of mapping them anew.
-
-    Faulting in 10 MB for every clip costs 3 of 20 ms. Elsewhere nothing happens.
-    """
-    mmap_threshold, trim_threshold = -3, -1  # M_… in malloc.h
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        # glibc before 2.35 takes 32 MB at most; a refusal must not freeze its own rule.
-        if mallopt(mmap_threshold, 1 << 30) or mallopt(mmap_threshold, 32 << 20):
-            mallopt(trim_threshold, 1 << 30)

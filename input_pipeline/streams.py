@@ -31,17 +31,12 @@ logger = logging.getLogger(__name__)
 def stream(reader: str, load: Load, first_step: int, stop_step: int) -> Iterator[Batch]:
     """Yields `load(step)` for every step, in order.
 
-    Args:
-        reader: a key of `READERS`. Without TensorFlow "tf.data" is "plain" too, which
-            the log says once.
-        load: gives a batch; called by several threads.
-        first_step: where to start.
-        stop_step: one past the last.
+    Without TensorFlow the reader "tf.data" is "plain" too, which the log says once.
 
     Raises:
-        Exception: whatever `load` raises, when its batch is due.
+        Exception: Whatever `load` raises, when its batch is due.
     """
-    if reader == "tf.data" and not _has_tensorflow():
+    if reader == "tf.data" and not has_tensorflow():
         reader = "plain"
     return READERS[reader](load, first_step, stop_step)
 
@@ -124,7 +119,8 @@ _DTYPES = {
 
 
 @functools.cache
-def _has_tensorflow() -> bool:
+def has_tensorflow() -> bool:
+    """Returns whether TensorFlow is installed; if not, the log says so once."""
     if find_spec("tensorflow") is not None:
         return True
     logger.info("TensorFlow is not installed; shards are read without it")

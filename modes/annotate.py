@@ -64,13 +64,14 @@ def annotate(config: ConfigDict, options: Options) -> None:
 def to_hear(clip: Clip, recipe: Recipe, tags: Sequence[str]) -> ClipToHear:
     """A clip with its picture, which is left out where its file cannot be read."""
     from msd_tagger.frontend import audio
+    from msd_tagger.frontend.spectrogram import spectrogram
     from studies.annotation.page import ClipToHear
 
     picture, start_s = None, clip.start_s or 0.0
     try:
         start_s = audio.start_s(clip.path, recipe, clip.start_s)
         samples = audio.read_clip(clip.path, recipe, clip.start_s)
-        picture = audio.spectrogram(samples, recipe)
+        picture = spectrogram(samples, recipe)
     except audio.AudioError as error:
         logger.warning("no picture: %s", error)
     existing = [tag for tag, has in zip(tags, clip.tags, strict=True) if has]

@@ -16,7 +16,7 @@ def audit(config: ConfigDict, options: Options) -> None:
     from configs import checks
     from input_pipeline import audit_report
     from input_pipeline.audit import audit as examine
-    from input_pipeline.audit_findings import findings
+    from input_pipeline.audit import findings
     from msd_tagger.pages import style
     from studies import figures
 

@@ -66,7 +66,7 @@ def prepare(
     """Writes the shards that are missing; a folder per kind of spectrogram."""
     from input_pipeline.beam import parse_options
     from input_pipeline.corpora import check_scorable
-    from input_pipeline.jobs import Slice
+    from input_pipeline.plan import Slice
     from input_pipeline.prepare import prepare as write_shards
     from msd_tagger.frontend.recipe import Recipe
 

@@ -122,7 +122,7 @@ def run_points(
             if distributed.is_first():
                 tell(summary)
         except ValueError as error:
-            if distributed.place().count > 1:
+            if distributed.rank().count > 1:
                 raise  # The others may not have failed, and would wait for this one.
             logger.error("point %s: %s", point[0], error)
             failed.append(f"{point[0]} ({error})")

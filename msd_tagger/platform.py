@@ -1,45 +1,16 @@
-"""Process set-up that has to happen before JAX is imported."""
+"""Sets a process up for JAX, before JAX is imported."""
 
-import ctypes
 import os
-import sys
 from pathlib import Path
 
-# Option numbers of mallopt(3) and the values that keep big buffers in the process.
-_MMAP_THRESHOLD = (-3, 2**30)  # M_MMAP_THRESHOLD: hundreds of MB come from the heap.
-_NO_MMAP = (-4, 0)  # M_MMAP_MAX: the same, for glibc before 2.35, which refuses that.
-_MALLOPT = (
-    (-8, 1),  # M_ARENA_MAX: one arena, so that a freed buffer serves every thread.
-    (-1, 2**31 - 1),  # M_TRIM_THRESHOLD: the heap is not handed back in between.
-    (-2, 2**28),  # M_TOP_PAD: it grows in steps of 256 MiB.
-)
-
-
-def keep_big_buffers() -> bool:
-    """Tells glibc to reuse large freed buffers instead of returning them.
-
-    A training step writes feature maps of more than 100 MB. Memory that is mapped
-    afresh for each of them is faulted in page by page, which costs more than the
-    arithmetic: keeping it makes a CPU step about 1.5 times faster.
-
-    Returns:
-        Whether every option was taken (False where the C library is not glibc).
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    from_heap = mallopt(*_MMAP_THRESHOLD) == 1 or mallopt(*_NO_MMAP) == 1
-    taken = [mallopt(option, value) == 1 for option, value in _MALLOPT]
-    return from_heap and all(taken)
+from msd_tagger.common.processes import keep_big_buffers
 
 
 def set_up(platform: str = "") -> None:
     """Prepares this process for JAX; call before anything imports it.
 
     Args:
-        platform: "cpu", "gpu" or "tpu" to insist on one, "" for JAX's own choice.
+        platform: "cpu", "gpu" or "tpu", or "" for JAX's own choice.
     """
     if platform:
         os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(platform, platform)
@@ -53,14 +24,12 @@ def set_up(platform: str = "") -> None:
 
 
 def xla_flags(cpu_info: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
-    """What to tell XLA about this machine's processor.
+    """Chooses XLA's flags for this machine's processor.
+
+    All are known to jaxlib 0.10.1 to 0.11.2 (an unknown one ends the process).
 
     Args:
-        cpu_info: Linux's description of it; elsewhere there is none.
-
-    Returns:
-        Values of flags, all known to jaxlib 0.10.1 to 0.11.2 (one that is not known
-        ends the process).
+        cpu_info: Linux's description of the processor; elsewhere there is none.
     """
     # XLA uses half of a processor's widest vectors unless told otherwise. With whole
     # ones training was 6 to 9 % faster and evaluation 16 to 29 %, with AVX-512.
@@ -78,16 +47,15 @@ def xla_flags(cpu_info: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
 def keep_programs(directory: str) -> None:
     """Keeps compiled programs in a folder, for the next start.
 
-    Call it after `set_up` and before anything imports JAX.
-
-    By default JAX skips programs that compile in less than a second, which are most of
-    a CPU's; from 0.1 s on they are kept here.
+    Call it after `set_up` and before anything imports JAX. By default JAX skips
+    programs that compile in less than a second, which are most of a CPU's; here they
+    are kept from 0.1 s on.
 
     Args:
         directory: Created if missing; "" keeps nothing.
 
     Raises:
-        ValueError: There is no such folder and it cannot be made.
+        ValueError: The folder cannot be created.
     """
     if not directory:
         return
@@ -95,10 +63,10 @@ def keep_programs(directory: str) -> None:
         Path(directory).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(
-            f"compilation_cache_dir={directory!r} cannot be a folder: {error}"
+            f"compilation_cache_dir={directory!r} cannot be created: {error}"
         ) from error
-    # With every CPU program that it loads, XLA prints two kilobytes about tuning flags
-    # that it takes for features of the processor. What really fails is an exception.
+    # For every CPU program that it loads, XLA prints two kilobytes about tuning flags
+    # that it mistakes for features of the processor. Real failures are exceptions.
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2") == "2":
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import jax
@@ -109,10 +77,10 @@ def keep_programs(directory: str) -> None:
 
 
 def devices() -> list[str]:
-    """Names of the devices of this process, and of those it works with.
+    """Returns the names of all devices of the job.
 
     Raises:
-        ValueError: There is none of the kind that was insisted on.
+        ValueError: There is none of the platform that was asked for.
     """
     import jax
 

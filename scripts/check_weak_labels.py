@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora.synthetic import TAGS, label_only
+from input_pipeline.corpora.synthetic import label_only
+from msd_tagger.common.facts import TAGS
 from scripts.fit_weak_labels import read_real_labels
 
 NUM_CLIPS = 200_000

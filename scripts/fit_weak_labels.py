@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora.music import weak_labels
-from input_pipeline.corpora.music.attributes import draw_attributes
-from input_pipeline.corpora.music.tag_rules import true_tags
+from input_pipeline.corpora.synthetic import weak_labels
+from input_pipeline.corpora.synthetic.attributes import draw_attributes
+from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from msd_tagger.common.facts import TAGS
 
 # The rarest tag, happy, then has 1,500 weak positives: its share is known to 3 %.

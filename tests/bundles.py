@@ -19,28 +19,22 @@ def make_bundle(num_seeds=2, tags=("rock", "pop", "jazz"), recipe=fakes.RECIPE):
         "epsilon": 1e-3,
         "dtype": "float32",
     }
-    bundle = bundles.Bundle(
+    shapes = bundles.shapes(network, recipe, len(tags), num_seeds)
+    arrays = {path: _values(rng, path, shape) for path, shape in shapes.items()}
+    tree = unflatten_dict(arrays, sep="/")
+    return bundles.Bundle(
         tags=tuple(tags),
         recipe=recipe,
         preprocessing=pre.Preprocessing(),
         network=network,
-        bands=None,
-        weights=None,
+        bands=pre.BandStatistics(**tree.pop("bands")),
+        weights=Weights(**tree),
         seeds=tuple(range(num_seeds)),
         batch_statistics=False,
         thresholds=make_thresholds(len(tags)),
         scores={"test": {"weak": {"mean": {"roc_auc_macro": 0.75}}}},
         provenance={"source": "made up"},
     )
-    tree = unflatten_dict(
-        {
-            path: _values(rng, path, shape)
-            for path, shape in bundles.shapes(bundle).items()
-        },
-        sep="/",
-    )
-    bands = pre.BandStatistics(**tree.pop("bands"))
-    return bundle._replace(bands=bands, weights=Weights(**tree))
 
 
 def make_thresholds(num_tags):

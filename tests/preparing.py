@@ -31,7 +31,7 @@ def start(directory, data_dir, before="", options="num_processes=2, clips_per_sh
         f"{before}\n"
         "if __name__ == '__main__':\n"
         "    from input_pipeline.corpora import folder\n"
-        "    from input_pipeline.jobs import Slice\n"
+        "    from input_pipeline.plan import Slice\n"
         "    from input_pipeline.prepare import prepare\n"
         "    from tests.small_corpus import RECIPE\n"
         f"    corpus = folder.load({str(directory)!r})\n"

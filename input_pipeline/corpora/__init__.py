@@ -17,47 +17,31 @@ IN_TWO_SPLITS = "id in two splits"
 
 @dataclasses.dataclass(frozen=True, slots=True)  # Slots: there may be 240,000.
 class Clip:
-    """One excerpt of audio and its tags.
+    """One excerpt of audio and its tags."""
 
-    Attributes:
-        track_id: unique within the corpus.
-        split: one of `SPLITS`.
-        path: the audio file, or a published mel spectrogram (`published.py`).
-        tags: uint8 [K], 1 where listeners gave the tag (the weak labels).
-        true_tags: uint8 [K], 1 where the tag holds, or None where nobody knows.
-        start_s: where the clip starts in its file; None leaves it to `clip.offset`.
-        artist: name of the artist, or None.
-    """
-
-    track_id: str
-    split: str
-    path: Path
-    tags: np.ndarray
+    track_id: str  # Unique within the corpus.
+    split: str  # One of `SPLITS`.
+    path: Path  # The audio file, or a published mel spectrogram (`published.py`).
+    tags: np.ndarray  # uint8 [K], 1 where listeners gave the tag (the weak labels).
+    # uint8 [K], 1 where the tag holds, or None where nobody knows.
     true_tags: np.ndarray | None = None
+    # Where the clip starts in its file; None leaves it to `clip.offset`.
     start_s: float | None = None
-    artist: str | None = None
+    artist: str | None = None  # Name of the artist, or None.
 
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """Clips with one vocabulary of K tags.
+    """Clips with one vocabulary of K tags."""
 
-    Attributes:
-        name: short name; part of the path of the shards.
-        version: what the clips and labels are a version of, for the record of a run.
-        audio_dir: directory that the paths in the ledger are relative to.
-        tags: names of the K tags, in the order of the label vectors.
-        clips: all clips, in any order.
-        rejected: (track_id, path, reason) of rows that became no clip.
-        published: source to clips per split, as others counted them; for the audit.
-    """
-
-    name: str
-    version: str
-    audio_dir: Path
-    tags: tuple[str, ...]
-    clips: list[Clip]
+    name: str  # Short name; part of the path of the shards.
+    version: str  # What the clips and labels are a version of, for the record of a run.
+    audio_dir: Path  # Directory that the paths in the ledger are relative to.
+    tags: tuple[str, ...]  # Names of the K tags, in the order of the label vectors.
+    clips: list[Clip]  # All clips, in any order.
+    # (track_id, path, reason) of rows that became no clip.
     rejected: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
+    # Source to clips per split, as others counted them; for the audit.
     published: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
     @property
@@ -75,13 +59,13 @@ def load_corpus(
     """Loads the corpus that `config.corpus` names; makes it first where it can.
 
     Args:
-        config: the keys of `config.corpus`.
-        data_dir: where corpora that are made here are kept.
-        num_workers: processes for making one; 0 for one per core.
-        clip_duration_s: `config.clip.duration_s`, for corpora that place excerpts.
+        config: The keys of `config.corpus`.
+        data_dir: Where corpora that are made here are kept.
+        num_workers: Processes for making one; 0 for one per core.
+        clip_duration_s: `config.clip.duration_s`, for corpora that spread excerpts.
 
     Raises:
-        ValueError: no such corpus, or its files are not what they should be.
+        ValueError: No such corpus, or its files are not what they should be.
     """
     name = config["name"]
     if name not in _LOADERS:

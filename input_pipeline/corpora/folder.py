@@ -15,7 +15,6 @@ An optional `tags.txt` beside it, one tag a line, fixes the vocabulary and its o
 Without it the vocabulary is every tag of the column, the most frequent first.
 """
 
-import csv
 import hashlib
 import logging
 import math
@@ -26,8 +25,13 @@ from pathlib import Path
 import numpy as np
 
 from input_pipeline.corpora import IN_TWO_SPLITS, Clip, Corpus
-from input_pipeline.corpora.labels import read_vocabulary, vocabulary_by_count
-from input_pipeline.corpora.places import path_inside, split_of
+from input_pipeline.corpora.tables import (
+    path_inside,
+    read_lines,
+    read_vocabulary,
+    split_of,
+    vocabulary_by_count,
+)
 from msd_tagger.common.facts import SPLITS
 
 REQUIRED = ("track_id", "path", "tags")
@@ -41,14 +45,11 @@ def load(
 ) -> Corpus:
     """Reads `tags.csv`; the audio files themselves are not looked at.
 
-    Args:
-        directory: holds `tags.csv` and, anywhere below it, the audio files. Links are
-            followed; paths that leave the directory by name are refused.
-        name: the corpus's short name; by default that of the directory.
-        version: by default a digest of `tags.csv`.
+    Links are followed; paths that leave the directory by name are refused. The name is
+    by default that of the directory, the version has a digest of `tags.csv`.
 
     Raises:
-        ValueError: names the file, the row, what was found and what is allowed. A later
+        ValueError: Names the file, the row, what was found and what is allowed. A later
             row with the id of an earlier one is no error but `rejected`.
     """
     directory = Path(directory).absolute()
@@ -91,24 +92,17 @@ class _Row(dict):
 
 
 def _read_rows(table: Path) -> Iterator[_Row]:
-    try:
-        # utf-8-sig: spreadsheets write a byte order mark.
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [column.strip() for column in next(reader, [])]
-            _check_header(table, header)
-            for values in reader:
-                if values:
-                    yield _row(f"{table}, line {reader.line_num}", header, values)
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"{table} does not exist; a folder corpus needs it, with the columns "
-            f"{', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}"
-        ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"{table} cannot be read as comma-separated UTF-8 text: {error}"
-        ) from error
+    lines = read_lines(
+        table,
+        "comma",
+        hint="quote values that contain a comma",
+        missing="a folder corpus needs it, with the columns "
+        f"{', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}",
+    )
+    header = [column.strip() for column in next(lines)[1]]
+    _check_header(table, header)
+    for where, values in lines:
+        yield _row(where, header, values)
 
 
 def _check_header(table: Path, header: list[str]) -> None:
@@ -124,11 +118,6 @@ def _check_header(table: Path, header: list[str]) -> None:
 
 
 def _row(where: str, header: list[str], values: list[str]) -> _Row:
-    if len(values) != len(header):
-        raise ValueError(
-            f"{where}: {len(values)} values for {len(header)} columns; quote values "
-            "that contain a comma"
-        )
     row = _Row(dict(zip(header, map(str.strip, values), strict=True)), where)
     broken = [value for value in row.values() if len(value.splitlines()) > 1]
     if broken:

@@ -10,8 +10,8 @@ games: the case of music tagging", ISMIR 2009. It is read as it is published:
 The split is the usual one by folder: 0 to b train, c valid, d to f test.
 """
 
-import csv
 import hashlib
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterator
@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from input_pipeline.corpora import Clip, Corpus
-from input_pipeline.corpora.labels import vocabulary_by_count
-from input_pipeline.corpora.places import path_inside
+from input_pipeline.corpora.tables import path_inside, read_lines, vocabulary_by_count
 
 ANNOTATIONS, CLIP_INFO = "annotations_final.csv", "clip_info_final.csv"
 
@@ -103,15 +102,11 @@ def load(
 
     Clips without any of the tags stay: that nobody gave them one is an annotation too.
 
-    Args:
-        audio_dir: holds the folders `0` to `f`.
-        label_dir: holds `annotations_final.csv` and, for the names of the artists,
-            `clip_info_final.csv`.
-        num_tags: K, the most frequent tags over all clips.
-        merge_synonyms: whether `SYNONYMS` become one tag before tags are counted.
+    The tags are the `num_tags` most frequent ones over all clips; each line of
+    `SYNONYMS` counts as one tag if they are to be merged.
 
     Raises:
-        ValueError: names the file, the line, what was found and what is allowed.
+        ValueError: Names the file, the line, what was found and what is allowed.
     """
     audio_dir, label_dir = Path(audio_dir).absolute(), Path(label_dir)
     table = label_dir / ANNOTATIONS
@@ -141,13 +136,9 @@ def merged(
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Makes one tag of every line of `SYNONYMS`: given if one of them was.
 
-    Args:
-        names: of the tags, K.
-        labels: uint8 [N, K].
-
     Returns:
-        Names and labels [N, K'] of the tags that are left, in the order of the first of
-        each.
+        Names and labels `[N, K']` of the tags that are left, in the order of the first
+        of each.
 
     >>> merged(("weird", "rock", "strange"), np.array([[1, 0, 0], [0, 1, 0]]))[0]
     ('strange', 'rock')
@@ -170,8 +161,8 @@ def _most_frequent(
         )
     counts = dict(zip(names, labels.sum(0).tolist(), strict=True))
     tags = vocabulary_by_count(counts)[:num_tags]
-    place = {name: column for column, name in enumerate(names)}
-    return tags, np.ascontiguousarray(labels[:, [place[tag] for tag in tags]])
+    columns = [names.index(tag) for tag in tags]
+    return tags, np.ascontiguousarray(labels[:, columns])
 
 
 def _version(table: Path, num_tags: int, merge_synonyms: bool) -> str:
@@ -259,30 +250,16 @@ def _read_table(
     table: Path, needed: tuple[str, ...]
 ) -> Iterator[tuple[str, list[str]]]:
     """Yields file and line, and the values: of the header first."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter="\t")
-            header = next(reader, [])
-            _check_header(f"{table}, line 1", header, needed)
-            yield f"{table}, line 1", header
-            for values in reader:
-                where = f"{table}, line {reader.line_num}"
-                if values and len(values) != len(header):
-                    raise ValueError(
-                        f"{where}: {len(values)} values for {len(header)} columns; "
-                        "expected one value a column, separated by tabs"
-                    )
-                if values:
-                    yield where, values
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"{table} does not exist; corpus.label_dir must hold {ANNOTATIONS} "
-            "(docs/magnatagatune_corpus.md says where it comes from)"
-        ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"{table} cannot be read as tab-separated UTF-8 text: {error}"
-        ) from error
+    lines = read_lines(
+        table,
+        "tab",
+        hint="expected one value a column, separated by tabs",
+        missing=f"corpus.label_dir must hold {ANNOTATIONS} "
+        "(docs/magnatagatune_corpus.md says where it comes from)",
+    )
+    where, header = next(lines)
+    _check_header(where, header, needed)
+    return itertools.chain([(where, header)], lines)
 
 
 def _check_header(where: str, header: list[str], needed: tuple[str, ...]) -> None:

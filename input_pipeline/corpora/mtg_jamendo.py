@@ -23,8 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from input_pipeline.corpora import Clip, Corpus
-from input_pipeline.corpora.labels import read_vocabulary
-from input_pipeline.corpora.places import path_inside
+from input_pipeline.corpora.tables import path_inside, read_vocabulary
 
 HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 CATEGORIES = ("genre", "instrument", "mood/theme")
@@ -72,20 +71,14 @@ def load(
 ) -> Corpus:
     """Reads the three tables of a subset; of the tracks only some are looked for.
 
-    Args:
-        audio_dir: holds `00/7400.mp3`, `00/7400.low.mp3` or `00/7400.npy`, and so on.
-        label_dir: holds `split-0` to `split-4`, or is one of them. A `tags.txt` in it,
-            one tag a line, fixes the vocabulary and its order; without it all tags of
-            the three tables are taken, in alphabetical order, as the published lists
-            have them.
-        subset: the part of the tables' names before the split.
-        fold: the number of the split's folder.
-        excerpts_per_track: n clips, evenly spread: clip k of n starts at the share
-            (k + 1/2) / n of what the track is longer than a clip. One is its centre.
-        clip_duration_s: length of a clip.
+    `audio_dir` holds `00/7400.mp3`, `00/7400.low.mp3` or `00/7400.npy`, and so on. A
+    `tags.txt` in `label_dir`, one tag a line, fixes the vocabulary and its order;
+    without it all tags of the three tables are taken, in alphabetical order, as the
+    published lists have them. Clip k of n excerpts starts at the share (k + 1/2) / n of
+    what the track is longer than a clip, so that one excerpt is the centre.
 
     Raises:
-        ValueError: names the file, the line, what was found and what is expected.
+        ValueError: Names the file, the line, what was found and what is expected.
     """
     audio_dir, label_dir = Path(audio_dir).absolute(), Path(label_dir).absolute()
     tables = _tables(label_dir, subset, fold)
@@ -146,7 +139,7 @@ def _read_tracks(table: Path, split: str) -> Iterator[_Track]:
         raise ValueError(f"{table} cannot be read as UTF-8 text: {error}") from error
     if tuple(lines[0].split("\t")) != HEADER:
         raise ValueError(
-            f"{table}, line 1: {lines[0][:200]!r} is not the header; expected are the "
+            f"{table}, line 1: {lines[0][:200]!r} is not the header; expected the "
             f"tab-separated columns {' '.join(HEADER)}"
         )
     if len(lines) == 1:
@@ -159,13 +152,13 @@ def _track(line: str, split: str, where: str) -> _Track:
     values = line.split("\t")
     if len(values) < len(HEADER):
         raise ValueError(
-            f"{where}: {len(values)} columns; expected are {len(HEADER) - 1} and at "
+            f"{where}: {len(values)} columns; expected {len(HEADER) - 1} and at "
             "least one tag, separated by tabs"
         )
     track_id, artist, album, path, duration, *tags = values
     if not _IDS.fullmatch(f"{track_id}\t{artist}\t{album}"):
         raise ValueError(
-            f"{where}: the ids are {track_id!r}, {artist!r}, {album!r}; expected are "
+            f"{where}: the ids are {track_id!r}, {artist!r}, {album!r}; expected "
             "track_, artist_ and album_, each followed by digits"
         )
     for tag in tags:

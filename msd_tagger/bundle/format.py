@@ -1,4 +1,4 @@
-"""The model bundle: a folder with all that tagging needs, and where it comes from.
+"""The model bundle: a folder with all that tagging needs, and its provenance.
 
 `bundle.json` has everything that a person may want to read, `weights.safetensors` the
 arrays. Nothing in either is ever executed. docs/bundle.md describes the format.
@@ -7,6 +7,7 @@ arrays. Nothing in either is ever executed. docs/bundle.md describes the format.
 import hashlib
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 import optax
 import safetensors
 import safetensors.numpy
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import unflatten_dict
 
 from msd_tagger.bundle.thresholds import Thresholds
 from msd_tagger.common import files
@@ -30,81 +31,62 @@ from msd_tagger.network.pools import check_pools
 FORMAT, VERSION = "msd-tagger bundle", 1
 DESCRIPTION, WEIGHTS = "bundle.json", "weights.safetensors"
 NETWORK = ("channels", "pools", "epsilon", "dtype")
-# What values of the wrong kind may raise, in a description that was made by hand.
+# What wrong values may raise, in a description that was edited by hand.
 DAMAGE = (ArithmeticError, KeyError, TypeError, ValueError)
 DTYPES = ("float32", "bfloat16")
 
 
 class Bundle(NamedTuple):
-    """Trained networks of one architecture, one for each seed.
+    """Trained networks of one architecture, one for each seed."""
 
-    Attributes:
-        tags: K names, in the order of the scores.
-        recipe: How spectrograms are made.
-        preprocessing: What happens to them before the network.
-        network: What `ConvNet` needs beside the number of tags: "channels", "pools",
-            "epsilon" and "dtype".
-        bands: Host arrays `[M]`.
-        weights: Host arrays `[S, …]`.
-        seeds: S numbers.
-        batch_statistics: Whether a prediction normalises by its batch, as the
-            published network did; false for everything trained here.
-        thresholds: From which score on a tag counts as given, None where no labels
-            were there to choose it.
-        scores: Named averages by split and kind of label, per seed and over seeds.
-        provenance: Corpus, code, packages, when and from what.
-    """
-
-    tags: tuple[str, ...]
+    tags: tuple[str, ...]  # In the order of the scores.
     recipe: Recipe
     preprocessing: pre.Preprocessing
-    network: dict
-    bands: pre.BandStatistics
-    weights: Weights
+    network: dict[str, Any]  # Of `ConvNet`, see `NETWORK`.
+    bands: pre.BandStatistics  # Host arrays `[M]`.
+    weights: Weights  # Host arrays `[S, …]`.
     seeds: tuple[int, ...]
+    # Whether a prediction normalises by its batch, as the published network did; false
+    # for everything trained here.
     batch_statistics: bool
-    thresholds: Thresholds | None
-    scores: dict
-    provenance: dict
+    thresholds: Thresholds | None  # None where there were no labels to choose them by.
+    scores: dict[str, Any]  # Named averages by split and labels, per seed and over all.
+    provenance: dict[str, Any]  # Corpus, code, packages, when and from what.
 
 
 def build_model(bundle: Bundle) -> Model:
-    """The model that a bundle's weights fit; its optimiser changes nothing."""
-    network = ConvNet(
-        num_tags=len(bundle.tags),
-        pools=bundle.network["pools"],
-        channels=bundle.network["channels"],
-        epsilon=bundle.network["epsilon"],
-        dtype=jnp.dtype(bundle.network["dtype"]),
-    )
+    """Builds the model of a bundle's weights; its optimiser changes nothing."""
+    network = build_network(bundle.network, len(bundle.tags))
     optimiser = optax.set_to_zero()
     return Model(network, bundle.preprocessing, bundle.bands, optimiser)
 
 
-def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None:
-    """Writes a bundle, whole or not at all.
+def build_network(network: Mapping[str, Any], num_tags: int) -> ConvNet:
+    """Builds a network of what a bundle says of it."""
+    return ConvNet(num_tags, **{**network, "dtype": jnp.dtype(network["dtype"])})
 
-    Args:
-        directory: A new or empty folder.
-        bundle: What to write.
-        replace: Whether a bundle that is there already may be replaced.
+
+def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None:
+    """Writes a bundle, whole or not at all, into a new or empty folder.
+
+    With `replace` the folder may hold files, such as an older bundle.
 
     Raises:
         ValueError: The folder holds something, or the bundle's parts do not fit.
     """
     if not replace:
         files.check_unused(directory)
-    _check_values(bundle)
+    _check_values(bundle._asdict())
     arrays = _arrays(bundle)
-    _check_arrays(arrays, bundle)
+    _check_arrays(arrays, bundle._asdict())
     weights = safetensors.numpy.save(arrays, {"format": FORMAT})
-    content = _describe(bundle) | {"sha256": {WEIGHTS: _sha256(weights)}}
+    content = _describe(bundle) | {"sha256": {WEIGHTS: sha256(weights)}}
     content = json.loads(files.json_text(content))  # As a reader will find it.
     directory.mkdir(parents=True, exist_ok=True)
-    # The description makes it a bundle: first it goes, and last it comes.
+    # bundle.json is removed first and written last: it marks a complete bundle.
     (directory / DESCRIPTION).unlink(missing_ok=True)
     files.write_bytes(directory / WEIGHTS, weights)
-    files.write_json(directory / DESCRIPTION, content | {"digest": _digest(content)})
+    files.write_json(directory / DESCRIPTION, content | {"digest": digest(content)})
 
 
 def read_bundle(directory: Path) -> Bundle:
@@ -116,25 +98,25 @@ def read_bundle(directory: Path) -> Bundle:
     directory = Path(directory)
     content = _read_description(directory)
     weights = _read_file(directory, WEIGHTS)
-    known, found = content["sha256"][WEIGHTS], _sha256(weights)
+    known, found = content["sha256"][WEIGHTS], sha256(weights)
     if known != found:
         raise ValueError(
             f"{directory / WEIGHTS} was altered or cut short: its SHA-256 is {found}, "
             f"{DESCRIPTION} says {known}. Copy the bundle again"
         )
     try:
-        bundle = _restore(content)
-        _check_values(bundle)
+        values = _values(content)
+        _check_values(values)
         arrays = safetensors.numpy.load(weights)
-        _check_arrays(arrays, bundle)
+        _check_arrays(arrays, values)
     except (*DAMAGE, safetensors.SafetensorError) as error:
-        raise ValueError(f"{directory} is no usable bundle: {error}") from error
+        raise ValueError(f"{directory} is not a usable bundle: {error}") from error
     tree = unflatten_dict(arrays, sep="/")
     bands = pre.BandStatistics(**tree.pop("bands"))
-    return bundle._replace(bands=bands, weights=Weights(**tree))
+    return Bundle(**values, bands=bands, weights=Weights(**tree))
 
 
-def _describe(bundle: Bundle) -> dict:
+def _describe(bundle: Bundle) -> dict[str, Any]:
     thresholds = bundle.thresholds
     return {
         "format": FORMAT,
@@ -151,54 +133,52 @@ def _describe(bundle: Bundle) -> dict:
     }
 
 
-def _restore(content: dict) -> Bundle:
-    """What a description says, still without arrays."""
+def _values(content: dict[str, Any]) -> dict[str, Any]:
+    """Reads from a description all fields of a bundle but the arrays."""
     tags, network = tuple(content["tags"]), content["network"]
     _check_keys("preprocessing", content["preprocessing"], pre.Preprocessing._fields)
     _check_keys("network", network, NETWORK)
     rows = content["thresholds"]
-    return Bundle(
-        tags=tags,
-        recipe=_recipe(content["recipe"]),
-        preprocessing=pre.Preprocessing(**content["preprocessing"]),
-        network=network | {"pools": tuple(map(tuple, network["pools"]))},
-        bands=None,
-        weights=None,
-        seeds=tuple(content["seeds"]),
-        batch_statistics=content["batch_statistics"],
-        thresholds=None if rows is None else Thresholds.from_rows(rows, tags),
-        scores=content["scores"],
-        provenance=content["provenance"],
-    )
+    return {
+        "tags": tags,
+        "recipe": _recipe(content["recipe"]),
+        "preprocessing": pre.Preprocessing(**content["preprocessing"]),
+        "network": network | {"pools": tuple(map(tuple, network["pools"]))},
+        "seeds": tuple(content["seeds"]),
+        "thresholds": None if rows is None else Thresholds.from_rows(rows, tags),
+        **{
+            name: content[name] for name in ("batch_statistics", "scores", "provenance")
+        },
+    }
 
 
-def _read_description(directory: Path) -> dict:
+def _read_description(directory: Path) -> dict[str, Any]:
     if not (directory / DESCRIPTION).is_file():
         raise ValueError(
             f"{directory} holds no bundle: it has no {DESCRIPTION}. A run's bundle is "
             "<workdir>/bundle; --mode=export copies it"
         )
+    path = directory / DESCRIPTION
     try:
         content = json.loads(_read_file(directory, DESCRIPTION))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{directory / DESCRIPTION} is not JSON: {error}") from error
-    place = directory / DESCRIPTION
+        raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(f"{place} does not describe a bundle ({FORMAT!r})")
+        raise ValueError(f"{path} does not describe a bundle ({FORMAT!r})")
     if content.get("version") != VERSION:
         raise ValueError(
-            f"{place} has format version {content.get('version')!r}; this code reads "
+            f"{path} has format version {content.get('version')!r}; this code reads "
             f"{VERSION}. Use the code that wrote it, or a newer one"
         )
-    digest = content.pop("digest", None)
-    if digest != _digest(content):
+    stated, found = content.pop("digest", None), digest(content)
+    if stated != found:
         raise ValueError(
-            f"{place} was altered after it was written: its digest is "
-            f"{_digest(content)}, it says {digest}. Copy the bundle again"
+            f"{path} was altered after it was written: its digest is {found}, it says "
+            f"{stated}. Copy the bundle again"
         )
     names = {*Bundle._fields, "format", "version", "sha256"} - {"bands", "weights"}
-    _check_keys(str(place), content, names)
-    _check_keys(f"{place}: sha256", content["sha256"], [WEIGHTS])
+    _check_keys(str(path), content, names)
+    _check_keys(f"{path}: sha256", content["sha256"], [WEIGHTS])
     return content
 
 
@@ -209,10 +189,10 @@ def _read_file(directory: Path, name: str) -> bytes:
         raise ValueError(f"{directory / name} is missing; copy it again") from error
 
 
-def _check_keys(place: str, content: object, names: Any) -> None:
+def _check_keys(where: str, content: Any, names: Iterable[str]) -> None:
     if not isinstance(content, dict) or set(content) != set(names):
         given = sorted(content) if isinstance(content, dict) else content
-        raise ValueError(f"{place} has {given}; this code knows {sorted(names)}")
+        raise ValueError(f"{where} has {given}; this code knows {sorted(names)}")
 
 
 def _recipe(content: dict) -> Recipe:
@@ -226,61 +206,64 @@ def _recipe(content: dict) -> Recipe:
     return recipe
 
 
-def _check_values(bundle: Bundle) -> None:
-    """Checks the values that the arrays do not show.
+def _check_values(values: Mapping[str, Any]) -> None:
+    """Checks the fields of a bundle that do not show in its arrays.
 
     Raises:
         ValueError: Names the one that is not allowed.
     """
-    tags, network, preprocessing = bundle.tags, bundle.network, bundle.preprocessing
+    tags, seeds, network = values["tags"], values["seeds"], values["network"]
+    preprocessing = values["preprocessing"]
     named = all(isinstance(tag, str) and tag for tag in tags)
+    pools = all(
+        len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
+        for pool in network["pools"]
+    )
     known = {
         "tags": bool(tags) and named and len(set(tags)) == len(tags),
-        "seeds": bool(bundle.seeds) and all(type(s) is int for s in bundle.seeds),
+        "seeds": bool(seeds) and all(type(seed) is int for seed in seeds),
         "magnitude": preprocessing.magnitude in pre.MAGNITUDES,
         "frequency_weighting": preprocessing.frequency_weighting in pre.WEIGHTINGS,
         "standardise_clip": isinstance(preprocessing.standardise_clip, bool),
         "scale": _is_positive(preprocessing.scale),
         "reference": preprocessing.reference in pre.REFERENCES,
         "channels": type(network["channels"]) is int and network["channels"] > 0,
-        "pools": all(map(_is_pool, network["pools"])),
+        "pools": pools,
         "epsilon": _is_positive(network["epsilon"]),
         "dtype": network["dtype"] in DTYPES,
-        "batch_statistics": isinstance(bundle.batch_statistics, bool),
+        "batch_statistics": isinstance(values["batch_statistics"], bool),
     }
     wrong = [name for name, is_known in known.items() if not is_known]
     if wrong:
         raise ValueError(f"its {wrong[0]!r} is not what this code knows")
-    check_pools(bundle.recipe.shape, network["pools"])
+    check_pools(values["recipe"].shape, network["pools"])
 
 
-def _is_pool(pool: tuple) -> bool:
-    return len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
-
-
-def _is_positive(value: object) -> bool:
+def _is_positive(value: Any) -> bool:
     return type(value) in (int, float) and 0 < value < math.inf
 
 
 def _arrays(bundle: Bundle) -> dict[str, np.ndarray]:
-    """All arrays by path, as "params/conv1_kernel" or "bands/mean"."""
+    """Lists all arrays by path, as "params/conv1_kernel" or "bands/mean"."""
     tree = {
         "params": bundle.weights.params,
         "batch_stats": bundle.weights.batch_stats,
         "bands": bundle.bands._asdict(),
     }
-    flat = flatten_dict(tree, sep="/")
+    flat = files.flatten(tree, "/")
     return {name: np.ascontiguousarray(array) for name, array in flat.items()}
 
 
-def _check_arrays(arrays: dict[str, np.ndarray], bundle: Bundle) -> None:
-    """Compares the arrays with what the description asks for.
+def _check_arrays(arrays: dict[str, np.ndarray], values: Mapping[str, Any]) -> None:
+    """Compares the arrays with what the other fields of a bundle ask for.
 
     Raises:
-        ValueError: Name of the first that is missing, not known, of another shape or
+        ValueError: Names the first that is missing, not known, of another shape or
             dtype, or not finite.
     """
-    expected = shapes(bundle)
+    network = values["network"]
+    num_tags, num_seeds = len(values["tags"]), len(values["seeds"])
+    expected = shapes(network, values["recipe"], num_tags, num_seeds)
     for name in sorted(expected.keys() | arrays.keys()):
         if name not in arrays or name not in expected:
             state = "missing" if name in expected else "not known"
@@ -289,30 +272,33 @@ def _check_arrays(arrays: dict[str, np.ndarray], bundle: Bundle) -> None:
         if found != (expected[name], "float32"):
             raise ValueError(
                 f"the array {name!r} of {WEIGHTS} is {found[1]} {list(found[0])}, not "
-                f"float32 {list(expected[name])} as {len(bundle.tags)} tags, "
-                f"{len(bundle.seeds)} seeds and the network {bundle.network} ask for"
+                f"float32 {list(expected[name])} as {num_tags} tags, {num_seeds} seeds "
+                f"and the network {network} ask for"
             )
         if not np.isfinite(arrays[name]).all():
             raise ValueError(f"the array {name!r} of {WEIGHTS} is not finite")
 
 
-def shapes(bundle: Bundle) -> dict[str, tuple[int, ...]]:
-    """Shape of every array, by path."""
-    num_seeds, num_bands = len(bundle.seeds), bundle.recipe.shape[0]
-    network = build_model(bundle).network
-    x = jax.ShapeDtypeStruct((1, *bundle.recipe.shape), jnp.float32)
-    of_one = flatten_dict(jax.eval_shape(network.init, jax.random.key(0), x), sep="/")
+def shapes(
+    network: Mapping[str, Any], recipe: Recipe, num_tags: int, num_seeds: int
+) -> dict[str, tuple[int, ...]]:
+    """Lists the shape of every array, by path."""
+    x = jax.ShapeDtypeStruct((1, *recipe.shape), jnp.float32)
+    init = build_network(network, num_tags).init
+    of_one = files.flatten(jax.eval_shape(init, jax.random.key(0), x), "/")
     found = {path: (num_seeds, *leaf.shape) for path, leaf in of_one.items()}
+    num_bands = recipe.shape[0]
     return found | {
         f"bands/{name}": (num_bands,) for name in pre.BandStatistics._fields
     }
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
+    """Computes a SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
-def _digest(content: dict) -> str:
-    """Of the description without the digest itself, in a form of its own."""
+def digest(content: dict[str, Any]) -> str:
+    """Computes the SHA-256 of a description without the digest itself."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return _sha256(text.encode())
+    return sha256(text.encode())

@@ -1,15 +1,15 @@
 """The weights that the paper's first author published, as this network's.
 
 https://github.com/keunwoochoi/music-auto_tagging-keras, compact_cnn (MIT licence,
-copyright 2016 Keunwoo Choi): Keras 1.2 on Theano, its front end by kapre. What the code
-there says and the file does not is written here, as constants and comments.
+copyright 2016 Keunwoo Choi): Keras 1.2 on Theano, front end by kapre. Constants and
+comments here hold what the code there says and the file does not.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,31 +24,24 @@ CORPUS = "Million Song Dataset with Last.fm tags, 201,680 training clips"
 LAYERS, CHANNELS, BANDS, DFT_SIZE = 5, 32, 96, 512
 EPSILON = 1e-3  # Keras 1's default.
 
-# Front ends may differ by rounding. Beyond this share of the largest value the network
-# would hear something else than it was trained on.
+# Front ends may differ by rounding. Beyond this share of the largest value, the network
+# would get other inputs than those it was trained on.
 FRONT_END_TOLERANCE = 1e-4
 
 _BLOCK = "ConvBNEluDr"
 
 
 class Published(NamedTuple):
-    """What the file holds.
-
-    Attributes:
-        params: As `network.ConvNet` names and shapes them.
-        batch_stats: Likewise: mean 0 and variance 1, never updated.
-        mel_filters: `[M, bins]`, on powers.
-        dft_kernels: complex `[512, bins]`, times the window.
-    """
+    """What the file holds, named and shaped as `ConvNet` does."""
 
     params: dict
-    batch_stats: dict
-    mel_filters: np.ndarray
-    dft_kernels: np.ndarray
+    batch_stats: dict  # Mean 0 and variance 1, never updated.
+    mel_filters: np.ndarray  # `[M, bins]`, on powers.
+    dft_kernels: np.ndarray  # Complex `[512, bins]`, times the window.
 
 
 def array_shapes() -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the arrays that are read."""
+    """Lists the names and shapes of the arrays that are read."""
     bins = 1 + DFT_SIZE // 2
     shapes = {
         "melgram/param_0": (DFT_SIZE, 1, 1, bins),
@@ -69,19 +62,15 @@ def array_shapes() -> dict[str, tuple[int, ...]]:
 def read_keras(path: Path) -> Published:
     """Reads the file of the Theano network.
 
-    Of the file only the arrays of `array_shapes` are read: it may come from anywhere,
-    so nothing in it is executed and none of its links is followed.
+    Only the arrays of `array_shapes` are read: the file may come from anywhere, so
+    nothing in it is executed and none of its links is followed.
 
     Raises:
         ValueError: The file is not that network's, or h5py is missing.
     """
     arrays = _read_arrays(Path(path))
-    params = {
-        "tags": {
-            "kernel": arrays["dense_1/dense_1_W"],
-            "bias": arrays["dense_1/dense_1_b"],
-        }
-    }
+    kernel, bias = (arrays[f"dense_1/dense_1_{name}"] for name in "Wb")
+    params: dict[str, Any] = {"tags": {"kernel": kernel, "bias": bias}}
     batch_stats = {}
     for i in range(1, LAYERS + 1):
         layer = f"{_BLOCK}/convolution2d_{i}_"
@@ -91,20 +80,24 @@ def read_keras(path: Path) -> Published:
         scale, bias = arrays[layer + "gamma"], arrays[layer + "beta"]
         params[f"norm{i}"] = {"scale": scale, "bias": bias}
         mean, var = arrays[layer + "running_mean"], arrays[layer + "running_std"]
-        _check_never_updated(path, layer, mean, var)
+        # The batch normalisation of mode 2 of Keras 1 has no use for them.
+        if np.any(mean != 0) or np.any(var != 1):
+            raise ValueError(
+                f"{path}: {layer}running_mean and {layer}running_std are not all 0 and "
+                "1, as in the published network, which normalises by each batch's "
+                "statistics; one that keeps running statistics is another network"
+            )
         batch_stats[f"norm{i}"] = {"mean": mean, "var": var, "count": np.float32(0)}
-    return Published(
-        params,
-        batch_stats,
-        mel_filters=arrays["melgram/param_2"].T,
-        dft_kernels=_dft_kernels(arrays),
-    )
+    # Real and imaginary parts as one; the sign of the latter changes no power.
+    real, imaginary = (arrays[f"melgram/param_{k}"][:, 0, 0] for k in (0, 1))
+    mel_filters = arrays["melgram/param_2"].T
+    return Published(params, batch_stats, mel_filters, real + 1j * imaginary)
 
 
 def to_correlation(kernel: np.ndarray) -> np.ndarray:
-    """Theano's kernel for this network: `[out, in, 3, 3]` to `[3, 3, in, out]`.
+    """Converts Theano's kernels `[out, in, 3, 3]` to ours, `[3, 3, in, out]`.
 
-    Theano convolves, where XLA correlates: both axes are flipped.
+    Theano convolves and XLA correlates, so both axes are flipped.
 
     >>> to_correlation(np.arange(9.0).reshape(1, 1, 3, 3))[..., 0, 0].tolist()
     [[8.0, 7.0, 6.0], [5.0, 4.0, 3.0], [2.0, 1.0, 0.0]]
@@ -115,11 +108,7 @@ def to_correlation(kernel: np.ndarray) -> np.ndarray:
 def compare_front_end(
     published: Published, mel_filters: np.ndarray
 ) -> dict[str, float]:
-    """How far the network's own front end is from ours.
-
-    Args:
-        published: What the file holds.
-        mel_filters: Ours, `[M, bins]`.
+    """Compares the network's own front end with ours, of filters `[M, bins]`.
 
     Returns:
         The largest difference of "mel filters" and "DFT kernels", each as a share of
@@ -149,41 +138,16 @@ def compare_front_end(
     return shares
 
 
-def _dft_kernels(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """Real and imaginary parts as one; the sign of the latter changes no power."""
-    real, imaginary = (arrays[f"melgram/param_{k}"][:, 0, 0] for k in (0, 1))
-    return real + 1j * imaginary
-
-
-def _check_never_updated(
-    path: Path, layer: str, mean: np.ndarray, var: np.ndarray
-) -> None:
-    """The published network (mode 2 of Keras 1) has no use for running statistics.
-
-    Raises:
-        ValueError: They were updated; so it is another network, which may use them.
-    """
-    if np.any(mean != 0) or np.any(var != 1):
-        raise ValueError(
-            f"{path}: {layer}running_mean and {layer}running_std are not all 0 and 1, "
-            "as in the published network, which normalises by each batch's statistics; "
-            "one that keeps running statistics is another network"
-        )
-
-
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Reads what `array_shapes` names.
-
-    Raises:
-        ValueError: See `read_keras`.
-    """
     h5py = _import_h5py()
     if not path.is_file():
         raise ValueError(f"--keras={path}: there is no such file")
     try:
         with h5py.File(path, "r") as file:
-            shapes = array_shapes()
-            return {name: _read(path, file, name, shapes[name]) for name in shapes}
+            return {
+                name: _read(path, file, name, shape)
+                for name, shape in array_shapes().items()
+            }
     except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(
             f"{path} is not an HDF5 file or is damaged ({str(error).strip()}); "
@@ -192,18 +156,17 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read(path: Path, file: h5py.File, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Reads one array as float32, having checked all that can be checked before."""
+    """Reads one array as float32, after checking all that can be checked before."""
     array = _find(file, name)
     if not hasattr(array, "dtype"):
         raise ValueError(
-            f"{path} has no array {name!r}, but {_contents(file, name)}; expected is "
-            f"the Theano network with its last layer, weights_layer4_theano.hdf5 of "
+            f"{path} has no array {name!r}, but {_contents(file, name)}; expected the "
+            "Theano network with its last layer, weights_layer4_theano.hdf5 of "
             f"{SOURCE}"
         )
     if array.shape != shape or array.dtype.kind != "f":
         raise ValueError(
-            f"{path}: {name} is {array.dtype} {array.shape}; "
-            f"expected is float32 {shape}"
+            f"{path}: {name} is {array.dtype} {array.shape}; expected float32 {shape}"
         )
     values = np.asarray(array[()], np.float32)
     if not np.isfinite(values).all():
@@ -211,8 +174,8 @@ def _read(path: Path, file: h5py.File, name: str, shape: tuple[int, ...]) -> np.
     return values
 
 
-def _find(file: h5py.File, name: str) -> h5py.Group | h5py.Dataset | None:
-    """What has that name, if it lies in this very file.
+def _find(file: h5py.File, name: str) -> Any:
+    """Finds the group or array of that name, None if it is not in this very file.
 
     Soft and external links, external and virtual arrays could lead anywhere.
     """
@@ -229,9 +192,9 @@ def _find(file: h5py.File, name: str) -> h5py.Group | h5py.Dataset | None:
 
 
 def _contents(file: h5py.File, name: str, limit: int = 12) -> str:
-    """What a file holds where an array is missing, in words."""
-    place = _find(file, name.split("/")[0])
-    names = sorted(getattr(place, "keys", file.keys)())
+    """Describes what a file holds where an array is missing."""
+    group = _find(file, name.split("/")[0])
+    names = sorted(getattr(group, "keys", file.keys)())
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return (", ".join(map(repr, names[:limit])) or "nothing") + more
 

@@ -1,7 +1,7 @@
-"""From which score on a tag counts as given, chosen on a split that was held out.
+"""The lowest score at which a tag counts as given, chosen on a held-out split.
 
 A network that learnt from weak labels is cautious: most of its scores stay far below
-0.5, so each tag gets the threshold that suits it best.
+0.5, so each tag has a threshold of its own.
 """
 
 from collections.abc import Sequence
@@ -13,33 +13,26 @@ COLUMNS = ("threshold", "precision", "recall", "f1")
 
 
 class Thresholds(NamedTuple):
-    """One threshold per tag, and what it does on the clips that it was chosen on.
+    """One threshold per tag, and how well it does on a split.
 
-    A tag is given where the mean of the seeds' scores is at least its threshold.
-
-    Attributes:
-        split: Name of the split that they were chosen on.
-        threshold: `[K]`, NaN for a tag without positives, as are the next three.
-        precision: `[K]`, share of true ones among the clips that get the tag.
-        recall: `[K]`, share of the tag's clips that get it.
-        f1: `[K]`, harmonic mean of both.
-        positives: `[K]`, clips with the tag.
+    A tag is given where the mean of the seeds' scores is at least its threshold. All
+    arrays are `[K]`; for a tag without positives all but `positives` are NaN.
     """
 
     split: str
     threshold: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
-    f1: np.ndarray
-    positives: np.ndarray
+    precision: np.ndarray  # Share of the clips given the tag that have it.
+    recall: np.ndarray  # Share of the clips with the tag that are given it.
+    f1: np.ndarray  # Harmonic mean of both.
+    positives: np.ndarray  # Clips with the tag.
 
     def to_rows(self, tags: Sequence[str]) -> dict:
-        """As JSON takes it, one row a tag; None stands for NaN."""
+        """Converts to what JSON takes: one row per tag, None for NaN."""
         rows = []
         for k, tag in enumerate(tags):
             values = {name: float(getattr(self, name)[k]) for name in COLUMNS}
-            values = {n: None if np.isnan(v) else v for n, v in values.items()}
-            rows.append({"tag": tag, **values, "positives": int(self.positives[k])})
+            known = {n: None if np.isnan(v) else v for n, v in values.items()}
+            rows.append({"tag": tag, **known, "positives": int(self.positives[k])})
         return {"split": self.split, "tags": rows}
 
     @classmethod
@@ -52,18 +45,18 @@ class Thresholds(NamedTuple):
         rows = content["tags"]
         if [row["tag"] for row in rows] != list(tags):
             raise ValueError("the thresholds are of other tags, or in another order")
-        columns = [np.array([row[n] for row in rows], np.float64) for n in COLUMNS]
+        columns = {n: np.array([row[n] for row in rows], np.float64) for n in COLUMNS}
         positives = np.array([row["positives"] for row in rows], np.int64)
-        return cls(content["split"], *columns, positives)
+        return cls(content["split"], **columns, positives=positives)
 
 
 def choose(tags: np.ndarray, scores: np.ndarray, split: str) -> Thresholds:
-    """For each tag the score that maximises F1; of equally good ones the highest.
+    """Finds for each tag the score that maximises F1; of equally good ones the highest.
 
     Args:
         tags: Labels `[N, K]`.
         scores: Of one network, or `[S, N, K]` of several, of which the mean counts.
-        split: Name of the split that both are of.
+        split: Name of their split.
     """
     scores = mean_score(scores)
     best = [_best(tags[:, k], scores[:, k]) for k in range(tags.shape[1])]
@@ -73,17 +66,9 @@ def choose(tags: np.ndarray, scores: np.ndarray, split: str) -> Thresholds:
 def measure(
     threshold: np.ndarray, tags: np.ndarray, scores: np.ndarray, split: str
 ) -> Thresholds:
-    """What given thresholds do on a split.
+    """Measures how well given thresholds `[K]` (NaN for none) do on a split.
 
-    Args:
-        threshold: `[K]`, NaN for none.
-        tags: Labels `[N, K]`.
-        scores: As `choose` takes them.
-        split: Name of the split that both are of.
-
-    Returns:
-        The thresholds. Precision is NaN where no clip gets the tag, recall and F1 where
-        no clip has it.
+    Precision is NaN where no clip is given the tag, recall and F1 where no clip has it.
     """
     tags, given = np.asarray(tags, bool), mean_score(scores) >= threshold
     hits, num_given, positives = (x.sum(0) for x in (tags & given, given, tags))
@@ -99,7 +84,7 @@ def measure(
 
 
 def mean_score(scores: np.ndarray) -> np.ndarray:
-    """The mean `[N, K]` over seeds of `[S, N, K]`; scores `[N, K]` stay."""
+    """Averages `[S, N, K]` over seeds; leaves `[N, K]` as it is."""
     scores = np.asarray(scores)
     return scores.mean(0, dtype=np.float64) if scores.ndim == 3 else scores
 

@@ -127,8 +127,8 @@ def calibrated(bundle: Bundle, clips: np.ndarray, source: str) -> Bundle:
         clips: float16 `[N, M, F]`.
         source: What they are, in words.
     """
-    from msd_tagger.bundle.calibration import estimate_statistics
     from msd_tagger.bundle.format import build_model
+    from msd_tagger.network.model import estimate_statistics
 
     if len(clips) < MIN_CLIPS:
         raise ValueError(
@@ -178,11 +178,12 @@ def _read_audio(source: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
     """The first seconds of each file; what cannot be read is named and left out."""
     from msd_tagger.common import processes
     from msd_tagger.frontend import audio
+    from msd_tagger.frontend.spectrogram import spectrogram
     from msd_tagger.tagging.songs import audio_files
 
     def read(path: str) -> np.ndarray | None:
         try:
-            return audio.spectrogram(audio.read_clip(path, recipe), recipe)
+            return spectrogram(audio.read_clip(path, recipe), recipe)
         except audio.AudioError as error:
             logger.warning("left out: %s", error)
         return None

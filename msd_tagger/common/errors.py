@@ -1,19 +1,16 @@
-"""Errors that a user should read without a traceback, free of JAX."""
+"""Errors that a user reads without a traceback; free of JAX."""
 
 import signal
 
 
 class MiscompilationError(RuntimeError):
-    """The compiler computes something else than it was asked to."""
+    """The compiler produces wrong results."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the process to end; no `except Exception` may swallow it.
+    """A signal asked the process to end; `except Exception` does not catch it.
 
-    Args:
-        number: Of the signal.
-        saved: What was saved before, if anything was.
-        goes_on: Whether the same command goes on from there.
+    The message says what was saved, and whether the same command goes on from there.
     """
 
     def __init__(self, number: int, saved: str = "", goes_on: bool = True) -> None:
@@ -23,12 +20,12 @@ class Interrupted(KeyboardInterrupt):
 
     @property
     def name(self) -> str:
-        """Of the signal, such as "SIGTERM"."""
+        """Returns the signal's name, such as "SIGTERM"."""
         return signal.Signals(self.number).name
 
     @property
     def exit_status(self) -> int:
-        """As a shell counts: 143 after SIGTERM, 138 after SIGUSR1 on Linux."""
+        """Returns what a shell reports: 143 after SIGTERM, 138 after SIGUSR1."""
         return 128 + self.number
 
 

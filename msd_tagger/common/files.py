@@ -5,11 +5,17 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import shutil
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from msd_tagger.common.processes import is_running
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -18,7 +24,7 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def json_text(content: dict) -> str:
-    """JSON of a dictionary that may hold arrays, NumPy numbers and paths."""
+    """Formats a dictionary that may hold arrays, NumPy numbers and paths as JSON."""
     return json.dumps(content, indent=1, default=plain, allow_nan=False)
 
 
@@ -41,12 +47,30 @@ def read_json(path: Path) -> dict:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # Text that is no UTF-8 is one, too.
+    except ValueError as error:  # Also for text that is not UTF-8.
         raise ValueError(f"{path} is not JSON: {error}") from error
 
 
+def flatten(
+    nested: Mapping[str, Any], separator: str = ".", prefix: str = ""
+) -> dict[str, Any]:
+    """Turns nested keys into dotted ones.
+
+    >>> flatten({"train": {"steps": 5, "pools": {}}, "num_seeds": 1})
+    {'train.steps': 5, 'train.pools': {}, 'num_seeds': 1}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, separator, name + separator)
+        else:
+            flat[name] = value
+    return flat
+
+
 def csv_text(rows: Iterable[Sequence[object]], line_end: str = "\n") -> str:
-    """Text of a CSV file by RFC 4180, whatever characters the cells hold."""
+    """Formats rows as CSV by RFC 4180, whatever characters the cells hold."""
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=line_end).writerows(rows)
     return text.getvalue()
@@ -59,7 +83,7 @@ def write_csv(
     write_text(path, csv_text(rows, line_end))
 
 
-def write_npz(path: Path, **arrays: np.ndarray) -> None:
+def write_npz(path: Path, **arrays: Any) -> None:
     """Writes a compressed NumPy archive whole or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
@@ -67,22 +91,49 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to, which becomes the file when all of it is there."""
-    # The number of a process is not enough: containers may agree in it.
-    owner = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = path.with_name(f"{path.name}.{owner}.tmp")
+    """Gives a name to write to, which becomes the file when all of it is there."""
+    unfinished = temporary(path)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            yield temporary
-            temporary.replace(path)
+            yield unfinished
+            unfinished.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
+
+
+def temporary(path: Path) -> Path:
+    """Returns a hidden name beside a path that no other writer uses.
+
+    It says which process of which host writes. That is not enough, as two containers
+    of one machine may have the same: a random number is added.
+    """
+    owner = f"{secrets.token_hex(4)}.{os.getpid()}@{socket.gethostname()}"
+    return path.with_name(f".{path.name}.{owner}.tmp")
+
+
+def remove_abandoned(directory: Path, is_alone: bool = False) -> None:
+    """Removes temporary files and folders of processes that were killed.
+
+    Those of another host are left for a day: whether it still runs is unknown.
+
+    Args:
+        directory: What is directly inside is looked at.
+        is_alone: Whether nobody else can be writing there; then all of them go.
+    """
+    for path in directory.glob(".*@*.tmp"):
+        with suppress(OSError, ValueError):  # Gone, or not ours to remove.
+            writer, host = path.name.removesuffix(".tmp").split("@", 1)
+            is_ours = host == socket.gethostname()
+            is_old = time.time() - path.stat().st_mtime > 24 * 3600
+            is_dead = is_ours and not is_running(int(writer.split(".")[-1]))
+            if is_alone or is_old or is_dead:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Says which file it was, where the system only says that the disk is full."""
+    """Names the file in errors where the system only says that the disk is full."""
     try:
         yield
     except OSError as error:
@@ -106,15 +157,15 @@ def check_unused(directory: Path) -> None:
 
 
 def unused(workdir: Path) -> Path:
-    """The first of `workdir`, `workdir-2`, `workdir-3`, … that does not exist."""
+    """Returns the first of `workdir`, `workdir-2`, … that does not exist."""
     names = [workdir.name, *(f"{workdir.name}-{i}" for i in range(2, 10_000))]
     return next(p for p in map(workdir.with_name, names) if not p.exists())
 
 
-def plain(value: object) -> object:
-    """What `json.dumps` takes as `default`, for arrays, NumPy numbers and paths."""
+def plain(value: Any) -> Any:
+    """Converts arrays, NumPy numbers and paths, as the `default` of `json.dumps`."""
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{type(value).__name__} does not go into JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -1,10 +1,10 @@
-"""Signals that ask a process to end, answered when nothing is lost by it.
+"""Signals that ask a process to end, answered when nothing is lost by ending.
 
 SIGTERM comes from SLURM (at the time limit, on pre-emption, by `scancel`), from
 Kubernetes and from clouds that take a machine back; SIGUSR1 is the usual early warning
-of SLURM (`--signal`), SIGHUP a terminal that went away, SIGINT is Ctrl-C. Outside of
-training they end the process at once: every file is written whole or not at all.
-During training they wait for the end of the step, so that a checkpoint can be saved.
+of SLURM (`--signal`), SIGHUP means that the terminal was closed, SIGINT is Ctrl-C.
+Outside training they end the process at once: every file is written whole or not at
+all. During training they wait for the end of the step, so that a checkpoint is saved.
 """
 
 import signal
@@ -19,22 +19,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 class Interruption:
-    """A signal that waits for its answer.
+    """A signal that waits for its answer."""
 
-    Attributes:
-        number: Of the first signal since training began, None before one comes.
-    """
-
-    number: int | None = None
+    number: int | None = None  # Of the first signal since training began.
 
 
-_waiting: Interruption | None = None  # Of the training that is under way.
+_waiting: Interruption | None = None  # While a training runs.
 
 
 def listen() -> None:
-    """Answers the signals from now on; one that is ignored (`nohup`) stays so.
+    """Answers the signals from now on; one that is ignored (`nohup`) stays ignored.
 
-    Call it again after a library has set handlers of its own.
+    Call it again after a library has set its own handlers.
     """
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -43,10 +39,10 @@ def listen() -> None:
 
 @contextmanager
 def deferred() -> Iterator[Interruption]:
-    """Within it signals wait for the code inside to look at `number`.
+    """Lets signals wait until the code inside looks at `number`.
 
-    A second Ctrl-C does not wait. Elsewhere than in the main thread, or before
-    `listen`, nothing changes: whoever called has handlers of its own.
+    A second Ctrl-C does not wait. Outside the main thread, or before `listen`, nothing
+    changes: the caller then has its own handlers.
     """
     global _waiting
     if threading.current_thread() is threading.main_thread():
@@ -61,5 +57,5 @@ def _answer(number: int, _: FrameType | None) -> None:
     again = number == signal.SIGINT and _waiting and _waiting.number == number
     if _waiting is None or again:
         raise Interrupted(number)
-    # Nothing else here: whatever the main thread was doing, printing too, is not over.
+    # Nothing else here: the main thread may be in the middle of anything, even a print.
     _waiting.number = _waiting.number or number

@@ -1,4 +1,4 @@
-"""What a process says on stderr: our own lines, and of everybody else only news."""
+"""What a process writes to stderr: our own lines, and warnings of libraries."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ from absl import logging as absl_logging
 
 
 def set_up() -> None:
-    """Our own lines as plain text; of everybody else only warnings."""
+    """Shows our own lines as plain text, and of libraries only warnings."""
     absl_logging.set_verbosity(absl_logging.WARNING)
     absl_logging.get_absl_logger().addFilter(_is_news)
     sys.unraisablehook = _say_unless_late
@@ -18,11 +18,11 @@ def set_up() -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """False for Orbax's tracebacks of what it raises, too, and we put into words."""
+    """Leaves out Orbax's tracebacks of errors that it also raises and we report."""
     return not (record.exc_info and "orbax" in record.pathname)
 
 
 def _say_unless_late(unraisable: Any) -> None:
-    """Leaves out files that end after Orbax has given up a checkpoint for another."""
+    """Leaves out what files say that close after Orbax has abandoned a checkpoint."""
     if str(unraisable.exc_value) != "Event loop is closed":
         sys.__unraisablehook__(unraisable)

@@ -5,11 +5,9 @@ they mean: `macro` is the plain mean over tags (the one the paper uses), `micro`
 all (clip, tag) pairs into one ranking.
 
 A tag that no clip or every clip carries has no ROC curve. Such tags are left out of
-all four averages, their per-tag entries are None, and `num_tags_scored` says how many
-are left. No value returned here is ever NaN.
+all four averages, their per-tag entries are None, and `num_tags_scored` counts the
+others. No value returned here is ever NaN.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,23 +15,24 @@ from typing import Any
 import numpy as np
 
 AVERAGES = ("roc_auc_macro", "roc_auc_micro", "pr_auc_macro", "pr_auc_micro")
+STATISTICS = ("mean", "std", "min", "max")
 
 
 def score(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     """Scores one ranking of clips per tag against binary labels.
 
     Args:
-        labels: 0/1 or bool [N, K].
-        scores: any finite numbers [N, K]; higher means that the tag is more likely.
+        labels: 0/1 or bool `[N, K]`.
+        scores: Finite numbers `[N, K]`; higher means that the tag is more likely.
 
     Returns:
         `roc_auc_macro`, `roc_auc_micro`, `pr_auc_macro` and `pr_auc_micro` (float, or
         None when no tag can be scored), `num_tags_scored` (int), `roc_auc_per_tag` and
-        `pr_auc_per_tag` (lists [K], None where undefined), `positives` (ints [K]). All
-        of it can be written as JSON.
+        `pr_auc_per_tag` (lists `[K]`, None where undefined), `positives` (ints `[K]`),
+        as JSON takes them.
 
     Raises:
-        ValueError: if shapes differ, labels are not binary or a score is not finite.
+        ValueError: Shapes differ, labels are not binary or a score is not finite.
 
     >>> labels = np.array([[0, 0], [1, 0], [0, 0], [1, 0]])
     >>> found = score(labels, np.array([[0.1, 0], [0.4, 0], [0.35, 0], [0.8, 0]]))
@@ -65,18 +64,17 @@ def score_all(
     """Scores several seeds against the weak labels and, where known, the true ones.
 
     Args:
-        labels: weak labels, 0/1 [N, K].
-        scores: [S, N, K].
-        true_labels: 0/1 [N, K], or None where the corpus does not know the truth.
+        labels: Weak labels, 0/1 `[N, K]`.
+        scores: `[S, N, K]`.
+        true_labels: 0/1 `[N, K]`, or None where the corpus does not know the truth.
 
     Returns:
         `num_seeds`, `num_clips`, `weak` and `true` (None without true labels). Each of
         the two holds `per_seed` (a list of what `score` returns) and `mean`, `std`,
-        `min`, `max`: a dict each, from the name of an average to its value over the
-        seeds. `std` divides by S - 1 and is None for a single seed.
+        `min` and `max`, each with the `spread` of every average over the seeds.
 
     Raises:
-        ValueError: if shapes do not fit or values are not what `score` accepts.
+        ValueError: Shapes do not fit, or `score` does not accept the values.
     """
     scores = np.asarray(scores)
     if scores.ndim != 3:
@@ -95,20 +93,17 @@ def score_all(
 
 
 def spread(values: Sequence[float | None]) -> dict[str, float | None]:
-    """Mean, sample standard deviation, minimum and maximum of one value per seed.
+    """Describes one value per seed by its `mean`, `std`, `min` and `max`.
 
-    Args:
-        values: one number per seed; None (nothing to score) makes every entry None.
-
-    Returns:
-        `mean`, `std` (divided by S - 1; None for one value), `min`, `max`.
+    `std` divides by S - 1 and is None for one value. Where a value is None (nothing to
+    score), all four are.
 
     >>> spread([0.7, 0.8])["mean"], spread([0.7])["std"]
     (0.75, None)
     """
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
-        return dict.fromkeys(("mean", "std", "min", "max"))
+        return dict.fromkeys(STATISTICS)
     return {
         "mean": float(np.mean(known)),
         "std": float(np.std(known, ddof=1)) if len(known) > 1 else None,
@@ -118,21 +113,19 @@ def spread(values: Sequence[float | None]) -> dict[str, float | None]:
 
 
 def _over_seeds(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-    """Returns `score` of every seed and the spread of its averages."""
     per_seed = [score(labels, of_one_seed) for of_one_seed in scores]
     spreads = {name: spread([one[name] for one in per_seed]) for name in AVERAGES}
-    statistics = ("mean", "std", "min", "max")
     return {"per_seed": per_seed} | {
         statistic: {name: spreads[name][statistic] for name in AVERAGES}
-        for statistic in statistics
+        for statistic in STATISTICS
     }
 
 
 def _areas(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns ROC-AUC and average precision of every column, both float64 [K].
+    """Computes ROC-AUC and average precision of every column, both float64 `[K]`.
 
     Every column must hold a positive and a negative. Clips of equal score form one
-    group that no threshold can part:
+    group that no threshold can split:
 
     * ROC-AUC is the Mann-Whitney statistic U / (P * (N - P)), from the sum of the
       positives' ranks, each group at its average rank (Hanley and McNeil 1982,
@@ -158,7 +151,7 @@ def _areas(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _tie_groups(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the first and last row of each entry's group of equals, int64 [N, K].
+    """Finds the first and last row of each entry's group of equals, int64 `[N, K]`.
 
     >>> first, last = _tie_groups(np.array([[9], [5], [5], [1]]))
     >>> first[:, 0].tolist(), last[:, 0].tolist()
@@ -174,13 +167,13 @@ def _tie_groups(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spread_out(values: np.ndarray, kept: np.ndarray) -> list[float | None]:
-    """Puts the values of the kept tags back in their places among all [K]."""
+    """Puts the values of the kept tags back in their places among all `[K]`."""
     remaining = iter(values)
     return [float(next(remaining)) if keep else None for keep in kept]
 
 
 def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns labels as bool and scores as a float array, or says what is wrong."""
+    """Returns labels as bool and scores as floats, or raises what is wrong."""
     labels, scores = np.asarray(labels), np.asarray(scores)
     if labels.ndim != 2 or labels.shape != scores.shape:
         raise ValueError(

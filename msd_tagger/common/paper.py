@@ -5,8 +5,6 @@
 comment says so.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 # III-B: re-annotated by listening.
@@ -50,25 +48,15 @@ CO_OCCURRENCE_EXAMPLES = {
 
 
 class TagValidation(NamedTuple):
-    """A row of Table I.
+    """A row of Table I, columns (a) to (g)."""
 
-    Attributes:
-        error_positive: (a), share of wrong ones among 50 positive labels.
-        error_negative: (b), the same among 50 negative labels.
-        precision: (c).
-        recall: (d).
-        occurrences: (e), of all `CLIPS_TOTAL` clips.
-        estimate: (f), by Eq. 2; two are rounded and two are cut off.
-        subset400: (g), by re-annotation of 400 clips.
-    """
-
-    error_positive: float
-    error_negative: float
+    error_positive: float  # Share of errors among 50 positive labels.
+    error_negative: float  # Share of errors among 50 negative labels.
     precision: float
     recall: float
-    occurrences: int
-    estimate: int
-    subset400: int
+    occurrences: int  # Of all `CLIPS_TOTAL` clips.
+    estimate: int  # By Eq. 2; two are rounded and two are truncated.
+    subset400: int  # By re-annotation of 400 clips.
 
 
 # Table I. The prose swaps the recalls of female vocalists and instrumental.
@@ -119,66 +107,39 @@ PUBLISHED_AUC = 0.849
 
 # Table III, first row, in reading order: 21 are printed, (catchy, pop) twice, once
 # spelt "katchy". 20 are left; their order need not be that of C.
+# fmt: off
 TOP_TUPLES = (
-    ("alternative rock", "rock"),
-    ("indie rock", "indie"),
-    ("House", "dance"),
-    ("indie pop", "indie"),
-    ("classic rock", "rock"),
-    ("electronica", "electronic"),
-    ("alternative", "rock"),
-    ("hard rock", "rock"),
-    ("electro", "electronic"),
-    ("House", "electronic"),
-    ("alternative rock", "alternative"),
-    ("catchy", "pop"),
-    ("indie rock", "rock"),
-    ("60s", "oldies"),
-    ("heavy metal", "metal"),
-    ("rnb", "soul"),
-    ("ambient", "electronic"),
-    ("90s", "rock"),
-    ("heavy metal", "hard rock"),
-    ("alternative", "indie"),
+    ("alternative rock", "rock"), ("indie rock", "indie"), ("House", "dance"),
+    ("indie pop", "indie"), ("classic rock", "rock"), ("electronica", "electronic"),
+    ("alternative", "rock"), ("hard rock", "rock"), ("electro", "electronic"),
+    ("House", "electronic"), ("alternative rock", "alternative"), ("catchy", "pop"),
+    ("indie rock", "rock"), ("60s", "oldies"), ("heavy metal", "metal"),
+    ("rnb", "soul"), ("ambient", "electronic"), ("90s", "rock"),
+    ("heavy metal", "hard rock"), ("alternative", "indie"),
 )
+# fmt: on
 
 # Table III, second row, in order of similarity.
+# fmt: off
 TOP_SIMILAR = (
-    ("electronica", "electronic"),
-    ("indie rock", "indie"),
-    ("female vocalist", "female vocalists"),
-    ("heavy metal", "hard rock"),
-    ("indie", "indie pop"),
-    ("sad", "beautiful"),
-    ("alternative rock", "rock"),
-    ("alternative rock", "alternative"),
-    ("happy", "catchy"),
-    ("indie rock", "alternative"),
-    ("alternative", "indie"),
-    ("rnb", "sexy"),
-    ("electro", "electronic"),
-    ("sad", "Mellow"),
-    ("Mellow", "beautiful"),
-    ("60s", "oldies"),
-    ("House", "dance"),
-    ("heavy metal", "metal"),
-    ("chillout", "chill"),
-    ("electro", "electronica"),
+    ("electronica", "electronic"), ("indie rock", "indie"),
+    ("female vocalist", "female vocalists"), ("heavy metal", "hard rock"),
+    ("indie", "indie pop"), ("sad", "beautiful"), ("alternative rock", "rock"),
+    ("alternative rock", "alternative"), ("happy", "catchy"),
+    ("indie rock", "alternative"), ("alternative", "indie"), ("rnb", "sexy"),
+    ("electro", "electronic"), ("sad", "Mellow"), ("Mellow", "beautiful"),
+    ("60s", "oldies"), ("House", "dance"), ("heavy metal", "metal"),
+    ("chillout", "chill"), ("electro", "electronica"),
 )
+# fmt: on
 
 
 class UnexpectedPair(NamedTuple):
-    """A pair of V-A that is high in S and low in C.
+    """A pair of V-A that is high in S and low in C."""
 
-    Attributes:
-        similarity: S(i, j).
-        rank: of max(C(i, j), C(j, i)) among all pairs (footnote 7).
-        co_occurrence: max(C(i, j), C(j, i)).
-    """
-
-    similarity: float
-    rank: int
-    co_occurrence: float
+    similarity: float  # S(i, j).
+    rank: int  # Of the co-occurrence among all pairs (footnote 7).
+    co_occurrence: float  # max(C(i, j), C(j, i)).
 
 
 # V-A.

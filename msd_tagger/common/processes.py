@@ -1,16 +1,49 @@
-"""What every pool of worker processes shares: threads, cores and a progress bar."""
+"""What processes share: memory, threads, cores and a progress bar."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing import connection, parent_process
+from pathlib import Path
 
 from tqdm import tqdm
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+# Option numbers of mallopt(3) and the values that keep big buffers in the process.
+_MMAP_THRESHOLD = (-3, 2**30)  # M_MMAP_THRESHOLD: hundreds of MB come from the heap.
+_NO_MMAP = (-4, 0)  # M_MMAP_MAX: the same, for glibc before 2.35, which refuses that.
+_MALLOPT = (
+    (-8, 1),  # M_ARENA_MAX: one arena, so that a freed buffer serves every thread.
+    (-1, 2**31 - 1),  # M_TRIM_THRESHOLD: the heap is not handed back in between.
+    (-2, 2**28),  # M_TOP_PAD: it grows in steps of 256 MiB, which are only touched
+    # when they are used.
+)
+
+
+def keep_big_buffers() -> bool:
+    """Tells glibc to reuse large freed buffers instead of returning them.
+
+    A training step writes feature maps of more than 100 MB. Memory that is mapped
+    afresh for each of them is faulted in page by page, which costs more than the
+    arithmetic: keeping it makes a CPU step about 1.5 times faster. Of the 20 ms that a
+    clip takes to prepare, faulting in its 10 MB costs 3.
+
+    Returns:
+        Whether every option was taken (False where the C library is not glibc).
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    from_heap = mallopt(*_MMAP_THRESHOLD) == 1 or mallopt(*_NO_MMAP) == 1
+    taken = [mallopt(option, value) == 1 for option, value in _MALLOPT]
+    return from_heap and all(taken)
 
 
 def available_cores() -> int:
@@ -50,8 +83,26 @@ def follow_parent() -> None:
 
 
 def _die_with_parent() -> None:
-    connection.wait([parent_process().sentinel])
-    os._exit(1)
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def is_running(number: int) -> bool:
+    """Returns whether a process of this host runs, by its number."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # Someone else's.
+        return True
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8")
+    except OSError:  # Not on Linux.
+        return True
+    # A process that is dead and not yet reaped answers signals too.
+    return stat.rsplit(")", 1)[1].split()[0] not in "ZX"
 
 
 def progress_bar(total: int, description: str, unit: str = "clip") -> tqdm:

@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import platform
-import re
 import resource
 import subprocess
 import sys
@@ -14,7 +13,14 @@ from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
-from msd_tagger.common.files import naming, plain, read_json, replacing, write_json
+from msd_tagger.common.files import (
+    naming,
+    plain,
+    read_json,
+    remove_abandoned,
+    replacing,
+    write_json,
+)
 
 PACKAGES = (
     "jax",
@@ -107,9 +113,8 @@ def alone(workdir: Path) -> Iterator[None]:
             pass
         else:
             # What processes that were killed left behind.
-            for path in [*workdir.glob("*.tmp"), *workdir.glob("*/*.tmp")]:
-                if re.fullmatch(r".+\.\d+-[0-9a-f]{8}\.tmp", path.name):
-                    path.unlink(missing_ok=True)
+            for folder in (workdir, *filter(Path.is_dir, workdir.iterdir())):
+                remove_abandoned(folder, is_alone=True)
         yield
 
 

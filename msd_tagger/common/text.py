@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def text_path(path: os.PathLike | str) -> str:
-    r"""A path as valid text; bytes that are no UTF-8 are written out.
+    r"""Returns a path as valid text; bytes that are not UTF-8 are written out.
 
     >>> print(text_path(os.fsdecode(b"caf\xe9.mp3")))
     caf\xe9.mp3
@@ -14,7 +14,7 @@ def text_path(path: os.PathLike | str) -> str:
 
 
 def printable(name: os.PathLike | str) -> str:
-    r"""A name in one line that does nothing to a terminal.
+    r"""Returns a name in one line that cannot control a terminal.
 
     >>> print(printable("two\nlines.mp3"))
     two\nlines.mp3
@@ -26,7 +26,7 @@ def printable(name: os.PathLike | str) -> str:
 
 
 def short_names(paths: Sequence[str]) -> tuple[str, list[str]]:
-    """The folder that all files are in ("" for none), and their names from there.
+    """Returns the folder that all files are in ("" for none), and their names in it.
 
     >>> short_names(["/music/a/1.mp3", "/music/b/2.mp3"])
     ('/music', ['a/1.mp3', 'b/2.mp3'])
@@ -36,7 +36,7 @@ def short_names(paths: Sequence[str]) -> tuple[str, list[str]]:
     folders = {os.path.dirname(path) for path in paths}  # noqa: PTH120 (of text)
     try:
         folder = os.path.commonpath(folders)
-    except ValueError:  # Some begin at the root and some do not.
+    except ValueError:  # Some are absolute and some are not.
         folder = ""
     if folder:
         paths = [os.path.relpath(path, folder) for path in paths]
@@ -44,7 +44,7 @@ def short_names(paths: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def clock(seconds: float) -> str:
-    """A time as on a clock.
+    """Formats a time as on a clock.
 
     >>> clock(29), clock(10_800.4)
     ('0:29', '3:00:00')

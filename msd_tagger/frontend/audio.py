@@ -1,8 +1,7 @@
-"""Audio file to spectrogram: decode, downmix, resample, transform.
+"""Audio files to clips: decode, average the channels, resample, cut.
 
-Nothing here imports TensorFlow, and of this project only `recipe.py`: preparation,
-tagging and the tests all go through these functions, so that a network hears the same
-numbers everywhere.
+Preparation, tagging and the tests all go through these functions, so that a network
+hears the same numbers everywhere.
 """
 
 import contextlib
@@ -16,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 import soxr
-from scipy import fft
 
 from msd_tagger.frontend.recipe import Recipe
 
@@ -38,7 +36,6 @@ REASONS = {
 SILENCE_PEAK = 1e-4  # -80 dB of full scale
 LOUDEST_PEAK = 1e6  # Of full scale: a power of more overflows what is stored.
 MOST_VALUES_PER_S = 16 * 192_000  # Of all channels, which bounds the memory.
-POWER_FLOOR = 1e-10  # -100 dB, librosa's `amin` for powers
 
 # Codecs that carry state (MP3's bit reservoir, Opus) are exact again 3,000 samples
 # behind a seek, and soxr's filter rings for fewer: half a second is ample.
@@ -48,11 +45,6 @@ _MARGIN_S = 0.5
 _TAIL_SAMPLES = 1200
 # The length of an MP3 without a Xing header is an estimate, 0.14 s too long for 30 s.
 _LENGTH_TOLERANCE_S = 0.5
-# Frames per transform: 128 windows of 512 samples stay in the second-level cache.
-_BLOCK_FRAMES = 128
-# Mel bands per matrix product: neighbours share their few bins. All bands at once
-# would multiply 97 % zeros, one at a time would be 96 calls.
-_BLOCK_BANDS = 8
 
 
 class AudioError(ValueError):
@@ -79,17 +71,11 @@ class AudioError(ValueError):
 
 
 class Source(NamedTuple):
-    """An opened audio file.
+    """An opened audio file."""
 
-    Attributes:
-        path: As it was given.
-        handle: The file.
-        file: Its decoder.
-    """
-
-    path: os.PathLike | str
-    handle: io.FileIO
-    file: soundfile.SoundFile
+    path: os.PathLike | str  # As it was given.
+    handle: io.FileIO  # The file.
+    file: soundfile.SoundFile  # Its decoder.
 
     @property
     def length_s(self) -> float:
@@ -178,113 +164,6 @@ def fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
     if len(samples) >= num_samples:
         return samples[:num_samples]
     return np.pad(samples, (0, num_samples - len(samples)))
-
-
-def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Power of the short-time Fourier transform.
-
-    Periodic Hann window, frames centred on multiples of the hop, zeros outside of the
-    clip: what `librosa.stft` does by default, and in single precision like it. Rounding
-    is at most 0.004 dB where the power is 60 dB below the maximum and 0.04 dB where it
-    is 80 dB below; one stored value in 3,000 moves, by one step of float16. (SciPy
-    transforms four in single precision at once; its import takes a worker 0.2 s.)
-
-    Args:
-        samples: float [T].
-        recipe: window and hop.
-
-    Returns:
-        float32 [bins, frames], |X|^2.
-    """
-    size = recipe.dft_size_samples
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    window = window.astype(np.float32)
-    padded = np.pad(samples.astype(np.float32, copy=False), size // 2)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, size)
-    windows = windows[:: recipe.hop_samples]
-    power = np.empty((len(windows), 1 + size // 2), np.float32)
-    buffer = np.empty((_BLOCK_FRAMES, size), np.float32)
-    for first in range(0, len(windows), _BLOCK_FRAMES):
-        block = slice(first, first + _BLOCK_FRAMES)
-        frames = windows[block]
-        frames = np.multiply(frames, window, out=buffer[: len(frames)])
-        parts = fft.rfft(frames, axis=1).view(np.float32)
-        np.square(parts, out=parts)
-        np.add(parts[:, ::2], parts[:, 1::2], out=power[block])  # Real and imaginary.
-    return power.T
-
-
-def to_bands(power: np.ndarray, filters: np.ndarray | None) -> np.ndarray:
-    """Weights the bins of a power spectrogram into mel bands.
-
-    Args:
-        power: float32 [bins, frames].
-        filters: `Recipe.mel_filters()`, float32 [M, bins]; None leaves all bins.
-
-    Returns:
-        float32 [M, frames].
-    """
-    if filters is None:
-        return power
-    bands = np.empty((len(filters), power.shape[1]), np.float32)
-    for block, bins in _blocks_of_bands(filters):
-        np.matmul(filters[block, bins], power[bins], out=bands[block])
-    return bands
-
-
-def _blocks_of_bands(filters: np.ndarray) -> Iterator[tuple[slice, slice]]:
-    """Neighbouring bands, and the bins from their first to their last."""
-    used = filters > 0
-    first_bins, last_bins = used.argmax(axis=1), used[:, ::-1].argmax(axis=1)
-    for first in range(0, len(filters), _BLOCK_BANDS):
-        block = slice(first, first + _BLOCK_BANDS)
-        stop = used.shape[1] - last_bins[block].min()
-        yield block, slice(first_bins[block].min(), stop)
-
-
-def to_stored_db(power: np.ndarray) -> np.ndarray:
-    """Decibels as they are stored: 10 log10(max(P, 1e-10)) in float16.
-
-    Absolute, not relative to a maximum. Half a float16 step is at most 0.03 dB, that is
-    0.7 % of a power.
-
-    >>> to_stored_db(np.array([[1.0, 0.0, 100.0]], np.float32)).tolist()
-    [[0.0, -100.0, 20.0]]
-    """
-    db = np.maximum(power, np.float32(POWER_FLOOR))
-    np.log(db, out=db)  # Four times faster than log10, and as exact.
-    db *= np.float32(10 / np.log(10))
-    return _to_float16(np.ascontiguousarray(db))
-
-
-def _to_float16(values: np.ndarray) -> np.ndarray:
-    """Rounds float32 of at most 65,504 to float16, as `astype` does.
-
-    NumPy converts one value at a time. The same by whole numbers, three times faster:
-    round the 13 bits that go to the nearest, ties to even, and shift the exponent.
-
-    >>> _to_float16(np.array([-100.0, 0.0, 1e-7, 20.06], np.float32)).tolist()
-    [-100.0, 0.0, 1.1920928955078125e-07, 20.0625]
-    """
-    bits = values.view(np.uint32)
-    sign = (bits >> 16) & 0x8000
-    rounded = (bits >> 13) & 1
-    rounded += bits & 0x7FFFFFFF
-    rounded += 0xFFF
-    rounded >>= 13
-    rounded -= (127 - 15) << 10
-    rounded |= sign
-    half = rounded.astype(np.uint16).view(np.float16)
-    tiny = np.abs(values) < 2**-14  # Float16 has no such exponents, only subnormals.
-    if tiny.any():
-        half[tiny] = values[tiny]
-    return half
-
-
-def spectrogram(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Samples to the spectrogram that shards hold: [T] -> float16 [M, F], dB."""
-    power = power_stft(samples, recipe)
-    return to_stored_db(to_bands(power, recipe.mel_filters()))
 
 
 def _decode(

@@ -1,7 +1,7 @@
 """The recipe of a stored spectrogram: every parameter that changes its numbers.
 
 The recipe is part of the path of the shards made with it, so that shards of another
-recipe are never read by mistake. This module is free of TensorFlow.
+recipe are never read by mistake.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from msd_tagger.frontend import frequencies
+from msd_tagger.common.facts import KINDS
+from msd_tagger.frontend import bands
 
-KINDS = ("mel", "stft")
 OFFSETS = ("start", "centre")
 
 logger = logging.getLogger(__name__)
@@ -28,26 +28,17 @@ class Recipe:
 
     The defaults are the paper's: 29 s at 12 kHz, a 512-point DFT every 256 samples and
     96 mel bands (section IV-B) make 1 + 348000 // 256 = 1360 frames.
-
-    Attributes:
-        kind: "mel" (mel bands) or "stft" (every bin of the DFT).
-        sample_rate_hz: rate the audio is resampled to.
-        duration_s: length of a clip; shorter audio is padded with zeros.
-        offset: which part of a longer file is taken, its "start" or its "centre".
-        dft_size_samples: length of the DFT and of its Hann window.
-        hop_samples: distance between frames.
-        num_mel_bands: number of bands; always 0 for "stft", which has none.
-        version: raised when the code changes what a recipe makes.
     """
 
-    kind: str
-    sample_rate_hz: int = 12_000
-    duration_s: float = 29.0
+    kind: str  # "mel" (mel bands) or "stft" (every bin of the DFT).
+    sample_rate_hz: int = 12_000  # Rate the audio is resampled to.
+    duration_s: float = 29.0  # Length of a clip; shorter audio is padded with zeros.
+    # Which part of a longer file is taken, its "start" or its "centre".
     offset: str = "start"
-    dft_size_samples: int = 512
-    hop_samples: int = 256
-    num_mel_bands: int = 96
-    version: int = 2
+    dft_size_samples: int = 512  # Length of the DFT and of its Hann window.
+    hop_samples: int = 256  # Distance between frames.
+    num_mel_bands: int = 96  # Number of bands; always 0 for "stft", which has none.
+    version: int = 2  # Raised when the code changes what a recipe makes.
 
     def __post_init__(self) -> None:
         """Refuses values that make no spectrogram.
@@ -90,8 +81,8 @@ class Recipe:
         >>> Recipe("mel").shape, Recipe("stft").shape
         ((96, 1360), (257, 1360))
         """
-        bands = self.num_mel_bands or 1 + self.dft_size_samples // 2
-        return bands, 1 + self.num_samples // self.hop_samples
+        num_bands = self.num_mel_bands or 1 + self.dft_size_samples // 2
+        return num_bands, 1 + self.num_samples // self.hop_samples
 
     @property
     def identifier(self) -> str:
@@ -100,14 +91,14 @@ class Recipe:
         Kind and shape for the reader, a digest of every field for safety.
         """
         digest = hashlib.sha256(self.to_json().encode()).hexdigest()[:8]
-        bands, frames = self.shape
-        return f"{self.kind}-{bands}x{frames}-{digest}"
+        num_bands, num_frames = self.shape
+        return f"{self.kind}-{num_bands}x{num_frames}-{digest}"
 
     def band_centres_hz(self) -> np.ndarray:
         """Centre frequency of every mel band, or of every DFT bin: [M], in Hz."""
         if self.kind == "stft":
-            return frequencies.bins_hz(self.dft_size_samples, self.sample_rate_hz)
-        edges_hz = frequencies.mel_edges_hz(self.num_mel_bands, self.sample_rate_hz)
+            return bands.bins_hz(self.dft_size_samples, self.sample_rate_hz)
+        edges_hz = bands.mel_edges_hz(self.num_mel_bands, self.sample_rate_hz)
         return edges_hz[1:-1]
 
     def a_weighting_db(self) -> np.ndarray:
@@ -115,7 +106,7 @@ class Recipe:
 
         At 0 Hz, where the standard's curve is minus infinity, it is -80 dB.
         """
-        return frequencies.a_weighting_db(self.band_centres_hz())
+        return bands.a_weighting_db(self.band_centres_hz())
 
     def mel_filters(self) -> np.ndarray | None:
         """Mel filter bank on powers: float32 [M, bins], or None for an STFT."""
@@ -155,15 +146,13 @@ class Recipe:
         """
         return cls(
             kind=kind,
-            sample_rate_hz=spectrogram["sample_rate_hz"],
             duration_s=clip["duration_s"],
             offset=clip["offset"],
-            dft_size_samples=spectrogram["dft_size_samples"],
-            hop_samples=spectrogram["hop_samples"],
-            num_mel_bands=spectrogram["num_mel_bands"],
+            **{name: spectrogram[name] for name in _OF_SPECTROGRAM},
         )
 
 
+_OF_SPECTROGRAM = ("sample_rate_hz", "dft_size_samples", "hop_samples", "num_mel_bands")
 _LOWEST = {
     "sample_rate_hz": 1,
     "duration_s": 0.0,
@@ -175,7 +164,7 @@ _LOWEST = {
 
 @lru_cache(maxsize=8)
 def _mel_filters(recipe: Recipe) -> np.ndarray:
-    filters = frequencies.mel_filters(
+    filters = bands.mel_filters(
         recipe.num_mel_bands, recipe.dft_size_samples, recipe.sample_rate_hz
     )
     num_empty = int((~filters.any(axis=1)).sum())

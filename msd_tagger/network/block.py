@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,22 +25,29 @@ Array = jax.Array
 _BANDS_PER_SUM = 8  # Bands that are added up before a reduction, at most.
 
 
+class Settings(NamedTuple):
+    """What a layer has beside its arrays."""
+
+    pool: tuple[int, int]  # Window in bands and frames, also its stride.
+    epsilon: float  # Added to the variance.
+    # Mapped axis over which the batch is split, if any: statistics and their gradients
+    # are those of the whole batch.
+    axis_name: str | None = None
+
+
 def compiled(function: Callable) -> Callable:
-    """One program of a function's many small operations, also outside of `jit`."""
+    """Makes one program of a function's many small operations, also outside `jit`."""
     names = inspect.signature(function).parameters
-    static = [name for name in ("pool", "epsilon", "axis_name") if name in names]
+    static = [name for name in ("pool", "settings") if name in names]
     return jax.jit(function, static_argnames=static)
 
 
 def conv3x3(x: Array, kernel: Array) -> Array:
-    """'Same' 3 x 3 convolution (a correlation) without bias.
+    """Convolves ('same', a correlation, no bias) to maps `[B, M, F, C_out]`.
 
     Args:
         x: Maps `[B, M, F, C_in]`.
         kernel: `[3, 3, C_in, C_out]`.
-
-    Returns:
-        Maps `[B, M, F, C_out]`.
     """
     return lax.conv_general_dilated(
         x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -48,7 +55,7 @@ def conv3x3(x: Array, kernel: Array) -> Array:
 
 
 def elu(x: Array) -> Array:
-    """Exponential linear unit with alpha = 1 (https://arxiv.org/abs/1511.07289).
+    """Computes the exponential linear unit, alpha = 1 (https://arxiv.org/abs/1511.07289).
 
     >>> [round(float(value), 4) for value in elu(jnp.array([-1.0, 0.0, 2.0]))]
     [-0.6321, 0.0, 2.0]
@@ -58,16 +65,15 @@ def elu(x: Array) -> Array:
 
 
 def positions(pool: tuple[int, int]) -> list[tuple[int, int]]:
-    """Row and column of each value of a window, in the order that breaks ties."""
+    """Lists row and column of each value of a window, in the order that breaks ties."""
     return list(product(range(pool[0]), range(pool[1])))
 
 
 def find_extreme(values: list[Array], gamma: Array) -> tuple[Array, Array]:
-    """Per window the value that ELU of `gamma * z + beta` is largest at, and where.
+    """Finds per window the value that ELU of `gamma * z + beta` is largest at.
 
     The maximum where gamma > 0, the minimum where gamma < 0; where gamma is 0 all
-    values tie. The first of equal values stands for them, as in a max-pooling after
-    the fact.
+    values tie. Of equal values the first counts, as in a max-pooling afterwards.
 
     Args:
         values: For each of `positions` the values of all windows, `[B, M', F', C]`.
@@ -76,8 +82,9 @@ def find_extreme(values: list[Array], gamma: Array) -> tuple[Array, Array]:
     Returns:
         The values, and the number of the position of each; `[B, M', F', C]`.
     """
+    index_type = jnp.dtype(jnp.uint8 if len(values) <= 256 else jnp.int32)
     sign = jnp.where(gamma < 0, -1, 1).astype(values[0].dtype)
-    best, position = values[0] * sign, jnp.zeros(values[0].shape, _index_type(values))
+    best, position = values[0] * sign, jnp.zeros(values[0].shape, index_type)
     for number, value in enumerate(values[1:], start=1):
         position = jnp.where(value * sign > best, position.dtype.type(number), position)
         best = jnp.maximum(best, value * sign)
@@ -86,85 +93,58 @@ def find_extreme(values: list[Array], gamma: Array) -> tuple[Array, Array]:
 
 
 def pool_extreme(z: Array, gamma: Array, pool: tuple[int, int]) -> tuple[Array, Array]:
-    """`find_extreme` of a map's windows.
+    """Applies `find_extreme` to the windows of maps `[B, M, F, C]`.
 
-    Args:
-        z: Maps `[B, M, F, C]`. Rows and columns beyond the last whole window
-            belong to none.
-        gamma: Scale per channel `[C]`.
-        pool: Window in bands and frames, also its stride.
+    Rows and columns beyond the last whole window belong to none.
 
     Returns:
         Values and positions, `[B, M // pool[0], F // pool[1], C]`.
     """
     bands, frames = z.shape[1] // pool[0] * pool[0], z.shape[2] // pool[1] * pool[1]
-    return find_extreme(
-        [
-            z[:, row : bands : pool[0], column : frames : pool[1]]
-            for row, column in positions(pool)
-        ],
-        gamma,
-    )
+    values = [
+        z[:, row : bands : pool[0], column : frames : pool[1]]
+        for row, column in positions(pool)
+    ]
+    return find_extreme(values, gamma)
 
 
 @compiled
 def pooled_extreme(
     x: Array, kernel: Array, gamma: Array, pool: tuple[int, int]
 ) -> Array:
-    """Extreme values of `conv3x3`, as in `find_extreme`."""
+    """Convolves and keeps the extreme values, see `find_extreme`."""
     return pool_extreme(conv3x3(x, kernel), gamma, pool)[0]
 
 
 def conv_norm_elu_pool(
-    x: Array,
-    kernel: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
+    x: Array, kernel: Array, gamma: Array, beta: Array, settings: Settings
 ) -> tuple[Array, Array, Array]:
-    """`norm_elu_pool` of `conv3x3`."""
-    z = conv3x3(x, kernel)
-    return norm_elu_pool(z, gamma, beta, pool, epsilon, axis_name)
+    """Applies `conv3x3`, then `norm_elu_pool`."""
+    return norm_elu_pool(conv3x3(x, kernel), gamma, beta, settings)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
 def norm_elu_pool(
-    z: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
+    z: Array, gamma: Array, beta: Array, settings: Settings
 ) -> tuple[Array, Array, Array]:
-    """Batch normalisation with the batch's own statistics, ELU, max-pooling.
+    """Normalises by the batch's own statistics, applies ELU and max-pools.
 
     Args:
         z: Raw maps `[B, M, F, C]` of a convolution.
         gamma: Scale `[C]`.
         beta: Offset `[C]`.
-        pool: Window in bands and frames, also its stride.
-        epsilon: Added to the variance.
-        axis_name: Mapped axis over which the batch is split, if any; statistics
-            and their gradients are those of the whole batch.
+        settings: Of the layer.
 
     Returns:
         Pooled maps `[B, M // pool[0], F // pool[1], C]`, and the mean and the
         (biased) variance `[C]`, both float32 and without gradient.
     """
-    return _forward(z, gamma, beta, pool, epsilon, axis_name)[0]
+    return _forward(z, gamma, beta, settings)[0]
 
 
 @compiled
-def _forward(
-    z: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
-) -> tuple:
+def _forward(z: Array, gamma: Array, beta: Array, settings: Settings) -> tuple:
+    pool, epsilon, axis_name = settings
     # The mean is kept as two parts: near a mean of 300 float32 has steps of 3e-5, and
     # E[z^2] - mean^2 would lose the variance. One row's mean is near enough to be
     # taken off first.
@@ -183,13 +163,9 @@ def _forward(
 
 @compiled
 def _backward(
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
-    residuals: tuple,
-    gradients: tuple,
+    settings: Settings, residuals: tuple, gradients: tuple
 ) -> tuple[Array, Array, Array]:
-    del epsilon
+    pool, _, axis_name = settings
     z, extreme, position, gamma, beta, centre, mean, inverse = residuals
     z_hat = (extreme.astype(jnp.float32) - centre - mean) * inverse
     g = through_elu(gradients[0], gamma * z_hat + beta)
@@ -198,7 +174,7 @@ def _backward(
     count = psum(_size(z), axis_name)
     mean_g = gamma * psum(d_beta, axis_name) / count
     mean_gz = gamma * psum(d_gamma, axis_name) / count
-    spread = _spread((g * gamma).astype(z.dtype), position, z.shape, pool)
+    spread = spread_to_extremes((g * gamma).astype(z.dtype), position, z.shape, pool)
     z_hat = (z.astype(jnp.float32) - centre - mean) * inverse
     dz = (spread - mean_g - z_hat * mean_gz) * inverse
     return dz.astype(z.dtype), d_gamma, d_beta
@@ -208,7 +184,7 @@ norm_elu_pool.defvjp(_forward, _backward)
 
 
 def through_elu(gradient: Array, u: Array) -> Array:
-    """Gradient of a loss by `u`, from that by `elu(u)`, in float32."""
+    """Turns the gradient by `elu(u)` into that by `u`, in float32."""
     return gradient.astype(jnp.float32) * jnp.exp(jnp.minimum(u, 0))
 
 
@@ -221,14 +197,14 @@ def sum_to_channels(values: Array) -> Array:
     bands = values.shape[1]
     group = max(k for k in range(1, _BANDS_PER_SUM + 1) if bands % k == 0)
     groups = values.reshape(values.shape[0], bands // group, group, *values.shape[2:])
-    added = sum(groups[:, :, k].astype(jnp.float32) for k in range(group))
+    added: Any = sum(groups[:, :, k].astype(jnp.float32) for k in range(group))
     return added.sum((0, 1)).sum(0)
 
 
-def _spread(
+def spread_to_extremes(
     g: Array, position: Array, shape: tuple[int, ...], pool: tuple[int, int]
 ) -> Array:
-    """Puts each window's gradient to its extreme, on a map of the given shape."""
+    """Puts each window's gradient at its extreme, on a map of the given shape."""
     number = jnp.arange(pool[0] * pool[1], dtype=position.dtype)
     is_there = position[:, :, None, :, None] == number.reshape(pool[0], 1, pool[1], 1)
     spread = jnp.where(is_there, g[:, :, None, :, None], 0)
@@ -238,20 +214,16 @@ def _spread(
     return jnp.pad(spread, ((0, 0), *beyond, (0, 0)))
 
 
-def _index_type(values: list[Array]) -> jnp.dtype:
-    return jnp.dtype(jnp.uint8 if len(values) <= 256 else jnp.int32)
-
-
 def _size(z: Array) -> int:
-    """Values per channel."""
+    """Counts the values per channel."""
     return z.size // z.shape[-1]
 
 
 def psum(value: Any, axis_name: str | None) -> Any:
-    """Sum over devices, where the batch is split over them."""
+    """Sums over devices, where the batch is split over them."""
     return value if axis_name is None else lax.psum(value, axis_name)
 
 
 def pmean(value: Any, axis_name: str | None) -> Any:
-    """Mean over devices, where the batch is split over them."""
+    """Averages over devices, where the batch is split over them."""
     return value if axis_name is None else lax.pmean(value, axis_name)

@@ -16,20 +16,12 @@ he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 class ConvNormEluPool(nn.Module):
     """Convolution, batch normalisation, ELU and max-pooling over `[B, M, F, C]`.
 
-    In training the batch's statistics normalise and the running ones follow them;
-    elsewhere the running ones normalise, unless `batch_statistics` is set.
-
-    Attributes:
-        pool: Window in bands and frames, also its stride.
-        momentum: Weight of the past in the running statistics.
-        epsilon: Added to the variance.
-        axis_name: Mapped axis over which the batch is split, if any.
+    Training normalises by the batch's statistics, which the running ones follow;
+    prediction by the running ones, unless `batch_statistics` is set.
     """
 
-    pool: tuple[int, int]
-    momentum: float
-    epsilon: float
-    axis_name: str | None = None
+    settings: block.Settings
+    momentum: float  # Weight of the past in the running statistics.
 
     @nn.compact
     def __call__(
@@ -40,23 +32,24 @@ class ConvNormEluPool(nn.Module):
         train: bool,
         batch_statistics: bool,
     ) -> Array:
-        """Maps the layer's input to pooled activations."""
+        """Computes pooled activations."""
         channels = kernel.shape[-1]
         gamma = self.param("scale", nn.initializers.ones, (channels,))
         beta = self.param("bias", nn.initializers.zeros, (channels,))
         mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
         variance = self.variable("batch_stats", "var", jnp.ones, (channels,))
         count = self.variable("batch_stats", "count", jnp.zeros, ())
-        layer = stem if stem.is_for(x.shape[-1], self.pool) else block
+        pool = self.settings.pool
+        layer = stem if stem.is_for(x.shape[-1], pool) else block
         if not (train or batch_statistics):
-            inverse = jax.lax.rsqrt(variance.value + self.epsilon)
-            extreme = layer.pooled_extreme(x, kernel, gamma, self.pool)
+            inverse = jax.lax.rsqrt(variance.value + self.settings.epsilon)
+            extreme = layer.pooled_extreme(x, kernel, gamma, pool)
             z_hat = (extreme.astype(jnp.float32) + conv_bias - mean.value) * inverse
             return block.elu(gamma * z_hat + beta).astype(x.dtype)
-        # The batch's mean takes the bias out again: its gradient is exactly zero, and
-        # only the running mean needs to know of it.
+        # Subtracting the batch's mean cancels the bias: its gradient is exactly zero,
+        # and only the running mean needs it.
         y, batch_mean, batch_variance = layer.conv_norm_elu_pool(
-            x, kernel, gamma, beta, self.pool, self.epsilon, self.axis_name
+            x, kernel, gamma, beta, self.settings
         )
         if train and not self.is_initializing():
             past = past_weight(count.value, self.momentum)
@@ -68,7 +61,7 @@ class ConvNormEluPool(nn.Module):
 
 
 def past_weight(count: Array, momentum: float) -> Array:
-    """Weight of the past in a running mean that is free of its initial value.
+    """Computes the weight of the past in a running mean free of its initial value.
 
     After t updates the mean equals an exponential moving average that began at 0
     and was divided by 1 - momentum^t; momentum = 1 gives the plain mean.
@@ -83,50 +76,36 @@ def past_weight(count: Array, momentum: float) -> Array:
 
 
 class ConvNet(nn.Module):
-    """Spectrogram in, one logit per tag out.
-
-    Attributes:
-        num_tags: K.
-        pools: Pooling in bands and frames of each layer; the last map must be 1 x 1.
-        channels: Feature maps per layer; N of the paper, 32.
-        momentum: Of the running batch statistics.
-        epsilon: Of batch normalisation.
-        dtype: Of the computation; parameters and statistics are float32.
-        axis_name: Mapped axis over which the batch is split, if any.
-    """
+    """Computes one logit per tag from a spectrogram."""
 
     num_tags: int
-    pools: Pools = POOLS["mel"]
-    channels: int = 32
-    momentum: float = 0.99
-    epsilon: float = 1e-3
-    dtype: jnp.dtype = jnp.float32
-    axis_name: str | None = None
+    pools: Pools = POOLS["mel"]  # Of each layer; the last map must be 1 x 1.
+    channels: int = 32  # Feature maps per layer, N in the paper.
+    momentum: float = 0.99  # Of the running batch statistics.
+    epsilon: float = 1e-3  # Of batch normalisation.
+    dtype: jnp.dtype = jnp.float32  # Of the computation; parameters are float32.
+    axis_name: str | None = None  # Mapped axis over which the batch is split, if any.
 
     @nn.compact
     def __call__(
         self, x: Array, train: bool = False, batch_statistics: bool = False
     ) -> Array:
-        """Computes logits.
+        """Computes logits `[B, K]`, float32.
 
         Args:
             x: Preprocessed spectrograms `[B, M, F]`.
             train: Whether to normalise by and to follow the batch's statistics.
-            batch_statistics: Normalise by the batch's statistics outside training,
-                as the published network did; a prediction then depends on its batch.
-
-        Returns:
-            Logits `[B, K]`, float32.
+            batch_statistics: Whether to normalise by them outside training, as the
+                published network did; a prediction then depends on its batch.
         """
-        check_pools(x.shape[1:3], self.pools)
+        check_pools((x.shape[1], x.shape[2]), self.pools)
         x = x[..., None].astype(self.dtype)
         for i, pool in enumerate(self.pools, start=1):
             kernel_shape = (3, 3, x.shape[-1], self.channels)
             kernel = self.param(f"conv{i}_kernel", he_normal, kernel_shape)
             bias = self.param(f"conv{i}_bias", nn.initializers.zeros, (self.channels,))
-            layer = ConvNormEluPool(
-                pool, self.momentum, self.epsilon, self.axis_name, name=f"norm{i}"
-            )
+            settings = block.Settings(pool, self.epsilon, self.axis_name)
+            layer = ConvNormEluPool(settings, self.momentum, name=f"norm{i}")
             x = layer(x, kernel.astype(self.dtype), bias, train, batch_statistics)
         features = x.reshape(x.shape[0], -1).astype(jnp.float32)
         return nn.Dense(self.num_tags, kernel_init=he_normal, name="tags")(features)

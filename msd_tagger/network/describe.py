@@ -1,10 +1,10 @@
 """What the networks are made of: shapes, parameters, multiply-adds (Fig. 3, Table II).
 
-All of it is read from the built networks; nothing is computed with them.
+The networks are built, but nothing is computed with them.
 """
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,28 +16,16 @@ from msd_tagger.network.pools import POOLS
 SHAPES = {"mel": (96, 1360), "stft": (257, 1360)}
 
 
-def describe(channels: int = 32, num_tags: int = 50) -> dict:
-    """Describes the mel and the STFT network.
-
-    Args:
-        channels: N, feature maps per layer.
-        num_tags: K.
-
-    Returns:
-        From "mel" and "stft" to what `describe_network` gives.
-    """
+def describe(channels: int = 32, num_tags: int = 50) -> dict[str, dict[str, Any]]:
+    """Describes the mel and the STFT network with `describe_network`."""
     return {
         kind: describe_network(ConvNet(num_tags, POOLS[kind], channels), shape)
         for kind, shape in SHAPES.items()
     }
 
 
-def describe_network(network: ConvNet, shape: tuple[int, int]) -> dict:
-    """Describes a network, layer by layer.
-
-    Args:
-        network: As it is trained.
-        shape: Bands and frames of its input.
+def describe_network(network: ConvNet, shape: tuple[int, int]) -> dict[str, Any]:
+    """Describes a network for inputs of some bands and frames, layer by layer.
 
     Returns:
         What JSON takes: "input" (channels, bands, frames), "layers", "parameters" and
@@ -49,30 +37,36 @@ def describe_network(network: ConvNet, shape: tuple[int, int]) -> dict:
         ValueError: The poolings do not fit the shape.
     """
     clip = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    variables = jax.eval_shape(network.init, jax.random.key(0), clip)
-    _, state = jax.eval_shape(
-        lambda v, x: network.apply(v, x, capture_intermediates=True), variables, clip
-    )
-    params, outputs = variables["params"], state["intermediates"]
-    channels_first = (1, *shape)
+    params = jax.eval_shape(network.init, jax.random.key(0), clip)["params"]
     layers = []
+    bands, frames = shape
     for number, pool in enumerate(network.pools, start=1):
-        output = outputs[f"norm{number}"]["__call__"][0].shape
         kernel = params[f"conv{number}_kernel"].shape
         own = [params[f"conv{number}_{name}"] for name in ("kernel", "bias")]
+        # "Same" convolutions keep bands and frames.
+        pooled = [kernel[-1], bands // pool[0], frames // pool[1]]
         layer = {
             "name": f"conv{number}",
             "kernel": list(kernel[:2]),
             "pool": list(pool),
-            # "Same" convolutions keep bands and frames.
-            "map": [kernel[-1], *channels_first[1:]],
-            "output": [output[3], output[1], output[2]],
-            "parameters": _size(own) + _size(params[f"norm{number}"]),
-            "multiply_adds": math.prod(kernel) * math.prod(channels_first[1:]),
+            "map": [kernel[-1], bands, frames],
+            "output": pooled,
+            "parameters": _size([own, params[f"norm{number}"]]),
+            "multiply_adds": math.prod(kernel) * bands * frames,
         }
         layers.append(layer)
-        channels_first = layer["output"]
-    layers.append(_last_layer(params["tags"]))
+        _, bands, frames = pooled
+    kernel = params["tags"]["kernel"].shape
+    last = {
+        "name": "tags",
+        "kernel": list(kernel),
+        "pool": None,
+        "map": [kernel[1], 1, 1],
+        "output": [kernel[1], 1, 1],
+        "parameters": _size(params["tags"]),
+        "multiply_adds": math.prod(kernel),
+    }
+    layers.append(last)
     return {
         "input": [1, *shape],
         "layers": layers,
@@ -81,18 +75,5 @@ def describe_network(network: ConvNet, shape: tuple[int, int]) -> dict:
     }
 
 
-def _last_layer(params: dict) -> dict:
-    kernel: Sequence[int] = params["kernel"].shape
-    return {
-        "name": "tags",
-        "kernel": list(kernel),
-        "pool": None,
-        "map": [kernel[1], 1, 1],
-        "output": [kernel[1], 1, 1],
-        "parameters": _size(params),
-        "multiply_adds": math.prod(kernel),
-    }
-
-
-def _size(params: object) -> int:
+def _size(params: Any) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))

@@ -1,9 +1,10 @@
-"""A network with what happens before it: what a prediction needs, for one seed."""
+"""A network with its preprocessing: what a prediction needs, for one seed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
@@ -11,19 +12,14 @@ from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet
 
 Array = jax.Array
-Tree = dict
+Tree = dict[str, Any]
 
 
 class Model(NamedTuple):
-    """What the steps need to know, fixed during training.
+    """What stays the same during training.
 
-    Attributes:
-        network: The ConvNet.
-        preprocessing: What happens to stored spectrograms.
-        bands: Per-band numbers of the frequency weighting.
-        optimiser: Of the parameters that are trained.
-        features_frozen: Whether training changes the last layer alone: neither the
-            other parameters nor the batch statistics.
+    With frozen features training changes the last layer alone, neither the other
+    parameters nor the batch statistics.
     """
 
     network: ConvNet
@@ -34,27 +30,14 @@ class Model(NamedTuple):
 
 
 class Weights(struct.PyTreeNode):
-    """What a prediction needs, for one seed.
-
-    Attributes:
-        params: Trainable parameters.
-        batch_stats: Running means, variances and their number of updates.
-    """
+    """What a prediction needs, for one seed."""
 
     params: Tree
-    batch_stats: Tree
+    batch_stats: Tree  # Running means, variances and their number of updates.
 
 
 def prepare_batch(batch: dict[str, Array], model: Model) -> dict[str, Array]:
-    """Preprocesses stored spectrograms, once for all seeds.
-
-    Args:
-        batch: "spectrogram" `[B, M, F]` as stored, and more.
-        model: Knows the preprocessing.
-
-    Returns:
-        The batch, its spectrograms as the network takes them.
-    """
+    """Preprocesses a batch's "spectrogram" `[B, M, F]`, once for all seeds."""
     x = pre.apply(batch["spectrogram"], model.preprocessing, model.bands)
     return batch | {"spectrogram": x.astype(model.network.dtype)}
 
@@ -65,15 +48,16 @@ def predict(
     model: Model,
     batch_statistics: bool = False,
 ) -> Array:
-    """Logits `[B, K]` of prepared spectrograms `[B, M, F]`."""
+    """Computes logits `[B, K]` of preprocessed spectrograms `[B, M, F]`."""
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
-    return model.network.apply(
+    logits: Any = model.network.apply(
         variables, spectrogram, batch_statistics=batch_statistics
     )
+    return logits
 
 
 def forget_statistics(weights: Weights) -> Weights:
-    """Weights whose batch statistics are to be estimated anew."""
+    """Clears the batch statistics, so that they can be estimated anew."""
     zeros = jax.tree.map(jnp.zeros_like, weights.batch_stats)
     return weights.replace(batch_stats=zeros)
 
@@ -81,10 +65,10 @@ def forget_statistics(weights: Weights) -> Weights:
 def statistics_step(
     weights: Weights, batch: dict[str, Array], model: Model
 ) -> tuple[Weights, None]:
-    """Takes one more batch into the plain mean of the batch statistics.
+    """Adds one batch to the plain mean of the batch statistics.
 
-    Follows `forget_statistics`; the statistics are those of the current parameters,
-    where running ones are those of past parameters.
+    Follows `forget_statistics`. The statistics are those of the current parameters;
+    running ones are those of past parameters.
     """
     network = model.network.copy(momentum=1.0)
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
@@ -92,3 +76,40 @@ def statistics_step(
         variables, batch["spectrogram"], train=True, mutable=["batch_stats"]
     )
     return weights.replace(batch_stats=changed["batch_stats"]), None
+
+
+def estimate_statistics(
+    weights: Weights, model: Model, spectrograms: np.ndarray
+) -> Weights:
+    """Estimates every layer's mean and variance over some clips.
+
+    As in training, each layer gets what the layers below make of a batch with that
+    batch's own statistics; the plain mean over the batches is kept. A prediction then
+    depends on its clip alone.
+
+    Args:
+        weights: Of one seed, host arrays `[1, …]`, as is the result.
+        model: Network and preprocessing.
+        spectrograms: float16 `[N, M, F]` as stored, in an order that mixes them well.
+    """
+
+    @jax.jit
+    def update(weights: Weights, spectrogram: Array) -> Weights:
+        batch = prepare_batch({"spectrogram": spectrogram}, model)
+        return statistics_step(weights, batch, model)[0]
+
+    weights = forget_statistics(jax.tree.map(lambda leaf: leaf[0], weights))
+    for rows in equal_batches(len(spectrograms)):
+        weights = update(weights, spectrograms[rows])
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[None], weights)
+
+
+def equal_batches(num_clips: int, batch_size: int = 32) -> np.ndarray:
+    """Lists the rows of equal batches; the last one is filled up from the start.
+
+    >>> equal_batches(5, 2).tolist(), equal_batches(3).tolist()
+    ([[0, 1], [2, 3], [4, 0]], [[0, 1, 2]])
+    """
+    size = min(batch_size, num_clips)
+    count = -(-num_clips // size)
+    return np.resize(np.arange(num_clips), (count, size))

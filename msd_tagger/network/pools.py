@@ -1,4 +1,4 @@
-"""The poolings of the network, free of JAX so that they can be checked at once."""
+"""The poolings of the network; free of JAX, so that checking them is quick."""
 
 from collections.abc import Sequence
 
@@ -13,20 +13,16 @@ POOLS: dict[str, tuple[tuple[int, int], ...]] = {
 
 
 def choose_pools(pools: Pools, kind: str) -> Pools:
-    """The given poolings, or where there are none the paper's for "mel" or "stft".
+    """Returns the given poolings, or, if there are none, the paper's for the kind.
 
     >>> choose_pools((), "stft")[0], choose_pools([[3, 4]], "mel")
     ((2, 4), ((3, 4),))
     """
-    return tuple(map(tuple, pools)) or POOLS[kind]
+    return tuple((bands, frames) for bands, frames in pools) or POOLS[kind]
 
 
 def check_pools(shape: tuple[int, int], pools: Pools) -> None:
-    """Checks that the poolings end at a single value per channel.
-
-    Args:
-        shape: Bands and frames of the input.
-        pools: Pooling in bands and frames of each layer.
+    """Checks that the poolings turn an input of `shape` into one value per channel.
 
     Raises:
         ValueError: The last map is not 1 x 1.

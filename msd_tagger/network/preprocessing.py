@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Array = jax.Array
 
@@ -22,72 +23,58 @@ class Preprocessing(NamedTuple):
     """What happens to a stored spectrogram (paper, section IV-C and D).
 
     Attributes:
-        magnitude: "db" or "linear" (power).
         frequency_weighting: "bypass", "a_weighting" (IEC 61672:2003; added in
             decibels, multiplied as power when linear), "per_frequency"
             (standardise each band of each clip over time) or
             "per_frequency_dataset" (the same with statistics of the training clips).
-        standardise_clip: Whether to standardise each clip over bands and frames.
-        scale: Factor at the end.
         reference: Whose maximum is 0 dB: the "clip"'s own, or, for the published
-            network alone, that of the whole "batch", on which a clip then depends.
+            network only, that of the whole "batch", on which a clip then depends.
     """
 
-    magnitude: str = "db"
+    magnitude: str = "db"  # Or "linear", which is power.
     frequency_weighting: str = "bypass"
-    standardise_clip: bool = True
-    scale: float = 1.0
+    standardise_clip: bool = True  # Over bands and frames.
+    scale: float = 1.0  # A factor at the end.
     reference: str = "clip"
 
 
 class BandStatistics(NamedTuple):
-    """What a frequency weighting needs to know of each band.
+    """What a frequency weighting needs to know of each band, `[M]`."""
 
-    Attributes:
-        a_weighting_db: `[M]`, used by "a_weighting".
-        mean: `[M]`, used by "per_frequency_dataset".
-        deviation: `[M]`, used by "per_frequency_dataset".
-    """
-
-    a_weighting_db: Array
-    mean: Array
-    deviation: Array
+    a_weighting_db: Array | np.ndarray  # For "a_weighting".
+    mean: Array | np.ndarray  # For "per_frequency_dataset", as is the deviation.
+    deviation: Array | np.ndarray
 
 
 def apply(
     stored_db: Array, preprocessing: Preprocessing, bands: BandStatistics
 ) -> Array:
-    """Computes the network's input.
+    """Computes the network's input, float32 `[B, M, F]`.
+
+    A clip's output depends on that clip alone, unless the reference is the batch.
 
     Args:
         stored_db: Spectrograms as stored, `[B, M, F]`, decibels of power.
         preprocessing: What to do.
         bands: Per-band numbers for the frequency weighting.
-
-    Returns:
-        float32 `[B, M, F]`. A clip's output depends on that clip alone, unless the
-        reference is the batch.
     """
-    x = magnitude(stored_db, preprocessing.magnitude, preprocessing.reference)
+    x = to_magnitude(stored_db, preprocessing.magnitude, preprocessing.reference)
     x = weight_frequencies(x, preprocessing, bands)
     if preprocessing.standardise_clip:
         x = standardise(x, (1, 2))
     return preprocessing.scale * x
 
 
-def magnitude(stored_db: Array, kind: str, reference: str = "clip") -> Array:
-    """Decibels relative to a maximum, or power.
+def to_magnitude(stored_db: Array, magnitude: str, reference: str = "clip") -> Array:
+    """Computes decibels in [-80, 0] relative to a maximum, or power; in float32.
 
     Args:
         stored_db: `[B, M, F]`, decibels of power.
-        kind: One of `MAGNITUDES`.
+        magnitude: One of `MAGNITUDES`.
         reference: One of `REFERENCES`: whose maximum is 0 dB.
-
-    Returns:
-        float32 `[B, M, F]`; in decibels the range is [-80, 0].
     """
     stored_db = stored_db.astype(jnp.float32)
-    if kind == "linear":
+    if magnitude == "linear":
         return 10.0 ** (stored_db / 10)
     axes = (1, 2) if reference == "clip" else (0, 1, 2)
     return jnp.maximum(stored_db - stored_db.max(axes, keepdims=True), FLOOR_DB)
@@ -97,32 +84,26 @@ def weight_frequencies(
     x: Array, preprocessing: Preprocessing, bands: BandStatistics
 ) -> Array:
     """Weights the bands of `[B, M, F]` (paper, section IV-D)."""
-    kind = preprocessing.frequency_weighting
-    if kind == "a_weighting":
+    weighting = preprocessing.frequency_weighting
+    if weighting == "a_weighting":
         weight_db = bands.a_weighting_db[:, None]
         if preprocessing.magnitude == "db":
             return x + weight_db
         return x * 10.0 ** (weight_db / 10)
-    if kind == "per_frequency":
+    if weighting == "per_frequency":
         return standardise(x, (2,))
-    if kind == "per_frequency_dataset":
+    if weighting == "per_frequency_dataset":
         return (x - bands.mean[:, None]) / _nonzero(bands.deviation)[:, None]
     return x
 
 
 def standardise(x: Array, axes: tuple[int, ...]) -> Array:
-    """Zero mean and unit deviation over `axes`; constant parts become exactly zero.
+    """Gives `[B, M, F]` zero mean and unit deviation over `axes`.
 
-    Band-limited recordings have constant bands. The mean of 1,360 times -80 dB is
-    off by 6e-6 in float32, and dividing by that would turn silence into +1 or -1:
-    so one value is subtracted first, which leaves nothing to round.
-
-    Args:
-        x: Spectrograms `[B, M, F]`.
-        axes: Over what, (1, 2) for clips, (2,) for bands.
-
-    Returns:
-        `[B, M, F]`.
+    Constant parts, as the upper bands of band-limited recordings, become exactly zero.
+    The mean of 1,360 times -80 dB is off by 6e-6 in float32, and dividing by that would
+    turn silence into +1 or -1: so one value is subtracted first, which leaves nothing
+    to round.
     """
     first = tuple(slice(0, 1) if axis in axes else slice(None) for axis in range(3))
     x = x - x[first]
@@ -130,5 +111,5 @@ def standardise(x: Array, axes: tuple[int, ...]) -> Array:
     return x / _nonzero(jnp.sqrt(jnp.square(x).mean(axes, keepdims=True)))
 
 
-def _nonzero(deviation: Array) -> Array:
+def _nonzero(deviation: Array | np.ndarray) -> Array:
     return jnp.where(deviation > 0, deviation, 1.0)

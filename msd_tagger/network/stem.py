@@ -34,7 +34,7 @@ _dot = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 def is_for(channels: int, pool: tuple[int, int]) -> bool:
-    """Whether a layer with this many input channels and this pooling can go here."""
+    """Tells whether a layer of these input channels and this pooling can go here."""
     return channels == 1 and pool[0] * pool[1] <= _LARGEST_WINDOW
 
 
@@ -42,63 +42,26 @@ def is_for(channels: int, pool: tuple[int, int]) -> bool:
 def pooled_extreme(
     x: Array, kernel: Array, gamma: Array, pool: tuple[int, int]
 ) -> Array:
-    """Convolves and takes per window the value that ELU of `gamma * z` is largest at.
-
-    Args:
-        x: Input `[B, M, F, 1]`.
-        kernel: `[3, 3, 1, C]`.
-        gamma: Scale per channel `[C]`, see `block.find_extreme`.
-        pool: Window in bands and frames, also its stride.
-
-    Returns:
-        Pooled maps `[B, M // pool[0], F // pool[1], C]`, of the type of `x`.
-    """
-    padded = _pad(x[..., 0].astype(jnp.float32))
-    values = _window_values(padded, kernel.astype(jnp.float32), pool)
+    """Does what `block.pooled_extreme` does, for inputs `[B, M, F, 1]`."""
+    padded = pad(x[..., 0].astype(jnp.float32))
+    values = window_values(padded, kernel.astype(jnp.float32), pool)
     return block.find_extreme(values, gamma)[0].astype(x.dtype)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4, 5, 6))
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
 def conv_norm_elu_pool(
-    x: Array,
-    kernel: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
+    x: Array, kernel: Array, gamma: Array, beta: Array, settings: block.Settings
 ) -> tuple[Array, Array, Array]:
-    """'Same' 3 x 3 convolution, then `block.norm_elu_pool`.
-
-    Args:
-        x: Input `[B, M, F, 1]`.
-        kernel: `[3, 3, 1, C]`.
-        gamma: Scale `[C]`.
-        beta: Offset `[C]`.
-        pool: Window in bands and frames, also its stride.
-        epsilon: Added to the variance.
-        axis_name: Mapped axis over which the batch is split, if any; statistics
-            and their gradients are those of the whole batch.
-
-    Returns:
-        Pooled maps `[B, M // pool[0], F // pool[1], C]` of the type of `x`, and the
-        mean and the (biased) variance `[C]` of the raw map, both float32 and without
-        gradient.
-    """
-    return _forward(x, kernel, gamma, beta, pool, epsilon, axis_name)[0]
+    """Does what `block.conv_norm_elu_pool` does, for inputs `[B, M, F, 1]`."""
+    return _forward(x, kernel, gamma, beta, settings)[0]
 
 
 @block.compiled
 def _forward(
-    x: Array,
-    kernel: Array,
-    gamma: Array,
-    beta: Array,
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
+    x: Array, kernel: Array, gamma: Array, beta: Array, settings: block.Settings
 ) -> tuple:
-    padded = _pad(x[..., 0].astype(jnp.float32))
+    pool, epsilon, axis_name = settings
+    padded = pad(x[..., 0].astype(jnp.float32))
     # Taken off the padding too, a constant moves every value of a channel alike.
     centre = block.pmean(padded.mean(0).mean(), axis_name)
     padded = padded - centre
@@ -110,9 +73,8 @@ def _forward(
     inverse = lax.rsqrt(variance + epsilon)
 
     def find(padded: Array, weights: Array, gamma: Array) -> tuple[Array, Array]:
-        extreme, position = block.find_extreme(
-            _window_values(padded, weights, pool), gamma
-        )
+        values = window_values(padded, weights, pool)
+        extreme, position = block.find_extreme(values, gamma)
         return extreme.astype(x.dtype), position
 
     extreme, position = _written_out(find, jnp.isfinite(centre), padded, weights, gamma)
@@ -125,20 +87,15 @@ def _forward(
 
 @block.compiled
 def _backward(
-    pool: tuple[int, int],
-    epsilon: float,
-    axis_name: str | None,
-    residuals: tuple,
-    gradients: tuple,
+    settings: block.Settings, residuals: tuple, gradients: tuple
 ) -> tuple[Array, Array, Array, Array]:
     x, kernel, gamma, beta, padded, extreme, position, *moments = residuals
     patch_mean, covariance, mean, inverse = moments
     z_hat = (extreme.astype(jnp.float32) - mean) * inverse
     g = block.through_elu(gradients[0], gamma * z_hat + beta)
     d_gamma, d_beta = block.sum_to_channels(g * z_hat), block.sum_to_channels(g)
-    at_extremes = jnp.stack(
-        [block.sum_to_channels(g * tap) for tap in _taps_at(padded, position, pool)]
-    )
+    taps = _taps_at(padded, position, settings.pool)
+    at_extremes = jnp.stack([block.sum_to_channels(g * tap) for tap in taps])
     flat = kernel.astype(jnp.float32).reshape(9, -1)
     through_mean = d_beta * patch_mean[:, None]
     through_variance = d_gamma * inverse * _dot(covariance, flat)
@@ -146,9 +103,7 @@ def _backward(
 
     # Nothing needs the input's gradient in training, and then none of this is compiled.
     def plainly(x: Array) -> tuple[Array, Array, Array]:
-        return block.conv_norm_elu_pool(
-            x, kernel, gamma, beta, pool, epsilon, axis_name
-        )
+        return block.conv_norm_elu_pool(x, kernel, gamma, beta, settings)
 
     (d_x,) = jax.vjp(plainly, x)[1](gradients)
     return d_x, d_flat.reshape(kernel.shape).astype(kernel.dtype), d_gamma, d_beta
@@ -157,28 +112,29 @@ def _backward(
 conv_norm_elu_pool.defvjp(_forward, _backward)
 
 
-def _pad(x: Array) -> Array:
-    """`[B, M, F]` with the frame of zeros that 'same' convolution means."""
+def pad(x: Array) -> Array:
+    """Adds the border of zeros that 'same' convolution means to `[B, M, F]`."""
     return jnp.pad(x, ((0, 0), (1, 1), (1, 1)))
 
 
 def _tap(padded: Array, row: int, column: int, pool: tuple[int, int]) -> Array:
-    """The value at one place of each window's neighbourhood, `[B, M', F', 1]`.
+    """Takes one value of each window's neighbourhood, `[B, M', F', 1]`.
 
     Row 0 and column 0 are one up and one left of the window's first position.
     """
     bands, frames = (padded.shape[1] - 2) // pool[0], (padded.shape[2] - 2) // pool[1]
-    stop = (row + (bands - 1) * pool[0] + 1, column + (frames - 1) * pool[1] + 1)
-    start, stop = (0, row, column), (padded.shape[0], *stop)
-    return lax.slice(padded, start, stop, (1, *pool))[..., None]
+    last = (row + (bands - 1) * pool[0], column + (frames - 1) * pool[1])
+    stop = (padded.shape[0], last[0] + 1, last[1] + 1)
+    return lax.slice(padded, (0, row, column), stop, (1, *pool))[..., None]
 
 
-def _window_values(padded: Array, kernel: Array, pool: tuple[int, int]) -> list[Array]:
-    """The convolution at each position of all windows, `[B, M', F', C]` each."""
-    return [
+def window_values(padded: Array, kernel: Array, pool: tuple[int, int]) -> list[Array]:
+    """Convolves at each position of all windows, `[B, M', F', C]` each."""
+    values: list[Any] = [
         sum(_tap(padded, row + i, column + j, pool) * kernel[i, j, 0] for i, j in _TAPS)
         for row, column in block.positions(pool)
     ]
+    return values
 
 
 def _written_out(
@@ -204,7 +160,7 @@ def _written_out(
 
 
 def _taps_at(padded: Array, position: Array, pool: tuple[int, int]) -> list[Array]:
-    """The nine inputs of the value at `position` of each window, `[B, M', F', C]`."""
+    """Takes the nine inputs of the value at `position` of each window."""
     places = block.positions(pool)
 
     def tap_at(i: int, j: int) -> Array:
@@ -218,7 +174,7 @@ def _taps_at(padded: Array, position: Array, pool: tuple[int, int]) -> list[Arra
 
 
 def _patch_moments(padded: Array, axis_name: str | None) -> tuple[Array, Array]:
-    """Mean `[9]` and covariance `[9, 9]` of all 3 x 3 patches.
+    """Computes mean `[9]` and covariance `[9, 9]` of all 3 x 3 patches.
 
     Two places of a patch that are as far apart as two others are products of the same
     values, up to the edges: 13 maps of products serve all 45 entries.
@@ -246,12 +202,12 @@ def _patch_moments(padded: Array, axis_name: str | None) -> tuple[Array, Array]:
         (i, j), (k, m) = sorted((one, other))
         return second[k - i, m - j][i, j]
 
-    products = jnp.stack([entry(a, b) for a in _TAPS for b in _TAPS]).reshape(9, 9)
-    return mean, products - jnp.outer(mean, mean)
+    of_pairs = jnp.stack([entry(a, b) for a in _TAPS for b in _TAPS]).reshape(9, 9)
+    return mean, of_pairs - jnp.outer(mean, mean)
 
 
 def _seen_by_taps(padded_size: int) -> np.ndarray:
-    """Ones where one of three taps in a row meets an input, `[3, padded_size]`."""
+    """Marks where each of three taps in a row meets an input, `[3, padded_size]`."""
     starts, places = np.arange(3)[:, None], np.arange(padded_size)
     is_seen = (starts <= places) & (places < starts + padded_size - 2)
     return is_seen.astype(np.float32)

@@ -27,6 +27,7 @@ from msd_tagger.bundle.format import Bundle
 from msd_tagger.common.text import clock
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging.tagger import Tagger
 
 # What is looked for in folders; a file that is named is tried, whatever its name.
@@ -234,7 +235,7 @@ def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
                 logger.warning("%s; used up to %s", error, clock(start_s))
                 break
             raise
-        spectrograms.append(audio.spectrogram(samples, recipe))
+        spectrograms.append(spectrogram(samples, recipe))
         starts_s.append(start_s)
     if not starts_s:
         raise silence

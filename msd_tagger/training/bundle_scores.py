@@ -1,69 +1,58 @@
 """Scores of a bundle on any prepared corpus that shares tags with it."""
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from msd_tagger.bundle.format import Bundle, build_model
 from msd_tagger.bundle.thresholds import Thresholds, measure
 from msd_tagger.common import files, metrics
+from msd_tagger.common.facts import LABELS
 from msd_tagger.network.model import prepare_batch
 from msd_tagger.training import parallel, steps
 from msd_tagger.training.evaluation import evaluate
-from msd_tagger.training.setup import Batch, Data
+from msd_tagger.training.setup import Data
 from msd_tagger.training.warm_start import columns_by_name
 
-SPLITS = ("valid", "test")
-KINDS = ("weak", "true")
+SCORED = ("valid", "test")  # Splits.
 AT_THRESHOLDS = ("precision", "recall", "f1")
 
 
 class Match(NamedTuple):
-    """How the tags of a bundle and of a corpus go together, by name.
+    """The tags of a bundle and of a corpus, matched by name."""
 
-    Attributes:
-        shared: Those that both have, in the bundle's order.
-        only_in_bundle: The corpus says nothing about these.
-        only_in_corpus: The bundle does not know these.
-        columns: Places of the shared tags in the corpus.
-    """
-
-    shared: tuple[str, ...]
+    shared: tuple[str, ...]  # In the bundle's order.
     only_in_bundle: tuple[str, ...]
     only_in_corpus: tuple[str, ...]
-    columns: list[int]
 
 
 def match_tags(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> Match:
     """Matches tags by name, letter for letter.
 
     Raises:
-        ValueError: Not one is shared.
+        ValueError: None is shared.
 
     >>> match_tags(("rock", "jazz"), ("Jazz", "rock", "pop"))[1:]
-    (('jazz',), ('Jazz', 'pop'), [1])
+    (('jazz',), ('Jazz', 'pop'))
     """
-    own, columns = columns_by_name(of_bundle, of_corpus)
-    if not own:
+    shared = tuple(tag for tag in of_bundle if tag in of_corpus)
+    if not shared:
         raise ValueError(
             "bundle and corpus share no tag; names are compared letter for letter. "
             f"The bundle has {listed(of_bundle)}; the corpus has {listed(of_corpus)}"
         )
     return Match(
-        shared=tuple(of_bundle[number] for number in own),
-        only_in_bundle=tuple(tag for tag in of_bundle if tag not in of_corpus),
-        only_in_corpus=tuple(tag for tag in of_corpus if tag not in of_bundle),
-        columns=columns,
+        shared,
+        only_in_bundle=tuple(tag for tag in of_bundle if tag not in shared),
+        only_in_corpus=tuple(tag for tag in of_corpus if tag not in shared),
     )
 
 
 def listed(tags: Sequence[str], at_most: int = 10) -> str:
-    """Names for a message, of many only the first.
+    """Lists names for a message, of many only the first.
 
     >>> listed(("rock", "jazz", "pop"), at_most=2)
     'rock, jazz and 1 more'
@@ -73,7 +62,7 @@ def listed(tags: Sequence[str], at_most: int = 10) -> str:
 
 
 def restrict(bundle: Bundle, tags: Sequence[str]) -> Bundle:
-    """A bundle for some of its tags, in the order given."""
+    """Restricts a bundle to some of its tags, in the order given."""
     _, columns = columns_by_name(tags, bundle.tags)
     params, thresholds = bundle.weights.params, bundle.thresholds
     last_layer = {name: leaf[..., columns] for name, leaf in params["tags"].items()}
@@ -89,11 +78,11 @@ def restrict(bundle: Bundle, tags: Sequence[str]) -> Bundle:
 
 def score_splits(
     bundle: Bundle, data: Data, layout: parallel.Layout, batch_size: int, out: Path
-) -> dict:
-    """Scores a bundle and writes predictions, scores and a table into a folder.
+) -> dict[str, Any]:
+    """Scores a bundle and writes predictions and a table into the folder `out`.
 
     Args:
-        bundle: All of it; what is scored are the tags that the corpus has too.
+        bundle: All of it; the tags that the corpus has too are scored.
         data: A prepared corpus of the bundle's recipe.
         layout: How seeds and batches lie on devices.
         batch_size: Clips at once; changes no score.
@@ -106,114 +95,73 @@ def score_splits(
         ValueError: No tag is shared, or there is no clip to score.
     """
     match = match_tags(bundle.tags, data.tags)
-    splits = [split for split in SPLITS if data.num_clips(split)]
+    splits = [split for split in SCORED if data.num_clips(split)]
     if not splits:
         raise ValueError("the corpus has neither validation nor test clips to score")
     shared = restrict(bundle, match.shared)
-    score = scorer(shared, layout)
-    # All of it before the first file: a damaged shard leaves the folder as it was.
-    predictions = {
-        split: predict(score, data, match.columns, split, batch_size)
-        for split in splits
-    }
-    scores, at_thresholds = {}, {}
-    for split, found in predictions.items():
-        known = {name: array for name, array in found.items() if array is not None}
-        names = np.array(match.shared)
-        files.write_npz(out / f"predictions_{split}.npz", **known, tag_names=names)
-        scores[split] = metrics.score_all(
-            found["tags"], found["scores"], found["true_tags"]
-        )
-        if shared.thresholds is not None:
-            at_thresholds[split] = measure_all(shared.thresholds, found, split)
-    summary = {
-        "tags": {
-            "shared": match.shared,
-            "only_in_bundle": match.only_in_bundle,
-            "only_in_corpus": match.only_in_corpus,
-        },
-        "corpus": {
-            **data.corpus,
-            "counts": {split: data.num_clips(split) for split in splits},
-        },
-        "seeds": bundle.seeds,
-        "scores": scores,
-        "at_thresholds": at_thresholds or None,
-    }
-    files.write_bytes(out / "per_tag.csv", per_tag_csv(summary, shared))
-    return summary
-
-
-def scorer(bundle: Bundle, layout: parallel.Layout) -> Callable:
-    """A function of batches and their number of clips, as `evaluate`; compiles once."""
-    model = build_model(bundle)
+    _, columns = columns_by_name(shared.tags, data.tags)
+    model = build_model(shared)
     step = parallel.map_evaluation(
         partial(steps.evaluation_step, model=model),
         layout,
         partial(prepare_batch, model=model),
     )
-    return partial(evaluate, step, parallel.place(bundle.weights, layout))
+    weights = parallel.to_devices(shared.weights, layout)
+
+    def predict(split: str) -> np.ndarray:
+        batches = (
+            batch | {"tags": batch["tags"][:, columns]}
+            for batch in data.evaluation_batches(split, batch_size)
+        )
+        return evaluate(step, weights, batches, data.num_clips(split))["scores"]
+
+    # All of it before the first file: a damaged shard leaves the folder as it was.
+    predictions = {split: predict(split) for split in splits}
+    scores, at_thresholds = {}, {}
+    for split, found in predictions.items():
+        labels = data.labels(split)
+        tags, truth = labels["tags"][:, columns], labels["true_tags"]
+        arrays = {"track_id": np.asarray(labels["track_id"]), "tags": tags}
+        if truth is not None:
+            truth = arrays["true_tags"] = truth[:, columns]
+        arrays |= {"scores": found, "tag_names": np.array(shared.tags)}
+        files.write_npz(out / f"predictions_{split}.npz", **arrays)
+        scores[split] = metrics.score_all(tags, found, truth)
+        if shared.thresholds is not None:
+            at_thresholds[split] = {
+                "weak": _measure(shared.thresholds, tags, found, split),
+                "true": _measure(shared.thresholds, truth, found, split),
+            }
+    counts = {split: data.num_clips(split) for split in splits}
+    summary = {
+        "tags": match._asdict(),
+        "corpus": {**data.corpus, "counts": counts},
+        "seeds": bundle.seeds,
+        "scores": scores,
+        "at_thresholds": at_thresholds or None,
+    }
+    per_tag = _per_tag(summary, shared)
+    rows = zip(*per_tag.values(), strict=True)
+    files.write_csv(out / "per_tag.csv", [list(per_tag), *rows])
+    return summary
 
 
-def predict(
-    score: Callable, data: Data, columns: Sequence[int], split: str, batch_size: int
-) -> dict[str, np.ndarray | None]:
-    """Scores every clip of a split.
-
-    Args:
-        score: Of a bundle for the shared tags only, see `restrict` and `scorer`.
-        data: Of the corpus.
-        columns: Places of the bundle's tags in the corpus.
-        split: "valid" or "test".
-        batch_size: Clips at once.
+def _measure(
+    thresholds: Thresholds, tags: np.ndarray | None, scores: np.ndarray, split: str
+) -> dict[str, Any] | None:
+    """Measures the seeds' mean score at a bundle's thresholds; None without labels.
 
     Returns:
-        "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None) of the shared tags,
-        and "scores" `[S, N, K]`.
+        "precision_macro", "recall_macro" and "f1_macro", and "precision_per_tag", …
+        `[K]`. A tag without a threshold or without a clip that has it is left out of
+        all three means ("num_tags"); where no clip is given a tag, its precision counts
+        as 0 in the mean and is None among the tags.
     """
-
-    def batches() -> Iterator[Batch]:
-        for batch in data.evaluation_batches(split, batch_size):
-            yield batch | {"tags": batch["tags"][:, columns]}
-
-    found = score(batches(), data.num_clips(split))
-    labels = data.labels(split)
-    truth = labels["true_tags"]
-    return {
-        "track_id": np.asarray(labels["track_id"]),
-        "tags": labels["tags"][:, columns],
-        "true_tags": None if truth is None else truth[:, columns],
-        "scores": found["scores"],
-    }
-
-
-def measure_all(thresholds: Thresholds, found: dict, split: str) -> dict:
-    """Precision, recall and F1 of the seeds' mean score at a bundle's thresholds.
-
-    Args:
-        thresholds: Of the shared tags.
-        found: As `predict` gives it.
-        split: Its name.
-
-    Returns:
-        "weak" and "true" (None without true labels), each with "precision_macro",
-        "recall_macro" and "f1_macro", and "precision_per_tag", … `[K]`. A tag without
-        a threshold or without a clip that has it is left out of all three means
-        ("num_tags"); precision is 0 for a tag that no clip is given, None among the
-        tags.
-    """
-    labels = {"weak": found["tags"], "true": found["true_tags"]}
-    return {
-        kind: None
-        if tags is None
-        else _named(measure(thresholds.threshold, tags, found["scores"], split))
-        for kind, tags in labels.items()
-    }
-
-
-def _named(measured: Thresholds) -> dict:
-    kept = np.isfinite(measured.f1)
+    if tags is None:
+        return None
+    measured = measure(thresholds.threshold, tags, scores, split)
     columns = {name: getattr(measured, name) for name in AT_THRESHOLDS}
+    kept = np.isfinite(measured.f1)
     macro = {
         f"{name}_macro": float(np.nan_to_num(column[kept]).mean())
         if any(kept)
@@ -228,16 +176,16 @@ def _plain(column: np.ndarray) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in column]
 
 
-def per_tag_csv(summary: dict, bundle: Bundle) -> bytes:
-    """The scores of each shared tag as a table; areas are means over seeds."""
+def _per_tag(summary: dict[str, Any], bundle: Bundle) -> dict[str, list]:
+    """Tabulates the scores of each shared tag; areas are means over seeds."""
     columns: dict[str, list] = {"tag": list(bundle.tags)}
     if bundle.thresholds is not None:
         columns["threshold"] = _plain(bundle.thresholds.threshold)
     for split, scores in summary["scores"].items():
-        for kind in KINDS:
-            if scores[kind] is None:
+        for labels in LABELS:
+            if scores[labels] is None:
                 continue
-            seeds, ending = scores[kind]["per_seed"], f"{split}_{kind}"
+            seeds, ending = scores[labels]["per_seed"], f"{split}_{labels}"
             columns[f"positives_{ending}"] = seeds[0]["positives"]
             for name in ("roc_auc", "pr_auc"):
                 values = [one[f"{name}_per_tag"] for one in seeds]
@@ -246,11 +194,7 @@ def per_tag_csv(summary: dict, bundle: Bundle) -> bytes:
                     for of_tag in zip(*values, strict=True)
                 ]
             if bundle.thresholds is not None:
-                measured = summary["at_thresholds"][split][kind]
+                measured = summary["at_thresholds"][split][labels]
                 for name in AT_THRESHOLDS:
                     columns[f"{name}_{ending}"] = measured[f"{name}_per_tag"]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return file.getvalue().encode()
+    return columns

@@ -1,14 +1,16 @@
-"""A check that the compiler computes what it is asked to, run before training.
+"""Checks before training that the compiler computes what it is asked to.
 
 Each pattern is one that a release got wrong: jaxlib 0.10.2 on CPU a vmapped product of
 matrix and vector that is followed by a reduction, from 32,769 float32 rows on (jax
-issue 39103); 0.11.0 and 0.11.1 on one GPU operations outside of `jit` (jax issue
-40633); and maxima over windows of rank-7 arrays have crashed. A wrong sum would train
-to a plausible, wrong result, so it is better to stop.
+issue 39103); 0.11.0 and 0.11.1 on one GPU operations outside `jit` (jax issue 40633);
+and maxima over windows of rank-7 arrays have crashed. A wrong sum would train to a
+plausible, wrong result, so it is better to stop.
 
 The numbers are small integers: any order of summation and any precision of
 multiplication, bfloat16 on a TPU too, gives them exactly.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -23,11 +25,8 @@ def check() -> None:
     Raises:
         MiscompilationError: The installed jaxlib miscomputes one of them here.
     """
-    for name, (found, expected) in (
-        ("a vmapped matrix-vector product and sum", _matrix_vector()),
-        ("a maximum over windows of a rank-7 array", _windowed_maximum()),
-        ("operations one by one, outside of jit", _one_by_one()),
-    ):
+    for name, pattern in PATTERNS.items():
+        found, expected = pattern()
         if not np.array_equal(found, expected):
             raise MiscompilationError(
                 f"jaxlib {jax.lib.__version__} on {jax.default_backend()} miscomputes "
@@ -59,3 +58,11 @@ def _one_by_one() -> tuple[np.ndarray, np.ndarray]:
     found = [jnp.ones(4) + 1, jnp.sqrt(jnp.full(4, 256.0)), jnp.arange(4.0) * 2]
     expected = [[2, 2, 2, 2], [16, 16, 16, 16], [0, 2, 4, 6]]
     return np.stack([np.asarray(one) for one in found]), np.array(expected)
+
+
+# Each gives what is found and what is expected.
+PATTERNS: dict[str, Callable[[], tuple[np.ndarray, np.ndarray]]] = {
+    "a vmapped matrix-vector product and sum": _matrix_vector,
+    "a maximum over windows of a rank-7 array": _windowed_maximum,
+    "operations one by one, outside of jit": _one_by_one,
+}

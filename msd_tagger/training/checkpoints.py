@@ -1,9 +1,9 @@
 """Checkpoints of a training: `[S, …]` arrays on the host, and the record so far.
 
-A run that goes on from one has to end as if it had never been cut. So a checkpoint
-holds, beside the state, everything else that the rest of the run depends on or adds
-to, in one dict that goes into JSON; and a digest of all of it, as neither zstd nor
-JSON notices a bit that was flipped.
+A run that goes on from one has to end as if it had never been cut. So beside the state
+a checkpoint holds everything else that the rest of the run depends on or adds to, in
+one dict that JSON can hold; and a digest of all of it, as neither zstd nor JSON notices
+a flipped bit.
 """
 
 import hashlib
@@ -30,15 +30,10 @@ class OtherStructureError(Exception):
 
 
 class Saved(NamedTuple):
-    """What a checkpoint holds.
-
-    Attributes:
-        state: Host arrays `[S, …]`.
-        log: What belongs to it, as JSON takes it.
-    """
+    """What a checkpoint holds: host arrays `[S, …]`, and a log that JSON can hold."""
 
     state: Tree
-    log: dict
+    log: dict[str, Any]
 
 
 class Checkpoints:
@@ -47,8 +42,8 @@ class Checkpoints:
     Of several processes only the first may have it: all hold the same state.
 
     Args:
-        directory: Where they are; made when missing.
-        keep: How many of the newest stay.
+        directory: Where they are; created if missing.
+        keep: How many of the newest are kept.
     """
 
     def __init__(self, directory: Path, keep: int = 2) -> None:
@@ -69,26 +64,21 @@ class Checkpoints:
     def save(self, state: Tree, step: int, log: dict) -> None:
         """Starts to write a checkpoint, which replaces one of the same step.
 
-        Args:
-            state: Host arrays; nobody may change them afterwards.
-            step: Its number.
-            log: What belongs to it, as JSON takes it.
+        The arrays of the state must not be changed afterwards.
 
         Raises:
             ValueError: This one or the one before cannot be written.
         """
-        content = {
-            "log": log,
-            "structure": _structure(state),
-            "digest": _digest(state, log),
-        }
+        structure, digest = _structure(state), _digest(state, log)
+        content = {"log": log, "structure": structure, "digest": digest}
         content["own_digest"] = _digest((), content)
         parts = ocp.args.Composite(
             state=ocp.args.StandardSave(state), record=ocp.args.JsonSave(content)
         )
         with self._clear_errors():
             self._manager.wait_until_finished()
-            # Orbax would notice in the background, and say so at the next save.
+            # Orbax would notice a full disk in the background, and report it only at
+            # the next save.
             with tempfile.TemporaryFile(dir=self._directory):
                 pass
             if step in self._manager.all_steps():
@@ -96,14 +86,14 @@ class Checkpoints:
             self._manager.save(step, args=parts)
 
     def restore(self, template: Tree) -> Saved | None:
-        """The newest readable checkpoint; None when there is none.
+        """Reads the newest readable checkpoint; None when there is none.
 
         Args:
             template: A state of the same structure, shapes and types.
 
         Raises:
             ValueError: There are checkpoints, but none can be read; or one may be
-                whole, but not here and now.
+                whole, but cannot be read here and now.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         for step in steps:
@@ -112,18 +102,21 @@ class Checkpoints:
             except (MemoryError, PermissionError, OtherStructureError) as error:
                 raise ValueError(
                     f"checkpoint {step} in {self._directory} cannot be read: {error}. "
-                    "Nothing was changed; mend that, and give the same command again"
+                    "Nothing was changed; fix that, and give the same command again"
                 ) from error
             except Exception as error:
                 # Orbax and its storage raise many kinds; whatever it is, the
                 # checkpoint before this one may be whole.
-                reason = str(error).strip().partition("\n")[0][:200]
-                logger.warning("checkpoint %d cannot be read: %s", step, reason)
-                self._put_aside(step)
+                logger.warning("checkpoint %d cannot be read: %s", step, _reason(error))
+                # Renamed, so that its step can be written again.
+                aside = unused(self._directory / f"damaged-{step}")
+                (self._directory / str(step)).rename(aside)
+                self._manager.reload()
         if steps:
             raise ValueError(
                 f"none of the checkpoints {steps} in {self._directory} can be read; "
-                "they were renamed to damaged-…, so the same command starts anew"
+                "they were renamed to damaged-…; the same command starts from the "
+                "beginning"
             )
         return None
 
@@ -147,12 +140,6 @@ class Checkpoints:
             raise ValueError("it is not what was written, by its digest")
         return saved
 
-    def _put_aside(self, step: int) -> None:
-        """Renames a damaged checkpoint, so that its step can be written again."""
-        aside = unused(self._directory / f"damaged-{step}")
-        (self._directory / str(step)).rename(aside)
-        self._manager.reload()
-
     def wait(self) -> None:
         """Waits until everything is written.
 
@@ -163,31 +150,30 @@ class Checkpoints:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits until everything is written, and ends.
-
-        Raises:
-            ValueError: The last checkpoint cannot be written.
-        """
+        """Does what `wait` does, and ends."""
+        self.wait()
         with self._clear_errors():
-            self._manager.wait_until_finished()
             self._manager.close()
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:
-        """Whatever Orbax and its storage raise: what cannot be written, and where."""
+        """Says what cannot be written and where, whatever Orbax raises."""
         try:
             yield
         except Exception as error:
-            reason = str(error).strip().partition("\n")[0][:200]
             raise ValueError(
-                f"a checkpoint cannot be written into {self._directory}: {reason}. "
-                "Make room or mend the disk; the same command then goes on from the "
-                "newest whole checkpoint"
+                f"a checkpoint cannot be written into {self._directory}: "
+                f"{_reason(error)}. Make room or repair the disk; the same command "
+                "then goes on from the newest whole checkpoint"
             ) from error
 
 
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]
+
+
 def _structure(state: Tree) -> list[str]:
-    """Names, types and shapes of all arrays."""
+    """Lists names, types and shapes of all arrays."""
     return [
         f"{jax.tree_util.keystr(path)} {np.asarray(leaf).dtype.str} {np.shape(leaf)}"
         for path, leaf in jax.tree_util.tree_leaves_with_path(state)
@@ -195,7 +181,7 @@ def _structure(state: Tree) -> list[str]:
 
 
 def _digest(state: Tree, log: dict) -> str:
-    """SHA-256 of all that a checkpoint holds, and of the arrays' names and types."""
+    """Computes the SHA-256 of a log and of arrays with their names and types."""
     digest = hashlib.sha256(json.dumps(log, sort_keys=True).encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(state):
         array = np.ascontiguousarray(leaf)

@@ -1,49 +1,101 @@
 """Scores of a split: every clip exactly once, whatever the batch size."""
 
-from collections.abc import Callable, Iterable
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from msd_tagger.common import metrics
+from msd_tagger.training import parallel
+from msd_tagger.training.setup import Batch, Setup
 
-Evaluate = Callable[[list, dict[str, np.ndarray]], dict[str, np.ndarray]]
+Evaluate = Callable[[list, Batch], dict[str, np.ndarray]]
+Watch = Callable[[Iterable[Batch]], Iterator[Batch]]
+
+STATISTICS_SEED = 1_000_003  # Order of the clips that batch statistics come from.
 
 
 def evaluate(
-    step: Evaluate,
-    chunks: list,
-    batches: Iterable[dict[str, np.ndarray]],
-    num_clips: int,
+    step: Evaluate, chunks: list, batches: Iterable[Batch], num_clips: int
 ) -> dict[str, np.ndarray]:
     """Runs an evaluation over masked batches.
 
     Args:
         step: A mapped `steps.evaluation_step`.
-        chunks: States as the mapped step takes them.
+        chunks: Weights as the mapped step takes them.
         batches: Host batches; the last one padded at its end, and masked.
         num_clips: N, padding aside.
 
     Returns:
         "scores" `[S, N, K]` float32 and "loss" `[S]`, the mean over clips and tags.
     """
-    scores, loss_sum = [], 0.0
+    parts, loss_sum = [], np.float64(0)
     for batch in batches:
         output = step(chunks, batch)
-        scores.append(output["scores"])
+        parts.append(output["scores"])
         loss_sum = loss_sum + output["loss"].astype(np.float64).sum(1)
-    scores = np.concatenate(scores, axis=1)[:, :num_clips]
+    scores = np.concatenate(parts, axis=1)[:, :num_clips]
     return {"scores": scores, "loss": loss_sum / (scores.shape[1] * scores.shape[2])}
+
+
+def evaluate_split(
+    setup: Setup, weights: list, split: str, watch: Watch = iter
+) -> dict[str, np.ndarray]:
+    """Evaluates weights that lie on the devices on "train", "valid" or "test".
+
+    Args:
+        setup: Data and programs.
+        weights: Chunks, see `parallel.to_devices`.
+        split: Its name.
+        watch: Gives the batches on, one after another.
+
+    Returns:
+        As `evaluate`.
+    """
+    size = setup.config.train.evaluation_batch_size or setup.schedule.batch_size
+    size = parallel.pad_batch_size(size, setup.layout)
+    rows = parallel.own_rows(size, setup.layout)
+    batches = watch(setup.data.evaluation_batches(split, size, rows=rows))
+    num_clips = setup.data.num_clips(split)
+    return evaluate(setup.programs.evaluate, weights, batches, num_clips)
+
+
+def score_validation(
+    setup: Setup, chunks: list, failed: np.ndarray, watch: Watch
+) -> tuple[list, dict[str, Any]]:
+    """Scores the validation split and keeps the better weights of each seed.
+
+    Returns:
+        The new states on the devices, and the scores for a line of `metrics.jsonl`.
+    """
+    started = time.monotonic()
+    weights = _with_statistics(setup, [chunk.weights for chunk in chunks], watch)
+    found = evaluate_split(setup, weights, "valid", watch)
+    scores = macro_scores(setup.data.labels("valid")["tags"], found["scores"], failed)
+    ranked = [-np.inf if s is None else s for s in scores["roc_auc_macro"]]
+    ranked = parallel.to_devices(np.array(ranked, np.float32), setup.layout)
+    chunks = setup.programs.keep(chunks, weights, ranked)
+    seconds = time.monotonic() - started
+    finite = np.isfinite(found["loss"]) & ~failed
+    loss = [
+        float(one) if is_finite else None
+        for one, is_finite in zip(found["loss"], finite, strict=True)
+    ]
+    return chunks, {"split": "valid", "loss": loss, "seconds": seconds, **scores}
 
 
 def macro_scores(
     tags: np.ndarray, scores: np.ndarray, failed: np.ndarray | bool = False
-) -> dict[str, list]:
-    """Macro ROC-AUC and PR-AUC of each seed, None where it cannot be told.
+) -> dict[str, list[float | None]]:
+    """Computes macro ROC-AUC and PR-AUC of each seed, None where they are undefined.
 
     Args:
         tags: Labels `[N, K]`.
         scores: `[S, N, K]`.
-        failed: Seeds `[S]` that do not count any more.
+        failed: Seeds `[S]` that no longer count.
     """
     counts = np.isfinite(scores).all((1, 2)) & ~np.asarray(failed)
     names = ("roc_auc_macro", "pr_auc_macro")
@@ -52,3 +104,22 @@ def macro_scores(
         for of_seed, has in zip(scores, counts, strict=True)
     ]
     return {name: [result.get(name) for result in per_seed] for name in names}
+
+
+def _with_statistics(setup: Setup, weights: list, watch: Watch) -> list:
+    """Estimates the batch statistics of the current weights, if so configured."""
+    config, schedule = setup.config.train, setup.schedule
+    if setup.model.features_frozen or not config.statistics_clips:
+        return weights
+    batches = setup.data.train_batches(
+        schedule.batch_size,
+        STATISTICS_SEED,
+        0,
+        config.fraction,
+        parallel.own_rows(schedule.batch_size, setup.layout),
+    )
+    clips = min(config.statistics_clips, schedule.num_clips)
+    weights = setup.programs.forget(weights)
+    for batch in watch(islice(batches, math.ceil(clips / schedule.batch_size))):
+        weights, _ = setup.programs.estimate(weights, batch)
+    return weights

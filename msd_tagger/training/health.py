@@ -1,28 +1,31 @@
-"""Seeds whose loss is no longer a finite number: they stop, the others go on."""
+"""Whether a training is well: seeds that fail stop alone, stalls are reported."""
 
 import logging
-from typing import NamedTuple
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
 logger = logging.getLogger(__name__)
 
+# What the main thread may wait for, and the usual cause.
+HINTS = {
+    "input": "the disk or network that holds the shards is slow, or does not answer",
+    "device": "a step is being compiled, or the device or another process hangs",
+    "checkpoint": "the disk that holds the run's folder is slow, full or unreachable",
+}
 
-class Failure(NamedTuple):
-    """A seed that stopped.
 
-    Attributes:
-        number: Of the seed among the S of the run, from 0.
-        seed: Its initialisation.
-        step: The first whose loss was not finite; the last of a seed without a score.
-        reason: What happened and what is likely behind it.
-    """
+class FailedSeed(NamedTuple):
+    """A seed that stopped."""
 
-    number: int
-    seed: int
-    step: int
-    reason: str
+    number: int  # Among the S of the run, from 0.
+    seed: int  # Its initialisation.
+    step: int  # The first whose loss was not finite; the last of one without a score.
+    reason: str  # What happened, and the likely cause.
 
 
 class Health:
@@ -30,16 +33,16 @@ class Health:
 
     Args:
         config: Of the run.
-        failures: Those that a checkpoint knows of.
+        failures: Those that a checkpoint knows of, as it holds them.
     """
 
-    def __init__(self, config: ConfigDict, failures: list = ()) -> None:
+    def __init__(self, config: ConfigDict, failures: Iterable[Any] = ()) -> None:
         self._config = config
-        self.failures = [Failure(*failure) for failure in failures]
+        self.failures = [FailedSeed(*failure) for failure in failures]
 
     @property
     def failed(self) -> np.ndarray:
-        """Bool `[S]`."""
+        """Marks the failed seeds, bool `[S]`."""
         failed = np.zeros(self._config.num_seeds, bool)
         failed[[failure.number for failure in self.failures]] = True
         return failed
@@ -63,31 +66,80 @@ class Health:
             ValueError: None is left.
         """
         seed = self._config.seed + number
-        self.failures.append(Failure(number, seed, step, reason))
+        self.failures.append(FailedSeed(number, seed, step, reason))
         if not self.failed.all():
             logger.warning("seed %d stops, the others go on: %s", seed, reason)
             return
         seeds = "its seed" if len(self.failures) == 1 else "each of its seeds"
         reasons = "; ".join(f"seed {one.seed}: {one.reason}" for one in self.failures)
-        raise ValueError(f"training stops, as {seeds} did: {reasons}")
+        raise ValueError(f"training stops, because {seeds} failed: {reasons}")
 
 
 def likely_cause(config: ConfigDict, step: int) -> str:
-    """What most often makes a loss infinite or undefined, for a configuration.
-
-    Args:
-        config: Of the run.
-        step: When it was noticed.
-    """
-    train, input_of = config.train, config.preprocessing
-    linear = input_of.magnitude == "linear" and not input_of.standardise_clip
-    if step == 1 or linear or input_of.scale > 100:
+    """Says what most often makes a loss infinite or undefined at a step."""
+    train, preprocessing = config.train, config.preprocessing
+    linear = preprocessing.magnitude == "linear" and not preprocessing.standardise_clip
+    if step == 1 or linear or preprocessing.scale > 100:
         return (
             "the input is probably too large; keep preprocessing.standardise_clip, or "
-            f"lower preprocessing.scale={input_of.scale:g} (preprocessing.magnitude="
-            f"{input_of.magnitude!r})"
+            f"lower preprocessing.scale={preprocessing.scale:g} "
+            f"(preprocessing.magnitude={preprocessing.magnitude!r})"
         )
     return (
         f"train.learning_rate={train.learning_rate:g} is probably too large for "
         f"train.optimiser={train.optimiser!r}; try a third of it"
     )
+
+
+class Watchdog:
+    """Logs when the main thread has waited long for the same thing.
+
+    A thread looks every quarter of that time; the main thread only notes what it does,
+    which takes well below a microsecond. Each further warning takes twice as long.
+
+    Args:
+        warning_s: How long a wait may be; 0 for no warnings.
+    """
+
+    def __init__(self, warning_s: float) -> None:
+        self._warning_s = warning_s
+        self._now = ("", 0, time.monotonic())  # Activity, step, since when.
+        self._warned = (self._now, 0.0)
+        self._over = threading.Event()
+        if warning_s:
+            threading.Thread(target=self._watch, daemon=True, name="stalls").start()
+
+    def enter(self, activity: str, step: int) -> None:
+        """Notes what the main thread does: a key of `HINTS`, or "" for other work."""
+        self._now = (activity, step, time.monotonic())
+
+    def batches(self, batches: Iterable, step: int) -> Iterator:
+        """Gives batches on: getting one is input, what is done with it is device."""
+        iterator = iter(batches)
+        while True:
+            self.enter("input", step)
+            batch = next(iterator, None)
+            self.enter("device", step)
+            if batch is None:
+                return
+            yield batch
+
+    def close(self) -> None:
+        """Ends the watch."""
+        self._over.set()
+
+    def look(self, at_s: float) -> None:
+        """Logs a warning where one is due at a time of `time.monotonic`."""
+        activity, step, since = now = self._now
+        seconds, (warned_now, warned_s) = at_s - since, self._warned
+        due_s = max(self._warning_s, 2 * warned_s if warned_now == now else 0.0)
+        if activity and seconds >= due_s:
+            self._warned = (now, seconds)
+            logger.warning(
+                "step %d has waited for the %s for %.0f s: %s",
+                *(step, activity, seconds, HINTS[activity]),
+            )
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._warning_s / 4):
+            self.look(time.monotonic())

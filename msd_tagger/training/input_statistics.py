@@ -12,8 +12,11 @@ from ml_collections import ConfigDict
 
 from msd_tagger.common.files import write_npz
 from msd_tagger.network import preprocessing as pre
-from msd_tagger.training import setup as build
-from msd_tagger.training.setup import Data
+from msd_tagger.training.setup import (
+    Data,
+    bands_without_statistics,
+    resolve_batch_size,
+)
 
 INPUT_CLIPS = 200  # As in the paper.
 INPUT_SEED = 2_000_003
@@ -21,33 +24,28 @@ HISTOGRAM_EDGES = np.linspace(-5, 15, 401)
 
 
 def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
-    """Histograms of standardised bins, and the mean of each band per weighting.
+    """Writes histograms of standardised bins, and each band's mean per weighting.
 
-    Args:
-        config: Its magnitude is that of the bands' means.
-        data: Batches.
-        path: An .npz file; docs/run_record.md lists its arrays.
+    The bands' means are of the configuration's magnitude; docs/run_record.md lists all
+    arrays of the .npz file.
     """
-    size = build.resolve_batch_size(config.train.batch_size)
+    size = resolve_batch_size(config.train.batch_size)
     num_clips = data.num_clips("train", config.train.fraction)
     count = -(-min(INPUT_CLIPS, num_clips) // size)
-    bands = build.bands_without_statistics(data)
+    bands = bands_without_statistics(data)
     batches = data.train_batches(size, INPUT_SEED, 0, config.train.fraction)
     clips = [batch["spectrogram"] for batch in islice(batches, count)]
     arrays = {"histogram_edges": HISTOGRAM_EDGES, "num_clips": np.array(count * size)}
-    for kind in pre.MAGNITUDES:
-        settings = pre.Preprocessing(kind, "bypass", True, 1.0)
-        arrays[f"histogram_{kind}"] = _mean(clips, bands, settings, _histogram)
+    for magnitude in pre.MAGNITUDES:
+        settings = pre.Preprocessing(magnitude, "bypass", True, 1.0)
+        arrays[f"histogram_{magnitude}"] = _mean(clips, bands, settings, _histogram)
+    magnitude = config.preprocessing.magnitude
     for weighting in ("bypass", "a_weighting", "per_frequency"):
-        settings = pre.Preprocessing(
-            config.preprocessing.magnitude, weighting, True, 1.0
+        settings = pre.Preprocessing(magnitude, weighting, True, 1.0)
+        arrays[f"band_mean_{weighting}"] = _mean(
+            clips, bands, settings, lambda x: x.mean((0, 2))
         )
-        arrays[f"band_mean_{weighting}"] = _mean(clips, bands, settings, _band_mean)
-    write_npz(
-        path,
-        band_centres_hz=data.recipe.band_centres_hz(),
-        **arrays,
-    )
+    write_npz(path, band_centres_hz=data.recipe.band_centres_hz(), **arrays)
 
 
 def _mean(
@@ -56,18 +54,14 @@ def _mean(
     settings: pre.Preprocessing,
     reduce: Callable[[jax.Array], jax.Array],
 ) -> np.ndarray:
-    """Mean over batches of what `reduce` makes of a preprocessed one."""
+    """Averages over batches what `reduce` makes of a preprocessed one."""
     preprocess = partial(pre.apply, preprocessing=settings, bands=bands)
     step = jax.jit(lambda batch: reduce(preprocess(batch)))
     return np.mean([np.asarray(step(batch)) for batch in clips], axis=0)
 
 
 def _histogram(x: jax.Array) -> jax.Array:
-    """Share of all bins per interval; the outermost ones take what lies beyond."""
+    """Counts the share of bins per interval; the outer ones take what lies beyond."""
     inner = jnp.asarray(HISTOGRAM_EDGES[1:-1])
     at = jnp.searchsorted(inner, x.ravel(), side="right")
     return jnp.bincount(at, length=len(HISTOGRAM_EDGES) - 1) / x.size
-
-
-def _band_mean(x: jax.Array) -> jax.Array:
-    return x.mean((0, 2))

@@ -9,15 +9,15 @@ A step is written for one seed on one shard of a batch. Here it becomes
   is communicated but scores and, between processes, losses. The number of seeds is
   padded to a multiple of the devices.
 
-Devices may belong to several processes (`distributed.py`): each then places its own
-share, reads its own rows of a split batch, and sees all scores.
+Devices may belong to several processes (`distributed.py`): each then fills its own,
+reads its own rows of a split batch, and sees all scores.
 
 Seeds may also run in chunks, one after another on the same batch: on a CPU the
 working set of several seeds at once outgrows the caches. Outside this module states
 have a leading seed axis `[S, …]`, on the host.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -34,35 +34,27 @@ Tree = Any
 
 
 class Layout(NamedTuple):
-    """How seeds and batches lie on devices.
+    """How seeds and batches lie on devices."""
 
-    Attributes:
-        mode: "data" or "seeds".
-        num_devices: D, of all processes together.
-        num_seeds: S.
-        seeds_per_chunk: Seeds that run at once on each device.
-        place: Which of how many processes this is.
-    """
-
-    mode: str
-    num_devices: int
+    mode: str  # One of `MODES`.
+    num_devices: int  # D, of all processes together.
     num_seeds: int
-    seeds_per_chunk: int
-    place: distributed.Place = distributed.Place()
+    seeds_per_chunk: int  # Seeds that run at once on each device.
+    rank: distributed.Rank = distributed.Rank()
 
     @property
     def num_own_devices(self) -> int:
-        """Devices of this process."""
-        return self.num_devices // self.place.count
+        """Counts the devices of this process."""
+        return self.num_devices // self.rank.count
 
     @property
     def axis_name(self) -> str | None:
-        """The axis that a step has to reduce over, if the batch is split."""
+        """Names the axis that a step has to reduce over, if the batch is split."""
         return DEVICES if self.mode == "data" and self.num_devices > 1 else None
 
     @property
     def bounds(self) -> list[tuple[int, int]]:
-        """First and last (exclusive) seed of each chunk; the last may be padded."""
+        """Lists start and stop of each chunk's seeds; the last chunk may be padded."""
         spread = self.num_devices if self.mode == "seeds" else 1
         size = min(self.seeds_per_chunk * spread, self.num_seeds)
         starts = range(0, self.num_seeds, size)
@@ -72,7 +64,7 @@ class Layout(NamedTuple):
 def choose_layout(
     mode: str, num_seeds: int, seeds_per_chunk: int, num_devices: int = 0
 ) -> Layout:
-    """Builds a layout for the devices of this process, and of those it works with.
+    """Chooses a layout for the devices of all processes of the job.
 
     Args:
         mode: "data" or "seeds".
@@ -84,8 +76,8 @@ def choose_layout(
         ValueError: More devices are asked for than there are, or processes have
             different numbers of them.
     """
-    place = distributed.place()
-    counts = [len(jax.local_devices(process)) for process in range(place.count)]
+    rank = distributed.rank()
+    counts = [len(jax.local_devices(process)) for process in range(rank.count)]
     if not num_devices and len(set(counts)) > 1:
         raise ValueError(
             f"the processes have {counts} devices; with train.num_devices="
@@ -98,31 +90,45 @@ def choose_layout(
         )
     if seeds_per_chunk == 0:
         seeds_per_chunk = 1 if jax.default_backend() == "cpu" else num_seeds
-    of_all = (num_devices or counts[0]) * place.count
-    return Layout(mode, of_all, num_seeds, seeds_per_chunk, place)
+    of_all = (num_devices or counts[0]) * rank.count
+    return Layout(mode, of_all, num_seeds, seeds_per_chunk, rank)
 
 
 def own_rows(batch_size: int, layout: Layout) -> slice:
-    """The rows of every batch that this process computes on, and has to read."""
+    """Returns the rows of every batch that this process computes on and reads."""
     if layout.mode == "seeds":
         return slice(None)
-    index, count = layout.place
+    index, count = layout.rank.index, layout.rank.count
     return slice(index * batch_size // count, (index + 1) * batch_size // count)
 
 
-def place(state: Tree, layout: Layout) -> list[Tree]:
-    """Cuts host arrays `[S, …]` into chunks as the mapped functions take them.
+def to_devices(state: Tree, layout: Layout) -> list[Tree]:
+    """Moves host arrays `[S, …]` to the devices, in chunks for the mapped functions.
 
     The chunks lie on the devices as a mapped function's results do, so that its first
     call compiles for all that follow.
     """
     sharding = _sharding(layout, split=layout.mode == "seeds")
-    chunks = [_chunk(state, start, stop, layout) for start, stop in layout.bounds]
+
+    def cut(leaf: np.ndarray, start: int, stop: int) -> np.ndarray:
+        part = np.asarray(leaf)[start:stop]
+        if layout.mode == "data":
+            return part
+        # Seeds that fill the last device repeat the last real one.
+        missing = -len(part) % layout.num_devices
+        part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
+        part = part.reshape(layout.num_devices, -1, *part.shape[1:])
+        return np.split(part, layout.rank.count)[layout.rank.index]
+
+    chunks = [
+        jax.tree.map(partial(cut, start=start, stop=stop), state)
+        for start, stop in layout.bounds
+    ]
     return [jax.device_put(chunk, sharding) for chunk in chunks]
 
 
-def gather(chunks: list[Tree], layout: Layout) -> Tree:
-    """Host arrays `[S, …]` of placed chunks, in every process; undoes `place`."""
+def from_devices(chunks: list[Tree], layout: Layout) -> Tree:
+    """Collects host arrays `[S, …]` in every process; undoes `to_devices`."""
     chunks = jax.tree.map(np.asarray, chunks)
     if layout.mode == "seeds":  # [D of this process, S / D, …] -> [S, …]
         chunks = jax.tree.map(np.concatenate, distributed.all_gather(chunks))
@@ -133,7 +139,7 @@ def gather(chunks: list[Tree], layout: Layout) -> Tree:
 def map_update(
     step: Callable, layout: Layout, prepare: Callable, donate: bool
 ) -> Callable:
-    """Maps `step(state, prepare(batch)) -> (state, output)` over everything.
+    """Maps `step(state, prepare(batch)) -> (state, output)` over seeds and devices.
 
     Args:
         step: For one seed and one shard of a batch; its results are the same on
@@ -144,33 +150,26 @@ def map_update(
 
     Returns:
         A function of the list of chunks and a host batch, this process's rows of it.
-        It gives the list of new chunks and the list of their outputs, as device arrays,
-        of all seeds.
+        It gives the list of new chunks and the list of the outputs of all seeds, as
+        device arrays.
     """
     on_device = _over_seeds(step, layout)
-    seed_axis = None if layout.mode == "data" else 0
-    # Each process holds some seeds; the outputs of all are logged and looked at.
-    gathers = layout.mode == "seeds" and layout.place.count > 1
+    # Each process holds some seeds, and needs the outputs of all to log and check them.
+    gathers = layout.mode == "seeds" and layout.rank.count > 1
 
-    def told(chunk: Tree, shard: dict[str, jax.Array]) -> tuple[Tree, Tree]:
+    def with_all_outputs(chunk: Tree, shard: dict[str, jax.Array]) -> tuple[Tree, Tree]:
         new, output = on_device(chunk, shard)
         return new, jax.lax.all_gather(output, DEVICES, tiled=True)
 
-    mapped = jax.pmap(
-        told if gathers else on_device,
-        axis_name=DEVICES,
-        in_axes=(seed_axis, _batch_axis(layout)),
-        out_axes=(seed_axis, None if gathers else seed_axis),
-        donate_argnums=(0,) if donate else (),
-        devices=_devices(layout),
-    )
-    share = _map_preparation(prepare, layout)
+    seed_axis = None if layout.mode == "data" else 0
+    out_axes = (seed_axis, None if gathers else seed_axis)
+    function = with_all_outputs if gathers else on_device
+    run = _map_batch(function, layout, prepare, out_axes, donate)
 
     def update(
         chunks: list[Tree], batch: dict[str, np.ndarray]
     ) -> tuple[list[Tree], list[Tree]]:
-        shards = share(batch)
-        results = [mapped(chunk, shards) for chunk in chunks]
+        results = list(run(chunks, batch))
         return [new for new, _ in results], [output for _, output in results]
 
     return update
@@ -179,45 +178,27 @@ def map_update(
 def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callable:
     """Maps `step(state, prepare(batch)) -> outputs [B, …]` over seeds and devices.
 
-    Args:
-        step: For one seed and one shard of a batch.
-        layout: Where seeds and batches lie.
-        prepare: What is done to a batch once for all seeds, clip by clip.
-
     Returns:
-        A function of the list of chunks and a host batch, this process's rows of it,
-        that gives host arrays `[S, B, …]` of the whole batch in every process.
+        A function of the list of chunks and a host batch, this process's rows of it.
+        It gives host arrays `[S, B, …]` of the whole batch in every process.
     """
-    data = layout.mode == "data"
-    on_device = _over_seeds(step, layout)
+    on_device, axis = _over_seeds(step, layout), int(layout.mode == "data")
 
     def everywhere(chunk: Tree, shard: dict[str, jax.Array]) -> Tree:
         outputs = on_device(chunk, shard)  # [S, B / D, …] or [S / D, B, …]
-        return jax.lax.all_gather(outputs, DEVICES, axis=int(data), tiled=True)
+        return jax.lax.all_gather(outputs, DEVICES, axis=axis, tiled=True)
 
-    mapped = jax.pmap(
-        everywhere,
-        axis_name=DEVICES,
-        in_axes=(None if data else 0, _batch_axis(layout)),
-        out_axes=None,
-        devices=_devices(layout),
-    )
-    share = _map_preparation(prepare, layout)
+    run = _map_batch(everywhere, layout, prepare, out_axes=None)
 
     def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
-        shards = share(batch)
-        parts = [jax.tree.map(np.asarray, mapped(chunk, shards)) for chunk in chunks]
+        parts = [jax.tree.map(np.asarray, part) for part in run(chunks, batch)]
         return _join(parts, layout)
 
     return evaluate
 
 
 def map_seeds(function: Callable, layout: Layout) -> Callable:
-    """Maps a function of states over seeds, without a batch.
-
-    Returns:
-        A function of lists of chunks that gives a list of chunks.
-    """
+    """Maps a function of states over seeds, to one of lists of chunks."""
     mapped = jax.vmap(function)
     if layout.mode == "data":
         mapped = jax.jit(mapped)
@@ -231,31 +212,29 @@ def map_seeds(function: Callable, layout: Layout) -> Callable:
 
 
 def init_seeds(init: Callable, first_seed: int, num_seeds: int) -> Tree:
-    """Host arrays `[S, …]` of `init(seed)` for consecutive seeds."""
+    """Computes host arrays `[S, …]` of `init(seed)` for consecutive seeds."""
     seeds = jnp.arange(first_seed, first_seed + num_seeds, dtype=jnp.uint32)
     return jax.device_get(jax.jit(jax.vmap(init))(seeds))
 
 
 def pad_batch_size(batch_size: int, layout: Layout) -> int:
-    """The smallest size from `batch_size` on that splits evenly over the devices."""
+    """Rounds a batch size up to one that splits evenly over the devices."""
     parts = layout.num_devices if layout.mode == "data" else 1
     return -(-batch_size // parts) * parts
 
 
 def peak_memory_bytes(layout: Layout) -> int | None:
-    """Most memory in use at once on any of the devices; None where they do not say."""
-    found = [device.memory_stats() or {} for device in _own_devices(layout)]
-    peaks = [
-        stats["peak_bytes_in_use"] for stats in found if "peak_bytes_in_use" in stats
-    ]
-    return max(peaks, default=None)
+    """Returns the highest memory use on any device; None where they do not tell."""
+    stats = [device.memory_stats() or {} for device in _own_devices(layout)]
+    peaks = [one.get("peak_bytes_in_use") for one in stats]
+    return max((peak for peak in peaks if peak is not None), default=None)
 
 
 def _over_seeds(step: Callable, layout: Layout) -> Callable:
     """Maps a step over the leading axis of its state, not of its batch.
 
-    A single seed goes without `vmap`: XLA's CPU convolutions and reductions take
-    twice the time when they carry an axis of one.
+    A single seed needs no `vmap`: XLA's CPU convolutions and reductions take twice the
+    time when they carry an axis of one.
     """
     if layout.seeds_per_chunk > 1:
         return jax.vmap(step, in_axes=(0, None))
@@ -267,37 +246,35 @@ def _over_seeds(step: Callable, layout: Layout) -> Callable:
     return one
 
 
-def _chunk(state: Tree, start: int, stop: int, layout: Layout) -> Tree:
-    def cut(leaf: np.ndarray) -> np.ndarray:
-        part = np.asarray(leaf)[start:stop]
-        if layout.mode == "data":
-            return part
-        # Seeds that fill the last device repeat the last real one.
-        missing = -len(part) % layout.num_devices
-        part = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)])
-        part = part.reshape(layout.num_devices, -1, *part.shape[1:])
-        return np.split(part, layout.place.count)[layout.place.index]
-
-    return jax.tree.map(cut, state)
-
-
 def _join(parts: list[Tree], layout: Layout) -> Tree:
-    """Chunks one after another, as `[S, …]`, without the seeds that only fill up."""
+    """Joins chunks to `[S, …]`, without the seeds that only fill the last one."""
     return jax.tree.map(
         lambda *leaves: np.concatenate(leaves)[: layout.num_seeds], *parts
     )
 
 
-def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
-    """A function of a host batch that gives what the mapped steps take.
+def _map_batch(
+    function: Callable,
+    layout: Layout,
+    prepare: Callable,
+    out_axes: Any,
+    donate: bool = False,
+) -> Callable:
+    """Maps a function of a chunk and a shard to one of all chunks and a host batch.
 
     The batch goes to the devices once, whatever the number of chunks, and while they
     still compute the step before.
     """
-    split = layout.mode == "data"
+    split, parts = layout.mode == "data", layout.num_own_devices
+    mapped = jax.pmap(
+        function,
+        axis_name=DEVICES,
+        in_axes=(None, 0) if split else (0, None),
+        out_axes=out_axes,
+        donate_argnums=(0,) if donate else (),
+        devices=_devices(layout),
+    )
     sharding = _sharding(layout, split)
-
-    parts = layout.num_own_devices
 
     @partial(jax.jit, out_shardings=sharding)
     def prepare_shards(batch: dict[str, jax.Array]) -> Tree:
@@ -308,7 +285,7 @@ def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
             lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), batch
         )
 
-    def share(batch: dict[str, np.ndarray]) -> Tree:
+    def run(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Iterator[Tree]:
         arrays = {key: batch[key] for key in ("spectrogram", "tags", "mask")}
         size = len(arrays["mask"])
         if split and size % parts:
@@ -317,26 +294,24 @@ def _map_preparation(prepare: Callable, layout: Layout) -> Callable:
                 f"train.batch_size to a multiple of {parts}, or train.parallel to "
                 "'seeds'"
             )
-        return prepare_shards(jax.device_put(arrays, sharding))
+        shards = prepare_shards(jax.device_put(arrays, sharding))
+        for chunk in chunks:
+            yield mapped(chunk, shards)
 
-    return share
+    return run
 
 
 def _sharding(layout: Layout, split: bool) -> NamedSharding:
-    """Leading axis split over this process's devices, or everything on each."""
+    """Splits the leading axis over this process's devices, or copies to each."""
     mesh = Mesh(np.array(_own_devices(layout)), (DEVICES,))
     return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
 
 
-def _batch_axis(layout: Layout) -> int | None:
-    return 0 if layout.mode == "data" else None
-
-
 def _devices(layout: Layout) -> list[jax.Device]:
-    """Those of all processes, one process after another, as the rows of a batch."""
+    """Lists all processes' devices, process by process, as the rows of a batch."""
     return [
         device
-        for process in range(layout.place.count)
+        for process in range(layout.rank.count)
         for device in jax.local_devices(process)[: layout.num_own_devices]
     ]
 

@@ -1,10 +1,11 @@
-"""How far a training is: a bar on a terminal, log lines elsewhere."""
+"""How far a training has come: a bar on a terminal, log lines elsewhere."""
 
 import logging
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +17,7 @@ from msd_tagger.training.setup import Schedule
 logger = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
 # Steps that may wait for the device: enough to keep it busy, few enough that their
-# buffers, which a CPU takes when a step is enqueued, do not pile up.
+# buffers, which a CPU allocates when a step is enqueued, do not pile up.
 STEPS_IN_FLIGHT = 1
 
 
@@ -24,20 +25,20 @@ class Progress:
     """Collects losses without holding the device up, and shows them now and then.
 
     Args:
-        first_step: Steps that are done already.
         schedule: Of the training.
         num_seeds: S.
-        check: Gets the losses `[S]` of every step and its number, in order.
-        earlier: What `state` gave when the run was cut.
+        check: Called with the losses `[S]` of every step and its number, in order.
+        first_step: Number of steps that are done already.
+        earlier: What `state` returned when the run was cut.
     """
 
     def __init__(
         self,
-        first_step: int,
         schedule: Schedule,
         num_seeds: int,
         check: Callable[[np.ndarray, int], None],
-        earlier: dict | None = None,
+        first_step: int,
+        earlier: dict[str, Any] | None = None,
     ) -> None:
         self._bar = tqdm(
             total=schedule.last_step,
@@ -76,8 +77,8 @@ class Progress:
         self._take(STEPS_IN_FLIGHT)
         self._bar.update()
 
-    def read(self) -> dict:
-        """Waits for the device: mean losses `[S]` and clips/s since the last time.
+    def read(self) -> dict[str, Any]:
+        """Waits for the device; returns mean losses `[S]` and clips/s since last time.
 
         A seed whose loss was not finite has the mean None.
         """
@@ -85,16 +86,16 @@ class Progress:
         self._tick()
         mean = self._loss_sum / self._count
         steps, seconds = self._timed_steps, self.seconds
-        began, earlier_s = self._window
-        speed = rate(self._schedule, steps - began, seconds - earlier_s)
+        earlier_steps, earlier_s = self._window
+        speed = rate(self._schedule, steps - earlier_steps, seconds - earlier_s)
         self._window = steps, seconds
         self._loss_sum, self._count = np.zeros(self._num_seeds), 0
         self._show(mean, speed)
         loss = [float(one) if np.isfinite(one) else None for one in mean]
         return {"loss": loss, "clips_per_s": speed, "seconds": seconds}
 
-    def state(self) -> dict:
-        """Waits for the device: what goes into a checkpoint. The clock stands still."""
+    def state(self) -> dict[str, Any]:
+        """Waits for the device, stops the clock; returns what a checkpoint needs."""
         self._take(0)
         self.pause()
         return {
@@ -119,11 +120,11 @@ class Progress:
 
     @property
     def clips_per_s(self) -> float | None:
-        """Training clips per second, over restarts too; None before a timed step."""
+        """Returns clips per second, over restarts too; None before a timed step."""
         return rate(self._schedule, self._timed_steps, self.seconds)
 
     def close(self) -> None:
-        """Leaves the terminal in order."""
+        """Ends the bar."""
         self._bar.close()
 
     def _take(self, keep: int) -> None:
@@ -156,5 +157,5 @@ class Progress:
 
 
 def rate(schedule: Schedule, steps: int, seconds: float) -> float | None:
-    """Training clips per second; None where no time was taken."""
+    """Computes training clips per second; None where no time was measured."""
     return steps * schedule.batch_size / seconds if seconds > 0 else None

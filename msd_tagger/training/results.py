@@ -1,41 +1,44 @@
-"""What a finished run leaves: scores, predictions, weights, statistics."""
+"""What a finished run leaves: scores, predictions, weights, statistics, its bundle."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
-from msd_tagger.bundle.thresholds import choose
-from msd_tagger.common import metrics
-from msd_tagger.common.facts import SPLITS
+from msd_tagger.bundle.format import Bundle, write_bundle
+from msd_tagger.bundle.thresholds import Thresholds, choose
+from msd_tagger.common import metrics, record
+from msd_tagger.common.facts import LABELS, SPLITS
 from msd_tagger.common.files import read_json, write_json, write_npz
-from msd_tagger.common.record import peak_memory_bytes
+from msd_tagger.network import preprocessing as pre
 from msd_tagger.training import parallel
+from msd_tagger.training.evaluation import evaluate_split
 from msd_tagger.training.input_statistics import write_input_statistics
-from msd_tagger.training.loop import evaluate_split, is_finished
-from msd_tagger.training.run_bundle import write_run_bundle
-from msd_tagger.training.setup import Data, Run
+from msd_tagger.training.loop import Trained, is_finished
+from msd_tagger.training.setup import Data
 
 
-def predict(run: Run) -> dict[str, np.ndarray]:
-    """Scores `[S, N, K]` of the best weights on each split that is scored."""
-    weights = parallel.place(run.state.best, run.layout)
+def predict(trained: Trained) -> dict[str, np.ndarray]:
+    """Computes scores `[S, N, K]` of the best weights on each split that is scored."""
+    setup = trained.setup
+    weights = parallel.to_devices(trained.state.best, setup.layout)
     return {
-        split: evaluate_split(run, weights, split)["scores"]
+        split: evaluate_split(setup, weights, split)["scores"]
         for split in ("valid", "test")
     }
 
 
 def write_results(
-    run: Run,
+    trained: Trained,
     workdir: Path,
     predictions: dict[str, np.ndarray],
-    baseline: dict | None,
-) -> dict:
+    baseline: dict[str, Any] | None,
+) -> dict[str, Any]:
     """Writes everything of a run but configuration and metrics.
 
     Args:
-        run: Trained or restored.
+        trained: What training, or `restore`, has left.
         workdir: The run's folder.
         predictions: As `predict` gives them.
         baseline: Scores of the linear baseline, if it was computed.
@@ -43,11 +46,12 @@ def write_results(
     Returns:
         The summary, as written.
     """
-    data = run.data
+    setup, state = trained.setup, trained.state
+    data = setup.data
     corpus = {
         **data.corpus,
         "counts": {split: data.num_clips(split) for split in SPLITS},
-        "train_clips_used": run.schedule.num_clips,
+        "train_clips_used": setup.schedule.num_clips,
     }
     scores = {
         split: _write_predictions(data, split, found, workdir)
@@ -55,26 +59,29 @@ def write_results(
     }
     tags = data.labels("valid")["tags"]
     thresholds = choose(tags, predictions["valid"], "valid")
-    write_run_bundle(run, workdir, scores, thresholds, corpus)
-    _write_weights(run, workdir)
-    _write_label_stats(run, workdir)
-    write_input_statistics(run.config, data, workdir / "input_stats.npz")
+    bundle = _bundle(trained, scores, thresholds, corpus)
+    # The one of an earlier evaluation gives way.
+    write_bundle(workdir / "bundle", bundle, replace=True)
+    _write_weights(trained, workdir)
+    _write_label_stats(trained, workdir)
+    write_input_statistics(setup.config, data, workdir / "input_stats.npz")
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.best.params))
     summary = {
-        "complete": is_finished(run),
+        "complete": is_finished(trained),
         "corpus": corpus,
         "tags": list(data.tags),
-        "num_seeds": run.layout.num_seeds,
-        "seeds": run.seeds,
-        "failed_seeds": [failure._asdict() for failure in run.failures],
-        "parameters": num_parameters(run),
-        "batch_size": run.schedule.batch_size,
-        "steps": int(run.state.step[0]),
-        "epochs": run.schedule.epoch(int(run.state.step[0])),
-        "best_step": run.state.best_step,
-        "train_seconds": run.seconds,
-        "clips_per_s": run.clips_per_s,
-        "peak_memory_bytes": peak_memory_bytes(),
-        "device_peak_memory_bytes": parallel.peak_memory_bytes(run.layout),
+        "num_seeds": setup.layout.num_seeds,
+        "seeds": trained.seeds,
+        "failed_seeds": [failure._asdict() for failure in trained.failures],
+        "parameters": parameters // setup.layout.num_seeds,
+        "batch_size": setup.schedule.batch_size,
+        "steps": int(state.step[0]),
+        "epochs": setup.schedule.epoch(int(state.step[0])),
+        "best_step": state.best_step,
+        "train_seconds": trained.seconds,
+        "clips_per_s": trained.clips_per_s,
+        "peak_memory_bytes": record.peak_memory_bytes(),
+        "device_peak_memory_bytes": parallel.peak_memory_bytes(setup.layout),
         "scores": scores,
         "baseline": baseline,
     }
@@ -82,10 +89,8 @@ def write_results(
     return summary
 
 
-def read_summary(workdir: Path) -> dict:
-    """The summary of a run.
-
-    It is "complete" unless it was written by an evaluation half way.
+def read_summary(workdir: Path) -> dict[str, Any]:
+    """Reads a run's summary; "complete" unless an evaluation half way wrote it.
 
     Raises:
         ValueError: It cannot be read.
@@ -93,15 +98,9 @@ def read_summary(workdir: Path) -> dict:
     return read_json(workdir / "summary.json")
 
 
-def num_parameters(run: Run) -> int:
-    """Trainable parameters of one seed."""
-    leaves = jax.tree.leaves(run.state.best.params)
-    return sum(leaf.size for leaf in leaves) // run.layout.num_seeds
-
-
 def _write_predictions(
     data: Data, split: str, scores: np.ndarray, workdir: Path
-) -> dict:
+) -> dict[str, Any]:
     labels = data.labels(split)
     truth = labels["true_tags"]
     arrays = {} if truth is None else {"true_tags": truth}
@@ -116,13 +115,65 @@ def _write_predictions(
     return metrics.score_all(labels["tags"], scores, truth)
 
 
-def _write_weights(run: Run, workdir: Path) -> None:
-    params = run.state.best.params
+def _bundle(
+    trained: Trained, scores: dict[str, Any], thresholds: Thresholds, corpus: dict
+) -> Bundle:
+    """Puts together the best weights and what they need to be used."""
+    setup = trained.setup
+    network = setup.model.network
+    return Bundle(
+        tags=tuple(setup.data.tags),
+        recipe=setup.data.recipe,
+        preprocessing=setup.model.preprocessing,
+        network={
+            "channels": network.channels,
+            "pools": tuple(map(tuple, network.pools)),
+            "epsilon": network.epsilon,
+            "dtype": np.dtype(network.dtype).name,
+        },
+        bands=pre.BandStatistics(*map(np.asarray, setup.model.bands)),
+        weights=jax.tree.map(np.asarray, trained.state.best),
+        seeds=trained.seeds,
+        batch_statistics=False,
+        thresholds=thresholds,
+        scores={split: _averages(of_split) for split, of_split in scores.items()},
+        # No paths, as bundles are passed on.
+        provenance={
+            "source": "trained",
+            "name": setup.config.name,
+            "corpus": corpus,
+            "steps": int(trained.state.step[0]),
+            "best_step": trained.state.best_step,
+            "started_from": setup.bundle
+            and {"freeze": setup.config.train.freeze, **setup.bundle.provenance},
+            **record.origin(),
+        },
+    )
+
+
+def _averages(scores: dict[str, Any]) -> dict[str, Any]:
+    """Picks the named averages of a split, without the scores of single tags."""
+    found = {"num_clips": scores["num_clips"]}
+    for labels in LABELS:
+        by_labels = scores[labels]
+        found[labels] = by_labels and {
+            "per_seed": [
+                {name: one[name] for name in (*metrics.AVERAGES, "num_tags_scored")}
+                for one in by_labels["per_seed"]
+            ],
+            "mean": by_labels["mean"],
+            "std": by_labels["std"],
+        }
+    return found
+
+
+def _write_weights(trained: Trained, workdir: Path) -> None:
+    params = trained.state.best.params
     write_npz(
         workdir / "label_vectors.npz",
         kernel=params["tags"]["kernel"],
         bias=params["tags"]["bias"],
-        tag_names=np.array(run.data.tags),
+        tag_names=np.array(trained.setup.data.tags),
     )
     write_npz(
         workdir / "first_layer.npz",
@@ -133,10 +184,10 @@ def _write_weights(run: Run, workdir: Path) -> None:
     )
 
 
-def _write_label_stats(run: Run, workdir: Path) -> None:
-    """Counts and co-occurrence per split; of training, of the clips trained on."""
-    data, arrays = run.data, {}
-    shares = {"train": run.config.train.fraction, "valid": 1.0, "test": 1.0}
+def _write_label_stats(trained: Trained, workdir: Path) -> None:
+    """Writes counts and co-occurrence per split; for training, of the clips used."""
+    data, arrays = trained.setup.data, {}
+    shares = {"train": trained.setup.config.train.fraction, "valid": 1.0, "test": 1.0}
     for split, share in shares.items():
         tags = data.labels(split, share)["tags"].astype(np.int64)
         arrays[f"{split}_counts"] = tags.sum(0)

@@ -1,10 +1,10 @@
-"""A configuration made ready: model, devices, schedule, compiled steps, state."""
+"""Sets a configuration up for training: model, devices, schedule, compiled steps."""
 
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from msd_tagger.bundle.format import Bundle, read_bundle
+from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet
 from msd_tagger.network.model import (
@@ -21,35 +22,31 @@ from msd_tagger.network.model import (
     statistics_step,
 )
 from msd_tagger.network.pools import check_pools, choose_pools
-from msd_tagger.training import parallel, steps
-from msd_tagger.training import warm_start as init_bundle
-from msd_tagger.training.health import Failure
+from msd_tagger.training import parallel, steps, warm_start
 
 Batch = dict[str, np.ndarray]
-
-
-class Recipe(Protocol):
-    """How the spectrograms were made."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Bands and frames."""
-
-    def a_weighting_db(self) -> np.ndarray:
-        """A-weighting of each band `[M]`."""
 
 
 class Data(Protocol):
     """What training needs of a prepared corpus; `input_pipeline.batches` has one."""
 
-    tags: tuple[str, ...]
-    recipe: Recipe
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The K tags."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the spectrograms were made."""
+
+    @property
+    def corpus(self) -> dict[str, Any]:
+        """What the run record says of the corpus, as its name and version."""
 
     def num_clips(self, split: str, fraction: float = 1.0) -> int:
-        """N of "train", "valid" or "test", or of a share of it."""
+        """Counts the clips of "train", "valid" or "test", or of a share of it."""
 
-    def labels(self, split: str, fraction: float = 1.0) -> dict[str, np.ndarray | None]:
-        """Arrays "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None)."""
+    def labels(self, split: str, fraction: float = 1.0) -> dict[str, Any]:
+        """Gives arrays "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None)."""
 
     def train_batches(
         self,
@@ -59,7 +56,7 @@ class Data(Protocol):
         fraction: float = 1.0,
         rows: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Endless batches, in an order that (data_seed, epoch) decides alone.
+        """Gives endless batches, in an order that only (data_seed, epoch) decides.
 
         `rows` are those of every batch that this process wants.
         """
@@ -71,20 +68,17 @@ class Data(Protocol):
         fraction: float = 1.0,
         rows: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Every clip once, in order; the last batch is padded and masked."""
+        """Gives every clip once, in order; the last batch is padded and masked."""
 
 
 class Schedule(NamedTuple):
     """When things happen, in steps.
 
     Attributes:
-        batch_size: B.
-        num_clips: Training clips, N.
-        last_step: Training ends here.
-        evaluate_every: Steps between evaluations, as a real number: an evaluation
-            takes place at the first step that reaches each multiple.
-        patience_steps: A score counts if it comes no later than this after the best
-            before it; inf if it always does.
+        evaluate_every: A real number: an evaluation takes place at the first step that
+            reaches each multiple.
+        patience_steps: A score counts if it comes at most this long after the best one
+            before it; inf if it always counts.
     """
 
     batch_size: int
@@ -94,66 +88,39 @@ class Schedule(NamedTuple):
     patience_steps: float
 
     def epoch(self, step: int) -> float:
-        """Passes over the training clips after `step` steps."""
+        """Counts the passes over the training clips after `step` steps."""
         return step * self.batch_size / self.num_clips
 
     def next_evaluation(self, step: int) -> int:
-        """The first step after `step` that an evaluation follows."""
+        """Finds the first step after `step` that an evaluation follows."""
         due = math.ceil((step // self.evaluate_every + 1) * self.evaluate_every)
         return max(step + 1, min(due, self.last_step))
 
     def evaluates_at(self, step: int) -> bool:
-        """Whether an evaluation follows step number `step` (counted from 1)."""
+        """Tells whether an evaluation follows step number `step` (counted from 1)."""
         return step == self.next_evaluation(step - 1)
 
 
 class Programs(NamedTuple):
-    """The compiled steps, mapped over seeds and devices.
+    """The compiled steps of the functions named here, over seeds and devices."""
 
-    Attributes:
-        update: One training step of all chunks on a batch.
-        forget: Weights of all chunks without their batch statistics.
-        estimate: Takes a batch into the batch statistics of all chunks.
-        evaluate: Scores of a batch, `[S, B, K]`.
-        keep: Keeps the better weights of each seed.
-    """
-
-    update: Callable
-    forget: Callable
-    estimate: Callable
-    evaluate: Callable
-    keep: Callable
+    update: Callable  # steps.train_step
+    forget: Callable  # forget_statistics
+    estimate: Callable  # statistics_step
+    evaluate: Callable  # steps.evaluation_step
+    keep: Callable  # steps.keep_best
 
 
-class Run(NamedTuple):
-    """A configuration made ready.
-
-    Attributes:
-        config: As checked at the border.
-        data: Batches and labels.
-        model: What is trained.
-        layout: How seeds and batches lie on devices.
-        schedule: What happens when.
-        programs: The compiled steps.
-        state: Host arrays `[S, …]`; `best` holds the weights to use after training.
-        clips_per_s: Training speed, without evaluation and compilation; None if no
-            step was timed.
-        seconds: Spent in timed steps.
-        seeds: Their initialisations `[S]`; after training of those that did not fail.
-        failures: Of the others.
-    """
+class Setup(NamedTuple):
+    """What a training is set up with, and what it does not change."""
 
     config: ConfigDict
     data: Data
+    bundle: Bundle | None  # What `train.init_bundle` names, if it names one.
     model: Model
     layout: parallel.Layout
     schedule: Schedule
     programs: Programs
-    state: steps.TrainState
-    clips_per_s: float | None = None
-    seconds: float = 0.0
-    seeds: tuple[int, ...] = ()
-    failures: tuple[Failure, ...] = ()
 
 
 # Fewer steps between two evaluations than this would be mostly evaluation: a small
@@ -162,31 +129,43 @@ MIN_STEPS_BETWEEN_EVALUATIONS = 10
 
 
 def resolve_batch_size(batch_size: int) -> int:
-    """The batch size that 0 stands for: 8 on CPU, 32 elsewhere."""
+    """Replaces the batch size 0: by 8 on a CPU, by 32 elsewhere."""
     return batch_size or (8 if jax.default_backend() == "cpu" else 32)
 
 
 def build_model(
     config: ConfigDict, num_tags: int, bands: pre.BandStatistics, axis_name: str | None
 ) -> Model:
-    """The model that a configuration describes."""
+    """Builds the model that a configuration describes."""
     network = ConvNet(
-        num_tags=num_tags,
-        pools=choose_pools(config.model.pools, config.spectrogram.kind),
-        channels=config.model.channels,
+        num_tags,
+        **network_of(config),
         momentum=config.model.batch_norm_momentum,
-        epsilon=config.model.batch_norm_epsilon,
         dtype=jnp.dtype(config.model.dtype),
         axis_name=axis_name,
     )
-    preprocessing = pre.Preprocessing(**config.preprocessing.to_dict())
+    preprocessing = preprocessing_of(config)
     optimiser = steps.OPTIMISERS[config.train.optimiser](config.train.learning_rate)
     is_frozen = config.train.freeze == "features"
     return Model(network, preprocessing, bands, optimiser, is_frozen)
 
 
+def network_of(config: ConfigDict) -> dict[str, Any]:
+    """Reads what a bundle and a network have to agree on from a configuration."""
+    return {
+        "channels": config.model.channels,
+        "pools": choose_pools(config.model.pools, config.spectrogram.kind),
+        "epsilon": config.model.batch_norm_epsilon,
+    }
+
+
+def preprocessing_of(config: ConfigDict) -> pre.Preprocessing:
+    """Reads the preprocessing from a configuration."""
+    return pre.Preprocessing(**config.preprocessing.to_dict())
+
+
 def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
-    """The schedule that a configuration means for N training clips."""
+    """Works out a configuration's schedule for N training clips."""
     train = config.train
     batch_size = resolve_batch_size(train.batch_size)
     steps_per_epoch = num_clips / batch_size
@@ -196,7 +175,7 @@ def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
     every = max(
         train.evaluate_every_epochs * steps_per_epoch, MIN_STEPS_BETWEEN_EVALUATIONS
     )
-    # One step more: evaluations fall on whole steps. And no less than one interval.
+    # At least one interval, and one step more, as evaluations fall on whole steps.
     patience = max(train.patience_epochs * steps_per_epoch, every) + 1
     if not train.patience_epochs:
         patience = math.inf
@@ -206,24 +185,23 @@ def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
 def build_programs(
     model: Model, layout: parallel.Layout, patience_steps: float
 ) -> Programs:
-    """Maps the steps; each is compiled when it is first used."""
+    """Maps the steps over seeds and devices; each is compiled at its first use."""
     prepare = partial(prepare_batch, model=model)
-    update, estimate, evaluate = (
-        partial(step, model=model)
-        for step in (steps.train_step, statistics_step, steps.evaluation_step)
-    )
+    update = partial(steps.train_step, model=model)
+    estimate = partial(statistics_step, model=model)
+    evaluate = partial(steps.evaluation_step, model=model)
     keep = partial(steps.keep_best, patience_steps=patience_steps)
     return Programs(
-        update=parallel.map_update(update, layout, prepare, donate=True),
-        forget=parallel.map_seeds(forget_statistics, layout),
-        estimate=parallel.map_update(estimate, layout, prepare, donate=False),
-        evaluate=parallel.map_evaluation(evaluate, layout, prepare),
-        keep=parallel.map_seeds(keep, layout),
+        parallel.map_update(update, layout, prepare, donate=True),
+        parallel.map_seeds(forget_statistics, layout),
+        parallel.map_update(estimate, layout, prepare, donate=False),
+        parallel.map_evaluation(evaluate, layout, prepare),
+        parallel.map_seeds(keep, layout),
     )
 
 
 def choose_layout(config: ConfigDict) -> parallel.Layout:
-    """How a configuration's seeds and batches lie on this machine's devices.
+    """Chooses how a configuration's seeds and batches lie on this machine's devices.
 
     Raises:
         ValueError: It asks for more devices than there are, or a batch does not split.
@@ -237,48 +215,49 @@ def choose_layout(config: ConfigDict) -> parallel.Layout:
     batch_size = resolve_batch_size(config.train.batch_size)
     if parallel.pad_batch_size(batch_size, layout) != batch_size:
         raise ValueError(
-            f"train.batch_size={batch_size} does not split over {layout.num_devices} "
+            f"train.batch_size={batch_size} cannot be split over {layout.num_devices} "
             "devices; choose a multiple, or train.parallel='seeds'"
         )
     return layout
 
 
-def set_up(config: ConfigDict, data: Data) -> Run:
-    """Makes a configuration ready, with fresh seeds or those of `train.init_bundle`.
-
-    Args:
-        config: A checked configuration.
-        data: Batches and labels.
+def set_up(config: ConfigDict, data: Data) -> Setup:
+    """Sets up the training of a checked configuration.
 
     Raises:
         ValueError: The data, the devices or the bundle do not fit the configuration.
     """
     layout = choose_layout(config)
     bundle = starting_bundle(config, data.recipe)
-    # Its features were learnt from inputs weighted with its own statistics.
+    # The bundle's features were learnt from inputs weighted with its own statistics.
     bands = bundle.bands if bundle else band_statistics(config, data)
     model = build_model(config, len(data.tags), bands, layout.axis_name)
     check_pools(data.recipe.shape, model.network.pools)
     num_clips = data.num_clips("train", config.train.fraction)
     schedule = build_schedule(config, num_clips)
+    programs = build_programs(model, layout, schedule.patience_steps)
+    return Setup(config, data, bundle, model, layout, schedule, programs)
+
+
+def first_state(setup: Setup) -> steps.TrainState:
+    """Initialises all seeds, `[S, …]`, by their numbers or from the bundle.
+
+    Raises:
+        ValueError: Seeds would be copies of one another.
+    """
+    config, data = setup.config, setup.data
     state = parallel.init_seeds(
-        partial(steps.init_state, model=model, input_shape=data.recipe.shape),
+        partial(steps.init_state, model=setup.model, input_shape=data.recipe.shape),
         config.seed,
         config.num_seeds,
     )
-    if bundle:
-        state = init_bundle.start(state, bundle, data.tags)
-    programs = build_programs(model, layout, schedule.patience_steps)
-    seeds = tuple(range(config.seed, config.seed + config.num_seeds))
-    return Run(config, data, model, layout, schedule, programs, state, seeds=seeds)
+    if setup.bundle is None:
+        return state
+    return warm_start.start(state, setup.bundle, data.tags)
 
 
 def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
-    """The bundle that `train.init_bundle` names, None where there is none.
-
-    Args:
-        config: A checked configuration.
-        recipe: How the spectrograms are made.
+    """Reads the bundle that `train.init_bundle` names, if it names one.
 
     Raises:
         ValueError: It cannot be read, or does not fit the configuration.
@@ -286,28 +265,21 @@ def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
     if not config.train.init_bundle:
         return None
     bundle = read_bundle(Path(config.train.init_bundle))
-    init_bundle.check_start(
-        bundle,
-        recipe,
-        pre.Preprocessing(**config.preprocessing.to_dict()),
-        {
-            "channels": config.model.channels,
-            "pools": choose_pools(config.model.pools, config.spectrogram.kind),
-            "epsilon": config.model.batch_norm_epsilon,
-        },
-    )
+    preprocessing, network = preprocessing_of(config), network_of(config)
+    warm_start.check_start(bundle, recipe, preprocessing, network)
     return bundle
 
 
 def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
-    """A-weighting and, where the configuration asks, the training clips' statistics.
+    """Computes A-weighting and, where it is used, each band's mean and deviation.
 
-    Mean and deviation of each band over all frames of all training clips, before any
-    weighting; 0 and 1 where they are not used. The deviation of a constant band is 1.
+    These are over all frames of all training clips, before any weighting; 0 and 1 where
+    they are not used. The deviation of a constant band is 1.
     """
     if config.preprocessing.frequency_weighting != "per_frequency_dataset":
         return bands_without_statistics(data)
-    magnitude = jax.jit(partial(pre.magnitude, kind=config.preprocessing.magnitude))
+    chosen = config.preprocessing.magnitude
+    magnitude = jax.jit(partial(pre.to_magnitude, magnitude=chosen))
     num_clips, totals = 0, np.zeros((3, data.recipe.shape[0]))
     for batch in data.evaluation_batches("train", 16, config.train.fraction):
         x = magnitude(batch["spectrogram"])[batch["mask"]]
@@ -326,7 +298,7 @@ def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
 
 
 def bands_without_statistics(data: Data) -> pre.BandStatistics:
-    """For weightings that use no statistics of the training clips: 0 and 1."""
+    """Computes the A-weighting alone, with means 0 and deviations 1."""
     a_weighting_db = jnp.asarray(data.recipe.a_weighting_db(), jnp.float32)
     zeros, ones = jnp.zeros_like(a_weighting_db), jnp.ones_like(a_weighting_db)
     return pre.BandStatistics(a_weighting_db, zeros, ones)

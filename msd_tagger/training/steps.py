@@ -21,32 +21,20 @@ OPTIMISERS: dict[str, Callable[[float], optax.GradientTransformation]] = {
 
 
 class TrainState(struct.PyTreeNode):
-    """All that training changes, for one seed.
+    """All that training changes, for one seed."""
 
-    Attributes:
-        step: Number of updates so far.
-        weights: The current ones.
-        opt_state: Of the optimiser.
-        best: Weights as they were evaluated at the best evaluation so far.
-        best_score: Its score, -inf before the first evaluation.
-        best_step: Its step.
-    """
-
-    step: Array
+    step: Array  # Number of updates so far.
     weights: Weights
     opt_state: optax.OptState
-    best: Weights
-    best_score: Array
-    best_step: Array
+    best: Weights  # As they were evaluated at the best evaluation so far.
+    best_score: Array  # Of that evaluation, -inf before the first.
+    best_step: Array  # Of that evaluation.
 
 
 def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> TrainState:
-    """A fresh state; the seed decides the initial weights and nothing else.
+    """Initialises a state; the seed decides the initial weights and nothing else.
 
-    Args:
-        seed: Integer scalar.
-        model: What to initialise.
-        input_shape: Bands and frames of a spectrogram.
+    The input's shape is bands and frames.
     """
     key = jax.random.fold_in(jax.random.key(seed), INITIALISATION)
     key = jax.random.fold_in(key, 0)
@@ -65,13 +53,10 @@ def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> Train
 def train_step(
     state: TrainState, batch: dict[str, Array], model: Model
 ) -> tuple[TrainState, Array]:
-    """One update by the mean binary cross-entropy over clips and tags.
+    """Updates one seed by the mean binary cross-entropy over clips and tags.
 
-    Args:
-        state: Of one seed.
-        batch: As prepared: "spectrogram" `[B, M, F]` and "tags" `[B, K]`; this
-            device's share.
-        model: What to train.
+    The batch is this device's share of it, preprocessed: "spectrogram" `[B, M, F]` and
+    "tags" `[B, K]`.
 
     Returns:
         The next state and the loss at the old parameters, over the whole batch.
@@ -95,12 +80,12 @@ def train_step(
 
 
 def trained_params(params: Tree, model: Model) -> Tree:
-    """The parameters that training changes; the others have no gradient computed."""
+    """Picks the parameters that training changes; only they get gradients."""
     return {"tags": params["tags"]} if model.features_frozen else params
 
 
 def _forward(weights: Weights, spectrogram: Array, model: Model) -> tuple[Array, Tree]:
-    """Logits `[B, K]` in training, and the batch statistics after it."""
+    """Computes logits `[B, K]` in training, and the batch statistics after it."""
     if model.features_frozen:
         return predict(weights, spectrogram, model), weights.batch_stats
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
@@ -113,12 +98,7 @@ def _forward(weights: Weights, spectrogram: Array, model: Model) -> tuple[Array,
 def evaluation_step(
     weights: Weights, batch: dict[str, Array], model: Model
 ) -> dict[str, Array]:
-    """Scores of a batch.
-
-    Args:
-        weights: Of one seed.
-        batch: As prepared: "spectrogram" `[B, M, F]`, "tags" `[B, K]`, "mask" `[B]`.
-        model: What to evaluate.
+    """Scores a preprocessed batch with the weights of one seed.
 
     Returns:
         "scores" `[B, K]`, sigmoids, and "loss" `[B]`, the cross-entropy summed over
@@ -137,8 +117,8 @@ def keep_best(
 ) -> TrainState:
     """Keeps the evaluated weights where `score` exceeds the best one so far.
 
-    A seed whose patience has run out keeps what it has, whatever the others still
-    train for: its result does not depend on the seeds that it runs with.
+    A seed whose patience has run out keeps what it has, however long the others still
+    train: its result does not depend on the seeds that it runs with.
     """
     waiting = state.step - state.best_step <= patience_steps
     waiting |= jnp.isneginf(state.best_score)
@@ -154,5 +134,5 @@ def keep_best(
 
 
 def cross_entropy(logits: Array, tags: Array) -> Array:
-    """Binary cross-entropy `[B, K]`, elementwise, from logits."""
+    """Computes the binary cross-entropy `[B, K]`, elementwise, from logits."""
     return optax.sigmoid_binary_cross_entropy(logits, tags.astype(logits.dtype))

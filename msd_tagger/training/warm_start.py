@@ -1,19 +1,20 @@
-"""Training that starts from a bundle's weights, on other clips with other tags."""
+"""Starts a training from a bundle's weights, on other clips with other tags."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import asdict
+from typing import Any
 
 import jax
 import numpy as np
 
 from msd_tagger.bundle.format import Bundle
+from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.model import Weights
 from msd_tagger.network.preprocessing import Preprocessing
 from msd_tagger.training.steps import TrainState
 
-# Field of a recipe, a preprocessing or a network: the key that sets it.
-RECIPE_KEYS = {
+# From a field of a recipe, a preprocessing or a network to the key that sets it.
+KEYS = {
     "kind": "spectrogram.kind",
     "sample_rate_hz": "spectrogram.sample_rate_hz",
     "duration_s": "clip.duration_s",
@@ -21,79 +22,45 @@ RECIPE_KEYS = {
     "dft_size_samples": "spectrogram.dft_size_samples",
     "hop_samples": "spectrogram.hop_samples",
     "num_mel_bands": "spectrogram.num_mel_bands",
-}
-PREPROCESSING_KEYS = {
-    name: f"preprocessing.{name}"
-    for name in Preprocessing._fields
-    if name != "reference"  # Training knows the clip's own maximum alone.
-}
-NETWORK_KEYS = {
+    # But "reference": training knows only the clip's own maximum.
+    "magnitude": "preprocessing.magnitude",
+    "frequency_weighting": "preprocessing.frequency_weighting",
+    "standardise_clip": "preprocessing.standardise_clip",
+    "scale": "preprocessing.scale",
     "channels": "model.channels",
     "pools": "model.pools",
     "epsilon": "model.batch_norm_epsilon",
 }
 
 
-class Difference(NamedTuple):
-    """A setting that a bundle and a configuration disagree on.
-
-    Attributes:
-        key: The configuration's name of it.
-        of_bundle: Its value in the bundle.
-        of_config: Its value in the configuration.
-    """
-
-    key: str
-    of_bundle: object
-    of_config: object
-
-
-def check_recipe(bundle: Bundle, recipe: object) -> None:
-    """Checks that spectrograms are made as a bundle's network knows them.
-
-    Args:
-        bundle: What was trained.
-        recipe: Of the configuration, a `Recipe`.
+def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
+    """Checks that a configuration's recipe is that of a bundle.
 
     Raises:
         ValueError: Names the keys that differ, and how to set them.
     """
-    _refuse(_recipe_differences(bundle, recipe))
+    _check_same(bundle, asdict(recipe))
 
 
 def check_start(
     bundle: Bundle,
-    recipe: object,
+    recipe: Recipe,
     preprocessing: Preprocessing,
-    network: Mapping[str, object],
+    network: Mapping[str, Any],
 ) -> None:
-    """Checks that a network can be trained from a bundle's weights.
+    """Checks that a configuration's network can start from a bundle's weights.
 
-    Args:
-        bundle: What is started from.
-        recipe: Of the configuration, a `Recipe`.
-        preprocessing: Of the configuration.
-        network: "channels", "pools" and "epsilon" of the configuration.
+    Of the network "channels", "pools" and "epsilon" are given.
 
     Raises:
         ValueError: Names the keys that differ, and how to set them; or the bundle has
             no batch statistics of its own.
     """
-    _refuse(
-        [
-            *_recipe_differences(bundle, recipe),
-            *_differences(
-                bundle.preprocessing._asdict(),
-                preprocessing._asdict(),
-                PREPROCESSING_KEYS,
-            ),
-            *_differences(bundle.network, network, NETWORK_KEYS),
-        ]
-    )
+    _check_same(bundle, asdict(recipe) | preprocessing._asdict() | dict(network))
     if bundle.batch_statistics:
         raise ValueError(
-            "--config.train.init_bundle: what the bundle's network says of a clip "
-            "depends on its batch, so that there are no features to start from; import "
+            "--config.train.init_bundle: the scores that the bundle's network gives a "
+            "clip depend on its batch, so there are no features to start from; import "
             "it with --calibrate=CORPUS"
         )
 
@@ -101,9 +68,9 @@ def check_start(
 def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
     """Puts a bundle's weights into fresh states.
 
-    Seed i starts from the bundle's seed i modulo their number. Of the last layer, the
+    Seed i starts from the bundle's seed i modulo their number. In the last layer, the
     columns of tags that the bundle has by the same name are taken over; the others
-    stay as each seed's own initialisation made them.
+    keep each seed's own initialisation.
 
     Args:
         state: Fresh, host arrays `[S, …]`.
@@ -111,11 +78,17 @@ def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
         tags: Names of the K tags to learn.
 
     Raises:
-        ValueError: Seeds would be copies of one another.
+        ValueError: There are more seeds than the bundle's, and no new tag, so that
+            seeds would be copies of one another.
     """
     num_seeds = len(state.step)
+    if num_seeds > len(bundle.seeds) and set(tags) <= set(bundle.tags):
+        raise ValueError(
+            f"--config.num_seeds={num_seeds}: the bundle knows every tag and has "
+            f"{len(bundle.seeds)} seed(s), so more would be copies of them; set "
+            f"--config.num_seeds={len(bundle.seeds)}"
+        )
     seeds = np.arange(num_seeds) % len(bundle.seeds)
-    check_seeds_differ(num_seeds, bundle, tags)
     taken = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], bundle.weights)
     shared, own = columns_by_name(tags, bundle.tags)
     last_layer = {}
@@ -126,73 +99,52 @@ def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
     return state.replace(weights=weights, best=weights)
 
 
-def check_seeds_differ(num_seeds: int, bundle: Bundle, tags: Sequence[str]) -> None:
-    """Checks that no two seeds start from the same weights.
-
-    Raises:
-        ValueError: They do: more seeds than the bundle's, and no new tag.
-    """
-    if num_seeds > len(bundle.seeds) and set(tags) <= set(bundle.tags):
-        raise ValueError(
-            f"--config.num_seeds={num_seeds}: the bundle knows every tag and has "
-            f"{len(bundle.seeds)} seed(s), so that more would be copies of them; set "
-            f"--config.num_seeds={len(bundle.seeds)}"
-        )
-
-
 def columns_by_name(
     tags: Sequence[str], of_bundle: Sequence[str]
 ) -> tuple[list[int], list[int]]:
-    """Places of the tags that both have: in `tags`, and in `of_bundle`.
+    """Finds the columns of the tags that both have: in `tags`, and in `of_bundle`.
 
     >>> columns_by_name(("rock", "new", "jazz"), ("jazz", "pop", "rock"))
     ([0, 2], [2, 0])
     """
-    place = {tag: number for number, tag in enumerate(of_bundle)}
-    shared = [number for number, tag in enumerate(tags) if tag in place]
-    return shared, [place[tags[number]] for number in shared]
+    column = {tag: number for number, tag in enumerate(of_bundle)}
+    shared = [number for number, tag in enumerate(tags) if tag in column]
+    return shared, [column[tags[number]] for number in shared]
 
 
-def _recipe_differences(bundle: Bundle, recipe: object) -> list[Difference]:
-    of_bundle = dataclasses.asdict(bundle.recipe)
-    of_config = dataclasses.asdict(recipe)
-    keys = dict(RECIPE_KEYS)
-    if not of_bundle["num_mel_bands"] or not of_config["num_mel_bands"]:
-        del keys["num_mel_bands"]  # An STFT has none; the kind says so.
-    return _differences(of_bundle, of_config, keys)
+def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
+    """Compares a bundle's settings with those of a configuration, by name.
 
-
-def _differences(
-    of_bundle: Mapping[str, object],
-    of_config: Mapping[str, object],
-    keys: Mapping[str, str],
-) -> list[Difference]:
-    return [
-        Difference(key, of_bundle[name], of_config[name])
-        for name, key in keys.items()
-        if _plain(of_bundle[name]) != _plain(of_config[name])
+    Raises:
+        ValueError: Names the keys that differ, and how to set them.
+    """
+    there = asdict(bundle.recipe) | bundle.preprocessing._asdict() | bundle.network
+    differing = [
+        (key, there[name], here[name])
+        for name, key in KEYS.items()
+        if name in here
+        and _plain(there[name]) != _plain(here[name])
+        # An STFT has no mel bands; the kind says so.
+        and not (name == "num_mel_bands" and 0 in (there[name], here[name]))
     ]
+    if differing:
+        named = ", ".join(
+            f"{key}: {value} in the bundle, {own} here" for key, value, own in differing
+        )
+        flags = " ".join(
+            f"--config.{key}={_spelt(value)}" for key, value, _ in differing
+        )
+        raise ValueError(
+            f"the bundle does not fit this configuration ({named}); set {flags}"
+        )
 
 
-def _refuse(differences: Sequence[Difference]) -> None:
-    if not differences:
-        return
-    named = ", ".join(
-        f"{key}: {of_bundle} in the bundle, {of_config} here"
-        for key, of_bundle, of_config in differences
-    )
-    flags = " ".join(f"--config.{d.key}={_spelt(d.of_bundle)}" for d in differences)
-    raise ValueError(
-        f"the bundle does not fit this configuration ({named}); set {flags}"
-    )
-
-
-def _plain(value: object) -> object:
-    """Tuples for lists, so that what JSON gives back compares as equal."""
+def _plain(value: Any) -> Any:
+    """Turns lists into tuples, so that what JSON gives back compares as equal."""
     return tuple(map(_plain, value)) if isinstance(value, (list, tuple)) else value
 
 
-def _spelt(value: object) -> str:
-    """A value as the command line takes it."""
+def _spelt(value: Any) -> str:
+    """Spells a value as the command line takes it."""
     plain = _plain(value)
     return f'"{plain}"' if isinstance(plain, tuple) else str(plain)

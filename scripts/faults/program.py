@@ -72,7 +72,7 @@ def program(marks: int) -> None:
     announce(prepare, "_run", "preparation", marks)
     announce(checkpoints.Checkpoints, "restore", "restore", marks)
     announce(train.Training, "_update", "step", marks)
-    announce(train, "_evaluate", "evaluation", marks)
+    announce(train, "score_validation", "evaluation", marks)
     announce(checkpoints.Checkpoints, "save", "save", marks)
     announce(results, "predict", "results", marks)
     announce(run, "report", "report", marks)

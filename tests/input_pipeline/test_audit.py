@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline.audit import audit
-from input_pipeline.audit_findings import findings
+from input_pipeline.audit import audit, findings
 from input_pipeline.corpora import Clip, Corpus, folder
 from msd_tagger.common.facts import SPLITS
 from tests.small_corpus import write_table

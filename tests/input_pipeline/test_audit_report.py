@@ -7,8 +7,7 @@ import json
 import pytest
 
 from input_pipeline import audit_report
-from input_pipeline.audit import audit
-from input_pipeline.audit_findings import findings
+from input_pipeline.audit import audit, findings
 from input_pipeline.corpora import folder
 from tests.small_corpus import TAGS, write_folder
 

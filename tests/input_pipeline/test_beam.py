@@ -2,7 +2,7 @@
 
 import pytest
 
-from input_pipeline import beam, prepare, shards
+from input_pipeline import beam, plan, prepare, shards
 from input_pipeline.corpora import folder
 from tests.preparing import files
 from tests.small_corpus import RECIPE, STFT, write_folder
@@ -31,10 +31,10 @@ def test_the_same_bytes_as_without_beam(tmp_path, corpus_dir, begun):
     options = {"clips_per_shard": 3, "num_processes": 2}
     plain = prepare.prepare(corpus, recipes, tmp_path / "plain", **options)
     if begun:  # One set has some shards already: then tasks have different targets.
-        directories = prepare.shard_directories(corpus, [STFT], tmp_path / "beam")
-        prepare._begin(corpus, directories, 3)
-        tasks = prepare.plan(corpus, 3)[:4]
-        prepare._run(prepare._missing_shards(tasks, directories), 1)
+        directories = plan.shard_directories(corpus, [STFT], tmp_path / "beam")
+        prepare.begin(corpus, directories, 3)
+        tasks = plan.shard_tasks(corpus, 3)[:4]
+        assert prepare.write_missing(tasks, directories, num_processes=1) == 4
     found = prepare.prepare(
         corpus, recipes, tmp_path / "beam", beam_options=DIRECT, **options
     )
@@ -61,14 +61,19 @@ def test_a_runner_that_reports_text_is_quoted():
     text = "bundle failed:\nTraceback\nOSError: disk 8 is full\n"
     with (
         pytest.raises(ValueError, match=r"failed: OSError: disk 8 is full\. Fin"),
-        beam._clear_failures(),
+        beam.clear_failures(),
     ):
         raise RuntimeError(text)
 
 
-def test_a_task_arrives_as_it_was_sent(corpus_dir):
-    task = prepare.plan(folder.load(corpus_dir), 3)[1]
-    found, numbers = beam._decode(beam._encode(task, [0, 2]))
+def test_a_task_arrives_as_it_was_sent(corpus_dir, tmp_path):
+    targets = [shards.Target(one, tmp_path, None) for one in (RECIPE, STFT, RECIPE)]
+    tasks = plan.shard_tasks(folder.load(corpus_dir), 3)
+    work = [(tasks[0], targets), (task := tasks[1], targets[::2])]
+    (tmp_path / shards.PARTS).mkdir()
+    with beam.task_file(work, targets) as (path, spans):
+        found, numbers = beam.read_task(path, spans[1])
+    assert not path.exists()
     assert numbers == [0, 2]
     names = ("split", "index", "num_shards", "first", "clips")
     assert [getattr(found, n) for n in names] == [getattr(task, n) for n in names]

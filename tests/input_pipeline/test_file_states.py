@@ -48,9 +48,9 @@ def test_only_files_of_equal_content_are_copies(tmp_path):
 
 def test_of_different_files_only_a_sample_is_read(tmp_path, monkeypatch):
     whole = []
-    digest = file_states._whole_digest
+    digest = file_states.whole_digest
     monkeypatch.setattr(
-        file_states, "_whole_digest", lambda path: whole.append(path) or digest(path)
+        file_states, "whole_digest", lambda path: whole.append(path) or digest(path)
     )
     paths = write(
         tmp_path, {"a": noise(0), "b": noise(1), "c": noise(2), "d": noise(1)}
@@ -75,10 +75,10 @@ def test_what_is_no_readable_file_is_named(tmp_path):
 
 def test_a_file_that_cannot_be_opened_is_unreadable_and_no_copy(tmp_path, monkeypatch):
     paths = write(tmp_path, {"a": b"same", "b": b"same", "c": b"same"})
-    digest = file_states._sample_digest
+    digest = file_states.sample_digest
     monkeypatch.setattr(
         file_states,
-        "_sample_digest",
+        "sample_digest",
         lambda path: None if path == paths[1] else digest(path),
     )
     states = file_states.examine(paths)
@@ -97,7 +97,7 @@ def test_an_interruption_ends_at_once(tmp_path, monkeypatch):
     def interrupt(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(file_states, "_size_bytes", interrupt)
+    monkeypatch.setattr(file_states, "size_bytes", interrupt)
     with pytest.raises(KeyboardInterrupt):
         file_states.examine(["a"] * 1000)
 

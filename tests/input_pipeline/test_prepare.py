@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline import catalogue, prepare, records, shards
+from input_pipeline import catalogue, plan, prepare, records
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import folder
 from msd_tagger.frontend import audio
+from msd_tagger.frontend.spectrogram import spectrogram
 from tests.preparing import files as _files
 from tests.preparing import prepare_folder as _prepare
 from tests.preparing import start as _start
@@ -55,7 +56,7 @@ def test_shards_hold_what_audio_makes(corpus, prepared):
             for row, track_id in enumerate(labels["track_id"]):
                 clip = clips[track_id]
                 samples = audio.read_clip(clip.path, recipe)
-                found = audio.spectrogram(samples, recipe)
+                found = spectrogram(samples, recipe)
                 np.testing.assert_array_equal(batch["spectrogram"][row], found)
                 np.testing.assert_array_equal(labels["tags"][row], clip.tags)
                 np.testing.assert_array_equal(labels["true_tags"][row], clip.true_tags)
@@ -179,7 +180,7 @@ def test_a_complete_set_is_recognised(tmp_path, monkeypatch):
     directory = write_folder(tmp_path / "corpus", 10)
     found = _prepare(directory, tmp_path)
     before = _files(found)
-    monkeypatch.setattr(prepare, "_run", None)
+    monkeypatch.setattr(prepare, "run_workers", None)
     start_s = time.perf_counter()
     assert _prepare(directory, tmp_path, clips_per_shard=2) == found
     assert time.perf_counter() - start_s < 0.5
@@ -197,14 +198,14 @@ def test_workers_and_moving_the_corpus_change_no_byte(tmp_path):
 
 def test_another_clip_list_or_recipe_is_another_folder(tmp_path):
     directory = write_folder(tmp_path / "corpus", 10)
-    first = prepare.shard_directories(folder.load(directory), [RECIPE, STFT], tmp_path)
+    first = plan.shard_directories(folder.load(directory), [RECIPE, STFT], tmp_path)
     assert first[RECIPE].parent == first[STFT].parent
     assert first[RECIPE] != first[STFT]
     (directory / "audio" / "000.wav").write_bytes(b"changed")
-    second = prepare.shard_directories(folder.load(directory), [RECIPE], tmp_path)
+    second = plan.shard_directories(folder.load(directory), [RECIPE], tmp_path)
     table = directory / "tags.csv"
     table.write_text(table.read_text().replace("rock|pop|jazz", "rock"))
-    third = prepare.shard_directories(folder.load(directory), [RECIPE], tmp_path)
+    third = plan.shard_directories(folder.load(directory), [RECIPE], tmp_path)
     assert len({first[RECIPE], second[RECIPE], third[RECIPE]}) == 3
 
 
@@ -212,11 +213,11 @@ def test_a_set_goes_on_with_the_plan_it_was_begun_with(tmp_path, capsys):
     directory = write_folder(tmp_path / "corpus", 10)
     expected = _files(_prepare(directory, tmp_path / "expected", clips_per_shard=2))
     corpus = folder.load(directory)
-    where = prepare.shard_directories(corpus, [RECIPE], tmp_path)
-    assert prepare._begin(corpus, where, 2) == 2
+    where = plan.shard_directories(corpus, [RECIPE], tmp_path)
+    assert prepare.begin(corpus, where, 2) == 2
     # Three tasks of six clips of train in twos, as if stopped there.
-    tasks = [task for task in prepare.plan(corpus, 2) if task.split == "train"]
-    prepare._run(prepare._missing_shards(tasks, where), 1)
+    tasks = [task for task in plan.shard_tasks(corpus, 2) if task.split == "train"]
+    prepare.write_missing(tasks, where, num_processes=1)
     assert len(list(where[RECIPE].glob("*.tfrecord-*"))) == 3
     assert _files(_prepare(directory, tmp_path, clips_per_shard=5)) == expected
     assert "2 clips per shard, as this set was begun, not" in capsys.readouterr().out
@@ -226,9 +227,9 @@ def test_files_of_a_plan_that_was_given_up_are_removed(tmp_path):
     directory = write_folder(tmp_path / "corpus", 10)
     expected = _files(_prepare(directory, tmp_path / "expected", clips_per_shard=5))
     corpus = folder.load(directory)
-    where = prepare.shard_directories(corpus, [RECIPE], tmp_path)
-    prepare._begin(corpus, where, 2)
-    prepare._run(prepare._missing_shards(prepare.plan(corpus, 2), where), 1)
+    where = plan.shard_directories(corpus, [RECIPE], tmp_path)
+    prepare.begin(corpus, where, 2)
+    prepare.write_missing(plan.shard_tasks(corpus, 2), where, num_processes=1)
     (where[RECIPE] / "parts" / "plan.json").unlink()
     with pytest.raises(ValueError, match=rf"Delete {where[RECIPE]}/parts while no job"):
         _prepare(directory, tmp_path, clips_per_shard=5)
@@ -357,17 +358,6 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(tmp_path, many_cli
     _wait_until_all_are_gone(process)
 
 
-def test_a_dead_process_that_nobody_reaped_does_not_run():
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert shards._is_running(process.pid)
-    process.kill()
-    deadline_s = time.monotonic() + 10
-    while shards._is_running(process.pid) and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert not shards._is_running(process.pid)
-    process.communicate()
-
-
 def test_a_killed_worker_is_named(tmp_path, many_clips):
     process = _start(many_clips, tmp_path)
     _wait_for_parts(process, tmp_path, 1)
@@ -385,7 +375,7 @@ def test_a_killed_worker_is_named(tmp_path, many_clips):
 def test_workers_import_little():
     code = (
         "import sys, input_pipeline.shards\n"
-        "from input_pipeline.recipe import Recipe\n"
+        "from msd_tagger.frontend.recipe import Recipe\n"
         "Recipe('mel').mel_filters()\n"
         "print(sorted({'tensorflow', 'librosa', 'jax', 'scipy.signal'}\n"
         "             & set(sys.modules)))"
@@ -404,6 +394,6 @@ def test_without_tfds_a_set_is_complete_and_registered_later(tmp_path, monkeypat
         assert catalogue.is_complete(found)
     assert not (found / "dataset_info.json").exists()
     assert not catalogue.is_complete(found)
-    monkeypatch.setattr(prepare, "_run", None)  # No shard is written again.
+    monkeypatch.setattr(prepare, "run_workers", None)  # No shard is written again.
     assert _prepare(directory, tmp_path) == found
     assert json.loads((found / "dataset_info.json").read_text())["name"] == "clips"

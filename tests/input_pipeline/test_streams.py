@@ -114,11 +114,11 @@ def test_an_unknown_reader_is_named(prepared):
 
 
 def test_without_tensorflow_tf_data_means_plain(monkeypatch, caplog):
-    streams._has_tensorflow.cache_clear()
+    streams.has_tensorflow.cache_clear()
     monkeypatch.setattr(streams, "find_spec", lambda name: None)
     with caplog.at_level(logging.INFO):
         for _ in range(2):
             found = list(streams.stream("tf.data", _batch, 4, 6))
-    streams._has_tensorflow.cache_clear()
+    streams.has_tensorflow.cache_clear()
     assert [int(batch["row"][0]) for batch in found] == [4, 5]
     assert caplog.text.count("TensorFlow is not installed") == 1

@@ -68,7 +68,7 @@ def test_the_bundle_of_every_point_gives_its_predictions(finished, tmp_path):
         model = build_model(bundle)
         layout = parallel.choose_layout("data", len(seeds), 1, 1)
         evaluate = build.build_programs(model, layout, 0).evaluate
-        weights = parallel.place(bundle.weights, layout)
+        weights = parallel.to_devices(bundle.weights, layout)
         batches = data.evaluation_batches("test", 8)
         found = [evaluate(weights, b)["scores"][:, b["mask"]] for b in batches]
         predictions = np.load(point / "predictions_test.npz")

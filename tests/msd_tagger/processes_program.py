@@ -56,7 +56,7 @@ def run(name, data=None, mode="run", **overrides):
 def compare():
     """What one process does alone, or several together."""
     run("data")
-    if distributed.place().count > 1:
+    if distributed.rank().count > 1:
         run("evaluated", mode="evaluate")
         run("seeds", SignallingData(signal.SIGTERM), train__parallel="seeds")
 
@@ -69,9 +69,9 @@ class SignallingData(fakes.FakeData):
         self._number = number
 
     def train_batches(self, *arguments):
-        place = distributed.place()
+        rank = distributed.rank()
         for step, batch in enumerate(super().train_batches(*arguments), start=1):
-            if step == 12 and place.index == place.count - 1:
+            if step == 12 and rank.index == rank.count - 1:
                 os.kill(os.getpid(), self._number)
             yield batch
 

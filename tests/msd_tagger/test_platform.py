@@ -32,19 +32,3 @@ def test_ynnpack_is_left_to_processors_that_it_suits(tmp_path, features, uses_yn
     flags = platform.xla_flags(tmp_path / "cpuinfo")
     assert flags["--xla_cpu_prefer_vector_width"] == "512"
     assert ("--xla_cpu_experimental_ynn_fusion_type" not in flags) == uses_ynnpack
-
-
-@pytest.mark.parametrize("refused", [(), (-3,), (-3, -4), (-8,)])
-def test_a_refused_option_keeps_no_other_from_being_set(monkeypatch, refused):
-    asked = []
-
-    class Libc:
-        def mallopt(self, option, value):
-            asked.append(option)
-            return int(option not in refused)
-
-    monkeypatch.setattr(platform.ctypes, "CDLL", lambda _: Libc())
-    monkeypatch.setattr(platform.sys, "platform", "linux")
-    assert platform.keep_big_buffers() == (refused in ((), (-3,)))
-    assert {-8, -3, -1, -2} <= set(asked)
-    assert (-4 in asked) == (-3 in refused)

@@ -12,6 +12,7 @@ import pytest
 
 from msd_tagger.common import interruption, record
 from msd_tagger.common.errors import Interrupted
+from msd_tagger.training import evaluation
 from msd_tagger.training import loop as train
 from msd_tagger.training.checkpoints import Checkpoints
 from tests import fakes
@@ -42,7 +43,7 @@ class Killing(fakes.FakeData):
     def train_batches(self, batch_size, data_seed, first_step=0, *share):
         given = super().train_batches(batch_size, data_seed, first_step, *share)
         for step, batch in enumerate(given, first_step + 1):
-            if step == self.step and data_seed != train.STATISTICS_SEED:
+            if step == self.step and data_seed != evaluation.STATISTICS_SEED:
                 os.kill(os.getpid(), self.number)
             yield batch
 

@@ -9,7 +9,8 @@ import pytest
 from configs import checks, default
 from input_pipeline import batches
 from input_pipeline.corpora import load_corpus, mtg_jamendo
-from input_pipeline.prepare import clip_list_digest, prepare
+from input_pipeline.plan import clip_list_digest
+from input_pipeline.prepare import prepare
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.training import loop as train
 from tests import fakes, small_jamendo
@@ -144,12 +145,12 @@ def test_a_list_of_tags_wins(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (row(7, []), "5 columns; expected are 5 and at least one tag"),
+        (row(7, []), "5 columns; expected 5 and at least one tag"),
         ("track_0000007", "1 columns"),
         (row(7, [ROCK], track="7"), "the ids are '7', 'artist_000003'"),
         (row(7, [ROCK], track="track_7a"), "the ids are 'track_7a'"),
         (row(7, [ROCK], artist="Nina"), ".*'Nina', 'album_000003'"),
-        (row(7, [ROCK], album="album_"), ".*'album_'; expected are"),
+        (row(7, [ROCK], album="album_"), ".*'album_'; expected track_"),
         (row(7, [ROCK], duration="long"), "DURATION is 'long'"),
         (row(7, [ROCK], duration="nan"), "DURATION is 'nan'"),
         (row(7, [ROCK], duration="0"), "DURATION is '0'"),
@@ -173,7 +174,7 @@ def test_a_bad_row_is_named(tmp_path, line, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "line 1: '' is not the header; expected are .* TRACK_ID ARTIST_ID"),
+        (b"", "line 1: '' is not the header; expected .* TRACK_ID ARTIST_ID"),
         (b"TRACK_ID,ARTIST_ID\n", "line 1: 'TRACK_ID,ARTIST_ID' is not the header"),
         (small_jamendo.HEADER.encode(), "has a header but no tracks"),
         (b"\xff\xfe", "cannot be read as UTF-8"),

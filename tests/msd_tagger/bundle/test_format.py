@@ -73,7 +73,7 @@ def rewrite(directory, **changes):
         for part in path:
             node = node[part]
         node[last] = value
-    content["digest"] = module._digest(content)
+    content["digest"] = module.digest(content)
     (directory / DESCRIPTION).write_text(json.dumps(content))
 
 
@@ -86,7 +86,7 @@ def resave(directory, change):
 
 def replace_weights(directory, content):
     (directory / WEIGHTS).write_bytes(content)
-    rewrite(directory, **{"sha256": {WEIGHTS: module._sha256(content)}})
+    rewrite(directory, **{"sha256": {WEIGHTS: module.sha256(content)}})
 
 
 def edit(directory, name, change):
@@ -172,9 +172,9 @@ DAMAGES = {
     ),
     "endless clips": (
         lambda d: rewrite(d, recipe__duration_s=math.inf),
-        "no usable bundle: cannot convert",
+        "not a usable bundle: cannot convert",
     ),
-    "numbers for lists": (lambda d: rewrite(d, seeds=3), "no usable bundle: 'int'"),
+    "numbers for lists": (lambda d: rewrite(d, seeds=3), "not a usable bundle: 'int'"),
     "half precision": (
         lambda d: resave(d, to_half),
         r"is float16 \[2, 3\], not float32 \[2, 3\]",
@@ -190,7 +190,7 @@ DAMAGES = {
     ),
     "a pickle": (
         lambda d: replace_weights(d, pickle.dumps({"params": 1})),
-        "no usable bundle",
+        "not a usable bundle",
     ),
 }
 

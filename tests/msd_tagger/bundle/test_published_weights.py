@@ -51,7 +51,7 @@ def test_layers_are_mapped_and_kernels_flipped(tmp_path):
         ),
         (
             {KERNEL: np.zeros((32, 32, 3, 3), "i8")},
-            r"2d_3_W is int64 .* expected is float32",
+            r"2d_3_W is int64 .* expected float32",
         ),
         ({"dense_1/dense_1_b": np.full(50, np.nan)}, "dense_1_b has values that are"),
         (

@@ -13,6 +13,7 @@ from msd_tagger.commands import import_weights
 from msd_tagger.common import paper
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging.tagger import Tagger
 from studies import similarity
 from tests import keras_file, preparing, small_corpus, theano_network
@@ -51,7 +52,7 @@ def samples():
 
 @pytest.fixture(scope="module")
 def clips(samples):
-    return np.stack([audio.spectrogram(clip, RECIPE) for clip in samples])
+    return np.stack([spectrogram(clip, RECIPE) for clip in samples])
 
 
 def test_the_bundle_computes_what_theano_does(made_up, clips):
@@ -124,7 +125,7 @@ def test_audio_for_calibration_is_what_can_be_read(tmp_path, caplog):
     (tmp_path / "page.mp3").write_text("<html>404</html>" * 500)
     clips, source = import_weights.read_clips(tmp_path, small_corpus.RECIPE)
     expected = {
-        audio.spectrogram(
+        spectrogram(
             audio.read_clip(path, small_corpus.RECIPE), small_corpus.RECIPE
         ).tobytes()
         for path in (tmp_path / "sub").iterdir()

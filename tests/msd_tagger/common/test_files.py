@@ -1,3 +1,5 @@
+import socket
+
 import numpy as np
 import pytest
 
@@ -34,3 +36,16 @@ def test_two_writers_of_one_process_number_do_not_meet(tmp_path):
         second.write_text("second")
     assert path.read_text() == "first"  # It came last.
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
+    with files.replacing(tmp_path / "a.txt") as ours:
+        ours.write_text("being written")
+        (tmp_path / ".b.txt.01234567.1@elsewhere.tmp").touch()
+        dead = tmp_path / f".c.01234567.{2**30}@{socket.gethostname()}.tmp"
+        dead.mkdir()
+        (dead / "c.txt").touch()
+        files.remove_abandoned(tmp_path)
+        assert {path.name[:6] for path in tmp_path.iterdir()} == {".a.txt", ".b.txt"}
+    files.remove_abandoned(tmp_path, is_alone=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -28,7 +28,7 @@ def judged(z, gamma, beta):
 
 def ours(z, gamma, beta):
     z, gamma, beta = (jnp.asarray(a, jnp.float32) for a in (z, gamma, beta))
-    return block.norm_elu_pool(z, gamma, beta, POOL, judge.EPSILON, None)
+    return block.norm_elu_pool(z, gamma, beta, block.Settings(POOL, judge.EPSILON))
 
 
 # Rows and columns that no window covers enter the statistics all the same.
@@ -75,7 +75,7 @@ def test_gradients_equal_pooling_last_also_at_gamma_zero(shape):
 def test_the_first_of_equal_extremes_takes_the_gradient():
     z = jnp.zeros((1, 3, 4, 1))  # Digital silence: every value is the maximum.
     _, position = block.pool_extreme(z, jnp.ones(1), POOL)
-    spread = block._spread(jnp.ones((1, 1, 1, 1)), position, z.shape, POOL)
+    spread = block.spread_to_extremes(jnp.ones((1, 1, 1, 1)), position, z.shape, POOL)
     assert spread[0, 0, 0, 0] == 1
     assert spread.sum() == 1
 

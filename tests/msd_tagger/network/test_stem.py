@@ -8,6 +8,7 @@ from tests import judge
 
 POOLS = [(2, 4), (3, 5)]
 AXES = (0, 1, 2)
+SETTINGS = block.Settings((2, 4), 1e-3)
 
 
 def draw(offset=0.0, shape=(3, 14, 22), channels=6, seed=0):
@@ -45,7 +46,8 @@ def ours(layer, arguments, pool, weight):
     arguments = [jnp.asarray(a, jnp.float32) for a in arguments]
 
     def scalar(*arguments):
-        found = layer.conv_norm_elu_pool(*arguments, pool, judge.EPSILON, None)
+        settings = block.Settings(pool, judge.EPSILON)
+        found = layer.conv_norm_elu_pool(*arguments, settings)
         return (found[0] * weight(found[0])).sum(), found
 
     gradients, found = jax.jit(jax.grad(scalar, argnums=(0, 1, 2, 3), has_aux=True))(
@@ -93,9 +95,7 @@ def test_seeds_that_are_mapped_equal_seeds_one_by_one():
     kernels = jnp.stack([kernel, -kernel, kernel * 2])
 
     def scalar(kernel):
-        return stem.conv_norm_elu_pool(x, kernel, gamma, beta, (2, 4), 1e-3, None)[
-            0
-        ].sum()
+        return stem.conv_norm_elu_pool(x, kernel, gamma, beta, SETTINGS)[0].sum()
 
     together = jax.vmap(jax.value_and_grad(scalar))(kernels)
     alone = [jax.value_and_grad(scalar)(kernel) for kernel in kernels]
@@ -108,9 +108,7 @@ def test_training_needs_neither_raw_map_nor_input_gradient():
     x, kernel, gamma, beta = (jnp.asarray(a, jnp.float32) for a in draw())
 
     def loss(kernel, x):
-        return stem.conv_norm_elu_pool(x, kernel, gamma, beta, (2, 4), 1e-3, None)[
-            0
-        ].sum()
+        return stem.conv_norm_elu_pool(x, kernel, gamma, beta, SETTINGS)[0].sum()
 
     def lowered(argument):
         return jax.jit(jax.grad(loss, argument)).lower(kernel, x).as_text()
@@ -122,8 +120,8 @@ def test_training_needs_neither_raw_map_nor_input_gradient():
 def test_silence_has_its_gradient_at_the_first_position():
     x = jnp.zeros((2, 4, 8, 1))
     kernel = jnp.ones((3, 3, 1, 2))
-    padded = stem._pad(x[..., 0])
-    values = stem._window_values(padded, kernel, (2, 4))
+    padded = stem.pad(x[..., 0])
+    values = stem.window_values(padded, kernel, (2, 4))
     extreme, position = block.find_extreme(values, jnp.array([1.0, -1.0]))
     assert not position.any()
     assert not extreme.any()
@@ -132,7 +130,7 @@ def test_silence_has_its_gradient_at_the_first_position():
 def test_an_input_that_is_not_finite_gives_no_number():
     x, kernel, gamma, beta = (jnp.asarray(a, jnp.float32) for a in draw())
     x = x.at[0, 3, 3, 0].set(jnp.nan)
-    y, mean, _ = stem.conv_norm_elu_pool(x, kernel, gamma, beta, (2, 4), 1e-3, None)
+    y, mean, _ = stem.conv_norm_elu_pool(x, kernel, gamma, beta, SETTINGS)
     assert np.isnan(y).all()
     assert np.isnan(mean).all()
 

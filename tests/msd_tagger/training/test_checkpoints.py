@@ -10,8 +10,8 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 import main
-from msd_tagger import messages
-from msd_tagger.checkpoints import Checkpoints
+from msd_tagger.common import messages
+from msd_tagger.training.checkpoints import Checkpoints
 
 messages.set_up()
 kept = Checkpoints(Path(sys.argv[1]))

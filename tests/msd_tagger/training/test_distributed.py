@@ -82,7 +82,8 @@ def without_times(values):
 
 @functools.cache
 def template():
-    return build.set_up(processes_program.config(), fakes.FakeData()).state
+    setup = build.set_up(processes_program.config(), fakes.FakeData())
+    return build.first_state(setup)
 
 
 def saved(workdir):
@@ -148,7 +149,7 @@ def test_processes_end_together(tmp_path, task, codes, said):
 
 
 def test_one_process_is_alone():
-    assert distributed.place() == (0, 1)
+    assert distributed.rank() == distributed.Rank(0, 1)
     assert distributed.is_first()
     assert distributed.shared(lambda: [1, "a"]) == [1, "a"]
     assert distributed.agree([0, 15]) == [0, 15]
@@ -159,6 +160,6 @@ def test_one_process_is_alone():
 
 def test_states_travel_whole():
     state = {"a": np.arange(4, dtype=np.int32), "b": (np.float32(2.5), np.zeros(0))}
-    found = distributed._unpack(distributed._pack(state), like=state)
+    found = distributed.unpack(distributed.pack(state), like=state)
     jax.tree.map(np.testing.assert_array_equal, found, state)
     assert found["a"].dtype == np.int32

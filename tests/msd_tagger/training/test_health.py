@@ -1,14 +1,15 @@
 """A seed that fails stops alone; stalls are said; memory and traces are kept."""
 
 import json
+import time
 
 import jax
 import numpy as np
 import pytest
 
-from msd_tagger.training import health, parallel, results
+from msd_tagger.training import evaluation, health, parallel, results
 from msd_tagger.training import loop as train
-from msd_tagger.training.watchdog import Watchdog
+from msd_tagger.training.health import Watchdog
 from tests import fakes
 
 
@@ -24,18 +25,19 @@ def fit(folder, monkeypatch=None, poisoned=(), **overrides):
 set_up = train.set_up
 
 
-def poison(run, numbers):
-    update = run.programs.update
+def poison(setup, numbers):
+    update = setup.programs.update
 
     def poisoned(chunks, batch):
-        state = parallel.gather(chunks, run.layout)
+        state = parallel.from_devices(chunks, setup.layout)
         if int(state.step[0]) == 11:
             weights = jax.tree.map(np.array, state.weights)
             weights.params["tags"]["bias"][list(numbers)] = np.nan
-            chunks = parallel.place(state.replace(weights=weights), run.layout)
+            state = state.replace(weights=weights)
+            chunks = parallel.to_devices(state, setup.layout)
         return update(chunks, batch)
 
-    return run._replace(programs=run.programs._replace(update=poisoned))
+    return setup._replace(programs=setup.programs._replace(update=poisoned))
 
 
 @pytest.mark.parametrize("per_chunk", [1, 3])
@@ -46,7 +48,7 @@ def test_a_seed_that_fails_changes_nothing_for_the_others(
     whole = fit(tmp_path / "whole", **sizes)
     run = fit(tmp_path / "run", monkeypatch, [1], **sizes)
     assert run.seeds == (7, 9)
-    assert run.layout.num_seeds == 2
+    assert run.setup.layout.num_seeds == 2
     others = jax.tree.map(lambda leaf: leaf[[0, 2]], whole.state)
     jax.tree.map(np.testing.assert_array_equal, run.state, others)
     (failure,) = run.failures
@@ -89,16 +91,16 @@ def test_the_likely_cause_fits_the_configuration():
 
 
 def test_no_score_at_all_names_both_causes(tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "macro_scores", lambda *_: {"roc_auc_macro": [None] * 3})
+    nothing = {"roc_auc_macro": [None] * 3}
+    monkeypatch.setattr(evaluation, "macro_scores", lambda *_: nothing)
     with pytest.raises(ValueError, match="no tag of the validation split"):
         fit(tmp_path)
 
 
 def test_a_stall_says_what_is_waited_for(caplog):
-    watchdog = Watchdog(0)
-    watchdog._warning_s = 10
+    watchdog = Watchdog(10)
     watchdog.enter("input", 7)
-    now = watchdog._at[2]
+    now = time.monotonic()
     for seconds in (9, 10, 15, 19, 20.5, 30):
         watchdog.look(now + seconds)
     said = [line.getMessage() for line in caplog.records]
@@ -106,6 +108,7 @@ def test_a_stall_says_what_is_waited_for(caplog):
     assert [" for 20 s" in line for line in said] == [False, True]
     watchdog.enter("", 7)
     watchdog.look(now + 1e6)
+    watchdog.close()
     assert len(caplog.records) == 2
 
 
@@ -114,7 +117,7 @@ def test_a_slow_disk_is_noticed_by_the_thread(caplog):
 
     def slow():
         yield 1
-        watchdog._over.wait(0.2)
+        time.sleep(0.2)
 
     assert list(watchdog.batches(slow(), 3)) == [1]
     watchdog.close()
@@ -130,7 +133,7 @@ def test_peak_memory_of_devices_is_the_largest(monkeypatch):
 
     def devices(*stats):
         found = [Device(one) for one in stats]
-        monkeypatch.setattr(parallel, "_own_devices", lambda _: found)
+        monkeypatch.setattr(jax, "local_devices", lambda: found)
         return parallel.peak_memory_bytes(layout)
 
     assert devices({"peak_bytes_in_use": 5}, {"peak_bytes_in_use": 7}) == 7

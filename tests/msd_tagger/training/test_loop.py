@@ -7,8 +7,8 @@ import pytest
 
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.model import predict, prepare_batch
+from msd_tagger.training import evaluation, parallel, steps
 from msd_tagger.training import loop as train
-from msd_tagger.training import parallel, steps
 from msd_tagger.training import setup as build
 from msd_tagger.training.checkpoints import Checkpoints
 from tests import fakes, judge
@@ -51,11 +51,11 @@ def test_one_step_equals_numpy(optimiser):
     data = fakes.FakeData()
     config = fakes.small_config(train__optimiser=optimiser)
     config.train.learning_rate = 0.01
-    run = build.set_up(config, data)
+    setup = build.set_up(config, data)
     batch = next(data.train_batches(8, 0))
-    state = jax.tree.map(lambda leaf: leaf[0], run.state)
-    prepared = prepare_batch(batch, run.model)
-    new, loss = steps.train_step(state, prepared, run.model)
+    state = jax.tree.map(lambda leaf: leaf[0], build.first_state(setup))
+    prepared = prepare_batch(batch, setup.model)
+    new, loss = steps.train_step(state, prepared, setup.model)
 
     x = batch["spectrogram"].astype(np.float64)
     x = np.maximum(x - x.max((1, 2), keepdims=True), -80)
@@ -102,20 +102,21 @@ def test_five_steps_and_a_restart_equal_ten(tmp_path):
 
 def test_five_plus_five_steps_equal_ten_bit_for_bit(tmp_path):
     data, config = fakes.FakeData(), fakes.small_config(num_seeds=2)
-    run = build.set_up(config, data)
+    setup = build.set_up(config, data)
+    first_state = build.first_state(setup)
 
     def advance(state, first, last):
-        chunks = parallel.place(state, run.layout)
+        chunks = parallel.to_devices(state, setup.layout)
         batches = data.train_batches(8, 0, first)
         for _ in range(first, last):
-            chunks, _ = run.programs.update(chunks, next(batches))
-        return parallel.gather(chunks, run.layout)
+            chunks, _ = setup.programs.update(chunks, next(batches))
+        return parallel.from_devices(chunks, setup.layout)
 
-    ten = advance(run.state, 0, 10)
+    ten = advance(first_state, 0, 10)
     store = Checkpoints(tmp_path / "store")
-    store.save(advance(run.state, 0, 5), 5, {})
+    store.save(advance(first_state, 0, 5), 5, {})
     store.close()
-    restored = Checkpoints(tmp_path / "store").restore(run.state).state
+    restored = Checkpoints(tmp_path / "store").restore(first_state).state
     assert int(restored.step[0]) == 5
     assert_same(advance(restored, 5, 10), ten)
 
@@ -138,11 +139,11 @@ def test_vmapped_seeds_equal_separate_runs(
 def test_evaluation_is_the_same_for_every_batch_size(tmp_path):
     data = fakes.FakeData()
     run = fit(tmp_path, data=data, num_seeds=2)
-    weights = parallel.place(run.state.best, run.layout)
+    weights = parallel.to_devices(run.state.best, run.setup.layout)
     found = []
     for size in (1, 7, 30, 64):
-        run.config.train.evaluation_batch_size = size
-        found.append(train.evaluate_split(run, weights, "valid"))
+        run.setup.config.train.evaluation_batch_size = size
+        found.append(evaluation.evaluate_split(run.setup, weights, "valid"))
     assert found[0]["scores"].shape == (2, 30, 5)
     for other in found[1:]:
         np.testing.assert_allclose(other["scores"], found[0]["scores"], atol=1e-5)
@@ -156,13 +157,14 @@ def test_early_statistics_are_close_to_those_of_the_batch(tmp_path, clips, limit
     run = fit(tmp_path, train__max_steps=10, train__statistics_clips=clips)
     best = jax.tree.map(lambda leaf: leaf[0], run.state.best)
     batch = next(data.evaluation_batches("valid", 30))
-    batch = prepare_batch(batch, run.model)["spectrogram"]
-    by_batch = predict(best, batch, run.model, batch_statistics=True)
-    found = predict(best, batch, run.model)
+    model = run.setup.model
+    batch = prepare_batch(batch, model)["spectrogram"]
+    by_batch = predict(best, batch, model, batch_statistics=True)
+    found = predict(best, batch, model)
     fresh = jax.tree.map(np.zeros_like, best.batch_stats)
     for norm in fresh.values():
         norm["var"] = np.ones_like(norm["var"])
-    undone = predict(best.replace(batch_stats=fresh), batch, run.model)
+    undone = predict(best.replace(batch_stats=fresh), batch, model)
 
     def distance(a):
         return np.abs(a - by_batch).mean()
@@ -190,9 +192,10 @@ def test_patience_stops_training(tmp_path):
         train__learning_rate=0.05,
     )
     step, best = int(run.state.step[0]), int(run.state.best_step[0])
-    assert step < run.schedule.last_step
-    upcoming = run.schedule.next_evaluation(step)
-    assert upcoming - best > run.schedule.patience_steps >= step - best
+    schedule = run.setup.schedule
+    assert step < schedule.last_step
+    upcoming = schedule.next_evaluation(step)
+    assert upcoming - best > schedule.patience_steps >= step - best
 
 
 @pytest.mark.parametrize(("num_clips", "patience"), [(50, 1.0), (18, 3.0), (50, 0.5)])
@@ -226,16 +229,16 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path):
 
 
 def test_a_seed_out_of_patience_keeps_its_best_while_others_train_on():
-    run = build.set_up(fakes.small_config(num_seeds=2), fakes.FakeData())
+    setup = build.set_up(fakes.small_config(num_seeds=2), fakes.FakeData())
     keep = jax.vmap(partial(steps.keep_best, patience_steps=25))
-    state = run.state
+    state = build.first_state(setup)
     scores = [(0.5, 0.5), (0.4, 0.6), (0.4, 0.7), (0.4, 0.6), (0.9, 0.9)]
     for step, score in zip((10, 20, 30, 40, 50), scores, strict=True):
         state = state.replace(step=np.full(2, step))
         state = keep(state, state.weights, np.array(score, np.float32))
     np.testing.assert_allclose(state.best_score, [0.5, 0.9])
     np.testing.assert_array_equal(state.best_step, [10, 50])
-    schedule = run.schedule._replace(patience_steps=25)
+    schedule = setup.schedule._replace(patience_steps=25)
     assert not train.out_of_patience(state, schedule)
     assert train.out_of_patience(state.replace(step=np.full(2, 80)), schedule)
 
@@ -272,7 +275,7 @@ def test_dataset_statistics_are_those_of_the_training_clips(magnitude):
     found = build.band_statistics(config, data)
     assert found.deviation[2] == 1  # Of a constant band, whose mean is rounded.
     x = np.concatenate([b["spectrogram"] for b in data.evaluation_batches("train", 10)])
-    x = np.asarray(pre.magnitude(x, magnitude), np.float64)
+    x = np.asarray(pre.to_magnitude(x, magnitude), np.float64)
     np.testing.assert_allclose(found.mean, x.mean((0, 2)), rtol=1e-4)
     deviation = x.std((0, 2))
     deviation[2] = 1

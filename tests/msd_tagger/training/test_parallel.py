@@ -33,11 +33,12 @@ def test_devices_change_nothing():
 @pytest.mark.parametrize(
     ("devices", "seeds", "chunk"), [(1, 5, 2), (4, 15, 2), (4, 3, 1)]
 )
-def test_gather_undoes_place(mode, devices, seeds, chunk):
+def test_from_devices_undoes_to_devices(mode, devices, seeds, chunk):
     layout = parallel.Layout(mode, devices, seeds, chunk)
     state = {"a": np.arange(seeds * 6.0).reshape(seeds, 2, 3), "b": np.arange(seeds)}
-    chunks = parallel.place(state, layout)
-    jax.tree.map(np.testing.assert_array_equal, parallel.gather(chunks, layout), state)
+    chunks = parallel.to_devices(state, layout)
+    found = parallel.from_devices(chunks, layout)
+    jax.tree.map(np.testing.assert_array_equal, found, state)
     if mode == "seeds":
         assert all(leaf.shape[0] == devices for leaf in jax.tree.leaves(chunks))
 

@@ -8,8 +8,7 @@ from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.model import predict, prepare_batch
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
-from msd_tagger.training import steps
-from msd_tagger.training import warm_start as init_bundle
+from msd_tagger.training import steps, warm_start
 from tests import bundles, fakes
 
 TAGS = ("tag 0", "tag 1", "tag 2", "tag 3", "tag 4")
@@ -88,7 +87,7 @@ def assert_same(a, b):
 
 def test_seeds_take_turns_at_the_bundles_seeds(bundle):
     fresh = other_weights(3)
-    state = init_bundle.start(make_state(fresh), bundle, OTHER_TAGS)
+    state = warm_start.start(make_state(fresh), bundle, OTHER_TAGS)
     expected = of_seeds(features(bundle.weights), [0, 1, 0])
     assert_same(features(state.weights), expected)
     assert_same(features(state.best), expected)
@@ -96,7 +95,7 @@ def test_seeds_take_turns_at_the_bundles_seeds(bundle):
 
 def test_columns_are_taken_over_by_name_and_others_are_fresh(bundle):
     fresh = other_weights(3)
-    state = init_bundle.start(make_state(fresh), bundle, OTHER_TAGS)
+    state = warm_start.start(make_state(fresh), bundle, OTHER_TAGS)
     for name, leaf in state.weights.params["tags"].items():
         taken = bundle.weights.params["tags"][name][[0, 1, 0]]
         np.testing.assert_array_equal(leaf[..., [0, 2]], taken[..., [3, 0]])
@@ -108,9 +107,9 @@ def test_more_seeds_need_a_new_tag(bundle):
     tags = ("tag 1", "tag 0")
     fresh = other_weights(3, tags)
     with pytest.raises(ValueError, match=r"num_seeds=3: .* set --config.num_seeds=2"):
-        init_bundle.start(make_state(fresh), bundle, tags)
+        warm_start.start(make_state(fresh), bundle, tags)
     two = make_state(of_seeds(fresh, [0, 1]))
-    state = init_bundle.start(two, bundle, tags)
+    state = warm_start.start(two, bundle, tags)
     assert state.weights.params["tags"]["kernel"].shape == (2, 6, 2)
 
 
@@ -169,8 +168,8 @@ def test_band_statistics_are_the_bundles(bundle, tmp_path):
     preprocessing = pre.Preprocessing(frequency_weighting=weighting)
     place = write(tmp_path, bundle._replace(preprocessing=preprocessing))
     changes = {"preprocessing__frequency_weighting": weighting, "num_seeds": 2}
-    run = build.set_up(make_config(place, **changes), make_data())
-    assert_same(run.model.bands, bundle.bands)
+    setup = build.set_up(make_config(place, **changes), make_data())
+    assert_same(setup.model.bands, bundle.bands)
 
 
 @pytest.mark.parametrize(

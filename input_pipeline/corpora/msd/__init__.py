@@ -1,0 +1,167 @@
+"""The Million Song Dataset: labels from one of three sources, audio in two layouts.
+
+    labels      split files, lastfm_tags.db or pickles; see the modules of these names
+    audio       A/B/C/TRABCDE128F42A7B1C.mp3    third to fifth characters of the MSD id
+                3/6/36122424.clip.mp3           first two digits of the 7digital id
+
+Which of them there are is found out by looking. Whether the file of a track is there is
+not: a missing one is left out when spectrograms are prepared.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.msd import lastfm, pickles, split_files
+from input_pipeline.corpora.msd.labels import Labels
+
+# Name of a source -> (whether it is there, what it is known by).
+SOURCES = {
+    "split_files": (split_files.is_there, "{train,valid,test}_y.npy"),
+    "lastfm": (lastfm.is_there, lastfm.DATABASE),
+    "pickles": (pickles.is_there, "filtered_list_{train,test}.cP"),
+}
+EXTENSIONS = (".mp3", ".clip.mp3", ".ogg", ".flac", ".wav")
+
+# Tracks whose files are looked for to tell the layout; fewer if some are there.
+MAX_SOUGHT = 2000
+ENOUGH_FOUND = 10
+
+
+def load(
+    label_dir: Path | str,
+    audio_dir: Path | str | None,
+    labels: str = "auto",
+    num_tags: int = 50,
+) -> Corpus:
+    """Reads the labels and finds the layout of the audio.
+
+    Without an audio directory only the labels are of interest, and the clips' files do
+    not exist. The number of tags counts if the source is "lastfm" and no tags are
+    listed beside it.
+
+    Raises:
+        ValueError: No labels or several kinds of them, labels that are not what they
+            should be, or an audio directory in neither layout.
+    """
+    label_dir = Path(label_dir).absolute()
+    source = _source(label_dir, labels)
+    read = {
+        "split_files": lambda: split_files.read(label_dir),
+        "lastfm": lambda: lastfm.read(label_dir, num_tags),
+        "pickles": lambda: pickles.read(label_dir),
+    }
+    found = read[source]()
+    if source != "lastfm" and num_tags not in (50, len(found.tags)):
+        raise ValueError(
+            f"corpus.num_tags={num_tags}: the labels in {label_dir} ({source}) come "
+            f"with {len(found.tags)} tags; only labels from Last.fm are counted here"
+        )
+    audio_dir = Path(audio_dir).absolute() if audio_dir else None
+    paths = _paths(found, label_dir, audio_dir)
+    return _corpus(found, paths, audio_dir or label_dir)
+
+
+def _source(label_dir: Path, wanted: str) -> str:
+    there = [name for name, (is_there, _) in SOURCES.items() if is_there(label_dir)]
+    files = ", ".join(f"{known_by} ({name})" for name, (_, known_by) in SOURCES.items())
+    if wanted != "auto" and wanted not in SOURCES:
+        raise ValueError(
+            f"corpus.labels is {wanted!r}; allowed are auto, {', '.join(SOURCES)}"
+        )
+    if wanted != "auto" and wanted not in there:
+        raise ValueError(
+            f"corpus.labels is {wanted}, but {label_dir} has no {SOURCES[wanted][1]}"
+        )
+    if wanted == "auto" and not there:
+        raise ValueError(f"{label_dir} has no labels; looked for {files}")
+    if wanted == "auto" and len(there) > 1:
+        raise ValueError(
+            f"{label_dir} has several kinds of labels; choose with "
+            f"--config.corpus.labels={' or '.join(there)}"
+        )
+    return there[0] if wanted == "auto" else wanted
+
+
+def _corpus(labels: Labels, paths: Sequence[str | None], audio_dir: Path) -> Corpus:
+    clips, rejected = [], []
+    rows = zip(labels.track_ids, labels.splits, paths, labels.matrix, strict=True)
+    for track_id, split, path, tags in rows:
+        if path is None:
+            rejected.append((track_id, "", "no 7digital id"))
+        else:
+            clips.append(Clip(track_id, split, audio_dir / path, tags))
+    return Corpus(
+        name="msd",
+        version=f"{labels.source} {_digest(labels)}",
+        audio_dir=audio_dir,
+        tags=labels.tags,
+        clips=clips,
+        rejected=rejected,
+        published=labels.published,
+    )
+
+
+def _digest(labels: Labels) -> str:
+    text = json.dumps([labels.tags, labels.track_ids, labels.splits])
+    digest = hashlib.sha256(text.encode())
+    digest.update(labels.matrix.tobytes())
+    return digest.hexdigest()[:8]
+
+
+def _stem(track_id: str, first: int, stop: int) -> str:
+    """Returns the path of a track without extension: some characters, then the id.
+
+    >>> _stem("TRABCDE128F42A7B1C", 2, 5), _stem("36122424", 0, 2)
+    ('A/B/C/TRABCDE128F42A7B1C', '3/6/36122424')
+    """
+    return "/".join([*track_id[first:stop], track_id])
+
+
+def _paths(labels: Labels, label_dir: Path, audio_dir: Path | None) -> list[str | None]:
+    """Paths of the tracks in the audio directory, None where the id is not known."""
+    expected = []
+    for stems, usual in _layouts(labels, label_dir):
+        known = [stem for stem in stems if stem]
+        extension = _extension(audio_dir, known) if audio_dir else usual
+        if extension:
+            return [stem and stem + extension for stem in stems]
+        expected.append(known[0] + usual)
+    if labels.are_msd_ids and len(expected) == 1:
+        table = label_dir / pickles.SEVEN_DIGITAL
+        expected.append(f"3/6/36122424.clip.mp3 (for which {table} is needed)")
+    raise ValueError(
+        f"{audio_dir} has no audio of the tracks that {label_dir} lists; expected "
+        f"files such as {' or '.join(expected)}, ending in any of "
+        f"{', '.join(EXTENSIONS)}. Give the directory that the first folder is in"
+    )
+
+
+def _layouts(labels: Labels, label_dir: Path) -> Iterator[tuple[list[str | None], str]]:
+    """Yields the stems of all tracks in one layout, then in the other, if it has ids.
+
+    One after the other: a table of ids that is pickled takes seconds to read. Beside
+    the stems stands the layout's usual extension.
+    """
+    ids: Sequence[str | None] | None = labels.track_ids
+    if labels.are_msd_ids:
+        yield [_stem(track_id, 2, 5) for track_id in labels.track_ids], ".mp3"
+        ids = labels.seven_digital_ids or pickles.read_seven_digital_ids(
+            label_dir, labels.track_ids
+        )
+    if ids and any(ids):
+        yield [track_id and _stem(track_id, 0, 2) for track_id in ids], ".clip.mp3"
+
+
+def _extension(audio_dir: Path, stems: Sequence[str]) -> str | None:
+    """The most frequent extension of some tracks' files, None if none is there."""
+    found: Counter[str] = Counter()
+    step = max(1, len(stems) // MAX_SOUGHT)
+    for stem in stems[::step]:
+        found.update(e for e in EXTENSIONS if (audio_dir / (stem + e)).is_file())
+        if found.total() >= ENOUGH_FOUND:
+            break
+    return found.most_common(1)[0][0] if found else None

@@ -1,0 +1,140 @@
+"""What every source of labels for the Million Song Dataset is read into, and checked.
+
+A track has two ids: its own (`TRABCDE128F42A7B1C`) and that of its preview at 7digital
+(`36122424`). Both become paths, so neither is taken from a file unchecked.
+"""
+
+import bisect
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from input_pipeline.corpora.tables import read_vocabulary
+from msd_tagger.common.facts import TAGS
+
+MSD_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}", re.ASCII)
+SEVEN_DIGITAL_ID = re.compile(r"[0-9]{2,12}", re.ASCII)
+VOCABULARIES = ("tags.txt", "50tagList.txt")  # The latter is published with pickles.
+PAPER = {"train": 201_672, "valid": 12_633, "test": 28_537}  # Its section III.
+
+_EXPECTED = {
+    MSD_ID: "an MSD track id (TR, five letters A to Z, eleven of 0 to 9 and A to F)",
+    SEVEN_DIGITAL_ID: "a 7digital id (2 to 12 digits)",
+}
+
+
+class Labels(NamedTuple):
+    """Labels of N tracks, from whatever source."""
+
+    source: str  # Name of the source.
+    tags: tuple[str, ...]  # The K tags, in the order of the columns.
+    # MSD ids, or where these are not known 7digital ids; each once.
+    track_ids: list[str]
+    splits: list[str]  # Of the tracks.
+    matrix: np.ndarray  # uint8 [N, K].
+    are_msd_ids: bool = True  # What `track_ids` are.
+    # Of the tracks, where the source has them.
+    seven_digital_ids: Sequence[str | None] | None = None
+    # Clips per split as others counted them, by who did.
+    published: Mapping[str, Mapping[str, int]] = {}
+
+
+def find_vocabulary(label_dir: Path) -> tuple[str, ...] | None:
+    """Tags that are listed beside the labels, or None.
+
+    Raises:
+        ValueError: the list cannot be read, or lists a tag twice.
+    """
+    listed = [label_dir / name for name in VOCABULARIES]
+    path = next((path for path in listed if path.is_file()), None)
+    return read_vocabulary(path) if path else None
+
+
+def vocabulary(label_dir: Path, num_columns: int, where: Path) -> tuple[str, ...]:
+    """Names of the columns: those listed beside the labels, else the 50 published ones.
+
+    Raises:
+        ValueError: there is another number of names than of columns.
+    """
+    listed = find_vocabulary(label_dir)
+    tags = listed or TAGS
+    if len(tags) != num_columns:
+        names = " or ".join(VOCABULARIES)
+        kind = f"{names} there lists" if listed else f"without {names} there are"
+        raise ValueError(
+            f"{where} has {num_columns} columns, but {kind} {len(tags)} tags; list the "
+            f"{num_columns} tags in {label_dir / VOCABULARIES[0]}, one a line, in the "
+            "order of the columns"
+        )
+    return tags
+
+
+def check_ids(
+    ids: Sequence[object],
+    pattern: re.Pattern,
+    where: Callable[[int], str],
+    may_repeat: bool = False,
+) -> None:
+    """Checks that ids are what they should be.
+
+    `where` says in which file and line the id of an index is.
+
+    Raises:
+        ValueError: Names the first id that is not, and where it stands.
+    """
+    for index, track_id in enumerate(ids):
+        if not (isinstance(track_id, str) and pattern.fullmatch(track_id)):
+            is_text = isinstance(track_id, str)
+            shown = repr(track_id[:60]) if is_text else f"a {type(track_id).__name__}"
+            raise ValueError(f"{where(index)}: {shown} is not {_EXPECTED[pattern]}")
+    if not may_repeat and len(set(ids)) < len(ids):
+        _name_repetition(ids, where)
+
+
+def _name_repetition(ids: Sequence[str], where: Callable[[int], str]) -> None:
+    first: dict[str, int] = {}
+    for index, track_id in enumerate(ids):
+        if track_id in first:
+            raise ValueError(
+                f"{where(index)}: the id {track_id} is there a second time, first in "
+                f"{where(first[track_id])}; every track must be in one split, once"
+            )
+        first[track_id] = index
+
+
+def locator(lengths: Mapping[Path, int], unit: str = "line") -> Callable[[int], str]:
+    """Makes the function from an index over several files to file and line.
+
+    >>> locator({Path("a.txt"): 2, Path("b.txt"): 5})(3)
+    'b.txt, line 2'
+    """
+    paths, ends = list(lengths), list(itertools.accumulate(lengths.values()))
+
+    def where(index: int) -> str:
+        number = bisect.bisect_right(ends, index)
+        return f"{paths[number]}, {unit} {index - [0, *ends][number] + 1}"
+
+    return where
+
+
+def as_labels(matrix: np.ndarray, where: Callable[[int], str]) -> np.ndarray:
+    """Checks that a matrix holds nothing but 0 and 1.
+
+    Returns:
+        uint8 `[N, K]`.
+
+    Raises:
+        ValueError: names the first row with something else.
+    """
+    wrong = ~((matrix == 0) | (matrix == 1))  # NaN equals neither.
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"{where(row)}: column {column + 1} is {matrix[row, column]}; a label must "
+            "be 0 or 1"
+        )
+    return matrix.astype(np.uint8)

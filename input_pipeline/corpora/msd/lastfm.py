@@ -1,0 +1,168 @@
+"""The Last.fm tags of the Million Song Dataset: `lastfm_tags.db`, a SQLite database.
+
+    tids      tid: MSD track ids
+    tags      tag: names
+    tid_tag   tid, tag, val: rows of the other two tables (rowid, from 1), weight to 100
+
+A tag counts where its weight is above 50, as in the public split files. Tracks without
+any of the K tags are left out, as there. The database has no splits: a track's is a
+hash of its id, so tracks of one artist can be in several.
+"""
+
+import contextlib
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from input_pipeline.corpora.msd.labels import (
+    MSD_ID,
+    Labels,
+    check_ids,
+    find_vocabulary,
+)
+from input_pipeline.corpora.tables import split_of, vocabulary_by_count
+
+DATABASE = "lastfm_tags.db"
+MIN_WEIGHT = 50  # Exclusive.
+
+# An index would turn one pass over nine million rows into as many jumps.
+_COUNTING = "FROM tid_tag NOT INDEXED WHERE val > ?"
+
+logger = logging.getLogger(__name__)
+
+
+def is_there(label_dir: Path) -> bool:
+    """Whether a directory holds labels of this kind."""
+    return (label_dir / DATABASE).exists()
+
+
+def read(label_dir: Path, num_tags: int) -> Labels:
+    """Reads the tags that are listed in `label_dir`, else the most frequent ones.
+
+    Raises:
+        ValueError: the file is no such database, or holds what it should not.
+    """
+    path = label_dir / DATABASE
+    listed = find_vocabulary(label_dir)
+    try:
+        # The address form is the one that can open a file for reading only.
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
+            # A name that is not UTF-8 is no reason to read none.
+            database.text_factory = lambda text: text.decode("utf-8", "replace")
+            _check(database, path)
+            names = dict(database.execute("SELECT rowid, tag FROM tags"))
+            counts = dict(
+                database.execute(
+                    f"SELECT tag, COUNT(*) {_COUNTING} GROUP BY tag", (MIN_WEIGHT,)
+                )
+            )
+            tags = listed or _most_frequent(names, counts, num_tags, path)
+            columns = _columns(names, tags, path)
+            ids, matrix = _read_labels(database, path, columns, len(tags))
+    except sqlite3.Error as error:
+        raise ValueError(
+            f"{path} is not the database of Last.fm tags, with the tables tids(tid), "
+            f"tags(tag) and tid_tag(tid, tag, val): {error}"
+        ) from error
+    splits = [split_of(track_id) for track_id in ids]
+    return Labels("Last.fm tags", tags, ids, splits, matrix)
+
+
+def _check(database: sqlite3.Connection, path: Path) -> None:
+    for table in ("tids", "tags", "tid_tag"):
+        kinds = database.execute(
+            "SELECT type FROM sqlite_master WHERE name = ?", (table,)
+        )
+        if kinds.fetchall() != [("table",)]:
+            raise sqlite3.DatabaseError(f"no such table: {table}")
+    # Text would count as above any number.
+    wrong = database.execute(
+        "SELECT rowid, tid, tag, val FROM tid_tag WHERE typeof(tid) != 'integer' OR "
+        "typeof(tag) != 'integer' OR typeof(val) NOT IN ('integer', 'real') LIMIT 1"
+    ).fetchone()
+    if wrong:
+        raise ValueError(
+            f"{path}, tid_tag, row {wrong[0]}: {str(wrong[1:])[:100]} are not two row "
+            "numbers and a weight"
+        )
+
+
+def _most_frequent(
+    names: dict[int, str], counts: dict[int, int], num_tags: int, path: Path
+) -> tuple[str, ...]:
+    by_name: Counter[str] = Counter()
+    for row, count in counts.items():
+        by_name[_named(names, row, path, "tags")] += count
+    if len(by_name) < num_tags:
+        raise ValueError(
+            f"{path} has {len(by_name)} tags with a weight above {MIN_WEIGHT}, fewer "
+            f"than corpus.num_tags={num_tags}; ask for fewer"
+        )
+    tags = vocabulary_by_count(by_name)[:num_tags]
+    for tag in tags:
+        if not tag.strip() or len(tag.splitlines()) > 1:
+            raise ValueError(f"{path}, tags: {tag[:60]!r} is no name of a tag")
+    return tags
+
+
+def _read_labels(
+    database: sqlite3.Connection, path: Path, columns: dict[int, int], num_tags: int
+) -> tuple[list[str], np.ndarray]:
+    """Ids [N] and labels uint8 [N, K] of the tracks that have one of the tags."""
+    wanted = ", ".join(map(str, columns))  # Whole numbers, all of them.
+    pairs = _array(
+        database.execute(
+            f"SELECT tid, tag {_COUNTING} AND tag IN ({wanted})", (MIN_WEIGHT,)
+        )
+    )
+    if not len(pairs):
+        raise ValueError(f"{path}: no track has any of the tags above {MIN_WEIGHT}")
+    tracks, rows = np.unique(pairs[:, 0], return_inverse=True)
+    matrix = np.zeros((len(tracks), num_tags), np.uint8)
+    matrix[rows, [columns[row] for row in pairs[:, 1].tolist()]] = 1
+    return _track_ids(database, path, tracks.tolist()), matrix
+
+
+def _array(rows: Iterable[tuple[int, int]]) -> np.ndarray:
+    flat = np.fromiter((number for row in rows for number in row), np.int64)
+    return flat.reshape(-1, 2)
+
+
+def _columns(
+    names: dict[int, str], tags: tuple[str, ...], path: Path
+) -> dict[int, int]:
+    """Row of a tag in the database -> its column."""
+    column_of = {tag: column for column, tag in enumerate(tags)}
+    columns = {row: column_of[name] for row, name in names.items() if name in column_of}
+    unknown = [tag for tag in tags if column_of[tag] not in columns.values()]
+    if unknown:
+        raise ValueError(
+            f"{path} does not know the tags {', '.join(unknown)}, which are listed "
+            "beside it; the spelling counts"
+        )
+    return columns
+
+
+def _track_ids(
+    database: sqlite3.Connection, path: Path, tracks: list[int]
+) -> list[str]:
+    known = dict(database.execute("SELECT rowid, tid FROM tids"))
+    ids = [_named(known, track, path, "tids") for track in tracks]
+    check_ids(ids, MSD_ID, lambda index: f"{path}, tids, row {tracks[index]}")
+    num_without = len(known) - len(ids)
+    logger.info("%d tracks without any of the tags are left out", num_without)
+    return ids
+
+
+def _named(names: dict[int, str], row: int, path: Path, table: str) -> str:
+    name = names.get(row)
+    if not isinstance(name, str):
+        raise ValueError(
+            f"{path}: tid_tag refers to row {row} of {table}, which has no text"
+        )
+    return name

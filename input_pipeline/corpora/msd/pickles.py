@@ -1,0 +1,178 @@
+"""Another split of the Million Song Dataset's tagging task, published as pickles.
+
+    filtered_list_train.cP      list of MSD ids: 201,680 of train, then those of valid
+    filtered_list_test.cP       list of MSD ids
+    msd_id_to_tag_vector.cP     dict: MSD id -> labels [50, 1]
+    50tagList.txt               the tags, one a line; the same 50, in the same order
+    MSD_id_to_7D_id.pkl         dict: MSD id -> 7digital id
+
+A `filtered_list_valid.cP` is read where somebody wrote one; then all of the first list
+is train. The clips are those of the public split files that last 29.1 s or longer.
+
+Published with J. Lee et al., "Sample-level deep convolutional neural networks for music
+auto-tagging using raw waveforms", SMC 2017 (jongpillee/music_dataset_split); the counts
+are those of its README.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from input_pipeline.corpora.msd import safe_pickle
+from input_pipeline.corpora.msd.labels import (
+    MSD_ID,
+    PAPER,
+    SEVEN_DIGITAL_ID,
+    Labels,
+    as_labels,
+    check_ids,
+    locator,
+    vocabulary,
+)
+from msd_tagger.common.facts import SPLITS
+
+VECTORS = "msd_id_to_tag_vector.cP"
+SEVEN_DIGITAL = "MSD_id_to_7D_id.pkl"
+NUM_TRAIN = 201_680
+PUBLISHED = {
+    "the README of the pickled split": {
+        "train": NUM_TRAIN,
+        "valid": 11_774,
+        "test": 28_435,
+    },
+    "the paper": PAPER,
+}
+
+
+def is_there(label_dir: Path) -> bool:
+    """Whether a directory holds labels of this kind."""
+    return any(path.exists() for path in (label_dir / VECTORS, *_lists(label_dir)))
+
+
+def _lists(label_dir: Path) -> list[Path]:
+    return [label_dir / f"filtered_list_{split}.cP" for split in SPLITS]
+
+
+def read(label_dir: Path) -> Labels:
+    """Reads the lists that are there, and the labels of their tracks.
+
+    Raises:
+        ValueError: names the file and the entry, what was found and what is
+            allowed.
+    """
+    paths = dict(zip(SPLITS, _lists(label_dir), strict=True))
+    lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
+    if not lists:
+        names = " and ".join(path.name for path in paths.values())
+        raise ValueError(f"{label_dir} has {VECTORS} but no list of tracks: {names}")
+    ids = [track_id for listed in lists.values() for track_id in listed]
+    lengths = {paths[split]: len(listed) for split, listed in lists.items()}
+    where = locator(lengths, "entry")
+    check_ids(ids, MSD_ID, where)
+    tags, matrix = _read_labels(label_dir, ids, where)
+    return Labels(
+        source="pickled split",
+        tags=tags,
+        track_ids=ids,
+        splits=_splits({split: len(listed) for split, listed in lists.items()}),
+        matrix=matrix,
+        published=PUBLISHED,
+    )
+
+
+def read_seven_digital_ids(
+    label_dir: Path, track_ids: Sequence[str]
+) -> list[str | None] | None:
+    """7digital ids of tracks, None for an unknown one; None without the file.
+
+    Raises:
+        ValueError: the file is not a dict of MSD ids to 7digital ids.
+    """
+    path = label_dir / SEVEN_DIGITAL
+    if not path.exists():
+        return None
+    table = _read_dict(path)
+    found = [_as_text(table.get(track_id)) or None for track_id in track_ids]
+    known = {i: name for i, name in zip(track_ids, found, strict=True) if name}
+    rows = list(known)
+    check_ids(
+        list(known.values()),
+        SEVEN_DIGITAL_ID,
+        lambda index: f"{path}, entry {rows[index]}",
+        may_repeat=True,
+    )
+    return found
+
+
+def _splits(counts: dict[str, int]) -> list[str]:
+    """Splits of the tracks of all lists.
+
+    >>> _splits({"train": 2, "test": 1})
+    ['train', 'train', 'test']
+    """
+    splits = [split for split, count in counts.items() for _ in range(count)]
+    num_train = counts.get("train", 0)
+    if "valid" not in counts and num_train > NUM_TRAIN:
+        splits[NUM_TRAIN:num_train] = ["valid"] * (num_train - NUM_TRAIN)
+    return splits
+
+
+def _read_list(path: Path) -> list[Any]:
+    listed = safe_pickle.load(path)
+    if not isinstance(listed, list) or not listed:
+        raise ValueError(
+            f"{path} holds a {type(listed).__name__}; it must be a list of MSD ids"
+        )
+    return [_as_text(track_id) for track_id in listed]
+
+
+def _read_dict(path: Path) -> dict[Any, Any]:
+    table = safe_pickle.load(path)
+    if not isinstance(table, dict):
+        raise ValueError(
+            f"{path} holds a {type(table).__name__}; it must be a dict by MSD id"
+        )
+    return {_as_text(track_id): value for track_id, value in table.items()}
+
+
+def _as_text(value: Any) -> Any:
+    """Python 3 writes what was `str` in Python 2 as bytes, and 7digital ids may be int.
+
+    >>> _as_text(b"TRABC"), _as_text(5504670), _as_text(None)
+    ('TRABC', '5504670', None)
+    """
+    if isinstance(value, bytes):
+        return value.decode("latin1")
+    if isinstance(value, int) and abs(value) < 10**18:
+        return str(value)
+    return value
+
+
+def _read_labels(
+    label_dir: Path, ids: list[str], where: Callable[[int], str]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """The tags and the labels, uint8 [N, K]."""
+    path = label_dir / VECTORS
+    if not path.exists():
+        raise ValueError(f"{path} is missing; it holds the labels of the lists' tracks")
+    vectors = _read_dict(path)
+    found = [vectors.get(track_id) for track_id in ids]
+    for index, vector in enumerate(found):
+        if not isinstance(vector, safe_pickle.Array):
+            kind = "nothing" if vector is None else f"a {type(vector).__name__}"
+            raise ValueError(
+                f"{path} has {kind} for {ids[index]} ({where(index)}); it must have "
+                "an array"
+            )
+    tags = vocabulary(label_dir, found[0].value.size, path)
+    for index, vector in enumerate(found):
+        if vector.value.size != len(tags):
+            raise ValueError(
+                f"{path}, entry {ids[index]}: {vector.value.size} labels for "
+                f"{len(tags)} tags"
+            )
+    flat = np.concatenate([vector.value.ravel() for vector in found])
+    matrix = flat.reshape(len(ids), len(tags))
+    return tags, as_labels(matrix, lambda row: f"{path}, entry {ids[row]}")

@@ -1,0 +1,273 @@
+"""The embedded corpus: procedural music with known tags, written as MP3 previews.
+
+It is written in the folder format (`tags.csv` beside `audio/`), so the same decoding,
+resampling and shard writing serves it and every real corpus. A clip is a function of
+the corpus seed, its number and this version alone; so is its split. Scores on it say
+how well a program works, not how well it would do on music: docs/synthetic_corpus.md.
+"""
+
+import io
+import json
+import multiprocessing
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from input_pipeline.corpora.synthetic.attributes import draw_attributes
+from input_pipeline.corpora.synthetic.clip import synthesize
+from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ
+from input_pipeline.corpora.synthetic.tag_rules import true_tags
+from input_pipeline.corpora.synthetic.weak_labels import weak_tags
+from msd_tagger.common.facts import TAGS
+from msd_tagger.common.files import (
+    remove_abandoned,
+    write_bytes,
+    write_csv,
+    write_text,
+)
+from msd_tagger.common.processes import (
+    available_cores,
+    follow_parent,
+    one_thread_each,
+    progress_bar,
+)
+
+# Goes up with every change that changes a clip or a label, and is part of every report.
+VERSION = "1.2"
+
+# Of nine clips in a row six are for training, one for validation, two for the test: so
+# a larger corpus of the same seed holds a smaller one, split for split.
+_SPLITS = ("train",) * 6 + ("valid",) + ("test",) * 2
+# libsndfile counts bitrates from 160 (0.0) to 8 kbit/s (1.0) at this sampling rate.
+_MP3_64_KBIT_S = 0.6
+_SETTINGS, _TABLE, _VOCABULARY, _AUDIO = "corpus.json", "tags.csv", "tags.txt", "audio"
+_UNFINISHED = r"\..+@.+\.tmp"  # As `files.temporary` names them.
+_OWN_NAMES = re.compile(rf"corpus\.json|tags\.csv|tags\.txt|audio|{_UNFINISHED}")
+_OWN_AUDIO_NAMES = re.compile(rf"clip-\d+\.mp3|{_UNFINISHED}")
+
+
+def label_only(
+    num_clips: int, seed: int, tagability_exponent: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws the labels of N clips without playing them.
+
+    Row i belongs to clip i of `write_corpus` with the same seed and exponent. An
+    exponent of 1 gives the real data set's tag shares (1.7 tags a clip), 0.5 about 2.3
+    tags a clip.
+
+    Returns:
+        True and weak tags, uint8 `[N, K]` each, columns in the order of `TAGS`.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+    _check_whole("num_clips", num_clips, smallest=1)
+    _check_whole("seed", seed, smallest=0)
+    clip_numbers = np.arange(num_clips)
+    true = true_tags(draw_attributes(seed, clip_numbers))
+    return true, weak_tags(true, seed, clip_numbers, tagability_exponent)
+
+
+def write_corpus(
+    directory: str | os.PathLike,
+    num_clips: int = 900,
+    seed: int = 0,
+    tagability_exponent: float = 0.5,
+    num_workers: int | None = None,
+    clip_duration_s: float = 29.0,
+) -> Path:
+    """Writes the corpus as a folder of MP3 files, or finish writing it.
+
+    Every file gets a temporary name first and `tags.csv` comes last, so a call that was
+    interrupted at any moment is simply repeated; a finished corpus returns at once.
+
+    Of nine clips six are for training, one for validation and two for the test. The
+    number of workers (None or 0 for all available cores) changes no byte.
+
+    Raises:
+        ValueError: An argument is out of range, or the directory holds other files or
+            another corpus.
+    """
+    directory = Path(directory)
+    settings = _checked_settings(num_clips, seed, tagability_exponent, clip_duration_s)
+    _check_whole("num_workers", num_workers or 0, smallest=0)
+    _claim(directory, settings)
+    missing = _missing_clips(directory, num_clips)
+    if not missing and (directory / _TABLE).exists():
+        return directory
+    _write_audio(directory / _AUDIO, missing, seed, clip_duration_s, num_workers)
+    for folder in (directory, directory / _AUDIO):
+        remove_abandoned(folder)  # Files of processes that were killed.
+    write_text(directory / _VOCABULARY, "\n".join([*TAGS, ""]))
+    rows = _table_rows(num_clips, seed, tagability_exponent)
+    write_csv(directory / _TABLE, rows)
+    return directory
+
+
+def split_of(clip_number: int) -> str:
+    """Returns the split of a clip.
+
+    >>> [split_of(clip_number) for clip_number in (0, 6, 8, 9)]
+    ['train', 'valid', 'test', 'train']
+    """
+    return _SPLITS[clip_number % len(_SPLITS)]
+
+
+def _check_whole(name: str, value: int, smallest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name} is {value!r}; it must be a whole number.")
+    if value < smallest:
+        raise ValueError(f"{name} is {value}; it must be at least {smallest}.")
+
+
+def _checked_settings(
+    num_clips: int, seed: int, tagability_exponent: float, clip_duration_s: float
+) -> dict:
+    """Returns what identifies the corpus, as stored in its directory."""
+    _check_whole("num_clips", num_clips, smallest=len(_SPLITS))
+    _check_whole("seed", seed, smallest=0)
+    if not 0 <= tagability_exponent <= 2:
+        raise ValueError(
+            f"tagability_exponent is {tagability_exponent}; it must be 0 to 2."
+        )
+    if not 1 <= clip_duration_s <= 120:
+        raise ValueError(f"clip_duration_s is {clip_duration_s}; it must be 1 to 120.")
+    return {
+        "corpus": "synthetic",
+        "version": VERSION,
+        "num_clips": int(num_clips),
+        "seed": int(seed),
+        "tagability_exponent": float(tagability_exponent),
+        "clip_duration_s": float(clip_duration_s),
+    }
+
+
+def _claim(directory: Path, settings: dict) -> None:
+    """Creates the directory, or make sure that all in it is this corpus's."""
+    (directory / _AUDIO).mkdir(parents=True, exist_ok=True)
+    _refuse_foreign_files(directory, _OWN_NAMES)
+    _refuse_foreign_files(directory / _AUDIO, _OWN_AUDIO_NAMES)
+    path = directory / _SETTINGS
+    if not path.exists():
+        content = [*directory.glob("tags.*"), *(directory / _AUDIO).iterdir()]
+        if content:
+            raise ValueError(
+                f"{directory} holds {content[0].name} but no {_SETTINGS}, so it may "
+                "not be a synthetic corpus; choose an empty directory."
+            )
+        write_text(path, json.dumps(settings, indent=1))
+    elif (found := json.loads(path.read_text(encoding="utf-8"))) != settings:
+        raise ValueError(
+            f"{directory} holds another corpus: {found}, not {settings}. Choose "
+            "another directory, or delete this one."
+        )
+
+
+def _refuse_foreign_files(directory: Path, own_names: re.Pattern) -> None:
+    for entry in sorted(directory.iterdir()):
+        if not own_names.fullmatch(entry.name):
+            raise ValueError(
+                f"{entry} does not belong to a synthetic corpus, which is never "
+                "written among other files; choose an empty directory."
+            )
+
+
+def _file_name(clip_number: int) -> str:
+    return f"clip-{clip_number:06d}.mp3"
+
+
+def _missing_clips(directory: Path, num_clips: int) -> list[int]:
+    present = {path.name for path in (directory / _AUDIO).iterdir()}
+    return [i for i in range(num_clips) if _file_name(i) not in present]
+
+
+def _write_audio(
+    directory: Path,
+    clip_numbers: list[int],
+    seed: int,
+    duration_s: float,
+    num_workers: int | None,
+) -> None:
+    """Writes the clips, in worker processes when there are several."""
+    num_workers = min(num_workers or available_cores(), len(clip_numbers))
+    write = partial(_write_clip, directory, seed, duration_s)
+    with progress_bar(len(clip_numbers), "synthetic corpus") as bar:
+        if num_workers <= 1:
+            for clip_number in clip_numbers:
+                write(clip_number)
+                bar.update()
+            return
+        with _workers(num_workers) as pool:
+            try:
+                for _ in pool.map(write, clip_numbers, chunksize=4):
+                    bar.update()
+            except BrokenProcessPool as error:
+                raise ValueError(
+                    "a worker process died while it wrote the synthetic corpus, "
+                    "probably for lack of memory; finished clips stay. Run the same "
+                    "command again, with a smaller prepare.num_processes"
+                ) from error
+
+
+@contextmanager
+def _workers(num_workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Yields a pool of one-thread processes that leave Ctrl-C to the parent."""
+    with one_thread_each():
+        pool = ProcessPoolExecutor(
+            num_workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=follow_parent,
+        )
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _write_clip(
+    directory: Path, seed: int, duration_s: float, clip_number: int
+) -> None:
+    """Plays one clip and writes it as MP3."""
+    sound = synthesize(seed, clip_number, duration_s)
+    write_bytes(directory / _file_name(clip_number), encode_mp3(sound))
+
+
+def encode_mp3(sound: np.ndarray) -> bytes:
+    """Returns a mono MP3 of constant 64 kbit/s from float32 [T] at 22.05 kHz."""
+    encoded = io.BytesIO()
+    with soundfile.SoundFile(
+        encoded,
+        "w",
+        samplerate=FILE_SAMPLE_RATE_HZ,
+        channels=1,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        compression_level=_MP3_64_KBIT_S,
+        bitrate_mode="CONSTANT",
+    ) as file:
+        file.write(sound)
+    return encoded.getvalue()
+
+
+def _table_rows(
+    num_clips: int, seed: int, tagability_exponent: float
+) -> Iterator[Sequence[str]]:
+    """Yields the rows of `tags.csv`."""
+    true, weak = label_only(num_clips, seed, tagability_exponent)
+    yield "track_id", "path", "split", "tags", "true_tags"
+    for number in range(num_clips):
+        name = _file_name(number)
+        tags = (_joined(labels[number]) for labels in (weak, true))
+        yield name[: -len(".mp3")], f"{_AUDIO}/{name}", split_of(number), *tags
+
+
+def _joined(labels: np.ndarray) -> str:
+    return "|".join(tag for tag, present in zip(TAGS, labels, strict=True) if present)

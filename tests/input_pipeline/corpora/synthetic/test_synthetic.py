@@ -1,0 +1,218 @@
+"""The embedded corpus as files: format, determinism, resuming, refusals."""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from input_pipeline.corpora import synthetic
+
+ROOT = Path(__file__).resolve().parents[3]
+NUM_CLIPS = 9
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """One small corpus, written by this process."""
+    directory = tmp_path_factory.mktemp("corpus")
+    return synthetic.write_corpus(
+        directory, NUM_CLIPS, seed=3, num_workers=1, clip_duration_s=2.0
+    )
+
+
+def contents(directory):
+    files = [path for path in sorted(directory.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def write(directory, **changes):
+    settings = {"num_clips": NUM_CLIPS, "seed": 3, "num_workers": 1}
+    settings |= {"clip_duration_s": 2.0} | changes
+    return synthetic.write_corpus(directory, **settings)
+
+
+def rows_of(directory):
+    with (directory / "tags.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_same_bytes_from_two_workers(written, tmp_path):
+    assert contents(write(tmp_path, num_workers=2)) == contents(written)
+
+
+def test_larger_corpus_holds_the_smaller(written, tmp_path):
+    larger = write(tmp_path, num_clips=NUM_CLIPS + 2)
+    assert rows_of(larger)[:NUM_CLIPS] == rows_of(written)
+    audio = contents(written / "audio")
+    assert audio.items() <= contents(larger / "audio").items()
+
+
+def test_other_seed_gives_other_clips(written, tmp_path):
+    other = contents(write(tmp_path, seed=4) / "audio")
+    same = contents(written / "audio")
+    assert all(other[name] != same[name] for name in same)
+
+
+def test_resumes_after_partial_write(written, tmp_path):
+    shutil.copytree(written, tmp_path / "cut")
+    directory = tmp_path / "cut"
+    (directory / "tags.csv").unlink()
+    (directory / "audio" / "clip-000004.mp3").unlink()
+    (directory / "audio" / ".clip-000004.mp3.0a1b2c3d.1@killed.tmp").touch()
+    os.utime(directory / "audio" / ".clip-000004.mp3.0a1b2c3d.1@killed.tmp", (0, 0))
+    kept = directory / "audio" / "clip-000003.mp3"
+    written_at = kept.stat().st_mtime_ns
+    write(directory)
+    assert contents(directory) == contents(written)
+    assert kept.stat().st_mtime_ns == written_at
+
+
+def test_missing_clip_of_a_finished_corpus_comes_back(written, tmp_path):
+    shutil.copytree(written, tmp_path / "damaged")
+    (tmp_path / "damaged" / "audio" / "clip-000000.mp3").unlink()
+    assert contents(write(tmp_path / "damaged")) == contents(written)
+
+
+def test_finished_corpus_is_not_written_again(written, monkeypatch):
+    def fail(*args):
+        raise AssertionError("a finished corpus was written again")
+
+    monkeypatch.setattr(synthetic, "_write_audio", fail)
+    assert write(written) == written
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_survives_a_kill(written, tmp_path, num_workers):
+    call = (
+        "from input_pipeline.corpora import synthetic; synthetic.write_corpus("
+        f"{str(tmp_path)!r}, {NUM_CLIPS}, seed=3, num_workers={num_workers}, "
+        "clip_duration_s=2.0)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", call], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("*.mp3")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    workers = children_of(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, workers))
+    assert contents(write(tmp_path)) == contents(written)
+
+
+def children_of(process):
+    listed = Path(f"/proc/{process}/task/{process}/children")
+    return list(map(int, listed.read_text().split())) if listed.exists() else []
+
+
+def is_running(process):
+    state = Path(f"/proc/{process}/stat")
+    return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_table(written):
+    rows = rows_of(written)
+    assert list(rows[0]) == ["track_id", "path", "split", "tags", "true_tags"]
+    counts = Counter(row["split"] for row in rows)
+    assert counts == {"train": 6, "valid": 1, "test": 2}
+    assert all((written / row["path"]).exists() for row in rows)
+    vocabulary = (written / "tags.txt").read_text(encoding="utf-8").splitlines()
+    assert tuple(vocabulary) == synthetic.TAGS
+    labels = [row[key].split("|") for row in rows for key in ("tags", "true_tags")]
+    assert all(set(tags) <= set(vocabulary) for tags in labels)
+
+
+def test_table_has_the_labels_of_label_only(written):
+    true, weak = synthetic.label_only(NUM_CLIPS, seed=3, tagability_exponent=0.5)
+    for key, labels in (("true_tags", true), ("tags", weak)):
+        expected = [[synthetic.TAGS[k] for k in np.flatnonzero(y)] for y in labels]
+        assert [row[key].split("|") for row in rows_of(written)] == expected
+
+
+def test_default_corpus_splits_600_100_200():
+    counts = Counter(synthetic.split_of(i) for i in range(900))
+    assert counts == {"train": 600, "valid": 100, "test": 200}
+
+
+def test_mp3_format(tmp_path):
+    sound = synthetic.synthesize(0, 1, 29.0)
+    path = tmp_path / "clip.mp3"
+    path.write_bytes(synthetic.encode_mp3(sound))
+    info = soundfile.info(path)
+    assert (info.samplerate, info.channels, info.format) == (22050, 1, "MP3")
+    # The encoder pads to whole frames of 576 samples and adds its delay.
+    assert abs(info.frames - 29 * 22050) < 4 * 576
+    assert path.stat().st_size * 8 / 29 == pytest.approx(64_000, rel=0.01)
+    decoded, _ = soundfile.read(path)
+    assert np.isfinite(decoded).all()
+    assert 0.05 < np.abs(decoded).max() <= 1.2
+
+
+def test_every_mp3_frame_has_64_kbit_s(written):
+    data = (written / "audio" / "clip-000000.mp3").read_bytes()
+    position, num_frames = 0, 0
+    while position + 4 <= len(data):
+        header = int.from_bytes(data[position : position + 4], "big")
+        assert header >> 17 == 0b11111111111_10_01, "MPEG-2 layer III"
+        # Bitrate index 8 is 64 kbit/s and sampling rate index 0 is 22.05 kHz.
+        assert ((header >> 12) & 15, (header >> 10) & 3) == (8, 0)
+        assert (header >> 6) & 3 == 3, "mono"
+        position += 72 * 64_000 // 22_050 + ((header >> 9) & 1)
+        num_frames += 1
+    assert num_frames > 2 * 22_050 / 576
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "audio/mine.wav", "notes/a.txt"])
+def test_foreign_file_is_refused(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("not ours")
+    with pytest.raises(ValueError, match=path.relative_to(tmp_path).parts[0]):
+        write(tmp_path)
+    assert path.read_text() == "not ours"
+    assert not list(tmp_path.rglob("*.mp3"))
+
+
+def test_folder_corpus_of_others_is_refused(tmp_path):
+    (tmp_path / "tags.csv").write_text("track_id,path,split,tags\n")
+    with pytest.raises(ValueError, match=r"tags\.csv but no corpus\.json"):
+        write(tmp_path)
+
+
+def test_other_settings_are_refused(written):
+    with pytest.raises(ValueError, match="'seed': 5"):
+        write(written, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_clips": 8}, "num_clips is 8"),
+        ({"num_clips": 20.5}, "num_clips is 20.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"tagability_exponent": 3}, "tagability_exponent is 3"),
+        ({"clip_duration_s": 0.1}, "clip_duration_s is 0.1"),
+        ({"num_workers": -2}, "num_workers is -2"),
+    ],
+)
+def test_wrong_argument_is_named(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        write(tmp_path / "new", **changes)
+    assert not (tmp_path / "new").exists()
+
+
+def test_label_only_needs_clips():
+    with pytest.raises(ValueError, match="num_clips is 0"):
+        synthetic.label_only(0, seed=0)
