@@ -182,12 +182,13 @@ def _content(
     config = {key: value for key, value in record.config.items() if key != "sweep"}
     claims = [claim for one in sections for claim in one["study"].claims]
     keys = config_table(config, read_json(default) if default.exists() else None)
+    rows = [dataclasses.astuple(claim) for claim in claims]
     changed = Table(keys.frame.iloc[list(keys.strong)])
     return {
         "title": title,
         "corpus": _corpus(record),
         "facts": _facts(record, claims),
-        "claims": Table.of_rows("", CLAIM_HEADER, map(dataclasses.astuple, claims)),
+        "claims": Table.of_rows("", CLAIM_HEADER, rows),
         "looks": LOOKS,
         "sections": sections,
         "points": points_table(record) if record.num_points else None,

@@ -15,6 +15,7 @@ from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import (
     ABSENT,
+    Formats,
     Table,
     interval,
     number,
@@ -24,6 +25,7 @@ from msd_tagger.pages.tables import (
 )
 from studies import comparison, judges, log_fit
 from studies.comparison import INPUTS, Comparison, train_clips
+from studies.figures import Look
 from studies.log_fit import LogFit
 from studies.records import RunRecord, SweepRecord
 from studies.study import Claim, Study
@@ -32,7 +34,7 @@ NAME = "data_size"
 PREFIX = "size-"
 TITLE = "Mel against STFT, and the size of the training set (Fig. 5)"
 
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "mel": {"color": "C0", "marker": "o", "label": "mel spectrogram"},
     "stft": {"color": "C1", "marker": "s", "label": "STFT"},
 }
@@ -226,17 +228,17 @@ def scores_by_size(
         of_kind = spread.loc[kind]
         sizes = of_kind.index.to_numpy()
         nudge = {"mel": 1 / NUDGE, "stft": NUDGE}[kind] if len(kinds) > 1 else 1
-        look = {"ms": 5, "capsize": 3, "ls": "", **LOOKS[kind]}
+        look: Look = {"ms": 5, "capsize": 3, "ls": "", **LOOKS[kind]}
         axes.errorbar(sizes * nudge, of_kind["mean"], yerr=of_kind["std"], **look)
         if kind in lines:
             ends = np.array([sizes.min(), sizes.max()])
-            style = {"color": LOOKS[kind]["color"], "ls": "--", "lw": 1, "alpha": 0.8}
-            axes.plot(ends, lines[kind].at(ends), **style)
+            style: Look = {"color": LOOKS[kind]["color"], "ls": "--", "lw": 1}
+            axes.plot(ends, lines[kind].at(ends), alpha=0.8, **style)
     tops = spread.sum(axis=1).groupby("clips").max()
     for size, difference in differences.items():
-        at = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 8}
-        place = (size, tops[size])
-        axes.annotate(signed(difference), place, ha="center", va="bottom", **at)
+        at: Look = {"xytext": (0, 6), "textcoords": "offset points"}
+        at |= {"ha": "center", "va": "bottom", "fontsize": 8}
+        axes.annotate(signed(difference), (size, tops[size]), **at)
     axes.set(xscale="log", xlabel="training clips", ylabel="macro ROC-AUC")
     axes.minorticks_off()
     axes.set_xticks(list(ticks), list(ticks.values()))
@@ -437,7 +439,7 @@ def _illustration(
     gaps = {at[share]: one.seeds.mean for share, one in differences.items()}
     ticks = {clips: f"{percent(share)}\n{clips}" for share, clips in at.items()}
     widest = max(map(abs, gaps.values()), default=float("nan"))
-    look = {"lines": lines, "differences": gaps, "ticks": ticks}
+    look: Look = {"lines": lines, "differences": gaps, "ticks": ticks}
     return Illustration(
         name="fig5_data_size" + ("" if labels == "weak" else f"_{labels}"),
         plot=functools.partial(scores_by_size, **look),
@@ -454,6 +456,7 @@ def _illustration(
 def _table(sizes: pd.DataFrame, known: Sequence[str]) -> Table:
     """Scores of every point, weak beside true."""
     clips = sizes.drop_duplicates("share").set_index("share").clips.sort_index()
+    columns: dict[str, list[Any]]
     columns = {"training clips": [f"{n} ({percent(s)})" for s, n in clips.items()]}
     for labels in known:
         for kind, of in sizes.groupby("kind"):
@@ -501,7 +504,7 @@ def _time_tables(times: Times) -> list[Table]:
     rows = [(share, mel, stft, stft / mel) for share, (mel, stft) in times.items()]
     header = ["training clips", "mel [ms]", "STFT [ms]", "STFT / mel"]
     forms = (percent, ".3g", ".3g", ".2f")
-    formats = dict(zip(header, forms, strict=True))
+    formats: Formats = dict(zip(header, forms, strict=True))
     frame = pd.DataFrame(rows, columns=header)
     return [Table(frame, "Training time per clip and seed.", formats)] if rows else []
 

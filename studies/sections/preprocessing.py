@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -182,8 +183,8 @@ def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
         left = figure.subplots()
     for index, (weighting, (colour, label)) in enumerate(WEIGHTINGS.items()):
         of_one = grid[grid["weighting"] == weighting]
-        look = {"color": colour, "label": label, "shift": (index - 1) * BAR}
-        _draw_bars(left, of_one, groups, BAR * 0.92, **look)
+        at, look = (index - 1) * BAR, {"color": colour, "label": label}
+        _draw_bars(left, of_one, groups, BAR * 0.92, at, **look)
     left.set_xticks(range(len(groups)), [one.replace(" ", "\n", 1) for one in groups])
     scores = frame["roc_auc_macro"]
     low, high = scores.min(), scores.max()
@@ -200,7 +201,7 @@ def _draw_bars(
     groups: Sequence[str],
     width: float,
     shift: float = 0,
-    **look: str,
+    **look: Any,
 ) -> None:
     """Bars of means with the deviation over seeds, one for each group that is there."""
     of_groups = frame.groupby("group", sort=False)["roc_auc_macro"]
@@ -218,7 +219,9 @@ def _partners(
     names: Mapping[Settings, str], field: int, value: str | float
 ) -> dict[Settings, tuple[str, str]]:
     """Points beside those that differ in one setting alone, which has this value."""
-    others = {key: (*key[:field], value, *key[field + 1 :]) for key in names}
+    others: dict[Settings, Any] = {
+        key: (*key[:field], value, *key[field + 1 :]) for key in names
+    }
     return {
         key: (names[key], names[other])
         for key, other in others.items()
