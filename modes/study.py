@@ -148,7 +148,7 @@ def write_statistics(
         described = describe_labels(config, corpus, table)
         files.write_json(workdir / "corpus.json", described)
         if config.analysis.annotations:
-            from studies.annotation.gather import gather_answers
+            from studies.annotation.answers import gather_answers
 
             ids = {str(i) for labels in table.splits.values() for i in labels.track_id}
             answers = config.analysis.annotations

@@ -21,7 +21,7 @@ CHUNK = 1 << 18
 
 
 def count_together(tags: np.ndarray) -> np.ndarray:
-    """Counts the clips of `[N, K]` with both tags, on the diagonal with one `[K, K]`."""
+    """Counts clips of `[N, K]` with both tags `[K, K]`; with one on the diagonal."""
     total = np.zeros((tags.shape[1],) * 2, np.int64)
     for start in range(0, len(tags), CHUNK):
         part = tags[start : start + CHUNK].astype(np.float32)

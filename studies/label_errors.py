@@ -202,10 +202,9 @@ def bootstrap(
     number is drawn. Labels are drawn independently, as their samples are. The estimates
     are `[R, L]`, R being `num_samples`.
     """
-    positive = (checked.wrong_positives, checked.positives)
-    negative = (checked.wrong_negatives, checked.negatives)
-    rates = [_resample(rng, *counts, num_samples) for counts in (positive, negative)]
-    return estimate(*rates, occurrences, total)
+    positive = _resample(rng, checked.wrong_positives, checked.positives, num_samples)
+    negative = _resample(rng, checked.wrong_negatives, checked.negatives, num_samples)
+    return estimate(positive, negative, occurrences, total)
 
 
 def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:

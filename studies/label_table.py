@@ -96,8 +96,10 @@ def read_label_table(path: Path | str) -> LabelTable:
         splits = {
             split: SplitLabels(
                 arrays[f"{split}_track_id"],
-                _unpack(arrays[f"{split}_tags"], len(names)),
-                _unpack(arrays.get(f"{split}_true_tags"), len(names)),
+                np.unpackbits(arrays[f"{split}_tags"], axis=1, count=len(names)),
+                None
+                if (true := arrays.get(f"{split}_true_tags")) is None
+                else np.unpackbits(true, axis=1, count=len(names)),
             )
             for split in arrays["splits"].tolist()
         }
@@ -118,7 +120,3 @@ def find_label_table(workdir: Path) -> LabelTable | None:
 def _text(words: Iterable[str]) -> np.ndarray:
     """Returns words as an array of text, also where there are none."""
     return np.array(list(words), dtype=np.str_)
-
-
-def _unpack(bits: np.ndarray | None, num_tags: int) -> np.ndarray | None:
-    return None if bits is None else np.unpackbits(bits, axis=1, count=num_tags)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -75,7 +77,7 @@ def _draw(
     axes.spines[:].set_visible(False)
     for row, column in np.argwhere(np.isfinite(shown.to_numpy())) if has_room else ():
         value = shown.iat[row, column]
-        look = {
+        look: dict[str, Any] = {
             "ha": "center",
             "va": "center",
             "fontsize": min(8.0, 5.6 * 23 / len(shown)),

@@ -87,6 +87,18 @@ def read_answers(
     return check_answers(read_rows(path), track_ids, labels)
 
 
+def find_answers(
+    workdir: Path, track_ids: Collection[str], labels: Sequence[str]
+) -> list[Answer]:
+    """Reads the `annotations.csv` of a study's folder; empty where nobody answered.
+
+    Raises:
+        AnnotationError: As for `read_answers`.
+    """
+    path = workdir / ANNOTATIONS
+    return read_answers(path, track_ids, labels) if path.exists() else []
+
+
 def read_rows(path: Path | str) -> Iterator[tuple[str, Answer]]:
     """Yields the rows of a CSV file, each after where it stands: file and line.
 
@@ -175,7 +187,8 @@ def check_answers(
         AnnotationError: An unknown id, label or answer, no annotator, or a question
             that the same annotator answered before. The message says where.
     """
-    known, before, answers = set(track_ids), {}, []
+    known, answers = set(track_ids), []
+    before: dict[tuple[str, str, str], str] = {}
     for where, one in rows:
         wrong = None
         if one.track_id not in known:

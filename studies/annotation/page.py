@@ -39,21 +39,13 @@ EMBED_LIMIT_BYTES = 150_000_000
 
 @dataclasses.dataclass(frozen=True)
 class ClipToHear:
-    """A clip of the page.
-
-    Attributes:
-        track_id: Its id in the corpus.
-        audio: The file.
-        spectrogram: dB of power `[M, F]`, or None for no picture.
-        existing_tags: What the corpus says; hidden until asked for.
-        start_s: Where the clip starts in the file.
-    """
+    """A clip of the page."""
 
     track_id: str
     audio: Path
-    spectrogram: np.ndarray | None = None
-    existing_tags: Sequence[str] = ()
-    start_s: float = 0.0
+    spectrogram: np.ndarray | None = None  # dB of power [M, F]; None for no picture.
+    existing_tags: Sequence[str] = ()  # What the corpus says; hidden until asked for.
+    start_s: float = 0.0  # Where the clip starts in the file.
 
 
 def write_annotation_page(

@@ -18,7 +18,7 @@ from msd_tagger.common import paper
 from studies.label_table import LabelTable, SplitLabels
 
 # Keys of `analysis` in the config, and what they are where it does not say.
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "annotated_labels": paper.INSTRUMENTATION_TAGS,
     "subset100_clips": paper.SUBSET_100,
     "subset400_clips": paper.SUBSET_400,
@@ -67,7 +67,7 @@ def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, S
     Raises:
         ValueError: The corpus has none of the labels to judge.
     """
-    options = OPTIONS | options
+    options = OPTIONS | dict(options)
     asked = options["annotated_labels"]
     labels = [label for label in asked if label in table.tag_names]
     if not labels:
@@ -91,7 +91,7 @@ def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, S
 
 
 def balanced_subset(
-    track_id: Sequence[str],
+    track_id: Sequence[str] | np.ndarray,
     tagged: np.ndarray,
     labels: Sequence[str],
     *,
@@ -128,7 +128,7 @@ def balanced_subset(
 
 
 def random_subset(
-    track_id: Sequence[str],
+    track_id: Sequence[str] | np.ndarray,
     tagged: np.ndarray,
     labels: Sequence[str],
     *,
@@ -165,7 +165,7 @@ def shortages(subset: Subset) -> list[str]:
     ]
 
 
-def _keys(track_id: Sequence[str], seed: int, *names: str) -> np.ndarray:
+def _keys(track_id: Sequence[str] | np.ndarray, seed: int, *names: str) -> np.ndarray:
     """Returns a random number of each id: uint64 `[N]`."""
     start = hashlib.sha256("\n".join([str(seed), *names, ""]).encode())
     keys = np.empty(len(track_id), np.uint64)

@@ -8,7 +8,7 @@ and Subset400.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,12 +21,11 @@ from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, number
 from studies import judges
 from studies.annotation.answers import (
-    ANNOTATIONS,
     ANSWERS,
     Answer,
     agreements,
     consensus,
-    read_answers,
+    find_answers,
     verdicts_of,
 )
 from studies.annotation.subsets import OPTIONS, Subset, shortages, subsets_of
@@ -98,10 +97,8 @@ def study(record: SweepRecord) -> Study:
     if not set(options["annotated_labels"]) & set(table.tag_names):
         asked = ", ".join(options["annotated_labels"])
         return Study(NAME, TITLE, [f"The corpus has none of the labels {asked}."])
-    subsets, path = subsets_of(table, options), record.workdir / ANNOTATIONS
-    answers = []
-    if path.exists():
-        answers = read_answers(path, table.track_ids(), table.tag_names)
+    subsets = subsets_of(table, options)
+    answers = find_answers(record.workdir, table.track_ids(), table.tag_names)
     here, printed = _find(table, subsets, answers, options), find_paper()
     truth = _truth(table, here)
     return Study(
@@ -148,7 +145,7 @@ def _ask_corpus(table: LabelTable, subset: Subset) -> np.ndarray:
     split = table.splits.get(subset.split)
     if split is None or split.true_tags is None:
         return np.full(subset.asked.shape, np.nan)
-    truth = split.true_tags[np.ix_(subset.rows, table.columns(subset.labels))]
+    truth = split.true_tags[subset.rows][:, table.columns(subset.labels)]
     return np.where(subset.asked, truth.astype(float), np.nan)
 
 
@@ -239,7 +236,7 @@ def _remarks(here: Findings) -> list[str]:
 
 # Tables.
 
-Columns = Mapping[str, Callable[[Findings], Sequence]]
+Columns = Mapping[str, Callable[[Findings], Sequence | np.ndarray]]
 
 
 def _rate(name: str) -> Callable[[Findings], np.ndarray]:
@@ -330,13 +327,11 @@ def _tables(
         ),
     ]
     if truth is not None:
-        columns = {
-            f"{text}, {what} [%]": 100
-            * getattr(one, name)
-            / (here.total if name == "occurrences" else 1)
-            for text, name in AGAINST_TRUTH.items()
-            for what, one in (("sample", here.estimates), ("all", truth.estimates))
-        }
+        columns = {}
+        for text, name in AGAINST_TRUTH.items():
+            whole = here.total if name == "occurrences" else 1
+            for what, of in (("sample", here.estimates), ("all", truth.estimates)):
+                columns[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
         frame = pd.DataFrame({"label": here.labels} | columns)
         caption = "Estimates from the sample beside the truth of all clips."
         found.append(_table(frame, caption))
@@ -353,7 +348,7 @@ def _tables(
 def _table(
     frame: pd.DataFrame,
     caption: str,
-    formats: Mapping[str, str] | None = None,
+    formats: dict[str, str] | None = None,
     strong: Sequence[int] = (),
 ) -> Table:
     """Prints a frame, its numbers with one decimal unless `formats` says otherwise."""
@@ -376,9 +371,6 @@ def _both(here: Findings, printed: Findings, columns: Columns) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-# Figures.
-
-
 def _illustrations(
     here: Findings, printed: Findings, truth: Truth | None
 ) -> list[Illustration]:
@@ -398,36 +390,39 @@ def _illustrations(
         for who, shares in reversed(both.items())
     ]
     hollow = " Hollow: the paper's." if known else ""
-    columns = ["label", "panel", "series", "of", "percent", "low", "high"]
-    formats = dict.fromkeys(("percent", "low", "high"), ".3f")
-    return [
-        Illustration(
-            "groundtruth_errors",
-            draw_panels,
+    texts = {
+        "groundtruth_errors": (
             "Points: error rates of positive and negative labels, and precision and "
             "recall, of each label, with intervals.",
             "Error rates on Subset100, and precision and recall at 50/50, with 95 % "
             f"intervals: the bootstrap's for recall, else Wilson's.{hollow}",
-            frame=pd.concat(errors, ignore_index=True)[columns],
-            formats=formats,
         ),
-        Illustration(
-            "groundtruth_occurrences",
-            draw_panels,
+        "groundtruth_occurrences": (
             "Points: share of clips with each label, by the ground truth, by Eq. 2 and "
             "by Subset400.",
             "Share of clips for which a label holds: as the ground truth counts, by "
             "Eq. 2 (bootstrap) and on Subset400 (Wilson), with 95 % intervals.",
-            frame=pd.concat(occurrences, ignore_index=True)[columns],
-            formats=formats,
         ),
+    }
+    columns = ["label", "panel", "series", "of", "percent", "low", "high"]
+    return [
+        Illustration(
+            name,
+            draw_panels,
+            *text,
+            frame=pd.concat(parts, ignore_index=True)[columns],
+            formats=dict.fromkeys(columns[4:], ".3f"),
+        )
+        for (name, text), parts in zip(
+            texts.items(), (errors, occurrences), strict=True
+        )
     ]
 
 
 def _shares(
     one: Findings, labels: Sequence[str], truth: Truth | None = None
 ) -> pd.DataFrame:
-    """Lists all `SERIES` of some labels in per cent: `series`, `percent`, `low`, `high`."""
+    """Lists all `SERIES` of some labels, in per cent."""
     values = {name: getattr(one.estimates, name) for name in RATES} | {
         "tagged": one.occurrences / one.total,
         "eq2": one.estimates.occurrences / one.total,
@@ -458,9 +453,9 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
     panels = dict(list(frame.groupby("panel", sort=False)))
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (panel, of_panel) in zip(grid, panels.items(), strict=True):
-        series = dict(list(of_panel.groupby("series", sort=False)))
+        series = [points for _, points in of_panel.groupby("series", sort=False)]
         nudges = np.linspace(-0.24, 0.24, len(series)) if len(series) > 1 else [0.0]
-        for (name, points), nudge in zip(series.items(), nudges, strict=True):
+        for points, nudge in zip(series, nudges, strict=True):
             both = points.of.nunique() > 1
             for who, some in points.groupby("of", sort=False):
                 hollow = both and who == PAPER
@@ -499,174 +494,56 @@ def _draw_series(
     )
 
 
-# Claims.
-
-
 def claims(
     here: Findings, printed: Findings, truth: Truth | None = None
 ) -> list[Claim]:
-    """Judges every statement that the labels allow to.
-
-    Args:
-        here: Our findings.
-        printed: The paper's.
-        truth: Of all clips, where known.
-    """
-    samples = here.samples
-    errors = (samples.error_negative - samples.error_positive).mean(axis=1)
-    precise = (samples.precision - samples.recall).mean(axis=1)
-    more = samples.occurrences - here.occurrences
+    """Judges every statement that the labels allow to; `truth` is of all clips."""
     found = [
-        Claim(
-            "Negative labels are wrong far more often than positive ones (mean error "
-            "rates, positive and negative)",
-            "III-B1",
-            *_means(printed, here, "error_positive", "error_negative"),
-            *_by_interval(errors, "negative minus positive"),
-        ),
-        Claim(
-            "The ground truth's precision is high and its recall much lower (means at "
-            "50/50 balance)",
-            "III-B1, Table I (c), (d)",
-            *_means(printed, here, "precision", "recall"),
-            *_by_interval(precise, "precision minus recall"),
-        ),
-        Claim(
-            "Labels hold for more clips than carry them (Eq. 2 over the count)",
-            "III-B1, Table I (e), (f)",
-            *map(_factors, (printed, here)),
-            *_for_every_label(more),
-        ),
-        _nearer(here, printed, truth),
-        Claim(
-            "Tagability, measured by that recall, differs between labels",
-            "III-B1, Table I (d)",
-            *(_listed(one, _percents(one.estimates.recall)) for one in (printed, here)),
-            *_homogeneity(here),
-        ),
+        Claim(statement, where, show(printed), show(here), *judge(here))
+        for statement, where, show, judge, *needed in STATEMENTS
+        if {*needed} <= {*here.labels}
     ]
-    if {*PECULIAR, *USUAL} <= {*here.labels}:
-        found.append(_peculiar(here, printed))
-    if {*SINGERS} <= {*here.labels}:
-        found.append(_singers(here, printed))
+    found.insert(3, _nearer(here, printed, truth))
     return [*found, _uncorrelated(here, printed, truth)]
 
 
-def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
-    """Eq. 2 is nearer to the truth than the corpus's counts."""
+def _percents(shares: Iterable[float]) -> list[str]:
+    return [f"{number(100 * share, 1)} %" for share in shares]
 
-    def distances(one: Findings, target: np.ndarray) -> str:
-        pair = (one.estimates.occurrences, one.occurrences)
-        means = [np.mean(np.abs(counts / one.total - target)) for counts in pair]
-        return " and ".join(f"{number(100 * mean, 1)} points" for mean in means)
 
-    target, shown, against = here.share_samples, here.share, "Subset400"
-    if truth is not None:
-        target, shown, against = truth.shares, truth.shares, "the truth of all clips"
-    raw = np.abs(here.occurrences / here.total - target)
-    estimated = np.abs(here.samples.occurrences / here.total - target)
-    verdict, why = _by_interval((raw - estimated).mean(axis=1), "counts minus Eq. 2")
-    each = _for_every_label(raw - estimated)[1]
-    return Claim(
-        "Eq. 2 comes nearer to the truth than the ground truth's counts (mean "
-        "distances)",
-        "III-B1, Table I (e) to (g)",
-        f"{distances(printed, printed.share)} from Subset400",
-        f"{distances(here, shown)} from {against}",
-        verdict,
-        why if why == each else f"{why}; {each}",
+def _listed(one: Findings, values: Sequence[str]) -> str:
+    pairs = zip(one.labels, values, strict=True)
+    return ", ".join(f"{label} {value}" for label, value in pairs)
+
+
+def _means(*names: str) -> Callable[[Findings], str]:
+    """Prints means over labels of some estimates."""
+    return lambda one: " and ".join(
+        _percents([np.mean(getattr(one.estimates, name)) for name in names])
     )
 
 
-def _homogeneity(here: Findings) -> Judged:
-    """Cochran's test: some labels are more taggable than others."""
-    recall, deviation = here.estimates.recall, here.samples.recall.std(axis=0)
-    usable = deviation > 0  # Not where nobody judged: NaN.
-    if np.count_nonzero(usable) > 1:
-        weights = deviation[usable] ** -2
-        mean = np.average(recall[usable], weights=weights)
-        statistic = float(weights @ (recall[usable] - mean) ** 2)
-        p_value = stats.chi2.sf(statistic, len(weights) - 1)
-        why = f"homogeneity: Q = {statistic:.1f}, p = {p_value:.2g}"
-        return judges.beyond_chance(p_value, 0.05, why)
-    if np.isfinite(recall).sum() > 1:
-        return judges.unknown(
-            "a recall without any error found has no spread to set others against"
-        )
-    return judges.unknown(NOT_JUDGED)
+def _factors(one: Findings) -> str:
+    """Prints Eq. 2 over the count of each label."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = one.estimates.occurrences / one.occurrences
+    return _listed(one, [f"× {number(value, 1)}" for value in values])
 
 
-def _peculiar(here: Findings, printed: Findings) -> Claim:
-    """Female vocalists and instrumental are the more taggable ones."""
-
-    def ends(one: Findings, recall: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        peculiar, usual = (
-            recall[..., [one.labels.index(label) for label in labels]]
-            for labels in (PECULIAR, USUAL)
-        )
-        return peculiar.min(axis=-1), usual.max(axis=-1)
-
-    return Claim(
-        "Female vocalists and instrumental are more taggable than male vocalists and "
-        "guitar (lower recall of the former, higher of the latter)",
-        "III-B1",
-        *(
-            " and ".join(_percents(ends(one, one.estimates.recall)))
-            for one in (printed, here)
-        ),
-        *_by_interval(np.subtract(*ends(here, here.samples.recall)), "difference"),
+def _ends(one: Findings, recall: np.ndarray) -> Sequence[np.ndarray]:
+    """Returns the lower recall of the peculiar labels, the higher of the usual ones."""
+    peculiar, usual = (
+        recall[..., [one.labels.index(label) for label in labels]]
+        for labels in (PECULIAR, USUAL)
     )
+    return peculiar.min(axis=-1), usual.max(axis=-1)
 
 
-def _singers(here: Findings, printed: Findings) -> Claim:
-    """Male vocalists are more frequent in music and less frequent as a tag."""
-
-    def numbers(one: Findings) -> str:
-        columns = [one.labels.index(label) for label in SINGERS]
-        shares = _percents(one.estimates.occurrences[columns] / one.total)
-        tags = [f"{count:,}" for count in one.occurrences[columns]]
-        return f"{' and '.join(shares)} by Eq. 2, {' and '.join(tags)} tags"
-
-    male, female = (here.labels.index(label) for label in SINGERS)
-    estimated = here.samples.occurrences / here.total
-    difference = estimated[:, male] - estimated[:, female]
-    judged = _by_interval(difference, "male minus female")
-    if here.occurrences[male] >= here.occurrences[female]:
-        judged = judges.fact(False, "male vocalists is not the rarer tag")
-    return Claim(
-        "Male vocalists occur more often than female ones, and are tagged less often",
-        "III-B1",
-        numbers(printed),
-        numbers(here),
-        *judged,
-    )
-
-
-def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
-    """True counts have nothing to do with tag counts."""
-    pair = truth.counts if truth else (here.occurrences, here.estimates.occurrences)
-    num_tags = len(pair[0])
-    varies = num_tags > 2 and all(np.ptp(one) > 0 for one in pair)
-    rho, p_value = stats.spearmanr(*pair) if varies else (np.nan, np.nan)
-    judged = judges.unknown(f"{num_tags} tags are too few to tell")
-    if varies and num_tags >= MIN_TAGS_TO_CORRELATE:
-        shown = p_value < 0.05
-        why = (
-            f"p = {p_value:.2g}"
-            if shown
-            else f"no correlation shows: p = {p_value:.2g}"
-        )
-        judged = judges.fact(not shown, why)
-    of_paper = stats.spearmanr(printed.occurrences, printed.estimates.occurrences)
-    source = "the truth of all clips" if truth else "Eq. 2"
-    return Claim(
-        "The correct count of a label is not correlated with its count in the ground "
-        "truth (rank correlation)",
-        "III-B1",
-        f"{of_paper.statistic:.2f}: {len(printed.labels)} labels, by Eq. 2",
-        f"{number(rho, 2)}: {num_tags} tags, by {source}",
-        *judged,
-    )
+def _singers(one: Findings) -> str:
+    columns = [one.labels.index(label) for label in SINGERS]
+    shares = _percents(one.estimates.occurrences[columns] / one.total)
+    tags = [f"{count:,}" for count in one.occurrences[columns]]
+    return f"{' and '.join(shares)} by Eq. 2, {' and '.join(tags)} tags"
 
 
 def _by_interval(samples: np.ndarray, what: str) -> Judged:
@@ -687,30 +564,134 @@ def _for_every_label(samples: np.ndarray) -> Judged:
     return judges.all_of(verdicts), f"beyond chance for {held} labels"
 
 
-def _means(printed: Findings, here: Findings, *names: str) -> tuple[str, str]:
-    """Prints means over labels of some estimates: the paper's and ours."""
-    theirs, ours = (
-        " and ".join(
-            _percents([np.mean(getattr(one.estimates, name)) for name in names])
-        )
-        for one in (printed, here)
+def _higher(name: str, other: str, what: str) -> Callable[[Findings], Judged]:
+    """Judges that one estimate is higher than another, on average over labels."""
+    return lambda here: _by_interval(
+        (getattr(here.samples, name) - getattr(here.samples, other)).mean(axis=1), what
     )
-    return theirs, ours
 
 
-def _factors(one: Findings) -> str:
-    """Prints Eq. 2 over the count of each label."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        values = one.estimates.occurrences / one.occurrences
-    return _listed(one, [f"× {number(value, 1)}" for value in values])
+def _differs(here: Findings) -> Judged:
+    """Judges by Cochran's test of homogeneity that labels differ in recall."""
+    recall, deviation = here.estimates.recall, here.samples.recall.std(axis=0)
+    usable = deviation > 0  # Not where nobody judged: NaN.
+    if np.count_nonzero(usable) > 1:
+        weights = deviation[usable] ** -2
+        mean = np.average(recall[usable], weights=weights)
+        statistic = float(weights @ (recall[usable] - mean) ** 2)
+        p_value = stats.chi2.sf(statistic, len(weights) - 1)
+        why = f"homogeneity: Q = {statistic:.1f}, p = {p_value:.2g}"
+        return judges.beyond_chance(p_value, 0.05, why)
+    if np.isfinite(recall).sum() > 1:
+        return judges.unknown(
+            "a recall without any error found has no spread to set others against"
+        )
+    return judges.unknown(NOT_JUDGED)
 
 
-def _listed(one: Findings, values: Sequence[str]) -> str:
-    """Prints a value after each label."""
-    pairs = zip(one.labels, values, strict=True)
-    return ", ".join(f"{label} {value}" for label, value in pairs)
+def _male_more_often(here: Findings) -> Judged:
+    male, female = (here.labels.index(label) for label in SINGERS)
+    if here.occurrences[male] >= here.occurrences[female]:
+        return judges.fact(False, "male vocalists is not the rarer tag")
+    estimated = here.samples.occurrences / here.total
+    return _by_interval(estimated[:, male] - estimated[:, female], "male minus female")
 
 
-def _percents(shares: Sequence[float]) -> list[str]:
-    """Prints shares in per cent."""
-    return [f"{number(100 * share, 1)} %" for share in shares]
+# Statement, where the paper says so, what is printed of its findings and of ours, how
+# ours are judged, and the labels that it needs.
+STATEMENTS = (
+    (
+        "Negative labels are wrong far more often than positive ones (mean error "
+        "rates, positive and negative)",
+        "III-B1",
+        _means("error_positive", "error_negative"),
+        _higher("error_negative", "error_positive", "negative minus positive"),
+    ),
+    (
+        "The ground truth's precision is high and its recall much lower (means at "
+        "50/50 balance)",
+        "III-B1, Table I (c), (d)",
+        _means("precision", "recall"),
+        _higher("precision", "recall", "precision minus recall"),
+    ),
+    (
+        "Labels hold for more clips than carry them (Eq. 2 over the count)",
+        "III-B1, Table I (e), (f)",
+        _factors,
+        lambda here: _for_every_label(here.samples.occurrences - here.occurrences),
+    ),
+    (
+        "Tagability, measured by that recall, differs between labels",
+        "III-B1, Table I (d)",
+        lambda one: _listed(one, _percents(one.estimates.recall)),
+        _differs,
+    ),
+    (
+        "Female vocalists and instrumental are more taggable than male vocalists and "
+        "guitar (lower recall of the former, higher of the latter)",
+        "III-B1",
+        lambda one: " and ".join(
+            _percents(map(float, _ends(one, one.estimates.recall)))
+        ),
+        lambda here: _by_interval(
+            np.subtract(*_ends(here, here.samples.recall)), "difference"
+        ),
+        *PECULIAR,
+        *USUAL,
+    ),
+    (
+        "Male vocalists occur more often than female ones, and are tagged less often",
+        "III-B1",
+        _singers,
+        _male_more_often,
+        *SINGERS,
+    ),
+)
+
+
+def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
+    """Judges that Eq. 2 is nearer to the truth than the corpus's counts."""
+
+    def distances(one: Findings, target: np.ndarray) -> str:
+        pair = (one.estimates.occurrences, one.occurrences)
+        means = [np.mean(np.abs(counts / one.total - target)) for counts in pair]
+        return " and ".join(f"{number(100 * mean, 1)} points" for mean in means)
+
+    target, shown, against = here.share_samples, here.share, "Subset400"
+    if truth is not None:
+        target, shown, against = truth.shares, truth.shares, "the truth of all clips"
+    raw = np.abs(here.occurrences / here.total - target)
+    gained = raw - np.abs(here.samples.occurrences / here.total - target)
+    verdict, why = _by_interval(gained.mean(axis=1), "counts minus Eq. 2")
+    each = _for_every_label(gained)[1]
+    return Claim(
+        "Eq. 2 comes nearer to the truth than the ground truth's counts (mean "
+        "distances)",
+        "III-B1, Table I (e) to (g)",
+        f"{distances(printed, printed.share)} from Subset400",
+        f"{distances(here, shown)} from {against}",
+        verdict,
+        why if why == each else f"{why}; {each}",
+    )
+
+
+def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
+    """Judges that true counts have nothing to do with tag counts."""
+    pair = truth.counts if truth else (here.occurrences, here.estimates.occurrences)
+    num_tags = len(pair[0])
+    varies = num_tags > 2 and all(np.ptp(one) > 0 for one in pair)
+    rho, p_value = stats.spearmanr(*pair) if varies else (np.nan, np.nan)
+    judged = judges.unknown(f"{num_tags} tags are too few to tell")
+    if varies and num_tags >= MIN_TAGS_TO_CORRELATE:
+        none = "" if p_value < 0.05 else "no correlation shows: "
+        judged = judges.fact(bool(none), f"{none}p = {p_value:.2g}")
+    of_paper = stats.spearmanr(printed.occurrences, printed.estimates.occurrences)
+    source = "the truth of all clips" if truth else "Eq. 2"
+    return Claim(
+        "The correct count of a label is not correlated with its count in the ground "
+        "truth (rank correlation)",
+        "III-B1",
+        f"{of_paper.statistic:.2f}: {len(printed.labels)} labels, by Eq. 2",
+        f"{number(rho, 2)}: {num_tags} tags, by {source}",
+        *judged,
+    )

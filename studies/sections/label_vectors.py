@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -13,19 +13,20 @@ from matplotlib.ticker import MaxNLocator
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent
 from studies import co_occurrence, judges, matrices, similarity, statistics
 from studies.co_occurrence import Pair
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import RunRecord, SweepRecord
-from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
+from studies.study import FAILS, HOLDS, Claim, Study
 
 NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
 POINT = "variance"
 TOP = len(paper.TOP_SIMILAR)
 SURPRISING = 10
-MEAN = "mean of S"
+MEAN, RHO, COMMON = "mean of S", "rank correlation", f"top {TOP} in both"
 EITHER = "max(C(i, j), C(j, i))"
 
 # Thresholds of our own: the paper gives none.
@@ -36,27 +37,16 @@ FEW_PAIRS = 0.25  # Of the top pairs; chance alone must not make so many common.
 
 @dataclasses.dataclass(frozen=True)
 class Vectors:
-    """Similarity of label vectors beside co-occurrence.
-
-    Attributes:
-        tag_names: K names.
-        measure: Of the similarity, "cosine" or "dot".
-        S: Similarity for each seed `[S, K, K]`.
-        mean: The same, averaged over seeds `[K, K]`.
-        together: Clips with both tags `[K, K]`.
-        C: Normalised co-occurrence `[K, K]`.
-        either: max(C(i, j), C(j, i)) `[K, K]`.
-        selected: Numbers of the tags of Fig. 9.
-    """
+    """Similarity of the label vectors of K tags beside their co-occurrence."""
 
     tag_names: tuple[str, ...]
-    measure: str
-    S: np.ndarray
-    mean: np.ndarray
-    together: np.ndarray
-    C: np.ndarray
-    either: np.ndarray
-    selected: list[int]
+    measure: str  # Of the similarity, "cosine" or "dot".
+    S: np.ndarray  # Similarity for each seed [S, K, K].
+    mean: np.ndarray  # The same, averaged over seeds [K, K].
+    together: np.ndarray  # Clips with both tags [K, K].
+    C: np.ndarray  # Normalised co-occurrence [K, K].
+    either: np.ndarray  # max(C(i, j), C(j, i)) [K, K].
+    selected: list[int]  # The tags of Fig. 9.
 
     @property
     def pairs(self) -> np.ndarray:
@@ -125,11 +115,11 @@ def _count_together(
     if clips := int(stats.get("train_num_clips", 0)):
         return stats["train_co_occurrence"], f"the {clips:,} clips it was trained on"
     table = find_label_table(record.workdir)
-    counted = table and table.counted()
-    if not counted or table.tag_names != names:
+    counted = table.counted() if table and table.tag_names == names else None
+    if counted is None:
         return None
-    clips, tags = counted
-    return co_occurrence.count_together(tags), f"{len(tags):,} {clips}"
+    what, tags = counted
+    return co_occurrence.count_together(tags), f"{len(tags):,} {what}"
 
 
 def _compare(
@@ -153,16 +143,20 @@ def _networks(data: Vectors) -> pd.DataFrame:
     tuples = co_occurrence.top_tuples(data.together, TOP)
     chosen = np.ix_(data.selected, data.selected)
     rows = [
-        {
-            "rho": similarity.rank_correlation(S, data.C),
-            "common": len(similarity.overlap(similarity.top_pairs(S, TOP), tuples)),
-            "mean_S": float(np.nanmean(S[data.pairs])),
-            "negative": len(similarity.negative_pairs(S[chosen])),
-        }
+        (
+            similarity.rank_correlation(S, data.C),
+            len(similarity.overlap(similarity.top_pairs(S, TOP), tuples)),
+            float(np.nanmean(S[data.pairs])),
+            # Over all tuples of different tags that have clips.
+            float(np.nanmean(data.C[~np.eye(len(S), dtype=bool)])),
+            len(similarity.negative_pairs(S[chosen])),
+        )
         for S in (*data.S, data.mean)
     ]
     names = [f"run {seed + 1}" for seed in range(len(data.S))]
-    return pd.DataFrame(rows, index=[*names, MEAN])
+    negative = f"negative pairs of {len(data.selected)} tags"
+    columns = [RHO, COMMON, "mean S", "mean C", negative]
+    return pd.DataFrame(rows, index=[*names, MEAN], columns=columns)
 
 
 def _paragraphs(
@@ -176,7 +170,7 @@ def _paragraphs(
         f"compared by their {data.measure}, beside C(i, j) of {source}. The paper's "
         "Eq. 3 is the dot product; the values it prints are cosines."
     ]
-    *each, whole = networks.rho
+    *each, whole = networks[RHO]
     if np.isnan(whole):
         return [*found, "A rank correlation cannot be given: too few tags meet."]
     sentence = (
@@ -205,9 +199,6 @@ def _paragraphs(
     ]
 
 
-# Figures.
-
-
 def _illustrations(data: Vectors) -> list[Illustration]:
     """Draws Fig. 9, and S against C over all pairs."""
     found, seeds, chosen = [], len(data.S), data.selected
@@ -230,7 +221,7 @@ def _illustrations(data: Vectors) -> list[Illustration]:
     # V-A's three pairs where they are there, else the most surprising ones.
     named = list(data.known(paper.UNEXPECTED_PAIRS).values())
     named = named or similarity.high_and_low(data.mean, data.either, 3)
-    names = [{data.tag_names[i], data.tag_names[j]} for i, j in named]
+    names = [(data.tag_names[i], data.tag_names[j]) for i, j in named]
     found.append(
         Illustration(
             name="similarity_by_co_occurrence",
@@ -249,8 +240,8 @@ def _illustrations(data: Vectors) -> list[Illustration]:
 
 def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
     """Returns S and C of all pairs of some tags, with the deviation over seeds."""
-    tags, names = np.asarray(tags), np.array(data.tag_names)
-    i, j = (tags[k] for k in np.triu_indices(len(tags), k=1))
+    names = np.array(data.tag_names)
+    i, j = (np.asarray(tags)[k] for k in np.triu_indices(len(tags), k=1))
     several = len(data.S) > 1
     return pd.DataFrame(
         {
@@ -266,31 +257,28 @@ def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
 
 
 def draw_scatter(
-    frame: pd.DataFrame, measure: str, named: Sequence[set[str]]
+    frame: pd.DataFrame, measure: str, named: Sequence[tuple[str, str]]
 ) -> Figure:
-    """Draws one point a pair of tags, some of them named.
+    """Draws one point a pair of tags, some of them named, one column wide.
 
     Args:
         frame: Columns `i`, `j`, `S(i, j)` and `max(C(i, j), C(j, i))`.
         measure: "cosine" or "dot".
         named: Pairs of tags.
-
-    Returns:
-        The figure, one column wide.
     """
     figure = Figure(figsize=(3.5, 3.1))
     axes = figure.subplots()
-    look = {"ms": 2.5, "color": "C0", "alpha": 0.35, "mew": 0}
-    axes.plot(100 * frame[EITHER], frame["S(i, j)"], "o", **look)
-    marked = frame[[set(pair) in named for pair in frame[["i", "j"]].to_numpy()]]
+    x, y = 100 * frame[EITHER], frame["S(i, j)"]
+    axes.plot(x, y, "o", ms=2.5, color="C0", alpha=0.35, mew=0)
+    rows = {frozenset(tags): k for k, *tags in frame[["i", "j"]].itertuples()}
+    at = [rows[frozenset(pair)] for pair in named]
+    marked = zip(y[at], x[at], map(", ".join, named), strict=True)
     # Their names stand below each other at the right, in the order of their heights.
-    from_above = marked.sort_values("S(i, j)", ascending=False, kind="stable")
-    for line, one in enumerate(from_above.itertuples(index=False)):
-        at = (100 * one[4], one[2])
-        axes.plot(*at, "D", ms=4, mfc="none", color="C1")
+    for line, (height, share, name) in enumerate(sorted(marked, reverse=True)):
+        axes.plot(share, height, "D", ms=4, mfc="none", color="C1")
         axes.annotate(
-            f"{one.i}, {one.j}",
-            at,
+            name,
+            (share, height),
             xytext=(0.98, 0.94 - 0.07 * line),
             textcoords="axes fraction",
             fontsize=7,
@@ -300,13 +288,10 @@ def draw_scatter(
             bbox={"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6},
             arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "C1"},
         )
-    axes.axhline(0, lw=0.8, color=axes.xaxis.label.get_color())
+    axes.axhline(0, lw=0.8, color=ink(axes))
     axes.set(xlabel=f"{EITHER}, %", ylabel=f"S(i, j), {measure}")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     return figure
-
-
-# Tables.
 
 
 def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
@@ -369,35 +354,20 @@ def _pairs(data: Vectors, caption: str, pairs: Sequence[Pair]) -> Table:
 def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
     """What each network gives by itself."""
     several = len(data.S) > 1
-    shown = networks if several else networks[:1]
-    frame = pd.DataFrame(
-        {
-            "network": shown.index,
-            "rank correlation": shown.rho.to_numpy(),
-            f"top {TOP} in both": shown.common.to_numpy(),
-            "mean S": shown.mean_S.to_numpy(),
-            "mean C": _mean_co_occurrence(data.C),
-            f"negative pairs of {len(data.selected)} tags": shown.negative.to_numpy(),
-        }
+    frame = networks if several else networks[:1]
+    formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
+    return Table(
+        frame.rename_axis("network").reset_index(),
+        "Each network by itself, and their mean similarity.",
+        formats,
+        [len(frame) - 1] if several else [],
     )
-    formats = dict.fromkeys(("rank correlation", "mean S", "mean C"), ".3f")
-    caption = "Each network by itself, and their mean similarity."
-    return Table(frame, caption, formats, [len(frame) - 1] if several else [])
-
-
-def _mean_co_occurrence(C: np.ndarray) -> float:
-    """Averages C(i, j) over all tuples of different tags that have clips."""
-    return float(np.nanmean(C[~np.eye(len(C), dtype=bool)]))
-
-
-# Claims.
 
 
 def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
     """Judges what V-A says."""
     each, of_mean = networks.iloc[:-1], networks.loc[MEAN]
-    of_C = _mean_co_occurrence(data.C)
-    means = each.mean_S.to_numpy()
+    means, of_C = each["mean S"].to_numpy(), of_mean["mean C"]
     higher = _sign(means - of_C)
     if data.measure != "cosine":
         higher = judges.unknown("a dot product has no scale to compare with a share.")
@@ -406,17 +376,17 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
             "Tags that meet often have similar label vectors.",
             "V-A",
             f"rank correlation {paper.RANK_CORRELATION:.3f}",
-            f"{over_seeds(each.rho, 3)}; of the mean similarity "
-            f"{number(of_mean.rho, 3)}",
-            *_correlation(data, of_mean.rho),
+            f"{over_seeds(each[RHO], 3)}; of the mean similarity "
+            f"{number(of_mean[RHO], 3)}",
+            *_correlation(data, of_mean[RHO]),
         ),
         Claim(
             f"The {TOP} most similar pairs are often among the {TOP} highest tuples.",
             "V-A, Table III",
             f"{paper.OVERLAP_TOP_20} of {TOP}",
-            f"{over_seeds(each.common, 1)}; of the mean similarity "
-            f"{of_mean.common:.0f}",
-            *_overlap(data, int(of_mean.common)),
+            f"{over_seeds(each[COMMON], 1)}; of the mean similarity "
+            f"{of_mean[COMMON]:.0f}",
+            *_overlap(data, int(of_mean[COMMON])),
         ),
         Claim(
             "On average, similarities are higher than co-occurrences.",
@@ -425,7 +395,7 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
             f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}",
             *higher,
         ),
-        _hardly_negative(data, each.negative, int(of_mean.negative)),
+        _hardly_negative(data, each.iloc[:, -1], int(of_mean.iloc[-1])),
         _papers_negative_pairs(data),
         _unexpected_pairs(data),
     ]
@@ -537,7 +507,7 @@ def _sign(values: np.ndarray) -> Judged:
     values = values[np.isfinite(values)]
     if not len(values):
         return judges.unknown("no label vector to compare.")
-    found = statistics.describe(values)
+    found = statistics.describe(values.tolist())
     if len(values) == 1:
         return judges.unknown(
             f"one seed: no spread to set the {found.mean:.3f} against."

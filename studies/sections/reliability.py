@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,12 +22,7 @@ from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, interval, number
 from studies import comparison, judges, resampling, run_sets, statistics
-from studies.annotation.answers import (
-    ANNOTATIONS,
-    consensus,
-    read_answers,
-    verdicts_of,
-)
+from studies.annotation.answers import consensus, find_answers, verdicts_of
 from studies.annotation.subsets import OPTIONS, random_subset
 from studies.judges import Judged
 from studies.label_table import find_label_table
@@ -95,6 +91,12 @@ class RunSet:
     def means(self) -> pd.DataFrame:
         """Means over seeds, by point."""
         return self.scores.groupby("point", sort=False).mean()
+
+
+Sets = Mapping[str, RunSet]
+# From a set to rho 1 with all clips, then with those of each subset.
+Subsets = Mapping[str, np.ndarray]
+Rhos = Mapping[str, Correlation | None]
 
 
 def study(record: SweepRecord) -> Study:
@@ -167,8 +169,9 @@ def _scorable(points: Mapping[str, RunRecord], labels: Sequence[str]) -> list[st
     summary = next(iter(points.values())).summary
     per_seed = summary["scores"]["test"]["weak"]["per_seed"]
     per_tag = np.array([one["roc_auc_per_tag"] for one in per_seed], np.float64)
-    scored = dict(zip(summary["tags"], np.isfinite(per_tag).all(axis=0), strict=True))
-    return [label for label in labels if scored.get(label)]
+    known = np.isfinite(per_tag).all(axis=0)
+    scored = np.array(summary["tags"])[known]
+    return [label for label in labels if label in scored]
 
 
 def columns_of(point: RunRecord, tags: Sequence[str]) -> list[int]:
@@ -179,18 +182,11 @@ def columns_of(point: RunRecord, tags: Sequence[str]) -> list[int]:
 def annotated_clips(
     record: SweepRecord, point: RunRecord, tags: Sequence[str]
 ) -> AnnotatedClips | None:
-    """Finds the answers for some tags.
+    """Finds the answers for some tags; None where nobody gave any.
 
     Listeners' answers come from the study's folder, as those of Table I do; without
-    any, a corpus that knows the truth answers for the same clips.
-
-    Args:
-        record: The study's folder.
-        point: One of its points, for the clips and labels of the test split.
-        tags: T names of the corpus.
-
-    Returns:
-        The answers; None where neither listeners nor the corpus gave any.
+    any, a corpus that knows the truth answers for the same clips. A point tells which
+    clips and labels the test split has.
 
     Raises:
         AnnotationError: The answers do not belong to this corpus.
@@ -204,18 +200,16 @@ def annotated_clips(
         size=options["subset400_clips"],
         seed=options["subset_seed"],
     )
-    path = record.workdir / ANNOTATIONS
-    if path.exists():
-        # The file answers for training clips as well (Subset100).
-        table = find_label_table(record.workdir)
-        ids = {*arrays["track_id"].tolist(), *(table.track_ids() if table else ())}
-        answers = read_answers(path, ids, point.summary["tags"])
-        verdicts = verdicts_of(subset, consensus(answers))
-        heard = np.isfinite(verdicts).any(axis=1)
-        if heard.any():
-            people = len({one.annotator for one in answers})
-            source = f"{people} listener(s) on {heard.sum()} test clips"
-            return AnnotatedClips(subset.rows[heard], verdicts[heard], source)
+    # Listeners answered for training clips as well (Subset100).
+    table = find_label_table(record.workdir)
+    ids = {*arrays["track_id"].tolist(), *(table.track_ids() if table else ())}
+    answers = find_answers(record.workdir, ids, point.summary["tags"])
+    verdicts = verdicts_of(subset, consensus(answers))
+    heard = np.isfinite(verdicts).any(axis=1)
+    if heard.any():
+        people = len({one.annotator for one in answers})
+        source = f"{people} listener(s) on {heard.sum()} test clips"
+        return AnnotatedClips(subset.rows[heard], verdicts[heard], source)
     if "true_tags" not in arrays:
         return None
     truth = arrays["true_tags"][subset.rows][:, columns].astype(np.float64)
@@ -229,17 +223,11 @@ def scores_of(
     answers: AnnotatedClips | None,
     resamples: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores a training by every labelling.
-
-    Args:
-        point: The training; all that are compared have the same test clips.
-        tags: The instrumentation tags.
-        answers: Of the re-annotation; its clips are resampled with the others.
-        resamples: How many.
+    """Scores a training by every labelling; all that are compared have the same clips.
 
     Returns:
-        One row a seed, and means over seeds with one row a resample of the test clips;
-        one column a curve.
+        One row a seed, and means over seeds with one row a resample of the test clips,
+        of which those with answers are a part; one column a curve.
     """
     arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
     tagged, scores = arrays["tags"], arrays["scores"]
@@ -247,7 +235,7 @@ def scores_of(
     weights = np.hstack([every, resampling.bootstrap_weights(len(tagged), resamples)])
     per_tag = np.ma.masked_invalid(resampling.auc_per_seed(tagged, scores, weights))
     others = [k for k in range(tagged.shape[1]) if k not in columns]
-    parts = {"all": slice(None), "four": columns, "others": others}
+    parts: dict[str, Any] = {"all": slice(None), "four": columns, "others": others}
     found = {k: per_tag[:, :, v].mean(axis=2).filled(np.nan) for k, v in parts.items()}
     if answers is not None:
         scores, weights = scores[:, answers.rows][:, :, columns], weights[answers.rows]
@@ -297,13 +285,8 @@ def rho_of_subsets(
     """Computes rho 1 with the truth of all test clips and of random subsets of them.
 
     The paper could not know how well 400 annotated clips predict rho 1; a corpus that
-    knows the truth can tell.
-
-    Args:
-        points: Trainings with the same test clips.
-        four: Their scores on the instrumentation tags by the ground truth.
-        tags: These tags.
-        num_subsets: R.
+    knows the truth can tell. `four` are the trainings' scores on the instrumentation
+    tags by the ground truth.
 
     Returns:
         float64 `[1 + R]`, the first with all clips; NaN where nothing varies. Empty
@@ -335,7 +318,7 @@ def subset_size(num_clips: int) -> int:
 
 
 def _paragraphs(
-    found: Mapping[str, RunSet], tags: Sequence[str], answers: AnnotatedClips | None
+    found: Sets, tags: Sequence[str], answers: AnnotatedClips | None
 ) -> list[str]:
     """Says what was compared, and how the paper was read."""
     absent = [SETS[name] for name in SETS if name not in found]
@@ -359,7 +342,7 @@ def _paragraphs(
     return [text, read, f"Re-annotation: {answers.source}, {heard} answers."]
 
 
-def _of_subsets(found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray]) -> str:
+def _of_subsets(found: Sets, subsets: Subsets) -> str:
     """Says what subsets tell of rho 1."""
     some = next(iter(subsets.values()))
     if not len(some):
@@ -380,15 +363,12 @@ def _of_subsets(found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray]) 
     )
 
 
-def _num_clips(found: Mapping[str, RunSet]) -> int:
+def _num_clips(found: Sets) -> int:
     point = next(iter(next(iter(found.values())).points.values()))
     return len(point.arrays["predictions_test"]["track_id"])
 
 
-# Figure.
-
-
-def _illustration(found: Mapping[str, RunSet]) -> Illustration:
+def _illustration(found: Sets) -> Illustration:
     """Draws Fig. 2."""
     labels = {curve: label for curve, (*_, label) in CURVES.items()}
     header = ["set", "point", "curve", "seed", "roc_auc_macro"]
@@ -431,9 +411,7 @@ def _two_rhos(one: RunSet) -> str:
 
 
 def draw_sets(
-    frame: pd.DataFrame,
-    ticks: Mapping[str, Sequence[str]],
-    titles: Mapping[str, str],
+    frame: pd.DataFrame, ticks: Mapping[str, Sequence[str]], titles: Mapping[str, str]
 ) -> Figure:
     """Draws three curves for each set of trainings, side by side, two columns wide.
 
@@ -467,9 +445,6 @@ def draw_sets(
     return figure
 
 
-# Tables.
-
-
 def with_interval(rho: Correlation | None) -> str:
     """Prints a correlation with its interval.
 
@@ -483,7 +458,7 @@ def with_interval(rho: Correlation | None) -> str:
     return f"{rho.value:.3f} ({rho.low:.3f} to {rho.high:.3f})".replace("-", "−")
 
 
-def _rho_table(found: Mapping[str, RunSet]) -> Table:
+def _rho_table(found: Sets) -> Table:
     """Both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
     rows = [
@@ -494,9 +469,8 @@ def _rho_table(found: Mapping[str, RunSet]) -> Table:
         ]
         for key, one in found.items()
     ]
-    known = number(np.mean([one.rhos["rho_2"].value for one in found.values()]), 3)
-    mean = ["mean of sets", number(np.mean(paper.RHO_1), 3), "", ""]
-    rows.append([*mean, f"{known} (paper: {paper.RHO_2_MEAN})", ""])
+    mean = ["mean of sets", number(float(np.mean(paper.RHO_1)), 3), "", ""]
+    rows.append([*mean, f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})", ""])
     header = (
         "",
         "ρ₁, paper",
@@ -509,7 +483,13 @@ def _rho_table(found: Mapping[str, RunSet]) -> Table:
     return Table.of_rows(caption, header, rows)
 
 
-def _spread_table(found: Mapping[str, RunSet]) -> Table:
+def _mean_rho_2(found: Sets) -> str:
+    return number(
+        float(np.mean([one.rhos["rho_2"].value for one in found.values()])), 3
+    )
+
+
+def _spread_table(found: Sets) -> Table:
     """How far rho 1 and rho 2 move with other seeds and with other test clips."""
     columns = {"": [SETS[key] for key in found]}
     for rho, text in (("rho_1", "ρ₁"), ("rho_2", "ρ₂")):
@@ -535,7 +515,7 @@ def _ends(values: pd.Series | None, low: float, high: float) -> str:
     return f"{ends[0]:.3f} to {ends[1]:.3f}".replace("-", "−")
 
 
-def _score_table(found: Mapping[str, RunSet]) -> Table:
+def _score_table(found: Sets) -> Table:
     """What is drawn, as means over seeds."""
     frame = pd.concat(one.means for one in found.values()).reindex(columns=CURVES)
     frame.columns = [label for *_, label in CURVES.values()]
@@ -547,9 +527,7 @@ def _score_table(found: Mapping[str, RunSet]) -> Table:
     return Table(frame, "Macro ROC-AUC, means over seeds.", formats)
 
 
-def _subset_table(
-    found: Mapping[str, RunSet], subsets: Mapping[str, np.ndarray]
-) -> Table:
+def _subset_table(found: Sets, subsets: Subsets) -> Table:
     """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
     rows = []
     for key, (full, *each) in subsets.items():
@@ -574,10 +552,7 @@ def _subset_table(
     return Table(frame, "How well a subset's truth predicts ρ₁.", formats)
 
 
-# Claims.
-
-
-def _sizes_claim(found: Mapping[str, RunSet]) -> Claim:
+def _sizes_claim(found: Sets) -> Claim:
     """Judges that noisy labels rank the sizes as a re-annotation does."""
     rhos = {
         key: found[key].rhos.get("rho_1") for key in ("mel", "stft") if key in found
@@ -592,20 +567,19 @@ def _sizes_claim(found: Mapping[str, RunSet]) -> Claim:
     )
 
 
-def _all_tags_claim(found: Mapping[str, RunSet]) -> Claim:
+def _all_tags_claim(found: Sets) -> Claim:
     """Judges that the instrumentation tags speak for all tags."""
     rhos = {key: one.rhos["rho_2"] for key, one in found.items()}
-    mean = number(np.mean([one.value for one in rhos.values()]), 3)
     return Claim(
         "The instrumentation tags' score stands for that of all tags (ρ₂).",
         "III-B.2, Fig. 2",
         f"ρ₂ = {paper.RHO_2_MEAN} in the mean",
-        f"{mean} in the mean; {_printed(rhos)}",
+        f"{_mean_rho_2(found)} in the mean; {_printed(rhos)}",
         *_high(rhos),
     )
 
 
-def _narrow_claim(found: Mapping[str, RunSet]) -> Claim:
+def _narrow_claim(found: Sets) -> Claim:
     """Judges that small differences are evaluated less reliably.
 
     By rho 1 of the mixed set minus the mean of those over sizes, on the same resamples
@@ -640,7 +614,7 @@ def _narrow_claim(found: Mapping[str, RunSet]) -> Claim:
     )
 
 
-def _high(rhos: Mapping[str, Correlation | None]) -> Judged:
+def _high(rhos: Rhos) -> Judged:
     """Judges that all correlations are high, and above zero beyond their interval."""
     known = {k: one for k, one in rhos.items() if one and np.isfinite(one.value)}
     if not known:
@@ -656,6 +630,6 @@ def _high(rhos: Mapping[str, Correlation | None]) -> Judged:
     return judges.decide(all(high) and not low, bool(low), f"{why}.")
 
 
-def _printed(rhos: Mapping[str, Correlation | None]) -> str:
+def _printed(rhos: Rhos) -> str:
     texts = [f"{SETS[key]}: {with_interval(one)}" for key, one in rhos.items()]
     return "; ".join(texts) or ABSENT

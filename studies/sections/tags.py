@@ -6,19 +6,21 @@ Figs 1, 6 and 8, and Table III's first row.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
-from functools import partial
+import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from scipy import stats
 
 from msd_tagger.common import facts, paper
 from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, percent
 from studies import co_occurrence, figures, judges, matrices
 from studies.co_occurrence import Pair
@@ -45,6 +47,7 @@ NEAR_NORMAL = 0.1  # Largest distance of the distribution functions.
 EXTREME = 10  # Deviations.
 
 MAGNITUDES = {"db": "decibels", "linear": "power"}
+COLOURS = {"decibels": "C0", "power": "C1"}
 # From a weighting to its name, colour and line.
 WEIGHTINGS = {
     "bypass": ("bypass", "C2", "-"),
@@ -54,29 +57,32 @@ WEIGHTINGS = {
 # How far the linear panel of Fig. 6 reaches, in deviations; the rest is in its inset.
 LINEAR_RANGE = (-2, 5)
 HIGHEST_DENSITY = 0.8  # Twice the peak of a normal distribution.
+# What the paper prints of tags: name, rank and share of clips.
+PRINTED = {
+    "all tags, II-A": [
+        (tag, rank, clips / paper.DATASET_TRACKS)
+        for tag, (rank, clips) in paper.DATASET_RANKS.items()
+    ],
+    "the 50 tags, III": [
+        (tag, rank, clips / paper.CLIPS_TOTAL)
+        for rank, (tag, clips) in zip(
+            (1, len(facts.TAGS)), paper.TAG_COUNTS.items(), strict=True
+        )
+    ],
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """What the labels of some clips say.
-
-    Attributes:
-        corpus: Its name.
-        tag_names: K names.
-        clips: What the clips are, such as "training clips".
-        tags: Their tags `[N, K]`.
-        together: Clips with both tags, on the diagonal with one `[K, K]`.
-        in_all: From a tag to the clips with it in every split that is here.
-        by_split: From every split that is here to its clips.
-    """
+    """What the labels of N clips say."""
 
     corpus: str
-    tag_names: tuple[str, ...]
-    clips: str
-    tags: np.ndarray
-    together: np.ndarray
-    in_all: dict[str, int]
-    by_split: dict[str, int]
+    tag_names: tuple[str, ...]  # K of them.
+    clips: str  # What they are, such as "training clips".
+    tags: np.ndarray  # [N, K].
+    together: np.ndarray  # Clips with both tags, on the diagonal with one [K, K].
+    in_all: dict[str, int]  # From a tag to the clips with it in every split.
+    by_split: dict[str, int]  # From every split that is here to its clips.
 
     @property
     def counts(self) -> np.ndarray:
@@ -110,19 +116,24 @@ def study(record: SweepRecord) -> Study:
     if data is None:
         paragraphs.append(f"There is no {LABELS}, or no clip in it: no tags to count.")
     else:
-        vectors = co_occurrence.unique_vectors(data.tags)
-        paragraphs += _paragraphs(record, data, vectors[1])
+        vectors, clips = co_occurrence.unique_vectors(data.tags)
+        paragraphs += _paragraphs(record, data, clips)
         illustrations += _illustrations(data)
         tables += [
             _tuples(data),
-            _prose(data, len(vectors[0])),
-            _vectors(data, vectors),
+            _prose(data, len(clips)),
+            _vectors(data, vectors, clips),
         ]
-        claims += _claims(data, len(vectors[0]))
+        claims += _claims(data, len(clips))
     if "histogram_db" not in arrays:
         paragraphs.append("Without input_stats.npz, Figs 6 and 8 are left out.")
     else:
-        histogram, means = _histogram(arrays), _band_means(arrays)
+        edges = arrays["histogram_edges"]
+        shares = {name: arrays[f"histogram_{k}"] for k, name in MAGNITUDES.items()}
+        histogram = pd.DataFrame({"from": edges[:-1], "to": edges[1:]} | shares)
+        curves = {k: arrays.get(f"band_mean_{k}") for k in WEIGHTINGS}
+        curves = {k: curve for k, curve in curves.items() if curve is not None}
+        means = pd.DataFrame({"Hz": arrays["band_centres_hz"]} | curves)
         kind = record.config.get("spectrogram", {}).get("kind", "mel")
         paragraphs.append(
             f"Magnitudes of {int(arrays['num_clips'])} training clips in {len(means)} "
@@ -137,8 +148,7 @@ def study(record: SweepRecord) -> Study:
 def _count(record: SweepRecord) -> Counts | None:
     """Counts the labels of a study; None where there are none."""
     table = find_label_table(record.workdir)
-    counted = table and table.counted()
-    if not counted:
+    if table is None or (counted := table.counted()) is None:
         return None
     clips, tags = counted
     splits = {k: v.tags for k, v in table.splits.items() if len(v.tags)}
@@ -184,96 +194,74 @@ def _paragraphs(
     ]
 
 
-# Figures.
-
-
 def _illustrations(data: Counts) -> list[Illustration]:
     """Draws Fig. 1 and how often tags occur."""
-    names, counts = data.tag_names, data.counts
+    names, counts = np.array(data.tag_names), data.counts
+    order = np.argsort(-counts, kind="stable")
     # More rows than this make a picture that nobody can open.
-    some = np.argsort(-counts, kind="stable")[: figures.MAX_DRAWN_TAGS]
-    selected = co_occurrence.select_tags(names, data.together)
+    most = order[: figures.MAX_DRAWN_TAGS]
+    selected = co_occurrence.select_tags(data.tag_names, data.together)
     found = []
     if len(selected) > 1:
-        chosen = f"Fig. 1. %s {co_occurrence.describe_selection(names)}"
-        found.append(_co_occurrence("selected", selected, data, chosen))
+        which = co_occurrence.describe_selection(data.tag_names)
+        found.append(_co_occurrence("selected", selected, data, f"Fig. 1. %s {which}"))
     if len(names) > max(len(selected), 1):
         C = co_occurrence.normalise(data.together)
-        order = co_occurrence.order_by_likeness(co_occurrence.either_way(C))
-        order = order[np.isin(order, some)]
-        everything = "%s All tags, like beside like."
-        found.append(_co_occurrence("all", order, data, everything))
-    tag_counts = pd.DataFrame({"tag": np.array(names)[some], "clips": counts[some]})
-    per_clip = np.bincount((data.tags > 0).sum(axis=1), minlength=1)
+        alike = co_occurrence.order_by_likeness(co_occurrence.either_way(C))
+        alike = alike[np.isin(alike, most)]
+        caption = "%s All tags, like beside like."
+        found.append(_co_occurrence("all", alike, data, caption))
+    ranked = pd.DataFrame({"rank": np.arange(len(order)) + 1, "tag": names[order]})
+    ranked["clips"] = counts[order]
+    ranked["share"] = ranked.clips / len(data.tags)
+    per_clip = np.bincount((data.tags > 0).sum(axis=1))
     return [
         *found,
         Illustration(
-            name="tag_counts",
-            plot=partial(_draw_tag_counts, clips=data.clips),
-            alt="Bars: clips with each tag, the most frequent first.",
-            caption=f"Clips with each tag (II-A), of the {data.clips}.",
-            frame=tag_counts,
+            "tag_counts",
+            lambda it: figures.tag_counts(it.tag, it.clips.to_numpy(), data.clips),
+            "Bars: clips with each tag, the most frequent first.",
+            f"Clips with each tag (II-A), of the {data.clips}.",
+            frame=ranked[["tag", "clips"]][: len(most)],
         ),
-        _rank_curve(data),
         Illustration(
-            name="tags_per_clip",
-            plot=draw_tags_per_clip,
-            alt="Bars: how many clips have how many tags.",
-            caption="Tags of a clip.",
+            "rank_curve",
+            draw_rank_curve,
+            "A falling curve of the share of clips by the rank of the tag.",
+            "Clips with the tag of each rank, and what the paper prints: of "
+            f"{paper.DATASET_TRACKS:,} tracks with any tag (II-A) and of its "
+            f"{paper.CLIPS_TOTAL:,} clips (III).",
+            frame=ranked,
+            formats={"share": ".6f"},
+        ),
+        Illustration(
+            "tags_per_clip",
+            draw_tags_per_clip,
+            "Bars: how many clips have how many tags.",
+            "Tags of a clip.",
             frame=pd.DataFrame({"tags": range(len(per_clip)), "clips": per_clip}),
         ),
     ]
 
 
-def _draw_tag_counts(frame: pd.DataFrame, clips: str) -> Figure:
-    return figures.tag_counts(frame.tag.tolist(), frame.clips.to_numpy(), clips)
-
-
 def _co_occurrence(
-    which: str, chosen: Iterable[int], data: Counts, caption: str
+    which: str, chosen: Sequence[int] | np.ndarray, data: Counts, caption: str
 ) -> Illustration:
     """Draws C(i, j) of some tags."""
-    C, chosen = co_occurrence.normalise(data.together), np.asarray(chosen)
-    i, j = (k.ravel() for k in np.meshgrid(chosen, chosen, indexing="ij"))
-    i, j = i[i != j], j[i != j]
-    names = np.array(data.tag_names)
+    C, names = co_occurrence.normalise(data.together), np.array(data.tag_names)
+    i, j = np.array(list(itertools.permutations(chosen, 2))).T
     columns = {"i": names[i], "j": names[j], "C(i, j)": C[i, j]}
     meaning = (
         "C(i, j) of Eq. 1 in percent: of the clips with the tag below, the share that "
         "also has the tag on the left."
     )
     return Illustration(
-        name=f"co_occurrence_{which}",
-        plot=matrices.co_occurrence,
-        alt=f"A matrix of C(i, j) of {len(chosen)} tags.",
-        caption=caption % meaning,
+        f"co_occurrence_{which}",
+        matrices.co_occurrence,
+        f"A matrix of C(i, j) of {len(chosen)} tags.",
+        caption % meaning,
         frame=pd.DataFrame(columns | {"clips with both": data.together[i, j]}),
         formats={"C(i, j)": ".6f"},
-    )
-
-
-def _rank_curve(data: Counts) -> Illustration:
-    """Draws the long tail of tags, with the counts that the paper prints."""
-    order = np.argsort(-data.counts, kind="stable")
-    frame = pd.DataFrame(
-        {
-            "rank": range(1, len(order) + 1),
-            "tag": np.array(data.tag_names)[order],
-            "clips": data.counts[order],
-            "share": data.counts[order] / len(data.tags),
-        }
-    )
-    return Illustration(
-        name="rank_curve",
-        plot=draw_rank_curve,
-        alt="A falling curve of the share of clips by the rank of the tag.",
-        caption=(
-            "Clips with the tag of each rank, and what the paper prints: of "
-            f"{paper.DATASET_TRACKS:,} tracks with any tag (II-A) and of its "
-            f"{paper.CLIPS_TOTAL:,} clips (III)."
-        ),
-        frame=frame,
-        formats={"share": ".6f"},
     )
 
 
@@ -283,23 +271,22 @@ def draw_rank_curve(frame: pd.DataFrame) -> Figure:
     axes = figure.subplots()
     known = frame[frame.share > 0]
     axes.plot(known["rank"], 100 * known.share, "o-", ms=2.5, lw=1, label="here")
-    of_all = [
-        (t, r, n / paper.DATASET_TRACKS) for t, (r, n) in paper.DATASET_RANKS.items()
-    ]
-    ranks = zip((1, len(facts.TAGS)), paper.TAG_COUNTS.items(), strict=True)
-    of_50 = [(tag, rank, n / paper.CLIPS_TOTAL) for rank, (tag, n) in ranks]
-    printed = {"all tags, II-A": of_all, "the 50 tags, III": of_50}
     named = set()
     for (name, points), colour, mark in zip(
-        printed.items(), ("C1", "C2"), "Ds", strict=True
+        PRINTED.items(), ("C1", "C2"), "Ds", strict=True
     ):
-        tags, x, shares = zip(*points, strict=True)
-        y = 100 * np.array(shares)
-        axes.plot(x, y, mark, ms=5, mfc="none", color=colour, label=name)
-        look = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 7}
-        for tag, *at in zip(tags, x, y, strict=True):
+        for tag, rank, share in points:
+            at = (rank, 100 * share)
+            near: dict[str, Any] = {
+                "xytext": (5, 3),
+                "textcoords": "offset points",
+                "fontsize": 7,
+            }
             if tag not in named:
-                axes.annotate(tag, at, color=colour, **look)
+                axes.annotate(tag, at, color=colour, **near)
+        tags, ranks, shares = zip(*points, strict=True)
+        y = 100 * np.array(shares)
+        axes.plot(ranks, y, mark, ms=5, mfc="none", color=colour, label=name)
         named |= set(tags)
     axes.set(xscale="log", yscale="log", xlabel="rank of the tag")
     axes.set_ylabel("clips with the tag, %")
@@ -319,23 +306,11 @@ def draw_tags_per_clip(frame: pd.DataFrame) -> Figure:
     axes.set(yscale="log", xlabel="tags of a clip", ylabel="clips, %")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(
+        MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True)
+    )
     axes.grid(visible=False, axis="x")
     return figure
-
-
-def _histogram(arrays: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Returns the share of bins in each interval, the outermost with what is beyond."""
-    edges = arrays["histogram_edges"]
-    shares = {name: arrays[f"histogram_{key}"] for key, name in MAGNITUDES.items()}
-    return pd.DataFrame({"from": edges[:-1], "to": edges[1:]} | shares)
-
-
-def _band_means(arrays: dict[str, np.ndarray]) -> pd.DataFrame:
-    """Returns the mean magnitude of each band by weighting."""
-    found = {k: arrays.get(f"band_mean_{k}") for k in WEIGHTINGS}
-    known = {k: curve for k, curve in found.items() if curve is not None}
-    return pd.DataFrame({"Hz": arrays["band_centres_hz"]} | known)
 
 
 def _input_illustrations(
@@ -344,23 +319,19 @@ def _input_illustrations(
     """Draws Figs 6 and 8."""
     return [
         Illustration(
-            name="magnitude_histograms",
-            plot=draw_histograms,
-            alt="Histograms of standardised bins: a bell in decibels, a spike as power.",
-            caption=(
-                "Fig. 6. Magnitudes after standardisation. The inset shows both on a "
-                "logarithmic axis, up to its end; the rest of power lies beyond."
-            ),
+            "magnitude_histograms",
+            draw_histograms,
+            "Histograms of standardised bins: a bell in decibels, a spike as power.",
+            "Fig. 6. Magnitudes after standardisation. The inset shows both on a "
+            "logarithmic axis, up to its end; the rest of power lies beyond.",
             frame=histogram,
             formats=dict.fromkeys(histogram, ".6g"),
         ),
         Illustration(
-            name="band_means",
-            plot=draw_band_means,
-            alt="Mean magnitude by frequency for the three weightings.",
-            caption=(
-                "Fig. 8. Mean magnitude of each band for three frequency weightings."
-            ),
+            "band_means",
+            draw_band_means,
+            "Mean magnitude by frequency for the three weightings.",
+            "Fig. 8. Mean magnitude of each band for three frequency weightings.",
             frame=means,
             formats=dict.fromkeys(means, ".6g") | {"Hz": ".3f"},
         ),
@@ -372,13 +343,17 @@ def draw_histograms(frame: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(7, 2.8))
     left, right = figure.subplots(1, 2)
     edges = np.append(frame["from"], frame["to"].iloc[-1])
-    centres = (frame["from"] + frame["to"]) / 2
     density = frame[list(MAGNITUDES.values())].div(frame["to"] - frame["from"], axis=0)
-    left.stairs(density.decibels, edges, fill=True, color="C0", alpha=0.7)
-    ink = left.xaxis.label.get_color()
-    left.plot(centres, stats.norm.pdf(centres), "--", lw=1.2, color=ink, label="normal")
-    left.set(title="decibels", xlim=(-4.5, 4.5), ylabel="density")
+    for axes, (name, colour) in zip((left, right), COLOURS.items(), strict=True):
+        axes.stairs(density[name], edges, fill=True, color=colour, alpha=0.7)
+        axes.set(title=name, xlabel="magnitude, standard deviations from the mean")
+        axes.set_ylim(bottom=0)
+    centres = (frame["from"] + frame["to"]) / 2
+    normal = stats.norm.pdf(centres)
+    left.plot(centres, normal, "--", lw=1.2, color=ink(left), label="normal")
+    left.set(xlim=(-4.5, 4.5), ylabel="density")
     left.legend(fontsize=8, loc="upper right")
+    right.set(xlim=LINEAR_RANGE)
     if density.decibels.max() > HIGHEST_DENSITY:
         # A peak that would flatten the rest: the floor, where silence ends.
         peak = frame.loc[density.decibels.idxmax()]
@@ -391,21 +366,16 @@ def draw_histograms(frame: pd.DataFrame) -> Figure:
             va="center",
             fontsize=7,
         )
-    right.stairs(density.power, edges, fill=True, color="C1", alpha=0.7)
-    right.set(title="power", xlim=LINEAR_RANGE)
-    for axes in (left, right):
-        axes.set_xlabel("magnitude, standard deviations from the mean")
-        axes.set_ylim(bottom=0)
     _draw_tails(right.inset_axes((0.5, 0.3, 0.5, 0.6)), density, edges)
     return figure
 
 
 def _draw_tails(axes: Axes, density: pd.DataFrame, edges: np.ndarray) -> None:
     """Draws both densities on a logarithmic axis: what is rare and extreme."""
-    for name, colour in zip(density, ("C0", "C1"), strict=True):
+    for name, colour in COLOURS.items():
         # The outermost intervals hold everything beyond them, which is no density.
         known = density[name].where(density[name] > 0)[1:-1]
-        look = {"color": colour, "lw": 1, "label": name}
+        look: dict[str, Any] = {"color": colour, "lw": 1, "label": name}
         axes.stairs(known, edges[1:-1], baseline=None, **look)
     axes.set(yscale="log", xlim=(edges[0], edges[-1]))
     axes.tick_params(labelsize=6)
@@ -437,9 +407,6 @@ def _mark_1_2_5(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-# Tables.
-
-
 def _tuples(data: Counts) -> Table:
     """Table III, first row: ours beside the paper's."""
     C, names = co_occurrence.normalise(data.together), data.tag_names
@@ -468,36 +435,31 @@ def _tuples(data: Counts) -> Table:
 
 def _prose(data: Counts, num_vectors: int) -> Table:
     """Sizes and counts, the paper's beside those found."""
+    sizes = {
+        split: f"{data.by_split[split]:,}" if split in data.by_split else ABSENT
+        for split in paper.CLIPS
+    }
+    known = {k: clips for k, clips in paper.TAG_COUNTS.items() if k in data.tag_names}
     rows = [
-        (f"clips, {split}", f"{printed:,}", f"{data.by_split[split]:,}")
-        if split in data.by_split
-        else (f"clips, {split}", f"{printed:,}", ABSENT)
-        for split, printed in paper.CLIPS.items()
+        *((f"clips, {k}", f"{paper.CLIPS[k]:,}", size) for k, size in sizes.items()),
+        *((f"clips with {k}", f"{n:,}", data.found(k)) for k, n in known.items()),
+        (
+            "different tag vectors",
+            f"{paper.UNIQUE_VECTORS:,}",
+            f"{num_vectors:,} on {len(data.tags):,} clips",
+        ),
     ]
-    for tag, printed in paper.TAG_COUNTS.items():
-        if tag in data.tag_names:
-            rows.append((f"clips with {tag}", f"{printed:,}", data.found(tag)))
-    vectors = f"{num_vectors:,} on {len(data.tags):,} clips"
-    rows.append(("different tag vectors", f"{paper.UNIQUE_VECTORS:,}", vectors))
     return Table.of_rows("Numbers of section III.", ("", "paper", "here"), rows)
 
 
-def _vectors(data: Counts, found: tuple[np.ndarray, np.ndarray]) -> Table:
+def _vectors(data: Counts, vectors: np.ndarray, clips: np.ndarray) -> Table:
     """The tag vectors that most clips have."""
-    vectors, clips = (one[:MAX_VECTORS] for one in found)
     names = np.array(data.tag_names)
-    frame = pd.DataFrame(
-        {
-            "tags": [" + ".join(names[one > 0]) or "no tag" for one in vectors],
-            "clips": clips,
-            "share": clips / len(data.tags),
-        }
-    )
-    caption = f"The most frequent of {len(found[0]):,} different tag vectors."
+    tags = [" + ".join(names[one > 0]) or "no tag" for one in vectors[:MAX_VECTORS]]
+    frame = pd.DataFrame({"tags": tags, "clips": clips[:MAX_VECTORS]})
+    frame["share"] = frame.clips / len(data.tags)
+    caption = f"The most frequent of {len(vectors):,} different tag vectors."
     return Table(frame, caption, {"clips": ",", "share": percent})
-
-
-# Claims.
 
 
 def _claims(data: Counts, num_vectors: int) -> list[Claim]:
@@ -632,17 +594,12 @@ def _unique_vectors(data: Counts, num_vectors: int) -> Claim:
 
 
 def histogram_claims(frame: pd.DataFrame) -> list[Claim]:
-    """Judges Fig. 6: decibels are nearly normal, power is a spike with a long tail.
-
-    Args:
-        frame: The histogram, from `input_stats.npz`.
-    """
-    far = {kind: distance_from_normal(frame, kind) for kind in MAGNITUDES.values()}
-    beyond = {k: share_beyond(frame, k, EXTREME) for k in MAGNITUDES.values()}
+    """Judges Fig. 6: decibels are nearly normal, power is a spike with a long tail."""
+    far = {name: distance_from_normal(frame, name) for name in COLOURS}
+    beyond = {name: share_beyond(frame, name, EXTREME) for name in COLOURS}
     middle = (frame["to"] <= 0.5) & (frame["from"] >= -0.5)
     inside, normal = frame.power[middle].sum(), 2 * stats.norm.cdf(0.5) - 1
     nearer = far["decibels"] < far["power"]
-    near = far["decibels"] < NEAR_NORMAL
     extreme = beyond["power"] > beyond["decibels"] == 0
     return [
         Claim(
@@ -652,7 +609,7 @@ def histogram_claims(frame: pd.DataFrame) -> list[Claim]:
             f"distance from a normal distribution {far['decibels']:.3f}; of power "
             f"{far['power']:.3f}",
             *judges.decide(
-                near and nearer,
+                nearer and far["decibels"] < NEAR_NORMAL,
                 not nearer,
                 "the largest difference of the distribution functions; approximately "
                 f"means below {NEAR_NORMAL} and nearer than power, which is our "
@@ -676,24 +633,19 @@ def histogram_claims(frame: pd.DataFrame) -> list[Claim]:
     ]
 
 
-def distance_from_normal(frame: pd.DataFrame, kind: str) -> float:
+def distance_from_normal(frame: pd.DataFrame, name: str) -> float:
     """Finds Kolmogorov's distance of a histogram from the standard normal distribution.
 
-    Args:
-        frame: Columns `from`, `to`, and the share of the values in each interval; the
-            outermost take what is beyond.
-        kind: The column of shares.
-
-    Returns:
-        The largest difference of the distribution functions, at the inner edges.
+    That is the largest difference of the distribution functions, at the inner edges.
+    The outermost intervals take what is beyond.
     """
-    found = frame[kind].cumsum()[:-1]
+    found = frame[name].cumsum()[:-1]
     return float(np.abs(found - stats.norm.cdf(frame["to"][:-1])).max())
 
 
-def share_beyond(frame: pd.DataFrame, kind: str, limit: float) -> float:
+def share_beyond(frame: pd.DataFrame, name: str, limit: float) -> float:
     """Finds the share of values that are more than `limit` above the mean."""
-    return float(frame[kind][frame["from"] >= limit - 1e-9].sum())
+    return float(frame[name][frame["from"] >= limit - 1e-9].sum())
 
 
 def band_claims(means: pd.DataFrame) -> list[Claim]:
