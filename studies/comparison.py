@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from msd_tagger.pages.tables import Table, interval, number, signed
+from msd_tagger.pages.tables import Formats, Table, interval, number, signed
 from studies import resampling, statistics
 from studies.records import RunRecord, SweepRecord, labels_of
 
@@ -139,7 +139,7 @@ def resampled_auc(
     Returns:
         From a point's name to float64 `[R]`.
     """
-    weights, clips, found = None, None, {}
+    weights, clips, found = np.empty(0), None, {}
     for name, point in points.items():
         arrays = point.arrays.get("predictions_test", {})
         if LABELS[labels] not in arrays:
@@ -186,8 +186,8 @@ def compare(
         for name, (first, second) in pairs.items()
         if first in points and second in points
     }
-    paired = {name: _paired(*pair, labels) for name, pair in known.items()}
-    paired = {name: one for name, one in paired.items() if one is not None}
+    differences = {name: _paired(*pair, labels) for name, pair in known.items()}
+    paired = {name: one for name, one in differences.items() if one is not None}
     used = {part: points[part] for name in paired for part in pairs[name]}
     std, _ = run_spread(used, labels)
     judged = statistics.pooled(list(paired.values()))
@@ -201,8 +201,8 @@ def average(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
     """The mean of several comparisons, None without any."""
     if not comparisons:
         return None
-    differences = [one.resampled for one in comparisons]
-    known = all(one is not None for one in differences)
+    differences = [one.resampled for one in comparisons if one.resampled is not None]
+    known = len(differences) == len(comparisons)
     return Comparison(
         name=name,
         seeds=statistics.mean_difference([one.seeds for one in comparisons]),
@@ -232,7 +232,7 @@ def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
         "95 % over test clips": [one.clips for one in comparisons],
         "larger than": [_larger_than(one) for one in comparisons],
     }
-    formats = {
+    formats: Formats = {
         "difference": signed,
         "95 % over seeds (t)": interval,
         "in deviations of a run": lambda value: signed(value, 1),

@@ -23,6 +23,9 @@ WEAK, TRUE, OTHER = "C0", "C1", "C2"
 LABEL_NAMES = {"weak": "weak labels", "true": "true labels"}
 LABEL_COLOURS = {"weak": WEAK, "true": TRUE}
 
+# How something is drawn, as matplotlib names it.
+Look = dict[str, Any]
+
 # Up to here every seed gets a colour and a name; beyond, seeds are a bundle.
 MAX_NAMED_SEEDS = 6
 # More rows than this make a picture that nobody can open.
@@ -40,8 +43,9 @@ def training_loss(
     _draw_seeds(axes, steps, loss)
     if len(valid_steps):
         mean = _mean_over_seeds(valid_loss)
-        look = {"color": ink(axes), "marker": "." if len(mean) < 3 else ""}
-        axes.plot(valid_steps, mean, "--", label="validation", **look)
+        marker = "." if len(mean) < 3 else ""
+        look: Look = {"color": ink(axes), "marker": marker, "label": "validation"}
+        axes.plot(valid_steps, mean, "--", **look)
     _legend(axes)
     return figure
 
@@ -62,8 +66,8 @@ def validation_curve(
     for seed, step in enumerate(best):
         row = np.flatnonzero(steps == step)
         if len(row):
-            look = {"ms": 10, "mfc": "none", "mec": lines[seed].get_color(), "mew": 1.6}
-            axes.plot(step, values[row[0], seed], "o", **look)
+            ring: Look = {"mfc": "none", "mec": lines[seed].get_color(), "mew": 1.6}
+            axes.plot(step, values[row[0], seed], "o", ms=10, **ring)
     _legend(axes)
     return figure
 
@@ -88,9 +92,9 @@ def scores_overview(
         baseline: From the same to the baseline's; empty without a baseline.
     """
     figure, axes = _canvas("", "macro ROC-AUC", "", height=1.0 + 0.5 * len(network))
-    diamond = {"mfc": "none", "mec": ink(axes), "ms": 7, "mew": 1.5}
+    diamond: Look = {"mfc": "none", "mec": ink(axes), "ms": 7, "mew": 1.5}
     for row, (labels, values) in enumerate(network.items()):
-        look = {"color": LABEL_COLOURS[labels], "alpha": 0.75}
+        look: Look = {"color": LABEL_COLOURS[labels], "alpha": 0.75}
         axes.plot(values, np.full(len(values), row), "o", **look)
         if labels in baseline:
             axes.plot(baseline[labels], row, "D", **diamond)
@@ -99,8 +103,8 @@ def scores_overview(
     axes.margins(x=0.12)
     handles = axes.plot([], [], "o", color=ink(axes), label="network, one per seed")
     if baseline:
-        look = {**diamond, "mew": None, "label": "linear baseline"}
-        handles += axes.plot([], [], "D", **look)
+        diamond |= {"mew": None, "label": "linear baseline"}
+        handles += axes.plot([], [], "D", **diamond)
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
@@ -126,7 +130,7 @@ def auc_per_tag(frame: pd.DataFrame) -> Figure:
     if len(auc) == 2:
         left.hlines(rows, auc["weak"], auc["true"], color=ink(left), lw=0.8, alpha=0.5)
     for labels, values in auc.items():
-        look = {"color": LABEL_COLOURS[labels], "label": LABEL_NAMES[labels]}
+        look: Look = {"color": LABEL_COLOURS[labels], "label": LABEL_NAMES[labels]}
         left.plot(values, rows, "o", ms=5, **look)
     left.axvline(0.5, ls="--", lw=1, color=ink(left))
     left.set_xlabel("ROC-AUC (dashed: chance)")
@@ -178,7 +182,7 @@ def tags_per_split(
     for (split, share), colour, nudge in zip(
         shares.items(), (WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=False
     ):
-        look = {"ms": 3.5, "color": colour, "label": split}
+        look: Look = {"ms": 3.5, "color": colour, "label": split}
         left.plot(100 * np.maximum(share, floor), rows + nudge, "o", **look)
     left.set(xscale="log", xlabel="% of the split's clips (left end: none)")
     left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -220,7 +224,9 @@ def _draw_seeds(
     style = {"marker": "."} | style if len(steps) < 3 else style
     lines = []
     for seed in range(num_seeds):
-        look = {"label": f"run {seed + 1}"} if named else {"color": WEAK, "alpha": 0.35}
+        look: Look = {"color": WEAK, "alpha": 0.35}
+        if named:
+            look = {"label": f"run {seed + 1}"}
         lines += axes.plot(steps, values[:, seed], **look, **style)
     if not named:
         mean = _mean_over_seeds(values)
@@ -234,7 +240,7 @@ def _mean_over_seeds(values: np.ndarray) -> np.ndarray:
 
 
 def _draw_counts(
-    axes: Axes, rows: np.ndarray, counts: Sequence[int], label: str
+    axes: Axes, rows: np.ndarray, counts: Sequence[int] | np.ndarray, label: str
 ) -> None:
     """Draws horizontal bars of counts with the number at their end."""
     bars = axes.barh(rows, counts, color=OTHER, height=0.65)

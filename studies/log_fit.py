@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
-from studies.statistics import NAN, TAIL, t_half_width
+from studies.statistics import NAN, TAIL, Values, t_half_width
 
 NUM_DRAWS = 20_000
 
@@ -46,12 +45,12 @@ class LogFit:
         """Whether the interval of the curvature leaves out zero."""
         return abs(self.curvature) > self.curvature_half_width
 
-    def at(self, clips: Sequence[float] | float) -> np.ndarray:
+    def at(self, clips: Values | float) -> np.ndarray:
         """The line at some numbers of clips."""
         return self.intercept + self.slope * np.log2(clips)
 
 
-def fit(clips: Sequence[float], scores: Sequence[float]) -> LogFit | None:
+def fit(clips: Values, scores: Values) -> LogFit | None:
     """Fits the line by least squares; None below two different sizes.
 
     >>> fit([100, 200, 400], [0.70, 0.72, 0.74]).slope.__round__(4)

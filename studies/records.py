@@ -12,7 +12,7 @@ import dataclasses
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,19 @@ from msd_tagger.common.facts import LABELS
 
 POINTS = "points"
 REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
-ARRAY_FILES = (
-    "predictions_test.npz",
-    "predictions_valid.npz",
-    "label_stats.npz",
-    "label_vectors.npz",
-    "first_layer.npz",
-    "input_stats.npz",
+ARRAYS = (
+    "predictions_test",
+    "predictions_valid",
+    "label_stats",
+    "label_vectors",
+    "first_layer",
+    "input_stats",
 )
 # What NumPy and its archives raise for a damaged file.
 UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+
+# A logged line of `metrics.jsonl`.
+Line = dict[str, Any]
 
 
 class RunRecordError(ValueError):
@@ -59,8 +62,8 @@ class RunRecord:
     config: dict[str, Any]
     config_default: dict[str, Any] | None
     environment: dict[str, Any]
-    train: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
+    train: list[Line]
+    evaluations: list[Line]
     summary: dict[str, Any]
     arrays: dict[str, dict[str, np.ndarray]]
 
@@ -89,11 +92,7 @@ class SweepRecord:
         return len(self.points) + len(self.missing)
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
-        """Reads `<name>.npz` of the study's folder; empty if there is no such file.
-
-        Raises:
-            RunRecordError: The file cannot be read.
-        """
+        """Reads `<name>.npz` of the study's folder; empty if there is no such file."""
         path = self.workdir / f"{name}.npz"
         return read_arrays(path) if path.exists() else {}
 
@@ -109,28 +108,31 @@ def read_run_record(workdir: Path | str) -> RunRecord:
         RunRecordError: A required file is missing, or a file cannot be read.
     """
     workdir = Path(workdir)
-    _check_complete(workdir)
+    if not workdir.is_dir():
+        raise RunRecordError(
+            f"{workdir} is not a directory. Give the --workdir of a finished run."
+        )
+    missing = [name for name in REQUIRED if not (workdir / name).is_file()]
+    if missing:
+        raise RunRecordError(
+            f"{workdir} holds no complete run record: {', '.join(missing)} missing. "
+            "If the run was cut short, start it again with the same --workdir: it goes "
+            "on where it stopped."
+        )
     default = workdir / "config_default.json"
     summary = read_json(workdir / "summary.json")
-    failed = [one["number"] for one in summary.get("failed_seeds", ())]
-    lines = _of_others(_read_lines(workdir / "metrics.jsonl"), failed)
+    failed = {one["number"] for one in summary.get("failed_seeds", ())}
+    train, evaluations = _read_lines(workdir / "metrics.jsonl", failed)
+    paths = {name: workdir / f"{name}.npz" for name in ARRAYS}
     return RunRecord(
         workdir=workdir,
         config=read_json(workdir / "config.json"),
         config_default=read_json(default) if default.exists() else None,
         environment=read_json(workdir / "environment.json"),
-        train=_by_step(line for line in lines if line["kind"] == "train"),
-        evaluations=_by_step(
-            line
-            for line in lines
-            if line["kind"] == "evaluation" and line.get("split", "valid") == "valid"
-        ),
+        train=train,
+        evaluations=evaluations,
         summary=summary,
-        arrays={
-            Path(name).stem: read_arrays(workdir / name)
-            for name in ARRAY_FILES
-            if (workdir / name).exists()
-        },
+        arrays={k: read_arrays(path) for k, path in paths.items() if path.exists()},
     )
 
 
@@ -145,18 +147,11 @@ def read_sweep_record(workdir: Path | str) -> SweepRecord:
         raise RunRecordError(f"{workdir} holds no record of a study: no config.json.")
     config = read_json(workdir / "config.json")
     names = [point[0] for point in config.get("sweep", ())]
-    points = {
-        name: read_run_record(workdir / POINTS / name)
-        for name in names
-        if is_complete(workdir / POINTS / name)
-    }
-    return SweepRecord(
-        workdir=workdir,
-        config=config,
-        environment=read_json(workdir / "environment.json"),
-        points=points,
-        missing=tuple(name for name in names if name not in points),
-    )
+    folders = {name: workdir / POINTS / name for name in names}
+    points = {k: read_run_record(one) for k, one in folders.items() if is_complete(one)}
+    missing = tuple(name for name in folders if name not in points)
+    environment = read_json(workdir / "environment.json")
+    return SweepRecord(workdir, config, environment, points, missing)
 
 
 def is_complete(workdir: Path) -> bool:
@@ -170,15 +165,8 @@ def labels_of(scores: Mapping[str, Any]) -> list[str]:
     return [labels for labels in LABELS if scores.get(labels)]
 
 
-def per_seed(lines: Sequence[dict[str, Any]], key: str) -> np.ndarray:
-    """Collects one quantity of the logged lines.
-
-    Args:
-        lines: L lines in which `key` is a list with one number (or null) per seed.
-        key: The quantity.
-
-    Returns:
-        float64 `[L, S]`, NaN where null.
+def per_seed(lines: Sequence[Line], key: str) -> np.ndarray:
+    """Collects one quantity of L logged lines: float64 `[L, S]`, NaN where null.
 
     >>> per_seed([{"loss": [0.5, 0.4]}, {"loss": [0.3, None]}], "loss").tolist()
     [[0.5, 0.4], [0.3, nan]]
@@ -217,54 +205,27 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise RunRecordError(f"{path} cannot be read: {error}") from error
 
 
-def _check_complete(workdir: Path) -> None:
-    """Raises a RunRecordError that names the required files that are not there."""
-    if not workdir.is_dir():
-        raise RunRecordError(
-            f"{workdir} is not a directory. Give the --workdir of a finished run."
-        )
-    missing = [name for name in REQUIRED if not (workdir / name).is_file()]
-    if missing:
-        raise RunRecordError(
-            f"{workdir} holds no complete run record: {', '.join(missing)} missing. "
-            "If the run was cut short, start it again with the same --workdir: it goes "
-            "on where it stopped."
-        )
+def _read_lines(path: Path, failed: set[int]) -> tuple[list[Line], list[Line]]:
+    """Reads training intervals and evaluations, without the seeds that failed.
 
-
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Reads one JSON object per line, forgiving a last line that was cut."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found = []
-    for number, line in enumerate(lines, start=1):
+    A last line that was cut is forgiven. A run that was stopped between a line and a
+    checkpoint repeats those steps: the last of equal ones stays.
+    """
+    text = path.read_text(encoding="utf-8").splitlines()
+    found: dict[str, dict[int, Line]] = {"train": {}, "evaluation": {}}
+    for number, row in enumerate(text, start=1):
         try:
-            found.append(json.loads(line))
+            line = json.loads(row)
         except ValueError as error:
-            if number < len(lines):
+            if number < len(text):
                 raise RunRecordError(f"{path}, line {number}: {error}") from error
-    return found
-
-
-def _of_others(lines: list[dict[str, Any]], failed: list[int]) -> list[dict[str, Any]]:
-    """Takes some seeds, by number, out of every list of a line.
-
-    >>> _of_others([{"step": 3, "loss": [0.5, None, 0.4]}], [1])
-    [{'step': 3, 'loss': [0.5, 0.4]}]
-    """
-    return [
-        {
-            key: [one for number, one in enumerate(value) if number not in failed]
-            if isinstance(value, list)
-            else value
-            for key, value in line.items()
-        }
-        for line in lines
-    ]
-
-
-def _by_step(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Sorts lines by step; of equal steps the last stays.
-
-    A run that was stopped between a log line and a checkpoint repeats those steps.
-    """
-    return [line for _, line in sorted({x["step"]: x for x in lines}.items())]
+            continue
+        if line["kind"] in found and line.get("split", "valid") == "valid":
+            found[line["kind"]][line["step"]] = {
+                key: [one for k, one in enumerate(value) if k not in failed]
+                if isinstance(value, list)
+                else value
+                for key, value in line.items()
+            }
+    train, evaluations = ([one[k] for k in sorted(one)] for one in found.values())
+    return train, evaluations

@@ -176,10 +176,10 @@ def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
     They are chosen on the validation split by its weak labels, and shown on the test
     split as well. None where the record lacks the predictions for either.
     """
-    found = [record.arrays.get(f"predictions_{split}") for split in ("valid", "test")]
-    if None in found:
+    valid = record.arrays.get("predictions_valid")
+    test = record.arrays.get("predictions_test")
+    if valid is None or test is None:
         return None
-    valid, test = found
     chosen = thresholds.choose(valid["tags"], valid["scores"], "valid")
     on_test = thresholds.measure(chosen.threshold, test["tags"], test["scores"], "test")
     half = np.where(np.isnan(chosen.threshold), np.nan, 0.5)  # Of the same tags.
@@ -230,7 +230,8 @@ def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -
         default: The same keys with their defaults, or None if not recorded.
     """
     config = flatten(config)
-    columns = {"key": list(config), "value": [str(one) for one in config.values()]}
+    columns: dict[str, list[str | None]]
+    columns = {"key": [*config], "value": [str(one) for one in config.values()]}
     if default is None:
         return Table(pd.DataFrame(columns, dtype=object), "All keys.")
     default = flatten(default)
@@ -238,7 +239,7 @@ def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -
         str(default[key]) if key in default else None for key in config
     ]
     frame = pd.DataFrame(columns, dtype=object)
-    strong = list(np.flatnonzero(frame["value"] != frame["default"]))
+    strong = np.flatnonzero(frame["value"] != frame["default"]).tolist()
     caption = "All keys; bold where the value is not the default."
     return Table(frame, caption, strong=strong)
 

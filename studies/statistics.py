@@ -17,6 +17,8 @@ LEVEL = 0.95
 TAIL = (1 + LEVEL) / 2
 NAN = float("nan")
 
+Values = Sequence[float] | np.ndarray
+
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
@@ -96,7 +98,7 @@ class Correlation:
     count: int
 
 
-def describe(values: Sequence[float]) -> Spread:
+def describe(values: Values) -> Spread:
     """Mean, deviations and intervals of one value per seed.
 
     >>> one = describe([0.84, 0.85, 0.86])
@@ -135,9 +137,7 @@ def t_half_width(std: float, count: int, degrees_of_freedom: int) -> float:
     return float(stats.t.ppf(TAIL, degrees_of_freedom) * std / np.sqrt(count))
 
 
-def largest_deviations(
-    values: Sequence[float], count: int = 2
-) -> list[tuple[int, float]]:
+def largest_deviations(values: Values, count: int = 2) -> list[tuple[int, float]]:
     """Index and signed distance of the values that lie farthest from the mean.
 
     >>> [(seed, round(far, 3)) for seed, far in largest_deviations([0.1, 0.2, 0.6])]
@@ -149,7 +149,7 @@ def largest_deviations(
     return [(int(index), float(far[index])) for index in order]
 
 
-def difference_by_extremes(values: Sequence[float]) -> float:
+def difference_by_extremes(values: Values) -> float:
     """The smallest difference that counts, as the paper reasons in section IV-A.
 
     The sum of the two largest distances from the mean: two equal trainings may differ
@@ -181,7 +181,7 @@ def std_interval(std: float, degrees_of_freedom: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def share_of_pairs_within(values: Sequence[float], limit: float) -> float:
+def share_of_pairs_within(values: Values, limit: float) -> float:
     """Share of all pairs of values that differ by less than `limit`; NaN without any.
 
     >>> share_of_pairs_within([0.1, 0.2, 0.6], 0.3)
@@ -191,7 +191,7 @@ def share_of_pairs_within(values: Sequence[float], limit: float) -> float:
     return sum(abs(a - b) < limit for a, b in pairs) / len(pairs) if pairs else NAN
 
 
-def pooled_std(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
     """Standard deviation within groups, and its degrees of freedom.
 
     It is the root of the squared distances from the own group's mean over the freedom,
@@ -200,15 +200,15 @@ def pooled_std(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
     >>> pooled_std([[1, 3], [7, 7, 7]])
     (0.816496580927726, 3)
     """
-    groups = [np.asarray(group, np.float64) for group in groups if len(group) > 1]
-    freedom = sum(len(group) - 1 for group in groups)
+    known = [np.asarray(group, np.float64) for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in known)
     if not freedom:
         return NAN, 0
-    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
+    squares = sum(((group - group.mean()) ** 2).sum() for group in known)
     return float(np.sqrt(squares / freedom)), freedom
 
 
-def paired_difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+def paired_difference(first: Values, second: Values) -> Difference:
     """Second minus first, value by value of the same seeds.
 
     >>> paired_difference([0.80, 0.82], [0.84, 0.84]).mean.__round__(3)
@@ -252,7 +252,7 @@ def mean_difference(differences: Sequence[Difference]) -> Difference:
     return dataclasses.replace(found, mean=mean)
 
 
-def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation:
+def pearson(x: Values, y: Values) -> Correlation:
     """Pearson's correlation with Fisher's interval.
 
     >>> pearson([1, 2, 3, 4], [1, 2, 3, 5]).value.__round__(4)
@@ -263,8 +263,8 @@ def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation:
     if count < 2 or not (np.isfinite(pair).all() and np.ptp(pair, 1).all()):
         return Correlation(NAN, NAN, NAN, count)
     found = stats.pearsonr(x, y)
-    ends = found.confidence_interval(LEVEL) if count > 3 else (NAN, NAN)
-    return Correlation(float(found.statistic), *map(float, ends), count)
+    low, high = found.confidence_interval(LEVEL) if count > 3 else (NAN, NAN)
+    return Correlation(float(found.statistic), float(low), float(high), count)
 
 
 def _difference(values: np.ndarray, std: float, freedom: int) -> Difference:

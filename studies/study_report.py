@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,36 +40,6 @@ CSV_LINE_END = "\r\n"  # As RFC 4180 says.
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """A figure as a page shows it.
-
-    Attributes:
-        name: Of its files, without ending.
-        alt: What it shows.
-        caption: What to know in order to read it.
-        has_numbers: Whether there is a CSV file.
-        picture: What `page.draw` returned, or None.
-        failure: Why there is no picture.
-    """
-
-    name: str
-    alt: str
-    caption: str
-    has_numbers: bool
-    picture: dict[str, Any] | None = None
-    failure: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Section:
-    """A study as a page shows it: its anchor, itself, its figures drawn."""
-
-    anchor: str
-    study: Study
-    drawings: Sequence[Drawing]
-
-
 def write_report_of(workdir: Path | str) -> Path:
     """Writes the report of whatever a folder holds, a run or a study.
 
@@ -99,11 +69,6 @@ def write_study_report(
 ) -> Path:
     """Writes `report.html`, `report.md`, `claims.csv`, `figures/` and `numbers/`.
 
-    Args:
-        record: The study's folder.
-        studies: The sections, in their order.
-        title: Of the page.
-
     Returns:
         The path of the HTML file.
     """
@@ -124,13 +89,16 @@ def write_study_report(
 
 def sections_of(
     studies: Sequence[Study], workdir: Path, taken: Iterable[str]
-) -> list[Section]:
+) -> list[dict[str, Any]]:
     """Draws all figures and writes their numbers.
 
     Args:
         studies: In their order.
         workdir: Gets `figures/` and `numbers/`.
         taken: Anchors that no section may have.
+
+    Returns:
+        Of each study its `anchor`, the `study` itself, and its `drawings`.
     """
     for name in (FIGURES, NUMBERS):
         (workdir / name).mkdir(exist_ok=True)
@@ -138,11 +106,13 @@ def sections_of(
     shown = [one for study in studies for one in study.illustrations]
     names = iter(page.unique(one.name for one in shown))
     return [
-        Section(
-            anchor,
-            study,
-            [_drawing(one, next(names), workdir) for one in study.illustrations],
-        )
+        {
+            "anchor": anchor,
+            "study": study,
+            "drawings": [
+                _drawing(one, next(names), workdir) for one in study.illustrations
+            ],
+        }
         for anchor, study in zip(anchors, studies, strict=True)
     ]
 
@@ -178,35 +148,47 @@ def point_keys(record: SweepRecord) -> Table | None:
     return Table.of_rows("Keys of each point.", header, rows) if rows else None
 
 
-def _drawing(illustration: Illustration, name: str, workdir: Path) -> Drawing:
-    """Writes a figure and its numbers; says so where it cannot be drawn."""
-    numbers = illustration.numbers()
+def _drawing(illustration: Illustration, name: str, workdir: Path) -> dict[str, Any]:
+    """Writes a figure and its numbers; says so where it cannot be drawn.
+
+    Returns:
+        `name` (of its files), `alt`, `caption`, `has_numbers` (whether there is a CSV
+        file), `picture` (what `page.draw` returned, or None) and `failure`.
+    """
+    numbers, picture, failure = illustration.numbers(), None, ""
     if numbers:
         files.write_csv(workdir / NUMBERS / f"{name}.csv", numbers, CSV_LINE_END)
-    shared = (name, illustration.alt, illustration.caption, bool(numbers))
     try:
         picture = page.draw(illustration, workdir / FIGURES, name=name, pdf=True)
     # One figure should not cost the reader the others.
     except Exception as error:
         logger.exception("the figure %s cannot be drawn", name)
-        return Drawing(*shared, failure=f"{type(error).__name__}: {error}")
-    return Drawing(*shared, picture=picture)
+        failure = f"{type(error).__name__}: {error}"
+    return {
+        "name": name,
+        "alt": illustration.alt,
+        "caption": illustration.caption,
+        "has_numbers": bool(numbers),
+        "picture": picture,
+        "failure": failure,
+    }
 
 
 def _content(
-    record: SweepRecord, sections: Sequence[Section], title: str
+    record: SweepRecord, sections: Sequence[Mapping[str, Any]], title: str
 ) -> dict[str, Any]:
     """Returns what both pages show."""
     default = record.workdir / "config_default.json"
     config = {key: value for key, value in record.config.items() if key != "sweep"}
-    claims = [claim for section in sections for claim in section.study.claims]
+    claims = [claim for one in sections for claim in one["study"].claims]
     keys = config_table(config, read_json(default) if default.exists() else None)
+    rows = [dataclasses.astuple(claim) for claim in claims]
     changed = Table(keys.frame.iloc[list(keys.strong)])
     return {
         "title": title,
         "corpus": _corpus(record),
         "facts": _facts(record, claims),
-        "claims": Table.of_rows("", CLAIM_HEADER, map(dataclasses.astuple, claims)),
+        "claims": Table.of_rows("", CLAIM_HEADER, rows),
         "looks": LOOKS,
         "sections": sections,
         "points": points_table(record) if record.num_points else None,

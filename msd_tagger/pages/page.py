@@ -92,11 +92,11 @@ def draw(
     """
     stem = folder / (name or illustration.name)
     light = style.save_figure(illustration.draw, stem, pdf=pdf)
-    points = re.search(rb'<svg[^>]* width="([\d.]+)pt"', light)[1]
+    found = re.search(rb'<svg[^>]* width="([\d.]+)pt"', light)
     return {
         "light": style.data_uri(light),
         "dark": style.data_uri(style.svg(illustration.draw, "dark")),
-        "width": round(float(points) * PIXELS_PER_POINT),
+        "width": round(float(found[1]) * PIXELS_PER_POINT) if found else None,
         "alt": illustration.alt,
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib import rcsetup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -42,7 +43,7 @@ _COMMON = {
 
 def _theme(
     palette: tuple[str, ...], background: str, ink: str, grid: str
-) -> dict[str, object]:
+) -> dict[Any, Any]:
     """Returns the settings of one theme."""
     inked = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
     return {
@@ -50,7 +51,7 @@ def _theme(
         **dict.fromkeys(inked, ink),
         "axes.edgecolor": ink,
         "axes.facecolor": background,
-        "axes.prop_cycle": matplotlib.cycler(color=list(palette)),
+        "axes.prop_cycle": rcsetup.cycler(color=list(palette)),
         "figure.facecolor": background,
         "grid.color": grid,
     }
@@ -64,7 +65,7 @@ THEMES = {
 
 def ink(axes: Axes) -> str:
     """Returns the theme's colour of text and of lines without a role of their own."""
-    return axes.xaxis.label.get_color()
+    return str(axes.xaxis.label.get_color())
 
 
 def svg(draw: Callable[[], Figure], theme: str) -> bytes:

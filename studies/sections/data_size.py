@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import (
     ABSENT,
+    Formats,
     Table,
     interval,
     number,
@@ -24,6 +25,7 @@ from msd_tagger.pages.tables import (
 )
 from studies import comparison, judges, log_fit
 from studies.comparison import INPUTS, Comparison, train_clips
+from studies.figures import Look
 from studies.log_fit import LogFit
 from studies.records import RunRecord, SweepRecord
 from studies.study import Claim, Study
@@ -32,7 +34,7 @@ NAME = "data_size"
 PREFIX = "size-"
 TITLE = "Mel against STFT, and the size of the training set (Fig. 5)"
 
-LOOKS = {
+LOOKS: dict[str, Look] = {
     "mel": {"color": "C0", "marker": "o", "label": "mel spectrogram"},
     "stft": {"color": "C1", "marker": "s", "label": "STFT"},
 }
@@ -41,42 +43,36 @@ NUDGE = 1.05
 # A line is called one if it explains this share of the variance between sizes.
 LINE_R_SQUARED = 0.9
 
-# From "mel" or "stft" to its points by share of the training clips, smallest first.
-Curves = Mapping[str, Mapping[float, RunRecord]]
 # From a share of the training clips to milliseconds per clip and seed, mel and STFT.
 Times = dict[float, tuple[float, float]]
 
 
 def study(record: SweepRecord) -> Study:
-    """Redraws Fig. 5 from the points of several training set sizes.
+    """Redraws Fig. 5 from the points of several sizes, whose names start with `size-`.
 
-    Args:
-        record: A study with points whose names start with `size-`.
-
-    Returns:
-        The section; without such points, a sentence that says so.
+    Without such points a sentence says so.
     """
     points = comparison.scored(record.select(PREFIX))
     if not points:
         text = "No point of this study varies the size of the training set."
         return Study(NAME, TITLE, [text])
-    curves = curves_by_kind(points)
+    sizes = sizes_of(points)
     known = comparison.known_labels(points)
     resamples = comparison.num_resamples(record)
     resampled = {one: comparison.resampled_auc(points, one, resamples) for one in known}
     found = {one: compare_kinds(points, resampled[one], one) for one in known}
-    fits = {one: fit_curves(curves, one) for one in known}
-    gains = last_gains(points, curves, resampled["weak"])
-    times = times_per_clip(curves)
+    fits = {one: fit_sizes(sizes, one) for one in known}
+    gains = _last_gains(points, resampled["weak"])
+    times = times_per_clip(sizes)
     return Study(
         name=NAME,
         title=TITLE,
-        paragraphs=_paragraphs(record, points, curves, fits["weak"], times),
+        paragraphs=_paragraphs(record, points, fits["weak"], times),
         illustrations=[
-            _illustration(curves, one, found[one], fits[one]) for one in known
+            _illustration(sizes, one, found[one], fits[one]) for one in known
         ],
         tables=[
-            _table(curves, known),
+            _table(sizes, known),
             *(_differences(found[one], one) for one in known),
             _fit_table(fits),
             *_time_tables(times),
@@ -85,83 +81,64 @@ def study(record: SweepRecord) -> Study:
         claims=[
             *claims_of_kinds(list(found["weak"].values())),
             _claim_of_line(fits["weak"]),
-            _claim_of_saturation(curves, gains),
+            _claim_of_saturation(sizes, gains),
             _claim_of_cost(times),
         ],
     )
 
 
-def curves_by_kind(points: Mapping[str, RunRecord]) -> Curves:
-    """Points by the kind of their spectrogram and their share of training clips."""
-    by_share = sorted(points.values(), key=_share)
-    curves: dict[str, dict[float, RunRecord]] = {}
-    for kind in INPUTS:
-        of_kind = {_share(one): one for one in by_share if _kind(one) == kind}
-        if of_kind:
-            curves[kind] = of_kind
-    return curves
+def sizes_of(points: Mapping[str, RunRecord]) -> pd.DataFrame:
+    """Lists points by the kind of their spectrogram and their size, mel first.
+
+    Returns:
+        One row a point: `name`, `kind`, `share` of the clips, `clips`, `point`.
+    """
+    rows = [
+        (
+            name,
+            one.config["spectrogram"]["kind"],
+            float(one.config["train"]["fraction"]),
+            train_clips(one),
+            one,
+        )
+        for name, one in points.items()
+    ]
+    header = ["name", "kind", "share", "clips", "point"]
+    return pd.DataFrame(rows, columns=header).sort_values(["kind", "share"])
 
 
-def fit_curves(curves: Curves, labels: str) -> dict[str, LogFit]:
+def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
     """The line of each kind's mean score against log2 of the clips."""
-    found = {}
-    for kind, points in curves.items():
-        clips = [train_clips(one) for one in points.values()]
-        means = [comparison.auc(one, labels).mean() for one in points.values()]
-        line = log_fit.fit(clips, means)
-        if line is not None:
-            found[kind] = line
-    return found
+    lines = {
+        kind: log_fit.fit(list(of.clips), _means(of.point, labels))
+        for kind, of in sizes.groupby("kind")
+    }
+    return {kind: line for kind, line in lines.items() if line is not None}
 
 
 def compare_kinds(
     points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray], labels: str
 ) -> dict[float, Comparison]:
     """Mel minus STFT at every share of the training clips that both have."""
-    names = {(_kind(one), _share(one)): name for name, one in points.items()}
-    shares = {
-        f"mel − STFT at {percent(share)}": share
-        for share in sorted({share for _, share in names})
-        if ("mel", share) in names and ("stft", share) in names
-    }
-    pairs = {
-        name: (names["mel", share], names["stft", share])
-        for name, share in shares.items()
-    }
+    both = _of_both(sizes_of(points), "name")
+    names = {f"mel − STFT at {percent(share)}": share for share in both}
+    pairs = {name: both[share] for name, share in names.items()}
     found = comparison.compare(points, pairs, resampled, labels)
-    return {shares[one.name]: one for one in found}
+    return {names[one.name]: one for one in found}
 
 
-def last_gains(
-    points: Mapping[str, RunRecord],
-    curves: Curves,
-    resampled: Mapping[str, np.ndarray],
-) -> list[Comparison]:
-    """The largest size minus the one before it, for each kind."""
-    names = {id(one): name for name, one in points.items()}
-    pairs = {}
-    for kind, of_kind in curves.items():
-        if len(of_kind) > 1:
-            before, last = list(of_kind)[-2:]
-            ends = names[id(of_kind[last])], names[id(of_kind[before])]
-            pairs[f"{INPUTS[kind]}, {percent(last)} − {percent(before)}"] = ends
-    return comparison.compare(points, pairs, resampled)
-
-
-def times_per_clip(curves: Curves) -> Times:
+def times_per_clip(sizes: pd.DataFrame) -> Times:
     """Time of a training clip and seed in ms, where both were timed alike.
 
     Points on different devices, or with other numbers of seeds or batch sizes, are no
     comparison and left out.
     """
-    mel, stft = curves.get("mel", {}), curves.get("stft", {})
     return {
-        share: (_time_ms(mel[share]), _time_ms(stft[share]))
-        for share in mel
-        if share in stft
-        and _circumstances(mel[share]) == _circumstances(stft[share])
-        and mel[share].summary.get("clips_per_s")
-        and stft[share].summary.get("clips_per_s")
+        share: (_time_ms(mel), _time_ms(stft))
+        for share, (mel, stft) in _of_both(sizes, "point").items()
+        if _circumstances(mel) == _circumstances(stft)
+        and mel.summary.get("clips_per_s")
+        and stft.summary.get("clips_per_s")
     }
 
 
@@ -251,17 +228,17 @@ def scores_by_size(
         of_kind = spread.loc[kind]
         sizes = of_kind.index.to_numpy()
         nudge = {"mel": 1 / NUDGE, "stft": NUDGE}[kind] if len(kinds) > 1 else 1
-        look = {"ms": 5, "capsize": 3, "ls": "", **LOOKS[kind]}
+        look: Look = {"ms": 5, "capsize": 3, "ls": "", **LOOKS[kind]}
         axes.errorbar(sizes * nudge, of_kind["mean"], yerr=of_kind["std"], **look)
         if kind in lines:
             ends = np.array([sizes.min(), sizes.max()])
-            style = {"color": LOOKS[kind]["color"], "ls": "--", "lw": 1, "alpha": 0.8}
-            axes.plot(ends, lines[kind].at(ends), **style)
+            style: Look = {"color": LOOKS[kind]["color"], "ls": "--", "lw": 1}
+            axes.plot(ends, lines[kind].at(ends), alpha=0.8, **style)
     tops = spread.sum(axis=1).groupby("clips").max()
     for size, difference in differences.items():
-        at = {"xytext": (0, 6), "textcoords": "offset points", "fontsize": 8}
-        place = (size, tops[size])
-        axes.annotate(signed(difference), place, ha="center", va="bottom", **at)
+        at: Look = {"xytext": (0, 6), "textcoords": "offset points"}
+        at |= {"ha": "center", "va": "bottom", "fontsize": 8}
+        axes.annotate(signed(difference), (size, tops[size]), **at)
     axes.set(xscale="log", xlabel="training clips", ylabel="macro ROC-AUC")
     axes.minorticks_off()
     axes.set_xticks(list(ticks), list(ticks.values()))
@@ -271,13 +248,30 @@ def scores_by_size(
     return figure
 
 
-def _kind(point: RunRecord) -> str:
-    return point.config["spectrogram"]["kind"]
+def _of_both(sizes: pd.DataFrame, column: str) -> dict[float, tuple[Any, Any]]:
+    """What stands in a column for mel and for STFT, at every share that both have."""
+    mel, stft = (
+        dict(zip(of.share, of[column], strict=True))
+        for of in (sizes[sizes.kind == kind] for kind in ("mel", "stft"))
+    )
+    return {share: (mel[share], stft[share]) for share in mel if share in stft}
 
 
-def _share(point: RunRecord) -> float:
-    """The share of the training clips that a point learns from."""
-    return float(point.config["train"]["fraction"])
+def _last_gains(
+    points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray]
+) -> list[Comparison]:
+    """The largest size minus the one before it, for each kind."""
+    pairs = {}
+    for kind, of in sizes_of(points).groupby("kind"):
+        if len(of) > 1:
+            before, last = of[-2:].itertuples()
+            name = f"{INPUTS[kind]}, {percent(last.share)} − {percent(before.share)}"
+            pairs[name] = last.name, before.name
+    return comparison.compare(points, pairs, resampled)
+
+
+def _means(points: Iterable[RunRecord], labels: str = "weak") -> list[float]:
+    return [comparison.auc(one, labels).mean() for one in points]
 
 
 def _time_ms(point: RunRecord) -> float:
@@ -325,14 +319,14 @@ def _claim_of_line(lines: Mapping[str, LogFit]) -> Claim:
     )
 
 
-def _claim_of_saturation(curves: Curves, gains: Sequence[Comparison]) -> Claim:
+def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Claim:
     """That the last step gains less than the line through the smaller sizes says.
 
     It holds where the shortfall is beyond the uncertainty of the gain (seeds and test
     clips) and of the line together, and fails where it is less than half of what the
     line says even with that uncertainty.
     """
-    gain, line = comparison.average("last step", gains), _expected_gain(curves)
+    gain, line = comparison.average("last step", gains), _expected_gain(sizes)
     judged = judges.unknown("four sizes are needed.")
     if gain and line:
         expected, of_line = line
@@ -376,17 +370,16 @@ def _claim_of_cost(times: Times) -> Claim:
     )
 
 
-def _expected_gain(curves: Curves) -> tuple[float, float] | None:
+def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
     """The last step's gain by the lines through all sizes but the largest.
 
     Returns:
         The mean over mel and STFT, and half its 95 % interval by the lines' residuals.
     """
     found = []
-    for points in curves.values():
-        shares = list(points)
-        means = [comparison.auc(points[share]).mean() for share in shares]
-        line = log_fit.fit(shares[:-1], means[:-1])
+    for _, of in sizes.groupby("kind"):
+        shares = list(of.share)
+        line = log_fit.fit(shares[:-1], _means(of.point[:-1]))
         if line is not None and len(shares) > 3:
             half_width = line.slope_interval[1] - line.slope
             step = np.log2(shares[-1] / shares[-2])
@@ -400,26 +393,24 @@ def _expected_gain(curves: Curves) -> tuple[float, float] | None:
 def _paragraphs(
     record: SweepRecord,
     points: Mapping[str, RunRecord],
-    curves: Curves,
     fits: Mapping[str, LogFit],
     times: Times,
 ) -> list[str]:
     """What was trained, what a doubling of the clips gains, what a clip costs."""
-    sizes = sorted({train_clips(one) for one in points.values()})
+    sizes = sizes_of(points)
     found = [
-        f"{len(points)} points ({', '.join(INPUTS[kind] for kind in curves)}), trained "
-        f"on {sizes[0]} to {sizes[-1]} clips, the smaller sets inside of the larger "
-        f"ones, {comparison.seeds_and_clips(points)}. Mel and STFT learn from the same "
-        "clips in the same order, and are paired over seeds."
-        + comparison.not_complete(record, PREFIX)
+        f"{len(points)} points ({', '.join(INPUTS[k] for k in sizes.kind.unique())}), "
+        f"trained on {sizes.clips.min()} to {sizes.clips.max()} clips, the smaller "
+        f"sets inside of the larger ones, {comparison.seeds_and_clips(points)}. Mel "
+        "and STFT learn from the same clips in the same order, and are paired over "
+        "seeds." + comparison.not_complete(record, PREFIX)
     ]
-    for kind, line in fits.items():
-        found.append(
-            f"{INPUTS[kind]}: twice the clips gain {line.slope:.4f} (95 % "
-            f"{interval(line.slope_interval)}) by a straight line over "
-            f"{line.count} sizes, which explains {number(line.r_squared, 3)} of the "
-            "variance between them."
-        )
+    found += [
+        f"{INPUTS[kind]}: twice the clips gain {line.slope:.4f} (95 % "
+        f"{interval(line.slope_interval)}) by a straight line over {line.count} sizes, "
+        f"which explains {number(line.r_squared, 3)} of the variance between them."
+        for kind, line in fits.items()
+    ]
     if not times:
         return [*found, "Mel and STFT were not timed under the same circumstances."]
     mel, stft = np.median(list(times.values()), axis=0)
@@ -433,27 +424,25 @@ def _paragraphs(
 
 
 def _illustration(
-    curves: Curves,
+    sizes: pd.DataFrame,
     labels: str,
     differences: Mapping[float, Comparison],
     lines: Mapping[str, LogFit],
 ) -> Illustration:
     """Fig. 5 against one kind of labels."""
-    points = [one for of_kind in curves.values() for one in of_kind.values()]
     rows = [
-        (_kind(one), train_clips(one), seed, value)
-        for one in points
-        for seed, value in enumerate(comparison.auc(one, labels))
+        (of.kind, of.clips, seed, value)
+        for of in sizes.itertuples()
+        for seed, value in enumerate(comparison.auc(of.point, labels))
     ]
-    at = {_share(one): train_clips(one) for one in points}
+    at = dict(zip(sizes.share, sizes.clips, strict=True))
     gaps = {at[share]: one.seeds.mean for share, one in differences.items()}
     ticks = {clips: f"{percent(share)}\n{clips}" for share, clips in at.items()}
     widest = max(map(abs, gaps.values()), default=float("nan"))
+    look: Look = {"lines": lines, "differences": gaps, "ticks": ticks}
     return Illustration(
         name="fig5_data_size" + ("" if labels == "weak" else f"_{labels}"),
-        plot=functools.partial(
-            scores_by_size, lines=lines, differences=gaps, ticks=ticks
-        ),
+        plot=functools.partial(scores_by_size, **look),
         alt=f"Macro ROC-AUC against the {labels} labels for mel and STFT by the number "
         f"of training clips; they differ by at most {number(widest)}.",
         caption=f"Fig. 5 against the {labels} labels: mean over seeds, bars are one "
@@ -464,27 +453,21 @@ def _illustration(
     )
 
 
-def _table(curves: Curves, known: Sequence[str]) -> Table:
+def _table(sizes: pd.DataFrame, known: Sequence[str]) -> Table:
     """Scores of every point, weak beside true."""
-    clips = {
-        share: f"{train_clips(one)} ({percent(share)})"
-        for of_kind in reversed(list(curves.values()))
-        for share, one in of_kind.items()
-    }
-    columns = {
-        f"{INPUTS[kind]}, {labels} labels": {
-            share: comparison.auc(one, labels) for share, one in of_kind.items()
-        }
-        for labels in known
-        for kind, of_kind in curves.items()
-    }
-    shares = sorted(clips)
-    frame = pd.DataFrame(
-        {"training clips": [clips[share] for share in shares]}
-        | {name: [of.get(share) for share in shares] for name, of in columns.items()}
-    )
+    clips = sizes.drop_duplicates("share").set_index("share").clips.sort_index()
+    columns: dict[str, list[Any]]
+    columns = {"training clips": [f"{n} ({percent(s)})" for s, n in clips.items()]}
+    for labels in known:
+        for kind, of in sizes.groupby("kind"):
+            points = dict(zip(of.share, of.point, strict=True))
+            columns[f"{INPUTS[kind]}, {labels} labels"] = [
+                comparison.auc(points[share], labels) if share in points else None
+                for share in clips.index
+            ]
     caption = "Macro ROC-AUC on the test split, mean ± deviation over seeds."
-    return Table(frame, caption, dict.fromkeys(columns, over_seeds))
+    formats = dict.fromkeys(list(columns)[1:], over_seeds)
+    return Table(pd.DataFrame(columns), caption, formats)
 
 
 def _differences(found: Mapping[float, Comparison], labels: str) -> Table:
@@ -521,7 +504,7 @@ def _time_tables(times: Times) -> list[Table]:
     rows = [(share, mel, stft, stft / mel) for share, (mel, stft) in times.items()]
     header = ["training clips", "mel [ms]", "STFT [ms]", "STFT / mel"]
     forms = (percent, ".3g", ".3g", ".2f")
-    formats = dict(zip(header, forms, strict=True))
+    formats: Formats = dict(zip(header, forms, strict=True))
     frame = pd.DataFrame(rows, columns=header)
     return [Table(frame, "Training time per clip and seed.", formats)] if rows else []
 

@@ -16,9 +16,10 @@ from matplotlib.patches import Rectangle
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
-from msd_tagger.pages.tables import Table, percent
+from msd_tagger.pages.tables import Formats, Table, percent
 from studies import judges
 from studies.comparison import INPUTS
+from studies.figures import Look
 from studies.records import SweepRecord, read_json
 from studies.study import Claim, Study
 
@@ -40,11 +41,7 @@ Network = Mapping[str, Any]
 def study(record: SweepRecord) -> Study:
     """Draws the networks that `network.json` describes, and sets Table II beside them.
 
-    Args:
-        record: A study's folder.
-
-    Returns:
-        The section; without that file, a sentence that says so.
+    Without that file a sentence says so.
     """
     path = record.workdir / FILE
     if not path.exists():
@@ -133,7 +130,7 @@ def _draw_map(
     channels, bands, frames = size
     many = channels > 1
     sheets = SHEETS if many else 1
-    look = {"facecolor": matplotlib.rcParams["axes.facecolor"], "lw": 1}
+    look: Look = {"facecolor": matplotlib.rcParams["axes.facecolor"], "lw": 1}
     look["edgecolor"] = "C0" if many else "C1"
     for sheet in reversed(range(sheets)):
         corner = (x + sheet * SHIFT, 0.45 - height / 2 + sheet * 2 * SHIFT)
@@ -144,7 +141,7 @@ def _draw_map(
 
 
 def _draw_arrow(axes: Axes, start: float, end: float, text: str) -> None:
-    look = {"arrowstyle": "-|>", "lw": 0.8, "color": ink(axes)}
+    look: Look = {"arrowstyle": "-|>", "lw": 0.8, "color": ink(axes)}
     axes.annotate("", (end, 0.45), (start, 0.45), arrowprops=look)
     axes.text((start + end) / 2, 0.98, text, ha="center", va="center", fontsize=6.5)
 
@@ -206,7 +203,8 @@ def _poolings(networks: Mapping[str, Network]) -> Table:
     ]
     names = ["input", *(f"conv{k + 1}" for k in range(len(printed))), "tags"]
     tags = f"({paper.TABLE_2_OUTPUTS})"
-    columns = {"": names, "Table II": [_tuple(paper.TABLE_2_INPUT), *printed, tags]}
+    columns: dict[str, list[str | None]]
+    columns = {"": [*names], "Table II": [_tuple(paper.TABLE_2_INPUT), *printed, tags]}
     for name, network in networks.items():
         layers = network["layers"]
         columns[name] = [None, *map(_layer, layers)]
@@ -233,7 +231,7 @@ def _costs(name: str, network: Network) -> Table:
         f"{name}: trainable parameters, and multiply-adds of the convolutions and the "
         "dense layer for one clip."
     )
-    formats = {"parameters": ",", "multiply-adds": ",", "share": percent}
+    formats: Formats = {"parameters": ",", "multiply-adds": ",", "share": percent}
     return Table(frame, caption, formats, [len(frame) - 1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,14 +59,10 @@ Pairs = dict[str, tuple[str, str]]
 
 
 def study(record: SweepRecord) -> Study:
-    """Redraws Fig. 7 from the grid of preprocessings.
+    """Redraws Fig. 7 from the grid of preprocessings, points that start with `pre-`.
 
-    Args:
-        record: A study with points whose names start with `pre-`; where it has points
-            `size-mel-…` as well, they stand at the right and say what dB is worth.
-
-    Returns:
-        The section; without points of the grid, a sentence that says so.
+    Points `size-mel-…` stand at the right and say what dB is worth, if there are any.
+    Without points of the grid a sentence says so.
     """
     points = comparison.scored(record.select(PREFIX))
     if not points:
@@ -77,18 +74,16 @@ def study(record: SweepRecord) -> Study:
         one: compare_all(points, comparison.resampled_auc(points, one, resamples), one)
         for one in known
     }
-    sizes = comparison.scored(record.select(data_size.PREFIX))
-    curves = data_size.curves_by_kind(sizes)
-    line = data_size.fit_curves(curves, "weak").get("mel")
+    sizes = data_size.sizes_of(comparison.scored(record.select(data_size.PREFIX)))
+    sizes = sizes[sizes["kind"] == "mel"]
+    line = data_size.fit_sizes(sizes, "weak").get("mel")
     limit = comparison.smallest_difference(points)
     biases = bias_sizes(points)
     return Study(
         name=NAME,
         title=TITLE,
         paragraphs=_paragraphs(record, points, limit, line),
-        illustrations=[
-            _illustration(points, curves.get("mel", {}), one) for one in known
-        ],
+        illustrations=[_illustration(points, sizes, one) for one in known],
         tables=[
             _table(points, known),
             *(_differences(found[one], one) for one in known),
@@ -188,8 +183,8 @@ def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
         left = figure.subplots()
     for index, (weighting, (colour, label)) in enumerate(WEIGHTINGS.items()):
         of_one = grid[grid["weighting"] == weighting]
-        look = {"color": colour, "label": label, "shift": (index - 1) * BAR}
-        _draw_bars(left, of_one, groups, BAR * 0.92, **look)
+        at, look = (index - 1) * BAR, {"color": colour, "label": label}
+        _draw_bars(left, of_one, groups, BAR * 0.92, at, **look)
     left.set_xticks(range(len(groups)), [one.replace(" ", "\n", 1) for one in groups])
     scores = frame["roc_auc_macro"]
     low, high = scores.min(), scores.max()
@@ -206,7 +201,7 @@ def _draw_bars(
     groups: Sequence[str],
     width: float,
     shift: float = 0,
-    **look: str,
+    **look: Any,
 ) -> None:
     """Bars of means with the deviation over seeds, one for each group that is there."""
     of_groups = frame.groupby("group", sort=False)["roc_auc_macro"]
@@ -220,16 +215,39 @@ def _draw_bars(
     axes.tick_params(axis="x", length=0)
 
 
+def _partners(
+    names: Mapping[Settings, str], field: int, value: str | float
+) -> dict[Settings, tuple[str, str]]:
+    """Points beside those that differ in one setting alone, which has this value."""
+    others: dict[Settings, Any] = {
+        key: (*key[:field], value, *key[field + 1 :]) for key in names
+    }
+    return {
+        key: (names[key], names[other])
+        for key, other in others.items()
+        if other != key and other in names
+    }
+
+
 def _magnitude_pairs(names: Mapping[Settings, str], kind: str) -> Pairs:
     """Decibels minus power, all else equal."""
     return {
-        f"dB − linear, {_weighting(weighting)}, ×{scale:g}": (
-            name,
-            names[kind, "linear", weighting, scale],
-        )
-        for (its_kind, magnitude, weighting, scale), name in names.items()
-        if (its_kind, magnitude) == (kind, "db")
-        and (kind, "linear", weighting, scale) in names
+        f"dB − linear, {_weighting(weighting)}, ×{scale:g}": pair
+        for (its_kind, _, weighting, scale), pair in _partners(
+            names, 1, "linear"
+        ).items()
+        if its_kind == kind
+    }
+
+
+def _scale_pairs(names: Mapping[Settings, str]) -> Pairs:
+    """The scaled input minus that as it is, all else equal."""
+    return {
+        f"×{scale:g} − ×1, {MAGNITUDES[magnitude]}, {_weighting(weighting)}": pair
+        for (kind, magnitude, weighting, scale), pair in _partners(
+            names, 3, 1.0
+        ).items()
+        if kind == "mel"
     }
 
 
@@ -237,24 +255,12 @@ def _weighting_pairs(names: Mapping[Settings, str]) -> Pairs:
     """Two weightings, within each group of Fig. 7."""
     groups = sorted({(key[1], key[3]) for key in names if key[0] == "mel"})
     return {
-        f"{_weighting(first)} − {_weighting(second)}, {MAGNITUDES[group[0]]}, "
-        f"×{group[1]:g}": (names[one], names[two])
-        for group in groups
+        f"{_weighting(first)} − {_weighting(second)}, {MAGNITUDES[magnitude]}, "
+        f"×{scale:g}": (names[one], names[two])
+        for magnitude, scale in groups
         for first, second in itertools.combinations(WEIGHTINGS, 2)
-        if (one := ("mel", group[0], first, group[1])) in names
-        and (two := ("mel", group[0], second, group[1])) in names
-    }
-
-
-def _scale_pairs(names: Mapping[Settings, str]) -> Pairs:
-    """The scaled input minus that as it is, all else equal."""
-    return {
-        f"×{scale:g} − ×1, {MAGNITUDES[magnitude]}, {_weighting(weighting)}": (
-            name,
-            names["mel", magnitude, weighting, 1.0],
-        )
-        for (kind, magnitude, weighting, scale), name in names.items()
-        if kind == "mel" and scale != 1 and ("mel", magnitude, weighting, 1.0) in names
+        if (one := ("mel", magnitude, first, scale)) in names
+        and (two := ("mel", magnitude, second, scale)) in names
     }
 
 
@@ -450,7 +456,7 @@ def _paragraphs(
 
 
 def _illustration(
-    points: Mapping[str, RunRecord], sizes: Mapping[float, RunRecord], labels: str
+    points: Mapping[str, RunRecord], sizes: pd.DataFrame, labels: str
 ) -> Illustration:
     """Fig. 7 against one kind of labels: the mel points in the paper's order."""
     order = list(GROUPS)
@@ -462,9 +468,9 @@ def _illustration(
         group = f"{GROUPS[magnitude, scale != 1]} {MAGNITUDES[magnitude]} ×{scale:g}"
         drawn[group, weighting] = found[key]
     sizes = {
-        (f"dB, {percent(share)} of the clips", ""): one
-        for share, one in sizes.items()
-        if labels in comparison.known_labels({"": one})
+        (f"dB, {percent(one.share)} of the clips", ""): one.point
+        for one in sizes.itertuples()
+        if labels in comparison.known_labels({"": one.point})
     }
     rows = [
         (*what, seed, value)

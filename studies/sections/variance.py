@@ -30,13 +30,9 @@ Spreads = dict[str, Spread]
 
 
 def study(record: SweepRecord) -> Study:
-    """Reads the point of many seeds and redraws Fig. 4 for it.
+    """Redraws Fig. 4 from the point of many seeds, whose name starts with `variance`.
 
-    Args:
-        record: A study with a point whose name starts with `variance`.
-
-    Returns:
-        The section; without that point, a sentence that says so.
+    Without that point a sentence says so.
     """
     points = record.select(PREFIX)
     if not points:

@@ -125,13 +125,13 @@ def test_a_study_without_points_says_so(tmp_path):
 
 
 def test_times_on_other_devices_are_no_comparison(record, monkeypatch):
-    curves = data_size.curves_by_kind(record.points)
-    assert len(data_size.times_per_clip(curves)) == 7
+    sizes = data_size.sizes_of(record.points)
+    assert len(data_size.times_per_clip(sizes)) == 7
     # 40 clips/s for two seeds are 12.5 ms for one clip and seed.
-    assert data_size.times_per_clip(curves)[1.0] == (12.5, 31.25)
+    assert data_size.times_per_clip(sizes)[1.0] == (12.5, 31.25)
     other = record.points["size-stft-100"].environment
     monkeypatch.setitem(other, "device", "gpu x 1")
-    assert 1.0 not in data_size.times_per_clip(curves)
+    assert 1.0 not in data_size.times_per_clip(sizes)
 
 
 @pytest.mark.parametrize("rate", [12_000, 16_000, 1_500])
