@@ -30,20 +30,16 @@ FLOOR_DB = -80.0
 def band_features(
     spectrogram: np.ndarray, mask: np.ndarray | None = None
 ) -> np.ndarray:
-    """Mean and standard deviation over time of every band, in dB below the maximum.
+    """Computes mean and deviation over time of every band, in dB below the maximum.
 
     As in the network's preprocessing, a clip's loudest point is its 0 dB and nothing
-    lies below -80 dB.
-
-    Args:
-        spectrogram: power in dB, any float type [B, M, F].
-        mask: bool [B]; clips where it is False (padding) are dropped. None keeps all.
+    lies below -80 dB. Clips where the mask `[B]` is False (padding) are dropped.
 
     Returns:
-        float32 [B', 2 * M] for the B' clips kept: M means, then M deviations.
+        float32 `[B', 2 * M]` for the B' clips kept: M means, then M deviations.
 
     Raises:
-        ValueError: if the spectrogram is not [B, M, F] or the mask does not fit it.
+        ValueError: The spectrogram is not `[B, M, F]`, or the mask does not fit it.
 
     >>> band_features(np.array([[[-10.0, -30.0], [-200.0, -200.0]]])).tolist()
     [[-10.0, -80.0, 10.0, 0.0]]
@@ -62,14 +58,7 @@ def band_features(
 
 
 def split_features(batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
-    """`band_features` of a split or a share of it, from its evaluation batches.
-
-    Args:
-        batches: each with `spectrogram` [B, M, F] and `mask` [B].
-
-    Returns:
-        float32 [N, 2 * M], in the order of the batches, without their padding.
-    """
+    """Computes `band_features` of all evaluation batches, without their padding."""
     return np.concatenate(
         [band_features(batch["spectrogram"], batch["mask"]) for batch in batches]
     )
@@ -86,10 +75,9 @@ def evaluate_baseline(
     test split and the true labels select nothing.
 
     Args:
-        features: `train`, `valid` and `test`, each float [N, 2 * M].
-        labels: the same splits, each with `tags` 0/1 [N, K] and `true_tags` 0/1 [N, K]
-            or None.
-        c_grid: values of C to try.
+        features: `train`, `valid` and `test`, each float `[N, 2 * M]`.
+        labels: The same splits, each with `tags` 0/1 `[N, K]`, and `true_tags` or None.
+        c_grid: Values of C to try.
 
     Returns:
         `name`, `C`, `valid_roc_auc_macro` (from each C, as text, to its value),
@@ -97,14 +85,17 @@ def evaluate_baseline(
         seed) and `seconds`. All of it can be written as JSON.
 
     Raises:
-        ValueError: if a split's features and labels differ in their number of clips.
+        ValueError: A split's features and labels differ in their number of clips.
     """
-    _check_rows(features, labels)
+    for split in ("train", "valid", "test"):
+        num_rows, num_clips = len(features[split]), len(labels[split]["tags"])
+        if num_rows != num_clips:
+            raise ValueError(
+                f"the {split} split has {num_rows} rows of features but labels of "
+                f"{num_clips} clips. Compute both from the same shards."
+            )
     start_s = time.perf_counter()
-    fits = {
-        c: fit_and_score(features["train"], labels["train"]["tags"], features, c)
-        for c in c_grid
-    }
+    fits = {c: fit_and_score(features, labels["train"]["tags"], c) for c in c_grid}
     valid = {
         c: metrics.score(labels["valid"]["tags"], scores["valid"])["roc_auc_macro"]
         for c, scores in fits.items()
@@ -117,68 +108,43 @@ def evaluate_baseline(
         "valid_roc_auc_macro": {f"{c:g}": value for c, value in valid.items()},
         "scores": {
             split: metrics.score_all(
-                labels[split]["tags"],
-                fits[best][split][None],
-                labels[split].get("true_tags"),
+                labels[split]["tags"], scores[None], labels[split].get("true_tags")
             )
-            for split in ("valid", "test")
+            for split, scores in fits[best].items()
         },
         "seconds": round(time.perf_counter() - start_s, 3),
     }
 
 
 def fit_and_score(
-    train_features: np.ndarray,
-    train_labels: np.ndarray,
-    features: Mapping[str, np.ndarray],
-    c: float,
+    features: Mapping[str, np.ndarray], train_labels: np.ndarray, c: float
 ) -> dict[str, np.ndarray]:
     """Fits one logistic regression per tag and scores clips with it.
 
     A tag that no or every training clip carries cannot be fitted; each clip gets its
-    training share, 0 or 1, which ranks nothing and costs nothing.
-
-    Args:
-        train_features: [N, 2 * M]; standardised by their own mean and deviation.
-        train_labels: 0/1 [N, K].
-        features: splits to score, each [N', 2 * M].
-        c: inverse strength of the L2 penalty.
+    training share, 0 or 1, which ranks nothing and costs nothing. Features are
+    standardised by the training clips' mean and deviation; `c` is the inverse strength
+    of the L2 penalty.
 
     Returns:
-        For `valid` and `test`, where given: float64 [N', K], the probability of a tag.
+        For `valid` and `test`: float64 `[N, K]`, the probability of a tag.
     """
-    scaler = StandardScaler().fit(train_features)
-    train = scaler.transform(train_features.astype(np.float64))
+    scaler = StandardScaler().fit(features["train"])
     inputs = {
         split: scaler.transform(features[split].astype(np.float64))
-        for split in ("valid", "test")
-        if split in features
+        for split in ("train", "valid", "test")
     }
-    columns = [_fit_tag(train, tag, inputs, c) for tag in np.asarray(train_labels).T]
-    return {split: np.stack([c[split] for c in columns], axis=1) for split in inputs}
-
-
-def _fit_tag(
-    train: np.ndarray, tag: np.ndarray, inputs: Mapping[str, np.ndarray], c: float
-) -> dict[str, np.ndarray]:
-    """Returns the probability of one tag for every clip [N'] of every split."""
-    if tag.min() == tag.max():
-        return {split: np.full(len(x), float(tag[0])) for split, x in inputs.items()}
-    # Neighbouring bands are nearly collinear, where lbfgs takes hundreds of steps;
-    # Newton's method takes about six, each one [2M, 2M] system.
-    model = LogisticRegression(C=c, solver="newton-cholesky", max_iter=100)
-    model.fit(train, tag)
-    return {split: model.predict_proba(x)[:, 1] for split, x in inputs.items()}
-
-
-def _check_rows(
-    features: Mapping[str, np.ndarray], labels: Mapping[str, Mapping[str, Any]]
-) -> None:
-    """Raises a ValueError unless every split has one row of features per clip."""
-    for split in ("train", "valid", "test"):
-        num_rows, num_clips = len(features[split]), len(labels[split]["tags"])
-        if num_rows != num_clips:
-            raise ValueError(
-                f"the {split} split has {num_rows} rows of features but labels of "
-                f"{num_clips} clips. Compute both from the same shards."
-            )
+    train = inputs.pop("train")
+    scores = {
+        split: np.zeros((len(x), train_labels.shape[1])) for split, x in inputs.items()
+    }
+    for k, tag in enumerate(np.asarray(train_labels).T):
+        constant = tag.min() == tag.max()
+        if not constant:
+            # Neighbouring bands are nearly collinear, where lbfgs takes hundreds of
+            # steps; Newton's method takes about six, each one [2M, 2M] system.
+            model = LogisticRegression(C=c, solver="newton-cholesky", max_iter=100)
+            model.fit(train, tag)
+        for split, x in inputs.items():
+            scores[split][:, k] = tag[0] if constant else model.predict_proba(x)[:, 1]
+    return scores

@@ -11,23 +11,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from msd_tagger.pages.tables import ABSENT, Table, number
+from msd_tagger.pages.tables import Formats, Table, interval, number, signed
 from studies import resampling, statistics
-from studies.run_record import RunRecord
-from studies.sweep_record import SweepRecord
-from studies.tables import kinds_of_labels
+from studies.records import RunRecord, SweepRecord, labels_of
 
 NUM_RESAMPLES = 200
+# The array of `predictions_test.npz` for each kind of labels.
 LABELS = {"weak": "tags", "true": "true_tags"}
-HEADER = (
-    "comparison",
-    "difference",
-    "95 % over seeds (t)",
-    "in deviations of a run",
-    "95 % over test clips",
-    "larger than",
-)
+# Names of inputs, as they are printed.
+INPUTS = {"mel": "mel", "stft": "STFT"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +29,10 @@ class Comparison:
     """The macro ROC-AUC of one point minus that of another.
 
     Attributes:
-        name: such as "dB − linear".
-        seeds: paired over seeds.
-        run_std: deviation of a single run over seeds, pooled over the compared points.
-        resampled: the difference on each resample of the test clips [R]; None where
+        name: Such as "dB − linear".
+        seeds: Paired over seeds.
+        run_std: Deviation of a single run over seeds, pooled over the compared points.
+        resampled: The difference on each resample of the test clips `[R]`; None where
             the two were not scored on the same clips.
     """
 
@@ -69,20 +63,20 @@ class Comparison:
         """Whether neither another seed nor other clips would change the sign."""
         return self.beyond_seeds and self.beyond_clips
 
+    @property
+    def in_run_stds(self) -> float:
+        """The difference in standard deviations of a single run; NaN if unknown."""
+        return self.seeds.mean / self.run_std if self.run_std else float("nan")
+
     def is_within(self, limit: float) -> bool:
         """Whether both intervals lie between -limit and limit; False if one is NaN."""
         ends = (*self.seeds.interval, *self.clips)
         return all(abs(end) <= limit for end in ends)
 
 
-def auc(record: RunRecord, kind: str = "weak") -> np.ndarray:
-    """Macro ROC-AUC of every seed on the test split, [S]; NaN where no tag is scored.
-
-    Args:
-        record: a trained point.
-        kind: `weak` or `true` labels.
-    """
-    per_seed = record.summary["scores"]["test"][kind]["per_seed"]
+def auc(record: RunRecord, labels: str = "weak") -> np.ndarray:
+    """Macro ROC-AUC of every seed on the test split, `[S]`; NaN if none is scored."""
+    per_seed = record.summary["scores"]["test"][labels]["per_seed"]
     return np.array([one["roc_auc_macro"] for one in per_seed], np.float64)
 
 
@@ -94,6 +88,15 @@ def seed_numbers(record: RunRecord) -> list[int]:
     return [start + index for index in range(int(record.summary["num_seeds"]))]
 
 
+def train_clips(record: RunRecord) -> int:
+    """How many clips a point learnt from."""
+    corpus = record.summary["corpus"]
+    share = float(record.config["train"]["fraction"])
+    return int(
+        corpus.get("train_clips_used") or round(share * corpus["counts"]["train"])
+    )
+
+
 def scored(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
     """Points of which every seed has a score."""
     return {name: one for name, one in points.items() if np.isfinite(auc(one)).all()}
@@ -101,8 +104,22 @@ def scored(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
 
 def known_labels(points: Mapping[str, RunRecord]) -> list[str]:
     """`weak`, and `true` if every point was scored against the truth."""
-    kinds = [kinds_of_labels(one.summary["scores"]["test"]) for one in points.values()]
-    return [kind for kind in LABELS if kinds and all(kind in one for one in kinds)]
+    found = [labels_of(one.summary["scores"]["test"]) for one in points.values()]
+    return [one for one in LABELS if found and all(one in each for each in found)]
+
+
+def seeds_and_clips(points: Mapping[str, RunRecord]) -> str:
+    """Says how many seeds every point has, and how many clips it is scored on."""
+    seeds = sorted({int(one.summary["num_seeds"]) for one in points.values()})
+    some = next(iter(points.values()))
+    clips = some.summary["scores"]["test"]["num_clips"]
+    return f"{' or '.join(map(str, seeds))} seed(s) each, scored on {clips} test clips"
+
+
+def not_complete(record: SweepRecord, prefix: str) -> str:
+    """Names the points of a study that are missing, if there are any."""
+    missing = [name for name in record.missing if name.startswith(prefix)]
+    return f" Not complete: {', '.join(missing)}." if missing else ""
 
 
 def num_resamples(record: SweepRecord) -> int:
@@ -112,7 +129,7 @@ def num_resamples(record: SweepRecord) -> int:
 
 
 def resampled_auc(
-    points: Mapping[str, RunRecord], kind: str, resamples: int
+    points: Mapping[str, RunRecord], labels: str, resamples: int
 ) -> dict[str, np.ndarray]:
     """Macro ROC-AUC, averaged over seeds, on resamples of the test clips.
 
@@ -120,45 +137,46 @@ def resampled_auc(
     than the first one, is left out.
 
     Returns:
-        From a point's name to float64 [R].
+        From a point's name to float64 `[R]`.
     """
-    weights, clips, found = None, None, {}
+    weights, clips, found = np.empty(0), None, {}
     for name, point in points.items():
         arrays = point.arrays.get("predictions_test", {})
-        if LABELS[kind] not in arrays:
+        if LABELS[labels] not in arrays:
             continue
         if clips is None:
             clips = arrays["track_id"]
             weights = resampling.bootstrap_weights(len(clips), resamples)
         if np.array_equal(arrays["track_id"], clips):
-            labels, scores = arrays[LABELS[kind]], arrays["scores"]
-            found[name] = resampling.macro_auc(labels, scores, weights)
+            found[name] = resampling.macro_auc(
+                arrays[LABELS[labels]], arrays["scores"], weights
+            )
     return found
 
 
-def run_spread(points: Mapping[str, RunRecord], kind: str) -> tuple[float, int]:
+def run_spread(points: Mapping[str, RunRecord], labels: str) -> tuple[float, int]:
     """Deviation of a single run over seeds, pooled over points, and its freedom."""
-    return statistics.pooled_std([auc(point, kind) for point in points.values()])
+    return statistics.pooled_std([auc(point, labels) for point in points.values()])
 
 
-def smallest_difference(points: Mapping[str, RunRecord], kind: str = "weak") -> float:
+def smallest_difference(points: Mapping[str, RunRecord], labels: str = "weak") -> float:
     """How far two runs that differ in the seed alone lie apart at most, in 95 %."""
-    return statistics.difference_by_bound(*run_spread(points, kind))
+    return statistics.difference_by_bound(*run_spread(points, labels))
 
 
 def compare(
     points: Mapping[str, RunRecord],
     pairs: Mapping[str, tuple[str, str]],
     resampled: Mapping[str, np.ndarray],
-    kind: str = "weak",
+    labels: str = "weak",
 ) -> list[Comparison]:
     """Compares pairs of points; a pair that lacks a point or common seeds is left out.
 
     Args:
-        points: by name.
-        pairs: from a comparison's name to (minuend, subtrahend).
-        resampled: what `resampled_auc` found.
-        kind: of labels, the same as for `resampled`.
+        points: By name.
+        pairs: From a comparison's name to (minuend, subtrahend).
+        resampled: What `resampled_auc` found for the same labels.
+        labels: `weak` or `true`.
 
     Returns:
         The comparisons, judged by their pooled scatter over seeds.
@@ -168,10 +186,10 @@ def compare(
         for name, (first, second) in pairs.items()
         if first in points and second in points
     }
-    paired = {name: _paired(*pair, kind) for name, pair in known.items()}
-    paired = {name: one for name, one in paired.items() if one is not None}
+    differences = {name: _paired(*pair, labels) for name, pair in known.items()}
+    paired = {name: one for name, one in differences.items() if one is not None}
     used = {part: points[part] for name in paired for part in pairs[name]}
-    std, _ = run_spread(used, kind)
+    std, _ = run_spread(used, labels)
     judged = statistics.pooled(list(paired.values()))
     return [
         Comparison(name, seeds, std, _resampled_difference(resampled, *pairs[name]))
@@ -183,8 +201,8 @@ def average(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
     """The mean of several comparisons, None without any."""
     if not comparisons:
         return None
-    differences = [one.resampled for one in comparisons]
-    known = all(one is not None for one in differences)
+    differences = [one.resampled for one in comparisons if one.resampled is not None]
+    known = len(differences) == len(comparisons)
     return Comparison(
         name=name,
         seeds=statistics.mean_difference([one.seeds for one in comparisons]),
@@ -206,19 +224,22 @@ def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
     """One row for each comparison; bold where it is beyond both spreads."""
-    rows = [
-        [
-            one.name,
-            signed(one.seeds.mean),
-            interval(one.seeds.interval),
-            signed(in_run_stds(one), 1),
-            interval(one.clips),
-            _larger_than(one),
-        ]
-        for one in comparisons
-    ]
+    columns = {
+        "comparison": [one.name for one in comparisons],
+        "difference": [one.seeds.mean for one in comparisons],
+        "95 % over seeds (t)": [one.seeds.interval for one in comparisons],
+        "in deviations of a run": [one.in_run_stds for one in comparisons],
+        "95 % over test clips": [one.clips for one in comparisons],
+        "larger than": [_larger_than(one) for one in comparisons],
+    }
+    formats: Formats = {
+        "difference": signed,
+        "95 % over seeds (t)": interval,
+        "in deviations of a run": lambda value: signed(value, 1),
+        "95 % over test clips": interval,
+    }
     strong = [row for row, one in enumerate(comparisons) if one.beyond_both]
-    return Table(caption, HEADER, rows, strong)
+    return Table(pd.DataFrame(columns), caption, formats, strong)
 
 
 def sentence(one: Comparison) -> str:
@@ -229,52 +250,24 @@ def sentence(one: Comparison) -> str:
     seeds = len(one.seeds.values)
     over_seeds = (
         f"95 % {interval(one.seeds.interval)} over seeds, "
-        f"{number(abs(in_run_stds(one)), 1)} deviations of a run"
+        f"{number(abs(one.in_run_stds), 1)} deviations of a run"
         if np.isfinite(one.seeds.half_width)
         else f"spread over seeds unknown from {seeds} paired difference"
     )
-    low, high = one.clips
     over_clips = (
-        f"{interval((low, high))} over test clips"
-        if np.isfinite(low)
+        f"{interval(one.clips)} over test clips"
+        if np.isfinite(one.clips[0])
         else "spread over test clips unknown"
     )
     return f"{signed(one.seeds.mean)} ({over_seeds}; {over_clips})"
 
 
-def in_run_stds(one: Comparison) -> float:
-    """The difference in standard deviations of a single run; NaN if unknown."""
-    return one.seeds.mean / one.run_std if one.run_std else float("nan")
-
-
-def signed(value: float, digits: int = 4) -> str:
-    """Prints a difference with its sign.
-
-    >>> signed(0.01234), signed(-0.5, 1), signed(float("nan"))
-    ('+0.0123', '−0.5', '–')
-    """
-    if not np.isfinite(value):
-        return ABSENT
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def interval(ends: tuple[float, float], digits: int = 4) -> str:
-    """Prints an interval of differences.
-
-    >>> interval((-0.001, 0.0123)), interval((float("nan"), 1))
-    ('−0.0010 to +0.0123', '–')
-    """
-    if not np.isfinite(ends).all():
-        return ABSENT
-    return " to ".join(signed(end, digits) for end in ends)
-
-
 def _paired(
-    first: RunRecord, second: RunRecord, kind: str
+    first: RunRecord, second: RunRecord, labels: str
 ) -> statistics.Difference | None:
     """First minus second over the seeds that both have, None if nothing is known."""
     values = [
-        dict(zip(seed_numbers(one), auc(one, kind), strict=True))
+        dict(zip(seed_numbers(one), auc(one, labels), strict=True))
         for one in (second, first)
     ]
     common = sorted(values[0].keys() & values[1].keys())

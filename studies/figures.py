@@ -1,21 +1,30 @@
 """The figures of a run's report, one function each.
 
-Each takes plain arrays, draws in the colours of the current theme (`style.py`) and
-returns the figure; none reads or writes a file.
+Each takes a frame or plain arrays, draws in the colours of the current theme
+(`style.py`) and returns the figure. Of the shapes L is logged intervals, E evaluations,
+S seeds, K tags.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
+
+from msd_tagger.pages.style import ink
 
 WEAK, TRUE, OTHER = "C0", "C1", "C2"
 LABEL_NAMES = {"weak": "weak labels", "true": "true labels"}
 LABEL_COLOURS = {"weak": WEAK, "true": TRUE}
+
+# How something is drawn, as matplotlib names it.
+Look = dict[str, Any]
 
 # Up to here every seed gets a colour and a name; beyond, seeds are a bundle.
 MAX_NAMED_SEEDS = 6
@@ -24,28 +33,19 @@ MAX_DRAWN_TAGS = 200
 
 
 def training_loss(
-    steps: np.ndarray,
-    loss: np.ndarray,
-    valid_steps: np.ndarray,
-    valid_loss: np.ndarray,
+    steps: np.ndarray, loss: np.ndarray, valid_steps: np.ndarray, valid_loss: np.ndarray
 ) -> Figure:
-    """Training loss of every seed, and the validation loss of their mean.
+    """Training loss `[L, S]` of every seed, and the mean of the validation's `[E, S]`.
 
-    Args:
-        steps: [L].
-        loss: mean binary cross-entropy [L, S].
-        valid_steps: [E].
-        valid_loss: [E, S].
-
-    Returns:
-        The figure.
+    The loss is the mean binary cross-entropy.
     """
     figure, axes = _canvas("Training loss", "step", "binary cross-entropy")
     _draw_seeds(axes, steps, loss)
     if len(valid_steps):
         mean = _mean_over_seeds(valid_loss)
-        look = {"color": _ink(axes), "marker": "." if len(mean) < 3 else ""}
-        axes.plot(valid_steps, mean, "--", label="validation", **look)
+        marker = "." if len(mean) < 3 else ""
+        look: Look = {"color": ink(axes), "marker": marker, "label": "validation"}
+        axes.plot(valid_steps, mean, "--", **look)
     _legend(axes)
     return figure
 
@@ -56,40 +56,28 @@ def validation_curve(
     """A validation score of every seed, a ring around the parameters it keeps.
 
     Args:
-        steps: [E].
-        values: the score on the weak labels [E, S].
-        best: the step whose parameters each seed keeps [S]; NaN for none.
-        average: the name of the score, such as `macro ROC-AUC`.
-
-    Returns:
-        The figure.
+        steps: `[E]`.
+        values: The score on the weak labels `[E, S]`.
+        best: The step whose parameters each seed keeps `[S]`; NaN for none.
+        average: The name of the score, such as `macro ROC-AUC`.
     """
     figure, axes = _canvas(f"Validation {average}, weak labels", "step", average)
     lines = _draw_seeds(axes, steps, values, marker=".")
     for seed, step in enumerate(best):
         row = np.flatnonzero(steps == step)
         if len(row):
-            colour = lines[seed].get_color()
-            point = (step, values[row[0], seed])
-            axes.plot(*point, "o", ms=10, mfc="none", mec=colour, mew=1.6)
+            ring: Look = {"mfc": "none", "mec": lines[seed].get_color(), "mew": 1.6}
+            axes.plot(step, values[row[0], seed], "o", ms=10, **ring)
     _legend(axes)
     return figure
 
 
 def training_speed(steps: np.ndarray, clips_per_s: np.ndarray) -> Figure:
-    """Clips per second over the run, its median dashed.
-
-    Args:
-        steps: [L].
-        clips_per_s: training clips per second of each logged interval [L].
-
-    Returns:
-        The figure.
-    """
+    """Clips per second `[L]` over the run, its median dashed."""
     median = float(np.median(clips_per_s))
     figure, axes = _canvas(f"Training speed, median {median:.3g}", "step", "clips / s")
     axes.plot(steps, clips_per_s, color=OTHER, marker="." if len(steps) < 3 else "")
-    axes.axhline(median, ls="--", lw=1, color=_ink(axes))
+    axes.axhline(median, ls="--", lw=1, color=ink(axes))
     axes.set_ylim(bottom=0)
     return figure
 
@@ -100,76 +88,61 @@ def scores_overview(
     """The network's seeds beside the linear baseline, for each kind of labels.
 
     Args:
-        network: from `weak` and, where known, `true` to the macro ROC-AUC of each seed.
-        baseline: the same kinds to the baseline's; empty without a baseline.
-
-    Returns:
-        The figure.
+        network: From `weak` and, where known, `true` to each seed's macro ROC-AUC.
+        baseline: From the same to the baseline's; empty without a baseline.
     """
     figure, axes = _canvas("", "macro ROC-AUC", "", height=1.0 + 0.5 * len(network))
-    ink = _ink(axes)
-    for row, (kind, values) in enumerate(network.items()):
-        look = {"color": LABEL_COLOURS[kind], "alpha": 0.75}
+    diamond: Look = {"mfc": "none", "mec": ink(axes), "ms": 7, "mew": 1.5}
+    for row, (labels, values) in enumerate(network.items()):
+        look: Look = {"color": LABEL_COLOURS[labels], "alpha": 0.75}
         axes.plot(values, np.full(len(values), row), "o", **look)
-        if kind in baseline:
-            axes.plot(baseline[kind], row, "D", mfc="none", mec=ink, ms=7, mew=1.5)
-    axes.set_yticks(range(len(network)), [LABEL_NAMES[kind] for kind in network])
+        if labels in baseline:
+            axes.plot(baseline[labels], row, "D", **diamond)
+    axes.set_yticks(range(len(network)), [LABEL_NAMES[one] for one in network])
     axes.set_ylim(len(network) - 0.5, -0.5)
     axes.margins(x=0.12)
-    handles = [axes.plot([], [], "o", color=ink, label="network, one per seed")[0]]
+    handles = axes.plot([], [], "o", color=ink(axes), label="network, one per seed")
     if baseline:
-        look = {"mfc": "none", "mec": ink, "ms": 7, "label": "linear baseline"}
-        handles += axes.plot([], [], "D", **look)
+        diamond |= {"mew": None, "label": "linear baseline"}
+        handles += axes.plot([], [], "D", **diamond)
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
-def auc_per_tag(
-    tags: Sequence[str],
-    auc: Mapping[str, np.ndarray],
-    positives: np.ndarray,
-) -> Figure:
+def auc_per_tag(frame: pd.DataFrame) -> Figure:
     """ROC-AUC of every tag, with the number of test clips that carry it.
 
     Args:
-        tags: K names, in the order to draw, top first.
-        auc: from `weak` and, where known, `true` to the ROC-AUC [K]; NaN where a tag
-            cannot be scored.
-        positives: test clips with the tag, by the weak labels [K].
+        frame: One row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
+            and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per
+            seed; NaN where a tag cannot be scored.
 
     Returns:
         The figure: points on the left, bars on the right.
     """
-    rows = np.arange(len(tags))
-    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(tags)))
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    rows = np.arange(len(frame))
+    auc = {
+        labels: frame[name].map(np.mean)
+        for labels in LABEL_NAMES
+        if (name := f"ROC-AUC ({labels})") in frame
+    }
+    figure, left, right = _two_columns(rows, frame["tag"])
     if len(auc) == 2:
-        left.hlines(rows, auc["weak"], auc["true"], color=_ink(left), lw=0.8, alpha=0.5)
-    for kind, values in auc.items():
-        left.plot(
-            values, rows, "o", ms=5, color=LABEL_COLOURS[kind], label=LABEL_NAMES[kind]
-        )
-    left.axvline(0.5, ls="--", lw=1, color=_ink(left))
-    left.set(xlabel="ROC-AUC (dashed: chance)", ylim=(len(tags) - 0.4, -0.6))
-    left.set_yticks(rows, tags, fontsize=8)
+        left.hlines(rows, auc["weak"], auc["true"], color=ink(left), lw=0.8, alpha=0.5)
+    for labels, values in auc.items():
+        look: Look = {"color": LABEL_COLOURS[labels], "label": LABEL_NAMES[labels]}
+        left.plot(values, rows, "o", ms=5, **look)
+    left.axvline(0.5, ls="--", lw=1, color=ink(left))
+    left.set_xlabel("ROC-AUC (dashed: chance)")
     left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
-    _draw_counts(right, rows, positives, "positive test clips")
+    _draw_counts(right, rows, frame["clips (weak)"], "positive test clips")
     return figure
 
 
 def tag_counts(
     tags: Sequence[str], counts: np.ndarray, label: str = "training clips"
 ) -> Figure:
-    """How many clips carry each tag, the most frequent first.
-
-    Args:
-        tags: K names.
-        counts: clips with each tag, by the weak labels [K].
-        label: what these clips are.
-
-    Returns:
-        The figure: bars with their number.
-    """
+    """How many clips `[K]` carry each tag, the most frequent first, as bars."""
     order = np.argsort(-counts, kind="stable")
     figure = Figure(figsize=(4.8, 0.8 + 0.17 * len(tags)))
     axes = figure.subplots()
@@ -188,8 +161,8 @@ def tags_per_split(
 
     Args:
         tags: K names; of more than `MAX_DRAWN_TAGS` the most frequent are drawn.
-        positives: from a split to the clips with each tag [K].
-        clips: from a split to its clips; a split without any is left out.
+        positives: From a split to the clips with each tag `[K]`.
+        clips: From a split to its clips; a split without any is left out.
 
     Returns:
         The figure: shares on the left, on a logarithmic scale where those without a
@@ -205,23 +178,29 @@ def tags_per_split(
     }
     known = np.concatenate([[1.0], *(s[s > 0] for s in shares.values())])
     floor = known.min() / 2
-    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(rows)))
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    figure, left, right = _two_columns(rows, [tags[k] for k in order])
     for (split, share), colour, nudge in zip(
         shares.items(), (WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=False
     ):
-        look = {"ms": 3.5, "color": colour, "label": split}
+        look: Look = {"ms": 3.5, "color": colour, "label": split}
         left.plot(100 * np.maximum(share, floor), rows + nudge, "o", **look)
     left.set(xscale="log", xlabel="% of the split's clips (left end: none)")
     left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.xaxis.set_major_formatter("{x:g}")
     left.xaxis.set_minor_formatter("")
-    left.set_yticks(rows, [tags[k] for k in order], fontsize=8)
-    left.set_ylim(len(rows) - 0.4, -0.6)
     if shares:
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
     _draw_counts(right, rows, totals[order], "clips")
     return figure
+
+
+def _two_columns(rows: np.ndarray, names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
+    """Returns a figure with one row a name: wide axes, and narrow ones on the right."""
+    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(rows)))
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    left.set_yticks(rows, names, fontsize=8)
+    left.set_ylim(len(rows) - 0.4, -0.6)
+    return figure, left, right
 
 
 def _canvas(
@@ -235,14 +214,9 @@ def _canvas(
     return figure, axes
 
 
-def _ink(axes: Axes) -> str:
-    """Returns the theme's colour of text and lines without a role of their own."""
-    return axes.xaxis.label.get_color()
-
-
 def _draw_seeds(
-    axes: Axes, steps: np.ndarray, values: np.ndarray, **style: object
-) -> list:
+    axes: Axes, steps: np.ndarray, values: np.ndarray, **style: Any
+) -> list[Line2D]:
     """Draws one line per seed of `values` [L, S]; many seeds share one colour."""
     num_seeds = values.shape[1] if values.ndim == 2 else 0
     named = num_seeds <= MAX_NAMED_SEEDS
@@ -250,7 +224,9 @@ def _draw_seeds(
     style = {"marker": "."} | style if len(steps) < 3 else style
     lines = []
     for seed in range(num_seeds):
-        look = {"label": f"run {seed + 1}"} if named else {"color": WEAK, "alpha": 0.35}
+        look: Look = {"color": WEAK, "alpha": 0.35}
+        if named:
+            look = {"label": f"run {seed + 1}"}
         lines += axes.plot(steps, values[:, seed], **look, **style)
     if not named:
         mean = _mean_over_seeds(values)
@@ -263,7 +239,9 @@ def _mean_over_seeds(values: np.ndarray) -> np.ndarray:
     return np.ma.masked_invalid(values).mean(axis=1).filled(np.nan)
 
 
-def _draw_counts(axes: Axes, rows: np.ndarray, counts: np.ndarray, label: str) -> None:
+def _draw_counts(
+    axes: Axes, rows: np.ndarray, counts: Sequence[int] | np.ndarray, label: str
+) -> None:
     """Draws horizontal bars of counts with the number at their end."""
     bars = axes.barh(rows, counts, color=OTHER, height=0.65)
     axes.bar_label(bars, [f"{int(c):,}" for c in counts], fontsize=7, padding=2)

@@ -7,72 +7,88 @@ stored as bits, so that 200,000 clips of 50 tags take 1.4 MB before compression.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from msd_tagger.common import files
-from studies.run_record import RunRecordError, read_arrays
+from msd_tagger.common.facts import SPLITS
+from studies.records import RunRecordError, read_arrays
 
 LABELS = "labels.npz"
 
 
 @dataclasses.dataclass(frozen=True)
 class SplitLabels:
-    """The labels of one split.
+    """The labels of one split."""
 
-    Attributes:
-        track_id: text [N].
-        tags: the corpus's weak labels, uint8 [N, K].
-        true_tags: what is true of the audio, uint8 [N, K]; None where unknown.
-    """
-
-    track_id: np.ndarray
-    tags: np.ndarray
-    true_tags: np.ndarray | None = None
+    track_id: np.ndarray  # Text [N].
+    tags: np.ndarray  # The corpus's weak labels, uint8 [N, K].
+    true_tags: np.ndarray | None = None  # What is audible, uint8 [N, K], where known.
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelTable:
-    """The labels of a corpus.
-
-    Attributes:
-        tag_names: K names.
-        splits: from "train", "valid" and "test", as far as present, to their labels.
-    """
+    """The labels of a corpus: K names, and the splits that are there."""
 
     tag_names: tuple[str, ...]
     splits: Mapping[str, SplitLabels]
 
+    def columns(self, labels: Iterable[str]) -> list[int]:
+        """Finds where some labels stand among the tags."""
+        return [self.tag_names.index(label) for label in labels]
+
+    def track_ids(self) -> set[str]:
+        """Collects the ids of all clips."""
+        return {str(i) for labels in self.splits.values() for i in labels.track_id}
+
+    def counted(self) -> tuple[str, np.ndarray] | None:
+        """Picks the labels that statistics are of: training, or all without it.
+
+        Returns:
+            What the clips are, such as "training clips", and their tags `[N, K]`; None
+            without any.
+        """
+        there = [split for split in SPLITS if split in self.splits]
+        there = [split for split in there if len(self.splits[split].tags)]
+        if not there or not self.tag_names:
+            return None
+        if "train" in there:
+            return "training clips", self.splits["train"].tags
+        tags = np.concatenate([self.splits[split].tags for split in there])
+        return f"{' and '.join(there)} clips", tags
+
 
 def write_label_table(path: Path | str, table: LabelTable) -> None:
-    """Writes the labels whole or not at all.
-
-    Args:
-        path: the file, replaced if it exists.
-        table: the labels.
+    """Writes the labels whole or not at all; a file of that name is replaced.
 
     Raises:
-        ValueError: ids, tags and tag names do not fit each other.
+        ValueError: Ids, tags and tag names do not fit each other.
     """
-    path = Path(path)
     arrays = {"tag_names": _text(table.tag_names), "splits": _text(table.splits)}
     for split, labels in table.splits.items():
         arrays[f"{split}_track_id"] = _text(labels.track_id)
+        expected = (len(labels.track_id), len(table.tag_names))
         for name in ("tags", "true_tags"):
             tags = getattr(labels, name)
-            if tags is not None:
-                _check_shape(f"{split} {name}", tags, labels, table)
-                arrays[f"{split}_{name}"] = np.packbits(np.asarray(tags) > 0, axis=1)
-    files.write_npz(path, **arrays)  # Jobs of one study do so at the same time.
+            if tags is None:
+                continue
+            if np.shape(tags) != expected:
+                raise ValueError(
+                    f"{split} {name} has shape {np.shape(tags)}; {expected[0]} track "
+                    f"ids and {expected[1]} tag names ask for {expected}."
+                )
+            arrays[f"{split}_{name}"] = np.packbits(np.asarray(tags) > 0, axis=1)
+    files.write_npz(Path(path), **arrays)  # Jobs of one study do so at the same time.
 
 
 def read_label_table(path: Path | str) -> LabelTable:
     """Reads what `write_label_table` wrote.
 
     Raises:
-        RunRecordError: the file cannot be read or is no table of labels; it names it.
+        RunRecordError: The file cannot be read or is no table of labels. The message
+            names it.
     """
     arrays = read_arrays(Path(path))
     try:
@@ -80,8 +96,10 @@ def read_label_table(path: Path | str) -> LabelTable:
         splits = {
             split: SplitLabels(
                 arrays[f"{split}_track_id"],
-                _unpack(arrays[f"{split}_tags"], len(names)),
-                _unpack(arrays.get(f"{split}_true_tags"), len(names)),
+                np.unpackbits(arrays[f"{split}_tags"], axis=1, count=len(names)),
+                None
+                if (true := arrays.get(f"{split}_true_tags")) is None
+                else np.unpackbits(true, axis=1, count=len(names)),
             )
             for split in arrays["splits"].tolist()
         }
@@ -93,21 +111,12 @@ def read_label_table(path: Path | str) -> LabelTable:
     return LabelTable(names, splits)
 
 
-def _text(words: object) -> np.ndarray:
-    """Words as an array of text, also where there are none."""
+def find_label_table(workdir: Path) -> LabelTable | None:
+    """Reads the `labels.npz` of a study's folder; None where there is none."""
+    path = workdir / LABELS
+    return read_label_table(path) if path.exists() else None
+
+
+def _text(words: Iterable[str]) -> np.ndarray:
+    """Returns words as an array of text, also where there are none."""
     return np.array(list(words), dtype=np.str_)
-
-
-def _unpack(bits: np.ndarray | None, num_tags: int) -> np.ndarray | None:
-    return None if bits is None else np.unpackbits(bits, axis=1, count=num_tags)
-
-
-def _check_shape(
-    what: str, tags: np.ndarray, labels: SplitLabels, table: LabelTable
-) -> None:
-    expected = (len(labels.track_id), len(table.tag_names))
-    if np.shape(tags) != expected:
-        raise ValueError(
-            f"{what} has shape {np.shape(tags)}; {expected[0]} track ids and "
-            f"{expected[1]} tag names ask for {expected}."
-        )

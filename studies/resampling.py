@@ -2,7 +2,8 @@
 
 A resample of N clips is a column of weights: how often it holds each clip. The AUC of
 a tag is the weighted share of (positive, negative) pairs in the right order, ties by
-half, so a ranking is sorted once and every resample costs two weighted sums.
+half, so a ranking is sorted once and every resample costs two weighted sums. R is the
+number of resamples; labels are 0 or 1 `[N, K]`, weights `[N, R]`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,9 @@ from scipy import sparse
 
 
 def bootstrap_weights(num_clips: int, num_resamples: int, seed: int = 0) -> np.ndarray:
-    """How often each clip is in each resample drawn with replacement.
+    """How often each clip is in each resample drawn with replacement, float64 `[N, R]`.
 
-    Args:
-        num_clips: N.
-        num_resamples: R.
-        seed: of the draw; equal seeds give equal resamples, which pairs them.
-
-    Returns:
-        float64 [N, R]; every column sums to N.
+    Equal seeds give equal resamples, which pairs them.
     """
     rng = np.random.default_rng(seed)
     share = np.full(num_clips, 1 / num_clips)
@@ -31,11 +26,7 @@ def bootstrap_weights(num_clips: int, num_resamples: int, seed: int = 0) -> np.n
 def subset_weights(
     num_clips: int, size: int, num_subsets: int, seed: int = 0
 ) -> np.ndarray:
-    """Which clips are in each of many subsets drawn without replacement.
-
-    Returns:
-        0 or 1, float64 [N, R]; every column sums to `size`.
-    """
+    """Which clips are in each subset drawn without replacement, 0 or 1 `[N, R]`."""
     rng = np.random.default_rng(seed)
     weights = np.zeros((num_clips, num_subsets))
     for column in weights.T:
@@ -46,15 +37,9 @@ def subset_weights(
 def weighted_auc(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """ROC-AUC of every tag on every resample.
+    """ROC-AUC of every tag on every resample, float64 `[R, K]`, by scores `[N, K]`.
 
-    Args:
-        labels: 0/1 [N, K].
-        scores: [N, K].
-        weights: of each clip in each resample, [N, R].
-
-    Returns:
-        float64 [R, K]; NaN where a resample holds no clip with the tag or none without.
+    It is NaN where a resample holds no clip with the tag or none without.
     """
     return auc_per_seed(labels, np.asarray(scores)[None], weights)[0]
 
@@ -62,16 +47,7 @@ def weighted_auc(
 def auc_per_seed(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """ROC-AUC of every seed and tag on every resample.
-
-    Args:
-        labels: 0/1 [N, K].
-        scores: [S, N, K].
-        weights: [N, R].
-
-    Returns:
-        float64 [S, R, K]; NaN as in `weighted_auc`.
-    """
+    """The same for scores of every seed `[S, N, K]`: float64 `[S, R, K]`."""
     columns = zip(np.asarray(labels).T.astype(bool), scores.T, strict=True)
     found = [_auc(label, score.T, weights) for label, score in columns]
     return np.stack(found, axis=2)
@@ -85,12 +61,12 @@ def macro_auc(
     Tags that a resample cannot score are left out of its mean.
 
     Args:
-        labels: 0/1 [N, K].
-        scores: [S, N, K].
-        weights: [N, R].
+        labels: `[N, K]`.
+        scores: `[S, N, K]`.
+        weights: `[N, R]`.
 
     Returns:
-        float64 [R]; NaN where no tag can be scored.
+        float64 `[R]`; NaN where no tag can be scored.
     """
     per_seed = auc_per_seed(labels, np.asarray(scores), weights)
     values = np.ma.masked_invalid(per_seed.mean(axis=0))

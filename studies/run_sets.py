@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from msd_tagger.common import paper
 from msd_tagger.pages.tables import percent
 from studies import comparison
-from studies.run_record import RunRecord
+from studies.comparison import INPUTS
+from studies.records import RunRecord
 
-KINDS = {"mel": "mel", "stft": "STFT"}
 FAMILIES = ("size-mel-", "size-stft-", "pre-")
 WIDTH = paper.THIRD_SET_RANGE[1] - paper.THIRD_SET_RANGE[0]
 RULE = (
@@ -24,13 +24,13 @@ def run_sets(points: Mapping[str, RunRecord]) -> dict[str, dict[str, RunRecord]]
     """Mel sizes, STFT sizes and six mixed trainings of a narrow range.
 
     Args:
-        points: of a study, by name; every one with a score.
+        points: Of a study, by name; every one with a score.
 
     Returns:
         From `mel`, `stft` and `mixed` to points in the order of the curves. A set of
         fewer than two points is left out.
     """
-    sets = {"mel": _sizes(points, "mel"), "stft": _sizes(points, "stft")}
+    sets = {kind: _sizes(points, kind) for kind in INPUTS}
     sets["mixed"] = narrow_set(points)
     return {name: one for name, one in sets.items() if len(one) > 1}
 
@@ -56,10 +56,10 @@ def short_name(name: str, point: RunRecord) -> str:
     chosen = point.config["preprocessing"]
     kind = point.config["spectrogram"]["kind"]
     if name.startswith("size-"):
-        return f"{KINDS[kind]} {percent(point.config['train']['fraction'])}"
+        return f"{INPUTS[kind]} {percent(point.config['train']['fraction'])}"
     weighting = {"per_frequency": "per-freq.", "a_weighting": "A-weight."}
     parts = [
-        KINDS[kind] if kind != "mel" else "",
+        INPUTS[kind] if kind != "mel" else "",
         {"db": "dB"}.get(chosen["magnitude"], chosen["magnitude"]),
         weighting.get(chosen["frequency_weighting"], ""),
         f"×{chosen['scale']:g}" if chosen["scale"] != 1 else "",

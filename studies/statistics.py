@@ -15,6 +15,9 @@ from scipy import stats
 
 LEVEL = 0.95
 TAIL = (1 + LEVEL) / 2
+NAN = float("nan")
+
+Values = Sequence[float] | np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +25,12 @@ class Spread:
     """Values over seeds, and what the paper's Fig. 4 says of them.
 
     Attributes:
-        values: one per seed, float64 [S].
-        mean: their mean.
-        std: sample standard deviation (divided by S - 1); NaN for one seed.
-        mean_absolute_deviation: mean distance from the mean, the paper's MAE.
-        normal_half_width: of the 95 % normal interval of the mean, the paper's CI.
-        t_half_width: of the 95 % interval of the mean by Student's t.
+        values: One per seed, float64 `[S]`.
+        mean: Their mean.
+        std: Sample standard deviation; NaN for one seed.
+        mean_absolute_deviation: Mean distance from the mean, the paper's MAE.
+        normal_half_width: Of the normal interval of the mean, the paper's CI.
+        t_half_width: Of the interval of the mean by Student's t.
     """
 
     values: np.ndarray
@@ -37,17 +40,27 @@ class Spread:
     normal_half_width: float
     t_half_width: float
 
+    @property
+    def by_extremes(self) -> float:
+        """The smallest difference that counts, as the paper reasons."""
+        return difference_by_extremes(self.values)
+
+    @property
+    def by_bound(self) -> float:
+        """The same as a 95 % bound, whatever the number of seeds."""
+        return difference_by_bound(self.std, len(self.values) - 1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
     """A difference of two trainings, paired over seeds.
 
     Attributes:
-        values: second minus first, one per seed, float64 [S].
-        mean: their mean.
-        std: deviation of a single one, over these seeds or pooled over many pairs.
-        degrees_of_freedom: of `std`.
-        half_width: of the 95 % t interval of the mean; NaN where `std` is unknown.
+        values: Second minus first, one per seed, float64 `[S]`.
+        mean: Their mean.
+        std: Deviation of a single one, over these seeds or pooled over many pairs.
+        degrees_of_freedom: Of `std`.
+        half_width: Of the t interval of the mean; NaN where `std` is unknown.
     """
 
     values: np.ndarray
@@ -65,7 +78,7 @@ class Difference:
     def p_value(self) -> float:
         """Two-sided, of a mean of zero, by Student's t; NaN where `std` is unknown."""
         if not self.degrees_of_freedom or np.isnan(self.std):
-            return float("nan")
+            return NAN
         if self.std == 0:
             return float(self.mean == 0)
         t = self.mean / self.std * np.sqrt(len(self.values))
@@ -74,13 +87,9 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Correlation:
-    """A correlation coefficient.
+    """A correlation of `count` pairs of values, and the ends of its interval.
 
-    Attributes:
-        value: between -1 and 1; NaN where a side does not vary or n < 2.
-        low: lower end of its 95 % interval; NaN where n < 4.
-        high: upper end.
-        count: n, the pairs of values.
+    The value is NaN where a side does not vary, the ends are where `count` < 4.
     """
 
     value: float
@@ -89,7 +98,7 @@ class Correlation:
     count: int
 
 
-def describe(values: Sequence[float]) -> Spread:
+def describe(values: Values) -> Spread:
     """Mean, deviations and intervals of one value per seed.
 
     >>> one = describe([0.84, 0.85, 0.86])
@@ -97,24 +106,19 @@ def describe(values: Sequence[float]) -> Spread:
     (0.85, 0.01, 0.0067)
 
     Raises:
-        ValueError: there is no value.
+        ValueError: There is no value.
     """
     values = np.asarray(values, np.float64)
     if not values.size:
         raise ValueError("values over seeds are empty; give one value per seed.")
-    mean, std = float(values.mean()), _std(values)
-    return Spread(
-        values=values,
-        mean=mean,
-        std=std,
-        mean_absolute_deviation=float(np.abs(values - mean).mean()),
-        normal_half_width=normal_half_width(std, len(values)),
-        t_half_width=t_half_width(std, len(values), len(values) - 1),
-    )
+    mean, std, count = float(values.mean()), _std(values), len(values)
+    distance = float(np.abs(values - mean).mean())
+    normal, by_t = normal_half_width(std, count), t_half_width(std, count, count - 1)
+    return Spread(values, mean, std, distance, normal, by_t)
 
 
 def normal_half_width(std: float, count: int) -> float:
-    """Half the 95 % normal interval of a mean, 1.96 s / sqrt(n).
+    """Half the normal interval of a mean, 1.96 s / sqrt(n).
 
     >>> round(normal_half_width(0.00136, 15), 5)  # Fig. 4
     0.00069
@@ -123,24 +127,21 @@ def normal_half_width(std: float, count: int) -> float:
 
 
 def t_half_width(std: float, count: int, degrees_of_freedom: int) -> float:
-    """Half the 95 % interval of a mean by Student's t; NaN without freedom.
+    """Half the interval of a mean by Student's t; NaN without freedom.
 
     >>> round(t_half_width(0.00136, 15, 14), 5)
     0.00075
     """
     if degrees_of_freedom < 1:
-        return float("nan")
+        return NAN
     return float(stats.t.ppf(TAIL, degrees_of_freedom) * std / np.sqrt(count))
 
 
-def largest_deviations(values: Sequence[float], count: int = 2) -> list[tuple]:
-    """The values that lie farthest from the mean.
+def largest_deviations(values: Values, count: int = 2) -> list[tuple[int, float]]:
+    """Index and signed distance of the values that lie farthest from the mean.
 
     >>> [(seed, round(far, 3)) for seed, far in largest_deviations([0.1, 0.2, 0.6])]
     [(2, 0.3), (0, -0.2)]
-
-    Returns:
-        Index and signed distance from the mean, the farthest first.
     """
     values = np.asarray(values, np.float64)
     far = values - values.mean()
@@ -148,22 +149,19 @@ def largest_deviations(values: Sequence[float], count: int = 2) -> list[tuple]:
     return [(int(index), float(far[index])) for index in order]
 
 
-def difference_by_extremes(values: Sequence[float]) -> float:
+def difference_by_extremes(values: Values) -> float:
     """The smallest difference that counts, as the paper reasons in section IV-A.
 
     The sum of the two largest distances from the mean: two equal trainings may differ
     by up to that much. It grows with the number of seeds; NaN for one seed.
-
-    >>> round(difference_by_extremes([0.1, 0.2, 0.6]), 3)
-    0.5
     """
     if len(values) < 2:
-        return float("nan")
+        return NAN
     return sum(abs(far) for _, far in largest_deviations(values))
 
 
 def difference_by_bound(std: float, degrees_of_freedom: int) -> float:
-    """The smallest difference that counts, as a 95 % bound: t sqrt(2) s.
+    """The smallest difference that counts, as a bound: t sqrt(2) s.
 
     Two single trainings that differ in nothing but the initialisation lie farther apart
     than this in 5 % of all cases. It does not grow with the number of seeds.
@@ -175,52 +173,49 @@ def difference_by_bound(std: float, degrees_of_freedom: int) -> float:
 
 
 def std_interval(std: float, degrees_of_freedom: int) -> tuple[float, float]:
-    """The 95 % interval of a standard deviation, by the chi-square distribution."""
+    """The interval of a standard deviation, by the chi-square distribution."""
     if degrees_of_freedom < 1:
-        return float("nan"), float("nan")
+        return NAN, NAN
     bounds = stats.chi2.ppf([TAIL, 1 - TAIL], degrees_of_freedom)
     low, high = std * np.sqrt(degrees_of_freedom / bounds)
     return float(low), float(high)
 
 
-def share_of_pairs_within(values: Sequence[float], limit: float) -> float:
-    """Share of all pairs of values that differ by less than `limit`.
+def share_of_pairs_within(values: Values, limit: float) -> float:
+    """Share of all pairs of values that differ by less than `limit`; NaN without any.
 
     >>> share_of_pairs_within([0.1, 0.2, 0.6], 0.3)
     0.3333333333333333
     """
     pairs = list(itertools.combinations(values, 2))
-    if not pairs:
-        return float("nan")
-    return sum(abs(a - b) < limit for a, b in pairs) / len(pairs)
+    return sum(abs(a - b) < limit for a, b in pairs) / len(pairs) if pairs else NAN
 
 
-def pooled_std(groups: Sequence[Sequence[float]]) -> tuple[float, int]:
+def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
     """Standard deviation within groups, and its degrees of freedom.
+
+    It is the root of the squared distances from the own group's mean over the freedom,
+    the sum of (size - 1); NaN and 0 where no group has two values.
 
     >>> pooled_std([[1, 3], [7, 7, 7]])
     (0.816496580927726, 3)
-
-    Returns:
-        sqrt(sum of squared distances from the own group's mean / freedom) and the
-        freedom, sum of (size - 1); NaN and 0 where no group has two values.
     """
-    groups = [np.asarray(group, np.float64) for group in groups if len(group) > 1]
-    freedom = sum(len(group) - 1 for group in groups)
+    known = [np.asarray(group, np.float64) for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in known)
     if not freedom:
-        return float("nan"), 0
-    squares = sum(((group - group.mean()) ** 2).sum() for group in groups)
+        return NAN, 0
+    squares = sum(((group - group.mean()) ** 2).sum() for group in known)
     return float(np.sqrt(squares / freedom)), freedom
 
 
-def paired_difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+def paired_difference(first: Values, second: Values) -> Difference:
     """Second minus first, value by value of the same seeds.
 
     >>> paired_difference([0.80, 0.82], [0.84, 0.84]).mean.__round__(3)
     0.03
 
     Raises:
-        ValueError: the numbers of seeds differ.
+        ValueError: The numbers of seeds differ.
     """
     if len(first) != len(second):
         raise ValueError(
@@ -237,8 +232,8 @@ def pooled(differences: Sequence[Difference]) -> list[Difference]:
     With two or three seeds a pair's own deviation says little; that of many pairs of
     one experiment says more, if differences scatter alike in all of them.
     """
-    std, freedom = pooled_std([one.values for one in differences])
-    return [_difference(one.values, std, freedom) for one in differences]
+    spread = pooled_std([one.values for one in differences])
+    return [_difference(one.values, *spread) for one in differences]
 
 
 def mean_difference(differences: Sequence[Difference]) -> Difference:
@@ -247,52 +242,29 @@ def mean_difference(differences: Sequence[Difference]) -> Difference:
     Pairs are taken as independent of each other.
 
     Raises:
-        ValueError: there is none.
+        ValueError: There is none.
     """
     if not differences:
         raise ValueError("no differences to average; give at least one pair.")
-    values = np.concatenate([one.values for one in differences])
-    std, freedom = pooled_std([one.values for one in differences])
-    found = _difference(values, std, freedom)
-    return dataclasses.replace(
-        found, mean=float(np.mean([one.mean for one in differences]))
-    )
+    values = [one.values for one in differences]
+    found = _difference(np.concatenate(values), *pooled_std(values))
+    mean = float(np.mean([one.mean for one in differences]))
+    return dataclasses.replace(found, mean=mean)
 
 
-def pearson(x: Sequence[float], y: Sequence[float]) -> Correlation:
-    """Pearson's correlation with Fisher's 95 % interval.
+def pearson(x: Values, y: Values) -> Correlation:
+    """Pearson's correlation with Fisher's interval.
 
     >>> pearson([1, 2, 3, 4], [1, 2, 3, 5]).value.__round__(4)
     0.9827
     """
-    if not _varies(x, y):
-        return _no_correlation(x)
+    pair = np.array([x, y], np.float64)
+    count = len(x)
+    if count < 2 or not (np.isfinite(pair).all() and np.ptp(pair, 1).all()):
+        return Correlation(NAN, NAN, NAN, count)
     found = stats.pearsonr(x, y)
-    if len(x) < 4:
-        return dataclasses.replace(_no_correlation(x), value=float(found.statistic))
-    low, high = found.confidence_interval(LEVEL)
-    return Correlation(float(found.statistic), float(low), float(high), len(x))
-
-
-def spearman(x: Sequence[float], y: Sequence[float]) -> Correlation:
-    """Spearman's rank correlation, ties by average rank.
-
-    Its interval is Fisher's with the variance (1 + r^2 / 2) / (n - 3) of Bonett and
-    Wright (Psychometrika 2000, doi:10.1007/BF02294183).
-
-    >>> spearman([1, 2, 3, 4], [1, 2, 4, 3]).value.__round__(4)
-    0.8
-    """
-    if not _varies(x, y):
-        return _no_correlation(x)
-    value = float(stats.spearmanr(x, y).statistic)
-    if len(x) < 4:
-        return dataclasses.replace(_no_correlation(x), value=value)
-    # The logarithm ends at 1; there the interval is a point, as for Pearson's.
-    centre = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12))
-    half = stats.norm.ppf(TAIL) * np.sqrt((1 + value**2 / 2) / (len(x) - 3))
-    low, high = np.tanh([centre - half, centre + half])
-    return Correlation(value, float(low), float(high), len(x))
+    low, high = found.confidence_interval(LEVEL) if count > 3 else (NAN, NAN)
+    return Correlation(float(found.statistic), float(low), float(high), count)
 
 
 def _difference(values: np.ndarray, std: float, freedom: int) -> Difference:
@@ -301,14 +273,4 @@ def _difference(values: np.ndarray, std: float, freedom: int) -> Difference:
 
 
 def _std(values: np.ndarray) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-
-
-def _varies(x: Sequence[float], y: Sequence[float]) -> bool:
-    """Whether both sides take more than one value, and all of them are known."""
-    pair = np.array([x, y], np.float64)
-    return bool(pair.shape[1] > 1 and np.isfinite(pair).all() and np.ptp(pair, 1).all())
-
-
-def _no_correlation(x: Sequence[float]) -> Correlation:
-    return Correlation(float("nan"), float("nan"), float("nan"), len(x))
+    return float(values.std(ddof=1)) if len(values) > 1 else NAN

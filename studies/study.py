@@ -1,6 +1,6 @@
-"""What a study of the paper's hands to its report: sentences, figures, tables, claims.
+"""What a study of the paper hands to its report: sentences, figures, tables, claims.
 
-Every module of `studies/` turns a `SweepRecord` into one `Study`; `study_report.py`
+Every module of `sections/` turns a `SweepRecord` into one `Study`; `study_report.py`
 writes any number of them as one page.
 """
 
@@ -20,13 +20,16 @@ VERDICTS = (HOLDS, FAILS, UNDECIDED)
 class Claim:
     """A statement of the paper and what was found here.
 
+    The fields are the columns of `claims.csv`; a judge (`judges.py`) gives the last
+    two.
+
     Attributes:
-        statement: a plain sentence.
-        where: section, figure or table of the paper.
-        paper: the paper's number, as text.
-        here: ours, with its uncertainty, as text.
-        verdict: one of `VERDICTS`.
-        why: what the verdict rests on.
+        statement: A plain sentence.
+        where: Section, figure or table of the paper.
+        paper: The paper's number, as text.
+        here: Ours, with its uncertainty, as text.
+        verdict: One of `VERDICTS`.
+        why: What the verdict rests on.
     """
 
     statement: str
@@ -47,12 +50,12 @@ class Study:
     """One section of a report.
 
     Attributes:
-        name: the task's name, also the section's anchor.
-        title: with the figures and tables of the paper that it redraws.
-        paragraphs: plain sentences; the first says what was done with which data.
-        illustrations: figures.
-        tables: tables.
-        claims: of the paper, with a verdict each.
+        name: The task's name, also the section's anchor.
+        title: With the figures and tables of the paper that it redraws.
+        paragraphs: Plain sentences; the first says what was done with which data.
+        illustrations: Figures.
+        tables: Tables.
+        claims: Of the paper, with a verdict each.
     """
 
     name: str

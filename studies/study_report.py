@@ -1,45 +1,53 @@
 """Writes a study's report: one HTML page, the same as Markdown, figures, numbers.
 
-Everything comes from the study's folder (`sweep_record.py`), so a report can be written
+Everything comes from the study's folder (`records.py`), so a report can be written
 again at any time, without JAX and without the corpus.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from msd_tagger.common import files
+from msd_tagger.common.nested import flatten
 from msd_tagger.pages import page
-from msd_tagger.pages.tables import duration
-from studies import study_markdown, tables
-from studies.report import TEMPLATES, write_report
-from studies.run_record import read_json
+from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.tables import ABSENT, Table, duration, with_spread
+from studies.records import (
+    RunRecord,
+    SweepRecord,
+    labels_of,
+    read_json,
+    read_sweep_record,
+)
+from studies.report import TEMPLATES, config_table, write_report
 from studies.sections import PAPER, studies_of
 from studies.study import FAILS, HOLDS, UNDECIDED, VERDICTS, Claim, Study
-from studies.study_points import num_points, point_keys, points_table, total_seconds
-from studies.study_sections import Section, sections_of, write_csv
-from studies.sweep_record import SweepRecord, read_sweep_record
 
 ANCHORS = ("claims", "points", "config", "environment")
 CLAIM_HEADER = ("claim", "where", "paper", "here", "verdict", "why")
 # The colour's name in style.css.
 LOOKS = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided"}
+FIGURES, NUMBERS = "figures", "numbers"
+CSV_LINE_END = "\r\n"  # As RFC 4180 says.
+
+logger = logging.getLogger(__name__)
 
 
 def write_report_of(workdir: Path | str) -> Path:
     """Writes the report of whatever a folder holds, a run or a study.
 
-    Args:
-        workdir: where it wrote to.
-
     Returns:
         The path of the HTML file.
 
     Raises:
-        ValueError: the folder holds neither, or a file is missing or unreadable.
+        ValueError: The folder holds neither, or a file is missing or unreadable.
     """
     workdir = Path(workdir)
     if not (workdir / "config.json").is_file():
@@ -61,44 +69,134 @@ def write_study_report(
 ) -> Path:
     """Writes `report.html`, `report.md`, `claims.csv`, `figures/` and `numbers/`.
 
-    Args:
-        record: the study's folder.
-        studies: the sections, in their order.
-        title: of the page.
-
     Returns:
         The path of the HTML file.
     """
-    sections = sections_of(studies, record.workdir, ANCHORS)
-    content = _content(record, sections, title)
-    _write_claims(record.workdir / "claims.csv", studies)
-    text = study_markdown.render(**content)
-    files.write_text(record.workdir / "report.md", text)
-    path = record.workdir / "report.html"
-    looks = {"looks": LOOKS, "claim_header": CLAIM_HEADER}
-    files.write_text(path, page.render("study.html.j2", TEMPLATES, **content, **looks))
-    return path
+    content = _content(record, sections_of(studies, record.workdir, ANCHORS), title)
+    claims = [
+        (study.name, *dataclasses.astuple(claim))
+        for study in studies
+        for claim in study.claims
+    ]
+    rows = [("study", *CLAIM_HEADER), *claims]
+    files.write_csv(record.workdir / "claims.csv", rows, CSV_LINE_END)
+    for name in ("report.md", "report.html"):
+        template = name.replace("report", "study") + ".j2"
+        text = page.render(template, TEMPLATES, **content)
+        files.write_text(record.workdir / name, text)
+    return record.workdir / "report.html"
+
+
+def sections_of(
+    studies: Sequence[Study], workdir: Path, taken: Iterable[str]
+) -> list[dict[str, Any]]:
+    """Draws all figures and writes their numbers.
+
+    Args:
+        studies: In their order.
+        workdir: Gets `figures/` and `numbers/`.
+        taken: Anchors that no section may have.
+
+    Returns:
+        Of each study its `anchor`, the `study` itself, and its `drawings`.
+    """
+    for name in (FIGURES, NUMBERS):
+        (workdir / name).mkdir(exist_ok=True)
+    anchors = page.unique([study.name for study in studies], taken)
+    shown = [one for study in studies for one in study.illustrations]
+    names = iter(page.unique(one.name for one in shown))
+    return [
+        {
+            "anchor": anchor,
+            "study": study,
+            "drawings": [
+                _drawing(one, next(names), workdir) for one in study.illustrations
+            ],
+        }
+        for anchor, study in zip(anchors, studies, strict=True)
+    ]
+
+
+def points_table(record: SweepRecord) -> Table:
+    """One row a point, in the sweep's order; a missing one has dashes."""
+    labels = dict.fromkeys(
+        one
+        for point in record.points.values()
+        for one in labels_of(point.summary["scores"]["test"])
+    )
+    rows = [
+        {"point": name, **_cells(record.points[name], labels)}
+        if name in record.points
+        else {"point": f"{name} (missing)"}
+        for name in _asked(record) or (*record.points, *record.missing)
+    ]
+    columns = ("point", "seeds", "training clips", "steps", "time")
+    frame = pd.DataFrame(
+        rows, columns=[*columns, *(f"AUC, {one}" for one in labels)], dtype=object
+    )
+    caption = (
+        "Time is of training alone. AUC is the macro ROC-AUC on the test split against "
+        "weak or true labels, mean ± deviation over seeds."
+    )
+    return Table(frame, caption)
+
+
+def point_keys(record: SweepRecord) -> Table | None:
+    """The keys that differ from point to point, as on the command line."""
+    rows = [[name, _settings(keys)] for name, keys in _asked(record).items()]
+    header = ("point", "keys")
+    return Table.of_rows("Keys of each point.", header, rows) if rows else None
+
+
+def _drawing(illustration: Illustration, name: str, workdir: Path) -> dict[str, Any]:
+    """Writes a figure and its numbers; says so where it cannot be drawn.
+
+    Returns:
+        `name` (of its files), `alt`, `caption`, `has_numbers` (whether there is a CSV
+        file), `picture` (what `page.draw` returned, or None) and `failure`.
+    """
+    numbers, picture, failure = illustration.numbers(), None, ""
+    if numbers:
+        files.write_csv(workdir / NUMBERS / f"{name}.csv", numbers, CSV_LINE_END)
+    try:
+        picture = page.draw(illustration, workdir / FIGURES, name=name, pdf=True)
+    # One figure should not cost the reader the others.
+    except Exception as error:
+        logger.exception("the figure %s cannot be drawn", name)
+        failure = f"{type(error).__name__}: {error}"
+    return {
+        "name": name,
+        "alt": illustration.alt,
+        "caption": illustration.caption,
+        "has_numbers": bool(numbers),
+        "picture": picture,
+        "failure": failure,
+    }
 
 
 def _content(
-    record: SweepRecord, sections: Sequence[Section], title: str
+    record: SweepRecord, sections: Sequence[Mapping[str, Any]], title: str
 ) -> dict[str, Any]:
     """Returns what both pages show."""
     default = record.workdir / "config_default.json"
     config = {key: value for key, value in record.config.items() if key != "sweep"}
-    claims = [claim for section in sections for claim in section.study.claims]
+    claims = [claim for one in sections for claim in one["study"].claims]
+    keys = config_table(config, read_json(default) if default.exists() else None)
+    rows = [dataclasses.astuple(claim) for claim in claims]
+    changed = Table(keys.frame.iloc[list(keys.strong)])
     return {
         "title": title,
         "corpus": _corpus(record),
         "facts": _facts(record, claims),
+        "claims": Table.of_rows("", CLAIM_HEADER, rows),
+        "looks": LOOKS,
         "sections": sections,
-        "points": points_table(record) if num_points(record) else None,
+        "points": points_table(record) if record.num_points else None,
         "point_keys": point_keys(record),
         "missing": record.missing,
-        "config_table": tables.config_table(
-            config, read_json(default) if default.exists() else None
-        ),
-        "environment": tables.flatten(record.environment),
+        "config_table": keys,
+        "changed_keys": changed if "default" in keys.header else None,
+        "environment": flatten(record.environment),
     }
 
 
@@ -124,18 +222,42 @@ def _facts(record: SweepRecord, claims: Sequence[Claim]) -> list[tuple[str, str,
             count[claim.verdict] += 1
         rest = f"{count[FAILS]} do not, {count[UNDECIDED]} cannot be said"
         facts.append((f"{count[HOLDS]} of {len(claims)}", "claims hold here", rest))
-    if num_points(record):
-        done = f"{len(record.points)} of {num_points(record)}"
-        time = duration(total_seconds(record))
-        facts.append((done, "points complete", f"{time} of training"))
+    if record.num_points:
+        done = f"{len(record.points)} of {record.num_points}"
+        times = [
+            one.summary.get("train_seconds") or 0 for one in record.points.values()
+        ]
+        time = f"{duration(sum(times))} of training"
+        facts.append((done, "points complete", time))
     return facts
 
 
-def _write_claims(path: Path, studies: Sequence[Study]) -> None:
-    """Writes one row a claim."""
-    rows = [
-        (study.name, *dataclasses.astuple(claim))
-        for study in studies
-        for claim in study.claims
-    ]
-    write_csv(path, [("study", *CLAIM_HEADER), *rows])
+def _asked(record: SweepRecord) -> dict[str, dict[str, Any]]:
+    """Returns the keys of each point of the sweep."""
+    return {name: dict(keys) for name, keys in record.config.get("sweep", ())}
+
+
+def _cells(point: RunRecord, labels: Iterable[str]) -> dict[str, str]:
+    """Returns what a point's row says after its name."""
+    summary, scores = point.summary, point.summary["scores"]["test"]
+    corpus = summary["corpus"]
+    clips = (corpus.get("counts") or {}).get("train")
+    found = {
+        "seeds": str(summary["num_seeds"]),
+        "training clips": str(corpus.get("train_clips_used", clips) or ABSENT),
+        "steps": str(summary.get("steps", ABSENT)),
+        "time": duration(summary.get("train_seconds")),
+    }
+    for one in labels:
+        if scores.get(one):
+            both = (scores[one][key]["roc_auc_macro"] for key in ("mean", "std"))
+            found[f"AUC, {one}"] = with_spread(*both)
+    return found
+
+
+def _settings(keys: dict[str, Any]) -> str:
+    """Returns keys and values as one line."""
+    return ", ".join(
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in flatten(keys).items()
+    )

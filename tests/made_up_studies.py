@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from msd_tagger.pages.page import Illustration
@@ -45,7 +46,7 @@ def write_sweep(
     return workdir
 
 
-def draw_bars(width: float = 3.5) -> Figure:
+def draw_bars(numbers: pd.DataFrame | None = None, width: float = 3.5) -> Figure:
     figure = Figure(figsize=(width, 2.4))
     axes = figure.subplots()
     axes.bar(["rock", "jazz", "sad"], [0.8, 0.7, 0.6], yerr=0.02)
@@ -54,16 +55,16 @@ def draw_bars(width: float = 3.5) -> Figure:
 
 
 def draw_wide() -> Figure:
-    return draw_bars(7)
+    return draw_bars(width=7)
 
 
-def fail_to_draw() -> Figure:
+def fail_to_draw(numbers: pd.DataFrame) -> Figure:
     raise ZeroDivisionError("no clips")
 
 
 def whole_study() -> Study:
     """Returns a study with every part, and everything that could break a page."""
-    counts = Table(
+    counts = Table.of_rows(
         "Clips per tag <weak>",
         ("tag", "clips", "share", "near", "the same to six digits"),
         [
@@ -73,7 +74,7 @@ def whole_study() -> Study:
         ],
         strong=(1,),
     )
-    numbers = Table("", ("tag", "AUC"), [['a "b", c\r\nd', "0.1"], [LONG_TAG, "1e-9"]])
+    numbers = pd.DataFrame({"tag": ['a "b", c\r\nd', LONG_TAG], "AUC": [0.1, 1e-9]})
     return Study(
         name="variance",
         title="Variance & more (Fig. 4)",
@@ -94,7 +95,7 @@ def whole_study() -> Study:
 def long_table() -> Table:
     values = np.linspace(0, 5000, 60)
     rows = [[f"tag {k}", f"{value:.1f}"] for k, value in enumerate(values)]
-    return Table("Sixty rows", ("tag", "clips/s"), rows)
+    return Table.of_rows("Sixty rows", ("tag", "clips/s"), rows)
 
 
 def claims_only() -> Study:

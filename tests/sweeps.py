@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from msd_tagger.common import metrics
-from studies import sweep_record
-from studies.sweep_record import SweepRecord
+from studies.records import SweepRecord, read_sweep_record
 from tests import records
 
 SIZES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
@@ -50,7 +49,7 @@ def write_sweep(
     records.write_json(workdir / "environment.json", records.make_environment())
     for name, changes in points.items():
         write_point(workdir / "points" / name, **{**shared, **changes})
-    return sweep_record.read_sweep_record(workdir)
+    return read_sweep_record(workdir)
 
 
 def write_point(

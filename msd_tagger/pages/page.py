@@ -1,4 +1,4 @@
-"""What the pages of runs and of studies share: templates, drawings, the notice."""
+"""What pages share: templates, drawings, and what is said of the corpus."""
 
 from __future__ import annotations
 
@@ -9,94 +9,104 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from matplotlib.figure import Figure
 
-from msd_tagger.pages import style, tables
-from msd_tagger.pages.tables import Table
+from msd_tagger.common.facts import SPLITS
+from msd_tagger.pages import markdown, style, tables
+from msd_tagger.pages.tables import Formats
 
 # Matplotlib counts in points, browsers in pixels of 1/96 inch.
 PIXELS_PER_POINT = 96 / 72
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Illustration:
     """A figure of a report, and the numbers behind it.
 
     Attributes:
-        name: its file's name, without ending.
-        draw: draws it in the colours of the current theme (`style.py`).
-        alt: what it shows, for those who do not see it.
-        caption: what to know in order to read it.
-        numbers: what is drawn, one row a value; written as CSV.
+        name: Its file's name, without ending.
+        plot: Draws it in the colours of the current theme (`style.py`), from the frame
+            if there is one.
+        alt: What it shows, for those who do not see it.
+        caption: What to know in order to read it.
+        frame: What is drawn, one row a value; written as CSV.
+        formats: Of the frame's columns.
     """
 
     name: str
-    draw: Callable[[], Figure]
+    plot: Callable[..., Figure]
     alt: str
     caption: str = ""
-    numbers: Table | None = None
+    frame: pd.DataFrame | None = None
+    formats: Formats = dataclasses.field(default_factory=dict)
+
+    def draw(self) -> Figure:
+        """Draws it in the colours of the current theme."""
+        return self.plot() if self.frame is None else self.plot(self.frame)
+
+    def numbers(self) -> list[list[str]]:
+        """Returns the rows of the CSV file, its header first; none without a frame."""
+        if self.frame is None:
+            return []
+        rows = tables.cells(self.frame, self.formats, absent="nan")
+        return [list(self.frame.columns), *rows]
 
 
 def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
-    """Fills a template of a folder, or of `TEMPLATES`; every value is escaped.
+    """Fills a template of a folder, or of `TEMPLATES`.
+
+    In HTML every value is escaped; in Markdown the filter `md` does so, and blocks end
+    with one empty line, however many the template makes.
 
     Raises:
-        jinja2.UndefinedError: the template asks for a value that was not given.
+        jinja2.UndefinedError: The template asks for a value that was not given.
     """
+    is_html = ".html" in template
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, TEMPLATES]),
-        autoescape=True,
+        autoescape=is_html,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["readable"] = tables.readable
-    environment.filters["columns_of_words"] = tables.columns_of_words
-    return environment.get_template(template).render(**values)
+    environment.filters |= {
+        "readable": tables.readable,
+        "columns_of_words": tables.columns_of_words,
+        "md": markdown.escape,
+        "md_table": markdown.markdown_table,
+    }
+    text = environment.get_template(template).render(**values)
+    return text if is_html else re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def draw(
     illustration: Illustration, folder: Path, *, name: str = "", pdf: bool = False
 ) -> dict[str, Any]:
-    """Writes a figure's files and returns what a page needs of it.
-
-    Args:
-        illustration: the figure.
-        folder: where its files go.
-        name: of its files, without ending; the illustration's own by default.
-        pdf: also write a PDF.
+    """Writes a figure's files (`style.save_figure`) and returns what a page needs.
 
     Returns:
         `light` and `dark`, the drawings as data URIs, their `width` in pixels, and the
         `alt` text.
     """
-    light = style.save_figure(
-        illustration.draw, folder / (name or illustration.name), pdf=pdf
-    )
+    stem = folder / (name or illustration.name)
+    light = style.save_figure(illustration.draw, stem, pdf=pdf)
+    found = re.search(rb'<svg[^>]* width="([\d.]+)pt"', light)
     return {
         "light": style.data_uri(light),
         "dark": style.data_uri(style.svg(illustration.draw, "dark")),
-        "width": _width(light),
+        "width": round(float(found[1]) * PIXELS_PER_POINT) if found else None,
         "alt": illustration.alt,
     }
 
 
-def _width(drawing: bytes) -> int:
-    """Returns the width of a drawing by matplotlib in pixels."""
-    points = re.search(rb'<svg[^>]* width="([\d.]+)pt"', drawing)[1]
-    return round(float(points) * PIXELS_PER_POINT)
-
-
 def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
-    """Returns what a page says about the corpus.
+    """Returns what a page says about the corpus, for `corpus_line` and `notice`.
 
     Args:
         of_corpus: `corpus` of a summary.
         loader: `corpus.name` of the configuration.
-
-    Returns:
-        Values for the macros `corpus_line` and `notice`.
     """
     counts = of_corpus.get("counts") or {}
     # A folder of one's own may be called synthetic too.
@@ -104,7 +114,7 @@ def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
     return {
         "name": of_corpus["name"],
         "version": of_corpus.get("version"),
-        "counts": [(s, counts[s]) for s in ("train", "valid", "test") if s in counts],
+        "counts": [(s, counts[s]) for s in SPLITS if s in counts],
         "clips_used": of_corpus.get("train_clips_used", counts.get("train")),
         "clips": counts.get("train"),
         "notice": _notice(of_corpus, synthetic=synthetic),
@@ -126,7 +136,7 @@ def _notice(of_corpus: Mapping[str, Any], *, synthetic: bool) -> tuple[str, str]
 
 
 def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """Makes anchors or file names of names: plain letters, none twice.
+    """Turns names into anchors or file names: plain letters, none twice.
 
     >>> unique(["Fig. 4", "fig 4", "", "config"], taken=["config"])
     ['Fig-4', 'fig-4-2', 'part', 'config-2']

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib import rcsetup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from msd_tagger.common import files
@@ -41,7 +43,7 @@ _COMMON = {
 
 def _theme(
     palette: tuple[str, ...], background: str, ink: str, grid: str
-) -> dict[str, object]:
+) -> dict[Any, Any]:
     """Returns the settings of one theme."""
     inked = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
     return {
@@ -49,7 +51,7 @@ def _theme(
         **dict.fromkeys(inked, ink),
         "axes.edgecolor": ink,
         "axes.facecolor": background,
-        "axes.prop_cycle": matplotlib.cycler(color=list(palette)),
+        "axes.prop_cycle": rcsetup.cycler(color=list(palette)),
         "figure.facecolor": background,
         "grid.color": grid,
     }
@@ -61,15 +63,17 @@ THEMES = {
 }
 
 
+def ink(axes: Axes) -> str:
+    """Returns the theme's colour of text and of lines without a role of their own."""
+    return str(axes.xaxis.label.get_color())
+
+
 def svg(draw: Callable[[], Figure], theme: str) -> bytes:
     """Draws a figure as SVG, the same bytes for the same figure.
 
     Args:
-        draw: draws and returns the figure, in the colours of the current theme.
+        draw: Draws and returns the figure, in the colours of the current theme.
         theme: `light` or `dark`.
-
-    Returns:
-        The file's content.
     """
     buffer = io.BytesIO()
     with matplotlib.rc_context(THEMES[theme]):
@@ -91,9 +95,9 @@ def save_figure(draw: Callable[[], Figure], stem: Path, *, pdf: bool = False) ->
     """Writes `<stem>.png` (200 dots an inch) and `<stem>.svg`, in the light theme.
 
     Args:
-        draw: draws and returns the figure, in the colours of the current theme.
-        stem: the files' path without ending.
-        pdf: also write `<stem>.pdf`.
+        draw: Draws and returns the figure, in the colours of the current theme.
+        stem: The files' path without ending.
+        pdf: Also writes `<stem>.pdf`.
 
     Returns:
         The SVG file's content.

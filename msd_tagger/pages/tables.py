@@ -4,28 +4,77 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 ABSENT = "–"
 
+# How a cell becomes text: a function, or what `format` takes, such as ".4f".
+Formats = Mapping[str, Callable[[Any], str] | str]
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Table:
-    """A table ready to print.
+    """A frame, and how to print it.
 
     Attributes:
-        caption: what it shows.
-        header: names of the columns; the first holds the rows' names.
-        rows: cells as text, as many per row as the header has.
-        strong: rows (by number) to set in bold.
+        frame: Its first column holds the rows' names.
+        caption: What it shows.
+        formats: Of some columns, by name; the others are printed as they are.
+        strong: Rows (by number) to set in bold.
     """
 
-    caption: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    strong: Sequence[int] = ()
+    frame: pd.DataFrame
+    caption: str = ""
+    formats: Formats = dataclasses.field(default_factory=dict)
+    strong: Collection[int] = ()
+
+    @classmethod
+    def of_rows(
+        cls,
+        caption: str,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        strong: Collection[int] = (),
+    ) -> Table:
+        """Makes a table of cells that are text already."""
+        frame = pd.DataFrame(list(rows), columns=list(header), dtype=object)
+        return cls(frame, caption, strong=strong)
+
+    @property
+    def header(self) -> list[str]:
+        """The names of the columns."""
+        return list(self.frame.columns)
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """The cells as text, a dash where nothing is known."""
+        return cells(self.frame, self.formats)
+
+
+def cells(
+    frame: pd.DataFrame, formats: Formats, absent: str = ABSENT
+) -> list[list[str]]:
+    """Prints the cells of a frame, row by row.
+
+    >>> frame = pd.DataFrame({"tag": ["rock", "sad"], "auc": [0.71234, None]})
+    >>> cells(frame, {"auc": ".3f", "tag": str.upper})
+    [['ROCK', '0.712'], ['SAD', '–']]
+    """
+    found = [formats.get(name, "") for name in frame.columns]
+    return [
+        [_text(value, one, absent) for value, one in zip(row, found, strict=True)]
+        for row in frame.itertuples(index=False, name=None)
+    ]
+
+
+def _text(value: Any, form: Callable[[Any], str] | str, absent: str) -> str:
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return absent
+    return form(value) if callable(form) else format(value, form)
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -48,6 +97,28 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
+def signed(value: float, digits: int = 4) -> str:
+    """Prints a difference with its sign.
+
+    >>> signed(0.01234), signed(-0.5, 1), signed(float("nan"))
+    ('+0.0123', '−0.5', '–')
+    """
+    if not np.isfinite(value):
+        return ABSENT
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def interval(ends: tuple[float, float], digits: int = 4) -> str:
+    """Prints an interval of differences.
+
+    >>> interval((-0.001, 0.0123)), interval((float("nan"), 1))
+    ('−0.0010 to +0.0123', '–')
+    """
+    if not np.isfinite(ends).all():
+        return ABSENT
+    return " to ".join(signed(end, digits) for end in ends)
+
+
 def with_spread(mean: float | None, std: float | None, digits: int = 4) -> str:
     """Prints a mean over seeds with its standard deviation, if there is one.
 
@@ -56,6 +127,18 @@ def with_spread(mean: float | None, std: float | None, digits: int = 4) -> str:
     """
     spread = "" if std is None else f" ± {number(std, digits)}"
     return number(mean, digits) + spread
+
+
+def over_seeds(values: np.ndarray, digits: int = 4) -> str:
+    """Prints the mean of one number per seed, with the deviation of several.
+
+    >>> over_seeds(np.array([0.70, 0.74])), over_seeds(np.array([0.7]), 2)
+    ('0.7200 ± 0.0283', '0.70')
+    """
+    if not np.isfinite(values).all():
+        return ABSENT
+    std = float(values.std(ddof=1)) if len(values) > 1 else None
+    return with_spread(float(values.mean()), std, digits)
 
 
 def duration(seconds: float | None) -> str:
@@ -85,16 +168,18 @@ def readable(cell: str) -> str:
 
 
 def columns_of_words(table: Table) -> set[int]:
-    """Which columns hold words, to be set to the left; numbers are set to the right.
+    """Finds the columns of words, to be set to the left; numbers are set to the right.
 
     A column is of numbers if every cell starts like one or is empty. The first column
     holds names, whatever they look like.
 
-    >>> sorted(columns_of_words(Table("", ("", "a", "b"), [["90s", "–", "0.7 or so"],
-    ...                                                    ["rock", "pop", "< 3 %"]])))
+    >>> table = Table.of_rows("", ("", "a", "b"), [["90s", "–", "0.7 or so"],
+    ...                                            ["rock", "pop", "< 3 %"]])
+    >>> sorted(columns_of_words(table))
     [0, 1]
     """
     start = re.compile(r"[<>~≈±+−-]?\s?[\[(]?[+−-]?\.?\d|[–-]?$")
+    rows = table.rows
     columns = range(1, len(table.header))
-    words = {k for k in columns if not all(start.match(row[k]) for row in table.rows)}
+    words = {k for k in columns if not all(start.match(row[k]) for row in rows)}
     return {0} | words

@@ -70,7 +70,7 @@ def to_table(caption: str, found: Neighbours) -> Table:
             found.names, zip(found.nearest, found.cosine, strict=True), strict=True
         )
     ]
-    return Table(caption, header, rows[:MAX_ROWS])
+    return Table.of_rows(caption, header, rows[:MAX_ROWS])
 
 
 def write_page(

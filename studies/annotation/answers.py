@@ -1,20 +1,27 @@
-"""What listeners answered: CSV files in, one verdict for each clip and label out."""
+"""What listeners answered: files in, one verdict for each clip and label out.
+
+Files are CSV from the page, or what Label Studio exports as JSON
+(https://labelstud.io/guide/export.html).
+"""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
-import io
+import itertools
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from sklearn.metrics import cohen_kappa_score
 
 from msd_tagger.common import files
 from studies.annotation.subsets import Subset
 
-COLUMNS = ("track_id", "label", "answer", "annotator")
+ANNOTATIONS = "annotations.csv"
 ANSWERS = ("yes", "no", "unsure")
 
 
@@ -22,8 +29,7 @@ class AnnotationError(ValueError):
     """An annotation file holds something else than answers to these questions."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One row: whether a label holds for a clip, by one listener."""
 
     track_id: str
@@ -32,30 +38,72 @@ class Answer:
     annotator: str
 
 
+COLUMNS = Answer._fields
+
+
+def gather_answers(
+    paths: Iterable[Path | str],
+    workdir: Path | str,
+    track_ids: Collection[str],
+    labels: Sequence[str],
+) -> int:
+    """Writes `annotations.csv`, so that the study needs the given files no more.
+
+    Args:
+        paths: CSV files from the page, JSON exports from Label Studio.
+        workdir: The study's folder.
+        track_ids: All of the corpus.
+        labels: Those that may be answered.
+
+    Returns:
+        The number of answers.
+
+    Raises:
+        AnnotationError: A file is neither, or does not belong to this corpus. The
+            message names the file and the line or task.
+    """
+    rows = itertools.chain.from_iterable(
+        (read_export if Path(path).suffix.lower() == ".json" else read_rows)(path)
+        for path in paths
+    )
+    answers = check_answers(rows, track_ids, labels)
+    write_answers(Path(workdir) / ANNOTATIONS, answers)
+    return len(answers)
+
+
+def write_answers(path: Path | str, answers: Iterable[Answer]) -> None:
+    """Writes answers as one CSV file that `read_answers` reads."""
+    files.write_csv(Path(path), [COLUMNS, *answers])
+
+
 def read_answers(
     path: Path | str, track_ids: Collection[str], labels: Sequence[str]
 ) -> list[Answer]:
-    """Reads what `write_answers` or the page wrote.
-
-    Args:
-        path: a CSV file with the columns of `COLUMNS`, in any order.
-        track_ids: of the corpus.
-        labels: that may be answered.
-
-    Returns:
-        All answers, in the order of the file.
+    """Reads what `write_answers` or the page wrote, in the order of the file.
 
     Raises:
-        AnnotationError: as for `check_answers`; or the file is no such table.
+        AnnotationError: The file is no such table, or `check_answers` refuses a row.
     """
     return check_answers(read_rows(path), track_ids, labels)
 
 
-def read_rows(path: Path | str) -> Iterator[tuple[str, Answer]]:
-    """Yields the rows of a CSV file, each after its place: file and line.
+def find_answers(
+    workdir: Path, track_ids: Collection[str], labels: Sequence[str]
+) -> list[Answer]:
+    """Reads the `annotations.csv` of a study's folder; empty where nobody answered.
 
     Raises:
-        AnnotationError: the file is no table with the columns of `COLUMNS`.
+        AnnotationError: As for `read_answers`.
+    """
+    path = workdir / ANNOTATIONS
+    return read_answers(path, track_ids, labels) if path.exists() else []
+
+
+def read_rows(path: Path | str) -> Iterator[tuple[str, Answer]]:
+    """Yields the rows of a CSV file, each after where it stands: file and line.
+
+    Raises:
+        AnnotationError: The file is no table with the columns of `COLUMNS`.
     """
     path = Path(path)
     try:
@@ -67,12 +115,65 @@ def read_rows(path: Path | str) -> Iterator[tuple[str, Answer]]:
                     f"{path}, line 1: the columns are {','.join(header) or 'missing'}; "
                     f"they must be {','.join(COLUMNS)}"
                 )
-            for row in rows:
-                if row:
-                    place = f"{path}, line {rows.line_num}"
-                    yield place, _parse(row, header, place)
+            for row in filter(None, rows):
+                where = f"{path}, line {rows.line_num}"
+                if len(row) != len(header):
+                    raise AnnotationError(
+                        f"{where}: {len(row)} values; there are {len(header)} columns"
+                    )
+                cells = dict(zip(header, map(str.strip, row), strict=True))
+                yield where, Answer(**cells | {"answer": cells["answer"].lower()})
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AnnotationError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def read_export(path: Path | str) -> list[tuple[str, Answer]]:
+    """Reads the JSON export of the tasks that `label_studio.export_tasks` wrote.
+
+    Returns:
+        The answers to the labels that were asked for, each after where it stands: file
+        and task. Cancelled annotations and answers to other labels are left out. The
+        annotator is the e-mail address or number that Label Studio gives; of several
+        annotations of a task by one annotator the last counts.
+
+    Raises:
+        AnnotationError: The file is no such export. The message names the task.
+    """
+    try:
+        tasks = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AnnotationError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(tasks, list):
+        raise AnnotationError(f"{path} must hold a list of tasks: export as JSON")
+    found = []
+    for number, task in enumerate(tasks, start=1):
+        where = f"{path}, task {number}"
+        try:
+            last = {(one.label, one.annotator): one for one in _answers_of_task(task)}
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise AnnotationError(
+                f"{where}: not a task of ours with its annotations "
+                f"({type(error).__name__}: {error}); export as JSON, not JSON_MIN"
+            ) from error
+        found += [(where, one) for one in last.values()]
+    return found
+
+
+def _answers_of_task(task: dict[str, Any]) -> Iterator[Answer]:
+    questions, track_id = task["data"]["questions"], task["data"]["track_id"]
+    if not isinstance(track_id, str):
+        raise TypeError(f"the track_id is {track_id!r}")
+    for annotation in task["annotations"]:
+        if annotation.get("was_cancelled"):
+            continue
+        for result in annotation["result"]:
+            label = questions.get(result["from_name"])
+            if label is not None:
+                (answer,) = result["value"]["choices"]
+                by = annotation["completed_by"]
+                if isinstance(by, dict):
+                    by = by.get("email") or by["id"]
+                yield Answer(track_id, label, answer, str(by))
 
 
 def check_answers(
@@ -80,45 +181,43 @@ def check_answers(
     track_ids: Collection[str],
     labels: Sequence[str],
 ) -> list[Answer]:
-    """Checks that answers belong to a corpus.
-
-    Args:
-        rows: answers, each after a text that says where it stands.
-        track_ids: of the corpus.
-        labels: that may be answered.
-
-    Returns:
-        The answers.
+    """Checks that answers, each after where it stands, belong to a corpus.
 
     Raises:
-        AnnotationError: an unknown id, label or answer, no annotator, or a question
-            that the same annotator answered before. It says where.
+        AnnotationError: An unknown id, label or answer, no annotator, or a question
+            that the same annotator answered before. The message says where.
     """
-    known, places, answers = set(track_ids), {}, []
-    for place, answer in rows:
-        _check(answer, known, labels, place)
-        question = (answer.track_id, answer.label, answer.annotator)
-        if question in places:
-            raise AnnotationError(
-                f"{place}: {answer.annotator!r} answered {answer.label!r} of clip "
-                f"{answer.track_id!r} before, in {places[question]}; keep one row"
+    known, answers = set(track_ids), []
+    before: dict[tuple[str, str, str], str] = {}
+    for where, one in rows:
+        wrong = None
+        if one.track_id not in known:
+            wrong = (
+                f"no clip of this corpus has the track_id {one.track_id!r}; was the "
+                "file made for another corpus?"
             )
-        places[question] = place
-        answers.append(answer)
+        elif one.label not in labels:
+            wrong = f"the label {one.label!r} is not asked for; allowed are "
+            wrong += ", ".join(labels)
+        elif one.answer not in ANSWERS:
+            wrong = f"the answer is {one.answer!r}; allowed are {', '.join(ANSWERS)}"
+        elif not one.annotator:
+            wrong = "no annotator; give every row a name"
+        question = (one.track_id, one.label, one.annotator)
+        if question in before:
+            wrong = (
+                f"{one.annotator!r} answered {one.label!r} of clip {one.track_id!r} "
+                f"before, in {before[question]}; keep one row"
+            )
+        if wrong:
+            raise AnnotationError(f"{where}: {wrong}")
+        before[question] = where
+        answers.append(one)
     return answers
 
 
-def write_answers(path: Path | str, answers: Iterable[Answer]) -> None:
-    """Writes answers as one CSV file that `read_answers` reads."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(dataclasses.astuple(answer) for answer in answers)
-    files.write_text(Path(path), text.getvalue())
-
-
 def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:
-    """The majority's verdict on every clip and label; who is unsure does not vote.
+    """Takes the majority on every clip and label; who is unsure does not vote.
 
     Returns:
         From (track id, label) to yes or no; None where both have as many votes.
@@ -135,52 +234,38 @@ def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:
 def verdicts_of(
     subset: Subset, verdicts: Mapping[tuple[str, str], bool | None]
 ) -> np.ndarray:
-    """Lays verdicts out as a matrix.
-
-    Args:
-        subset: N clips and L labels.
-        verdicts: what `consensus` returns.
+    """Lays out what `consensus` returns for the N clips and L labels of a subset.
 
     Returns:
-        float64 [N, L]: 1 yes, 0 no, NaN where nobody was asked or nothing was decided.
+        float64 `[N, L]`: 1 yes, 0 no, NaN where nobody was asked or nothing was
+        decided.
     """
     found = np.full(subset.asked.shape, np.nan)
-    for row, column in np.argwhere(subset.asked):
-        question = (str(subset.track_id[row]), subset.labels[column])
-        verdict = verdicts.get(question)
-        if verdict is not None:
-            found[row, column] = verdict
+    for question, row, column in subset.questions():
+        if verdicts.get(question) is not None:
+            found[row, column] = verdicts[question]
     return found
 
 
-def _parse(row: list[str], header: list[str], place: str) -> Answer:
-    """Names the cells of a row."""
-    if len(row) != len(header):
-        raise AnnotationError(
-            f"{place}: {len(row)} values; there are {len(header)} columns"
-        )
-    cells = {name: cell.strip() for name, cell in zip(header, row, strict=True)}
-    return Answer(**cells | {"answer": cells["answer"].lower()})
+def agreements(answers: Iterable[Answer], labels: Sequence[str]) -> pd.DataFrame:
+    """Compares every two listeners on every label that both said yes or no to.
 
-
-def _check(
-    answer: Answer, known: Collection[str], labels: Sequence[str], place: str
-) -> None:
-    """Raises an AnnotationError where a row answers no question of ours."""
-    if answer.track_id not in known:
-        raise AnnotationError(
-            f"{place}: no clip of this corpus has the track_id {answer.track_id!r}; "
-            "was the file made for another corpus?"
-        )
-    if answer.label not in labels:
-        raise AnnotationError(
-            f"{place}: the label {answer.label!r} is not asked for; "
-            f"allowed are {', '.join(labels)}"
-        )
-    if answer.answer not in ANSWERS:
-        raise AnnotationError(
-            f"{place}: the answer is {answer.answer!r}; allowed are "
-            f"{', '.join(ANSWERS)}"
-        )
-    if not answer.annotator:
-        raise AnnotationError(f"{place}: no annotator; give every row a name")
+    Returns:
+        One row for each label and pair of listeners with clips in common: `label`,
+        `first`, `second`, `clips`, the `share` on which they said the same, and Cohen's
+        `kappa` (1960, doi:10.1177/001316446002000104), NaN where both gave one and the
+        same answer only.
+    """
+    said = pd.DataFrame(answers, columns=COLUMNS).query("answer != 'unsure'")
+    rows = []
+    for label in labels:
+        of_label = said[said.label == label]
+        by_one = of_label.pivot(index="track_id", columns="annotator", values="answer")
+        for pair in itertools.combinations(sorted(by_one), 2):
+            first, second = by_one[list(pair)].dropna().to_numpy().T
+            if len(first):
+                varies = len({*first, *second}) > 1
+                kappa = cohen_kappa_score(first, second) if varies else np.nan
+                rows.append((label, *pair, len(first), (first == second).mean(), kappa))
+    columns = ["label", "first", "second", "clips", "share", "kappa"]
+    return pd.DataFrame(rows, columns=columns)

@@ -11,6 +11,7 @@ import dataclasses
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -38,21 +39,13 @@ EMBED_LIMIT_BYTES = 150_000_000
 
 @dataclasses.dataclass(frozen=True)
 class ClipToHear:
-    """A clip of the page.
-
-    Attributes:
-        track_id: its id.
-        audio: the file.
-        spectrogram: dB of power [M, F], or None for no picture.
-        existing_tags: what the corpus says; hidden until asked for.
-        start_s: where the clip starts in the file.
-    """
+    """A clip of the page."""
 
     track_id: str
     audio: Path
-    spectrogram: np.ndarray | None = None
-    existing_tags: Sequence[str] = ()
-    start_s: float = 0.0
+    spectrogram: np.ndarray | None = None  # dB of power [M, F]; None for no picture.
+    existing_tags: Sequence[str] = ()  # What the corpus says; hidden until asked for.
+    start_s: float = 0.0  # Where the clip starts in the file.
 
 
 def write_annotation_page(
@@ -66,20 +59,15 @@ def write_annotation_page(
     """Writes `<folder>/<subset>.html`.
 
     Args:
-        folder: created if missing.
-        subset: the questions.
-        clips: its N clips, in its order.
-        duration_s: how much of each file is the clip.
-        embed_limit_bytes: with more audio than this in all, the files are copied to
+        folder: Created if missing.
+        subset: The questions.
+        clips: Those of the subset, in its order.
+        duration_s: How much of each file is the clip.
+        embed_limit_bytes: With more audio than this in all, the files are copied to
             `<folder>/<subset>_audio_<digest>/`, which the page needs beside it.
 
-    Returns:
-        The page.
-
     Raises:
-        ValueError: the subset is empty, the clips are not those of the subset, an audio
-            file is missing or of an unknown kind, or the page exists and asks other
-            questions.
+        ValueError: As `check`.
     """
     page = Path(folder) / f"{subset.name}.html"
     check(subset, clips, page)
@@ -89,7 +77,15 @@ def write_annotation_page(
     if not embed:
         copy_audio(page.parent, clips, names)
     data = _data(subset, clips, [""] * len(clips) if embed else names, duration_s)
-    template = _environment().get_template("annotate.html.j2")
+    folders = [Path(__file__).parents[1] / "templates", TEMPLATES]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("annotate.html.j2")
     content = template.generate(data=data, files=_files(clips, embed))
     with files.replacing(page) as new, new.open("w", encoding="utf-8") as file:
         file.writelines(content)
@@ -119,7 +115,8 @@ def check_clips(subset: Subset, clips: Sequence[ClipToHear]) -> None:
     """Checks that the clips are those of the subset and can be played.
 
     Raises:
-        ValueError: they are not; it names the first one.
+        ValueError: The subset is empty, its clips are not the given ones, or an audio
+            file is missing or of an unknown type. The message names the first one.
     """
     if not len(subset.track_id):
         raise ValueError(
@@ -145,41 +142,27 @@ def check_clips(subset: Subset, clips: Sequence[ClipToHear]) -> None:
 
 
 def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
-    """Raises a ValueError where the page cannot or must not be written.
+    """Checks that a page may be written; pictures of the clips do not matter.
 
-    Pictures of the clips do not matter.
+    Raises:
+        ValueError: As `check_clips`, or the page exists and asks other questions.
     """
     check_clips(subset, clips)
-    if page.exists() and not _asks(page, subset.digest):
+    if not page.exists():
+        return
+    with page.open("rb") as file:
+        start = file.read(4096)
+    if subset.digest.encode() not in start:
         raise ValueError(
             f"{page} exists and asks other questions; give another folder, or move it "
             "away"
         )
 
 
-def _asks(page: Path, digest: str) -> bool:
-    """Whether a page's first kilobytes name these questions."""
-    with page.open("rb") as file:
-        return digest.encode() in file.read(4096)
-
-
-def _environment() -> jinja2.Environment:
-    """Returns the templates, escaping whatever is put into them."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(
-            [Path(__file__).parents[1] / "templates", TEMPLATES]
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def _data(
     subset: Subset, clips: Sequence[ClipToHear], names: Sequence[str], duration_s: float
-) -> dict[str, object]:
-    """Returns what the page's script knows."""
+) -> dict[str, Any]:
+    """Collects what the page's script knows."""
     return {
         "digest": subset.digest,
         "name": subset.name,
@@ -204,11 +187,8 @@ def _files(clips: Sequence[ClipToHear], embed: bool) -> Iterator[tuple[str, str]
     """Yields the ids and contents, in base64, of what the page has inside."""
     for row, clip in enumerate(clips):
         if clip.spectrogram is not None:
-            yield f"picture-{row}", _base64(spectrogram_png(clip.spectrogram))
+            png = spectrogram_png(clip.spectrogram)
+            yield f"picture-{row}", base64.b64encode(png).decode("ascii")
         if embed:
-            yield f"audio-{row}", _base64(clip.audio.read_bytes())
-
-
-def _base64(content: bytes) -> str:
-    """Returns bytes as text."""
-    return base64.b64encode(content).decode("ascii")
+            sound = clip.audio.read_bytes()
+            yield f"audio-{row}", base64.b64encode(sound).decode("ascii")

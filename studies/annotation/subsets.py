@@ -9,36 +9,36 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from studies.label_table import LabelTable
+from msd_tagger.common import paper
+from studies.label_table import LabelTable, SplitLabels
+
+# Keys of `analysis` in the config, and what they are where it does not say.
+OPTIONS: dict[str, Any] = {
+    "annotated_labels": paper.INSTRUMENTATION_TAGS,
+    "subset100_clips": paper.SUBSET_100,
+    "subset400_clips": paper.SUBSET_400,
+    "subset_seed": 0,
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Subset:
-    """N clips of a split, in the order to listen to them, and L labels.
+    """N clips of a split, in the order to listen to them, and L labels."""
 
-    Attributes:
-        name: `subset100` or `subset400`.
-        split: the split that they come from.
-        labels: names of the labels.
-        track_id: text [N].
-        rows: int [N], where the clips are in the split.
-        asked: bool [N, L], the labels that each clip is to be judged on.
-        tagged: bool [N, L], the labels that the corpus gives it.
-        wanted: clips asked for: of each kind and label in Subset100, in all in the
-            other. There may be fewer.
-    """
-
-    name: str
+    name: str  # `subset100` or `subset400`.
     split: str
     labels: tuple[str, ...]
-    track_id: np.ndarray
-    rows: np.ndarray
-    asked: np.ndarray
-    tagged: np.ndarray
+    track_id: np.ndarray  # Text [N].
+    rows: np.ndarray  # int [N], where the clips are in the split.
+    asked: np.ndarray  # bool [N, L], the labels that each clip is to be judged on.
+    tagged: np.ndarray  # bool [N, L], the labels that the corpus gives it.
+    # Clips asked for: of each kind and label in Subset100, in all in the other. There
+    # may be fewer.
     wanted: int
 
     @property
@@ -48,51 +48,53 @@ class Subset:
         text = json.dumps([*questions, self.asked.astype(int).tolist()])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def questions(self) -> Iterator[tuple[tuple[str, str], int, int]]:
+        """Yields (track id, label) of every question, with its row and column."""
+        for row, column in np.argwhere(self.asked):
+            yield (str(self.track_id[row]), self.labels[column]), row, column
 
-def draw_subsets(
-    table: LabelTable,
-    labels: Sequence[str],
-    *,
-    per_side: int = 50,
-    size: int = 400,
-    seed: int = 0,
-) -> tuple[Subset, Subset]:
+
+def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, Subset]:
     """Draws both subsets of a corpus: from its training and from its test clips.
 
     Args:
-        table: the labels of the corpus.
-        labels: L names out of `table.tag_names`.
-        per_side: clips with each label, and without it, in Subset100.
-        size: clips of Subset400.
-        seed: of the samples.
+        table: The labels of the corpus.
+        options: Keys of `analysis` in the configuration; those of `OPTIONS` count.
 
     Returns:
         Subset100 and Subset400; empty where the split is.
 
     Raises:
-        ValueError: the corpus lacks a label; it names it and what there is.
+        ValueError: The corpus has none of the labels to judge.
     """
-    missing = [label for label in labels if label not in table.tag_names]
-    if missing or not labels:
+    options = OPTIONS | dict(options)
+    asked = options["annotated_labels"]
+    labels = [label for label in asked if label in table.tag_names]
+    if not labels:
+        names = ", ".join(asked) or "none"
         raise ValueError(
-            f"the labels to judge are {', '.join(labels) or 'none'}; of these the "
-            f"corpus lacks {', '.join(missing) or 'none'}. It has "
-            f"{', '.join(table.tag_names)}"
+            f"the labels to judge are {names}; of these the corpus lacks {names}. It "
+            f"has {', '.join(table.tag_names)}"
         )
-    columns = [table.tag_names.index(label) for label in labels]
-    of_train, of_test = (_columns(table, split, columns) for split in ("train", "test"))
+    nothing = SplitLabels(np.array([], np.str_), np.zeros((0, len(table.tag_names))))
+    train, test = (table.splits.get(split, nothing) for split in ("train", "test"))
+    columns, seed = table.columns(labels), options["subset_seed"]
+    per_side, size = options["subset100_clips"] // 2, options["subset400_clips"]
     return (
-        balanced_subset(*of_train, labels, per_side=per_side, seed=seed),
-        random_subset(*of_test, labels, size=size, seed=seed),
+        balanced_subset(
+            train.track_id, train.tags[:, columns], labels, per_side=per_side, seed=seed
+        ),
+        random_subset(
+            test.track_id, test.tags[:, columns], labels, size=size, seed=seed
+        ),
     )
 
 
 def balanced_subset(
-    track_id: Sequence[str],
+    track_id: Sequence[str] | np.ndarray,
     tagged: np.ndarray,
     labels: Sequence[str],
     *,
-    split: str = "train",
     per_side: int = 50,
     seed: int = 0,
 ) -> Subset:
@@ -103,109 +105,68 @@ def balanced_subset(
     that the question gives nothing away.
 
     Args:
-        track_id: N ids of the split.
-        tagged: [N, L], 1 where the corpus gives the label.
+        track_id: N ids of the training split.
+        tagged: `[N, L]`, 1 where the corpus gives the label.
         labels: L names.
-        split: its name.
-        per_side: clips with the label, and without it. Where there are fewer, all.
-        seed: of the sample.
+        per_side: Clips with the label, and without it. Where there are fewer, all.
+        seed: Of the sample.
 
     Returns:
         The union of the labels' samples.
     """
-    asked = np.zeros(np.shape(tagged), bool)
+    tagged = np.asarray(tagged) > 0
+    asked = np.zeros(tagged.shape, bool)
     for column, label in enumerate(labels):
-        keys = _keys(seed, ("subset100", label), track_id)
-        for side in (0, 1):
-            rows = np.flatnonzero(np.asarray(tagged)[:, column] == side)
+        keys = _keys(track_id, seed, "subset100", label)
+        for side in (False, True):
+            rows = np.flatnonzero(tagged[:, column] == side)
             asked[_first(rows, keys, per_side), column] = True
-    keys = _keys(seed, ("order",), track_id)
+    keys = _keys(track_id, seed, "order")
     rows = _first(np.flatnonzero(asked.any(axis=1)), keys, len(track_id))
-    return _subset("subset100", split, track_id, tagged, labels, rows, asked, per_side)
+    clips = (np.asarray(track_id)[rows], rows, asked[rows], tagged[rows])
+    return Subset("subset100", "train", tuple(labels), *clips, per_side)
 
 
 def random_subset(
-    track_id: Sequence[str],
+    track_id: Sequence[str] | np.ndarray,
     tagged: np.ndarray,
     labels: Sequence[str],
     *,
-    split: str = "test",
     size: int = 400,
     seed: int = 0,
 ) -> Subset:
-    """Samples Subset400: any clips, each asked about all labels.
+    """Samples Subset400: any `size` clips of the test split, asked about all labels.
 
-    Args:
-        track_id: N ids of the split.
-        tagged: [N, L], 1 where the corpus gives the label.
-        labels: L names.
-        split: its name.
-        size: clips to take; all where there are fewer.
-        seed: of the sample.
-
-    Returns:
-        The subset.
+    The arguments are those of `balanced_subset`; all clips are taken where there are
+    fewer.
     """
-    keys = _keys(seed, ("subset400",), track_id)
+    keys = _keys(track_id, seed, "subset400")
     rows = _first(np.arange(len(track_id)), keys, size)
-    asked = np.ones(np.shape(tagged), bool)
-    return _subset("subset400", split, track_id, tagged, labels, rows, asked, size)
+    tagged = np.asarray(tagged)[rows] > 0
+    clips = (np.asarray(track_id)[rows], rows, np.ones(tagged.shape, bool), tagged)
+    return Subset("subset400", "test", tuple(labels), *clips, size)
 
 
 def shortages(subset: Subset) -> list[str]:
     """Says in sentences where there were fewer clips than asked for."""
-    if subset.name == "subset400":
-        found = len(subset.rows)
-        start = f"The {subset.split} split has {found:,} clips"
-        return [] if found >= subset.wanted else [f"{start}, not {subset.wanted:,}."]
-    sentences = []
-    for column, label in enumerate(subset.labels):
-        tagged = subset.tagged[subset.asked[:, column], column]
-        for side, kind in ((True, "with"), (False, "without")):
-            found = int(np.count_nonzero(tagged == side))
-            if found < subset.wanted:
-                sentences.append(
-                    f"The {subset.split} split has {found:,} clips {kind} the label "
-                    f"{label}, not {subset.wanted:,}."
-                )
-    return sentences
+    found = {"": len(subset.rows)}
+    if subset.name == "subset100":
+        found = {
+            f" {word} the label {label}": int((tagged[asked] == side).sum())
+            for label, tagged, asked in zip(
+                subset.labels, subset.tagged.T, subset.asked.T, strict=True
+            )
+            for side, word in ((True, "with"), (False, "without"))
+        }
+    return [
+        f"The {subset.split} split has {number:,} clips{which}, not {subset.wanted:,}."
+        for which, number in found.items()
+        if number < subset.wanted
+    ]
 
 
-def _columns(
-    table: LabelTable, split: str, columns: list[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns ids [N] and some labels [N, L] of a split; N is 0 where it is missing."""
-    if split not in table.splits:
-        return np.array([], np.str_), np.zeros((0, len(columns)), np.uint8)
-    labels = table.splits[split]
-    return labels.track_id, labels.tags[:, columns]
-
-
-def _subset(
-    name: str,
-    split: str,
-    track_id: Sequence[str],
-    tagged: np.ndarray,
-    labels: Sequence[str],
-    rows: np.ndarray,
-    asked: np.ndarray,
-    wanted: int,
-) -> Subset:
-    """Cuts a subset's rows out of a split."""
-    return Subset(
-        name=name,
-        split=split,
-        labels=tuple(labels),
-        track_id=np.asarray(track_id)[rows],
-        rows=rows,
-        asked=asked[rows],
-        tagged=np.asarray(tagged)[rows].astype(bool),
-        wanted=wanted,
-    )
-
-
-def _keys(seed: int, names: Iterable[str], track_id: Sequence[str]) -> np.ndarray:
-    """Returns a random number of each id: uint64 [N]."""
+def _keys(track_id: Sequence[str] | np.ndarray, seed: int, *names: str) -> np.ndarray:
+    """Returns a random number of each id: uint64 `[N]`."""
     start = hashlib.sha256("\n".join([str(seed), *names, ""]).encode())
     keys = np.empty(len(track_id), np.uint64)
     for row, one in enumerate(track_id):

@@ -7,8 +7,8 @@ import importlib
 import logging
 from collections.abc import Callable
 
+from studies.records import SweepRecord
 from studies.study import Study
-from studies.sweep_record import SweepRecord
 
 # What each study redraws, in the paper's order.
 PARTS = {
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def _study(task: str, record: SweepRecord) -> Study:
-    """Imports a study's module, for its scipy and sklearn take a while, and asks it."""
+    """Imports a study's module late, as scipy and sklearn take a while, and asks it."""
     return importlib.import_module(f"{__name__}.{task}").study(record)
 
 
@@ -43,14 +43,8 @@ def studies_of(record: SweepRecord) -> list[Study]:
     A part that cannot be computed from what is there says so in a sentence, and does
     not keep the others from being read.
 
-    Args:
-        record: a study's folder, of one task or of the whole paper.
-
-    Returns:
-        One section of the report each.
-
     Raises:
-        ValueError: the task of the configuration is none of these.
+        ValueError: The task of the configuration is none of these.
     """
     task = record.config.get("task")
     if task not in (PAPER, *STUDIES):
@@ -73,9 +67,8 @@ def _ask(task: str, record: SweepRecord) -> Study:
         reason = f"{type(error).__name__}: {error}"
     sentences = ["This part could not be computed.", reason]
     if record.missing:
-        number = len(record.points) + len(record.missing)
         sentences.append(
-            f"Points without a complete record, {len(record.missing)} of {number}: "
-            f"{', '.join(record.missing)}."
+            f"Points without a complete record, {len(record.missing)} of "
+            f"{record.num_points}: {', '.join(record.missing)}."
         )
     return Study(task, PARTS[task], sentences)

@@ -1,169 +1,152 @@
-"""Ground truth under test (section III-B): Table I, Eq. 2, tagability.
+"""Section III-B1: ground truth under test (Table I, Eq. 2, tagability).
 
 Starts from `labels.npz`, and from `annotations.csv` where somebody listened; else the
-corpus is asked, where it knows its truth.
+corpus is asked, where it knows its truth. Verdicts rest on the bootstrap of Subset100
+and Subset400.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
 
-from msd_tagger.common import paper
-from studies import groundtruth_tables as tables
+from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.tables import ABSENT, Table, number
+from studies import judges
 from studies.annotation.answers import (
     ANSWERS,
     Answer,
+    agreements,
     consensus,
-    read_answers,
+    find_answers,
     verdicts_of,
 )
-from studies.annotation.gather import ANNOTATIONS
-from studies.annotation.subsets import Subset, draw_subsets, shortages
-from studies.groundtruth import (
+from studies.annotation.subsets import OPTIONS, Subset, shortages, subsets_of
+from studies.judges import Judged
+from studies.label_errors import (
     Estimates,
     Findings,
     count_errors,
     estimate,
     find,
     find_paper,
+    interval,
 )
-from studies.groundtruth_claims import claims
-from studies.label_table import LABELS, LabelTable, read_label_table
-from studies.study import Study
-from studies.sweep_record import SweepRecord
+from studies.label_table import LABELS, LabelTable, find_label_table
+from studies.records import SweepRecord
+from studies.study import HOLDS, Claim, Study
 
 NAME, TITLE = "groundtruth", "Ground truth under test (Table I, Eq. 2)"
-# Keys of `analysis` in the config, and what they are where it does not say.
-OPTIONS = {
-    "annotated_labels": paper.INSTRUMENTATION_TAGS,
-    "subset100_clips": paper.SUBSET_100,
-    "subset400_clips": paper.SUBSET_400,
-    "subset_seed": 0,
-    "bootstrap_samples": 2000,
+PAPER, HERE = "paper", "here"
+RATES = ("error_positive", "error_negative", "precision", "recall")
+PECULIAR = ("female vocalists", "instrumental")
+USUAL = ("male vocalists", "guitar")
+SINGERS = ("male vocalists", "female vocalists")
+# With 20 tags a rank correlation above 0.44 would show.
+MIN_TAGS_TO_CORRELATE = 20
+NOT_JUDGED = "not enough clips were judged"
+
+# Series of the figures by name: what they show, colour and marker.
+SERIES = {
+    "positive labels": ("error_positive", "C0", "o"),
+    "negative labels": ("error_negative", "C1", "s"),
+    "precision": ("precision", "C0", "o"),
+    "recall": ("recall", "C1", "s"),
+    "ground truth": ("tagged", "C0", "o"),
+    "Eq. 2": ("eq2", "C1", "s"),
+    "Subset400": ("subset400", "C2", "^"),
+    "all clips": ("truth", "C3", "D"),
 }
+# Which of them stand together.
+ERRORS = {
+    "Error rate": ("positive labels", "negative labels"),
+    "At 50/50 balance": ("precision", "recall"),
+}
+SHARES = ("ground truth", "Eq. 2", "Subset400", "all clips")
+
+
+class Truth(NamedTuple):
+    """What a corpus that knows its truth says of all its clips."""
+
+    estimates: Estimates  # Of the L labels; exact.
+    shares: np.ndarray  # Share of all clips for which each label holds [L].
+    # How many clips carry each tag, and for how many it holds [K].
+    counts: tuple[np.ndarray, np.ndarray]
 
 
 def study(record: SweepRecord) -> Study:
     """Writes the section on the reliability of the labels.
 
-    Args:
-        record: the study's folder.
-
     Returns:
         The section; without labels, or with none of those to judge, only why.
 
     Raises:
-        AnnotationError: the answers do not belong to this corpus.
+        AnnotationError: The answers do not belong to this corpus.
     """
-    if not (record.workdir / LABELS).exists():
+    table = find_label_table(record.workdir)
+    if table is None:
         return Study(NAME, TITLE, [f"This study has no {LABELS}: nothing to look at."])
     options = OPTIONS | (record.config.get("analysis") or {})
-    table = read_label_table(record.workdir / LABELS)
-    labels = [one for one in options["annotated_labels"] if one in table.tag_names]
-    if not labels:
+    if not set(options["annotated_labels"]) & set(table.tag_names):
         asked = ", ".join(options["annotated_labels"])
         return Study(NAME, TITLE, [f"The corpus has none of the labels {asked}."])
     subsets = subsets_of(table, options)
-    answers = answers_of(record, table)
-    verdicts = _verdicts(table, subsets, answers)
-    here = _find(table, subsets, verdicts, options)
-    return _write(table, subsets, answers, here, _truth(table, here), options)
-
-
-def subsets_of(table: LabelTable, options: dict[str, Any]) -> tuple[Subset, Subset]:
-    """Draws Subset100 and Subset400 as a configuration says.
-
-    Args:
-        table: the labels of the corpus.
-        options: keys of `analysis` in the configuration; those of `OPTIONS` count.
-
-    Returns:
-        Both.
-
-    Raises:
-        ValueError: the corpus has none of the labels to judge.
-    """
-    options = OPTIONS | options
-    asked = tuple(options["annotated_labels"])
-    return draw_subsets(
-        table,
-        [label for label in asked if label in table.tag_names] or asked,
-        per_side=options["subset100_clips"] // 2,
-        size=options["subset400_clips"],
-        seed=options["subset_seed"],
+    answers = find_answers(record.workdir, table.track_ids(), table.tag_names)
+    here, printed = _find(table, subsets, answers, options), find_paper()
+    truth = _truth(table, here)
+    return Study(
+        name=NAME,
+        title=TITLE,
+        paragraphs=[
+            *_paragraphs(table, subsets, answers, here, options),
+            *_remarks(here),
+        ],
+        illustrations=_illustrations(here, printed, truth),
+        tables=_tables(here, printed, truth, answers),
+        claims=claims(here, printed, truth),
     )
-
-
-def answers_of(record: SweepRecord, table: LabelTable) -> list[Answer]:
-    """What listeners answered; empty where nobody did.
-
-    Raises:
-        AnnotationError: the answers do not belong to this corpus.
-    """
-    path = record.workdir / ANNOTATIONS
-    ids = {str(one) for split in table.splits.values() for one in split.track_id}
-    return read_answers(path, ids, table.tag_names) if path.exists() else []
-
-
-def _verdicts(
-    table: LabelTable, subsets: tuple[Subset, Subset], answers: list[Answer]
-) -> list[np.ndarray]:
-    """What holds for the clips of each subset: [N, L], NaN where nobody knows."""
-    if answers:
-        decided = consensus(answers)
-        return [verdicts_of(subset, decided) for subset in subsets]
-    return [_oracle(table, subset) for subset in subsets]
-
-
-def _oracle(table: LabelTable, subset: Subset) -> np.ndarray:
-    """What the corpus knows about a subset: [N, L], NaN where it does not."""
-    split = table.splits.get(subset.split)
-    if split is None or split.true_tags is None:
-        return np.full(subset.asked.shape, np.nan)
-    columns = [table.tag_names.index(label) for label in subset.labels]
-    truth = split.true_tags[np.ix_(subset.rows, columns)].astype(float)
-    return np.where(subset.asked, truth, np.nan)
 
 
 def _find(
     table: LabelTable,
-    subsets: tuple[Subset, Subset],
-    verdicts: list[np.ndarray],
+    subsets: Sequence[Subset],
+    answers: Sequence[Answer],
     options: dict[str, Any],
 ) -> Findings:
     """Computes Table I."""
+    decided = consensus(answers)
+    of_100, of_400 = (
+        verdicts_of(one, decided) if answers else _ask_corpus(table, one)
+        for one in subsets
+    )
     labels = subsets[0].labels
-    columns = [table.tag_names.index(label) for label in labels]
-    splits = table.splits.values()
+    columns, splits = table.columns(labels), table.splits.values()
     return find(
         labels,
-        count_errors(subsets[0].tagged, verdicts[0]),
+        count_errors(subsets[0].tagged, of_100),
         sum(split.tags[:, columns].sum(axis=0, dtype=int) for split in splits),
         sum(len(split.track_id) for split in splits),
-        (verdicts[1] == 1).sum(axis=0),
-        np.isfinite(verdicts[1]).sum(axis=0),
-        num_samples=options["bootstrap_samples"],
+        (of_400 == 1).sum(axis=0),
+        np.isfinite(of_400).sum(axis=0),
+        num_samples=options.get("bootstrap_samples", 2000),
         seed=options["subset_seed"],
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Truth:
-    """What a corpus that knows its truth says of all its clips.
-
-    Attributes:
-        estimates: of the L labels; exact.
-        tags: clips that carry each tag [K].
-        true_tags: clips for which each tag holds [K].
-    """
-
-    estimates: Estimates
-    tags: np.ndarray
-    true_tags: np.ndarray
+def _ask_corpus(table: LabelTable, subset: Subset) -> np.ndarray:
+    """Returns what the corpus knows of a subset: `[N, L]`, NaN where it does not."""
+    split = table.splits.get(subset.split)
+    if split is None or split.true_tags is None:
+        return np.full(subset.asked.shape, np.nan)
+    truth = split.true_tags[subset.rows][:, table.columns(subset.labels)]
+    return np.where(subset.asked, truth.astype(float), np.nan)
 
 
 def _truth(table: LabelTable, here: Findings) -> Truth | None:
@@ -173,56 +156,24 @@ def _truth(table: LabelTable, here: Findings) -> Truth | None:
         return None
     tags = np.concatenate([split.tags for split in splits])
     true_tags = np.concatenate([split.true_tags for split in splits])
-    columns = [table.tag_names.index(label) for label in here.labels]
+    columns = table.columns(here.labels)
     checked = count_errors(tags[:, columns], true_tags[:, columns])
     rates = (checked.error_positive, checked.error_negative)
-    return Truth(
-        estimate(*rates, here.occurrences, here.total),
-        tags.sum(axis=0, dtype=int),
-        true_tags.sum(axis=0, dtype=int),
-    )
+    exact = estimate(*rates, here.occurrences, here.total)
+    counts = tags.sum(axis=0, dtype=int), true_tags.sum(axis=0, dtype=int)
+    return Truth(exact, exact.occurrences / here.total, counts)
 
 
-def _write(
+def _paragraphs(
     table: LabelTable,
-    subsets: tuple[Subset, Subset],
-    answers: list[Answer],
-    here: Findings,
-    truth: Truth | None,
-    options: dict[str, Any],
-) -> Study:
-    """Puts the section together."""
-    printed = find_paper()
-    exact = truth.estimates if truth else None
-    known = truth and truth.estimates.occurrences / here.total
-    counts = (truth.tags, truth.true_tags) if truth else None
-    written = [tables.table_1(here, printed), tables.intervals(here, printed)]
-    written.append(tables.tagability(here, printed, exact))
-    written += [tables.against_truth(here, exact)] if exact else []
-    written += tables.agreement(answers, here.labels)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=[
-            *_what(table, subsets, answers, here, options),
-            *_remarks(here),
-        ],
-        illustrations=tables.illustrations(here, printed, known),
-        tables=written,
-        claims=claims(here, printed, known, counts),
-    )
-
-
-def _what(
-    table: LabelTable,
-    subsets: tuple[Subset, Subset],
-    answers: list[Answer],
+    subsets: Sequence[Subset],
+    answers: Sequence[Answer],
     here: Findings,
     options: dict[str, Any],
 ) -> list[str]:
     """Says what was judged, by whom, and what was missing."""
-    labels = options["annotated_labels"]
-    missing = [label for label in labels if label not in table.tag_names]
+    asked = options["annotated_labels"]
+    missing = [label for label in asked if label not in table.tag_names]
     sizes = [len(subset.rows) for subset in subsets]
     sentences = [
         f"Of {here.total:,} clips, {sizes[0]:,} training clips (Subset100: for each "
@@ -238,7 +189,7 @@ def _what(
     return sentences
 
 
-def _who(subsets: tuple[Subset, Subset], answers: list[Answer], here: Findings) -> str:
+def _who(subsets: Sequence[Subset], answers: Sequence[Answer], here: Findings) -> str:
     """Says who judged the clips."""
     if not answers and (here.judged.any() or here.checked.negatives.any()):
         return "The corpus itself knows what is true of them and was asked."
@@ -251,11 +202,7 @@ def _who(subsets: tuple[Subset, Subset], answers: list[Answer], here: Findings) 
     split = ", ".join(f"{given[answer]:,} {answer}" for answer in ANSWERS)
     undecided = sum(verdict is None for verdict in consensus(answers).values())
     people = len({one.annotator for one in answers})
-    asked = {
-        (str(subset.track_id[row]), subset.labels[column])
-        for subset in subsets
-        for row, column in np.argwhere(subset.asked)
-    }
+    asked = {question for one in subsets for question, _, _ in one.questions()}
     outside = sum((one.track_id, one.label) not in asked for one in answers)
     return (
         f"{people} {'listener' if people == 1 else 'listeners'} gave {len(answers):,} "
@@ -285,3 +232,466 @@ def _remarks(here: Findings) -> list[str]:
             "is too narrow: trust Wilson's there."
         )
     return sentences
+
+
+# Tables.
+
+Columns = Mapping[str, Callable[[Findings], Sequence | np.ndarray]]
+
+
+def _rate(name: str) -> Callable[[Findings], np.ndarray]:
+    return lambda one: 100 * getattr(one.estimates, name)
+
+
+def _range(name: str) -> Callable[[Findings], list[str]]:
+    return lambda one: [
+        ABSENT if np.isnan(ends).any() else "{:.1f} to {:.1f}".format(*100 * ends)
+        for ends in one.intervals[name]
+    ]
+
+
+def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
+    """Prints numbers of clips and their share of all."""
+    return [
+        f"{n:,.0f} ({100 * n / of:.1f} %)" if of and np.isfinite(n) else ABSENT
+        for n, of in zip(clips, np.broadcast_to(whole, len(clips)), strict=True)
+    ]
+
+
+TABLE_1: Columns = {
+    "error rate, positive label [%]": _rate("error_positive"),
+    "error rate, negative label [%]": _rate("error_negative"),
+    "precision [%]": _rate("precision"),
+    "recall [%]": _rate("recall"),
+    "in ground truth": lambda one: _clips(one.occurrences, one.total),
+    "estimate by Eq. 2": lambda one: _clips(one.estimates.occurrences, one.total),
+    "by annotation of Subset400": lambda one: _clips(one.hits, one.judged),
+}
+INTERVALS: Columns = {
+    "judged with / without": lambda one: [
+        f"{with_it} / {without}"
+        for with_it, without in zip(
+            one.checked.positives, one.checked.negatives, strict=True
+        )
+    ],
+    "error rate, positive (Wilson)": _range("error_positive"),
+    "error rate, negative (Wilson)": _range("error_negative"),
+    "recall (bootstrap)": _range("recall"),
+    "Eq. 2 (bootstrap)": _range("eq2"),
+    "Subset400 (Wilson)": _range("subset400"),
+}
+TAGABILITY: Columns = {
+    "recall at 50/50 [%]": _rate("recall"),
+    "tagability [%]": _rate("tagability"),
+    "bootstrap [%]": _range("tagability"),
+}
+# What is estimated from samples and known of all clips, where a corpus knows.
+AGAINST_TRUTH = {
+    "error rate, positive": "error_positive",
+    "error rate, negative": "error_negative",
+    "recall at 50/50": "recall",
+    "true occurrences": "occurrences",
+}
+
+
+def _tables(
+    here: Findings, printed: Findings, truth: Truth | None, answers: Sequence[Answer]
+) -> list[Table]:
+    """Table I, how sure it is, tagability, the truth, and how far listeners agree."""
+    table_1 = _both(here, printed, TABLE_1)
+    for who, one in ((PAPER, printed), (HERE, here)):
+        means = [np.mean(_rate(name)(one)) for name in RATES]
+        table_1.loc[len(table_1)] = [f"mean, {who}", *means, None, None, None]
+    tagability = dict(TAGABILITY)
+    if truth is not None:
+        every = 100 * truth.estimates.tagability
+        unknown = np.full(len(printed.labels), np.nan)
+        tagability["tagability, all clips known [%]"] = lambda one: (
+            every if one is here else unknown
+        )
+    found = [
+        _table(
+            table_1,
+            "Table I. Precision and recall at as many clips with the label as without; "
+            f"the paper's of {printed.total:,} clips, ours of {here.total:,}.",
+            strong=(len(table_1) - 2, len(table_1) - 1),
+        ),
+        _table(
+            _both(here, printed, INTERVALS),
+            "95 % intervals, in per cent; the paper's from its own counts.",
+        ),
+        _table(
+            _both(here, printed, tagability),
+            "Tagability: the share of the clips for which a label holds that carry it, "
+            "as if half of all clips carried it (Table I's recall), and as they are.",
+        ),
+    ]
+    if truth is not None:
+        columns = {}
+        for text, name in AGAINST_TRUTH.items():
+            whole = here.total if name == "occurrences" else 1
+            for what, of in (("sample", here.estimates), ("all", truth.estimates)):
+                columns[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
+        frame = pd.DataFrame({"label": here.labels} | columns)
+        caption = "Estimates from the sample beside the truth of all clips."
+        found.append(_table(frame, caption))
+    agreed = agreements(answers, here.labels)
+    if len(agreed):
+        pairs = agreed.label + ": " + agreed["first"] + ", " + agreed["second"]
+        frame = pd.DataFrame({"label: listeners": pairs, "clips": agreed.clips})
+        frame["agree [%]"], frame["Cohen's κ"] = 100 * agreed.share, agreed.kappa
+        caption = "Agreement of listeners, where both said yes or no."
+        found.append(_table(frame, caption, {"clips": ",", "Cohen's κ": ".2f"}))
+    return found
+
+
+def _table(
+    frame: pd.DataFrame,
+    caption: str,
+    formats: dict[str, str] | None = None,
+    strong: Sequence[int] = (),
+) -> Table:
+    """Prints a frame, its numbers with one decimal unless `formats` says otherwise."""
+    rates = dict.fromkeys(frame.select_dtypes(float), ".1f")
+    return Table(frame, caption, rates | (formats or {}), strong)
+
+
+def _both(here: Findings, printed: Findings, columns: Columns) -> pd.DataFrame:
+    """Makes rows of a table: every label, the paper's before ours."""
+    parts = []
+    for who, one in ((PAPER, printed), (HERE, here)):
+        cells = {text: column(one) for text, column in columns.items()}
+        parts.append(pd.DataFrame({"label": one.labels, "who": who} | cells))
+    order = list(dict.fromkeys([*printed.labels, *here.labels]))
+    # Sorting is stable: of one label the paper's row stays first.
+    frame = pd.concat(parts).sort_values(
+        "label", key=lambda labels: labels.map(order.index), kind="stable"
+    )
+    frame["label"] += ", " + frame.pop("who")
+    return frame.reset_index(drop=True)
+
+
+def _illustrations(
+    here: Findings, printed: Findings, truth: Truth | None
+) -> list[Illustration]:
+    """Draws error rates with what follows from them, and occurrences."""
+    # The paper's numbers stand beside ours where it has all of our labels.
+    known = set(here.labels) <= set(printed.labels)
+    both = {HERE: _shares(here, here.labels, truth)}
+    both |= {PAPER: _shares(printed, here.labels)} if known else {}
+    errors = [
+        shares[shares.series == series].assign(panel=panel, of=who)
+        for panel, names in ERRORS.items()
+        for series in names
+        for who, shares in both.items()
+    ]
+    occurrences = [
+        shares[shares.series.isin(SHARES)].assign(panel=f"Clips, {who}", of=who)
+        for who, shares in reversed(both.items())
+    ]
+    hollow = " Hollow: the paper's." if known else ""
+    texts = {
+        "groundtruth_errors": (
+            "Points: error rates of positive and negative labels, and precision and "
+            "recall, of each label, with intervals.",
+            "Error rates on Subset100, and precision and recall at 50/50, with 95 % "
+            f"intervals: the bootstrap's for recall, else Wilson's.{hollow}",
+        ),
+        "groundtruth_occurrences": (
+            "Points: share of clips with each label, by the ground truth, by Eq. 2 and "
+            "by Subset400.",
+            "Share of clips for which a label holds: as the ground truth counts, by "
+            "Eq. 2 (bootstrap) and on Subset400 (Wilson), with 95 % intervals.",
+        ),
+    }
+    columns = ["label", "panel", "series", "of", "percent", "low", "high"]
+    return [
+        Illustration(
+            name,
+            draw_panels,
+            *text,
+            frame=pd.concat(parts, ignore_index=True)[columns],
+            formats=dict.fromkeys(columns[4:], ".3f"),
+        )
+        for (name, text), parts in zip(
+            texts.items(), (errors, occurrences), strict=True
+        )
+    ]
+
+
+def _shares(
+    one: Findings, labels: Sequence[str], truth: Truth | None = None
+) -> pd.DataFrame:
+    """Lists all `SERIES` of some labels, in per cent."""
+    values = {name: getattr(one.estimates, name) for name in RATES} | {
+        "tagged": one.occurrences / one.total,
+        "eq2": one.estimates.occurrences / one.total,
+        "subset400": one.share,
+        "truth": truth and truth.shares,
+    }
+    rows = [one.labels.index(label) for label in labels]
+    nothing = np.full((len(one.labels), 2), np.nan)
+    parts = []
+    for series, (name, *_) in SERIES.items():
+        if values[name] is not None:
+            low, high = 100 * one.intervals.get(name, nothing)[rows].T
+            columns = {"percent": 100 * values[name][rows], "low": low, "high": high}
+            parts.append(pd.DataFrame({"label": labels, "series": series} | columns))
+    return pd.concat(parts)
+
+
+def draw_panels(frame: pd.DataFrame) -> Figure:
+    """Draws points with intervals, one panel beside the other, two columns wide.
+
+    Args:
+        frame: Columns `label`, `panel`, `series`, `of`, `percent`, `low` and `high`.
+            Where the paper and ours meet in a series, the paper's is hollow.
+    """
+    labels = frame.label.unique()
+    rows = np.arange(len(labels))
+    figure = Figure(figsize=(7, 1.1 + 0.42 * len(labels)))
+    panels = dict(list(frame.groupby("panel", sort=False)))
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (panel, of_panel) in zip(grid, panels.items(), strict=True):
+        series = [points for _, points in of_panel.groupby("series", sort=False)]
+        nudges = np.linspace(-0.24, 0.24, len(series)) if len(series) > 1 else [0.0]
+        for points, nudge in zip(series, nudges, strict=True):
+            both = points.of.nunique() > 1
+            for who, some in points.groupby("of", sort=False):
+                hollow = both and who == PAPER
+                apart = (0.06 if hollow else -0.06) * both
+                _draw_series(axes, rows + nudge + apart, some, hollow)
+        axes.set_title(f"{panel} [%]", fontsize=9)
+        axes.grid(visible=False, axis="y")
+        right = axes.get_xlim()[1]
+        axes.set_xlim(-0.03 * right, 1.03 * right)  # Markers at 0 and 100 stay whole.
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
+        axes.legend(**below, borderaxespad=3, ncols=2, fontsize=7.5)
+    grid[0].set_yticks(rows, labels)
+    grid[0].set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
+def _draw_series(
+    axes: Axes, rows: np.ndarray, points: pd.DataFrame, hollow: bool
+) -> None:
+    name = points.series.iloc[0]
+    value, colour, marker = SERIES[name]
+    ends = [points.percent - points.low, points.high - points.percent]
+    counted = value in ("tagged", "truth")
+    axes.errorbar(
+        points.percent,
+        rows,
+        # An interval of a resampled ratio may miss its own point by a rounding error.
+        xerr=None if counted else np.maximum(ends, 0),
+        fmt=marker,
+        color=colour,
+        ms=5,
+        mfc="none" if hollow else colour,
+        elinewidth=0.8 if hollow else 1.4,
+        alpha=0.75 if hollow else 1.0,
+        label=f"{name}, paper" if hollow else name,
+    )
+
+
+def claims(
+    here: Findings, printed: Findings, truth: Truth | None = None
+) -> list[Claim]:
+    """Judges every statement that the labels allow to; `truth` is of all clips."""
+    found = [
+        Claim(statement, where, show(printed), show(here), *judge(here))
+        for statement, where, show, judge, *needed in STATEMENTS
+        if {*needed} <= {*here.labels}
+    ]
+    found.insert(3, _nearer(here, printed, truth))
+    return [*found, _uncorrelated(here, printed, truth)]
+
+
+def _percents(shares: Iterable[float]) -> list[str]:
+    return [f"{number(100 * share, 1)} %" for share in shares]
+
+
+def _listed(one: Findings, values: Sequence[str]) -> str:
+    pairs = zip(one.labels, values, strict=True)
+    return ", ".join(f"{label} {value}" for label, value in pairs)
+
+
+def _means(*names: str) -> Callable[[Findings], str]:
+    """Prints means over labels of some estimates."""
+    return lambda one: " and ".join(
+        _percents([np.mean(getattr(one.estimates, name)) for name in names])
+    )
+
+
+def _factors(one: Findings) -> str:
+    """Prints Eq. 2 over the count of each label."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = one.estimates.occurrences / one.occurrences
+    return _listed(one, [f"× {number(value, 1)}" for value in values])
+
+
+def _ends(one: Findings, recall: np.ndarray) -> Sequence[np.ndarray]:
+    """Returns the lower recall of the peculiar labels, the higher of the usual ones."""
+    peculiar, usual = (
+        recall[..., [one.labels.index(label) for label in labels]]
+        for labels in (PECULIAR, USUAL)
+    )
+    return peculiar.min(axis=-1), usual.max(axis=-1)
+
+
+def _singers(one: Findings) -> str:
+    columns = [one.labels.index(label) for label in SINGERS]
+    shares = _percents(one.estimates.occurrences[columns] / one.total)
+    tags = [f"{count:,}" for count in one.occurrences[columns]]
+    return f"{' and '.join(shares)} by Eq. 2, {' and '.join(tags)} tags"
+
+
+def _by_interval(samples: np.ndarray, what: str) -> Judged:
+    """Judges a share that is to be positive, by its bootstrap samples `[R]`."""
+    low, high = interval(samples)
+    if not np.isfinite(low + high):
+        return judges.unknown(NOT_JUDGED)
+    why = f"{what}: {100 * low:.1f} to {100 * high:.1f} points (95 %)"
+    return judges.above((low, high), 0, why)
+
+
+def _for_every_label(samples: np.ndarray) -> Judged:
+    """Judges what is to be positive for each label, by samples `[R, L]`."""
+    if not np.isfinite(samples).all():
+        return judges.unknown(NOT_JUDGED)
+    verdicts = [judges.above(tuple(ends), 0, "")[0] for ends in interval(samples)]
+    held = f"{verdicts.count(HOLDS)} of {len(verdicts)}"
+    return judges.all_of(verdicts), f"beyond chance for {held} labels"
+
+
+def _higher(name: str, other: str, what: str) -> Callable[[Findings], Judged]:
+    """Judges that one estimate is higher than another, on average over labels."""
+    return lambda here: _by_interval(
+        (getattr(here.samples, name) - getattr(here.samples, other)).mean(axis=1), what
+    )
+
+
+def _differs(here: Findings) -> Judged:
+    """Judges by Cochran's test of homogeneity that labels differ in recall."""
+    recall, deviation = here.estimates.recall, here.samples.recall.std(axis=0)
+    usable = deviation > 0  # Not where nobody judged: NaN.
+    if np.count_nonzero(usable) > 1:
+        weights = deviation[usable] ** -2
+        mean = np.average(recall[usable], weights=weights)
+        statistic = float(weights @ (recall[usable] - mean) ** 2)
+        p_value = stats.chi2.sf(statistic, len(weights) - 1)
+        why = f"homogeneity: Q = {statistic:.1f}, p = {p_value:.2g}"
+        return judges.beyond_chance(p_value, 0.05, why)
+    if np.isfinite(recall).sum() > 1:
+        return judges.unknown(
+            "a recall without any error found has no spread to set others against"
+        )
+    return judges.unknown(NOT_JUDGED)
+
+
+def _male_more_often(here: Findings) -> Judged:
+    male, female = (here.labels.index(label) for label in SINGERS)
+    if here.occurrences[male] >= here.occurrences[female]:
+        return judges.fact(False, "male vocalists is not the rarer tag")
+    estimated = here.samples.occurrences / here.total
+    return _by_interval(estimated[:, male] - estimated[:, female], "male minus female")
+
+
+# Statement, where the paper says so, what is printed of its findings and of ours, how
+# ours are judged, and the labels that it needs.
+STATEMENTS = (
+    (
+        "Negative labels are wrong far more often than positive ones (mean error "
+        "rates, positive and negative)",
+        "III-B1",
+        _means("error_positive", "error_negative"),
+        _higher("error_negative", "error_positive", "negative minus positive"),
+    ),
+    (
+        "The ground truth's precision is high and its recall much lower (means at "
+        "50/50 balance)",
+        "III-B1, Table I (c), (d)",
+        _means("precision", "recall"),
+        _higher("precision", "recall", "precision minus recall"),
+    ),
+    (
+        "Labels hold for more clips than carry them (Eq. 2 over the count)",
+        "III-B1, Table I (e), (f)",
+        _factors,
+        lambda here: _for_every_label(here.samples.occurrences - here.occurrences),
+    ),
+    (
+        "Tagability, measured by that recall, differs between labels",
+        "III-B1, Table I (d)",
+        lambda one: _listed(one, _percents(one.estimates.recall)),
+        _differs,
+    ),
+    (
+        "Female vocalists and instrumental are more taggable than male vocalists and "
+        "guitar (lower recall of the former, higher of the latter)",
+        "III-B1",
+        lambda one: " and ".join(
+            _percents(map(float, _ends(one, one.estimates.recall)))
+        ),
+        lambda here: _by_interval(
+            np.subtract(*_ends(here, here.samples.recall)), "difference"
+        ),
+        *PECULIAR,
+        *USUAL,
+    ),
+    (
+        "Male vocalists occur more often than female ones, and are tagged less often",
+        "III-B1",
+        _singers,
+        _male_more_often,
+        *SINGERS,
+    ),
+)
+
+
+def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
+    """Judges that Eq. 2 is nearer to the truth than the corpus's counts."""
+
+    def distances(one: Findings, target: np.ndarray) -> str:
+        pair = (one.estimates.occurrences, one.occurrences)
+        means = [np.mean(np.abs(counts / one.total - target)) for counts in pair]
+        return " and ".join(f"{number(100 * mean, 1)} points" for mean in means)
+
+    target, shown, against = here.share_samples, here.share, "Subset400"
+    if truth is not None:
+        target, shown, against = truth.shares, truth.shares, "the truth of all clips"
+    raw = np.abs(here.occurrences / here.total - target)
+    gained = raw - np.abs(here.samples.occurrences / here.total - target)
+    verdict, why = _by_interval(gained.mean(axis=1), "counts minus Eq. 2")
+    each = _for_every_label(gained)[1]
+    return Claim(
+        "Eq. 2 comes nearer to the truth than the ground truth's counts (mean "
+        "distances)",
+        "III-B1, Table I (e) to (g)",
+        f"{distances(printed, printed.share)} from Subset400",
+        f"{distances(here, shown)} from {against}",
+        verdict,
+        why if why == each else f"{why}; {each}",
+    )
+
+
+def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
+    """Judges that true counts have nothing to do with tag counts."""
+    pair = truth.counts if truth else (here.occurrences, here.estimates.occurrences)
+    num_tags = len(pair[0])
+    varies = num_tags > 2 and all(np.ptp(one) > 0 for one in pair)
+    rho, p_value = stats.spearmanr(*pair) if varies else (np.nan, np.nan)
+    judged = judges.unknown(f"{num_tags} tags are too few to tell")
+    if varies and num_tags >= MIN_TAGS_TO_CORRELATE:
+        none = "" if p_value < 0.05 else "no correlation shows: "
+        judged = judges.fact(bool(none), f"{none}p = {p_value:.2g}")
+    of_paper = stats.spearmanr(printed.occurrences, printed.estimates.occurrences)
+    source = "the truth of all clips" if truth else "Eq. 2"
+    return Claim(
+        "The correct count of a label is not correlated with its count in the ground "
+        "truth (rank correlation)",
+        "III-B1",
+        f"{of_paper.statistic:.2f}: {len(printed.labels)} labels, by Eq. 2",
+        f"{number(rho, 2)}: {num_tags} tags, by {source}",
+        *judged,
+    )

@@ -2,262 +2,515 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import ABSENT, Table, number
-from studies import co_occurrence
-from studies import label_vectors as vectors
+from msd_tagger.pages.style import ink
+from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent
+from studies import co_occurrence, judges, matrices, similarity, statistics
 from studies.co_occurrence import Pair
-from studies.label_statistics import describe_selection
-from studies.sections import label_vector_claims
-from studies.sections.label_vector_claims import known_pairs, over_seeds
-from studies.study import Study
-from studies.study_figures import label_vectors as drawn
-from studies.study_figures import matrix
-from studies.sweep_record import SweepRecord
-from studies.vector_comparison import Comparison, read_comparison
+from studies.judges import Judged
+from studies.label_table import find_label_table
+from studies.records import SweepRecord
+from studies.study import FAILS, HOLDS, Claim, Study
 
-NAME = "label_vectors"
-TITLE = "Label vectors (Fig. 9, Table III)"
-TOP_PAIRS = 20
+NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
+POINT = "variance"
+TOP = len(paper.TOP_SIMILAR)
 SURPRISING = 10
+MEAN, RHO, COMMON = "mean of S", "rank correlation", f"top {TOP} in both"
+EITHER = "max(C(i, j), C(j, i))"
+
+# Thresholds of our own: the paper gives none.
+SIGNIFICANT = 0.01
+HARDLY_ANY = 0.05  # Of the selected pairs; V-A's four of 253 are 0.016.
+FEW_PAIRS = 0.25  # Of the top pairs; chance alone must not make so many common.
+
+
+@dataclasses.dataclass(frozen=True)
+class Vectors:
+    """Similarity of the label vectors of K tags beside their co-occurrence."""
+
+    tag_names: tuple[str, ...]
+    measure: str  # Of the similarity, "cosine" or "dot".
+    S: np.ndarray  # Similarity for each seed [S, K, K].
+    mean: np.ndarray  # The same, averaged over seeds [K, K].
+    together: np.ndarray  # Clips with both tags [K, K].
+    C: np.ndarray  # Normalised co-occurrence [K, K].
+    either: np.ndarray  # max(C(i, j), C(j, i)) [K, K].
+    selected: list[int]  # The tags of Fig. 9.
+
+    @property
+    def pairs(self) -> np.ndarray:
+        """Marks every pair (i, j) with i < j: bool `[K, K]`."""
+        return similarity.pairs_of(len(self.tag_names))
+
+    def known(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Pair]:
+        """Finds where those pairs are whose tags are here."""
+        place = {tag: k for k, tag in enumerate(self.tag_names)}
+        there = (pair for pair in pairs if set(pair) <= set(place))
+        return {(a, b): (place[a], place[b]) for a, b in there}
+
+    def ranks(self, pair: Pair) -> tuple[int, int]:
+        """Ranks a pair by S and by C among all pairs."""
+        at = (min(pair), max(pair))
+        by_S, by_C = (
+            co_occurrence.rank_of(values, at, self.pairs)
+            for values in (self.mean, self.either)
+        )
+        return by_S, by_C
 
 
 def study(record: SweepRecord) -> Study:
     """Compares the last layer's weights of every seed with co-occurrence.
 
     Args:
-        record: a study with a complete point, preferably `variance`.
+        record: A study with a complete point, preferably `variance`.
 
     Returns:
         The section; without weights or labels, a sentence that says so.
     """
-    found = read_comparison(record)
+    found = _read(record)
     if isinstance(found, str):
         return Study(NAME, TITLE, [found])
-    name, data = found
+    name, source, data = found
+    networks = _networks(data)
     return Study(
         name=NAME,
         title=TITLE,
-        paragraphs=_paragraphs(name, data),
+        paragraphs=_paragraphs(name, source, data, networks),
         illustrations=_illustrations(data),
-        tables=_tables(data),
-        claims=label_vector_claims.claims(data),
+        tables=_tables(data, networks),
+        claims=_claims(data, networks),
     )
 
 
-def _paragraphs(name: str, data: Comparison) -> list[str]:
-    seeds, K = len(data.S), len(data.tag_names)
-    networks = "one network" if seeds == 1 else f"{seeds} networks"
+def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
+    """Returns the point that is read, where tags were counted, and what both hold.
+
+    Where something is missing, a sentence says so instead.
+    """
+    points = record.select(POINT) or record.points
+    points = {k: v for k, v in points.items() if "label_vectors" in v.arrays}
+    if not points:
+        return "No point is complete: there are no label vectors to compare."
+    name, point = next(iter(points.items()))
+    arrays, stats = point.arrays["label_vectors"], point.arrays.get("label_stats", {})
+    names = tuple(arrays["tag_names"].tolist())
+    if len(names) < 3:
+        return f"{len(names)} tags make too few pairs to compare."
+    if clips := int(stats.get("train_num_clips", 0)):
+        together = stats["train_co_occurrence"]
+        source = f"the {clips:,} clips it was trained on"
+    else:
+        table = find_label_table(record.workdir)
+        counted = table.counted() if table and table.tag_names == names else None
+        if counted is None:
+            return "There are no labels to compare label vectors with."
+        together = co_occurrence.count_together(counted[1])
+        source = f"{len(counted[1]):,} {counted[0]}"
+    measure = record.config.get("analysis", {}).get("similarity", "cosine")
+    return name, source, _compare(names, arrays["kernel"], together, measure)
+
+
+def _compare(
+    names: tuple[str, ...], W: np.ndarray, together: np.ndarray, measure: str
+) -> Vectors:
+    S, C = similarity.similarity(W, measure), co_occurrence.normalise(together)
+    return Vectors(
+        tag_names=names,
+        measure=measure,
+        S=S,
+        mean=S.mean(axis=0),
+        together=together,
+        C=C,
+        either=co_occurrence.either_way(C),
+        selected=co_occurrence.select_tags(names, together),
+    )
+
+
+def _networks(data: Vectors) -> pd.DataFrame:
+    """Says what each network gives by itself, and last their mean similarity."""
+    tuples = co_occurrence.top_tuples(data.together, TOP)
+    chosen = np.ix_(data.selected, data.selected)
+    rows = [
+        (
+            similarity.rank_correlation(S, data.C),
+            len(similarity.overlap(similarity.top_pairs(S, TOP), tuples)),
+            float(np.nanmean(S[data.pairs])),
+            # Over all tuples of different tags that have clips.
+            float(np.nanmean(data.C[~np.eye(len(S), dtype=bool)])),
+            len(similarity.negative_pairs(S[chosen])),
+        )
+        for S in (*data.S, data.mean)
+    ]
+    names = [f"run {seed + 1}" for seed in range(len(data.S))]
+    negative = f"negative pairs of {len(data.selected)} tags"
+    columns = [RHO, COMMON, "mean S", "mean C", negative]
+    return pd.DataFrame(rows, index=[*names, MEAN], columns=columns)
+
+
+def _paragraphs(
+    name: str, source: str, data: Vectors, networks: pd.DataFrame
+) -> list[str]:
+    """Says what was compared, and how far seeds agree."""
+    seeds, total = len(data.S), int(data.pairs.sum())
+    trained = "one network" if seeds == 1 else f"{seeds} networks"
     found = [
-        f"The columns of the last layer's weights of {networks} (point {name}), "
-        f"compared by their {data.kind}, beside C(i, j) of {data.source}. The paper's "
+        f"The columns of the last layer's weights of {trained} (point {name}), "
+        f"compared by their {data.measure}, beside C(i, j) of {source}. The paper's "
         "Eq. 3 is the dot product; the values it prints are cosines."
     ]
-    each = [vectors.rank_correlation(S, data.C) for S in data.S]
-    whole = vectors.rank_correlation(data.mean, data.C)
+    *each, whole = networks[RHO]
     if np.isnan(whole):
         return [*found, "A rank correlation cannot be given: too few tags meet."]
     sentence = (
-        f"Over the {K * (K - 1) // 2:,} pairs, Spearman's correlation of S(i, j) with "
+        f"Over the {total:,} pairs, Spearman's correlation of S(i, j) with "
         f"max(C(i, j), C(j, i)) is {whole:.3f}"
     )
-    if seeds > 1:
-        sentence += (
-            f" for the similarity averaged over seeds; single networks have "
-            f"{over_seeds(np.array(each))}"
-        )
-    found.append(f"{sentence}.")
-    if seeds > 1:
-        found.append(_agreement(data))
-    return found
-
-
-def _agreement(data: Comparison) -> str:
-    """How far the seeds agree on what is similar."""
-    upper = data.S[:, vectors.pairs_of(len(data.tag_names))]
-    spread = np.nanmedian(upper.std(axis=0, ddof=1))
-    scatter = np.nanstd(np.nanmean(upper, axis=0))
+    if seeds == 1:
+        return [*found, f"{sentence}."]
+    sentence += (
+        " for the similarity averaged over seeds; single networks have "
+        f"{over_seeds(np.array(each), 3)}."
+    )
+    of_pairs = data.S[:, data.pairs]
     others = [
-        vectors.rank_correlation(
-            data.S[seed], np.delete(data.S, seed, axis=0).mean(axis=0)
-        )
-        for seed in range(len(data.S))
+        similarity.rank_correlation(S, np.delete(data.S, seed, axis=0).mean(axis=0))
+        for seed, S in enumerate(data.S)
     ]
-    return (
-        f"The similarity of a pair has a standard deviation of {spread:.3f} over seeds "
-        f"(median of all pairs); pairs scatter by {scatter:.3f}. One network's ranking "
-        "of the pairs correlates with that of the others' mean by "
-        f"{over_seeds(np.array(others))}."
-    )
+    return [
+        *found,
+        sentence,
+        "The similarity of a pair has a standard deviation of "
+        f"{np.nanmedian(of_pairs.std(axis=0, ddof=1)):.3f} over seeds (median of all "
+        f"pairs); pairs scatter by {np.nanstd(np.nanmean(of_pairs, axis=0)):.3f}. One "
+        "network's ranking of the pairs correlates with that of the others' mean by "
+        f"{over_seeds(np.array(others), 3)}.",
+    ]
 
 
-def _illustrations(data: Comparison) -> list[Illustration]:
-    chosen = data.selected
-    found = [_scatter(data)]
+def _illustrations(data: Vectors) -> list[Illustration]:
+    """Draws Fig. 9, and S against C over all pairs."""
+    found, seeds, chosen = [], len(data.S), data.selected
+    formats = dict.fromkeys(("S(i, j)", "deviation over seeds", EITHER), ".6f")
     if len(chosen) > 1:
-        names = [data.tag_names[k] for k in chosen]
-        S = data.mean[np.ix_(chosen, chosen)]
-        seeds = len(data.S)
         average = f", averaged over {seeds} seeds" if seeds > 1 else ""
-        matrix_of = Illustration(
-            name="label_vector_similarity",
-            draw=partial(matrix.similarity, names, S, data.kind),
-            alt=f"A matrix of the similarity of {len(chosen)} label vectors.",
-            caption=(
-                f"Fig. 9. Similarity of label vectors{average}, times 100. "
-                f"{describe_selection(data.tag_names)}"
-            ),
-            numbers=_pair_numbers(data, "S(i, j) of Fig. 9", chosen),
+        found.append(
+            Illustration(
+                name="label_vector_similarity",
+                plot=partial(matrices.similarity, measure=data.measure),
+                alt=f"A matrix of the similarity of {len(chosen)} label vectors.",
+                caption=(
+                    f"Fig. 9. Similarity of label vectors{average}, times 100. "
+                    f"{co_occurrence.describe_selection(data.tag_names)}"
+                ),
+                frame=_pair_frame(data, chosen),
+                formats=formats,
+            )
         )
-        found.insert(0, matrix_of)
+    # V-A's three pairs where they are there, else the most surprising ones.
+    named = list(data.known(paper.UNEXPECTED_PAIRS).values())
+    named = named or similarity.high_and_low(data.mean, data.either, 3)
+    names = [(data.tag_names[i], data.tag_names[j]) for i, j in named]
+    found.append(
+        Illustration(
+            name="similarity_by_co_occurrence",
+            plot=partial(draw_scatter, measure=data.measure, named=names),
+            alt="Points: similarity against co-occurrence, one a pair of tags.",
+            caption=(
+                "Each pair of tags: how similar its label vectors are, and how often "
+                "its tags meet. Named are the pairs that are similar and rarely meet."
+            ),
+            frame=_pair_frame(data, range(len(data.tag_names))),
+            formats=formats,
+        )
+    )
     return found
 
 
-def _scatter(data: Comparison) -> Illustration:
-    """S against C, over all pairs."""
-    either, mean = co_occurrence.either_way(data.C), data.mean
-    named = {
-        f"{data.tag_names[i]}, {data.tag_names[j]}": (either[i, j], mean[i, j])
-        for i, j in _to_name(data)
-    }
-    chosen = vectors.pairs_of(len(data.tag_names))
-    points = either[chosen], mean[chosen]
-    return Illustration(
-        name="similarity_by_co_occurrence",
-        draw=partial(drawn.similarity_by_co_occurrence, *points, named, data.kind),
-        alt="Points: similarity against co-occurrence, one a pair of tags.",
-        caption=(
-            "Each pair of tags: how similar its label vectors are, and how often its "
-            "tags meet. Named are the pairs that are similar and rarely meet."
-        ),
-        numbers=_pair_numbers(data, "S(i, j) and C", list(range(len(data.tag_names)))),
+def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
+    """Returns S and C of all pairs of some tags, with the deviation over seeds."""
+    names = np.array(data.tag_names)
+    i, j = (np.asarray(tags)[k] for k in np.triu_indices(len(tags), k=1))
+    several = len(data.S) > 1
+    return pd.DataFrame(
+        {
+            "i": names[i],
+            "j": names[j],
+            "S(i, j)": data.mean[i, j],
+            "deviation over seeds": data.S[:, i, j].std(axis=0, ddof=1)
+            if several
+            else np.nan,
+            EITHER: data.either[i, j],
+        }
     )
 
 
-def _to_name(data: Comparison) -> list[Pair]:
-    """V-A's three pairs where they are there, else the most surprising ones."""
-    found = known_pairs(data.tag_names, paper.UNEXPECTED_PAIRS)
-    either = co_occurrence.either_way(data.C)
-    return list(found.values()) or vectors.high_and_low(data.mean, either, 3)
+def draw_scatter(
+    frame: pd.DataFrame, measure: str, named: Sequence[tuple[str, str]]
+) -> Figure:
+    """Draws one point a pair of tags, some of them named, one column wide.
+
+    Args:
+        frame: Columns `i`, `j`, `S(i, j)` and `max(C(i, j), C(j, i))`.
+        measure: "cosine" or "dot".
+        named: Pairs of tags.
+    """
+    figure = Figure(figsize=(3.5, 3.1))
+    axes = figure.subplots()
+    x, y = 100 * frame[EITHER], frame["S(i, j)"]
+    axes.plot(x, y, "o", ms=2.5, color="C0", alpha=0.35, mew=0)
+    rows = {frozenset(tags): k for k, *tags in frame[["i", "j"]].itertuples()}
+    at = [rows[frozenset(pair)] for pair in named]
+    marked = zip(y[at], x[at], map(", ".join, named), strict=True)
+    # Their names stand below each other at the right, in the order of their heights.
+    for line, (height, share, name) in enumerate(sorted(marked, reverse=True)):
+        axes.plot(share, height, "D", ms=4, mfc="none", color="C1")
+        axes.annotate(
+            name,
+            (share, height),
+            xytext=(0.98, 0.94 - 0.07 * line),
+            textcoords="axes fraction",
+            fontsize=7,
+            color="C1",
+            ha="right",
+            va="center",
+            bbox={"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6},
+            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "C1"},
+        )
+    axes.axhline(0, lw=0.8, color=ink(axes))
+    axes.set(xlabel=f"{EITHER}, %", ylabel=f"S(i, j), {measure}")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    return figure
 
 
-def _pair_numbers(data: Comparison, caption: str, tags: list[int]) -> Table:
-    """S and C of all pairs of some tags, with the deviation over seeds."""
-    either, mean = co_occurrence.either_way(data.C), data.mean
-    deviation = np.full_like(mean, np.nan)
-    if len(data.S) > 1:
-        deviation = data.S.std(axis=0, ddof=1)
-    rows = [
-        [
-            data.tag_names[i],
-            data.tag_names[j],
-            number(mean[i, j], 6),
-            number(deviation[i, j], 6),
-            number(either[i, j], 6),
-        ]
-        for place, i in enumerate(tags)
-        for j in tags[place + 1 :]
-    ]
-    header = ("i", "j", "S(i, j)", "deviation over seeds", "max(C(i, j), C(j, i))")
-    return Table(caption, header, rows)
+def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
+    by_S = similarity.high_and_low(data.mean, data.either, SURPRISING)
+    by_C = similarity.high_and_low(data.either, data.mean, SURPRISING)
+    named = list(data.known(paper.UNEXPECTED_PAIRS).values())
+    lists = {"V-A's three pairs, high in S and low in C.": named} if named else {}
+    lists["In the highest tenth by S, lowest by C."] = by_S
+    lists["In the highest tenth by C, lowest by S."] = by_C
+    tables = [_pairs(data, caption, pairs) for caption, pairs in lists.items()]
+    return [_top_pairs(data), *tables, _per_network(data, networks)]
 
 
-def _tables(data: Comparison) -> list[Table]:
-    either = co_occurrence.either_way(data.C)
-    by_S = vectors.high_and_low(data.mean, either, SURPRISING)
-    by_C = vectors.high_and_low(either, data.mean, SURPRISING)
-    tables = [
-        _top_pairs(data),
-        _pairs(data, by_S, "In the highest tenth by S, lowest by C."),
-        _pairs(data, by_C, "In the highest tenth by C, lowest by S."),
-        _per_seed(data),
-    ]
-    named = known_pairs(data.tag_names, paper.UNEXPECTED_PAIRS)
-    if named:
-        caption = "V-A's three pairs, high in S and low in C."
-        tables.insert(1, _pairs(data, list(named.values()), caption))
-    return tables
-
-
-def _top_pairs(data: Comparison) -> Table:
+def _top_pairs(data: Vectors) -> Table:
     """Table III, second row: ours beside the paper's."""
-    mean = data.mean
-    ours = vectors.top_pairs(mean, TOP_PAIRS)
-    printed = known_pairs(data.tag_names, paper.TOP_SIMILAR)
-    tuples = co_occurrence.top_tuples(data.together, TOP_PAIRS)
-    frequent = vectors.overlap(ours, tuples)
-    rows = []
-    for rank in range(max(len(ours), len(paper.TOP_SIMILAR))):
-        cells = [str(rank + 1), ABSENT, ABSENT, ABSENT, ABSENT, ABSENT]
-        if rank < len(ours):
-            i, j = ours[rank]
-            cells[1] = f"{data.tag_names[i]}, {data.tag_names[j]}"
-            cells[2] = over_seeds(data.S[:, i, j])
-            cells[3] = "yes" if (i, j) in frequent else "no"
-        if rank < len(paper.TOP_SIMILAR):
-            pair = paper.TOP_SIMILAR[rank]
-            cells[4] = ", ".join(pair)
-            cells[5] = number(mean[printed[pair]], 3) if pair in printed else ABSENT
-        rows.append(cells)
-    common = vectors.overlap(ours, printed.values())
-    strong = [rank for rank, pair in enumerate(ours) if pair in common]
+    names = data.tag_names
+    ours = similarity.top_pairs(data.mean, TOP)
+    printed = data.known(paper.TOP_SIMILAR)
+    frequent = similarity.overlap(ours, co_occurrence.top_tuples(data.together, TOP))
+    common = similarity.overlap(ours, printed.values())
+    columns = {
+        "here": [f"{names[i]}, {names[j]}" for i, j in ours],
+        "S": [over_seeds(data.S[:, i, j], 3) for i, j in ours],
+        "also top of C": ["yes" if pair in frequent else "no" for pair in ours],
+        "paper": [", ".join(pair) for pair in paper.TOP_SIMILAR],
+        "its S here": [
+            number(data.mean[printed[pair]], 3) if pair in printed else ABSENT
+            for pair in paper.TOP_SIMILAR
+        ],
+    }
+    # Where one side is shorter, its cells stay empty.
+    frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
+    frame.insert(0, "rank", frame.index + 1)
     caption = (
         "Table III, second row: the pairs of highest S(i, j), and the paper's. "
-        f"{len(common)} of our {len(ours)} are among its {len(paper.TOP_SIMILAR)}; "
-        "these are bold."
+        f"{len(common)} of our {len(ours)} are among its {TOP}; these are bold."
     )
-    header = ("rank", "here", "S", "also top of C", "paper", "its S here")
-    return Table(caption, header, rows, strong)
+    strong = [rank for rank, pair in enumerate(ours) if pair in common]
+    return Table(frame, caption, strong=strong)
 
 
-def _pairs(data: Comparison, pairs: list[Pair], caption: str) -> Table:
+def _pairs(data: Vectors, caption: str, pairs: Sequence[Pair]) -> Table:
     """Pairs with their similarity, their co-occurrence, and the rank by each."""
-    mean, either = data.mean, co_occurrence.either_way(data.C)
-    chosen = vectors.pairs_of(len(mean))
-    rows = []
-    for pair in pairs:
-        i, j = sorted(pair)
-        by_S, by_C = (co_occurrence.rank_of(m, (i, j), chosen) for m in (mean, either))
-        names = f"{data.tag_names[pair[0]]}, {data.tag_names[pair[1]]}"
-        shares = [number(either[i, j], 3), str(by_C)]
-        rows.append([names, over_seeds(data.S[:, i, j]), str(by_S), *shares])
-    total = f"of {int(chosen.sum()):,}"
+    total = f"of {int(data.pairs.sum()):,}"
     header = ("pair", "S", f"rank {total}", "max C", f"rank of it {total}")
-    return Table(caption, header, rows)
-
-
-def _per_seed(data: Comparison) -> Table:
-    """What each network gives by itself."""
-    chosen, selected = vectors.pairs_of(len(data.tag_names)), data.selected
-    tuples = co_occurrence.top_tuples(data.together, TOP_PAIRS)
-    mean_C = number(label_vector_claims.mean_co_occurrence(data.C), 3)
-    networks = {f"run {seed + 1}": S for seed, S in enumerate(data.S)}
-    if len(data.S) > 1:
-        networks["mean of S"] = data.mean
     rows = [
-        [
-            name,
-            number(vectors.rank_correlation(S, data.C), 3),
-            str(len(vectors.overlap(vectors.top_pairs(S, TOP_PAIRS), tuples))),
-            number(float(np.nanmean(S[chosen])), 3),
-            mean_C,
-            str(len(vectors.negative_pairs(S[np.ix_(selected, selected)]))),
-        ]
-        for name, S in networks.items()
+        (
+            f"{data.tag_names[i]}, {data.tag_names[j]}",
+            over_seeds(data.S[:, i, j], 3),
+            data.ranks((i, j))[0],
+            data.either[i, j],
+            data.ranks((i, j))[1],
+        )
+        for i, j in pairs
     ]
-    header = (
-        "network",
-        "rank correlation",
-        f"top {TOP_PAIRS} in both",
-        "mean S",
-        "mean C",
-        f"negative pairs of {len(selected)} tags",
+    frame = pd.DataFrame(rows, columns=header)
+    return Table(frame, caption, {"max C": ".3f"})
+
+
+def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
+    """What each network gives by itself."""
+    several = len(data.S) > 1
+    frame = networks if several else networks[:1]
+    formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
+    return Table(
+        frame.rename_axis("network").reset_index(),
+        "Each network by itself, and their mean similarity.",
+        formats,
+        [len(frame) - 1] if several else [],
     )
-    strong = [len(rows) - 1] if len(data.S) > 1 else []
-    caption = "Each network by itself, and their mean similarity."
-    return Table(caption, header, rows, strong)
+
+
+def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
+    """Judges what V-A says."""
+    each, of_mean = networks.iloc[:-1], networks.loc[MEAN]
+    means, of_C = each["mean S"].to_numpy(), of_mean["mean C"]
+    higher = _sign(means - of_C)
+    if data.measure != "cosine":
+        higher = judges.unknown("a dot product has no scale to compare with a share.")
+    return [
+        Claim(
+            "Tags that meet often have similar label vectors.",
+            "V-A",
+            f"rank correlation {paper.RANK_CORRELATION:.3f}",
+            f"{over_seeds(each[RHO], 3)}; of the mean similarity "
+            f"{number(of_mean[RHO], 3)}",
+            *_correlation(data, of_mean[RHO]),
+        ),
+        Claim(
+            f"The {TOP} most similar pairs are often among the {TOP} highest tuples.",
+            "V-A, Table III",
+            f"{paper.OVERLAP_TOP_20} of {TOP}",
+            f"{over_seeds(each[COMMON], 1)}; of the mean similarity "
+            f"{of_mean[COMMON]:.0f}",
+            *_overlap(data, int(of_mean[COMMON])),
+        ),
+        Claim(
+            "On average, similarities are higher than co-occurrences.",
+            "V-A",
+            "S above C",
+            f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}",
+            *higher,
+        ),
+        _hardly_negative(data, each.iloc[:, -1], int(of_mean.iloc[-1])),
+        _papers_negative_pairs(data),
+        _unexpected_pairs(data),
+    ]
+
+
+def _correlation(data: Vectors, whole: float) -> Judged:
+    """Mantel's test of V-A's 0.580."""
+    if np.isnan(whole):
+        return judges.unknown("too few tags meet.")
+    high = similarity.mantel_p_value(data.mean, data.C)
+    low = similarity.mantel_p_value(-data.mean, data.C)
+    why = (
+        f"{percent(high)} of random relabellings of the tags correlate as high, "
+        f"{percent(low)} as low (Mantel's test); below {percent(SIGNIFICANT)} counts "
+        "as more than chance."
+    )
+    return judges.beyond_chance(high, SIGNIFICANT, why, opposite=low)
+
+
+def _overlap(data: Vectors, common: int) -> Judged:
+    """V-A's 11 of 20."""
+    tuples = co_occurrence.top_tuples(data.together, TOP)
+    pairs_of_C, total = len(set(map(frozenset, tuples))), int(data.pairs.sum())
+    if pairs_of_C > FEW_PAIRS * total:
+        return judges.unknown(
+            f"{total} pairs are too few: {TOP} of them are not the top."
+        )
+    ours = len(similarity.top_pairs(data.mean, TOP))
+    chance = similarity.chance_of_overlap(total, ours, pairs_of_C, common)
+    why = f"two random choices share as many with a chance of {chance:.1g}."
+    return judges.beyond_chance(chance, SIGNIFICANT, why)
+
+
+def _hardly_negative(data: Vectors, counts: pd.Series, of_mean: int) -> Claim:
+    """V-A: four negative pairs among the 23 tags."""
+    tags = len(data.selected)
+    total = tags * (tags - 1) // 2
+    why = (
+        f"{of_mean} of the {total} pairs of {tags} tags; hardly any means at most "
+        f"{percent(HARDLY_ANY)}, which is our threshold."
+    )
+    enough = tags >= len(paper.SELECTED_TAGS)
+    few = of_mean <= HARDLY_ANY * total
+    return Claim(
+        "Hardly any pair of the 23 tags has a negative similarity.",
+        "V-A, Fig. 9",
+        f"{len(paper.NEGATIVE_PAIRS)} of 253 pairs",
+        f"{over_seeds(counts, 1)} of {total}; of the mean similarity {of_mean}",
+        *(judges.fact(few, why) if enough else judges.unknown(why)),
+    )
+
+
+def _papers_negative_pairs(data: Vectors) -> Claim:
+    """V-A's four pairs by name."""
+    values = {
+        names: data.S[:, i, j]
+        for names, (i, j) in data.known(paper.NEGATIVE_PAIRS).items()
+    }
+    # Negative similarity is the claim.
+    verdicts = [_sign(-of_pair)[0] for of_pair in values.values()]
+    number_of = len(paper.NEGATIVE_PAIRS)
+    all_here = len(values) == number_of
+    spread = " beyond the spread over seeds." if len(data.S) > 1 else "; one seed only."
+    texts = [f"{', '.join(names)} {over_seeds(v, 2)}" for names, v in values.items()]
+    return Claim(
+        "The label vectors of classic rock and female vocalists, and of Mellow and "
+        "heavy metal, hard rock, dance, point apart.",
+        "V-A",
+        "negative",
+        "; ".join(texts) or ABSENT,
+        *judges.decide(
+            all_here and set(verdicts) == {HOLDS},
+            FAILS in verdicts,
+            f"{len(values)} of the {number_of} pairs are here; "
+            f"{verdicts.count(HOLDS)} are negative{spread}",
+        ),
+    )
+
+
+def _unexpected_pairs(data: Vectors) -> Claim:
+    """V-A: three pairs that are similar although they rarely meet."""
+    texts, fits = [], []
+    for names, pair in data.known(paper.UNEXPECTED_PAIRS).items():
+        by_S, by_C = data.ranks(pair)
+        texts.append(f"{', '.join(names)} {by_S} and {by_C}")
+        known = np.isfinite(data.mean[pair]) and np.isfinite(data.either[pair])
+        fits.append(bool(known and by_S <= TOP < by_C))
+    printed = [
+        f"{', '.join(names)} {paper.TOP_SIMILAR.index(names) + 1} and {value.rank}"
+        for names, value in paper.UNEXPECTED_PAIRS.items()
+    ]
+    all_here = len(fits) == len(printed)
+    return Claim(
+        "Three pairs are similar although they rarely meet.",
+        "V-A",
+        f"ranks by S and by C: {'; '.join(printed)}",
+        "; ".join(texts) or ABSENT,
+        *judges.decide(
+            all_here and all(fits),
+            all_here and not any(fits),
+            f"{sum(fits)} of the {len(printed)} are among the {TOP} highest by S and "
+            "not by C.",
+        ),
+    )
+
+
+def _sign(values: np.ndarray) -> Judged:
+    """Judges whether values over seeds are positive, by the t interval of the mean."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return judges.unknown("no label vector to compare.")
+    found = statistics.describe(values.tolist())
+    if len(values) == 1:
+        return judges.unknown(
+            f"one seed: no spread to set the {found.mean:.3f} against."
+        )
+    half = found.t_half_width
+    why = f"the difference is {found.mean:.3f} ± {half:.3f} (95 % over seeds)."
+    return judges.above((found.mean - half, found.mean + half), 0, why)

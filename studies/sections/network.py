@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+import functools
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import ABSENT, Table, percent
-from studies.run_record import read_json
-from studies.study import FAILS, HOLDS, Claim, Study
-from studies.study_figures.network import schematic
-from studies.sweep_record import SweepRecord
+from msd_tagger.pages.style import ink
+from msd_tagger.pages.tables import Formats, Table, percent
+from studies import judges
+from studies.comparison import INPUTS
+from studies.figures import Look
+from studies.records import SweepRecord, read_json
+from studies.study import Claim, Study
 
 NAME = "network"
 TITLE = "The networks (Fig. 3, Table II)"
 FILE = "network.json"
-KINDS = {"mel": "mel", "stft": "STFT"}
 
+# Sizes go from 1 to 1360: drawn lengths grow with a root, so that all can be seen.
+ROOT = 3.0
+SHEETS = 4  # Feature maps that are drawn of each layer, one behind the other.
+SHIFT = 0.012
+GAP = 0.062
+ROW_HEIGHT_IN = 2.1
+
+# What `network.json` holds of one network.
 Network = Mapping[str, Any]
 
 
 def study(record: SweepRecord) -> Study:
     """Draws the networks that `network.json` describes, and sets Table II beside them.
 
-    Args:
-        record: a study's folder.
-
-    Returns:
-        The section; without that file, a sentence that says so.
+    Without that file a sentence says so.
     """
     path = record.workdir / FILE
     if not path.exists():
         return Study(NAME, TITLE, [f"There is no {FILE}: the networks are left out."])
     networks = read_json(path)
-    networks = {kind: networks[kind] for kind in KINDS if kind in networks}
-    shown = {KINDS[kind]: network for kind, network in networks.items()}
+    networks = {kind: networks[kind] for kind in INPUTS if kind in networks}
+    shown = {INPUTS[kind]: network for kind, network in networks.items()}
     return Study(
         name=NAME,
         title=TITLE,
@@ -49,7 +59,7 @@ def study(record: SweepRecord) -> Study:
     )
 
 
-def bands_left(bands: int, pools: tuple[tuple[int, int], ...]) -> list[int]:
+def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
     """How many bands each pooling leaves, rounded down.
 
     >>> bands_left(96, ((2, 4), (4, 4), (4, 5), (2, 4), (4, 4)))
@@ -62,14 +72,90 @@ def bands_left(bands: int, pools: tuple[tuple[int, int], ...]) -> list[int]:
     return left
 
 
+def schematic(frame: pd.DataFrame, networks: Mapping[str, Network]) -> Figure:
+    """The maps between the layers of each network, from the input to the tags.
+
+    Args:
+        frame: `network`, `layer`, `feature maps`, `bands` and `frames`, one row a
+            layer.
+        networks: From a name to what `network.json` holds of it.
+
+    Returns:
+        The figure, two columns wide, one row a network. Lengths are cube roots of the
+        sizes.
+    """
+    figure = Figure(figsize=(7, ROW_HEIGHT_IN * len(networks)))
+    rows = figure.subplots(len(networks), 1, squeeze=False)[:, 0]
+    tallest = max(n["input"][1] for n in networks.values()) ** (1 / ROOT)
+    for axes, (name, network) in zip(rows, networks.items(), strict=True):
+        of_one = frame[frame["network"] == name]
+        outputs = of_one[["feature maps", "bands", "frames"]].values.tolist()
+        between = [_between(layer) for layer in network["layers"]]
+        _draw_network(axes, [network["input"], *outputs], between, tallest)
+        title = (
+            f"{name}: {network['parameters']:,} parameters, "
+            f"{network['multiply_adds'] / 1e6:.0f} M multiply-adds a clip"
+        )
+        axes.set_title(title, fontsize=9)
+    return figure
+
+
+def _draw_network(
+    axes: Axes, sizes: Sequence[Sequence[int]], between: Sequence[str], tallest: float
+) -> None:
+    """Boxes from left to right, what lies between them above, their sizes below."""
+    axes.set(xlim=(0, 1), ylim=(-0.34, 1.12))
+    axes.axis("off")
+    *maps, tags = sizes
+    widths = [frames ** (1 / ROOT) for _, _, frames in maps]
+    sheets = SHIFT * (SHEETS - 1)
+    unit = (0.95 - len(maps) * (GAP + sheets)) / sum(widths)
+    x = 0.01
+    for size, width, layer in zip(maps, widths, between, strict=True):
+        height = 0.8 * size[1] ** (1 / ROOT) / tallest
+        _draw_map(axes, x, width * unit, height, size)
+        end = x + width * unit + (sheets if size[0] > 1 else 0)
+        x += width * unit + sheets + GAP
+        _draw_arrow(axes, end, x, layer)
+    x += 0.004
+    axes.add_patch(Rectangle((x, 0.1), 0.014, 0.7, facecolor="C2", lw=0))
+    text = f"{math.prod(tags)}\ntags"
+    axes.text(x + 0.007, -0.06, text, ha="center", va="top", fontsize=7)
+
+
+def _draw_map(
+    axes: Axes, x: float, width: float, height: float, size: Sequence[int]
+) -> None:
+    """Feature maps as sheets, centred on the row, and their size below."""
+    channels, bands, frames = size
+    many = channels > 1
+    sheets = SHEETS if many else 1
+    look: Look = {"facecolor": matplotlib.rcParams["axes.facecolor"], "lw": 1}
+    look["edgecolor"] = "C0" if many else "C1"
+    for sheet in reversed(range(sheets)):
+        corner = (x + sheet * SHIFT, 0.45 - height / 2 + sheet * 2 * SHIFT)
+        axes.add_patch(Rectangle(corner, width, height, **look))
+    text = f"{channels} × {bands}\n× {frames}" if many else f"{bands} × {frames}"
+    centre = x + width / 2 + (sheets - 1) * SHIFT / 2
+    axes.text(centre, -0.06, text, ha="center", va="top", fontsize=7)
+
+
+def _draw_arrow(axes: Axes, start: float, end: float, text: str) -> None:
+    look: Look = {"arrowstyle": "-|>", "lw": 0.8, "color": ink(axes)}
+    axes.annotate("", (end, 0.45), (start, 0.45), arrowprops=look)
+    axes.text((start + end) / 2, 0.98, text, ha="center", va="center", fontsize=6.5)
+
+
+def _between(layer: Mapping[str, Any]) -> str:
+    """What a layer does, in few words."""
+    if layer["pool"] is None:
+        return "dense\nW, sigmoid"
+    kernel, pool = ("×".join(map(str, layer[key])) for key in ("kernel", "pool"))
+    return f"conv {kernel}\npool {pool}"
+
+
 def _paragraphs(networks: Mapping[str, Network]) -> list[str]:
-    found = [
-        "Shapes, parameters and multiply-adds of one clip, read from the built "
-        "networks. Each layer is a 3 × 3 convolution with bias that keeps bands and "
-        "frames, batch normalisation, ELU and max-pooling; the tags are one dense "
-        "layer of what is left, 1 × 1 for each feature map."
-    ]
-    product = int(np.prod([pool for pool, _ in paper.TABLE_2_POOLS]))
+    product = math.prod(pool for pool, _ in paper.TABLE_2_POOLS)
     channels, bands, frames = paper.TABLE_2_INPUT
     left = ", ".join(map(str, bands_left(bands, paper.TABLE_2_POOLS)))
     text = (
@@ -83,139 +169,131 @@ def _paragraphs(networks: Mapping[str, Network]) -> list[str]:
     if "stft" in networks:
         bins = networks["stft"]["input"][1]
         text += f" Table II's poolings fit the {bins} bins of the STFT."
-    return [*found, text]
+    return [
+        "Shapes, parameters and multiply-adds of one clip, read from the built "
+        "networks. Each layer is a 3 × 3 convolution with bias that keeps bands and "
+        "frames, batch normalisation, ELU and max-pooling; the tags are one dense "
+        "layer of what is left, 1 × 1 for each feature map.",
+        text,
+    ]
 
 
 def _illustration(networks: Mapping[str, Network]) -> Illustration:
     rows = [
-        [kind, layer["name"], *map(str, layer["output"])]
-        for kind, network in networks.items()
+        (name, layer["name"], *layer["output"])
+        for name, network in networks.items()
         for layer in network["layers"]
     ]
+    header = ["network", "layer", "feature maps", "bands", "frames"]
     return Illustration(
         name="network",
-        draw=partial(schematic, networks),
+        plot=functools.partial(schematic, networks=networks),
         alt="Maps that shrink from a spectrogram to one value per feature map.",
-        caption=(
-            "Fig. 3. Maps between the layers, as feature maps × bands × frames; their "
-            "lengths are drawn as cube roots."
-        ),
-        numbers=Table(
-            "Maps after each layer",
-            ("network", "layer", "feature maps", "bands", "frames"),
-            rows,
-        ),
+        caption="Fig. 3. Maps between the layers, as feature maps × bands × frames; "
+        "their lengths are drawn as cube roots.",
+        frame=pd.DataFrame(rows, columns=header),
     )
 
 
 def _poolings(networks: Mapping[str, Network]) -> Table:
     """Table II, and the poolings and maps of each network beside it."""
-    rows = [["input", _map(paper.TABLE_2_INPUT)]]
-    rows += [
-        [
-            f"conv{number}",
-            f"({paper.TABLE_2_CHANNELS}, {_pair(paper.TABLE_2_KERNEL)}) "
-            f"and {_pair(pool)}",
-        ]
-        for number, pool in enumerate(paper.TABLE_2_POOLS, start=1)
+    printed = [
+        f"({paper.TABLE_2_CHANNELS}, {_tuple(paper.TABLE_2_KERNEL)}) and {_tuple(pool)}"
+        for pool in paper.TABLE_2_POOLS
     ]
-    rows += [["tags", f"({paper.TABLE_2_OUTPUTS})"]]
-    header = ["", "Table II"]
-    for kind, network in networks.items():
-        header += [kind, f"{kind}: map after it"]
-        rows[0] += [ABSENT, _map(network["input"])]
-        for row, layer in zip(rows[1:], network["layers"], strict=False):
-            row += [_layer(layer), _map(layer["output"])]
+    names = ["input", *(f"conv{k + 1}" for k in range(len(printed))), "tags"]
+    tags = f"({paper.TABLE_2_OUTPUTS})"
+    columns: dict[str, list[str | None]]
+    columns = {"": [*names], "Table II": [_tuple(paper.TABLE_2_INPUT), *printed, tags]}
+    for name, network in networks.items():
+        layers = network["layers"]
+        columns[name] = [None, *map(_layer, layers)]
+        maps = [network["input"], *(layer["output"] for layer in layers)]
+        columns[f"{name}: map after it"] = [_tuple(size) for size in maps]
     caption = (
         "Table II: feature maps, kernel and pooling in frequency and time of each "
         "layer; maps as (feature maps, bands, frames)."
     )
-    return Table(caption, header, rows)
+    # A network of other layers than the table's leaves dashes.
+    frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
+    return Table(frame, caption)
 
 
-def _costs(kind: str, network: Network) -> Table:
+def _costs(name: str, network: Network) -> Table:
     """Parameters and multiply-adds of each layer."""
-    total = network["multiply_adds"]
-    rows = [
-        [
-            layer["name"],
-            f"{layer['parameters']:,}",
-            f"{layer['multiply_adds']:,}",
-            f"{percent(layer['multiply_adds'] / total)}",
-        ]
-        for layer in network["layers"]
-    ]
-    rows.append(["all", f"{network['parameters']:,}", f"{total:,}", "100 %"])
+    layers = [*network["layers"], {**network, "name": "all"}]
+    keys = {"layer": "name", "parameters": "parameters"}
+    keys |= {"multiply-adds": "multiply_adds"}
+    columns = {title: [one[key] for one in layers] for title, key in keys.items()}
+    frame = pd.DataFrame(columns)
+    frame["share"] = frame["multiply-adds"] / network["multiply_adds"]
     caption = (
-        f"{kind}: trainable parameters, and multiply-adds of the convolutions and the "
+        f"{name}: trainable parameters, and multiply-adds of the convolutions and the "
         "dense layer for one clip."
     )
-    header = ("layer", "parameters", "multiply-adds", "share")
-    return Table(caption, header, rows, [len(rows) - 1])
+    formats: Formats = {"parameters": ",", "multiply-adds": ",", "share": percent}
+    return Table(frame, caption, formats, [len(frame) - 1])
 
 
 def _claims(networks: Mapping[str, Network]) -> list[Claim]:
     claims = []
     if "mel" in networks:
-        claims += [_parameters(networks["mel"]), _table_2(networks["mel"])]
-    if len(networks) == len(KINDS):
-        claims.append(_reduced(networks["mel"], networks["stft"]))
+        claims += _claims_of_mel(networks["mel"])
+    if len(networks) == len(INPUTS):
+        mel, stft = (networks[kind]["multiply_adds"] for kind in ("mel", "stft"))
+        claims.append(
+            Claim(
+                "The smaller size of mel spectrograms reduces computation.",
+                "IV-B",
+                "less than STFT",
+                f"STFT takes {stft / mel:.2f} times the multiply-adds of mel",
+                *judges.fact(
+                    stft > mel,
+                    f"{stft / 1e6:,.0f} and {mel / 1e6:,.0f} million a clip; measured "
+                    "times are in the study of data sizes.",
+                ),
+            )
+        )
     return claims
 
 
-def _parameters(mel: Network) -> Claim:
-    found = mel["parameters"]
-    return Claim(
-        "The mel network has the parameters of the published weights.",
-        "Fig. 3, published weights",
-        f"{paper.MEL_PARAMETERS:,}",
-        f"{found:,}",
-        HOLDS if found == paper.MEL_PARAMETERS else FAILS,
-        f"counted over {len(mel['layers'])} layers, batch statistics left out.",
-    )
-
-
-def _table_2(mel: Network) -> Claim:
-    bands, ours = mel["input"][1], _pools_of(mel)
-    printed = [_pair(pool) for pool in paper.TABLE_2_POOLS]
+def _claims_of_mel(mel: Network) -> list[Claim]:
+    found, ours, bands = mel["parameters"], _pools_of(mel), mel["input"][1]
+    printed = [_tuple(pool) for pool in paper.TABLE_2_POOLS]
     left = bands_left(bands, paper.TABLE_2_POOLS)[-1]
-    return Claim(
-        "Table II gives the poolings of the mel network.",
-        "Table II",
-        ", ".join(printed),
-        ", ".join(ours),
-        HOLDS if ours == printed else FAILS,
-        f"the table's leave {left} of {bands} bands.",
-    )
-
-
-def _reduced(mel: Network, stft: Network) -> Claim:
-    ratio = stft["multiply_adds"] / mel["multiply_adds"]
-    return Claim(
-        "The smaller size of mel spectrograms reduces computation.",
-        "IV-B",
-        "less than STFT",
-        f"STFT takes {ratio:.2f} times the multiply-adds of mel",
-        HOLDS if ratio > 1 else FAILS,
-        f"{stft['multiply_adds'] / 1e6:,.0f} and {mel['multiply_adds'] / 1e6:,.0f} "
-        "million a clip; measured times are in the study of data sizes.",
-    )
+    return [
+        Claim(
+            "The mel network has the parameters of the published weights.",
+            "Fig. 3, published weights",
+            f"{paper.MEL_PARAMETERS:,}",
+            f"{found:,}",
+            *judges.fact(
+                found == paper.MEL_PARAMETERS,
+                f"counted over {len(mel['layers'])} layers, batch statistics left out.",
+            ),
+        ),
+        Claim(
+            "Table II gives the poolings of the mel network.",
+            "Table II",
+            ", ".join(printed),
+            ", ".join(ours),
+            *judges.fact(
+                ours == printed, f"the table's leave {left} of {bands} bands."
+            ),
+        ),
+    ]
 
 
 def _pools_of(network: Network) -> list[str]:
-    return [_pair(layer["pool"]) for layer in network["layers"] if layer["pool"]]
+    return [_tuple(layer["pool"]) for layer in network["layers"] if layer["pool"]]
 
 
-def _layer(layer: Network) -> str:
+def _layer(layer: Mapping[str, Any]) -> str:
     if not layer["pool"]:
         return f"({layer['output'][0]})"
-    kernel, pool = _pair(layer["kernel"]), _pair(layer["pool"])
+    kernel, pool = _tuple(layer["kernel"]), _tuple(layer["pool"])
     return f"({layer['output'][0]}, {kernel}) and {pool}"
 
 
-def _map(size: Any) -> str:
-    return f"({', '.join(map(str, size))})"
-
-
-def _pair(sizes: Any) -> str:
+def _tuple(sizes: Iterable[int]) -> str:
     return f"({', '.join(map(str, sizes))})"

@@ -2,95 +2,94 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import ABSENT, Table, percent
-from studies import comparison
-from studies.comparison import Comparison
+from msd_tagger.pages.style import ink
+from msd_tagger.pages.tables import (
+    ABSENT,
+    Table,
+    number,
+    over_seeds,
+    percent,
+    signed,
+)
+from studies import comparison, judges, log_fit
+from studies.comparison import INPUTS, Comparison
 from studies.log_fit import LogFit
-from studies.run_record import RunRecord
-from studies.run_sets import KINDS
-from studies.sections import data_size, first_layer
-from studies.sections import preprocessing_claims as claims
-from studies.study import Study
-from studies.study_figures.preprocessing import WEIGHTINGS, scores_by_preprocessing
-from studies.sweep_record import SweepRecord
+from studies.records import RunRecord, SweepRecord
+from studies.sections import data_size
+from studies.study import Claim, Study
 
 NAME = "preprocessing"
 PREFIX = "pre-"
 TITLE = "Decibels, frequency weighting and scaling of the input (Fig. 7)"
 MAGNITUDES = {"db": "dB", "linear": "linear"}
-# The paper's names of the groups of Fig. 7.
+WEIGHTINGS = {
+    "per_frequency": ("C4", "per-frequency"),
+    "a_weighting": ("C0", "A-weighting"),
+    "bypass": ("C2", "bypass"),
+}
+# The paper's names of the groups of Fig. 7, by magnitude and whether it is scaled.
 GROUPS = {
     ("db", False): "1",
     ("db", True): "1s",
     ("linear", False): "2",
     ("linear", True): "2s",
 }
+BAR = 0.26  # The width of a bar in a group.
+# An interval wider than this (upper over lower end) cannot tell 2 from 1 or 4.
+WIDEST_FACTOR = 4.0
+# Of the first layer.
+PARAMETERS = {"bias": "convolution's bias", "beta": "batch normalisation's β"}
 
 # A point by what it varies: kind, magnitude, weighting and scale.
 Settings = tuple[str, str, str, float]
+# From a comparison's name to its points, (minuend, subtrahend).
+Pairs = dict[str, tuple[str, str]]
 
 
 def study(record: SweepRecord) -> Study:
-    """Redraws Fig. 7 from the grid of preprocessings.
+    """Redraws Fig. 7 from the grid of preprocessings, points that start with `pre-`.
 
-    Args:
-        record: a study with points whose names start with `pre-`; where it has points
-            `size-mel-…` as well, they stand at the right and say what dB is worth.
-
-    Returns:
-        The section; without points of the grid, a sentence that says so.
+    Points `size-mel-…` stand at the right and say what dB is worth, if there are any.
+    Without points of the grid a sentence says so.
     """
     points = comparison.scored(record.select(PREFIX))
     if not points:
         text = "No point of this study varies the preprocessing."
         return Study(NAME, TITLE, [text])
-    labels = comparison.known_labels(points)
+    known = comparison.known_labels(points)
     resamples = comparison.num_resamples(record)
-    resampled = {
-        kind: comparison.resampled_auc(points, kind, resamples) for kind in labels
+    found = {
+        one: compare_all(points, comparison.resampled_auc(points, one, resamples), one)
+        for one in known
     }
-    found = {kind: compare_all(points, resampled[kind], kind) for kind in labels}
-    sizes = comparison.scored(record.select(data_size.PREFIX))
-    curves = data_size.curves_by_kind(sizes)
-    line = data_size.fit_curves(curves, "weak").get("mel")
+    sizes = data_size.sizes_of(comparison.scored(record.select(data_size.PREFIX)))
+    sizes = sizes[sizes["kind"] == "mel"]
+    line = data_size.fit_sizes(sizes, "weak").get("mel")
     limit = comparison.smallest_difference(points)
-    weak = found["weak"]
-    biases = first_layer.ratios(_scale_pairs(points), points)
+    biases = bias_sizes(points)
     return Study(
         name=NAME,
         title=TITLE,
         paragraphs=_paragraphs(record, points, limit, line),
-        illustrations=[_illustration(points, curves, kind) for kind in labels],
+        illustrations=[_illustration(points, sizes, one) for one in known],
         tables=[
-            _table(points, labels),
-            *(_differences(found[kind], kind) for kind in labels),
-            *first_layer.tables(biases),
+            _table(points, known),
+            *(_differences(found[one], one) for one in known),
+            *_bias_tables(biases),
         ],
-        claims=[
-            claims.of_decibels(weak["magnitude"]),
-            claims.of_nothing(
-                "Frequency weighting makes no significant difference.",
-                weak["weighting"],
-                weak["magnitude"],
-                limit,
-            ),
-            claims.of_nothing(
-                "Multiplying the input by 10 makes no significant difference.",
-                weak["scale"],
-                weak["magnitude"],
-                limit,
-            ),
-            claims.of_stft(weak["stft"]),
-            first_layer.claim(biases),
-            claims.of_data(weak["magnitude"], line),
-        ],
+        claims=_claims(found["weak"], limit, biases, line),
     )
 
 
@@ -114,11 +113,12 @@ def compare_all(
         `magnitude` (mel, dB minus linear), `weighting`, `scale` (scaled minus not) and
         `stft` (dB minus linear).
     """
+    names = {settings(point): name for name, point in points.items()}
     pairs = {
-        "magnitude": _magnitude_pairs(points, "mel"),
-        "weighting": _weighting_pairs(points),
-        "scale": _scale_pairs(points),
-        "stft": _magnitude_pairs(points, "stft"),
+        "magnitude": _magnitude_pairs(names, "mel"),
+        "weighting": _weighting_pairs(names),
+        "scale": _scale_pairs(names),
+        "stft": _magnitude_pairs(names, "stft"),
     }
     return {
         name: comparison.compare(points, of_one, resampled, labels)
@@ -126,55 +126,308 @@ def compare_all(
     }
 
 
-def _by_settings(points: Mapping[str, RunRecord]) -> dict[Settings, str]:
-    return {settings(point): name for name, point in points.items()}
+def bias_sizes(points: Mapping[str, RunRecord]) -> pd.DataFrame:
+    """How large the first layer's additive parameters are (IV-D.2).
+
+    Returns:
+        One row for each pair of points (scaled input, plain) and each parameter that
+        both recorded: `pair`, `parameter` (`bias` or `beta`), and the mean absolute
+        values `plain` and `scaled`, over channels and seeds.
+    """
+    names = {settings(point): name for name, point in points.items()}
+    rows = []
+    for name, pair in _scale_pairs(names).items():
+        scaled, plain = (points[one].arrays.get("first_layer", {}) for one in pair)
+        rows += [
+            (name, key, np.abs(plain[key]).mean(), np.abs(scaled[key]).mean())
+            for key in PARAMETERS
+            if key in plain and key in scaled
+        ]
+    return pd.DataFrame(rows, columns=["pair", "parameter", "plain", "scaled"])
 
 
-def _magnitude_pairs(
-    points: Mapping[str, RunRecord], kind: str
-) -> dict[str, tuple[str, str]]:
-    """Decibels minus power, all else equal."""
-    names = _by_settings(points)
+def ratio(scaled: float, plain: float) -> str:
+    """Prints a ratio, or how it cannot be formed.
+
+    >>> ratio(0.68, 0.2), ratio(0.5, 0.0), ratio(0.0, 0.0)
+    ('3.4', '0.5/0', '0/0')
+    """
+    if plain:
+        return f"{scaled / plain:.3g}"
+    return f"{scaled:.3g}/0" if scaled else "0/0"
+
+
+def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
+    """Four groups of three bars, and bars of smaller training sets at the right.
+
+    Args:
+        frame: `group`, `weighting`, `seed` and `roc_auc_macro`, one row a seed; what
+            has no weighting is a training set's size.
+
+    Returns:
+        The figure, two columns wide. The vertical axis starts below the lowest bar.
+    """
+    figure = Figure(figsize=(7, 3.2))
+    grid = frame[frame["weighting"] != ""]
+    sizes = frame[frame["weighting"] == ""]
+    groups, shares = list(grid["group"].unique()), list(sizes["group"].unique())
+    if shares:
+        widths = (max(len(groups), 1), 0.4 + 0.35 * len(shares))
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=widths)
+        _draw_bars(right, sizes, shares, 0.7, color="C3")
+        names = [one.removeprefix("dB, ").split(" %")[0] for one in shares]
+        right.set_xticks(range(len(shares)), names)
+        right.set_xlabel("% of the training clips")
+        right.tick_params(axis="y", length=0)
+    else:
+        left = figure.subplots()
+    for index, (weighting, (colour, label)) in enumerate(WEIGHTINGS.items()):
+        of_one = grid[grid["weighting"] == weighting]
+        at, look = (index - 1) * BAR, {"color": colour, "label": label}
+        _draw_bars(left, of_one, groups, BAR * 0.92, at, **look)
+    left.set_xticks(range(len(groups)), [one.replace(" ", "\n", 1) for one in groups])
+    scores = frame["roc_auc_macro"]
+    low, high = scores.min(), scores.max()
+    margin = 0.25 * max(high - low, 0.01)
+    left.set_ylim(low - margin, high + 0.6 * margin)
+    left.set_ylabel("macro ROC-AUC")
+    figure.legend(loc="outside upper center", ncols=3, fontsize=8)
+    return figure
+
+
+def _draw_bars(
+    axes: Axes,
+    frame: pd.DataFrame,
+    groups: Sequence[str],
+    width: float,
+    shift: float = 0,
+    **look: Any,
+) -> None:
+    """Bars of means with the deviation over seeds, one for each group that is there."""
+    of_groups = frame.groupby("group", sort=False)["roc_auc_macro"]
+    found = of_groups.agg(["mean", "std"]).fillna(0)
+    if found.empty:
+        return
+    at = [groups.index(group) + shift for group in found.index]
+    error = {"ecolor": ink(axes), "capsize": 2, "elinewidth": 1}
+    axes.bar(at, found["mean"], width, yerr=found["std"], error_kw=error, **look)
+    axes.grid(visible=False, axis="x")
+    axes.tick_params(axis="x", length=0)
+
+
+def _partners(
+    names: Mapping[Settings, str], field: int, value: str | float
+) -> dict[Settings, tuple[str, str]]:
+    """Points beside those that differ in one setting alone, which has this value."""
+    others: dict[Settings, Any] = {
+        key: (*key[:field], value, *key[field + 1 :]) for key in names
+    }
     return {
-        f"dB − linear, {_weighting(weighting)}, ×{scale:g}": (
-            name,
-            names[kind, "linear", weighting, scale],
-        )
-        for (its_kind, magnitude, weighting, scale), name in names.items()
-        if (its_kind, magnitude) == (kind, "db")
-        and (kind, "linear", weighting, scale) in names
+        key: (names[key], names[other])
+        for key, other in others.items()
+        if other != key and other in names
     }
 
 
-def _weighting_pairs(points: Mapping[str, RunRecord]) -> dict[str, tuple[str, str]]:
+def _magnitude_pairs(names: Mapping[Settings, str], kind: str) -> Pairs:
+    """Decibels minus power, all else equal."""
+    return {
+        f"dB − linear, {_weighting(weighting)}, ×{scale:g}": pair
+        for (its_kind, _, weighting, scale), pair in _partners(
+            names, 1, "linear"
+        ).items()
+        if its_kind == kind
+    }
+
+
+def _scale_pairs(names: Mapping[Settings, str]) -> Pairs:
+    """The scaled input minus that as it is, all else equal."""
+    return {
+        f"×{scale:g} − ×1, {MAGNITUDES[magnitude]}, {_weighting(weighting)}": pair
+        for (kind, magnitude, weighting, scale), pair in _partners(
+            names, 3, 1.0
+        ).items()
+        if kind == "mel"
+    }
+
+
+def _weighting_pairs(names: Mapping[Settings, str]) -> Pairs:
     """Two weightings, within each group of Fig. 7."""
-    names = _by_settings(points)
     groups = sorted({(key[1], key[3]) for key in names if key[0] == "mel"})
     return {
-        f"{_weighting(first)} − {_weighting(second)}, {MAGNITUDES[group[0]]}, "
-        f"×{group[1]:g}": (names[one], names[two])
-        for group in groups
+        f"{_weighting(first)} − {_weighting(second)}, {MAGNITUDES[magnitude]}, "
+        f"×{scale:g}": (names[one], names[two])
+        for magnitude, scale in groups
         for first, second in itertools.combinations(WEIGHTINGS, 2)
-        if (one := ("mel", group[0], first, group[1])) in names
-        and (two := ("mel", group[0], second, group[1])) in names
-    }
-
-
-def _scale_pairs(points: Mapping[str, RunRecord]) -> dict[str, tuple[str, str]]:
-    """The scaled input minus that as it is, all else equal."""
-    names = _by_settings(points)
-    return {
-        f"×{scale:g} − ×1, {MAGNITUDES[magnitude]}, {_weighting(weighting)}": (
-            name,
-            names["mel", magnitude, weighting, 1.0],
-        )
-        for (kind, magnitude, weighting, scale), name in names.items()
-        if kind == "mel" and scale != 1 and ("mel", magnitude, weighting, 1.0) in names
+        if (one := ("mel", magnitude, first, scale)) in names
+        and (two := ("mel", magnitude, second, scale)) in names
     }
 
 
 def _weighting(name: str) -> str:
     return WEIGHTINGS[name][1] if name in WEIGHTINGS else name
+
+
+def _claims(
+    found: Mapping[str, list[Comparison]],
+    limit: float,
+    biases: pd.DataFrame,
+    line: LogFit | None,
+) -> list[Claim]:
+    """What sections IV-C and IV-D say, in their order."""
+    mean = comparison.average("mean of pairs", found["magnitude"])
+    return [
+        _claim_of_decibels(found["magnitude"], mean),
+        _claim_of_nothing("Frequency weighting", found["weighting"], mean, limit),
+        _claim_of_nothing("Multiplying the input by 10", found["scale"], mean, limit),
+        _claim_of_stft(found["stft"]),
+        _claim_of_biases(biases),
+        _claim_of_data(mean, line),
+    ]
+
+
+def _claim_of_decibels(found: Sequence[Comparison], mean: Comparison | None) -> Claim:
+    claim = (
+        "Decibel-scaled mel spectrograms always outperform linear ones.",
+        "IV-C, Fig. 7",
+        "in all six pairs",
+    )
+    if mean is None:
+        return Claim(*claim, *judges.no_data("no pair of dB and linear is complete."))
+    above = [one for one in found if one.seeds.mean > 0]
+    return Claim(
+        *claim,
+        f"above in {len(above)} of {len(found)} pairs, by {_size(mean)} in the mean",
+        *judges.always_greater(
+            found,
+            mean,
+            f"{sum(one.beyond_seeds for one in above)} of {len(found)} pairs are above "
+            f"beyond the spread over seeds, {sum(one.beyond_clips for one in above)} "
+            f"beyond that over test clips; mean: {comparison.sentence(mean)}.",
+        ),
+    )
+
+
+def _claim_of_stft(found: Sequence[Comparison]) -> Claim:
+    claim = (
+        "Decibel-scaled STFT outperforms linear STFT.",
+        "IV-C, footnote 5",
+        "unreported experiments, no number",
+    )
+    mean = comparison.average("STFT", found)
+    if mean is None:
+        why = "dB and linear STFT are not both complete."
+        return Claim(*claim, *judges.no_data(why))
+    why = f"dB minus linear: {comparison.sentence(mean)}."
+    return Claim(*claim, _size(mean), *judges.always_greater(found, mean, why))
+
+
+def _claim_of_nothing(
+    what: str,
+    found: Sequence[Comparison],
+    control: Comparison | None,
+    limit: float,
+) -> Claim:
+    """That something makes no significant difference, where dB against linear does."""
+    claim = (
+        f"{what} makes no significant difference.",
+        "IV-D, Fig. 7",
+        f"small, below {paper.NON_SIGNIFICANT_BELOW}",
+    )
+    if not found:
+        return Claim(*claim, *judges.no_data("no pair is complete."))
+    far = max(found, key=lambda one: abs(one.seeds.mean))
+    why = f"the largest of {len(found)}: {comparison.sentence(far)}"
+    return Claim(
+        *claim,
+        f"at most {abs(far.seeds.mean):.4f} ({far.name})",
+        *judges.no_difference(found, control, limit, why),
+    )
+
+
+def _claim_of_data(mean: Comparison | None, line: LogFit | None) -> Claim:
+    """That dB is worth about twice the data."""
+    claim = (
+        "Seemingly twice the data make up for linear magnitudes.",
+        "IV-C, Fig. 7",
+        f"{paper.DATA_WORTH_OF_DB:g} times the data",
+    )
+    if mean is None or line is None:
+        return Claim(*claim, *judges.no_data("points of several sizes are needed."))
+    error = _standard_error(mean)
+    factor, (low, high) = log_fit.data_factor(mean.seeds.mean, error, line)
+    here = f"{_times(factor)} the data"
+    why = (
+        f"dB minus linear {mean.seeds.mean:+.4f}, a doubling of the clips gains "
+        f"{line.slope:.4f}; the interval has the spread over seeds and test clips "
+        "and the line's."
+    )
+    if not (np.isfinite(error) and np.isfinite(line.slope_error)):
+        return Claim(*claim, here, *judges.unknown(f"{why} One of them is unknown."))
+    inside = low <= paper.DATA_WORTH_OF_DB <= high
+    narrow = high <= WIDEST_FACTOR * low
+    if inside and not narrow:
+        why += f" It is wider than a factor of {WIDEST_FACTOR:g}."
+    return Claim(
+        *claim,
+        f"{here} (95 %: {_times(low)} to {_times(high)})",
+        *judges.decide(inside and narrow, not inside, why),
+    )
+
+
+def _claim_of_biases(biases: pd.DataFrame) -> Claim:
+    """The paper's ratio of 3.4, which is no target."""
+    here = "; ".join(
+        f"{name}: {_range(biases[biases['parameter'] == key])}"
+        for key, name in PARAMETERS.items()
+    )
+    return Claim(
+        "Scaling the input by 10 makes the first layer's biases 3.4 times as large.",
+        "IV-D.2",
+        f"{paper.BIAS_RATIO_X10}",
+        here if len(biases) else ABSENT,
+        *judges.unknown(
+            "the convolution's bias has no exact gradient, since batch normalisation "
+            "subtracts it: where that gradient is kept at zero it stays at its initial "
+            "0 (0/0), elsewhere its value is accumulated rounding. 3.4 is therefore no "
+            "target; the parameter that adds to the normalised map is β."
+        ),
+    )
+
+
+def _range(biases: pd.DataFrame) -> str:
+    """Median and range of the ratios that can be formed."""
+    known = biases[biases["plain"] > 0]
+    if known.empty:
+        return ratio(*biases.iloc[0][["scaled", "plain"]]) if len(biases) else ABSENT
+    values = known["scaled"] / known["plain"]
+    ends = f"{values.min():.3g} to {values.max():.3g}"
+    return f"{values.median():.3g} ({ends} over {len(values)} pairs)"
+
+
+def _standard_error(one: Comparison) -> float:
+    """Of the mean difference, over seeds and over test clips together."""
+    if one.resampled is None:
+        return float("nan")
+    over_seeds = one.seeds.std / np.sqrt(len(one.seeds.values))
+    return float(np.hypot(over_seeds, np.std(one.resampled, ddof=1)))
+
+
+def _size(one: Comparison) -> str:
+    half = one.seeds.half_width
+    spread = f" ± {number(half)}" if np.isfinite(half) else ""
+    return signed(one.seeds.mean) + spread
+
+
+def _times(factor: float) -> str:
+    """Prints a factor; without an end where no amount of data helps.
+
+    >>> _times(2.04), _times(float("inf")), _times(12345.0)
+    ('2.04 times', 'no amount of', 'over 1000 times')
+    """
+    if not np.isfinite(factor):
+        return "no amount of"
+    return f"{factor:.3g} times" if factor < 1000 else "over 1000 times"
 
 
 def _paragraphs(
@@ -184,17 +437,12 @@ def _paragraphs(
     line: LogFit | None,
 ) -> list[str]:
     """What was trained, and how differences are judged."""
-    first = next(iter(points.values()))
-    seeds = sorted({int(one.summary["num_seeds"]) for one in points.values()})
-    test_clips = first.summary["scores"]["test"]["num_clips"]
     text = (
-        f"{len(points)} points of the grid, {' or '.join(map(str, seeds))} seed(s) "
-        f"each, scored on {test_clips} test clips. All learn from the same clips in "
-        "the same order, and seeds of equal numbers start from the same weights, so "
-        "differences are paired over seeds."
+        f"{len(points)} points of the grid, {comparison.seeds_and_clips(points)}. All "
+        "learn from the same clips in the same order, and seeds of equal numbers start "
+        "from the same weights, so differences are paired over seeds."
+        + comparison.not_complete(record, PREFIX)
     )
-    missing = [name for name in record.missing if name.startswith(PREFIX)]
-    text += f" Not complete: {', '.join(missing)}." if missing else ""
     judged = (
         "Two runs that differ in the seed alone lie farther apart than "
         f"{limit:.4f} in 5 % of all cases (deviation pooled over these points); the "
@@ -208,76 +456,68 @@ def _paragraphs(
 
 
 def _illustration(
-    points: Mapping[str, RunRecord], curves: data_size.Curves, labels: str
+    points: Mapping[str, RunRecord], sizes: pd.DataFrame, labels: str
 ) -> Illustration:
-    """Fig. 7 against one kind of labels."""
-    groups = _groups(points, labels)
-    mel = data_size.known(curves.get("mel", {}), labels)
-    sizes = {share: comparison.auc(one, labels) for share, one in mel.items()}
+    """Fig. 7 against one kind of labels: the mel points in the paper's order."""
+    order = list(GROUPS)
+    found = {settings(point): point for point in points.values()}
+    mel = [key for key in found if key[0] == "mel"]
+    drawn = {}
+    for key in sorted(mel, key=lambda key: order.index((key[1], key[3] != 1))):
+        _, magnitude, weighting, scale = key
+        group = f"{GROUPS[magnitude, scale != 1]} {MAGNITUDES[magnitude]} ×{scale:g}"
+        drawn[group, weighting] = found[key]
+    sizes = {
+        (f"dB, {percent(one.share)} of the clips", ""): one.point
+        for one in sizes.itertuples()
+        if labels in comparison.known_labels({"": one.point})
+    }
     rows = [
-        [group.replace("\n", " "), weighting, str(seed), f"{value:.6f}"]
-        for group, by_weighting in groups.items()
-        for weighting, values in by_weighting.items()
-        for seed, value in enumerate(values)
-    ]
-    rows += [
-        [f"dB, {percent(share)} of the clips", "", str(seed), f"{value:.6f}"]
-        for share, values in sizes.items()
-        for seed, value in enumerate(values)
+        (*what, seed, value)
+        for what, one in (drawn | sizes).items()
+        for seed, value in enumerate(comparison.auc(one, labels))
     ]
     beside = " At the right the training set's size varies." if sizes else ""
+    header = ["group", "weighting", "seed", "roc_auc_macro"]
     return Illustration(
         name="fig7_preprocessing" + ("" if labels == "weak" else f"_{labels}"),
-        draw=functools.partial(scores_by_preprocessing, groups, sizes),
+        plot=scores_by_preprocessing,
         alt=f"Macro ROC-AUC against the {labels} labels by magnitude, scale and "
         "frequency weighting.",
         caption=f"Fig. 7 against the {labels} labels: mel spectrograms, mean over "
         "seeds, bars are one standard deviation. Groups as in the paper: 1 is dB, 2 "
         f"linear, s stands for the scaled input.{beside} The vertical axis does not "
         "start at chance (0.5).",
-        numbers=Table(
-            f"{labels} labels", ("group", "weighting", "seed", "roc_auc_macro"), rows
-        ),
+        frame=pd.DataFrame(rows, columns=header),
+        formats={"roc_auc_macro": ".6f"},
     )
 
 
-def _groups(
-    points: Mapping[str, RunRecord], labels: str
-) -> dict[str, dict[str, np.ndarray]]:
-    """Scores of the mel points by group and weighting, in the paper's order."""
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    order = list(GROUPS)
-    found = {settings(point): point for point in points.values()}
-    mel = [key for key in found if key[0] == "mel"]
-    for key in sorted(mel, key=lambda key: order.index((key[1], key[3] != 1))):
-        _, magnitude, weighting, scale = key
-        name = GROUPS[magnitude, scale != 1]
-        title = f"{name}\n{MAGNITUDES[magnitude]} ×{scale:g}"
-        values = comparison.auc(found[key], labels)
-        groups.setdefault(title, {})[weighting] = values
-    return groups
-
-
-def _table(points: Mapping[str, RunRecord], labels: Sequence[str]) -> Table:
+def _table(points: Mapping[str, RunRecord], known: Sequence[str]) -> Table:
     """Scores of every point, weak beside true."""
     rows = []
     for point in points.values():
         kind, magnitude, weighting, scale = settings(point)
-        group = GROUPS[magnitude, scale != 1] if kind == "mel" else ABSENT
-        cells = [data_size.score_cell(point, one) for one in labels]
-        what = f"{KINDS[kind]}, {MAGNITUDES[magnitude]}, ×{scale:g}"
-        rows.append([f"{what}, {_weighting(weighting)}", group, *cells])
-    header = ("input", "group", *(f"{one} labels" for one in labels))
+        what = f"{INPUTS[kind]}, {MAGNITUDES[magnitude]}, ×{scale:g}"
+        group = GROUPS[magnitude, scale != 1] if kind == "mel" else None
+        scores = [comparison.auc(point, one) for one in known]
+        rows.append([f"{what}, {_weighting(weighting)}", group, *scores])
+    names = [f"{one} labels" for one in known]
+    frame = pd.DataFrame(rows, columns=["input", "group", *names])
     caption = "Macro ROC-AUC on the test split, mean ± deviation over seeds."
-    return Table(caption, header, rows)
+    return Table(frame, caption, dict.fromkeys(names, over_seeds))
 
 
 def _differences(found: Mapping[str, list[Comparison]], labels: str) -> Table:
     """All comparisons against both spreads, dB first."""
     mean = comparison.average("dB − linear, mean of the above", found["magnitude"])
-    rows = [*found["magnitude"], *([mean] if mean else [])]
-    rows += [_named(one, "STFT: ") for one in found["stft"]]
-    rows += [*found["weighting"], *found["scale"]]
+    rows = [
+        *found["magnitude"],
+        *([mean] if mean else []),
+        *(dataclasses.replace(one, name=f"STFT: {one.name}") for one in found["stft"]),
+        *found["weighting"],
+        *found["scale"],
+    ]
     caption = (
         f"Differences, {labels} labels. Intervals over seeds use the scatter pooled "
         "over comparisons of one sort; bold: larger than both spreads."
@@ -285,5 +525,19 @@ def _differences(found: Mapping[str, list[Comparison]], labels: str) -> Table:
     return comparison.table(caption, rows)
 
 
-def _named(one: Comparison, start: str) -> Comparison:
-    return Comparison(start + one.name, one.seeds, one.run_std, one.resampled)
+def _bias_tables(biases: pd.DataFrame) -> list[Table]:
+    """One row for each pair and parameter; no table without any."""
+    names = biases["pair"] + ": " + biases["parameter"].map(PARAMETERS)
+    columns = {
+        "": names,
+        "mean |value|, ×1": biases["plain"],
+        "scaled": biases["scaled"],
+        "ratio": list(map(ratio, biases["scaled"], biases["plain"])),
+    }
+    caption = (
+        "The first layer's additive parameters, over channels and seeds. Batch "
+        "normalisation subtracts the convolution's bias again, so its exact gradient "
+        "is zero and its value says nothing."
+    )
+    formats = {"mean |value|, ×1": ".4g", "scaled": ".4g"}
+    return [Table(pd.DataFrame(columns), caption, formats)] if len(biases) else []

@@ -10,116 +10,147 @@ definitions of the text and the caption; one sentence of the text swaps the colo
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import Table, number
-from studies import comparison, run_sets, statistics
-from studies.run_record import RunRecord
-from studies.sections import groundtruth, rho_spread, subset_size
-from studies.sections import reliability_claims as claims
-from studies.sections.annotated_clips import AnnotatedClips, annotated_clips
-from studies.sections.rho_spread import RhoSpread
+from msd_tagger.pages.tables import ABSENT, Table, interval, number
+from studies import comparison, judges, resampling, run_sets, statistics
+from studies.annotation.answers import consensus, find_answers, verdicts_of
+from studies.annotation.subsets import OPTIONS, random_subset
+from studies.judges import Judged
+from studies.label_table import find_label_table
+from studies.records import RunRecord, SweepRecord
 from studies.statistics import Correlation
-from studies.study import Study
-from studies.study_figures.reliability import CURVES, three_sets
-from studies.sweep_record import SweepRecord
+from studies.study import Claim, Study
 
 NAME = "reliability"
 TITLE = "Reliability of the evaluation (Fig. 2)"
 SETS = {"mel": "mel, sizes", "stft": "STFT, sizes", "mixed": "mixed, narrow range"}
+# The paper's colours and dashes: its caption, not the sentence that swaps two of them.
+CURVES = {
+    "all": ("C4", "-", "o", "all tags, ground truth"),
+    "four": ("C0", "--", "s", "instrumentation tags, ground truth"),
+    "annotated": ("C1", ":", "^", "instrumentation tags, re-annotation"),
+}
+# From a correlation to the curves that it is of: `others` is the score of the tags that
+# are not among the four, `tagged` that of the four on the annotated clips alone.
+RHOS = {
+    "rho_1": ("four", "annotated"),
+    "rho_1_same": ("tagged", "annotated"),
+    "rho_2": ("four", "all"),
+    "rho_2_others": ("four", "others"),
+}
+# From here on a correlation is called high; the paper calls 0.833 and 0.856 so.
+HIGH = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotatedClips:
+    """Answers for n clips of the test split (the paper's Subset400) and T tags."""
+
+    rows: np.ndarray  # Which clips, indices into the test split [n].
+    verdicts: np.ndarray  # float64 [n, T]: 1 yes, 0 no, NaN unknown.
+    source: str  # Who answered, as a phrase.
+
+    def auc(
+        self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
+    ) -> np.ndarray:
+        """Averages ROC-AUC over the tags, where there is an answer.
+
+        Labels are 0/1 `[n, T]`, scores `[S, n, T]`, weights of the clips `[n, R]`. The
+        result is `[S, R]`; tags that cannot be scored are left out, NaN without any.
+        """
+        known = np.isfinite(self.verdicts)
+        per_tag = [
+            resampling.auc_per_seed(
+                labels[:, [k]], scores[:, :, [k]], weights * known[:, [k]]
+            )[:, :, 0]
+            for k in range(known.shape[1])
+        ]
+        return np.ma.masked_invalid(per_tag).mean(axis=0).filled(np.nan)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunSet:
-    """One panel of Fig. 2.
-
-    Attributes:
-        points: its trainings, by name.
-        curves: `all`, `four` and `annotated` (where known), one array of scores per
-            seed for each training.
-        rho_1: of (ii) and (iii), None without answers.
-        rho_1_same: the same, with (ii) on the annotated clips alone.
-        rho_2: of (i) and (ii).
-        rho_2_others: the same, with (i) on the other tags alone.
-    """
+    """One panel of Fig. 2: trainings, their scores, and correlations of these."""
 
     points: Mapping[str, RunRecord]
-    curves: Mapping[str, list[np.ndarray]]
-    rho_1: Correlation | None
-    rho_1_same: Correlation | None
-    rho_2: Correlation
-    rho_2_others: Correlation
+    scores: pd.DataFrame  # By point and seed, one column a curve.
+    rhos: Mapping[str, Correlation]  # By those of `RHOS` that are known.
+    by_seed: pd.DataFrame  # The same of single seeds, one column a correlation.
+    by_clips: pd.DataFrame  # The same on resamples of the test clips.
+
+    @property
+    def means(self) -> pd.DataFrame:
+        """Means over seeds, by point."""
+        return self.scores.groupby("point", sort=False).mean()
+
+
+Sets = Mapping[str, RunSet]
+# From a set to rho 1 with all clips, then with those of each subset.
+Subsets = Mapping[str, np.ndarray]
+Rhos = Mapping[str, Correlation | None]
 
 
 def study(record: SweepRecord) -> Study:
     """Redraws Fig. 2 from the points of the other studies.
 
     Args:
-        record: a study with points `size-mel-…`, `size-stft-…` and `pre-…`.
+        record: A study with points `size-mel-…`, `size-stft-…` and `pre-…`.
 
     Returns:
         The section; a sentence where the tags or the points for it are missing.
 
     Raises:
-        AnnotationError: the answers of listeners do not belong to this corpus.
+        AnnotationError: The answers of listeners do not belong to this corpus.
     """
     points = _usable(record)
-    options = groundtruth.OPTIONS | (record.config.get("analysis") or {})
-    tags = _scorable(points, options["annotated_labels"])
+    tags = _scorable(points, _options(record)["annotated_labels"])
     sets = run_sets.run_sets(points)
     if not sets or not tags:
         what = "two points of a set" if tags else "an instrumentation tag to score"
         return Study(NAME, TITLE, [f"Fig. 2 needs {what}; this study has none."])
-    answers = _answers(record, points, tags)
-    found = {name: _run_set(one, tags, answers) for name, one in sets.items()}
-    subsets = subset_size.predictions_of_rho(
-        {name: one.points for name, one in found.items()},
-        tags,
-        comparison.num_resamples(record),
-    )
-    spreads = _spreads(found, tags, answers, comparison.num_resamples(record))
+    answers = annotated_clips(record, next(iter(points.values())), tags)
+    resamples = comparison.num_resamples(record)
+    scores = {
+        name: scores_of(point, tags, answers, resamples)
+        for of_set in sets.values()
+        for name, point in of_set.items()
+    }
+    found = {key: _run_set(of_set, scores) for key, of_set in sets.items()}
+    subsets = {
+        key: rho_of_subsets(one.points, one.means.four, tags, resamples)
+        for key, one in found.items()
+    }
+    truth = any(len(rhos) for rhos in subsets.values())
     return Study(
         name=NAME,
         title=TITLE,
-        paragraphs=[
-            *_paragraphs(found, tags, answers),
-            *subset_size.sentences(subsets, SETS),
-        ],
+        paragraphs=[*_paragraphs(found, tags, answers), _of_subsets(found, subsets)],
         illustrations=[_illustration(found)],
         tables=[
-            _table(found),
-            rho_spread.table(spreads, SETS),
-            _scores(found),
-            *subset_size.tables(subsets, SETS),
+            _rho_table(found),
+            _spread_table(found),
+            _score_table(found),
+            *([_subset_table(found, subsets)] if truth else []),
         ],
-        claims=[
-            claims.of_rho_1(found, SETS),
-            claims.of_narrow_range(found, spreads),
-            claims.of_rho_2(found, SETS),
-        ],
+        claims=[_sizes_claim(found), _narrow_claim(found), _all_tags_claim(found)],
     )
 
 
-def tag_columns(point: RunRecord, tags: Sequence[str]) -> list[int]:
-    """Where some tags are in the arrays of a point."""
-    return [list(point.summary["tags"]).index(tag) for tag in tags]
-
-
-def mean_of_tags(point: RunRecord, tags: Sequence[str], kind: str) -> np.ndarray:
-    """Mean ROC-AUC of some tags for every seed, [S]; tags without one are left out."""
-    per_seed = point.summary["scores"]["test"][kind]["per_seed"]
-    values = np.array([one["roc_auc_per_tag"] for one in per_seed], np.float64)
-    chosen = np.ma.masked_invalid(values[:, tag_columns(point, tags)])
-    return chosen.mean(axis=1).filled(np.nan)
+def _options(record: SweepRecord) -> dict:
+    return OPTIONS | (record.config.get("analysis") or {})
 
 
 def _usable(record: SweepRecord) -> dict[str, RunRecord]:
-    """Scored points with predictions for the same clips as the first one's."""
+    """Returns scored points with predictions for the same clips as the first one's."""
     points, clips = {}, None
     for name, one in comparison.scored(record.points).items():
         arrays = one.arrays.get("predictions_test")
@@ -132,97 +163,164 @@ def _usable(record: SweepRecord) -> dict[str, RunRecord]:
 
 
 def _scorable(points: Mapping[str, RunRecord], labels: Sequence[str]) -> list[str]:
-    """The labels to annotate that the corpus has and that have a score."""
+    """Returns the labels to annotate that the corpus has and that have a score."""
     if not points:
         return []
-    first = next(iter(points.values()))
-    known = [label for label in labels if label in first.summary["tags"]]
-    return [
-        tag for tag in known if np.isfinite(mean_of_tags(first, [tag], "weak")).all()
-    ]
+    summary = next(iter(points.values())).summary
+    per_seed = summary["scores"]["test"]["weak"]["per_seed"]
+    per_tag = np.array([one["roc_auc_per_tag"] for one in per_seed], np.float64)
+    known = np.isfinite(per_tag).all(axis=0)
+    scored = np.array(summary["tags"])[known]
+    return [label for label in labels if label in scored]
 
 
-def _answers(
-    record: SweepRecord, points: Mapping[str, RunRecord], tags: Sequence[str]
+def columns_of(point: RunRecord, tags: Sequence[str]) -> list[int]:
+    """Finds where some tags are in the arrays of a point."""
+    return [list(point.summary["tags"]).index(tag) for tag in tags]
+
+
+def annotated_clips(
+    record: SweepRecord, point: RunRecord, tags: Sequence[str]
 ) -> AnnotatedClips | None:
-    first = next(iter(points.values()))
-    return annotated_clips(record, first, tuple(tags))
+    """Finds the answers for some tags; None where nobody gave any.
 
+    Listeners' answers come from the study's folder, as those of Table I do; without
+    any, a corpus that knows the truth answers for the same clips. A point tells which
+    clips and labels the test split has.
 
-def _run_set(
-    points: Mapping[str, RunRecord], tags: Sequence[str], answers: AnnotatedClips | None
-) -> RunSet:
-    """Curves and correlations of one set."""
-    some = next(iter(points.values()))
-    others = [tag for tag in some.summary["tags"] if tag not in tags]
-    curves = {
-        "all": [comparison.auc(one) for one in points.values()],
-        "four": [mean_of_tags(one, tags, "weak") for one in points.values()],
-    }
-    rest = [mean_of_tags(one, others, "weak") for one in points.values()]
-    same = None
-    if answers is not None:
-        both = [_annotated(one, tags, answers) for one in points.values()]
-        curves["annotated"] = [heard for heard, _ in both]
-        same = [tagged for _, tagged in both]
-    rho = functools.partial(_rho, curves["four"])
-    return RunSet(
-        points=points,
-        curves=curves,
-        rho_1=rho(curves["annotated"]) if same else None,
-        rho_1_same=_rho(same, curves["annotated"]) if same else None,
-        rho_2=rho(curves["all"]),
-        rho_2_others=rho(rest),
+    Raises:
+        AnnotationError: The answers do not belong to this corpus.
+    """
+    arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
+    options = _options(record)
+    subset = random_subset(
+        arrays["track_id"],
+        arrays["tags"][:, columns],
+        tags,
+        size=options["subset400_clips"],
+        seed=options["subset_seed"],
     )
+    # Listeners answered for training clips as well (Subset100).
+    table = find_label_table(record.workdir)
+    ids = {*arrays["track_id"].tolist(), *(table.track_ids() if table else ())}
+    answers = find_answers(record.workdir, ids, point.summary["tags"])
+    verdicts = verdicts_of(subset, consensus(answers))
+    heard = np.isfinite(verdicts).any(axis=1)
+    if heard.any():
+        people = len({one.annotator for one in answers})
+        source = f"{people} listener(s) on {heard.sum()} test clips"
+        return AnnotatedClips(subset.rows[heard], verdicts[heard], source)
+    if "true_tags" not in arrays:
+        return None
+    truth = arrays["true_tags"][subset.rows][:, columns].astype(np.float64)
+    source = f"the corpus's own truth on {len(subset.rows)} test clips"
+    return AnnotatedClips(subset.rows, truth, source)
 
 
-def _spreads(
-    found: Mapping[str, RunSet],
+def scores_of(
+    point: RunRecord,
     tags: Sequence[str],
     answers: AnnotatedClips | None,
     resamples: int,
-) -> dict[str, RhoSpread]:
-    """How far both correlations of each set move with seeds and test clips."""
-    points = {
-        name: one for of_set in found.values() for name, one in of_set.points.items()
-    }
-    columns = tag_columns(next(iter(points.values())), tags)
-    resampled = rho_spread.resampled_curves(points, columns, answers, resamples)
-    return {
-        key: rho_spread.spread_of_rho(
-            one.curves,
-            [comparison.seed_numbers(point) for point in one.points.values()],
-            [resampled[name] for name in one.points],
-        )
-        for key, one in found.items()
-    }
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores a training by every labelling; all that are compared have the same clips.
 
-
-def _annotated(
-    point: RunRecord, tags: Sequence[str], answers: AnnotatedClips
-) -> tuple[np.ndarray, np.ndarray]:
-    """Macro ROC-AUC of every seed on the annotated clips: by answers, by the tags."""
-    arrays, columns = point.arrays["predictions_test"], tag_columns(point, tags)
-    scores = arrays["scores"][:, answers.rows][:, :, columns]
-    tagged = arrays["tags"][answers.rows][:, columns]
-    every = np.ones((len(answers.rows), 1))
+    Returns:
+        One row a seed, and means over seeds with one row a resample of the test clips,
+        of which those with answers are a part; one column a curve.
+    """
+    arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
+    tagged, scores = arrays["tags"], arrays["scores"]
+    every = np.ones((len(tagged), 1))
+    weights = np.hstack([every, resampling.bootstrap_weights(len(tagged), resamples)])
+    per_tag = np.ma.masked_invalid(resampling.auc_per_seed(tagged, scores, weights))
+    others = [k for k in range(tagged.shape[1]) if k not in columns]
+    parts: dict[str, Any] = {"all": slice(None), "four": columns, "others": others}
+    found = {k: per_tag[:, :, v].mean(axis=2).filled(np.nan) for k, v in parts.items()}
+    if answers is not None:
+        scores, weights = scores[:, answers.rows][:, :, columns], weights[answers.rows]
+        by_tags = tagged[answers.rows][:, columns]
+        found["annotated"] = answers.auc(answers.verdicts == 1, scores, weights)
+        found["tagged"] = answers.auc(by_tags, scores, weights)
+    seeds = pd.Index(comparison.seed_numbers(point), name="seed")
     return (
-        np.array([answers.auc(one, every)[0] for one in scores]),
-        np.array([answers.tagged_auc(tagged, one) for one in scores]),
+        pd.DataFrame({k: v[:, 0] for k, v in found.items()}, seeds),
+        pd.DataFrame({k: v[:, 1:].mean(axis=0) for k, v in found.items()}),
     )
 
 
-def _rho(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Correlation:
-    """Pearson's correlation of two curves, each the mean over seeds."""
-    return statistics.pearson(
-        [one.mean() for one in first], [one.mean() for one in second]
+def _run_set(
+    points: Mapping[str, RunRecord],
+    scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+) -> RunSet:
+    """Correlates the curves of one set: means over seeds, seeds, and resamples."""
+    by_seed, by_clips = (
+        pd.concat({name: scores[name][which] for name in points}, names=["point"])
+        for which in (0, 1)
     )
+    means = by_seed.groupby("point", sort=False).mean()
+    known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*means}}
+    rhos = {k: statistics.pearson(means[x], means[y]) for k, (x, y) in known.items()}
+    return RunSet(points, by_seed, rhos, *map(_correlate, (by_seed, by_clips)))
+
+
+def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
+    """Correlates curves over points, for each seed or resample that all points have."""
+    wide = {name: curves[name].unstack().dropna(axis="columns") for name in curves}
+    return pd.DataFrame(
+        {
+            name: wide[x].corrwith(wide[y])
+            for name, (x, y) in RHOS.items()
+            if {x, y} <= {*wide}
+        }
+    )
+
+
+def rho_of_subsets(
+    points: Mapping[str, RunRecord],
+    four: Sequence[float],
+    tags: Sequence[str],
+    num_subsets: int,
+) -> np.ndarray:
+    """Computes rho 1 with the truth of all test clips and of random subsets of them.
+
+    The paper could not know how well 400 annotated clips predict rho 1; a corpus that
+    knows the truth can tell. `four` are the trainings' scores on the instrumentation
+    tags by the ground truth.
+
+    Returns:
+        float64 `[1 + R]`, the first with all clips; NaN where nothing varies. Empty
+        where the truth is unknown.
+    """
+    arrays = [point.arrays["predictions_test"] for point in points.values()]
+    if any("true_tags" not in of_point for of_point in arrays):
+        return np.array([])
+    num_clips = len(arrays[0]["track_id"])
+    weights = resampling.subset_weights(num_clips, subset_size(num_clips), num_subsets)
+    weights = np.hstack([np.ones((num_clips, 1)), weights])
+    true = []
+    for point, of_point in zip(points.values(), arrays, strict=True):
+        columns = columns_of(point, tags)
+        truth, scores = of_point["true_tags"], of_point["scores"]
+        true.append(
+            resampling.macro_auc(truth[:, columns], scores[:, :, columns], weights)
+        )
+    return pd.DataFrame(true).corrwith(pd.Series(np.asarray(four))).to_numpy()
+
+
+def subset_size(num_clips: int) -> int:
+    """Takes 400 clips, or half of a test split that has fewer than twice as many.
+
+    >>> subset_size(28_540), subset_size(900), subset_size(300)
+    (400, 400, 150)
+    """
+    return min(paper.SUBSET_400, num_clips // 2)
 
 
 def _paragraphs(
-    found: Mapping[str, RunSet], tags: Sequence[str], answers: AnnotatedClips | None
+    found: Sets, tags: Sequence[str], answers: AnnotatedClips | None
 ) -> list[str]:
-    """What was compared, and how the paper was read."""
+    """Says what was compared, and how the paper was read."""
     absent = [SETS[name] for name in SETS if name not in found]
     text = (
         f"{sum(len(one.points) for one in found.values())} trainings in {len(found)} "
@@ -244,62 +342,135 @@ def _paragraphs(
     return [text, read, f"Re-annotation: {answers.source}, {heard} answers."]
 
 
-def _illustration(found: Mapping[str, RunSet]) -> Illustration:
-    """Fig. 2."""
-    names = {
+def _of_subsets(found: Sets, subsets: Subsets) -> str:
+    """Says what subsets tell of rho 1."""
+    some = next(iter(subsets.values()))
+    if not len(some):
+        return "Without true labels nobody knows how well 400 clips predict ρ₁."
+    num_clips = _num_clips(found)
+    size = subset_size(num_clips)
+    small = f" (the test split of {num_clips} clips is too small to draw "
+    fewer = f"{small}{paper.SUBSET_400})" if size < paper.SUBSET_400 else ""
+    parts = [
+        f"{number(np.nanmedian(np.abs(rhos[1:] - rhos[0])), 3)} off ({SETS[key]})"
+        for key, rhos in subsets.items()
+        if np.isfinite(rhos[1:]).any()
+    ]
+    return (
+        f"With the truth known for all {num_clips} test clips, {len(some) - 1} random "
+        f"subsets of {size}{fewer} show how well a re-annotation of that size predicts "
+        f"ρ₁, in the median: {', '.join(parts) or 'nothing varies'}."
+    )
+
+
+def _num_clips(found: Sets) -> int:
+    point = next(iter(next(iter(found.values())).points.values()))
+    return len(point.arrays["predictions_test"]["track_id"])
+
+
+def _illustration(found: Sets) -> Illustration:
+    """Draws Fig. 2."""
+    labels = {curve: label for curve, (*_, label) in CURVES.items()}
+    header = ["set", "point", "curve", "seed", "roc_auc_macro"]
+    parts = []
+    for key, one in found.items():
+        # Seeds are numbered from 0 in every training.
+        scores = one.scores.rename(columns=labels).reset_index("point")
+        scores["seed"] = scores.groupby("point", sort=False).cumcount()
+        drawn = [label for label in labels.values() if label in scores]
+        parts.append(
+            scores.melt(["point", "seed"], drawn, "curve", header[-1]).assign(set=key)
+        )
+    ticks = {
         key: [_tick(key, *pair) for pair in one.points.items()]
         for key, one in found.items()
     }
-    units = dict.fromkeys(run_sets.KINDS, "% of the training clips")
-    titles = {key: f"{SETS[key]}\n{_rhos(one)}" for key, one in found.items()}
-    curves = {key: one.curves for key, one in found.items()}
-    rows = [
-        [key, name, CURVES[curve][3], str(seed), f"{value:.6f}"]
-        for key, one in found.items()
-        for curve, values in one.curves.items()
-        for name, scores in zip(one.points, values, strict=True)
-        for seed, value in enumerate(scores)
-    ]
-    header = ("set", "point", "curve", "seed", "roc_auc_macro")
+    titles = {key: f"{SETS[key]}\n{_two_rhos(one)}" for key, one in found.items()}
+    texts = "; ".join(f"{SETS[key]}: {_two_rhos(one)}" for key, one in found.items())
     return Illustration(
         name="fig2_reliability",
-        draw=functools.partial(three_sets, names, curves, titles, units),
-        alt="Three sets of trainings, macro ROC-AUC by three labellings; "
-        + "; ".join(f"{SETS[key]}: {_rhos(one)}" for key, one in found.items())
-        + ".",
+        plot=partial(draw_sets, ticks=ticks, titles=titles),
+        alt=f"Three sets of trainings, macro ROC-AUC by three labellings; {texts}.",
         caption="Fig. 2: means over seeds, bars are one standard deviation.",
-        numbers=Table("Fig. 2", header, rows),
+        frame=pd.concat(parts, ignore_index=True)[header],
+        formats={"roc_auc_macro": ".6f"},
     )
 
 
 def _tick(key: str, name: str, point: RunRecord) -> str:
-    """What stands below a point: its size, or in the mixed set all that it is."""
+    """Says what stands below a point: its size, or in the mixed set all that it is."""
     text = run_sets.short_name(name, point)
-    if key not in run_sets.KINDS:
+    if key not in comparison.INPUTS:
         return text
-    return text.removeprefix(f"{run_sets.KINDS[key]} ").removesuffix(" %")
+    return text.removeprefix(f"{comparison.INPUTS[key]} ").removesuffix(" %")
 
 
-def _rhos(one: RunSet) -> str:
-    first = "–" if one.rho_1 is None else number(one.rho_1.value, 3)
-    return f"ρ₁ = {first}, ρ₂ = {number(one.rho_2.value, 3)}"
+def _two_rhos(one: RunSet) -> str:
+    first = one.rhos["rho_1"].value if "rho_1" in one.rhos else None
+    return f"ρ₁ = {number(first, 3)}, ρ₂ = {number(one.rhos['rho_2'].value, 3)}"
 
 
-def _table(found: Mapping[str, RunSet]) -> Table:
+def draw_sets(
+    frame: pd.DataFrame, ticks: Mapping[str, Sequence[str]], titles: Mapping[str, str]
+) -> Figure:
+    """Draws three curves for each set of trainings, side by side, two columns wide.
+
+    Args:
+        frame: Columns `set`, `point`, `curve`, `seed` and `roc_auc_macro`.
+        ticks: From a set to the short names of its trainings.
+        titles: From a set to what stands above it.
+    """
+    figure = Figure(figsize=(7, 3.3))
+    panels = figure.subplots(1, len(ticks), sharey=True, squeeze=False)[0]
+    for axes, key in zip(panels, ticks, strict=True):
+        of_set = frame[frame["set"] == key]
+        for colour, dashes, marker, label in CURVES.values():
+            of_curve = of_set[of_set.curve == label].groupby("point", sort=False)
+            values = of_curve.roc_auc_macro.agg(["mean", "std"])
+            if not len(values):
+                continue
+            look = {"color": colour, "ls": dashes, "marker": marker, "ms": 4}
+            bars = {"yerr": values["std"].fillna(0), "capsize": 2, "elinewidth": 0.8}
+            first = {"label": label} if axes is panels[0] else {}
+            axes.errorbar(range(len(values)), values["mean"], **look, **bars, **first)
+        axes.set_title(titles[key], fontsize=9)
+        unit = "% of the training clips" if key in comparison.INPUTS else ""
+        axes.set_xlabel(unit, fontsize=8)
+        upright = max(map(len, ticks[key]), default=0) <= 5
+        turned = {} if upright else {"rotation": 40, "ha": "right"}
+        axes.set_xticks(range(len(ticks[key])), ticks[key], fontsize=7, **turned)
+        axes.margins(x=0.08)
+    panels[0].set_ylabel("macro ROC-AUC")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def with_interval(rho: Correlation | None) -> str:
+    """Prints a correlation with its interval.
+
+    >>> with_interval(Correlation(0.9, 0.5, 0.98, 7)), with_interval(None)
+    ('0.900 (0.500 to 0.980)', '–')
+    """
+    if rho is None or not np.isfinite(rho.value):
+        return ABSENT
+    if not np.isfinite(rho.low):
+        return number(rho.value, 3)
+    return f"{rho.value:.3f} ({rho.low:.3f} to {rho.high:.3f})".replace("-", "−")
+
+
+def _rho_table(found: Sets) -> Table:
     """Both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
     rows = [
         [
             f"{SETS[key]} ({len(one.points)} trainings)",
             number(printed[key], 3),
-            *map(claims.with_interval, (one.rho_1, one.rho_1_same)),
-            *map(claims.with_interval, (one.rho_2, one.rho_2_others)),
+            *(with_interval(one.rhos.get(name)) for name in RHOS),
         ]
         for key, one in found.items()
     ]
-    known = [one.rho_2.value for one in found.values()]
-    mean = ["mean of sets", number(np.mean(paper.RHO_1), 3), "", ""]
-    rows.append([*mean, f"{number(np.mean(known), 3)} (paper: {paper.RHO_2_MEAN})", ""])
+    mean = ["mean of sets", number(float(np.mean(paper.RHO_1)), 3), "", ""]
+    rows.append([*mean, f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})", ""])
     header = (
         "",
         "ρ₁, paper",
@@ -309,18 +480,156 @@ def _table(found: Mapping[str, RunSet]) -> Table:
         "ρ₂, the other tags",
     )
     caption = "Correlations of Fig. 2, Pearson's with Fisher's intervals."
-    return Table(caption, header, rows)
+    return Table.of_rows(caption, header, rows)
 
 
-def _scores(found: Mapping[str, RunSet]) -> Table:
+def _mean_rho_2(found: Sets) -> str:
+    return number(
+        float(np.mean([one.rhos["rho_2"].value for one in found.values()])), 3
+    )
+
+
+def _spread_table(found: Sets) -> Table:
+    """How far rho 1 and rho 2 move with other seeds and with other test clips."""
+    columns = {"": [SETS[key] for key in found]}
+    for rho, text in (("rho_1", "ρ₁"), ("rho_2", "ρ₂")):
+        columns[f"{text}, seeds"] = [
+            _ends(one.by_seed.get(rho), 0, 100) for one in found.values()
+        ]
+        columns[f"{text}, test clips"] = [
+            _ends(one.by_clips.get(rho), 2.5, 97.5) for one in found.values()
+        ]
+    caption = (
+        "How far the correlations move: lowest to highest of single seeds, and the "
+        "middle 95 % over resamples of the test clips."
+    )
+    return Table(pd.DataFrame(columns), caption)
+
+
+def _ends(values: pd.Series | None, low: float, high: float) -> str:
+    """Prints two percentiles of what is known."""
+    known = [] if values is None else values.dropna()
+    if len(known) < 2:
+        return ABSENT
+    ends = np.percentile(known, [low, high])
+    return f"{ends[0]:.3f} to {ends[1]:.3f}".replace("-", "−")
+
+
+def _score_table(found: Sets) -> Table:
     """What is drawn, as means over seeds."""
+    frame = pd.concat(one.means for one in found.values()).reindex(columns=CURVES)
+    frame.columns = [label for *_, label in CURVES.values()]
+    names = [
+        f"{SETS[key]}: {name}" for key, one in found.items() for name in one.points
+    ]
+    formats = dict.fromkeys(frame, ".4f")
+    frame.insert(0, "", names)
+    return Table(frame, "Macro ROC-AUC, means over seeds.", formats)
+
+
+def _subset_table(found: Sets, subsets: Subsets) -> Table:
+    """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
     rows = []
-    for key, one in found.items():
-        for index, name in enumerate(one.points):
-            cells = [
-                number(one.curves[curve][index].mean()) if curve in one.curves else "–"
-                for curve in CURVES
-            ]
-            rows.append([f"{SETS[key]}: {name}", *cells])
-    header = ("", *(label for *_, label in CURVES.values()))
-    return Table("Macro ROC-AUC, means over seeds.", header, rows)
+    for key, (full, *each) in subsets.items():
+        known = pd.Series(each).dropna()
+        ends = (
+            "{:.3f} to {:.3f}".format(*resampling.interval(known))
+            if len(known)
+            else None
+        )
+        rows.append(
+            [SETS[key], full, known.mean(), ends, (known - full).abs().median()]
+        )
+    header = [
+        "",
+        "ρ₁, truth of all test clips",
+        f"mean over subsets of {subset_size(_num_clips(found))}",
+        "middle 95 % of subsets",
+        "median distance",
+    ]
+    frame = pd.DataFrame(rows, columns=header)
+    formats = dict.fromkeys(frame.select_dtypes(float), ".3f")
+    return Table(frame, "How well a subset's truth predicts ρ₁.", formats)
+
+
+def _sizes_claim(found: Sets) -> Claim:
+    """Judges that noisy labels rank the sizes as a re-annotation does."""
+    rhos = {
+        key: found[key].rhos.get("rho_1") for key in ("mel", "stft") if key in found
+    }
+    return Claim(
+        "Noisy ground truth evaluates stably: over sizes it ranks trainings as the "
+        "re-annotation does (ρ₁).",
+        "III-B.2, Fig. 2",
+        f"ρ₁ = {paper.RHO_1[0]} (mel), {paper.RHO_1[1]} (STFT)",
+        _printed(rhos),
+        *_high(rhos),
+    )
+
+
+def _all_tags_claim(found: Sets) -> Claim:
+    """Judges that the instrumentation tags speak for all tags."""
+    rhos = {key: one.rhos["rho_2"] for key, one in found.items()}
+    return Claim(
+        "The instrumentation tags' score stands for that of all tags (ρ₂).",
+        "III-B.2, Fig. 2",
+        f"ρ₂ = {paper.RHO_2_MEAN} in the mean",
+        f"{_mean_rho_2(found)} in the mean; {_printed(rhos)}",
+        *_high(rhos),
+    )
+
+
+def _narrow_claim(found: Sets) -> Claim:
+    """Judges that small differences are evaluated less reliably.
+
+    By rho 1 of the mixed set minus the mean of those over sizes, on the same resamples
+    of the test clips.
+    """
+    mixed = found["mixed"].rhos.get("rho_1") if "mixed" in found else None
+    wide = [found[key] for key in ("mel", "stft") if key in found]
+    judged = judges.unknown("it needs ρ₁ of the narrow set and of a wide one.")
+    if mixed is not None and wide:
+        of_sizes = sum(one.by_clips.rho_1 for one in wide) / len(wide)
+        ends = resampling.interval(found["mixed"].by_clips.rho_1 - of_sizes)
+        texts = [number(one.rhos["rho_1"].value, 3) for one in wide]
+        judged = judges.below(
+            ends,
+            0,
+            f"ρ₁ is {number(mixed.value, 3)} over {mixed.count} trainings, against "
+            f"{' and '.join(texts)} over the sizes; over test clips the difference is "
+            f"{interval(ends, 3)}.",
+        )
+    spread = ""
+    if "mixed" in found:
+        aucs = found["mixed"].means["all"]
+        spread = f", AUC from {aucs.min():.3f} to {aucs.max():.3f}"
+    low, high = paper.THIRD_SET_RANGE
+    return Claim(
+        "Where trainings differ little, noisy ground truth may distort the evaluation "
+        "(lower ρ₁).",
+        "III-B.2, Fig. 2",
+        f"ρ₁ = {paper.RHO_1[2]}, AUC from {low} to {high}",
+        f"ρ₁ = {with_interval(mixed)}{spread}",
+        *judged,
+    )
+
+
+def _high(rhos: Rhos) -> Judged:
+    """Judges that all correlations are high, and above zero beyond their interval."""
+    known = {k: one for k, one in rhos.items() if one and np.isfinite(one.value)}
+    if not known:
+        return judges.unknown("no correlation is known.")
+    low = [SETS[key] for key, one in known.items() if one.high < HIGH]
+    high = [one.value >= HIGH and one.low > 0 for one in known.values()]
+    why = (
+        f"{sum(high)} of {len(known)} are at least {HIGH} and above zero beyond their "
+        "interval"
+    )
+    if low:
+        why += f"; below {HIGH} beyond their interval: {', '.join(low)}"
+    return judges.decide(all(high) and not low, bool(low), f"{why}.")
+
+
+def _printed(rhos: Rhos) -> str:
+    texts = [f"{SETS[key]}: {with_interval(one)}" for key, one in rhos.items()]
+    return "; ".join(texts) or ABSENT

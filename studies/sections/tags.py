@@ -1,179 +1,427 @@
-"""Sections II-A and III-A: how often tags occur and meet (Figs 1, 6, 8, Table III)."""
+"""Sections II-A, III-A and IV: how often tags occur and meet, how magnitudes spread.
+
+Figs 1, 6 and 8, and Table III's first row.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
-from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from scipy import stats
 
-from msd_tagger.common import paper
+from msd_tagger.common import facts, paper
 from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, percent
-from studies import co_occurrence, figures
+from studies import co_occurrence, figures, judges, matrices
 from studies.co_occurrence import Pair
-from studies.label_statistics import (
-    LabelStatistics,
-    describe_selection,
-    read_statistics,
-    select_tags,
-)
-from studies.label_table import LABELS
-from studies.sections import input_magnitudes, tag_claims
-from studies.study import Study
-from studies.study_figures import matrix
-from studies.study_figures import tags as drawn
-from studies.sweep_record import SweepRecord
+from studies.label_table import LABELS, find_label_table
+from studies.records import SweepRecord
+from studies.similarity import chance_of_overlap
+from studies.study import Claim, Study
 
 NAME = "tags"
 TITLE = "Tags, their co-occurrence, and the input (Figs 1, 6 and 8, Table III)"
 TOP_TUPLES = 20
 MAX_VECTORS = 10
+# Counts are compared with the paper's on its own corpus alone.
+PAPERS_CORPUS = "msd"
+
+# Thresholds of our own: the paper gives none.
+FAR_IN_ERRORS = 4  # Standard errors; the splits are large, chance is not the question.
+MIN_CLIPS = 10  # Fewer clips with a tag say nothing of its C(i, j).
+NEAR_ONE = 0.9  # "not close to 100%"
+SIGNIFICANT = 0.01
+LOW_HZ = 500  # "below a few hundred Hz"
+FLAT_SHARE = 0.05  # Of the range of the unweighted curve.
+NEAR_NORMAL = 0.1  # Largest distance of the distribution functions.
+EXTREME = 10  # Deviations.
+
+MAGNITUDES = {"db": "decibels", "linear": "power"}
+COLOURS = {"decibels": "C0", "power": "C1"}
+# From a weighting to its name, colour and line.
+WEIGHTINGS = {
+    "bypass": ("bypass", "C2", "-"),
+    "a_weighting": ("A-weighting", "C0", "--"),
+    "per_frequency": ("per-frequency", "C1", "-."),
+}
+# How far the linear panel of Fig. 6 reaches, in deviations; the rest is in its inset.
+LINEAR_RANGE = (-2, 5)
+HIGHEST_DENSITY = 0.8  # Twice the peak of a normal distribution.
+# What the paper prints of tags: name, rank and share of clips.
+PRINTED = {
+    "all tags, II-A": [
+        (tag, rank, clips / paper.DATASET_TRACKS)
+        for tag, (rank, clips) in paper.DATASET_RANKS.items()
+    ],
+    "the 50 tags, III": [
+        (tag, rank, clips / paper.CLIPS_TOTAL)
+        for rank, (tag, clips) in zip(
+            (1, len(facts.TAGS)), paper.TAG_COUNTS.items(), strict=True
+        )
+    ],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What the labels of N clips say."""
+
+    corpus: str
+    tag_names: tuple[str, ...]  # K of them.
+    clips: str  # What they are, such as "training clips".
+    tags: np.ndarray  # [N, K].
+    together: np.ndarray  # Clips with both tags, on the diagonal with one [K, K].
+    in_all: dict[str, int]  # From a tag to the clips with it in every split.
+    by_split: dict[str, int]  # From every split that is here to its clips.
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Clips with each tag `[K]`."""
+        return np.diag(self.together)
+
+    def pair(self, pair: tuple[str, str]) -> Pair | None:
+        """Finds where the tags of a pair are; None where one is not."""
+        if not set(pair) <= set(self.tag_names):
+            return None
+        first, second = map(self.tag_names.index, pair)
+        return first, second
+
+    def found(self, tag: str) -> str:
+        """Prints count and share of a tag over all splits that are here."""
+        clips, total = self.in_all[tag], sum(self.by_split.values())
+        return f"{clips:,} of {total:,} ({percent(clips / total)})"
 
 
 def study(record: SweepRecord) -> Study:
     """Reads the labels of a corpus, and what its spectrograms look like.
 
     Args:
-        record: a study with `labels.npz` and, for Figs 6 and 8, `input_stats.npz`.
+        record: A study with `labels.npz` and, for Figs 6 and 8, `input_stats.npz`.
 
     Returns:
         The section; what is missing is left out, and a sentence says so.
     """
-    stats = read_statistics(record)
+    data, arrays = _count(record), record.arrays("input_stats")
     paragraphs, illustrations, tables, claims = [], [], [], []
-    if stats is None:
+    if data is None:
         paragraphs.append(f"There is no {LABELS}, or no clip in it: no tags to count.")
     else:
-        paragraphs += _paragraphs(record, stats)
-        illustrations += _illustrations(stats)
-        tables += [_tuples(stats), tag_claims.prose_table(stats), _vectors(stats)]
-        claims += tag_claims.claims(stats)
-    magnitudes = input_magnitudes.magnitudes(record)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=[*paragraphs, *magnitudes.paragraphs],
-        illustrations=[*illustrations, *magnitudes.illustrations],
-        tables=tables,
-        claims=[*claims, *magnitudes.claims],
+        vectors, clips = co_occurrence.unique_vectors(data.tags)
+        paragraphs += _paragraphs(record, data, clips)
+        illustrations += _illustrations(data)
+        tables += [
+            _tuples(data),
+            _prose(data, len(clips)),
+            _vectors(data, vectors, clips),
+        ]
+        claims += _claims(data, len(clips))
+    if "histogram_db" not in arrays:
+        paragraphs.append("Without input_stats.npz, Figs 6 and 8 are left out.")
+    else:
+        edges = arrays["histogram_edges"]
+        shares = {name: arrays[f"histogram_{k}"] for k, name in MAGNITUDES.items()}
+        histogram = pd.DataFrame({"from": edges[:-1], "to": edges[1:]} | shares)
+        curves = {k: arrays.get(f"band_mean_{k}") for k in WEIGHTINGS}
+        curves = {k: curve for k, curve in curves.items() if curve is not None}
+        means = pd.DataFrame({"Hz": arrays["band_centres_hz"]} | curves)
+        kind = record.config.get("spectrogram", {}).get("kind", "mel")
+        paragraphs.append(
+            f"Magnitudes of {int(arrays['num_clips'])} training clips in {len(means)} "
+            f"bands ({kind}), each clip standardised; the paper takes "
+            f"{paper.INPUT_EXCERPTS}."
+        )
+        illustrations += _input_illustrations(histogram, means)
+        claims += [*histogram_claims(histogram), *band_claims(means)]
+    return Study(NAME, TITLE, paragraphs, illustrations, tables, claims)
+
+
+def _count(record: SweepRecord) -> Counts | None:
+    """Counts the labels of a study; None where there are none."""
+    table = find_label_table(record.workdir)
+    if table is None or (counted := table.counted()) is None:
+        return None
+    clips, tags = counted
+    splits = {k: v.tags for k, v in table.splits.items() if len(v.tags)}
+    in_all = sum(of_split.sum(axis=0, dtype=np.int64) for of_split in splits.values())
+    return Counts(
+        corpus=record.config.get("corpus", {}).get("name", ""),
+        tag_names=table.tag_names,
+        clips=clips,
+        tags=tags,
+        together=co_occurrence.count_together(tags),
+        in_all=dict(zip(table.tag_names, in_all.tolist(), strict=True)),
+        by_split={split: len(of_split) for split, of_split in splits.items()},
     )
 
 
-def _paragraphs(record: SweepRecord, stats: LabelStatistics) -> list[str]:
-    corpus = f"the {stats.corpus} corpus" if stats.corpus else "the corpus"
+def _paragraphs(
+    record: SweepRecord, data: Counts, vector_clips: np.ndarray
+) -> list[str]:
+    """Says what was counted."""
+    corpus = f"the {data.corpus} corpus" if data.corpus else "the corpus"
     analysis = record.config.get("analysis", {})
-    drawn_only = stats.corpus == "synthetic" and analysis.get("label_only_clips")
-    found = [
-        f"Labels of the {stats.num_clips:,} {stats.kind} of {corpus}, with "
-        f"{len(stats.tag_names)} tags."
-        + (" These clips are drawn and not played." if drawn_only else "")
-    ]
-    if "train" not in stats.counts_by_split:
-        found[0] += (
-            " The labels of the training split, of which the paper computes C(i, j), "
-            "are not here."
-        )
-    counts = stats.counts
+    drawn = data.corpus == "synthetic" and analysis.get("label_only_clips")
+    counts, num_clips = data.counts, len(data.tags)
     order = np.argsort(-counts, kind="stable")
     most, least = order[0], order[-1]
     fifth = max(1, len(counts) // 5)
     share = counts[order[:fifth]].sum() / max(counts.sum(), 1)
-    found.append(
-        f"Clips per tag range from {counts[most]:,} ({stats.tag_names[most]}) to "
-        f"{counts[least]:,} ({stats.tag_names[least]}). The {fifth} most frequent of "
-        f"{len(counts)} tags make {percent(share)} of all {counts.sum():,} "
-        f"assignments; a clip has {counts.sum() / stats.num_clips:.2f} on average. "
-        f"There are {len(stats.vectors):,} different tag vectors, of which "
-        f"{(stats.vector_clips == 1).sum():,} occur once."
+    without_training = (
+        " The labels of the training split, of which the paper computes C(i, j), are "
+        "not here."
     )
-    return found
+    return [
+        f"Labels of the {num_clips:,} {data.clips} of {corpus}, with "
+        f"{len(data.tag_names)} tags."
+        + (" These are labels sampled without rendering audio." if drawn else "")
+        + ("" if "train" in data.by_split else without_training),
+        f"Clips per tag range from {counts[most]:,} ({data.tag_names[most]}) to "
+        f"{counts[least]:,} ({data.tag_names[least]}). The {fifth} most frequent of "
+        f"{len(counts)} tags make {percent(share)} of all {counts.sum():,} "
+        f"assignments; a clip has {counts.sum() / num_clips:.2f} on average. "
+        f"There are {len(vector_clips):,} different tag vectors, of which "
+        f"{(vector_clips == 1).sum():,} occur once.",
+    ]
 
 
-def _illustrations(stats: LabelStatistics) -> list[Illustration]:
-    names, counts = stats.tag_names, stats.counts
-    C = co_occurrence.normalise(stats.together)
-    order = co_occurrence.order_by_likeness(co_occurrence.either_way(C))
+def _illustrations(data: Counts) -> list[Illustration]:
+    """Draws Fig. 1 and how often tags occur."""
+    names, counts = np.array(data.tag_names), data.counts
+    order = np.argsort(-counts, kind="stable")
     # More rows than this make a picture that nobody can open.
-    some = np.argsort(-counts, kind="stable")[: figures.MAX_DRAWN_TAGS]
-    order = order[np.isin(order, some)]
-    selected = select_tags(names, stats.together)
-    per_clip = stats.clips_by_tags
-    found = [
-        _tag_counts([names[k] for k in some], counts[some], stats.kind),
-        tag_claims.rank_curve(stats),
+    most = order[: figures.MAX_DRAWN_TAGS]
+    selected = co_occurrence.select_tags(data.tag_names, data.together)
+    found = []
+    if len(selected) > 1:
+        which = co_occurrence.describe_selection(data.tag_names)
+        found.append(_co_occurrence("selected", selected, data, f"Fig. 1. %s {which}"))
+    if len(names) > max(len(selected), 1):
+        C = co_occurrence.normalise(data.together)
+        alike = co_occurrence.order_by_likeness(co_occurrence.either_way(C))
+        alike = alike[np.isin(alike, most)]
+        caption = "%s All tags, like beside like."
+        found.append(_co_occurrence("all", alike, data, caption))
+    ranked = pd.DataFrame({"rank": np.arange(len(order)) + 1, "tag": names[order]})
+    ranked["clips"] = counts[order]
+    ranked["share"] = ranked.clips / len(data.tags)
+    per_clip = np.bincount((data.tags > 0).sum(axis=1))
+    return [
+        *found,
         Illustration(
-            name="tags_per_clip",
-            draw=partial(drawn.tags_per_clip, per_clip),
-            alt="Bars: how many clips have how many tags.",
-            caption="Tags of a clip.",
-            numbers=Table(
-                "Tags of a clip", ("tags", "clips"), _rows(enumerate(per_clip))
-            ),
+            "tag_counts",
+            lambda it: figures.tag_counts(it.tag, it.clips.to_numpy(), data.clips),
+            "Bars: clips with each tag, the most frequent first.",
+            f"Clips with each tag (II-A), of the {data.clips}.",
+            frame=ranked[["tag", "clips"]][: len(most)],
+        ),
+        Illustration(
+            "rank_curve",
+            draw_rank_curve,
+            "A falling curve of the share of clips by the rank of the tag.",
+            "Clips with the tag of each rank, and what the paper prints: of "
+            f"{paper.DATASET_TRACKS:,} tracks with any tag (II-A) and of its "
+            f"{paper.CLIPS_TOTAL:,} clips (III).",
+            frame=ranked,
+            formats={"share": ".6f"},
+        ),
+        Illustration(
+            "tags_per_clip",
+            draw_tags_per_clip,
+            "Bars: how many clips have how many tags.",
+            "Tags of a clip.",
+            frame=pd.DataFrame({"tags": range(len(per_clip)), "clips": per_clip}),
         ),
     ]
-    if len(selected) > 1:
-        figure = _co_occurrence("selected", selected, stats, C)
-        caption = f"Fig. 1. {figure.caption} {describe_selection(names)}"
-        found.insert(0, dataclasses.replace(figure, caption=caption))
-    if len(names) > len(selected):
-        figure = _co_occurrence("all", order.tolist(), stats, C)
-        caption = f"{figure.caption} All tags, like beside like."
-        found.insert(1, dataclasses.replace(figure, caption=caption))
-    return found
-
-
-def _tag_counts(names: Sequence[str], counts: np.ndarray, kind: str) -> Illustration:
-    return Illustration(
-        name="tag_counts",
-        draw=partial(figures.tag_counts, names, counts, kind),
-        alt="Bars: clips with each tag, the most frequent first.",
-        caption=f"Clips with each tag (II-A), of the {kind}.",
-        numbers=Table(
-            "Clips with each tag",
-            ("tag", "clips"),
-            _rows(zip(names, counts, strict=True)),
-        ),
-    )
 
 
 def _co_occurrence(
-    which: str, chosen: list[int], stats: LabelStatistics, C: np.ndarray
+    which: str, chosen: Sequence[int] | np.ndarray, data: Counts, caption: str
 ) -> Illustration:
-    names = [stats.tag_names[k] for k in chosen]
-    together = stats.together
-    rows = [
-        (stats.tag_names[i], stats.tag_names[j], f"{C[i, j]:.6f}", together[i, j])
-        for i in chosen
-        for j in chosen
-        if i != j
-    ]
+    """Draws C(i, j) of some tags."""
+    C, names = co_occurrence.normalise(data.together), np.array(data.tag_names)
+    i, j = np.array(list(itertools.permutations(chosen, 2))).T
+    columns = {"i": names[i], "j": names[j], "C(i, j)": C[i, j]}
+    meaning = (
+        "C(i, j) of Eq. 1 in percent: of the clips with the tag below, the share that "
+        "also has the tag on the left."
+    )
     return Illustration(
-        name=f"co_occurrence_{which}",
-        draw=partial(matrix.co_occurrence, names, C[np.ix_(chosen, chosen)]),
-        alt=f"A matrix of C(i, j) of {len(chosen)} tags.",
-        caption=(
-            "C(i, j) of Eq. 1 in percent: of the clips with the tag below, the share "
-            "that also has the tag on the left."
-        ),
-        numbers=Table("C(i, j)", ("i", "j", "C(i, j)", "clips with both"), _rows(rows)),
+        f"co_occurrence_{which}",
+        matrices.co_occurrence,
+        f"A matrix of C(i, j) of {len(chosen)} tags.",
+        caption % meaning,
+        frame=pd.DataFrame(columns | {"clips with both": data.together[i, j]}),
+        formats={"C(i, j)": ".6f"},
     )
 
 
-def _tuples(stats: LabelStatistics) -> Table:
+def draw_rank_curve(frame: pd.DataFrame) -> Figure:
+    """Draws the share of clips with the tag of each rank, both axes logarithmic."""
+    figure = Figure(figsize=(3.5, 2.9))
+    axes = figure.subplots()
+    known = frame[frame.share > 0]
+    axes.plot(known["rank"], 100 * known.share, "o-", ms=2.5, lw=1, label="here")
+    named = set()
+    for (name, points), colour, mark in zip(
+        PRINTED.items(), ("C1", "C2"), "Ds", strict=True
+    ):
+        for tag, rank, share in points:
+            at = (rank, 100 * share)
+            near: dict[str, Any] = {
+                "xytext": (5, 3),
+                "textcoords": "offset points",
+                "fontsize": 7,
+            }
+            if tag not in named:
+                axes.annotate(tag, at, color=colour, **near)
+        tags, ranks, shares = zip(*points, strict=True)
+        y = 100 * np.array(shares)
+        axes.plot(ranks, y, mark, ms=5, mfc="none", color=colour, label=name)
+        named |= set(tags)
+    axes.set(xscale="log", yscale="log", xlabel="rank of the tag")
+    axes.set_ylabel("clips with the tag, %")
+    for axis in (axes.xaxis, axes.yaxis):
+        _mark_1_2_5(axis)
+    axes.margins(x=0.15, y=0.12)
+    axes.legend(fontsize=7, loc="lower left")
+    return figure
+
+
+def draw_tags_per_clip(frame: pd.DataFrame) -> Figure:
+    """Draws the share of clips with 0, 1, 2, … tags, one column wide."""
+    figure = Figure(figsize=(3.5, 2.4))
+    axes = figure.subplots()
+    known = frame[frame.clips > 0]
+    axes.bar(known.tags, 100 * known.clips / known.clips.sum(), color="C0")
+    axes.set(yscale="log", xlabel="tags of a clip", ylabel="clips, %")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(
+        MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True)
+    )
+    axes.grid(visible=False, axis="x")
+    return figure
+
+
+def _input_illustrations(
+    histogram: pd.DataFrame, means: pd.DataFrame
+) -> list[Illustration]:
+    """Draws Figs 6 and 8."""
+    return [
+        Illustration(
+            "magnitude_histograms",
+            draw_histograms,
+            "Histograms of standardised bins: a bell in decibels, a spike as power.",
+            "Fig. 6. Magnitudes after standardisation. The inset shows both on a "
+            "logarithmic axis, up to its end; the rest of power lies beyond.",
+            frame=histogram,
+            formats=dict.fromkeys(histogram, ".6g"),
+        ),
+        Illustration(
+            "band_means",
+            draw_band_means,
+            "Mean magnitude by frequency for the three weightings.",
+            "Fig. 8. Mean magnitude of each band for three frequency weightings.",
+            frame=means,
+            formats=dict.fromkeys(means, ".6g") | {"Hz": ".3f"},
+        ),
+    ]
+
+
+def draw_histograms(frame: pd.DataFrame) -> Figure:
+    """Draws how standardised bins spread: decibels on the left, power on the right."""
+    figure = Figure(figsize=(7, 2.8))
+    left, right = figure.subplots(1, 2)
+    edges = np.append(frame["from"], frame["to"].iloc[-1])
+    density = frame[list(MAGNITUDES.values())].div(frame["to"] - frame["from"], axis=0)
+    for axes, (name, colour) in zip((left, right), COLOURS.items(), strict=True):
+        axes.stairs(density[name], edges, fill=True, color=colour, alpha=0.7)
+        axes.set(title=name, xlabel="magnitude, standard deviations from the mean")
+        axes.set_ylim(bottom=0)
+    centres = (frame["from"] + frame["to"]) / 2
+    normal = stats.norm.pdf(centres)
+    left.plot(centres, normal, "--", lw=1.2, color=ink(left), label="normal")
+    left.set(xlim=(-4.5, 4.5), ylabel="density")
+    left.legend(fontsize=8, loc="upper right")
+    right.set(xlim=LINEAR_RANGE)
+    if density.decibels.max() > HIGHEST_DENSITY:
+        # A peak that would flatten the rest: the floor, where silence ends.
+        peak = frame.loc[density.decibels.idxmax()]
+        left.set_ylim(top=HIGHEST_DENSITY)
+        left.annotate(
+            f"cut: {percent(peak.decibels)} of the bins",
+            (peak["to"], 0.93 * HIGHEST_DENSITY),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+        )
+    _draw_tails(right.inset_axes((0.5, 0.3, 0.5, 0.6)), density, edges)
+    return figure
+
+
+def _draw_tails(axes: Axes, density: pd.DataFrame, edges: np.ndarray) -> None:
+    """Draws both densities on a logarithmic axis: what is rare and extreme."""
+    for name, colour in COLOURS.items():
+        # The outermost intervals hold everything beyond them, which is no density.
+        known = density[name].where(density[name] > 0)[1:-1]
+        look: dict[str, Any] = {"color": colour, "lw": 1, "label": name}
+        axes.stairs(known, edges[1:-1], baseline=None, **look)
+    axes.set(yscale="log", xlim=(edges[0], edges[-1]))
+    axes.tick_params(labelsize=6)
+    axes.yaxis.set_major_locator(LogLocator(numticks=5))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_title("both, density on a logarithmic axis", fontsize=6.5)
+    axes.legend(fontsize=6.5, loc="upper right")
+
+
+def draw_band_means(frame: pd.DataFrame) -> Figure:
+    """Draws the mean magnitude of each band by weighting, but for one at 0 Hz."""
+    figure = Figure(figsize=(3.5, 2.7))
+    axes = figure.subplots()
+    known = frame[frame.Hz > 0]
+    for key in known.columns[1:]:
+        name, colour, line = WEIGHTINGS[key]
+        axes.plot(known.Hz / 1000, known[key], ls=line, color=colour, label=name)
+    axes.set(xscale="log", xlabel="frequency, kHz")
+    axes.set_ylabel("mean magnitude,\nstandard deviations")
+    _mark_1_2_5(axes.xaxis)
+    figure.legend(fontsize=8, loc="outside upper center", ncols=3)
+    return figure
+
+
+def _mark_1_2_5(axis: Axis) -> None:
+    """Marks 1, 2 and 5 of every decade of a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
+
+
+def _tuples(data: Counts) -> Table:
     """Table III, first row: ours beside the paper's."""
-    C, names = co_occurrence.normalise(stats.together), stats.tag_names
-    ours = co_occurrence.top_tuples(stats.together, TOP_TUPLES)
-    printed = {pair: tag_claims.places(names, pair) for pair in paper.TOP_TUPLES}
-    rows = []
-    for rank in range(max(len(ours), len(printed))):
-        cells = [str(rank + 1), ABSENT, ABSENT, ABSENT]
-        if rank < len(ours):
-            i, j = ours[rank]
-            share, clips = f"{C[i, j]:.3f}", f"{stats.together[i, j]:,}"
-            cells[1:] = [f"{names[i]} → {names[j]}", share, clips]
-        rows.append(cells + _printed_cells(rank, list(printed.items()), C))
+    C, names = co_occurrence.normalise(data.together), data.tag_names
+    ours = co_occurrence.top_tuples(data.together, TOP_TUPLES)
+    printed = {pair: data.pair(pair) for pair in paper.TOP_TUPLES}
+    columns = {
+        "i → j here": [f"{names[i]} → {names[j]}" for i, j in ours],
+        "C(i, j)": [C[pair] for pair in ours],
+        "clips": [f"{data.together[pair]:,}" for pair in ours],
+        "i → j, paper": [f"{first} → {second}" for first, second in printed],
+        "its C(i, j)": [None if at is None else C[at] for at in printed.values()],
+    }
+    # Where one side is shorter, its cells stay empty.
+    frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
+    frame.insert(0, "rank", frame.index + 1)
     known = [rank for rank, pair in enumerate(ours) if pair in printed.values()]
     caption = (
         "Table III, first row: the tuples of highest C(i, j), and the paper's, which "
@@ -181,33 +429,251 @@ def _tuples(stats: LabelStatistics) -> Table:
         f"{len(printed)}; these are bold. Of equal C(i, j) the one with more clips "
         "comes first."
     )
-    header = ("rank", "i → j here", "C(i, j)", "clips", "i → j, paper", "its C(i, j)")
-    return Table(caption, header, rows, known)
+    formats = {"C(i, j)": ".3f", "its C(i, j)": ".3f"}
+    return Table(frame, caption, formats, known)
 
 
-def _printed_cells(
-    rank: int, printed: list[tuple[tuple[str, str], Pair | None]], C: np.ndarray
-) -> list[str]:
-    """A tuple of the paper's, and its C(i, j) here."""
-    if rank >= len(printed):
-        return [ABSENT, ABSENT]
-    (first, second), place = printed[rank]
-    share = ABSENT if place is None or np.isnan(C[place]) else f"{C[place]:.3f}"
-    return [f"{first} → {second}", share]
+def _prose(data: Counts, num_vectors: int) -> Table:
+    """Sizes and counts, the paper's beside those found."""
+    sizes = {
+        split: f"{data.by_split[split]:,}" if split in data.by_split else ABSENT
+        for split in paper.CLIPS
+    }
+    known = {k: clips for k, clips in paper.TAG_COUNTS.items() if k in data.tag_names}
+    rows = [
+        *((f"clips, {k}", f"{paper.CLIPS[k]:,}", size) for k, size in sizes.items()),
+        *((f"clips with {k}", f"{n:,}", data.found(k)) for k, n in known.items()),
+        (
+            "different tag vectors",
+            f"{paper.UNIQUE_VECTORS:,}",
+            f"{num_vectors:,} on {len(data.tags):,} clips",
+        ),
+    ]
+    return Table.of_rows("Numbers of section III.", ("", "paper", "here"), rows)
 
 
-def _vectors(stats: LabelStatistics) -> Table:
+def _vectors(data: Counts, vectors: np.ndarray, clips: np.ndarray) -> Table:
     """The tag vectors that most clips have."""
-    rows = []
-    for vector, clips in zip(stats.vectors, stats.vector_clips, strict=True):
-        if len(rows) == MAX_VECTORS:
-            break
-        tags = [stats.tag_names[k] for k in np.flatnonzero(vector)]
-        share = f"{percent(clips / stats.num_clips)}"
-        rows.append([" + ".join(tags) or "no tag", f"{clips:,}", share])
-    caption = f"The most frequent of {len(stats.vectors):,} different tag vectors."
-    return Table(caption, ("tags", "clips", "share"), rows)
+    names = np.array(data.tag_names)
+    tags = [" + ".join(names[one > 0]) or "no tag" for one in vectors[:MAX_VECTORS]]
+    frame = pd.DataFrame({"tags": tags, "clips": clips[:MAX_VECTORS]})
+    frame["share"] = frame.clips / len(data.tags)
+    caption = f"The most frequent of {len(vectors):,} different tag vectors."
+    return Table(frame, caption, {"clips": ",", "share": percent})
 
 
-def _rows(cells: object) -> list[list[str]]:
-    return [[str(cell) for cell in row] for row in cells]
+def _claims(data: Counts, num_vectors: int) -> list[Claim]:
+    """Judges what II-A and III say of tags."""
+    return [
+        _same_tuples(data),
+        *(_not_near_one(data, pair) for pair in paper.CO_OCCURRENCE_EXAMPLES),
+        _long_tail(data),
+        *(_count_of(data, tag) for tag in paper.TAG_COUNTS),
+        _unique_vectors(data, num_vectors),
+    ]
+
+
+def _same_tuples(data: Counts) -> Claim:
+    number, K = len(paper.TOP_TUPLES), len(data.tag_names)
+    ours = co_occurrence.top_tuples(data.together, number)
+    printed = map(data.pair, paper.TOP_TUPLES)
+    known = [pair for pair in printed if pair and data.counts[pair[0]] >= MIN_CLIPS]
+    common = len(set(ours) & set(known))
+    chance = chance_of_overlap(K * (K - 1), len(known), len(ours), common)
+    judged = judges.beyond_chance(
+        chance,
+        SIGNIFICANT,
+        f"two random choices share as many with a chance of {chance:.1g}.",
+    )
+    if len(known) < number / 2:
+        judged = judges.unknown(
+            f"only {len(known)} of its tuples have tags with clips here."
+        )
+    return Claim(
+        "The tuples that co-occur most are a genre and its parent, synonyms, and "
+        "musically similar tags: Table III's first row.",
+        "III-A, Table III",
+        f"{number} different tuples",
+        f"{common} of them among the top {len(ours)}",
+        *judged,
+    )
+
+
+def _not_near_one(data: Counts, pair: tuple[str, str]) -> Claim:
+    """III-A: synonyms replace each other, so that they meet less than one expects."""
+    first, second = pair
+    start = (
+        f"C({first}, {second}) is far from 100 %, although the tags are much alike.",
+        "III-A",
+        percent(paper.CO_OCCURRENCE_EXAMPLES[pair]),
+    )
+    found = data.pair(pair)
+    clips = 0 if found is None else int(data.counts[found[0]])
+    if found is None or clips < MIN_CLIPS:
+        why = f"{clips} clips with the tag {first}; {MIN_CLIPS} are needed."
+        return Claim(*start, *judges.no_data(why))
+    both = int(data.together[found])
+    ends = stats.binomtest(both, clips).proportion_ci(method="wilson")
+    why = (
+        f"the 95 % interval is {percent(ends.low)} to {percent(ends.high)}; far means "
+        f"below {percent(NEAR_ONE)}, which is our threshold."
+    )
+    here = f"{percent(both / clips)} ({both:,} of {clips:,} clips)"
+    return Claim(*start, here, *judges.below(tuple(ends), NEAR_ONE, why))
+
+
+def _long_tail(data: Counts) -> Claim:
+    counts = data.counts
+    judged = judges.fact(
+        co_occurrence.is_long_tailed(counts),
+        f"mean {counts.mean():,.1f} and median {np.median(counts):,.1f} clips a tag; a "
+        "long tail needs the mean above the median and ten times as many clips with "
+        "the most frequent tag as with the rarest, which are our thresholds.",
+    )
+    if len(counts) < MIN_CLIPS:
+        judged = judges.unknown(f"{len(counts)} tags have no tail.")
+    rock, happy = paper.TAG_COUNTS.values()
+    return Claim(
+        "Tag counts are unbalanced, with a long tail of rarely used tags.",
+        "II-A",
+        f"{rock:,} to {happy:,} clips",
+        f"{counts.max():,} to {counts.min():,} clips",
+        *judged,
+    )
+
+
+def _count_of(data: Counts, tag: str) -> Claim:
+    """III: the counts of the most frequent and of the rarest tag."""
+    printed = paper.TAG_COUNTS[tag]
+    in_training, in_all = printed / paper.CLIPS["train"], printed / paper.CLIPS_TOTAL
+    start = (
+        f"{printed:,} clips have the tag {tag}.",
+        "III",
+        f"{percent(in_all)} of all, {percent(in_training)} of training clips",
+    )
+    if data.corpus != PAPERS_CORPUS or tag not in data.tag_names:
+        return Claim(*start, *judges.no_data("a count of another corpus."))
+    total = sum(data.by_split.values())
+    # Of the training clips where they are here, else of what is.
+    counted = int(data.counts[data.tag_names.index(tag)])
+    far = {
+        "training": _errors_apart(counted, len(data.tags), in_training),
+        "all": _errors_apart(data.in_all[tag], total, in_all),
+    }
+    distances = " and ".join(f"{v:.0f} from that of {k}" for k, v in far.items())
+    why = f"the share here is {distances} clips, in standard errors."
+    agrees = min(far.values()) <= FAR_IN_ERRORS
+    if not agrees:
+        why += (
+            f" The labels contradict the prose: {total:,} clips with that share of all "
+            f"would hold {in_all * total:,.0f}."
+        )
+    return Claim(*start, data.found(tag), *judges.fact(agrees, why))
+
+
+def _errors_apart(clips: int, total: int, share: float) -> float:
+    """Returns how far a share lies from another one, in standard errors of that."""
+    return abs(clips / total - share) / np.sqrt(share * (1 - share) / total)
+
+
+def _unique_vectors(data: Counts, num_vectors: int) -> Claim:
+    printed, num_clips = paper.UNIQUE_VECTORS, len(data.tags)
+    judged = judges.fact(
+        abs(num_vectors / printed - 1) < 0.01,
+        f"of {num_clips:,} training clips; within 1 % counts as the same.",
+    )
+    if data.corpus != PAPERS_CORPUS:
+        judged = judges.unknown("a count of another corpus.")
+    elif "train" not in data.by_split:
+        judged = judges.unknown(
+            f"these are {num_clips:,} {data.clips}; the number grows with the clips, "
+            f"and the paper has {paper.CLIPS['train']:,} for training."
+        )
+    statement = "The 50 tags make 12,348 different vectors."
+    return Claim(statement, "III", f"{printed:,}", f"{num_vectors:,}", *judged)
+
+
+def histogram_claims(frame: pd.DataFrame) -> list[Claim]:
+    """Judges Fig. 6: decibels are nearly normal, power is a spike with a long tail."""
+    far = {name: distance_from_normal(frame, name) for name in COLOURS}
+    beyond = {name: share_beyond(frame, name, EXTREME) for name in COLOURS}
+    middle = (frame["to"] <= 0.5) & (frame["from"] >= -0.5)
+    inside, normal = frame.power[middle].sum(), 2 * stats.norm.cdf(0.5) - 1
+    nearer = far["decibels"] < far["power"]
+    extreme = beyond["power"] > beyond["decibels"] == 0
+    return [
+        Claim(
+            "Decibels make the distribution of bins approximately Gaussian.",
+            "IV-C, Fig. 6",
+            "a curve",
+            f"distance from a normal distribution {far['decibels']:.3f}; of power "
+            f"{far['power']:.3f}",
+            *judges.decide(
+                nearer and far["decibels"] < NEAR_NORMAL,
+                not nearer,
+                "the largest difference of the distribution functions; approximately "
+                f"means below {NEAR_NORMAL} and nearer than power, which is our "
+                "threshold.",
+            ),
+        ),
+        Claim(
+            "Power is condensed in a very small range and has extreme values; decibels "
+            "have none.",
+            "IV-C, Fig. 6",
+            "a curve",
+            f"power: {percent(inside)} within half a deviation, "
+            f"{percent(beyond['power'])} above {EXTREME} deviations; "
+            f"decibels: {percent(beyond['decibels'])}",
+            *judges.fact(
+                extreme and inside > normal,
+                f"of a normal distribution {percent(normal)} lie within half a "
+                f"deviation and none above {EXTREME}.",
+            ),
+        ),
+    ]
+
+
+def distance_from_normal(frame: pd.DataFrame, name: str) -> float:
+    """Finds Kolmogorov's distance of a histogram from the standard normal distribution.
+
+    That is the largest difference of the distribution functions, at the inner edges.
+    The outermost intervals take what is beyond.
+    """
+    found = frame[name].cumsum()[:-1]
+    return float(np.abs(found - stats.norm.cdf(frame["to"][:-1])).max())
+
+
+def share_beyond(frame: pd.DataFrame, name: str, limit: float) -> float:
+    """Finds the share of values that are more than `limit` above the mean."""
+    return float(frame[name][frame["from"] >= limit - 1e-9].sum())
+
+
+def band_claims(means: pd.DataFrame) -> list[Claim]:
+    """Judges Fig. 8: where the unweighted curve peaks, and which curve is flat."""
+    if not {"bypass", "per_frequency"} <= set(means):
+        return []
+    peak_hz = means.Hz[means.bypass.idxmax()]
+    plain, flat = np.ptp(means.bypass), np.ptp(means.per_frequency)
+    return [
+        Claim(
+            "Without weighting, mean magnitude peaks at low frequencies.",
+            "IV-D, Fig. 8",
+            "a curve",
+            f"the peak is at {peak_hz:,.0f} Hz",
+            *judges.fact(
+                peak_hz < LOW_HZ,
+                f"low means below {LOW_HZ} Hz, which is our threshold.",
+            ),
+        ),
+        Claim(
+            "Standardising each frequency makes the mean response flat.",
+            "IV-D, Fig. 8",
+            "a curve",
+            f"it ranges over {flat:.2g} deviations, without weighting over {plain:.2g}",
+            *judges.fact(
+                flat / plain < FLAT_SHARE,
+                f"flat means below {percent(FLAT_SHARE)} of the range without "
+                "weighting, which is our threshold.",
+            ),
+        ),
+    ]

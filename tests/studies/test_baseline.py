@@ -90,9 +90,7 @@ def test_c_is_the_best_on_the_weak_validation_labels():
 def test_tags_that_cannot_be_fitted_get_their_share():
     features, labels = make_data()
     labels["train"]["tags"][:, 1], labels["train"]["tags"][:, 3] = 0, 1
-    found = baseline.fit_and_score(
-        features["train"], labels["train"]["tags"], features, c=0.1
-    )
+    found = baseline.fit_and_score(features, labels["train"]["tags"], c=0.1)
     assert (found["test"][:, 1] == 0).all() and (found["test"][:, 3] == 1).all()
     assert np.ptp(found["test"][:, 0]) > 0
 

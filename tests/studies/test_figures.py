@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from msd_tagger.pages import style
@@ -64,12 +65,15 @@ def test_scores_with_and_without_truth_and_baseline(kinds, theme):
 
 
 def test_tags_without_a_score_leave_a_gap():
-    auc = {"weak": np.array([0.6, np.nan, 0.5]), "true": np.array([0.8, 0.7, 0.5])}
-    positives = np.array([3, 0, 9])
-    figure = figures.auc_per_tag(["rock", "$pop_x$", "<jazz>"], auc, positives)
+    columns = {"tag": ["rock", "$pop_x$", "<jazz>"], "clips (weak)": [3, 0, 9]}
+    auc = {"weak": [0.6, np.nan, 0.5], "true": [0.8, 0.7, 0.5]}
+    for labels, values in auc.items():
+        columns[f"ROC-AUC ({labels})"] = list(np.array([values, values]).T)
+    frame = pd.DataFrame(columns)
+    figure = figures.auc_per_tag(frame)
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert len(names) == 3 and names[2] == "<jazz>"
-    drawn(lambda: figures.auc_per_tag(["a", "b", "c"], auc, positives))
+    drawn(lambda: figures.auc_per_tag(frame.assign(tag=["a", "b", "c"])))
 
 
 def test_counts_are_ordered():

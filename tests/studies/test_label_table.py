@@ -9,7 +9,7 @@ from studies.label_table import (
     read_label_table,
     write_label_table,
 )
-from studies.run_record import RunRecordError
+from studies.records import RunRecordError
 
 
 def labels_of(num_clips: int, num_tags: int, truth: bool) -> SplitLabels:

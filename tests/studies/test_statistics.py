@@ -96,21 +96,14 @@ def test_correlations_and_their_intervals():
     rng = np.random.default_rng(2)
     x = rng.normal(size=30)
     y = x + rng.normal(size=30)
-    pearson, judge = statistics.pearson(x, y), stats.pearsonr(x, y)
-    assert pearson.value == pytest.approx(judge.statistic)
+    found, judge = statistics.pearson(x, y), stats.pearsonr(x, y)
+    assert found.value == pytest.approx(judge.statistic)
     ends = judge.confidence_interval(0.95)
-    assert (pearson.low, pearson.high) == pytest.approx((ends.low, ends.high))
-    spearman = statistics.spearman(x, y)
-    assert spearman.value == pytest.approx(stats.spearmanr(x, y).statistic)
-    assert spearman.low < spearman.value < spearman.high
-    # Wider than Pearson's by Bonett and Wright's factor.
-    z = np.arctanh([spearman.low, spearman.high])
-    width = 2 * 1.959964 * np.sqrt((1 + spearman.value**2 / 2) / 27)
-    assert z[1] - z[0] == pytest.approx(width, rel=1e-6)
+    assert (found.low, found.high) == pytest.approx((ends.low, ends.high))
 
 
-@pytest.mark.parametrize("correlate", [statistics.pearson, statistics.spearman])
-def test_correlations_that_say_little(correlate):
+def test_correlations_that_say_little():
+    correlate = statistics.pearson
     assert np.isnan(correlate([1, 1, 1, 1], [1, 2, 3, 4]).value)
     assert np.isnan(correlate([1], [2]).value)
     assert np.isnan(correlate([1, 2, np.nan, 4, 5], [1, 2, 3, 4, 5]).value)

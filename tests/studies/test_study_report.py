@@ -1,6 +1,7 @@
 """A study's report: whole, self-contained, escaped, and tolerant of what is missing."""
 
 import csv
+import dataclasses
 import html.parser
 import logging
 import re
@@ -10,11 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from msd_tagger.pages import page as pages
+from msd_tagger.pages.tables import Table
 from studies import sections as studies
 from studies import study_report
+from studies.records import read_sweep_record
+from studies.report import TEMPLATES
 from studies.study import VERDICTS
-from studies.study_report import write_report_of, write_study_report
-from studies.sweep_record import read_sweep_record
+from studies.study_report import (
+    CLAIM_HEADER,
+    sections_of,
+    write_report_of,
+    write_study_report,
+)
 from tests.made_up_studies import (
     HTML,
     LONG_TAG,
@@ -173,10 +182,10 @@ def test_the_synthetic_corpus_is_named_for_what_it_is(workdir, page):
 
 def test_numbers_read_back_as_they_were(workdir):
     study = whole_study()
-    numbers = study.illustrations[0].numbers
+    numbers = study.illustrations[0].numbers()
     for name in ("bars", "bars-2"):
         rows = read_csv(workdir / "numbers" / f"{name}.csv")
-        assert rows == [list(numbers.header), *map(list, numbers.rows)]
+        assert rows == numbers
     assert len(list((workdir / "numbers").iterdir())) == 2
 
 
@@ -272,3 +281,58 @@ def test_a_report_needs_no_jax(tmp_path):
         "assert not {'jax', 'tensorflow', 'input_pipeline'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """Splits a table's lines at the bars that are not escaped."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines
+    ]
+
+
+@pytest.fixture(scope="module")
+def markdown(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("report")
+    shown = all_studies()[:2]
+    keys = Table.of_rows("", ("key", "value", "default"), [["a", "1", "1"]])
+    sections = sections_of(shown, tmp_path, ())
+    claims = [dataclasses.astuple(c) for one in shown for c in one.claims]
+    return pages.render(
+        "study.md.j2",
+        TEMPLATES,
+        title="x",
+        corpus={"name": "my | music", "version": None, "counts": [], "notice": None},
+        facts=[("1 of 2", "claims hold", "1 does not")],
+        claims=Table.of_rows("", CLAIM_HEADER, claims),
+        sections=sections,
+        points=Table.of_rows("All", ("point", "steps"), [["variance", "4000"]]),
+        point_keys=None,
+        missing=["variance"],
+        config_table=keys,
+        changed_keys=Table(keys.frame[:0]),
+        environment={"device": "cpu | gpu"},
+    ), tmp_path
+
+
+def test_every_table_has_rows_of_one_length(markdown):
+    text, _ = markdown
+    blocks = [block for block in text.split("\n\n") if block.startswith("|")]
+    widths = [{len(row) for row in rows_of(block)} for block in blocks]
+    assert widths == [{6}, {5}, {2}, {2}]
+    assert [len(rows_of(block)) for block in blocks] == [5, 5, 62, 3]
+
+
+def test_pictures_and_numbers_that_are_linked_exist(markdown):
+    text, workdir = markdown
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    pictures, numbers = ["figures/bars.png"], ["numbers/bars.csv"]
+    assert set(pictures + numbers) <= set(links)
+    assert "figures/bars-2.png" not in links
+    assert all((workdir / link).is_file() for link in links)
+
+
+def test_what_is_missing_and_what_is_usual_is_said(markdown):
+    text, _ = markdown
+    assert "Points without a complete record, 1 of 1: variance." in text
+    assert "Every key has its default." in text

@@ -38,4 +38,4 @@ def test_a_vector_of_zeros_is_nobodys_neighbour():
 
 def test_a_single_thing_has_none():
     found = find_neighbours(["a"], np.ones((1, 1, 3)), 5)
-    assert to_text(found) == "a" and to_table("", found).rows == [("a",)]
+    assert to_text(found) == "a" and to_table("", found).rows == [["a"]]

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from studies.annotation.agreement import agreements, cohens_kappa
 from studies.annotation.answers import (
     AnnotationError,
     Answer,
+    agreements,
     consensus,
+    gather_answers,
     read_answers,
     verdicts_of,
     write_answers,
 )
-from studies.annotation.gather import gather_answers
 from tests.subsets import make_subset
 
 IDS, LABELS = ("a", "b", "c, d"), ("guitar", "male vocalists")
@@ -106,7 +106,6 @@ def test_kappa_is_that_of_scikit_learn(seed):
     first = rng.random(60) < 0.3
     second = np.where(rng.random(60) < 0.2, ~first, first)
     expected = cohen_kappa_score(first, second)
-    assert cohens_kappa(first, second) == pytest.approx(expected, abs=1e-12)
     answers = [
         Answer(f"clip {clip}", "guitar", "yes" if said else "no", name)
         for name, given in (("Zoe", second), ("Ann", first))
@@ -114,12 +113,14 @@ def test_kappa_is_that_of_scikit_learn(seed):
     ]
     answers += [Answer("more", "guitar", "unsure", name) for name in ("Zoe", "Ann")]
     answers.append(Answer("clip 0", "drums", "yes", "Ann"))
-    (found,) = agreements(answers, ("drums", "guitar"))
-    assert (found.label, found.first, found.second) == ("guitar", "Ann", "Zoe")
-    assert found.num_clips == 60 and found.share == np.mean(first == second)
-    assert found.kappa == pytest.approx(expected, abs=1e-12)
+    found = agreements(answers, ("drums", "guitar"))
+    assert found.iloc[0, :3].tolist() == ["guitar", "Ann", "Zoe"] and len(found) == 1
+    assert found.clips[0] == 60 and found.share[0] == np.mean(first == second)
+    assert found.kappa[0] == pytest.approx(expected, abs=1e-12)
 
 
 def test_kappa_without_disagreement_to_expect():
-    assert np.isnan(cohens_kappa(np.ones(3, bool), np.ones(3, bool)))
-    assert np.isnan(cohens_kappa(np.zeros(0, bool), np.zeros(0, bool)))
+    answers = [Answer(c, "guitar", "yes", n) for c in IDS for n in ("Ann", "Bob")]
+    found = agreements(answers, LABELS)
+    assert found.share.tolist() == [1] and np.isnan(found.kappa[0])
+    assert agreements(answers[::2] + [Answer("z", "guitar", "no", "Bob")], LABELS).empty

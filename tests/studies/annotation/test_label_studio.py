@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from studies.annotation.answers import AnnotationError, Answer
-from studies.annotation.label_studio import export_tasks, read_export
+from studies.annotation.answers import AnnotationError, Answer, read_export
+from studies.annotation.label_studio import export_tasks
 from studies.annotation.subsets import balanced_subset
 from tests.subsets import NASTY, make_clips, make_subset
 

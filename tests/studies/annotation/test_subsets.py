@@ -5,9 +5,9 @@ import pytest
 
 from studies.annotation.subsets import (
     balanced_subset,
-    draw_subsets,
     random_subset,
     shortages,
+    subsets_of,
 )
 from studies.label_table import LabelTable, SplitLabels
 
@@ -82,11 +82,14 @@ def test_both_come_from_their_splits():
         "train": SplitLabels(IDS[:900], tags[:900]),
         "test": SplitLabels(IDS[900:], tags[900:]),
     }
-    hundred, four_hundred = draw_subsets(LabelTable(names, splits), LABELS)
+    options = {"annotated_labels": LABELS}
+    hundred, four_hundred = subsets_of(LabelTable(names, splits), options)
     assert set(hundred.track_id) <= set(IDS[:900])
     assert set(four_hundred.track_id) == set(IDS[900:])
     np.testing.assert_array_equal(hundred.tagged, TAGGED[:900][hundred.rows])
     only_test = LabelTable(names, {"test": splits["test"]})
-    assert len(draw_subsets(only_test, LABELS)[0].rows) == 0
+    assert len(subsets_of(only_test, options)[0].rows) == 0
+    some = subsets_of(only_test, {"annotated_labels": ("guitar", "drums")})
+    assert some[1].labels == ("guitar",)
     with pytest.raises(ValueError, match=r"lacks drums\. It has rock, female"):
-        draw_subsets(only_test, ("guitar", "drums"))
+        subsets_of(only_test, {"annotated_labels": ("drums",)})

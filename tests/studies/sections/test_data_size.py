@@ -8,7 +8,7 @@ import pytest
 
 from msd_tagger.pages import style
 from studies import comparison, statistics
-from studies.sections import data_size, data_size_claims, input_cost
+from studies.sections import data_size
 from studies.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
 
@@ -72,10 +72,10 @@ def test_neither_wins_where_both_intervals_are_narrow():
         run_std=0.001,
         resampled=np.linspace(-0.003, 0.003, 99),
     )
-    claims = data_size_claims._small([narrow]), data_size_claims._no_winner([narrow])
+    claims = data_size.claims_of_kinds([narrow])
     assert [one.verdict for one in claims] == [HOLDS, HOLDS]
     wide = dataclasses.replace(narrow, resampled=np.linspace(-0.02, 0.02, 99))
-    claims = data_size_claims._small([wide]), data_size_claims._no_winner([wide])
+    claims = data_size.claims_of_kinds([wide])
     assert [one.verdict for one in claims] == [UNDECIDED, UNDECIDED]
 
 
@@ -125,19 +125,19 @@ def test_a_study_without_points_says_so(tmp_path):
 
 
 def test_times_on_other_devices_are_no_comparison(record, monkeypatch):
-    curves = data_size.curves_by_kind(record.points)
-    assert len(input_cost.times_per_clip(curves)) == 7
+    sizes = data_size.sizes_of(record.points)
+    assert len(data_size.times_per_clip(sizes)) == 7
     # 40 clips/s for two seeds are 12.5 ms for one clip and seed.
-    assert input_cost.times_per_clip(curves)[1.0] == (12.5, 31.25)
+    assert data_size.times_per_clip(sizes)[1.0] == (12.5, 31.25)
     other = record.points["size-stft-100"].environment
     monkeypatch.setitem(other, "device", "gpu x 1")
-    assert 1.0 not in input_cost.times_per_clip(curves)
+    assert 1.0 not in data_size.times_per_clip(sizes)
 
 
 @pytest.mark.parametrize("rate", [12_000, 16_000, 1_500])
 def test_mel_widths_are_librosas(rate):
     centres = librosa.mel_frequencies(96 + 2, fmin=0, fmax=rate / 2)
-    assert input_cost.mel_width_hz(rate, 96) == pytest.approx(np.diff(centres)[0])
+    assert data_size.mel_width_hz(rate, 96) == pytest.approx(np.diff(centres)[0])
 
 
 def test_the_papers_mel_width_goes_up_to_12_khz():

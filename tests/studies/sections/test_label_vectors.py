@@ -5,10 +5,9 @@ import pytest
 
 from msd_tagger.common import facts, paper
 from studies.label_table import LabelTable, SplitLabels, write_label_table
-from studies.run_record import RunRecord
+from studies.records import RunRecord, SweepRecord
 from studies.sections import label_vectors
 from studies.study import FAILS, HOLDS, UNDECIDED
-from studies.sweep_record import SweepRecord
 
 
 def labels_and_vectors(num_tags: int, num_seeds: int, sign: float = 1):
@@ -52,7 +51,7 @@ def claim(study, start: str):
 def draw_all(study) -> None:
     for one in study.illustrations:
         one.draw()
-    for table in [*study.tables, *(one.numbers for one in study.illustrations)]:
+    for table in study.tables:
         assert all(len(row) == len(table.header) for row in table.rows)
 
 
@@ -68,8 +67,8 @@ def test_several_seeds(tmp_path):
     assert claim(study, "On average").verdict == HOLDS
     # These tags are not like the paper's: its pairs are not special here.
     assert claim(study, "Three pairs").verdict != HOLDS
-    assert len(study.illustrations[0].numbers.rows) == 23 * 22 // 2
-    assert len(study.illustrations[1].numbers.rows) == 1225
+    assert len(study.illustrations[0].frame) == 23 * 22 // 2
+    assert len(study.illustrations[1].frame) == 1225
     per_seed = study.tables[-1]
     assert [row[0] for row in per_seed.rows][-1] == "mean of S"
     assert len(per_seed.rows) == 4

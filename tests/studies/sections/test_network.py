@@ -5,9 +5,9 @@ import json
 import pytest
 
 from msd_tagger.network.describe import describe
+from studies.records import SweepRecord
 from studies.sections import network
 from studies.study import FAILS, HOLDS
-from studies.sweep_record import SweepRecord
 
 
 @pytest.fixture(scope="module")

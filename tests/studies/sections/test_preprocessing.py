@@ -5,7 +5,7 @@ import pytest
 
 from msd_tagger.pages import style
 from studies import comparison
-from studies.sections import first_layer, preprocessing
+from studies.sections import preprocessing
 from studies.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
 
@@ -101,8 +101,8 @@ def test_biases_without_a_gradient_are_zero_over_zero(study):
 
 
 def test_a_ratio_of_biases_by_hand():
-    assert first_layer.Ratio("", "bias", 0.68, 0.2).text == "3.4"
-    assert first_layer.Ratio("", "bias", 0.5, 0.0).text == "0.5/0"
+    assert preprocessing.ratio(0.68, 0.2) == "3.4"
+    assert preprocessing.ratio(0.5, 0.0) == "0.5/0"
 
 
 @pytest.mark.parametrize("theme", list(style.THEMES))

@@ -6,11 +6,10 @@ from sklearn.metrics import roc_auc_score
 
 from msd_tagger.common import paper
 from msd_tagger.pages import style
-from studies import comparison, run_sets
-from studies.annotation.answers import Answer, write_answers
-from studies.annotation.gather import ANNOTATIONS
+from studies import comparison, resampling, run_sets
+from studies.annotation.answers import ANNOTATIONS, Answer, write_answers
 from studies.label_table import LabelTable, SplitLabels, write_label_table
-from studies.sections import reliability, rho_spread, subset_size
+from studies.sections import reliability
 from studies.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
 
@@ -31,7 +30,7 @@ def study(record):
 def numbers(study):
     """Mean scores by set, point and curve."""
     found = {}
-    for key, name, curve, _, value in study.illustrations[0].numbers.rows:
+    for key, name, curve, _, value in study.illustrations[0].frame.to_numpy():
         found.setdefault((key, curve, name), []).append(float(value))
     return {key: np.mean(values) for key, values in found.items()}
 
@@ -72,14 +71,14 @@ def test_rho_1_is_of_the_two_labellings_and_rho_2_of_all_tags(study):
 def test_the_correlations_move_with_seeds_and_clips(study):
     (table,) = [one for one in study.tables if one.caption.startswith("How far")]
     curves = {}
-    for key, _, curve, seed, value in study.illustrations[0].numbers.rows:
+    for key, _, curve, seed, value in study.illustrations[0].frame.to_numpy():
         curves.setdefault((key, curve, seed), []).append(float(value))
     rhos = [
         np.corrcoef(
             curves["mel", "all tags, ground truth", seed],
             curves["mel", "instrumentation tags, ground truth", seed],
         )[0, 1]
-        for seed in ("0", "1")
+        for seed in (0, 1)
     ]
     assert table.rows[0][3] == f"{min(rhos):.3f} to {max(rhos):.3f}"
     low, high = table.rows[0][2].split(" to ")
@@ -88,10 +87,11 @@ def test_the_correlations_move_with_seeds_and_clips(study):
 
 def test_resampled_curves_are_scores_of_repeated_rows(record):
     points = record.select("size-mel-100")
-    (answers,) = [reliability._answers(record, points, paper.INSTRUMENTATION_TAGS)]
-    found = rho_spread.resampled_curves(points, COLUMNS, answers, 4)["size-mel-100"]
-    arrays = points["size-mel-100"].arrays["predictions_test"]
-    weights = rho_spread.resampling.bootstrap_weights(160, 4)
+    point, tags = points["size-mel-100"], paper.INSTRUMENTATION_TAGS
+    answers = reliability.annotated_clips(record, point, tags)
+    _, found = reliability.scores_of(point, tags, answers, 4)
+    arrays = point.arrays["predictions_test"]
+    weights = resampling.bootstrap_weights(160, 4)
     rows = np.repeat(np.arange(160), weights[:, 3].astype(int))
     for name, labels, columns in (
         ("all", arrays["tags"], slice(None)),
@@ -193,21 +193,25 @@ def test_answers_for_another_corpus_are_refused(tmp_path):
 
 
 def test_a_subset_predicts_rho_as_scikit_learn_would(record):
-    sets = {"mel": run_sets.run_sets(record.points)["mel"]}
+    points = run_sets.run_sets(record.points)["mel"]
     tags = paper.INSTRUMENTATION_TAGS
-    found = subset_size.predictions_of_rho(sets, tags, 3)["mel"]
-    assert (found.size, found.num_clips, len(found.subsets)) == (80, 160, 3)
-    weights = subset_size.resampling.subset_weights(160, 80, 3)
+    scores = [
+        reliability.scores_of(point, tags, None, 1)[0].four.mean()
+        for point in points.values()
+    ]
+    found = reliability.rho_of_subsets(points, scores, tags, 3)
+    assert len(found) == 4 and reliability.subset_size(160) == 80
+    weights = resampling.subset_weights(160, 80, 3)
     rows = weights[:, 2] == 1
     weak, true = [], []
-    for point in sets["mel"].values():
+    for point in points.values():
         arrays = point.arrays["predictions_test"]
         scores = arrays["scores"][:, :, COLUMNS]
         tagged, truth = arrays["tags"][:, COLUMNS], arrays["true_tags"][:, COLUMNS]
         weak.append(np.mean([roc_auc_score(tagged, one) for one in scores]))
         judge = [roc_auc_score(truth[rows], one[rows]) for one in scores]
         true.append(np.mean(judge))
-    assert found.subsets[2] == pytest.approx(np.corrcoef(weak, true)[0, 1], abs=1e-9)
+    assert found[3] == pytest.approx(np.corrcoef(weak, true)[0, 1], abs=1e-9)
 
 
 def test_a_set_that_the_truth_ranks_otherwise_fails(tmp_path):

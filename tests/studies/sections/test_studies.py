@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from studies import sections as studies
-from studies.run_record import RunRecordError
+from studies.records import RunRecordError, SweepRecord
 from studies.study import Study
-from studies.sweep_record import SweepRecord
 
 
 def record_of(task, missing=()):

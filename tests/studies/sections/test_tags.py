@@ -4,15 +4,16 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from msd_tagger.common import facts, paper
-from studies.label_statistics import select_tags
+from studies.co_occurrence import select_tags
 from studies.label_table import LabelTable, SplitLabels, write_label_table
-from studies.sections import input_magnitudes, tags
+from studies.records import SweepRecord
+from studies.sections import tags
 from studies.study import FAILS, HOLDS, UNDECIDED
-from studies.sweep_record import SweepRecord
 
 REFERENCE = os.environ.get("MSD_TAGGER_REFERENCE")
 EDGES = np.linspace(-5, 15, 401)
@@ -33,8 +34,7 @@ def record_of(folder: Path, names=(), corpus="folder", **splits) -> SweepRecord:
 def draw_all(study) -> list[str]:
     for one in study.illustrations:
         one.draw()
-        header = len(one.numbers.header)
-        assert all(len(row) == header for row in one.numbers.rows)
+        assert len(one.frame)
     for table in study.tables:
         assert all(len(row) == len(table.header) for row in table.rows)
     return [one.name for one in study.illustrations]
@@ -72,7 +72,7 @@ def test_the_published_labels_contradict_the_prose(tmp_path):
     assert claims_by_start(study, "The tuples that")[0].verdict == HOLDS
     names = draw_all(study)
     assert names[:2] == ["co_occurrence_selected", "co_occurrence_all"]
-    assert len(study.illustrations[0].numbers.rows) == 23 * 22
+    assert len(study.illustrations[0].frame) == 23 * 22
 
 
 def test_the_training_split_comes_first(tmp_path):
@@ -190,10 +190,11 @@ def test_findings_of_the_input_can_fail(with_input):
 
 
 def test_distance_from_a_normal_distribution():
-    inside = np.diff(stats.norm.cdf(EDGES))
-    assert input_magnitudes.distance_from_normal(EDGES, inside) < 1e-6
-    spike = np.zeros(400)
-    spike[200] = 1  # Between 5 and 5.05 deviations.
-    assert input_magnitudes.distance_from_normal(EDGES, spike) == pytest.approx(1)
-    assert input_magnitudes.share_beyond(EDGES, spike, 5) == 1
-    assert input_magnitudes.share_beyond(EDGES, spike, 5.05) == 0
+    frame = pd.DataFrame({"from": EDGES[:-1], "to": EDGES[1:]})
+    frame["normal"] = np.diff(stats.norm.cdf(EDGES))
+    assert tags.distance_from_normal(frame, "normal") < 1e-6
+    frame["spike"] = np.zeros(400)
+    frame.loc[200, "spike"] = 1  # Between 5 and 5.05 deviations.
+    assert tags.distance_from_normal(frame, "spike") == pytest.approx(1)
+    assert tags.share_beyond(frame, "spike", 5) == 1
+    assert tags.share_beyond(frame, "spike", 5.05) == 0

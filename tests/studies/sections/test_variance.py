@@ -1,13 +1,13 @@
 """Fig. 4 from a made-up point of many seeds."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from msd_tagger.pages import style
 from studies import comparison, statistics
 from studies.sections import variance
 from studies.study import FAILS, HOLDS, UNDECIDED
-from studies.study_figures.variance import runs_and_spread
 from tests import sweeps
 
 
@@ -35,13 +35,10 @@ def test_the_claims_follow_the_spread(tmp_path):
     assert [one.verdict for one in wide.claims] == [FAILS, FAILS]
     assert "105 pairs of runs" in wide.claims[1].why
     spread = statistics.describe(0.84 + 0.001 * np.cos(np.arange(15)))
-    claims = (
-        variance._std_claim({"weak": spread}),
-        variance._threshold_claim({"weak": spread}),
-    )
+    claims = variance.claims({"weak": spread})
     assert [one.verdict for one in claims] == [HOLDS, HOLDS]
     alike = statistics.describe(0.84 + 0.0018 * np.cos(np.arange(15)))
-    claim = variance._std_claim({"weak": alike})
+    claim, _ = variance.claims({"weak": alike})
     assert claim.verdict == UNDECIDED and "contains the paper's" in claim.why
 
 
@@ -58,8 +55,9 @@ def test_few_runs_draw_without_a_spread(tmp_path, num_seeds):
 
 
 def test_the_farthest_two_are_named_in_the_figure():
-    spread = statistics.describe([0.84, 0.8428, 0.8372, 0.8401])
-    figure = runs_and_spread(spread)
+    scores = [0.84, 0.8428, 0.8372, 0.8401]
+    frame = pd.DataFrame({"run": range(1, 5), "roc_auc_macro": scores})
+    figure = variance.runs_and_spread(frame)
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert sorted(texts) == ["Δ 0.0028", "Δ 0.0028"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from studies.groundtruth import (
+from studies.label_errors import (
     Checked,
     bootstrap,
     count_errors,
@@ -18,7 +18,7 @@ from studies.groundtruth import (
     interval,
     wilson,
 )
-from studies.groundtruth_claims import claims
+from studies.sections.groundtruth import Truth, claims
 from studies.study import FAILS, HOLDS, UNDECIDED
 
 REFERENCE = os.environ.get("MSD_TAGGER_REFERENCE")
@@ -115,8 +115,8 @@ def found_with(positive, negative, occurrences, hits, labels=None, total=10_000)
     )
 
 
-def verdicts(here, **more):
-    return [one.verdict for one in claims(here, find_paper(), **more)]
+def verdicts(here, truth=None):
+    return [one.verdict for one in claims(here, find_paper(), truth)]
 
 
 def test_the_paper_s_own_claims_hold_by_its_own_table():
@@ -135,7 +135,7 @@ def test_the_opposite_is_said_where_it_is_so():
     assert verdicts(here)[:3] == [FAILS] * 3
     # 40 % carry it, 50 % have it, Eq. 2 says 17 %.
     assert verdicts(here)[3] == FAILS
-    assert verdicts(here, true_share=np.full(4, 0.17))[3] == HOLDS
+    assert verdicts(here, Truth(None, np.full(4, 0.17), (here.hits, here.hits)))[3] == HOLDS
     assert verdicts(here)[6] == FAILS
     swapped = found_with([2] * 4, [35, 10, 35, 5], [90] * 4, [100] * 4, labels)
     assert verdicts(swapped)[4:6] == [HOLDS, FAILS]
@@ -154,5 +154,5 @@ def test_all_tags_tell_whether_counts_correlate():
     here = found_with([2] * 3, [20] * 3, [90, 80, 70], [100] * 3)
     counts = np.arange(50)
     mixed = np.random.default_rng(0).permutation(50)
-    assert verdicts(here, counts=(counts, counts**2))[-1] == FAILS
-    assert verdicts(here, counts=(counts, mixed))[-1] == HOLDS
+    assert verdicts(here, Truth(None, here.share, (counts, counts**2)))[-1] == FAILS
+    assert verdicts(here, Truth(None, here.share, (counts, mixed)))[-1] == HOLDS

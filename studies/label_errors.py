@@ -7,6 +7,7 @@ carry a label and some that do not. Arrays hold one value for each of L labels.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,84 +22,76 @@ PERCENTILES = (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE))
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """Counts of judged clips, int [L] each.
+    """Counts of judged clips, int `[L]` each."""
 
-    Attributes:
-        positives: judged clips that carry the label.
-        wrong_positives: of these, where it does not hold.
-        negatives: judged clips that do not carry the label.
-        wrong_negatives: of these, where it holds.
-    """
-
-    positives: np.ndarray
-    wrong_positives: np.ndarray
-    negatives: np.ndarray
-    wrong_negatives: np.ndarray
+    positives: np.ndarray  # Judged clips that carry the label.
+    wrong_positives: np.ndarray  # Of these, where it does not hold.
+    negatives: np.ndarray  # Judged clips that do not carry the label.
+    wrong_negatives: np.ndarray  # Of these, where it holds.
 
     @property
     def error_positive(self) -> np.ndarray:
-        """Error rate p+ of positive labels [L]; NaN without any."""
+        """Error rate p+ of positive labels `[L]`; NaN without any."""
         return _ratio(self.wrong_positives, self.positives)
 
     @property
     def error_negative(self) -> np.ndarray:
-        """Error rate p- of negative labels [L]; NaN without any."""
+        """Error rate p- of negative labels `[L]`; NaN without any."""
         return _ratio(self.wrong_negatives, self.negatives)
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimates:
-    """What the error rates say, float64 [..., L] each.
+    """What the error rates say, float64 `[..., L]` each."""
 
-    Attributes:
-        error_positive: p+.
-        error_negative: p-.
-        precision: share of the clips with a label for which it holds.
-        recall: share of the clips for which a label holds that carry it, if half of
-            all clips carried it, as in Table I.
-        occurrences: clips for which it holds, by Eq. 2.
-        tagability: share of these that carry it: the recall at the real balance.
-    """
-
-    error_positive: np.ndarray
-    error_negative: np.ndarray
+    error_positive: np.ndarray  # p+.
+    error_negative: np.ndarray  # p-.
+    # Share of the clips with a label for which it holds.
     precision: np.ndarray
+    # Share of the clips for which a label holds that carry it, if half of all clips
+    # carried it, as in Table I.
     recall: np.ndarray
-    occurrences: np.ndarray
-    tagability: np.ndarray
+    occurrences: np.ndarray  # Clips for which it holds, by Eq. 2.
+    tagability: np.ndarray  # Share of these that carry it: recall at the real balance.
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """Table I, and how sure it is.
-
-    Attributes:
-        labels: L names.
-        checked: counts of Subset100.
-        occurrences: N+, clips that carry the label, int [L].
-        total: T, clips of the corpus.
-        hits: clips of Subset400 for which the label holds, int [L].
-        judged: clips of Subset400 that were judged on it, int [L].
-        estimates: what follows from `checked`, [L].
-        samples: the same of R bootstrap samples, [R, L].
-        share_samples: `hits` / `judged` of R bootstrap samples, [R, L], each label on
-            its own.
-    """
+    """Table I of L labels, and how sure it is."""
 
     labels: tuple[str, ...]
-    checked: Checked
-    occurrences: np.ndarray
-    total: int
-    hits: np.ndarray
-    judged: np.ndarray
-    estimates: Estimates
-    samples: Estimates
-    share_samples: np.ndarray
+    checked: Checked  # Counts of Subset100.
+    occurrences: np.ndarray  # N+, clips that carry the label, int [L].
+    total: int  # T, clips of the corpus.
+    hits: np.ndarray  # Clips of Subset400 for which the label holds, int [L].
+    judged: np.ndarray  # Clips of Subset400 that were judged on it, int [L].
+    estimates: Estimates  # What follows from `checked`, [L].
+    samples: Estimates  # The same of R bootstrap samples, [R, L].
+    share_samples: np.ndarray  # The same of `share`, each label on its own, [R, L].
 
     @property
     def share(self) -> np.ndarray:
-        """Share of Subset400 for which the label holds [L]; NaN where not judged."""
+        """Share of Subset400 for which the label holds `[L]`; NaN where not judged."""
         return _ratio(self.hits, self.judged)
+
+    @functools.cached_property
+    def intervals(self) -> dict[str, np.ndarray]:
+        """From the name of a share to its 95 % intervals `[L, 2]`.
+
+        Those of counted clips are Wilson's, those of what follows from them the
+        bootstrap's.
+        """
+        checked, samples = self.checked, self.samples
+        positive = wilson(checked.wrong_positives, checked.positives)
+        return {
+            "error_positive": positive,
+            "error_negative": wilson(checked.wrong_negatives, checked.negatives),
+            "precision": 1 - positive[:, ::-1],
+            "recall": interval(samples.recall),
+            "tagability": interval(samples.tagability),
+            "eq2": interval(samples.occurrences) / self.total,
+            "subset400": wilson(self.hits, self.judged),
+        }
 
 
 def find(
@@ -112,20 +105,9 @@ def find(
     num_samples: int = 2000,
     seed: int = 0,
 ) -> Findings:
-    """Derives everything from the counts; the arguments are attributes of `Findings`.
+    """Derives `Findings` from the counts that are its attributes.
 
-    Args:
-        labels: L names.
-        checked: counts of Subset100.
-        occurrences: N+ [L].
-        total: T.
-        hits: of Subset400 [L].
-        judged: of Subset400 [L].
-        num_samples: R, of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        The findings.
+    The bootstrap draws `num_samples` samples, always the same for one `seed`.
     """
     rng = np.random.default_rng(seed)
     rates = (checked.error_positive, checked.error_negative)
@@ -143,7 +125,7 @@ def find(
 
 
 def find_paper() -> Findings:
-    """The paper's findings, from the counts behind Table I's columns a, b, e and g."""
+    """Derives the paper's findings from Table I's columns a, b, e and g."""
     rows = list(paper.TABLE_1.values())
     side = paper.SUBSET_100 // 2
     positive, negative = (
@@ -164,12 +146,8 @@ def find_paper() -> Findings:
 def count_errors(tagged: np.ndarray, truth: np.ndarray) -> Checked:
     """Counts the clips that carry a label and should not, and the other way round.
 
-    Args:
-        tagged: [N, L], whether the corpus gives the label.
-        truth: [N, L], 1 where it holds, 0 where not, NaN where nobody judged.
-
-    Returns:
-        The counts.
+    `tagged` says whether the corpus gives the label `[N, L]`, `truth` is 1 where it
+    holds, 0 where not, and NaN where nobody judged.
     """
     tagged, holds, not_so = np.asarray(tagged) > 0, truth == 1, truth == 0
     return Checked(
@@ -194,16 +172,9 @@ def estimate(
 
         N = N+ (1 - p+) + (T - N+) p-
 
-    and by Bayes' rule N+ (1 - p+) / N of them carry it.
-
-    Args:
-        error_positive: p+ [..., L].
-        error_negative: p- [..., L].
-        occurrences: N+ [L], clips of the corpus that carry the label.
-        total: T, clips of the corpus.
-
-    Returns:
-        The estimates, NaN where a rate is, or where there is nothing to divide by.
+    and by Bayes' rule N+ (1 - p+) / N of them carry it. `error_positive` is p+,
+    `error_negative` p- `[..., L]`, `occurrences` N+ `[L]` and `total` T. An estimate is
+    NaN where a rate is, or where there is nothing to divide by.
     """
     found = 1 - error_positive
     kept = occurrences * found
@@ -228,36 +199,18 @@ def bootstrap(
     """Repeats the estimate on clips drawn with replacement from the judged ones.
 
     Drawing n clips of which k are wrong gives a binomial number of wrong ones, so that
-    number is drawn. Labels are drawn independently, as their samples are.
-
-    Args:
-        checked: the counts.
-        occurrences: N+ [L].
-        total: T.
-        num_samples: how often, R.
-        rng: draws.
-
-    Returns:
-        Estimates [R, L].
+    number is drawn. Labels are drawn independently, as their samples are. The estimates
+    are `[R, L]`, R being `num_samples`.
     """
-    wrong = (checked.wrong_positives, checked.wrong_negatives)
-    numbers = (checked.positives, checked.negatives)
-    rates = [
-        _resample(rng, hits, number, num_samples)
-        for hits, number in zip(wrong, numbers, strict=True)
-    ]
-    return estimate(*rates, occurrences, total)
+    positive = _resample(rng, checked.wrong_positives, checked.positives, num_samples)
+    negative = _resample(rng, checked.wrong_negatives, checked.negatives, num_samples)
+    return estimate(positive, negative, occurrences, total)
 
 
 def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """Wilson's 95 % interval of a share (doi:10.1080/01621459.1927.10502953).
+    """Computes Wilson's 95 % interval of shares `[L, 2]`; NaN without any clip.
 
-    Args:
-        hits: int [L].
-        number: int [L].
-
-    Returns:
-        float64 [L, 2]; NaN without any.
+    See doi:10.1080/01621459.1927.10502953.
 
     >>> wilson(np.array([12]), np.array([50])).round(4).tolist()
     [[0.143, 0.3741]]
@@ -272,14 +225,14 @@ def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
 
 
 def interval(samples: np.ndarray) -> np.ndarray:
-    """The bootstrap's 95 % interval of samples [R, ...]: float64 [..., 2]."""
+    """Takes the bootstrap's 95 % interval of samples `[R, ...]`: float64 `[..., 2]`."""
     return np.moveaxis(np.percentile(samples, PERCENTILES, axis=0), 0, -1)
 
 
 def _resample(
     rng: np.random.Generator, hits: np.ndarray, number: np.ndarray, num_samples: int
 ) -> np.ndarray:
-    """Draws shares [R, L] of hits among as many clips; NaN without any."""
+    """Draws shares `[R, L]` of hits among as many clips; NaN without any."""
     share = np.nan_to_num(_ratio(hits, number))
     drawn = rng.binomial(number, share, (num_samples, len(number)))
     return _ratio(drawn, np.broadcast_to(number, drawn.shape))

@@ -1,0 +1,143 @@
+"""The rules by which the claims of the paper are judged: all of them, and once each.
+
+A judge takes what was measured and says whether the claim holds, with the reason:
+`Claim(statement, where, paper, here, *judges.below(interval, limit, why))`. The reason
+starts with the `why` that the section gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from msd_tagger.pages.tables import ABSENT
+from studies import comparison
+from studies.comparison import Comparison
+from studies.study import FAILS, HOLDS, UNDECIDED
+
+# A verdict and what it rests on.
+Judged = tuple[str, str]
+
+
+def decide(holds: bool, fails: bool, why: str) -> Judged:
+    """The rule behind all others: what neither holds nor fails cannot be said."""
+    return (HOLDS if holds else FAILS if fails else UNDECIDED), why
+
+
+def unknown(why: str) -> Judged:
+    """Something was measured, but it is not enough to judge by."""
+    return UNDECIDED, why
+
+
+def no_data(why: str) -> tuple[str, str, str]:
+    """Nothing was measured: the last three fields of a claim."""
+    return ABSENT, UNDECIDED, why
+
+
+def fact(found: bool, why: str) -> Judged:
+    """What is counted or lies on one side of a threshold, without any uncertainty."""
+    return decide(found, not found, why)
+
+
+def above(ends: tuple[float, float], limit: float, why: str) -> Judged:
+    """A whole interval lies above a limit; below it the claim fails."""
+    low, high = ends
+    return decide(low > limit, high < limit, why)
+
+
+def below(ends: tuple[float, float], limit: float, why: str) -> Judged:
+    """A whole interval lies below a limit; above it the claim fails."""
+    low, high = ends
+    return decide(high < limit, low > limit, why)
+
+
+def beyond_chance(
+    p_value: float, level: float, why: str, opposite: float = 1.0
+) -> Judged:
+    """Chance alone would do so more rarely than the level allows.
+
+    Args:
+        p_value: Of what is claimed.
+        level: Of significance.
+        why: The reason.
+        opposite: The p-value of the contrary; the claim fails where it is as rare.
+    """
+    if opposite < level:
+        return FAILS, why
+    return decide(p_value < level, False, why)
+
+
+def all_of(verdicts: Sequence[str]) -> str:
+    """The verdict on several things that are claimed at once."""
+    order = (FAILS, UNDECIDED, HOLDS)
+    return next((one for one in order if one in verdicts), UNDECIDED)
+
+
+def always_greater(found: Sequence[Comparison], mean: Comparison, why: str) -> Judged:
+    """All differences are above zero, and their mean is beyond both spreads.
+
+    It fails where one is significantly below zero, or the mean is.
+    """
+    below = [one for one in comparison.significant(found) if one.seeds.mean < 0]
+    return decide(
+        all(one.seeds.mean > 0 for one in found) and mean.beyond_both,
+        bool(below) or (mean.beyond_both and mean.seeds.mean < 0),
+        why,
+    )
+
+
+def all_within(found: Sequence[Comparison], limit: float, why: str) -> Judged:
+    """All differences lie within ± limit; it fails where one is significantly larger.
+
+    The reason ends with the names of those.
+    """
+    beyond = [
+        one for one in comparison.significant(found) if abs(one.seeds.mean) > limit
+    ]
+    names = ", ".join(one.name for one in beyond) or "none"
+    why += f" Above the paper's and beyond both spreads: {names}."
+    return decide(all(one.is_within(limit) for one in found), bool(beyond), why)
+
+
+def level(mean: Comparison, limit: float, why: str) -> Judged:
+    """Neither side is ahead: both intervals lie within ± limit, and none beyond 0."""
+    if mean.beyond_both:
+        return FAILS, why
+    return decide(mean.is_within(limit), False, why)
+
+
+def no_difference(
+    found: Sequence[Comparison],
+    control: Comparison | None,
+    limit: float,
+    why: str,
+) -> Judged:
+    """No difference is significant, in an experiment that can see one.
+
+    It holds where no difference reaches what two seeds make, nor lies beyond both
+    spreads (corrected for the number of pairs), while the control, a difference that
+    the paper does claim, is beyond both. It fails where one does both.
+
+    Args:
+        found: The differences.
+        control: A difference that should be seen: dB minus linear.
+        limit: The smallest difference of two runs that counts; NaN if unknown.
+        why: The start of the reason.
+    """
+    if not np.isfinite(limit):
+        return unknown(f"{why}; one seed tells no threshold.")
+    large = [one for one in found if abs(one.seeds.mean) >= limit]
+    why += f"; {len(large)} reach {limit:.4f}, which two seeds differ by in 5 %"
+    beyond = comparison.significant(found)
+    why += f"; {len(beyond)} are beyond both spreads, corrected for their number"
+    if set(map(id, large)) & set(map(id, beyond)):
+        return FAILS, f"{why}: {', '.join(one.name for one in beyond)}."
+    if large or beyond:
+        return unknown(f"{why}; none is both.")
+    if control is None or not control.beyond_both:
+        return unknown(
+            f"{why}; but these runs do not tell dB from linear beyond both spreads, so "
+            "they could not have seen a difference."
+        )
+    return HOLDS, f"{why}; the same runs do tell dB from linear beyond both spreads."

@@ -1,0 +1,231 @@
+"""Reads the records that runs and studies leave in their folders.
+
+`docs/run_record.md` describes every file. Reports start from these files alone: they
+need neither the corpus nor the network nor an accelerator. A study's folder has
+`config.json` and `environment.json` like a run's, arrays of its own (`<name>.npz`), and
+one run record for each point in `points/<name>/`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msd_tagger.common import files
+from msd_tagger.common.facts import LABELS
+
+POINTS = "points"
+REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
+ARRAYS = (
+    "predictions_test",
+    "predictions_valid",
+    "label_stats",
+    "label_vectors",
+    "first_layer",
+    "input_stats",
+)
+# What NumPy and its archives raise for a damaged file.
+UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+
+# A logged line of `metrics.jsonl`.
+Line = dict[str, Any]
+
+
+class RunRecordError(ValueError):
+    """A file of a record is missing or unreadable; the message names it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """What a run left behind.
+
+    Attributes:
+        workdir: The folder that it was read from.
+        config: Every key, nested.
+        config_default: The same keys with their defaults, or None if not recorded.
+        environment: Versions, device, commit, command, times.
+        train: Logged training intervals, by step; like all that follows, without seeds
+            that failed.
+        evaluations: Evaluations of the validation split, by step.
+        summary: Scores, corpus, sizes and times.
+        arrays: The npz files present, from their name without `.npz` to their arrays.
+    """
+
+    workdir: Path
+    config: dict[str, Any]
+    config_default: dict[str, Any] | None
+    environment: dict[str, Any]
+    train: list[Line]
+    evaluations: list[Line]
+    summary: dict[str, Any]
+    arrays: dict[str, dict[str, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepRecord:
+    """What a study left behind.
+
+    Attributes:
+        workdir: The folder.
+        config: Every key, nested; `sweep` lists the points that were asked for.
+        environment: Versions, device, commit, command, times.
+        points: The record of every complete point, by name, in the sweep's order.
+        missing: The names of the others.
+    """
+
+    workdir: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    points: dict[str, RunRecord]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def num_points(self) -> int:
+        """How many points were asked for."""
+        return len(self.points) + len(self.missing)
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Reads `<name>.npz` of the study's folder; empty if there is no such file."""
+        path = self.workdir / f"{name}.npz"
+        return read_arrays(path) if path.exists() else {}
+
+    def select(self, prefix: str) -> dict[str, RunRecord]:
+        """Returns the complete points whose name starts with `prefix`."""
+        return {k: v for k, v in self.points.items() if k.startswith(prefix)}
+
+
+def read_run_record(workdir: Path | str) -> RunRecord:
+    """Reads a run record; array files that are missing are missing from `arrays`.
+
+    Raises:
+        RunRecordError: A required file is missing, or a file cannot be read.
+    """
+    workdir = Path(workdir)
+    if not workdir.is_dir():
+        raise RunRecordError(
+            f"{workdir} is not a directory. Give the --workdir of a finished run."
+        )
+    missing = [name for name in REQUIRED if not (workdir / name).is_file()]
+    if missing:
+        raise RunRecordError(
+            f"{workdir} holds no complete run record: {', '.join(missing)} missing. "
+            "If the run was cut short, start it again with the same --workdir: it goes "
+            "on where it stopped."
+        )
+    default = workdir / "config_default.json"
+    summary = read_json(workdir / "summary.json")
+    failed = {one["number"] for one in summary.get("failed_seeds", ())}
+    train, evaluations = _read_lines(workdir / "metrics.jsonl", failed)
+    paths = {name: workdir / f"{name}.npz" for name in ARRAYS}
+    return RunRecord(
+        workdir=workdir,
+        config=read_json(workdir / "config.json"),
+        config_default=read_json(default) if default.exists() else None,
+        environment=read_json(workdir / "environment.json"),
+        train=train,
+        evaluations=evaluations,
+        summary=summary,
+        arrays={k: read_arrays(path) for k, path in paths.items() if path.exists()},
+    )
+
+
+def read_sweep_record(workdir: Path | str) -> SweepRecord:
+    """Reads a study's folder.
+
+    Raises:
+        RunRecordError: A file is missing or unreadable.
+    """
+    workdir = Path(workdir)
+    if not (workdir / "config.json").is_file():
+        raise RunRecordError(f"{workdir} holds no record of a study: no config.json.")
+    config = read_json(workdir / "config.json")
+    names = [point[0] for point in config.get("sweep", ())]
+    folders = {name: workdir / POINTS / name for name in names}
+    points = {k: read_run_record(one) for k, one in folders.items() if is_complete(one)}
+    missing = tuple(name for name in folders if name not in points)
+    environment = read_json(workdir / "environment.json")
+    return SweepRecord(workdir, config, environment, points, missing)
+
+
+def is_complete(workdir: Path) -> bool:
+    """Whether a run in this folder came to its end."""
+    path = workdir / "summary.json"
+    return path.exists() and bool(read_json(path).get("complete"))
+
+
+def labels_of(scores: Mapping[str, Any]) -> list[str]:
+    """Returns `weak` and, where the corpus knows the truth, `true`."""
+    return [labels for labels in LABELS if scores.get(labels)]
+
+
+def per_seed(lines: Sequence[Line], key: str) -> np.ndarray:
+    """Collects one quantity of L logged lines: float64 `[L, S]`, NaN where null.
+
+    >>> per_seed([{"loss": [0.5, 0.4]}, {"loss": [0.3, None]}], "loss").tolist()
+    [[0.5, 0.4], [0.3, nan]]
+    """
+    return np.array([line[key] for line in lines], dtype=np.float64)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads one JSON object.
+
+    Raises:
+        RunRecordError: The file is missing, or holds something else.
+    """
+    try:
+        content = files.read_json(path)
+    except (ValueError, OSError) as error:
+        reason = error.__cause__ or error
+        raise RunRecordError(f"{path} cannot be read as JSON: {reason}") from error
+    if not isinstance(content, dict):
+        raise RunRecordError(
+            f"{path} must hold a JSON object, not a {type(content).__name__}."
+        )
+    return content
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of an npz file.
+
+    Raises:
+        RunRecordError: The file cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except UNREADABLE as error:
+        raise RunRecordError(f"{path} cannot be read: {error}") from error
+
+
+def _read_lines(path: Path, failed: set[int]) -> tuple[list[Line], list[Line]]:
+    """Reads training intervals and evaluations, without the seeds that failed.
+
+    A last line that was cut is forgiven. A run that was stopped between a line and a
+    checkpoint repeats those steps: the last of equal ones stays.
+    """
+    text = path.read_text(encoding="utf-8").splitlines()
+    found: dict[str, dict[int, Line]] = {"train": {}, "evaluation": {}}
+    for number, row in enumerate(text, start=1):
+        try:
+            line = json.loads(row)
+        except ValueError as error:
+            if number < len(text):
+                raise RunRecordError(f"{path}, line {number}: {error}") from error
+            continue
+        if line["kind"] in found and line.get("split", "valid") == "valid":
+            found[line["kind"]][line["step"]] = {
+                key: [one for k, one in enumerate(value) if k not in failed]
+                if isinstance(value, list)
+                else value
+                for key, value in line.items()
+            }
+    train, evaluations = ([one[k] for k in sorted(one)] for one in found.values())
+    return train, evaluations

@@ -1,1 +1,0 @@
-"""The figures of the studies: plain arrays in, a figure out."""
