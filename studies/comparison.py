@@ -8,6 +8,7 @@ paired: both points on the same resamples).
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,15 @@ NUM_RESAMPLES = 200
 LABELS = {"weak": "tags", "true": "true_tags"}
 # Names of inputs, as they are printed.
 INPUTS = {"mel": "mel", "stft": "STFT"}
+# The columns of a table of comparisons, and how they are printed.
+FORMATS: Formats = {
+    "comparison": str,
+    "difference": signed,
+    "95 % over seeds (t)": interval,
+    "in deviations of a run": functools.partial(signed, digits=1),
+    "95 % over test clips": interval,
+    "larger than": str,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +85,13 @@ class Comparison:
 
 
 def auc(record: RunRecord, labels: str = "weak") -> np.ndarray:
-    """Macro ROC-AUC of every seed on the test split, `[S]`; NaN if none is scored."""
+    """Returns each seed's macro ROC-AUC on the test split `[S]`, NaN if not scored."""
     per_seed = record.summary["scores"]["test"][labels]["per_seed"]
     return np.array([one["roc_auc_macro"] for one in per_seed], np.float64)
 
 
 def seed_numbers(record: RunRecord) -> list[int]:
-    """Which seeds a point was trained with, in the order of its scores."""
+    """Returns the seeds that a point was trained with, in the order of its scores."""
     if record.summary.get("seeds"):
         return list(record.summary["seeds"])
     start = int(record.config.get("seed", 0))
@@ -89,7 +99,7 @@ def seed_numbers(record: RunRecord) -> list[int]:
 
 
 def train_clips(record: RunRecord) -> int:
-    """How many clips a point learnt from."""
+    """Returns how many clips a point learnt from."""
     corpus = record.summary["corpus"]
     share = float(record.config["train"]["fraction"])
     return int(
@@ -98,12 +108,12 @@ def train_clips(record: RunRecord) -> int:
 
 
 def scored(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
-    """Points of which every seed has a score."""
+    """Returns the points of which every seed has a score."""
     return {name: one for name, one in points.items() if np.isfinite(auc(one)).all()}
 
 
 def known_labels(points: Mapping[str, RunRecord]) -> list[str]:
-    """`weak`, and `true` if every point was scored against the truth."""
+    """Returns `weak`, and `true` if every point was scored against the truth."""
     found = [labels_of(one.summary["scores"]["test"]) for one in points.values()]
     return [one for one in LABELS if found and all(one in each for each in found)]
 
@@ -123,7 +133,7 @@ def not_complete(record: SweepRecord, prefix: str) -> str:
 
 
 def num_resamples(record: SweepRecord) -> int:
-    """Resamples of the test clips, `analysis.num_resamples`."""
+    """Returns how many resamples of the test clips to draw."""
     settings = record.config.get("analysis", {})
     return int(settings.get("num_resamples", NUM_RESAMPLES))
 
@@ -131,7 +141,7 @@ def num_resamples(record: SweepRecord) -> int:
 def resampled_auc(
     points: Mapping[str, RunRecord], labels: str, resamples: int
 ) -> dict[str, np.ndarray]:
-    """Macro ROC-AUC, averaged over seeds, on resamples of the test clips.
+    """Computes macro ROC-AUC, averaged over seeds, on resamples of the test clips.
 
     All points see the same resamples. A point without predictions, or with other clips
     than the first one, is left out.
@@ -155,12 +165,12 @@ def resampled_auc(
 
 
 def run_spread(points: Mapping[str, RunRecord], labels: str) -> tuple[float, int]:
-    """Deviation of a single run over seeds, pooled over points, and its freedom."""
+    """Pools the deviation of a run over seeds over points; also returns its freedom."""
     return statistics.pooled_std([auc(point, labels) for point in points.values()])
 
 
 def smallest_difference(points: Mapping[str, RunRecord], labels: str = "weak") -> float:
-    """How far two runs that differ in the seed alone lie apart at most, in 95 %."""
+    """Returns how far 95 % of two runs that differ in the seed alone lie apart."""
     return statistics.difference_by_bound(*run_spread(points, labels))
 
 
@@ -198,7 +208,7 @@ def compare(
 
 
 def average(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
-    """The mean of several comparisons, None without any."""
+    """Averages several comparisons; None without any."""
     if not comparisons:
         return None
     differences = [one.resampled for one in comparisons if one.resampled is not None]
@@ -212,7 +222,7 @@ def average(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
 
 
 def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Those beyond both spreads although many were looked at.
+    """Selects those that are beyond both spreads although many were looked at.
 
     Over seeds the level is Bonferroni's, 5 % divided by the number of comparisons.
     """
@@ -223,27 +233,25 @@ def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
-    """One row for each comparison; bold where it is beyond both spreads."""
-    columns = {
-        "comparison": [one.name for one in comparisons],
-        "difference": [one.seeds.mean for one in comparisons],
-        "95 % over seeds (t)": [one.seeds.interval for one in comparisons],
-        "in deviations of a run": [one.in_run_stds for one in comparisons],
-        "95 % over test clips": [one.clips for one in comparisons],
-        "larger than": [_larger_than(one) for one in comparisons],
-    }
-    formats: Formats = {
-        "difference": signed,
-        "95 % over seeds (t)": interval,
-        "in deviations of a run": lambda value: signed(value, 1),
-        "95 % over test clips": interval,
-    }
+    """Makes a table of comparisons, bold where one is beyond both spreads."""
+    rows = [
+        (
+            one.name,
+            one.seeds.mean,
+            one.seeds.interval,
+            one.in_run_stds,
+            one.clips,
+            _larger_than(one),
+        )
+        for one in comparisons
+    ]
+    frame = pd.DataFrame(rows, columns=list(FORMATS))
     strong = [row for row, one in enumerate(comparisons) if one.beyond_both]
-    return Table(pd.DataFrame(columns), caption, formats, strong)
+    return Table(frame, caption, FORMATS, strong)
 
 
 def sentence(one: Comparison) -> str:
-    """The difference and its two spreads as text.
+    """Prints a difference and its two spreads.
 
     A half width that is not known (one seed) is left out, and said to be.
     """

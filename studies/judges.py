@@ -21,33 +21,33 @@ Judged = tuple[str, str]
 
 
 def decide(holds: bool, fails: bool, why: str) -> Judged:
-    """The rule behind all others: what neither holds nor fails cannot be said."""
+    """Decides as all other judges do: what neither holds nor fails cannot be said."""
     return (HOLDS if holds else FAILS if fails else UNDECIDED), why
 
 
 def unknown(why: str) -> Judged:
-    """Something was measured, but it is not enough to judge by."""
+    """Leaves open what was measured, but not well enough to judge by."""
     return UNDECIDED, why
 
 
 def no_data(why: str) -> tuple[str, str, str]:
-    """Nothing was measured: the last three fields of a claim."""
+    """Returns the last three fields of a claim for which nothing was measured."""
     return ABSENT, UNDECIDED, why
 
 
 def fact(found: bool, why: str) -> Judged:
-    """What is counted or lies on one side of a threshold, without any uncertainty."""
+    """Judges what is counted, or compared with a threshold, without uncertainty."""
     return decide(found, not found, why)
 
 
 def above(ends: tuple[float, float], limit: float, why: str) -> Judged:
-    """A whole interval lies above a limit; below it the claim fails."""
+    """Asks for a whole interval above a limit; one below it fails."""
     low, high = ends
     return decide(low > limit, high < limit, why)
 
 
 def below(ends: tuple[float, float], limit: float, why: str) -> Judged:
-    """A whole interval lies below a limit; above it the claim fails."""
+    """Asks for a whole interval below a limit; one above it fails."""
     low, high = ends
     return decide(high < limit, low > limit, why)
 
@@ -55,7 +55,7 @@ def below(ends: tuple[float, float], limit: float, why: str) -> Judged:
 def beyond_chance(
     p_value: float, level: float, why: str, opposite: float = 1.0
 ) -> Judged:
-    """Chance alone would do so more rarely than the level allows.
+    """Asks for what chance alone would do more rarely than the level allows.
 
     Args:
         p_value: Of what is claimed.
@@ -69,13 +69,13 @@ def beyond_chance(
 
 
 def all_of(verdicts: Sequence[str]) -> str:
-    """The verdict on several things that are claimed at once."""
+    """Joins the verdicts on several things that are claimed at once."""
     order = (FAILS, UNDECIDED, HOLDS)
     return next((one for one in order if one in verdicts), UNDECIDED)
 
 
 def always_greater(found: Sequence[Comparison], mean: Comparison, why: str) -> Judged:
-    """All differences are above zero, and their mean is beyond both spreads.
+    """Asks for differences above zero whose mean is beyond both spreads.
 
     It fails where one is significantly below zero, or the mean is.
     """
@@ -88,7 +88,7 @@ def always_greater(found: Sequence[Comparison], mean: Comparison, why: str) -> J
 
 
 def all_within(found: Sequence[Comparison], limit: float, why: str) -> Judged:
-    """All differences lie within ± limit; it fails where one is significantly larger.
+    """Asks for differences within ± limit; one that is significantly larger fails.
 
     The reason ends with the names of those.
     """
@@ -101,7 +101,7 @@ def all_within(found: Sequence[Comparison], limit: float, why: str) -> Judged:
 
 
 def level(mean: Comparison, limit: float, why: str) -> Judged:
-    """Neither side is ahead: both intervals lie within ± limit, and none beyond 0."""
+    """Asks that neither side is ahead: both intervals within ± limit and around 0."""
     if mean.beyond_both:
         return FAILS, why
     return decide(mean.is_within(limit), False, why)
@@ -113,7 +113,7 @@ def no_difference(
     limit: float,
     why: str,
 ) -> Judged:
-    """No difference is significant, in an experiment that can see one.
+    """Asks that no difference is significant, in an experiment that can see one.
 
     It holds where no difference reaches what two seeds make, nor lies beyond both
     spreads (corrected for the number of pairs), while the control, a difference that

@@ -23,11 +23,11 @@ from msd_tagger.pages.tables import (
     percent,
     signed,
 )
-from studies import comparison, judges, log_fit
+from studies import comparison, judges, statistics
 from studies.comparison import INPUTS, Comparison, train_clips
 from studies.figures import Look
-from studies.log_fit import LogFit
 from studies.records import RunRecord, SweepRecord
+from studies.statistics import LogFit
 from studies.study import Claim, Study
 
 NAME = "data_size"
@@ -110,7 +110,7 @@ def sizes_of(points: Mapping[str, RunRecord]) -> pd.DataFrame:
 def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
     """The line of each kind's mean score against log2 of the clips."""
     lines = {
-        kind: log_fit.fit(list(of.clips), _means(of.point, labels))
+        kind: statistics.fit_line(list(of.clips), _means(of.point, labels))
         for kind, of in sizes.groupby("kind")
     }
     return {kind: line for kind, line in lines.items() if line is not None}
@@ -379,7 +379,7 @@ def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
     found = []
     for _, of in sizes.groupby("kind"):
         shares = list(of.share)
-        line = log_fit.fit(shares[:-1], _means(of.point[:-1]))
+        line = statistics.fit_line(shares[:-1], _means(of.point[:-1]))
         if line is not None and len(shares) > 3:
             half_width = line.slope_interval[1] - line.slope
             step = np.log2(shares[-1] / shares[-2])

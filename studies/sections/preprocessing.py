@@ -23,11 +23,11 @@ from msd_tagger.pages.tables import (
     percent,
     signed,
 )
-from studies import comparison, judges, log_fit
+from studies import comparison, judges, statistics
 from studies.comparison import INPUTS, Comparison
-from studies.log_fit import LogFit
 from studies.records import RunRecord, SweepRecord
 from studies.sections import data_size
+from studies.statistics import LogFit
 from studies.study import Claim, Study
 
 NAME = "preprocessing"
@@ -355,7 +355,7 @@ def _claim_of_data(mean: Comparison | None, line: LogFit | None) -> Claim:
     if mean is None or line is None:
         return Claim(*claim, *judges.no_data("points of several sizes are needed."))
     error = _standard_error(mean)
-    factor, (low, high) = log_fit.data_factor(mean.seeds.mean, error, line)
+    factor, (low, high) = statistics.data_factor(mean.seeds.mean, error, line)
     here = f"{_times(factor)} the data"
     why = (
         f"dB minus linear {mean.seeds.mean:+.4f}, a doubling of the clips gains "
