@@ -29,7 +29,7 @@ from msd_tagger.network.describe import describe
 from msd_tagger.training import distributed
 from msd_tagger.training.input_statistics import write_input_statistics
 from msd_tagger.training.setup import build_schedule, resolve_batch_size
-from studies.annotation.gather import gather_answers
+from studies.annotation.answers import gather_answers
 from studies.label_table import write_label_table
 
 logger = logging.getLogger(__name__)
