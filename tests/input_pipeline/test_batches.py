@@ -144,7 +144,7 @@ SHARD = "clips-train.tfrecord-00001-of-00004"
 
 def test_a_missing_shard_is_named(copy):
     (copy / SHARD).unlink()
-    with pytest.raises(ValueError, match=f"{SHARD} is missing, expected are"):
+    with pytest.raises(ValueError, match=f"{SHARD} is missing, expected "):
         open_shards(copy)
 
 
