@@ -33,11 +33,7 @@ def band_features(
     """Computes mean and deviation over time of every band, in dB below the maximum.
 
     As in the network's preprocessing, a clip's loudest point is its 0 dB and nothing
-    lies below -80 dB.
-
-    Args:
-        spectrogram: Power in dB, any float type `[B, M, F]`.
-        mask: bool `[B]`; clips where it is False (padding) are dropped. None keeps all.
+    lies below -80 dB. Clips where the mask `[B]` is False (padding) are dropped.
 
     Returns:
         float32 `[B', 2 * M]` for the B' clips kept: M means, then M deviations.
@@ -80,8 +76,7 @@ def evaluate_baseline(
 
     Args:
         features: `train`, `valid` and `test`, each float `[N, 2 * M]`.
-        labels: The same splits, each with `tags` 0/1 `[N, K]` and `true_tags` 0/1
-            `[N, K]` or None.
+        labels: The same splits, each with `tags` 0/1 `[N, K]`, and `true_tags` or None.
         c_grid: Values of C to try.
 
     Returns:
@@ -127,13 +122,9 @@ def fit_and_score(
     """Fits one logistic regression per tag and scores clips with it.
 
     A tag that no or every training clip carries cannot be fitted; each clip gets its
-    training share, 0 or 1, which ranks nothing and costs nothing.
-
-    Args:
-        features: `train`, `valid` and `test`, each `[N, 2 * M]`; standardised by the
-            training clips' mean and deviation.
-        train_labels: 0/1 `[N, K]`.
-        c: Inverse strength of the L2 penalty.
+    training share, 0 or 1, which ranks nothing and costs nothing. Features are
+    standardised by the training clips' mean and deviation; `c` is the inverse strength
+    of the L2 penalty.
 
     Returns:
         For `valid` and `test`: float64 `[N, K]`, the probability of a tag.

@@ -61,13 +61,10 @@ def write_annotation_page(
     Args:
         folder: Created if missing.
         subset: The questions.
-        clips: Its N clips, in its order.
+        clips: Those of the subset, in its order.
         duration_s: How much of each file is the clip.
         embed_limit_bytes: With more audio than this in all, the files are copied to
             `<folder>/<subset>_audio_<digest>/`, which the page needs beside it.
-
-    Returns:
-        The page.
 
     Raises:
         ValueError: As `check`.
@@ -165,7 +162,7 @@ def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
 def _data(
     subset: Subset, clips: Sequence[ClipToHear], names: Sequence[str], duration_s: float
 ) -> dict[str, Any]:
-    """Returns what the page's script knows."""
+    """Collects what the page's script knows."""
     return {
         "digest": subset.digest,
         "name": subset.name,

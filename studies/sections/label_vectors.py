@@ -19,7 +19,7 @@ from studies import co_occurrence, judges, matrices, similarity, statistics
 from studies.co_occurrence import Pair
 from studies.judges import Judged
 from studies.label_table import find_label_table
-from studies.records import RunRecord, SweepRecord
+from studies.records import SweepRecord
 from studies.study import FAILS, HOLDS, Claim, Study
 
 NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
@@ -78,24 +78,10 @@ def study(record: SweepRecord) -> Study:
     Returns:
         The section; without weights or labels, a sentence that says so.
     """
-    points = record.select(POINT) or record.points
-    points = {k: v for k, v in points.items() if "label_vectors" in v.arrays}
-    if not points:
-        sentence = "No point is complete: there are no label vectors to compare."
-        return Study(NAME, TITLE, [sentence])
-    name, point = next(iter(points.items()))
-    arrays = point.arrays["label_vectors"]
-    names = tuple(arrays["tag_names"].tolist())
-    if len(names) < 3:
-        sentence = f"{len(names)} tags make too few pairs to compare."
-        return Study(NAME, TITLE, [sentence])
-    counted = _count_together(record, point, names)
-    if counted is None:
-        sentence = "There are no labels to compare label vectors with."
-        return Study(NAME, TITLE, [sentence])
-    together, source = counted
-    measure = record.config.get("analysis", {}).get("similarity", "cosine")
-    data = _compare(names, arrays["kernel"], together, measure)
+    found = _read(record)
+    if isinstance(found, str):
+        return Study(NAME, TITLE, [found])
+    name, source, data = found
     networks = _networks(data)
     return Study(
         name=NAME,
@@ -107,19 +93,32 @@ def study(record: SweepRecord) -> Study:
     )
 
 
-def _count_together(
-    record: SweepRecord, point: RunRecord, names: tuple[str, ...]
-) -> tuple[np.ndarray, str] | None:
-    """Counts clips with both tags `[K, K]`, and says where."""
-    stats = point.arrays.get("label_stats", {})
+def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
+    """Returns the point that is read, where tags were counted, and what both hold.
+
+    Where something is missing, a sentence says so instead.
+    """
+    points = record.select(POINT) or record.points
+    points = {k: v for k, v in points.items() if "label_vectors" in v.arrays}
+    if not points:
+        return "No point is complete: there are no label vectors to compare."
+    name, point = next(iter(points.items()))
+    arrays, stats = point.arrays["label_vectors"], point.arrays.get("label_stats", {})
+    names = tuple(arrays["tag_names"].tolist())
+    if len(names) < 3:
+        return f"{len(names)} tags make too few pairs to compare."
     if clips := int(stats.get("train_num_clips", 0)):
-        return stats["train_co_occurrence"], f"the {clips:,} clips it was trained on"
-    table = find_label_table(record.workdir)
-    counted = table.counted() if table and table.tag_names == names else None
-    if counted is None:
-        return None
-    what, tags = counted
-    return co_occurrence.count_together(tags), f"{len(tags):,} {what}"
+        together = stats["train_co_occurrence"]
+        source = f"the {clips:,} clips it was trained on"
+    else:
+        table = find_label_table(record.workdir)
+        counted = table.counted() if table and table.tag_names == names else None
+        if counted is None:
+            return "There are no labels to compare label vectors with."
+        together = co_occurrence.count_together(counted[1])
+        source = f"{len(counted[1]):,} {counted[0]}"
+    measure = record.config.get("analysis", {}).get("similarity", "cosine")
+    return name, source, _compare(names, arrays["kernel"], together, measure)
 
 
 def _compare(

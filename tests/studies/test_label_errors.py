@@ -135,7 +135,8 @@ def test_the_opposite_is_said_where_it_is_so():
     assert verdicts(here)[:3] == [FAILS] * 3
     # 40 % carry it, 50 % have it, Eq. 2 says 17 %.
     assert verdicts(here)[3] == FAILS
-    assert verdicts(here, Truth(None, np.full(4, 0.17), (here.hits, here.hits)))[3] == HOLDS
+    truth = Truth(None, np.full(4, 0.17), (here.hits, here.hits))
+    assert verdicts(here, truth)[3] == HOLDS
     assert verdicts(here)[6] == FAILS
     swapped = found_with([2] * 4, [35, 10, 35, 5], [90] * 4, [100] * 4, labels)
     assert verdicts(swapped)[4:6] == [HOLDS, FAILS]

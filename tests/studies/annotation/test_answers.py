@@ -123,4 +123,5 @@ def test_kappa_without_disagreement_to_expect():
     answers = [Answer(c, "guitar", "yes", n) for c in IDS for n in ("Ann", "Bob")]
     found = agreements(answers, LABELS)
     assert found.share.tolist() == [1] and np.isnan(found.kappa[0])
-    assert agreements(answers[::2] + [Answer("z", "guitar", "no", "Bob")], LABELS).empty
+    apart = [*answers[::2], Answer("z", "guitar", "no", "Bob")]
+    assert agreements(apart, LABELS).empty
