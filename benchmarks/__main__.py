@@ -2,8 +2,9 @@
 
     python -m benchmarks
 
-prints one table and writes benchmarks/RESULTS.md and benchmarks/results.json. PyTorch
-and TensorFlow are contestants where they are installed (requirements-bench.txt), and
+prints one table and writes benchmarks/RESULTS.md, and the numbers of every round to
+benchmarks/results.json, which is not under version control. PyTorch and TensorFlow are
+contestants where they are installed (`pip install -e ".[train,tensorflow,bench]"`), and
 are left out where they are not. Run it on a machine that does nothing else.
 """
 
@@ -18,18 +19,23 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, results
-from benchmarks.options import Options
-from benchmarks.race import Entrant, Worker, WorkerError
+from benchmarks.race import Entrant, Options, Worker, WorkerError
 
-# Name of a part: what it measures. Each is a module of this package.
+# Name of a part: what it measures.
 PARTS = {
     "training": "clips/s of training steps, one seed and 15, against PyTorch and Flax",
     "inference": "clips/s of evaluation, against PyTorch and Flax",
     "input": "clips/s and MB/s from shards to batches, against a torch DataLoader",
     "preparation": "clips/s from MP3 to shards, against librosa and decoding alone",
     "tagging": "songs/s from MP3 to tags, against librosa with PyTorch",
-    "scaling": "speed and memory by batch size, seeds and clips; compile time",
-    "floor": "arithmetic and memory traffic of a step, against this machine's rates",
+}
+# And the function that does so, "module:function" of this package.
+FUNCTIONS = {
+    "training": "networks:training",
+    "inference": "networks:inference",
+    "input": "input:run",
+    "preparation": "preparation:run",
+    "tagging": "tagging:run",
 }
 HERE = Path(__file__).parent
 TRAINED_STEPS = 20  # Before the weights that inference uses.
@@ -55,10 +61,9 @@ def main(argv: list[str]) -> int:
             print(f"benchmarks: {error}", file=sys.stderr)
             return 1
     for part in parts:
-        for table in part.tables:
-            print(results.markdown(table))
+        print("\n".join(part.tables))
     if any(part.requirements for part in parts):
-        print(results.markdown(results.summary(parts)))
+        print(results.summary(parts))
     print(f"Load by other processes: {results.other_load(parts)}.")
     if arguments.out:
         results.write(arguments.out, parts, machine.describe(device), command)
@@ -69,12 +74,14 @@ def main(argv: list[str]) -> int:
 def measure(name: str, options: Options) -> results.Part:
     """Runs one part, or says which package it lacks."""
     logger.info("%s: %s", name, PARTS[name])
+    module, function = FUNCTIONS[name].split(":")
     try:
-        return importlib.import_module(f"benchmarks.{name}").run(options)
+        run = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+        return run(options)
     except ModuleNotFoundError as error:
         reason = f"{error.name} is not installed"
         logger.info("  %s", reason)
-        table = results.Table("", ("part", "not measured"), [[name, reason]])
+        table = results.markdown("", ("part", "not measured"), [[name, reason]])
         return results.Part(name, [], [table], {})
 
 
@@ -86,23 +93,23 @@ def set_up(
     Raises:
         WorkerError: JAX computes wrongly here, or has no such platform.
     """
-    weights, trained = scratch / "weights.npz", scratch / "trained.npz"
-    ours = {"platform": arguments.platform}
-    worker = Worker(Entrant("ours", "benchmarks.ours:Training", ours, ()))
+    places = {
+        "initial": str(scratch / "weights.npz"),
+        "trained": str(scratch / "trained.npz"),
+        "bundle": str(scratch / "bundle"),
+    }
+    steps = 2 if arguments.quick else TRAINED_STEPS
+    choices = {"platform": arguments.platform, "steps": steps, **places}
+    worker = Worker(Entrant("ours", "benchmarks.ours:start", choices, ()))
     try:
-        device = worker.ask("check")
-        worker.ask(
-            "write_weights",
-            initial=str(weights),
-            trained=str(trained),
-            steps=2 if arguments.quick else TRAINED_STEPS,
-        )
+        device = worker.ask("call", {})
     finally:
         worker.close()
     options = Options(
         scratch=scratch,
-        weights=str(weights),
-        trained_weights=str(trained),
+        weights=places["initial"],
+        trained_weights=places["trained"],
+        bundle=places["bundle"],
         platform=arguments.platform,
         batch_sizes=arguments.batch_sizes,
         rounds=arguments.rounds or (1 if arguments.quick else 5),
@@ -122,42 +129,35 @@ def parse(argv: list[str]) -> argparse.Namespace:
         epilog=f"parts:\n{described}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--parts",
         type=_parts,
         default=tuple(PARTS),
         help="names separated by commas; all by default",
     )
-    parser.add_argument(
+    add(
         "--quick",
         action="store_true",
         help="a smoke run of about two minutes: fewer contestants, tiny sizes, and "
         "numbers that mean nothing",
     )
-    parser.add_argument(
+    add(
         "--out",
         type=Path,
         help="folder for RESULTS.md and results.json. By default benchmarks/ for a "
         "whole run; a run of some parts, or a quick one, is only printed",
     )
-    parser.add_argument(
+    add(
         "--batch_sizes",
         type=_numbers,
         default=(),
         help="clips in a batch, separated by commas, instead of each part's own",
     )
-    parser.add_argument(
-        "--rounds", type=int, default=0, help="visits to each contestant; 5 by default"
-    )
-    parser.add_argument(
-        "--platform",
-        choices=("", "cpu", "gpu", "tpu"),
-        default="",
-        help="insists on a kind of device",
-    )
-    parser.add_argument(
-        "--verbose", action="store_true", help="print what failed contestants said"
-    )
+    add("--rounds", type=int, default=0, help="visits to each contestant; 5 by default")
+    devices = ("", "cpu", "gpu", "tpu")
+    add("--platform", choices=devices, default="", help="insist on a kind of device")
+    add("--verbose", action="store_true", help="print what failed contestants said")
     arguments = parser.parse_args(argv)
     if arguments.rounds < 0:
         parser.error(f"--rounds={arguments.rounds}: it must be at least 1")

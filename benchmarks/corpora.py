@@ -1,6 +1,5 @@
 """Folders of audio to prepare: a few sounds, each the content of many clips."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,15 +8,16 @@ import soundfile
 import soxr
 
 from input_pipeline.corpora import Corpus, folder, synthetic
+from msd_tagger.common.files import write_csv
 
 DURATION_S = 29.0
 NUM_SOUNDS = 9  # The fewest clips that the embedded corpus has.
-_RATE_HZ = 44_100
+_STEREO_RATE_HZ = 44_100
 _MP3_128_KBIT_S = 0.68  # As libsndfile counts at 44.1 kHz.
 
 
 def noise(directory: Path, rate_hz: int, count: int = 8) -> list[Path]:
-    """WAV files of noise at the rate of the spectrograms: cheap to prepare."""
+    """Writes WAV files of noise at the rate of the spectrograms: cheap to prepare."""
     directory.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     paths = [directory / f"{number}.wav" for number in range(count)]
@@ -28,39 +28,33 @@ def noise(directory: Path, rate_hz: int, count: int = 8) -> list[Path]:
 
 
 def mono_previews(directory: Path, num_workers: int) -> list[Path]:
-    """MP3 previews of 22.05 kHz, mono, 64 kbit/s: music of the embedded corpus."""
+    """Writes music of the embedded corpus as MP3 of 22.05 kHz, mono, 64 kbit/s."""
     synthetic.write_corpus(
-        directory,
-        NUM_SOUNDS,
-        clip_duration_s=DURATION_S,
-        num_workers=num_workers,
+        directory, NUM_SOUNDS, clip_duration_s=DURATION_S, num_workers=num_workers
     )
     return sorted(directory.glob("audio/*.mp3"))
 
 
 def stereo_clips(directory: Path, previews: Sequence[Path]) -> list[Path]:
-    """The same music as MP3 files of 44.1 kHz, stereo."""
+    """Writes the same music as MP3 of 44.1 kHz, stereo."""
     directory.mkdir(parents=True, exist_ok=True)
-    paths = []
     for preview in previews:
         samples, rate_hz = soundfile.read(preview, dtype="float32")
-        left = soxr.resample(samples, rate_hz, _RATE_HZ)
+        left = soxr.resample(samples, rate_hz, _STEREO_RATE_HZ)
         # An echo on one side: the channels differ, as those of a recording do.
         right = 0.8 * left + 0.3 * np.roll(left, 700)
-        path = directory / preview.name
         soundfile.write(
-            path,
+            directory / preview.name,
             np.stack([left, right], axis=1),
-            _RATE_HZ,
+            _STEREO_RATE_HZ,
             bitrate_mode="CONSTANT",
             compression_level=_MP3_128_KBIT_S,
         )
-        paths.append(path)
-    return paths
+    return [directory / preview.name for preview in previews]
 
 
 def repeat(directory: Path, sounds: Sequence[Path], counts: dict[str, int]) -> Corpus:
-    """A folder corpus whose clips are links to a few files.
+    """Makes a folder corpus whose clips are links to a few files.
 
     Args:
         directory: To be made.
@@ -69,15 +63,13 @@ def repeat(directory: Path, sounds: Sequence[Path], counts: dict[str, int]) -> C
     """
     directory.mkdir(parents=True)
     names = [f"{split}-{i:05d}" for split, n in counts.items() for i in range(n)]
-    rows = []
+    rows = [("track_id", "path", "split", "tags")]
     for number, name in enumerate(names):
         sound = sounds[number % len(sounds)]
         link = directory / f"{name}{sound.suffix}"
         link.symlink_to(sound)
         tags = "|".join(f"tag {k}" for k in range(50) if (number + k) % 25 == 0)
         rows.append((name, link.name, name.split("-")[0], tags))
-    with (directory / "tags.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("track_id", "path", "split", "tags"), *rows])
-    vocabulary = "".join(f"tag {k}\n" for k in range(50))
-    (directory / "tags.txt").write_text(vocabulary)
+    write_csv(directory / "tags.csv", rows)
+    (directory / "tags.txt").write_text("".join(f"tag {k}\n" for k in range(50)))
     return folder.load(directory)

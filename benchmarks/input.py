@@ -1,62 +1,135 @@
 """Clips/s from shards to ready batches, beside what training consumes."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
-from benchmarks import corpora, problem
-from benchmarks.options import Options
-from benchmarks.race import Entrant, Lane, race
-from benchmarks.readers import READERS
-from benchmarks.results import (
-    NOT_MEASURED,
-    Part,
-    Table,
-    compare,
-    gigabytes,
-    label,
-)
-from benchmarks.spread import Spread, best, ratios, significant
+from benchmarks import corpora, ours, problem, results
+from benchmarks.race import Entrant, Lane, Options, race
+from benchmarks.results import Part, best, find, significant
+from benchmarks.worker import Work, repeating
 
+READERS = ("tf.data", "plain")  # Of `input_pipeline.batches.open_shards`.
 CLIP_BYTES = 2 * problem.BANDS * problem.FRAMES  # float16
-LOADER_WORKERS = (0, 1, 2)
+LOADER_PROCESSES = (0, 1, 2)
 NUM_CLIPS = 512
-GROWTH = (64, 512, 2048)  # Training clips.
+
+
+class Files:
+    """Spectrograms of one file each, and a table of tags: what many write first.
+
+    Args:
+        directory: Holds "00000.npy", … and "tags.npy".
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = Path(directory)
+        self._tags = np.load(self._directory / "tags.npy")
+
+    def __len__(self) -> int:
+        """Returns the number of clips."""
+        return len(self._tags)
+
+    def __getitem__(self, row: int) -> tuple:
+        """Reads spectrogram `[M, F]` and tags `[K]`."""
+        import torch
+
+        spectrogram = np.load(self._directory / f"{row:05d}.npy")
+        return torch.from_numpy(spectrogram), torch.from_numpy(self._tags[row])
+
+
+def loading(batches: Iterator, batch_size: int) -> Work:
+    """Takes batches in turn; opening is part of the first step."""
+
+    def first() -> Iterator[float]:
+        next(batches)
+        yield from ()
+
+    return Work(first, repeating(lambda: next(batches), batch_size))
+
+
+def shards(batch_size: int, directory: str, reader: str) -> Work:
+    """Reads prepared shards by one of the `READERS`."""
+    return loading(train_batches(directory, reader, batch_size), batch_size)
+
+
+def torch_loader(batch_size: int, directory: str, num_workers: int) -> Work:
+    """Reads `Files` by a torch DataLoader, in a new random order each epoch."""
+    import torch
+    from torch.utils.data import DataLoader
+
+    def batches() -> Iterator:
+        loader = DataLoader(
+            Files(directory),
+            batch_size,
+            shuffle=True,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+        while True:
+            yield from loader
+
+    return loading(batches(), batch_size)
+
+
+def fed(batch_size: int, directory: str, reader: str, platform: str) -> Work:
+    """Trains from shards; "waiting_share" is of the time that waits for a batch."""
+    waited_s = 0.0
+
+    def batches() -> Iterator[problem.Batch]:
+        nonlocal waited_s
+        found = train_batches(directory, reader, batch_size)
+        while True:
+            started = time.perf_counter()
+            batch = next(found)
+            waited_s += time.perf_counter() - started
+            yield batch
+
+    def measure(seconds: float) -> dict[str, float]:
+        nonlocal waited_s
+        waited_s = 0.0
+        found = work.measure(seconds)
+        return found | {"waiting_share": waited_s / found["seconds"]}
+
+    work = ours.training(batch_size, platform=platform, batches=batches())
+    return work._replace(measure=measure)
+
+
+def train_batches(
+    directory: str, reader: str, batch_size: int
+) -> Iterator[problem.Batch]:
+    """Yields training batches without end by one of the `READERS`."""
+    from input_pipeline.batches import open_shards
+
+    data = open_shards(Path(directory), reader=reader)
+    yield from data.train_batches(batch_size, data_seed=0)
 
 
 def run(options: Options) -> Part:
-    """Readers, a DataLoader, and training alone and fed, in the same rounds."""
-    size = options.sizes((8,), (128,))[0]
-    setting = {"batch_size": size}
+    """Races readers, a DataLoader, and training alone and fed, in the same rounds."""
+    setting = {"batch_size": options.sizes((8,), (128,))[0]}
     num_clips = 32 if options.quick else NUM_CLIPS
-    shards = write_shards(options.scratch / f"input-{num_clips}", num_clips)
-    files = write_files(options.scratch / "npy", shards)
-    entrants = [*_entrants(options, shards, files, setting)]
+    directory = _write_shards(options.scratch / "input", num_clips)
+    files = _write_files(options.scratch / "npy", directory)
+    entrants = list(_entrants(options, directory, files, setting))
     lanes = race(entrants, options.rounds, options.seconds)
     training = best([x for x in lanes if x.name.startswith("training, made-up")])
-    reader = next(lane for lane in lanes if lane.name == "shards, tf.data")
+    reader = find(lanes, "shards, tf.data")
     if reader.failure:
-        reader = next(lane for lane in lanes if lane.name == "shards, plain")
-    loader = best([x for x in lanes if x.name.startswith("DataLoader")])
-    requirements = [
-        compare("input against what training consumes", 10.0, reader, training)
-    ]
-    tables = [_table(lanes, training, loader, num_clips), _waiting(lanes)]
-    races = {"all": lanes}
-    if not options.quick:
-        grown = _grow(options, setting)
-        tables.append(_growth(grown))
-        races["growth"] = grown
-    return Part("input", requirements, tables, races)
+        reader = find(lanes, "shards, plain")
+    requirement = results.compare(
+        "input against what training consumes", 10.0, reader, training
+    )
+    tables = [_table(lanes, training, num_clips), _waiting(lanes)]
+    return Part("input", [requirement], tables, {"all": lanes})
 
 
-def write_shards(directory: Path, num_clips: int) -> Path:
-    """Prepares shards of noise with the project's own writers.
-
-    Returns:
-        Their directory, as `open_shards` takes it.
-    """
+def _write_shards(directory: Path, num_clips: int) -> Path:
+    """Prepares shards of noise with the project's own writers."""
     from input_pipeline.prepare import prepare
     from msd_tagger.frontend.recipe import Recipe
 
@@ -67,13 +140,13 @@ def write_shards(directory: Path, num_clips: int) -> Path:
     return prepare(corpus, [recipe], directory / "data")["mel"]
 
 
-def write_files(directory: Path, shards: Path) -> Path:
-    """The training clips as one .npy file each."""
+def _write_files(directory: Path, shards: Path) -> Path:
+    """Writes the training clips as one .npy file each."""
     from input_pipeline.batches import open_shards
 
     directory.mkdir()
     data = open_shards(shards)
-    np.save(directory / "tags.npy", data.labels("train")["tags"])
+    np.save(directory / "tags.npy", np.asarray(data.labels("train")["tags"]))
     for row in range(data.num_clips("train")):
         clip = data.read("train", np.array([row]))["spectrogram"][0]
         np.save(directory / f"{row:05d}.npy", clip)
@@ -81,113 +154,57 @@ def write_files(directory: Path, shards: Path) -> Path:
 
 
 def _entrants(
-    options: Options, shards: Path, files: Path, setting: dict
+    options: Options, directory: Path, files: Path, setting: dict[str, int]
 ) -> Iterator[Entrant]:
-    settings, platform = (setting,), {"platform": options.platform}
-    for reader in READERS:
-        yield Entrant(
-            f"shards, {reader}",
-            "benchmarks.readers:Shards",
-            {"directory": str(shards), "reader": reader},
-            settings,
-        )
-    for workers in LOADER_WORKERS:
-        if options.quick and workers != 1:
-            continue
-        yield Entrant(
-            f"DataLoader, {workers} processes",
-            "benchmarks.torch_loader:Loader",
-            {"directory": str(files), "num_workers": workers},
-            settings,
-        )
-    memory_gib = 1.0 + 0.07 * setting["batch_size"]
+    def entrant(
+        name: str, factory: str, choices: Mapping[str, object], gib: float = 1.0
+    ) -> Entrant:
+        factory = f"benchmarks.{factory}"
+        return Entrant(name, factory, choices, (setting,), memory_gib=gib)
+
+    platform = {"platform": options.platform}
+    training_gib = 1.0 + 0.07 * setting["batch_size"]
+    by_reader = {
+        reader: {"directory": str(directory), "reader": reader} for reader in READERS
+    }
+    for reader, choices in by_reader.items():
+        yield entrant(f"shards, {reader}", "input:shards", choices)
+    for number in (1,) if options.quick else LOADER_PROCESSES:
+        load = {"directory": str(files), "num_workers": number}
+        yield entrant(f"DataLoader, {number} processes", "input:torch_loader", load)
     for dtype in ("float32",) if options.quick else ("float32", "bfloat16"):
-        yield Entrant(
-            f"training, made-up batches, {dtype}",
-            "benchmarks.ours:Training",
-            platform | {"dtype": dtype},
-            settings,
-            memory_gib=memory_gib,
-        )
-    for reader in READERS:
-        yield Entrant(
-            f"training from shards, {reader}",
-            "benchmarks.readers:Fed",
-            platform | {"directory": str(shards), "reader": reader},
-            settings,
-            memory_gib=memory_gib,
-        )
+        name, choices = f"training, made-up batches, {dtype}", {"dtype": dtype}
+        yield entrant(name, "ours:training", platform | choices, training_gib)
+    for reader, choices in by_reader.items():
+        name = f"training from shards, {reader}"
+        yield entrant(name, "input:fed", platform | choices, training_gib)
 
 
-def _grow(options: Options, setting: dict) -> list[Lane]:
-    """The default reader over corpora of several sizes, a process each."""
-    entrants = []
-    for num_clips in GROWTH:
-        directory = options.scratch / f"input-{num_clips}"
-        if directory.exists():
-            (shards,) = (directory / "data").glob("shards/*/*")
-        else:
-            shards = write_shards(directory, num_clips)
-        arguments = {"directory": str(shards), "reader": "tf.data"}
-        entrants.append(
-            Entrant(
-                f"{num_clips} clips", "benchmarks.readers:Shards", arguments, (setting,)
-            )
-        )
-    return race(entrants, options.fewer_rounds, options.seconds)
+def _table(lanes: list[Lane], training: Lane | None, num_clips: int) -> str:
+    def megabytes(lane: Lane) -> str:
+        return significant(median(lane.rates.values()) * CLIP_BYTES / 1e6)
 
-
-def _table(
-    lanes: list[Lane], training: Lane | None, loader: Lane | None, num_clips: int
-) -> Table:
-    columns = ("what", "clips/s", "MB/s", "/ training", "peak memory")
-    rows = []
-    for lane in lanes:
-        if lane.failure or not lane.rates:
-            rows.append([label(lane), lane.failure or NOT_MEASURED, "", "", ""])
-            continue
-        rate = Spread.of(lane.rates.values())
-        shared = ratios(lane, training) if training else []
-        rows.append(
-            [
-                label(lane),
-                rate.text(),
-                significant(rate.median * CLIP_BYTES / 1e6),
-                significant(Spread.of(shared).median) if shared else "",
-                gigabytes(lane.peak_memory_bytes),
-            ]
-        )
-    found = f"the best DataLoader is {label(loader)}" if loader else "none ran"
+    loader = best([x for x in lanes if x.name.startswith("DataLoader")])
+    found = f"the best DataLoader is {results.label(loader)}" if loader else "none ran"
+    [ratio] = results.against(training).values()
+    columns = {
+        "clips/s": results.rate,
+        "MB/s": megabytes,
+        "/ training": ratio,
+        "peak memory": results.memory,
+    }
     note = (
         f"{num_clips} training clips of {CLIP_BYTES} bytes, in the page cache. Of the "
         f"DataLoaders over one .npy file per clip, {found}."
     )
-    return Table("Input", columns, rows, note)
+    return results.lane_table("Input", lanes, {"what": results.label}, columns, note)
 
 
-def _waiting(lanes: list[Lane]) -> Table:
-    rows = []
-    for lane in lanes:
-        shares = lane.extra.get("waiting_share", [])
-        if shares:
-            percent = Spread.of(100 * share for share in shares)
-            rows.append([label(lane), f"{percent.text(2)} %"])
-    return Table(
-        "Share of training time that waits for a batch", ("what", "waiting"), rows
-    )
+def _waiting(lanes: list[Lane]) -> str:
+    def percent(lane: Lane) -> str:
+        shares = (100 * share for share in lane.extra["waiting_share"])
+        return f"{results.spread(shares, 2)} %"
 
-
-def _growth(lanes: list[Lane]) -> Table:
-    columns = ("training clips", "clips/s", "opened and first batch", "peak memory")
-    rows = [
-        [
-            lane.name,
-            Spread.of(lane.rates.values()).text(),
-            f"{significant(lane.prepared['first_step_s'], 2)} s",
-            gigabytes(lane.peak_memory_bytes),
-        ]
-        if lane.rates
-        else [lane.name, lane.failure or NOT_MEASURED, "", ""]
-        for lane in lanes
-    ]
-    return Table("Input by the number of clips, tf.data", columns, rows)
+    fed = [lane for lane in lanes if "waiting_share" in lane.extra]
+    title = "Share of training time that waits for a batch"
+    return results.lane_table(title, fed, {"what": results.label}, {"waiting": percent})

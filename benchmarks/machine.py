@@ -8,7 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
+from msd_tagger.common.processes import available_cores
+
+PACKAGES: tuple[str, ...] = (
     "jax",
     "jaxlib",
     "flax",
@@ -16,23 +18,21 @@ PACKAGES = (
     "numpy",
     "scipy",
     "tensorflow-cpu",
-    "librosa",
-    "soundfile",
-    "soxr",
-    "torch",
 )
+PACKAGES += ("librosa", "soundfile", "soxr", "torch")
 
 
 def describe(device: dict[str, Any]) -> dict[str, Any]:
-    """Processor, memory, device, system, versions and date.
+    """Describes processor, memory, device, system, versions and date.
 
     Args:
-        device: What `ours.Training.check` tells.
+        device: What `ours.start` tells.
     """
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "date": datetime.date.today().isoformat(),
-        "processor": f"{processor()}, {cores()} cores",
-        "memory": f"{memory_gib():.0f} GiB",
+        "processor": f"{_processor()}, {available_cores()} cores",
+        "memory": f"{memory_gib:.0f} GiB",
         "device": f"{device['num_devices']} x {device['device']}",
         "accelerator": "none was available; nothing below is an estimate of one"
         if device["backend"] == "cpu"
@@ -45,24 +45,11 @@ def describe(device: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """Name of the processor."""
+def _processor() -> str:
     for line in _read("/proc/cpuinfo").splitlines():
         if line.startswith("model name"):
             return line.split(":")[1].strip()
     return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def memory_gib() -> float:
-    """Memory of the machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
 def _version(name: str) -> str:

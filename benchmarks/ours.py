@@ -1,212 +1,190 @@
 """This project's own programs as contestants: what main.py runs, through its doors."""
 
 import itertools
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import clock, problem
+from benchmarks import problem
+from benchmarks.worker import Work, repeating
 from msd_tagger import platform as platform_
 
 WEIGHTS_BATCH = 2  # Clips of the steps that make the trained weights.
 
 
-class Training:
-    """Training steps of S seeds.
+def training(
+    batch_size: int,
+    dtype: str = "float32",
+    num_seeds: int = 1,
+    platform: str = "",
+    batches: Iterator[problem.Batch] | None = None,
+) -> Work:
+    """Trains S seeds of the default configuration.
 
     Args:
+        batch_size: B.
         dtype: "float32" or "bfloat16".
         num_seeds: S.
         platform: "cpu", "gpu", "tpu" or "" for JAX's own choice.
+        batches: To train on; by default the same few in turn.
     """
+    platform_.set_up(platform)
+    from msd_tagger.training import parallel
+    from msd_tagger.training.setup import first_state
 
-    def __init__(
-        self, dtype: str = "float32", num_seeds: int = 1, platform: str = ""
-    ) -> None:
-        platform_.set_up(platform)
-        self._dtype, self._num_seeds = dtype, num_seeds
-        self._lanes: dict[int, _Steps] = {}
-
-    def prepare(self, batch_size: int) -> dict[str, Any]:
-        """Compiles, and trains some steps from the initial weights.
-
-        Returns:
-            "values", the first seed's losses, and "first_step_s", with compilation.
-        """
-        setup = set_up(batch_size, self._dtype, self._num_seeds)
-        lane = self._lanes[batch_size] = _Steps(setup, self.batches(batch_size))
-        started = time.monotonic()
-        losses = [lane.loss_of_step()]
-        seconds = time.monotonic() - started
-        losses += [lane.loss_of_step() for _ in range(problem.SIMILAR_STEPS - 1)]
-        return {
-            "values": losses,
-            "first_step_s": seconds,
-            "device_memory_bytes": device_memory_bytes(),
-        }
-
-    def batches(self, batch_size: int) -> Iterator[problem.Batch]:
-        """What is trained on: the same few batches in turn."""
-        return itertools.cycle(problem.batches(batch_size))
-
-    def run(self, seconds: float, batch_size: int) -> dict[str, float]:
-        """Trains for some seconds; units are clip-seeds."""
-        lane = self._lanes[batch_size]
-        units = batch_size * self._num_seeds
-        return clock.repeat(lane.step, lane.finish, seconds, units)
-
-    def write_weights(self, initial: str, trained: str, steps: int) -> None:
-        """Writes the first seed's weights for all contestants.
-
-        Args:
-            initial: An .npz file of "params/…" and "batch_stats/…".
-            trained: Another, of the weights after some steps.
-            steps: How many.
-        """
-        setup = set_up(WEIGHTS_BATCH, self._dtype, 1)
-        lane = _Steps(setup, self.batches(WEIGHTS_BATCH))
-        _write(initial, lane.chunks, setup.layout)
-        for _ in range(steps):
-            lane.loss_of_step()
-        _write(trained, lane.chunks, setup.layout)
-
-    def check(self) -> dict[str, Any]:
-        """Runs the canary and describes the devices.
-
-        Raises:
-            MiscompilationError: The installed JAX computes wrongly here.
-        """
-        import jax
-
-        from msd_tagger.training import canary
-
-        canary.check()
-        device = jax.local_devices()[0]
-        return {
-            "backend": jax.default_backend(),
-            "device": device.device_kind,
-            "num_devices": jax.local_device_count(),
-        }
+    setup = _set_up(batch_size, dtype, num_seeds)
+    return jax_training(
+        setup.programs.update,
+        parallel.to_devices(first_state(setup), setup.layout),
+        batches or itertools.cycle(problem.batches(batch_size)),
+        batch_size * num_seeds,
+    )
 
 
-class Inference:
-    """Scores of clips, as evaluation computes them.
+def jax_training(
+    update: Callable, state: Any, batches: Iterator[problem.Batch], units: int
+) -> Work:
+    """Trains on batches in turn, one of them in flight as in the real loop.
 
     Args:
-        weights: File that `Training.write_weights` wrote.
-        dtype: "float32" or "bfloat16".
-        platform: As for `Training`.
+        update: Takes state and batch, and gives state and losses.
+        state: The first.
+        batches: Without end.
+        units: Clip-seeds of a step.
     """
+    import jax
 
-    def __init__(
-        self, weights: str, dtype: str = "float32", platform: str = ""
-    ) -> None:
-        platform_.set_up(platform)
-        self._weights, self._dtype = weights, dtype
-        self._lanes: dict[int, tuple] = {}
+    in_flight: Any = None
 
-    def prepare(self, batch_size: int) -> dict[str, Any]:
-        """Compiles, and scores a batch.
+    def step() -> None:
+        nonlocal state, in_flight
+        state, losses = update(state, next(batches))
+        jax.block_until_ready(in_flight)
+        in_flight = losses
 
-        Returns:
-            "values", the first clip's logits, and "first_step_s", with compilation.
-        """
-        from msd_tagger.training import parallel
+    def finish() -> None:
+        jax.block_until_ready(state)
 
-        setup = set_up(batch_size, self._dtype, 1)
-        weights = parallel.to_devices(read_weights(self._weights), setup.layout)
-        batch = problem.batches(batch_size, 1)[0]
-        self._lanes[batch_size] = (setup.programs.evaluate, weights, batch)
-        started = time.monotonic()
-        scores = setup.programs.evaluate(weights, batch)["scores"][0, 0]
-        seconds = time.monotonic() - started
-        logits = np.log(scores) - np.log1p(-scores)
-        return {
-            "values": logits.tolist(),
-            "first_step_s": seconds,
-            "device_memory_bytes": device_memory_bytes(),
-        }
+    def losses() -> Iterator[float]:
+        for _ in range(problem.SIMILAR_STEPS):
+            step()
+            [first, *_] = jax.tree.leaves(in_flight)
+            loss = float(np.ravel(first)[0])  # The first seed's.
+            finish()
+            yield loss
 
-    def run(self, seconds: float, batch_size: int) -> dict[str, float]:
-        """Scores clips for some seconds; the scores come back to the host."""
-        evaluate, weights, batch = self._lanes[batch_size]
-
-        def step() -> None:
-            evaluate(weights, batch)
-
-        return clock.repeat(step, lambda: None, seconds, batch_size)
+    return Work(losses, repeating(step, units, finish), device_memory_bytes)
 
 
-def set_up(batch_size: int, dtype: str, num_seeds: int, data: Any = None) -> Any:
-    """The default configuration set up for training; a `setup.Setup`."""
-    from configs import default
-    from msd_tagger.training import setup as build
-
-    config = default.get_config()
-    config.train.batch_size = batch_size
-    config.num_seeds = num_seeds
-    config.model.dtype = dtype
-    return build.set_up(config, data or problem.SyntheticData(batch_size))
-
-
-def read_weights(path: str) -> Any:
-    """Weights `[1, …]`, a `model.Weights`."""
+def inference(
+    batch_size: int, weights: str, dtype: str = "float32", platform: str = ""
+) -> Work:
+    """Scores clips as evaluation does, with the weights of a file."""
+    platform_.set_up(platform)
     from flax import traverse_util
 
     from msd_tagger.network.model import Weights
-
-    with np.load(path) as stored:
-        flat = {name: stored[name][None] for name in stored.files}
-    tree = traverse_util.unflatten_dict(flat, sep="/")
-    return Weights(tree["params"], tree["batch_stats"])
-
-
-def _write(path: str, chunks: list, layout: Any) -> None:
-    from flax import traverse_util
-
     from msd_tagger.training import parallel
 
-    weights = parallel.from_devices(chunks, layout).weights
-    tree = {"params": weights.params, "batch_stats": weights.batch_stats}
-    flat = traverse_util.flatten_dict(tree, sep="/")
-    np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
+    setup = _set_up(batch_size, dtype, 1)
+    with np.load(weights) as stored:
+        flat = {name: stored[name][None] for name in stored.files}
+    tree = traverse_util.unflatten_dict(flat, sep="/")
+    on_devices = parallel.to_devices(Weights(**tree), setup.layout)
+    batch = problem.batches(batch_size, 1)[0]
+
+    def score() -> np.ndarray:
+        return setup.programs.evaluate(on_devices, batch)["scores"][0]
+
+    return problem.scoring(score, batch_size, device_memory_bytes)
+
+
+def start(
+    platform: str, initial: str, trained: str, bundle: str, steps: int
+) -> dict[str, Any]:
+    """Runs the canary, and writes the weights that all contestants start from.
+
+    Args:
+        platform: As for `training`.
+        initial: An .npz file of "params/…" and "batch_stats/…".
+        trained: Another, of the weights after some steps.
+        bundle: Folder of a model bundle with these.
+        steps: How many.
+
+    Returns:
+        What the devices are.
+
+    Raises:
+        MiscompilationError: The installed JAX computes wrongly here.
+    """
+    platform_.set_up(platform)
+    import jax
+    from flax import traverse_util
+
+    from msd_tagger.bundle.format import Bundle, write_bundle
+    from msd_tagger.network.pools import POOLS
+    from msd_tagger.training import canary, parallel
+    from msd_tagger.training.setup import first_state
+
+    canary.check()
+    setup = _set_up(WEIGHTS_BATCH, "float32", 1)
+    chunks = parallel.to_devices(first_state(setup), setup.layout)
+
+    def write(path: str) -> Any:
+        weights = parallel.from_devices(chunks, setup.layout).weights
+        tree = {"params": weights.params, "batch_stats": weights.batch_stats}
+        flat = traverse_util.flatten_dict(tree, sep="/")
+        np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
+        return jax.tree.map(np.asarray, weights)
+
+    write(initial)
+    batches = itertools.cycle(problem.batches(WEIGHTS_BATCH))
+    for batch in itertools.islice(batches, steps):
+        chunks, _ = setup.programs.update(chunks, batch)
+    made = Bundle(
+        tags=setup.data.tags,
+        recipe=setup.data.recipe,
+        preprocessing=setup.model.preprocessing,
+        network={
+            "channels": 32,
+            "pools": POOLS["mel"],
+            "epsilon": problem.EPSILON,
+            "dtype": "float32",
+        },
+        bands=jax.tree.map(np.asarray, setup.model.bands),
+        weights=write(trained),
+        seeds=(0,),
+        batch_statistics=False,
+        thresholds=None,
+        scores={},
+        provenance={"source": "benchmark"},
+    )
+    write_bundle(Path(bundle), made)
+    return {
+        "backend": jax.default_backend(),
+        "device": jax.local_devices()[0].device_kind,
+        "num_devices": jax.local_device_count(),
+    }
 
 
 def device_memory_bytes() -> int | None:
-    """Peak memory of the first device; None where it does not tell, as on CPU."""
+    """Reads the peak memory of the first device; None where it does not tell."""
     import jax
 
     statistics = jax.local_devices()[0].memory_stats() or {}
     return statistics.get("peak_bytes_in_use")
 
 
-class _Steps:
-    """Training steps on batches in turn, one of them in flight as in the real loop."""
+def _set_up(batch_size: int, dtype: str, num_seeds: int) -> Any:
+    """Makes a run of the default configuration ready to train."""
+    from configs import default
+    from msd_tagger.training import setup
 
-    def __init__(self, setup: Any, batches: Iterator[problem.Batch]) -> None:
-        from msd_tagger.training import parallel
-        from msd_tagger.training.setup import first_state
-
-        self._update, self._batches = setup.programs.update, batches
-        self.chunks = parallel.to_devices(first_state(setup), setup.layout)
-        self._in_flight: Any = None
-
-    def step(self) -> None:
-        import jax
-
-        self.chunks, losses = self._update(self.chunks, next(self._batches))
-        jax.block_until_ready(self._in_flight)
-        self._in_flight = losses
-
-    def finish(self) -> None:
-        import jax
-
-        jax.block_until_ready(self.chunks)
-
-    def loss_of_step(self) -> float:
-        self.step()
-        loss = float(np.ravel(self._in_flight[0])[0])
-        self.finish()
-        return loss
+    config = default.get_config()
+    config.train.batch_size = batch_size
+    config.num_seeds = num_seeds
+    config.model.dtype = dtype
+    data: Any = problem.MadeUpData(batch_size)  # All that a benchmark needs of it.
+    return setup.set_up(config, data)

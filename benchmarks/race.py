@@ -6,6 +6,7 @@ is therefore taken within each round, and the median of the ratios is what count
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,52 @@ SPARE_GIB = 2.0
 # Before each round, for what other processes do meanwhile.
 BACKGROUND_S = 0.25
 
+Sizes = tuple[int, ...]
+
 logger = logging.getLogger(__name__)
+
+
+class Options(NamedTuple):
+    """What the command line chooses for all parts.
+
+    Attributes:
+        scratch: Folder for this run's files; deleted at the end.
+        weights: File of initial weights for the peers.
+        trained_weights: File of weights after some steps.
+        bundle: Model bundle with these.
+        platform: "cpu", "gpu", "tpu" or "".
+        batch_sizes: To use instead of each part's own; () for those.
+        rounds: Visits to each contestant.
+        seconds: Of each visit.
+        quick: Few contestants, tiny sizes: shows that it runs, measures nothing.
+        backend: Of JAX, as it was found.
+    """
+
+    scratch: Path
+    weights: str
+    trained_weights: str
+    bundle: str
+    platform: str = ""
+    batch_sizes: Sizes = ()
+    rounds: int = 5
+    seconds: float = 1.0
+    quick: bool = False
+    backend: str = "cpu"
+
+    @property
+    def fewer_rounds(self) -> int:
+        """Rounds of long or steady races."""
+        return max(1, self.rounds - 2)
+
+    def sizes(self, on_cpu: Sizes, elsewhere: Sizes) -> list[int]:
+        """Returns the batch sizes of a part: those asked for, else its own."""
+        own = on_cpu if self.backend == "cpu" else elsewhere
+        return sorted(self.batch_sizes or ((2,) if self.quick else own))
+
+    @property
+    def torch_environment(self) -> dict[str, str]:
+        """Where PyTorch keeps what it compiles."""
+        return {"TORCHINDUCTOR_CACHE_DIR": str(self.scratch / "inductor")}
 
 
 class Entrant(NamedTuple):
@@ -31,11 +77,9 @@ class Entrant(NamedTuple):
 
     Attributes:
         name: In tables.
-        factory: "module:Class" of what runs in the worker. It has `prepare(**setting)`,
-            which gives the "values" that all must agree on, and
-            `run(seconds, **setting)`, which gives what `clock.repeat` does.
-        options: Arguments of the class.
-        settings: Arguments of `prepare` and `run`, one dict for each lane.
+        factory: "module:function" of what gives a `worker.Work` in the worker.
+        options: Arguments of the function.
+        settings: Further arguments, one dict for each lane.
         keep_buffers: Whether glibc is told to keep big buffers before anything else.
         memory_gib: What it may need, for all settings.
         tolerances: How far its first, second, … value may be from the first entrant's;
@@ -45,12 +89,16 @@ class Entrant(NamedTuple):
 
     name: str
     factory: str
-    options: dict[str, Any]
+    options: Mapping[str, Any]
     settings: tuple[dict[str, Any], ...]
     keep_buffers: bool = True
     memory_gib: float = 1.0
     tolerances: tuple[float, ...] = ()
-    environment: dict[str, str] = {}  # noqa: RUF012 (never changed)
+    environment: Mapping[str, str] = {}
+
+    def key(self, setting: dict[str, Any]) -> tuple:
+        """Names its lane of a setting."""
+        return (self.name, *sorted(setting.items()))
 
 
 @dataclasses.dataclass
@@ -62,12 +110,11 @@ class Lane:
         setting: As given to it.
         rates: Units per second, by round.
         failure: Why there are no rates, a sentence; or None.
-        prepared: What `prepare` gave, with "seconds".
+        prepared: "values", "first_step_s" and "device_memory_bytes" of its `Work`, and
+            the "seconds" until it was ready.
         peak_memory_bytes: Of its process, or of its accelerator, when this setting
             (and those before) had been prepared.
-        idle_cpu_s: CPU seconds that the worker used while others ran.
-        idle_s: Seconds in which others ran.
-        extra: Further numbers that `run` gave, by name.
+        extra: Further numbers that it measured, by name.
         others: Share of the machine that other processes kept busy, by round.
     """
 
@@ -77,8 +124,6 @@ class Lane:
     failure: str | None = None
     prepared: dict[str, Any] = dataclasses.field(default_factory=dict)
     peak_memory_bytes: int | None = None
-    idle_cpu_s: float = 0.0
-    idle_s: float = 0.0
     extra: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     others: dict[str, float] = dataclasses.field(default_factory=dict)
 
@@ -93,45 +138,40 @@ class Worker:
     def __init__(self, entrant: Entrant) -> None:
         specification = {
             "factory": entrant.factory,
-            "options": entrant.options,
+            "options": dict(entrant.options),
             "keep_buffers": entrant.keep_buffers,
         }
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
-        self.process = subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(specification)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=ROOT,
-            env=os.environ | entrant.environment,
+            env=os.environ | dict(entrant.environment),
             text=True,
         )
-        self.usage: dict[str, float] = {}
-        self.idle: tuple[float, float] = (0.0, 0.0)
+        assert self._process.stdin and self._process.stdout
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+        self.peak_memory_bytes: int | None = None
 
-    def ask(self, method: str, **arguments: Any) -> Any:
-        """Calls a method of the contestant and waits for its result.
+    def ask(self, method: str, arguments: dict[str, Any], seconds: float = 0.0) -> Any:
+        """Asks for "call", "prepare" or "run" (`worker.py`) and waits for the answer.
 
         Raises:
             WorkerError: It failed; the message is one line for a table.
         """
-        asked = time.monotonic()
+        request = {"method": method, "arguments": arguments, "seconds": seconds}
         try:
-            self.process.stdin.write(
-                json.dumps({"method": method, "arguments": arguments}) + "\n"
-            )
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            self._requests.write(json.dumps(request) + "\n")
+            self._requests.flush()
+            line = self._answers.readline()
         except BrokenPipeError:
             line = ""
         if not line:
             raise WorkerError(f"its process ended ({self._last_words()})")
         answer = json.loads(line)
-        if self.usage:
-            idle_s = asked - self.usage["wall_s"]
-            used_s = answer["cpu_before_s"] - self.usage["cpu_after_s"]
-            self.idle = (used_s, idle_s)
-        self.usage = answer
+        self.peak_memory_bytes = answer["peak_memory_bytes"]
         if "error" in answer:
             logger.debug("%s", self._last_words(4000))
             raise WorkerError(answer["error"])
@@ -139,19 +179,15 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process by closing its input, and waits for its end."""
-        self.let_go()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-        self._log.close()
-
-    def let_go(self) -> None:
-        """Closes its input, which ends it."""
         with contextlib.suppress(BrokenPipeError):  # It has died.
-            self.process.stdin.close()
+            self._requests.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._answers.close()
+        self._log.close()
 
     def _last_words(self, num_bytes: int = 300) -> str:
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - num_bytes))
@@ -179,12 +215,17 @@ def race(
         Lanes in the order of the entrants; a reference's rates are of all groups.
     """
     available = memory_gib or available_gib() - SPARE_GIB
-    references = entrants[:num_references]
+    references, others = entrants[:num_references], entrants[num_references:]
     lanes: dict[tuple, Lane] = {}
-    for number, group in enumerate(
-        groups(references, entrants[num_references:], available)
-    ):
-        _run_group(group, lanes, f"{number}.", rounds, seconds)
+    for number, group in enumerate(groups(references, others, available)):
+        with contextlib.ExitStack() as stack:
+            workers = {}
+            for entrant in group:
+                worker = workers[entrant.name] = Worker(entrant)
+                stack.callback(worker.close)
+                _prepare(entrant, worker, lanes, group[0])
+            for in_group in range(rounds):
+                _run_round(group, workers, lanes, f"{number}.{in_group}", seconds)
     return list(lanes.values())
 
 
@@ -204,13 +245,8 @@ def groups(
         yield [*references, *group]
 
 
-def find(lanes: Sequence[Lane], name: str, **setting: Any) -> Lane:
-    """The lane of a name and a setting."""
-    return next(x for x in lanes if x.name == name and x.setting == setting)
-
-
 def busy_share(seconds: float) -> float:
-    """Share of all cores' time that somebody uses while this process sleeps.
+    """Measures the share of all cores' time that is used while this process sleeps.
 
     While all contestants wait it should be near 0. It is 0 where nobody tells.
     """
@@ -221,7 +257,7 @@ def busy_share(seconds: float) -> float:
 
 
 def _busy_and_all() -> tuple[int, int]:
-    """Ticks of all cores since the machine started, as /proc/stat counts them."""
+    """Reads ticks of all cores since the machine started, as /proc/stat counts them."""
     try:
         fields = Path("/proc/stat").read_text().split("\n")[0].split()[1:]
     except OSError:
@@ -232,7 +268,7 @@ def _busy_and_all() -> tuple[int, int]:
 
 
 def available_gib() -> float:
-    """Memory that can be used without swapping; 4 GiB where nobody tells."""
+    """Reads the memory that can be used without swapping; 4 GiB where nobody tells."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -241,40 +277,19 @@ def available_gib() -> float:
     return int(found.split()[1]) / 2**20
 
 
-def _run_group(
-    group: list[Entrant],
-    lanes: dict[tuple, Lane],
-    prefix: str,
-    rounds: int,
-    seconds: float,
-) -> None:
-    workers: dict[str, Worker] = {}
-    try:
-        for entrant in group:
-            workers[entrant.name] = Worker(entrant)
-            _prepare(entrant, workers[entrant.name], lanes, group[0])
-        for number in range(rounds):
-            _run_round(group, workers, lanes, f"{prefix}{number}", seconds)
-    finally:
-        for worker in workers.values():
-            worker.let_go()  # They end side by side.
-        for worker in workers.values():
-            worker.close()
-
-
 def _prepare(
     entrant: Entrant, worker: Worker, lanes: dict[tuple, Lane], reference: Entrant
 ) -> None:
     logger.info("  preparing %s", entrant.name)
     for setting in entrant.settings:
-        lane = lanes.setdefault(_key(entrant, setting), Lane(entrant.name, setting))
+        lane = lanes.setdefault(entrant.key(setting), Lane(entrant.name, setting))
         started = time.monotonic()
         try:
-            lane.prepared = worker.ask("prepare", **setting) or {}
+            lane.prepared = worker.ask("prepare", setting)
             lane.prepared["seconds"] = time.monotonic() - started
             of_device = lane.prepared.get("device_memory_bytes")
-            lane.peak_memory_bytes = of_device or worker.usage["peak_memory_bytes"]
-            judge = lanes.get(_key(reference, setting))
+            lane.peak_memory_bytes = of_device or worker.peak_memory_bytes
+            judge = lanes.get(reference.key(setting))
             if entrant.tolerances and judge is not None:
                 lane.failure = disagreement(lane, judge, entrant.tolerances)
         except WorkerError as error:
@@ -288,12 +303,12 @@ def disagreement(lane: Lane, judge: Lane, tolerances: tuple[float, ...]) -> str 
     found, expected = lane.prepared.get("values"), judge.prepared.get("values")
     if not found or not expected or len(found) != len(expected):
         return f"refused: it gave nothing to compare with {judge.name}"
-    for place, (a, b) in enumerate(zip(found, expected, strict=True)):
-        allowed = tolerances[min(place, len(tolerances) - 1)]
+    for number, (a, b) in enumerate(zip(found, expected, strict=True)):
+        allowed = tolerances[min(number, len(tolerances) - 1)]
         if not abs(a - b) <= allowed:
             return (
                 f"refused: it computes something else than {judge.name} (value "
-                f"{place + 1} is {a:.5f}, not {b:.5f}; {allowed:g} apart is allowed)"
+                f"{number + 1} is {a:.5f}, not {b:.5f}; {allowed:g} apart is allowed)"
             )
     return None
 
@@ -305,31 +320,21 @@ def _run_round(
     number: str,
     seconds: float,
 ) -> None:
+    """Visits the first settings of all, then the second ones, and so on."""
     logger.info("  round %s", number)
     others = busy_share(BACKGROUND_S)
-    most = max(len(entrant.settings) for entrant in group)
-    for place in range(most):
-        for entrant in group:
-            if place < len(entrant.settings):
-                lane = lanes[_key(entrant, entrant.settings[place])]
-                lane.others[number] = others
-                _visit(lane, workers[entrant.name], number, seconds)
-
-
-def _visit(lane: Lane, worker: Worker, number: str, seconds: float) -> None:
-    if lane.failure:
-        return
-    try:
-        found = worker.ask("run", seconds=seconds, **lane.setting)
-    except WorkerError as error:
-        lane.failure = str(error)
-        return
-    lane.rates[number] = found["units"] / found["seconds"]
-    lane.idle_cpu_s += worker.idle[0]
-    lane.idle_s += worker.idle[1]
-    for name in found.keys() - {"units", "seconds", "steps"}:
-        lane.extra.setdefault(name, []).append(found[name])
-
-
-def _key(entrant: Entrant, setting: dict[str, Any]) -> tuple:
-    return (entrant.name, *sorted(setting.items()))
+    settings = ([(entrant, x) for x in entrant.settings] for entrant in group)
+    for turn in itertools.zip_longest(*settings):
+        for entrant, setting in filter(None, turn):
+            lane = lanes[entrant.key(setting)]
+            lane.others[number] = others
+            if lane.failure:
+                continue
+            try:
+                found = workers[entrant.name].ask("run", setting, seconds)
+            except WorkerError as error:
+                lane.failure = str(error)
+                continue
+            lane.rates[number] = found.pop("units") / found.pop("seconds")
+            for name, value in found.items():
+                lane.extra.setdefault(name, []).append(value)

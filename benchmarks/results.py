@@ -2,16 +2,66 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.race import Lane
-from benchmarks.spread import Spread, ratios, significant
+from msd_tagger.common.files import write_text
 
 NOT_MEASURED = "not measured"
 # Other processes' share of the machine from which on a result is not to be trusted.
 DISTURBED_PERCENT = 10
+
+
+def spread(values: Iterable[float], digits: int = 3) -> str:
+    """Prints median and ends of some measurements, to some significant digits.
+
+    >>> spread([1.2345, 1.2999, 1.1])
+    '1.23 (1.10 to 1.30)'
+    """
+    values = list(values)
+    median, lowest, highest = (
+        significant(f(values), digits) for f in (statistics.median, min, max)
+    )
+    return f"{median} ({lowest} to {highest})"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Prints a number with so many digits, never in powers of ten.
+
+    >>> [significant(x) for x in (0.01234, 1.2, 98.76, 43210.0)]
+    ['0.0123', '1.20', '98.8', '43,210']
+    """
+    if value == 0:
+        return "0"
+    exponent = int(f"{abs(value):.{digits - 1}e}".split("e")[1])
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def ratios(a: Lane, b: Lane | None) -> list[float]:
+    """Returns the rate of `a` over that of `b`, in each round that both were in."""
+    if b is None:
+        return []
+    return [
+        rate / b.rates[number] for number, rate in a.rates.items() if number in b.rates
+    ]
+
+
+def best(lanes: Sequence[Lane]) -> Lane | None:
+    """Finds the fastest by the median of its rates; None where none ran."""
+    ran = [lane for lane in lanes if lane.rates and not lane.failure]
+    return max(
+        ran, key=lambda lane: statistics.median(lane.rates.values()), default=None
+    )
+
+
+def find(lanes: Sequence[Lane], name: str, **setting: Any) -> Lane:
+    """Finds the lane of a name, and of a setting if one is given."""
+    return next(
+        x for x in lanes if x.name == name and (not setting or x.setting == setting)
+    )
 
 
 class Requirement(NamedTuple):
@@ -36,31 +86,15 @@ class Requirement(NamedTuple):
         """Whether the median reaches the number; None where nothing was measured."""
         if not self.measured:
             return None
-        median = Spread.of(self.measured).median
+        median = statistics.median(self.measured)
         return median <= self.asked if self.at_most else median >= self.asked
 
     def row(self) -> list[str]:
-        """Of the summary table."""
+        """Returns its row of the summary table."""
         asked = f"{'at most' if self.at_most else 'at least'} {self.asked:g}"
-        found = Spread.of(self.measured).text() if self.measured else NOT_MEASURED
+        found = spread(self.measured) if self.measured else NOT_MEASURED
         met = {True: "yes", False: "no", None: ""}[self.is_met]
         return [self.what, asked, found, met, self.note]
-
-
-class Table(NamedTuple):
-    """A table of text.
-
-    Attributes:
-        title: Heading.
-        columns: Names.
-        rows: As long as the columns.
-        note: A paragraph below.
-    """
-
-    title: str
-    columns: Sequence[str]
-    rows: list[list[str]]
-    note: str = ""
 
 
 class Part(NamedTuple):
@@ -69,19 +103,14 @@ class Part(NamedTuple):
     Attributes:
         name: As in --parts.
         requirements: Ratios for the summary.
-        tables: For the reader.
+        tables: Markdown, for the reader.
         races: Lanes of each of its races, by name.
-        data: Further numbers for programs; can be written as JSON.
     """
 
     name: str
     requirements: list[Requirement]
-    tables: list[Table]
+    tables: list[str]
     races: dict[str, list[Lane]]
-    data: dict[str, Any] = {}  # noqa: RUF012 (never changed)
-
-
-SUMMARY_COLUMNS = ("ratio", "asked", "measured", "met", "of")
 
 
 def compare(
@@ -91,7 +120,7 @@ def compare(
     b: Lane | None,
     otherwise: str = "no such contestant ran",
 ) -> Requirement:
-    """The rate of `a` over that of `b`, round by round."""
+    """Compares the rate of `a` with that of `b`, round by round."""
     if a is None or b is None:
         return Requirement(what, asked, (), note=otherwise)
     note = f"{label(a)} / {label(b)}"
@@ -99,81 +128,102 @@ def compare(
 
 
 def label(lane: Lane) -> str:
-    """Name and setting of a lane, for a table."""
+    """Prints name and setting of a lane."""
     setting = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in lane.setting.items())
     return f"{lane.name}, {setting}" if setting else lane.name
 
 
+Columns = Mapping[str, Callable[[Lane], str]]
+
+
+def rate(lane: Lane) -> str:
+    """Prints the rates of a lane."""
+    return spread(lane.rates.values())
+
+
+def memory(lane: Lane) -> str:
+    """Prints the peak memory of a lane in GB."""
+    size = lane.peak_memory_bytes
+    return "" if size is None else f"{size / 1e9:.2f} GB"
+
+
+def first_step(lane: Lane) -> str:
+    """Prints the time of the first step, compilation included."""
+    return f"{significant(lane.prepared['first_step_s'], 2)} s"
+
+
+def against(base: Lane | None) -> Columns:
+    """Returns the column of the median ratios to a lane."""
+
+    def ratio(lane: Lane) -> str:
+        shared = ratios(lane, base)
+        return significant(statistics.median(shared)) if shared else ""
+
+    return {f"/ {base.name}" if base else "ratio": ratio}
+
+
 def lane_table(
-    title: str, lanes: Iterable[Lane], base: Lane | None, unit: str, note: str = ""
-) -> Table:
-    """Rates, ratio to one of the lanes, peak memory and time of the first step."""
-    against = f"/ {base.name}" if base else "ratio"
-    columns = ("contestant", unit, against, "peak memory", "first step")
-    rows = [_lane_row(lane, base) for lane in lanes]
-    return Table(title, columns, rows, note)
+    title: str, lanes: Iterable[Lane], names: Columns, columns: Columns, note: str = ""
+) -> str:
+    """Prints lanes as a table; of one that failed, the reason instead of numbers.
 
-
-def _lane_row(lane: Lane, base: Lane | None) -> list[str]:
-    if lane.failure or not lane.rates:
-        return [label(lane), lane.failure or NOT_MEASURED, "", "", ""]
-    shared = ratios(lane, base) if base else []
-    first_s = lane.prepared.get("first_step_s")
-    return [
-        label(lane),
-        Spread.of(lane.rates.values()).text(),
-        significant(Spread.of(shared).median) if shared else "",
-        gigabytes(lane.peak_memory_bytes),
-        f"{significant(first_s, 2)} s" if first_s is not None else "",
-    ]
-
-
-def gigabytes(num_bytes: float | None) -> str:
-    """Memory in GB, as text.
-
-    >>> gigabytes(1_234_000_000)
-    '1.23 GB'
+    Args:
+        title: Heading.
+        lanes: One row each.
+        names: First columns, which say which lane it is.
+        columns: The others, which need its rates.
+        note: A paragraph below.
     """
-    return "" if num_bytes is None else f"{num_bytes / 1e9:.2f} GB"
+    rows = []
+    for lane in lanes:
+        cells = [cell(lane) for cell in names.values()]
+        if lane.failure or not lane.rates:
+            reason = lane.failure or NOT_MEASURED
+            cells += [reason, *[""] * (len(columns) - 1)]
+        else:
+            cells += [cell(lane) for cell in columns.values()]
+        rows.append(cells)
+    return markdown(title, (*names, *columns), rows, note)
 
 
-def markdown(table: Table) -> str:
-    """A table in Markdown, its columns aligned in the source too."""
-    cells = [list(table.columns), *table.rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
-    lines = [_line(row, widths) for row in cells]
+def markdown(
+    title: str, columns: Sequence[str], rows: list[list[str]], note: str = ""
+) -> str:
+    """Prints a table in Markdown, its columns aligned in the source too."""
+    cells = [list(columns), *rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    lines = [
+        f"| {' | '.join(c.ljust(w) for c, w in zip(row, widths, strict=True))} |"
+        for row in cells
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    text = "\n".join(lines)
-    title = f"### {table.title}\n\n" if table.title else ""
-    note = f"\n\n{table.note}" if table.note else ""
-    return f"{title}{text}{note}\n"
+    heading = [f"### {title}\n"] if title else []
+    return "\n".join([*heading, *lines, *([f"\n{note}"] if note else [])]) + "\n"
 
 
-def summary(parts: Sequence[Part]) -> Table:
-    """The table of all ratios asked."""
+def summary(parts: Sequence[Part]) -> str:
+    """Prints the table of all ratios asked."""
     rows = [one.row() for part in parts for one in part.requirements]
     note = (
         "Medians of the ratios within each round, with the lowest and the highest "
         "round."
     )
-    return Table("", SUMMARY_COLUMNS, rows, note)
+    return markdown("", ("ratio", "asked", "measured", "met", "of"), rows, note)
 
 
 def page(parts: Sequence[Part], machine: dict[str, Any], command: str) -> str:
-    """The whole of RESULTS.md."""
-    sections = [
-        "# Speed, measured\n",
-        f"Written by `{command}` on {machine['date']}; the numbers are in "
-        "`results.json` too.\n",
-        markdown(summary(parts)),
-    ]
-    for part in parts:
-        sections.append(f"## {part.name.capitalize()}\n")
-        sections += [markdown(table) for table in part.tables]
+    """Prints the whole of RESULTS.md."""
     described = machine | {"other load": other_load(parts)}
     rows = [[name, _text(value)] for name, value in described.items()]
-    sections.append("## Machine and versions\n")
-    sections.append(markdown(Table("", ("", ""), rows)))
+    sections = [
+        "# Speed, measured\n",
+        f"Written by `{command}` on {machine['date']}. `results.json`, which it "
+        "writes beside this page, has the numbers of every round.\n",
+        summary(parts),
+    ]
+    for part in parts:
+        sections += [f"## {part.name.capitalize()}\n", *part.tables]
+    sections += ["## Machine and versions\n", markdown("", ("", ""), rows)]
     return "\n".join(sections)
 
 
@@ -182,8 +232,7 @@ def write(
 ) -> None:
     """Writes RESULTS.md and results.json."""
     directory.mkdir(parents=True, exist_ok=True)
-    text = page(parts, machine, command)
-    (directory / "RESULTS.md").write_text(text, encoding="utf-8")
+    write_text(directory / "RESULTS.md", page(parts, machine, command))
     content = {
         "command": command,
         "machine": machine | {"other load": other_load(parts)},
@@ -192,13 +241,20 @@ def write(
             for part in parts
             for one in part.requirements
         ],
-        "parts": {part.name: _data(part) for part in parts},
+        "parts": {
+            part.name: {
+                name: [dataclasses.asdict(lane) for lane in lanes]
+                for name, lanes in part.races.items()
+            }
+            for part in parts
+        },
     }
-    (directory / "results.json").write_text(json.dumps(content, indent=1) + "\n")
+    # Not as the project writes JSON: what was refused may hold NaN.
+    write_text(directory / "results.json", json.dumps(content, indent=1) + "\n")
 
 
 def other_load(parts: Sequence[Part]) -> str:
-    """What other processes did to the machine meanwhile, a sentence."""
+    """Says what other processes did to the machine meanwhile."""
     shares = {
         (part.name, race, number): share
         for part in parts
@@ -208,26 +264,13 @@ def other_load(parts: Sequence[Part]) -> str:
     }
     if not shares:
         return NOT_MEASURED
-    found = Spread.of(100 * share for share in shares.values())
-    disturbed = found.highest > DISTURBED_PERCENT
-    warning = "; some rounds were disturbed, measure again" if disturbed else ""
+    percent = [100 * share for share in shares.values()]
+    middle, worst = statistics.median(percent), max(percent)
+    disturbed = "; some rounds were disturbed, measure again"
     return (
-        f"{found.median:.0f} % of all cores in the middle round, {found.highest:.0f} % "
-        f"in the worst{warning}"
+        f"{middle:.0f} % of all cores in the middle round, {worst:.0f} % in the worst"
+        f"{disturbed if worst > DISTURBED_PERCENT else ''}"
     )
-
-
-def _data(part: Part) -> dict[str, Any]:
-    races = {
-        name: [dataclasses.asdict(lane) for lane in lanes]
-        for name, lanes in part.races.items()
-    }
-    return races | part.data
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-    return "| " + " | ".join(cells) + " |"
 
 
 def _text(value: Any) -> str:

@@ -6,40 +6,118 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import corpora
-from benchmarks.machine import cores
-from benchmarks.options import Options
-from benchmarks.race import ROOT, Entrant, Lane, Worker, race
+import numpy as np
+
+from benchmarks import corpora, librosa_loop
+from benchmarks.race import ROOT, Entrant, Lane, Options, race
 from benchmarks.results import (
-    NOT_MEASURED,
+    Columns,
     Part,
     Requirement,
-    Table,
+    against,
+    best,
     compare,
-    gigabytes,
+    lane_table,
+    memory,
+    rate,
+    significant,
 )
-from benchmarks.spread import Spread, best, ratios, significant
+from benchmarks.worker import Work, repeating
+from msd_tagger import platform as platform_
+from msd_tagger.common.processes import available_cores
 
 SONGS_PER_S = 20.0
 FIRST_TAGS_S = 10.0
 NUM_SONGS = 96
 # Of scores: librosa resamples and rounds differently.
 TOLERANCES = (0.02,)
-TORCH = {
+TORCH: dict[str, dict[str, bool]] = {
     "librosa, PyTorch channels-last": {},
     "librosa, PyTorch compiled channels-last frozen": {"compiled": True},
 }
+TORCH_BATCH = 8
+
+
+def tagging(bundle: str, folder: str, platform: str) -> Work:
+    """Tags a folder's files by this project's own `tag_files`."""
+    platform_.set_up(platform)
+    from msd_tagger.bundle.format import read_bundle
+    from msd_tagger.tagging.songs import Song, tag_files
+    from msd_tagger.tagging.tagger import Tagger
+
+    tagger = Tagger(read_bundle(Path(bundle)))
+    files = sorted(Path(folder).glob("*.mp3"))
+
+    def scores_of_one() -> Iterator[float]:
+        [song] = tag_files(tagger, files[:1])
+        assert isinstance(song, Song), song
+        yield from song.scores[0, 0].tolist()
+
+    measure = repeating(lambda: list(tag_files(tagger, files)), len(files))
+    return Work(scores_of_one, measure)
+
+
+def torch_tagging(
+    weights: str, folder: str, platform: str, compiled: bool = False
+) -> Work:
+    """Tags them as a PyTorch user would: librosa, a DataLoader, the network.
+
+    `compiled` says whether `torch.compile` is used, with the weights frozen.
+    """
+    import torch
+    from torch.utils.data import DataLoader
+
+    from benchmarks import torch_network
+
+    device = torch_network.set_up(platform)
+    network = torch_network.build(weights, True, device).eval()
+    if compiled:
+        network = torch_network.compile_network(network, frozen=True)
+    files = sorted(Path(folder).glob("*.mp3"))
+    # The processes live on from pass to pass.
+    loader = DataLoader(
+        Spectrograms(files),
+        TORCH_BATCH,
+        num_workers=available_cores(),
+        persistent_workers=True,
+    )
+
+    def score(batch: torch.Tensor) -> np.ndarray:
+        with torch.inference_mode():
+            return torch.sigmoid(network(batch.to(device))).float().cpu().numpy()
+
+    def scores_of_one() -> Iterator[float]:
+        batch = np.repeat(Spectrograms(files)[0][None], TORCH_BATCH, axis=0)
+        yield from score(torch.from_numpy(batch))[0].tolist()
+
+    measure = repeating(lambda: [score(batch) for batch in loader], len(files))
+    return Work(scores_of_one, measure)
+
+
+class Spectrograms:
+    """Spectrograms of files, made when they are asked for."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files = files
+
+    def __len__(self) -> int:
+        """Returns the number of files."""
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Makes one of exactly 29 s."""
+        return librosa_loop.spectrogram(self._files[index], fix_length=True)
 
 
 def run(options: Options) -> Part:
-    """All contestants over the same songs, and the command on one of them."""
+    """Races all contestants over the same songs, and times the command on one."""
     folder = _songs(options)
     lanes = race(list(_entrants(options, folder)), options.rounds, options.seconds)
-    ours, peer = lanes[0], best(lanes[1:])
-    rates = tuple(ours.rates.values())
+    mine, peer = lanes[0], best(lanes[1:])
+    rates = tuple(mine.rates.values())
     requirements = [
         Requirement("songs/s tagged, 22 kHz mono MP3", SONGS_PER_S, rates, note="ours"),
-        compare("tagging against librosa and the best PyTorch", 1.0, ours, peer),
+        compare("tagging against librosa and the best PyTorch", 1.0, mine, peer),
         Requirement(
             "seconds from the command to a song's tags",
             FIRST_TAGS_S,
@@ -52,79 +130,55 @@ def run(options: Options) -> Part:
 
 
 def _songs(options: Options) -> Path:
-    """A folder of previews of 29 s."""
+    """Makes a folder of previews of 29 s."""
     scratch = options.scratch / "tagging"
-    previews = corpora.mono_previews(scratch / "previews", cores())
+    previews = corpora.mono_previews(scratch / "previews", available_cores())
     number = 8 if options.quick else NUM_SONGS
     corpora.repeat(scratch / "songs", previews, {"test": number})
     return scratch / "songs"
 
 
 def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
-    shared = {
-        "weights": options.trained_weights,
-        "folder": str(folder),
-        "platform": options.platform,
-    }
-    yield Entrant(
-        "ours",
-        "benchmarks.taggers:Tagging",
-        shared,
-        ({},),
-        memory_gib=1.0,
-        tolerances=TOLERANCES,
-    )
+    shared = {"folder": str(folder), "platform": options.platform}
+    # As --mode=tag does: files are decoded in parallel already.
+    one_thread = {"OPENBLAS_NUM_THREADS": "1"}
+    mine = shared | {"bundle": options.bundle}
+    ours = Entrant("ours", "benchmarks.tagging:tagging", mine, ({},))
+    yield ours._replace(tolerances=TOLERANCES, environment=one_thread)
     for name, choices in TORCH.items():
-        if options.quick and choices:
-            continue
-        yield Entrant(
-            name,
-            "benchmarks.torch_tagger:Tagging",
-            shared | choices,
-            ({},),
-            memory_gib=1.5 + 0.5 * cores(),
-            tolerances=TOLERANCES,
-            environment={
-                "TORCHINDUCTOR_CACHE_DIR": str(options.scratch / "inductor"),
-                # As ours: files are decoded in parallel already.
-                "OPENBLAS_NUM_THREADS": "1",
-            },
-        )
+        if not options.quick or not choices:
+            yield Entrant(
+                name,
+                "benchmarks.tagging:torch_tagging",
+                shared | choices | {"weights": options.trained_weights},
+                ({},),
+                memory_gib=1.5 + 0.5 * available_cores(),
+                tolerances=TOLERANCES,
+                environment=options.torch_environment | one_thread,
+            )
 
 
 def _first_tags_s(options: Options, folder: Path) -> Iterator[float]:
     """Times the command on one song, from nothing compiled."""
-    bundle = options.scratch / "tagging" / "bundle"
-    worker = Worker(Entrant("bundle", "benchmarks.taggers:Bundles", {}, ()))
-    worker.ask("write", weights=options.trained_weights, directory=str(bundle))
-    worker.close()
-    song = next(folder.glob("*.mp3"))
-    command = [sys.executable, "main.py", "--mode=tag", f"--bundle={bundle}", str(song)]
+    flags = ["--mode=tag", f"--bundle={options.bundle}"]
+    command = [sys.executable, "main.py", *flags, str(next(folder.glob("*.mp3")))]
     for _ in range(options.fewer_rounds):
         started = time.monotonic()
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         yield time.monotonic() - started
 
 
-def _table(lanes: list[Lane], peer: Lane | None) -> Table:
-    against = f"/ {peer.name}" if peer else "ratio"
-    columns = ("contestant", "songs/s", against, "peak memory", "start to first tags")
+def _table(lanes: list[Lane], peer: Lane | None) -> str:
+    columns: Columns = {
+        "songs/s": rate,
+        **against(peer),
+        "peak memory": memory,
+        "start to first tags": lambda x: f"{significant(x.prepared['seconds'], 2)} s",
+    }
     note = (
         "Songs are MP3 previews of 29 s, 22 kHz mono, in the page cache. The start "
         "is that of the libraries, of compilation and of one song. Memory is that of "
         "the main process; a DataLoader has one more for each core."
     )
-    return Table("Tagging", columns, [_row(lane, peer) for lane in lanes], note)
-
-
-def _row(lane: Lane, peer: Lane | None) -> list[str]:
-    if lane.failure or not lane.rates:
-        return [lane.name, lane.failure or NOT_MEASURED, "", "", ""]
-    shared = ratios(lane, peer) if peer else []
-    return [
-        lane.name,
-        Spread.of(lane.rates.values()).text(),
-        significant(Spread.of(shared).median) if shared else "",
-        gigabytes(lane.peak_memory_bytes),
-        f"{significant(lane.prepared['seconds'], 2)} s",
-    ]
+    names: Columns = {"contestant": lambda x: x.name}
+    return lane_table("Tagging", lanes, names, columns, note)

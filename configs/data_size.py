@@ -3,6 +3,7 @@
     python main.py --config=configs/data_size.py
 
 Fourteen runs of two seeds, on 2 to 100 % of the training clips.
+Time and score have not been measured.
 """
 
 from ml_collections import ConfigDict
@@ -12,6 +13,4 @@ from configs import sweeps
 
 def get_config() -> ConfigDict:
     """Nested shares of the training clips."""
-    config = sweeps.base("data_size")
-    config.sweep = tuple(sweeps.sizes())
-    return config
+    return sweeps.study("data_size", *sweeps.sizes())

@@ -14,6 +14,4 @@ from configs import default
 
 def get_config() -> ConfigDict:
     """Decibels, mel bands, no frequency weighting, per-clip standardisation."""
-    config = default.get_config()
-    config.name = "db_mel"
-    return config
+    return default.get_config(name="db_mel")

@@ -2,8 +2,9 @@
 
     python main.py --config=configs/groundtruth.py
 
-The synthetic corpus answers by its oracle, on 200,000 clips that are drawn and not
-played; other corpora need a re-annotation (`--mode=annotate` writes the page for it).
+The synthetic corpus answers by its oracle, on 200,000 clips whose labels are sampled
+without rendering audio; other corpora need a re-annotation (`--mode=annotate` writes
+the page for it). It trains nothing.
 """
 
 from ml_collections import ConfigDict
@@ -13,6 +14,4 @@ from configs import default
 
 def get_config() -> ConfigDict:
     """Subset100 and Subset400 against the truth."""
-    config = default.get_config()
-    config.name = config.task = "groundtruth"
-    return config
+    return default.get_config(name="groundtruth", task="groundtruth")

@@ -12,6 +12,4 @@ from configs import default
 
 def get_config() -> ConfigDict:
     """The default network, on mel bands and on STFT bins."""
-    config = default.get_config()
-    config.name = config.task = "network"
-    return config
+    return default.get_config(name="network", task="network")

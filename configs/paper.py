@@ -17,23 +17,21 @@ QUICK_PERCENTS = (8, 32, 100)
 
 
 def get_config(size: str = "full") -> ConfigDict:
-    """All studies.
-
-    Args:
-        size: "full" or "quick".
-    """
+    """All studies, "full" or "quick"."""
     if size not in ("full", "quick"):
-        raise ValueError(f"configs/paper.py:{size}: choose of paper.py:quick, paper.py")
-    config = sweeps.base("paper")
-    percents = sweeps.SIZES_PERCENT
-    if size == "quick":
-        config.name = "paper_quick"
-        config.corpus.num_clips = 900
-        config.train.max_steps = QUICK_STEPS
-        percents = QUICK_PERCENTS
-    config.sweep = (
+        raise ValueError(
+            f"configs/paper.py:{size}: choose configs/paper.py:quick or "
+            "configs/paper.py"
+        )
+    percents = QUICK_PERCENTS if size == "quick" else sweeps.SIZES_PERCENT
+    config = sweeps.study(
+        "paper",
         *sweeps.variance(),
         *sweeps.sizes(percents),
         *sweeps.preprocessing(),
     )
+    if size == "quick":
+        config.name = "paper_quick"
+        config.corpus.num_clips = 900
+        config.train.max_steps = QUICK_STEPS
     return config

@@ -4,6 +4,7 @@
 
 The runs of `data_size.py` and `preprocessing.py`, scored on all tags and on the four
 instrumentation tags, by the corpus's labels and by the truth.
+Time and score have not been measured.
 """
 
 from ml_collections import ConfigDict
@@ -13,6 +14,4 @@ from configs import sweeps
 
 def get_config() -> ConfigDict:
     """Runs of many kinds and scores."""
-    config = sweeps.base("reliability")
-    config.sweep = (*sweeps.sizes(), *sweeps.preprocessing())
-    return config
+    return sweeps.study("reliability", *sweeps.sizes(), *sweeps.preprocessing())

@@ -20,20 +20,18 @@ SCALES = (1, 10)
 EPOCHS = ("max_epochs", "patience_epochs", "evaluate_every_epochs")
 
 
-def base(task: str) -> ConfigDict:
-    """What the studies of several runs share: size, seeds, stopping.
-
-    Args:
-        task: The study.
-    """
-    config = default.get_config()
-    config.name = config.task = task
-    config.num_seeds = 2
-    config.corpus.num_clips = 1350
-    config.train.max_epochs = 12.0
-    config.train.patience_epochs = 4.0
-    config.analysis.linear_baseline = False
-    return config
+def study(task: str, *points: Point) -> ConfigDict:
+    """A study of several runs: what all have in common, and what each changes."""
+    return default.get_config(
+        name=task,
+        task=task,
+        sweep=points,
+        num_seeds=2,
+        corpus__num_clips=1350,
+        train__max_epochs=12.0,
+        train__patience_epochs=4.0,
+        analysis__linear_baseline=False,
+    )
 
 
 def variance() -> list[Point]:
@@ -42,11 +40,7 @@ def variance() -> list[Point]:
 
 
 def sizes(percents: tuple[int, ...] = SIZES_PERCENT) -> list[Point]:
-    """Fig. 5: mel and STFT on nested shares of the training clips.
-
-    Args:
-        percents: Shares of the training clips.
-    """
+    """Fig. 5: mel and STFT on nested shares of the training clips."""
     return [
         _point(
             f"size-{kind}-{percent:03d}",
@@ -99,7 +93,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
         holder = changed.get(section) if section else changed
         if holder is None or name not in holder:
             raise ValueError(
-                f"point {point[0]} changes {key}, which is no key of configs/default.py"
+                f"point {point[0]} changes {key}, which is not a key (docs/keys.md)"
             )
         holder[name] = value
         if key == "train.fraction":
@@ -120,7 +114,7 @@ def find(sweep: tuple[Point, ...], name: str) -> Point:
     if name.isdecimal() and int(name) < len(sweep):
         return sweep[int(name)]
     listed = ", ".join(f"{number} {name}" for number, name in enumerate(names))
-    raise ValueError(f"--point={name}: there is no such point; choose of {listed}")
+    raise ValueError(f"--point={name}: there is no such point; choose from {listed}")
 
 
 def _point(name: str, **changes: object) -> Point:

@@ -2,8 +2,9 @@
 
     python main.py --config=configs/tags.py
 
-On the synthetic corpus the label statistics are of 200,000 clips that are drawn and not
-played, as sparse as Last.fm's; `analysis.label_only_clips=0` takes those that are.
+On the synthetic corpus the label statistics are of 200,000 clips, as sparse as
+Last.fm's, whose labels are sampled without rendering audio;
+`analysis.label_only_clips=0` takes those with audio. It trains nothing.
 """
 
 from ml_collections import ConfigDict
@@ -13,6 +14,4 @@ from configs import default
 
 def get_config() -> ConfigDict:
     """Label statistics, and input statistics over 200 clips."""
-    config = default.get_config()
-    config.name = config.task = "tags"
-    return config
+    return default.get_config(name="tags", task="tags")

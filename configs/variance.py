@@ -3,6 +3,7 @@
     python main.py --config=configs/variance.py
 
 On the synthetic corpus of 1,350 clips: 900 for training, 12 epochs, 15 seeds.
+Time and score have not been measured.
 """
 
 from ml_collections import ConfigDict
@@ -12,6 +13,4 @@ from configs import sweeps
 
 def get_config() -> ConfigDict:
     """`db_mel` with 15 seeds."""
-    config = sweeps.base("variance")
-    config.sweep = tuple(sweeps.variance())
-    return config
+    return sweeps.study("variance", *sweeps.variance())

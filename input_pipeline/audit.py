@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import file_states
-from input_pipeline.corpora import IN_TWO_SPLITS, Clip, Corpus
+from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from msd_tagger.common.facts import SPLITS
 
 MAX_EXAMPLES = 3  # Named in a sentence.
@@ -71,7 +71,7 @@ def _labels(corpus: Corpus, split: str) -> np.ndarray:
 
 
 def _artists(clips: list[Clip]) -> dict[str, Any] | None:
-    """Number of artists, and clips per split of those that are in several splits."""
+    """Counts artists, and clips per split of those that are in several splits."""
     by_artist = _clips_by((c for c in clips if c.artist), lambda clip: clip.artist)
     if not by_artist:
         return None
@@ -84,7 +84,7 @@ def _artists(clips: list[Clip]) -> dict[str, Any] | None:
 
 
 def _published(corpus: Corpus) -> dict[str, dict[str, dict[str, int]]]:
-    """For every source and split the number published, and how many more are here."""
+    """Counts the clips published per source and split, and how many more are here."""
     here = _per_split(corpus.clips)
     return {
         source: {
@@ -151,7 +151,7 @@ def _in_two_splits(clips: list[Clip]) -> bool:
 
 
 def _have_different_tags(clips: list[Clip]) -> bool:
-    """Whether clips of one content, from the same start, differ in their tags."""
+    """Tells whether clips of one content, from the same start, differ in their tags."""
     by_start = _clips_by(clips, lambda clip: clip.start_s)
     return any(
         not np.array_equal(clip.tags, own[0].tags)
@@ -237,7 +237,7 @@ def _about_repeated_files(problems: dict[str, Any]) -> Iterator[str]:
 
 
 def _names(group: dict[str, Any], problem: str) -> str:
-    """The paths of one content, or the path and its clips."""
+    """Lists the paths of one content, or the path and its clips."""
     paths = list(dict.fromkeys(path for _, _, path in group["clips"]))
     if problem == "equal content":
         return " = ".join(paths)
@@ -245,7 +245,7 @@ def _names(group: dict[str, Any], problem: str) -> str:
 
 
 def _how(groups: Sequence[dict[str, Any]], problem: str) -> str:
-    """What makes it worse: that test clips are learnt, or labels contradict."""
+    """Says what makes it worse: that test clips are learnt, or labels contradict."""
     in_two = sum(group["in_two_splits"] for group in groups)
     different = sum(group["different_tags"] for group in groups)
     parts = []
@@ -293,7 +293,7 @@ def _about_rows(problems: dict[str, Any]) -> Iterator[str]:
 
 
 def _some(names: Iterable[str]) -> str:
-    """The first few, and that there are more.
+    """Lists the first few, and says that there are more.
 
     >>> _some("abcd")
     'a, b, c, …'

@@ -25,7 +25,7 @@ def claim(workdir: Path, subject: dict[str, Any]) -> None:
     """Checks that a folder is new or holds an audit of the same corpus.
 
     Raises:
-        ValueError: it holds something else, and what.
+        ValueError: It holds something else, and what.
     """
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"--workdir={workdir} is a file; give a new folder")
@@ -60,7 +60,7 @@ def write(found: dict[str, Any], workdir: Path) -> None:
 
 
 def text(found: dict[str, Any]) -> str:
-    """The audit to be read: what is a problem, then the counts."""
+    """Formats an audit for reading: what is a problem, then the counts."""
     corpus, sentences, tags = found["corpus"], found["findings"], _tag_rows(found)
     if len(tags) > MAX_TAGS + 1:
         tags = _shortened(tags, NUM_FIRST_TAGS, NUM_LAST_TAGS)
@@ -120,7 +120,7 @@ def _tag_rows(found: dict[str, Any]) -> list[list[object]]:
 def _shortened(
     rows: list[list[object]], num_first: int, num_last: int
 ) -> list[list[object]]:
-    """The header and the first and last rows, what is between as one of dots."""
+    """Keeps the header and the first and last rows, with dots for those between."""
     if len(rows) - 1 <= num_first + num_last + 1:
         return rows
     between = ["…"] * len(rows[0])
@@ -163,7 +163,7 @@ def _artist_rows(artists: dict[str, Any] | None) -> Iterator[Sequence[object]]:
 
 
 def _aligned(rows: Sequence[Sequence[object]]) -> str:
-    """A table: the first column to the left, numbers to the right.
+    """Aligns a table: the first column to the left, numbers to the right.
 
     >>> print(_aligned([["clips", "train"], ["here", 1200]]))
     clips  train

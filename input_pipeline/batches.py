@@ -38,7 +38,7 @@ def open_shards(
             same; without TensorFlow it is always "plain".
 
     Raises:
-        ValueError: no such reader; the directory is incomplete, damaged, or of another
+        ValueError: No such reader; the directory is incomplete, damaged, or of another
             recipe or order.
     """
     streams.check_reader(reader)
@@ -75,14 +75,14 @@ class ShardedSplits:
     reader: str = "tf.data"  # Who fetches batches, see `open_shards`.
 
     def num_clips(self, split: str, fraction: float = 1.0) -> int:
-        """Number of clips N of a split, or of a share of it (see `subset`)."""
+        """Counts the clips N of a split, or of a share of it (see `subset`)."""
         return order.subset_size(len(self._split(split).track_id), fraction)
 
     def labels(self, split: str, fraction: float = 1.0) -> dict[str, np.ndarray | None]:
         """Labels of a split, or of a share of it (see `subset`), rows in order.
 
         Returns:
-            track_id [N] text, tags uint8 [N, K], true_tags uint8 [N, K] or None.
+            track_id `[N]` text, tags uint8 `[N, K]`, true_tags uint8 `[N, K]` or None.
         """
         found, rows = self._split(split), self.subset(split, fraction)
         truth = found.true_tags
@@ -96,9 +96,6 @@ class ShardedSplits:
         """Rows of a nested subset: a smaller fraction is inside of a larger one.
 
         The ceil(fraction * N) clips whose ids have the lowest hash, in order of rows.
-
-        Raises:
-            ValueError: the fraction is not above 0 and at most 1.
         """
         return order.nested_subset(self._split(split).track_id, fraction)
 
@@ -120,9 +117,6 @@ class ShardedSplits:
         Yields:
             spectrogram float16 `[B, M, F]`, tags uint8 `[B, K]`, mask bool `[B]` (all
             True) and row int64 `[B]`, of the rows of every batch that are asked for.
-
-        Raises:
-            ValueError: A fraction or batch size that is not allowed.
         """
         _check_batch_size(batch_size)
         split, members = self._split("train"), self.subset("train", fraction)
@@ -139,14 +133,11 @@ class ShardedSplits:
         fraction: float = 1.0,
         rows: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Every clip of a split once, in order.
+        """Gives every clip of a split once, in order.
 
         Yields:
             As `train_batches`. The last batch is padded with zeros, its mask False and
             its row -1 there.
-
-        Raises:
-            ValueError: a split, fraction or batch size that is not allowed.
         """
         _check_batch_size(batch_size)
         found, members = self._split(split), self.subset(split, fraction)
@@ -179,11 +170,7 @@ class ShardedSplits:
 
 
 def _read_descriptions(directory: Path, reader: str) -> ShardedSplits:
-    """Reads everything but the shards.
-
-    Raises:
-        OSError, ValueError, KeyError, zipfile.BadZipFile: a file is not what it was.
-    """
+    """Reads everything but the shards."""
     tags = tuple(_read(directory / "tags.txt").splitlines())
     splits, tag_names = read_index(directory / "index.npz")
     if tags != tag_names:

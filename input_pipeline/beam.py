@@ -24,7 +24,7 @@ def run(work: Sequence[shards.Work], options: Sequence[str]) -> None:
     """Writes shards and waits until all are written.
 
     Raises:
-        ValueError: the pipeline failed.
+        ValueError: The pipeline failed.
     """
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -58,7 +58,7 @@ def parse_options(text: str) -> list[str]:
     if find_spec("apache_beam") is None:
         raise ValueError(
             f"--config.prepare.beam={text!r} needs Apache Beam, which is not "
-            "installed: pip install -r requirements-beam.txt"
+            'installed. In the repository: pip install -e ".[beam]"'
         )
     try:
         options = shlex.split(text)
@@ -73,7 +73,7 @@ def parse_options(text: str) -> list[str]:
 
 
 def _write(span: Span, path: str, targets: list[shards.Target]) -> None:
-    """What a worker does."""
+    """Writes one shard: this is what a worker runs."""
     task, numbers = read_task(Path(path), span)
     shards.write_shard(task, [targets[number] for number in numbers])
 
@@ -106,11 +106,7 @@ def read_task(path: Path, span: Span) -> tuple[shards.ShardTask, list[int]]:
 
 @contextlib.contextmanager
 def clear_failures() -> Iterator[None]:
-    """Names a worker's error, which runners report as text, whatever it was.
-
-    Raises:
-        ValueError: The pipeline failed.
-    """
+    """Names a worker's error, which runners report as text, whatever it was."""
     try:
         yield
     except RuntimeError as error:

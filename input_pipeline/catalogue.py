@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from input_pipeline import records, shards
-from input_pipeline.corpora import Corpus
+from input_pipeline.corpora.corpus import Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
     remove_abandoned,
@@ -40,7 +40,7 @@ _WITH_IT = ("recipe.json", "tags.txt")
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether a set is whole and, where it can be, registered with TFDS."""
+    """Tells whether a set is whole and, where it can be, registered with TFDS."""
     registered = (directory / REGISTERED).exists()
     has_tfds = find_spec("tensorflow_datasets") is not None
     can_be = has_tfds and os.access(directory, os.W_OK)
@@ -48,18 +48,17 @@ def is_complete(directory: Path) -> bool:
 
 
 def is_written(directory: Path) -> bool:
-    """Whether all shards and their index are there, registered with TFDS or not."""
+    """Tells whether all shards and their index are there, registered or not."""
     return (directory / CORPUS_FILE).exists()
 
 
 def read_counts(directory: Path) -> dict[str, Any]:
-    """What the file says, without the digest.
+    """Reads `corpus.json`, without the digest.
 
     Sets that were made before there was a digest are not compared with one.
 
     Raises:
-        ValueError: the set was altered since, or the file is not JSON.
-        OSError: the file cannot be read.
+        ValueError: The set was altered since, or the file is not JSON.
     """
     path = directory / CORPUS_FILE
     try:
@@ -89,11 +88,7 @@ def _digest(directory: Path, counts: dict[str, Any]) -> str:
 
 
 def report(directory: Path, max_bad_share: float) -> None:
-    """Prints what a complete set holds and what was left out, in one line.
-
-    Raises:
-        ValueError: more was left out than `max_bad_share` allows.
-    """
+    """Prints what a complete set holds and what was left out, in one line."""
     counts = read_counts(directory)
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
     num_clips = sum(counts["num_clips"].values())
@@ -107,11 +102,7 @@ def report(directory: Path, max_bad_share: float) -> None:
 
 
 def check_splits(counts: Counter, where: Path) -> None:
-    """Refuses a corpus that leaves a split without clips.
-
-    Raises:
-        ValueError: names the empty splits.
-    """
+    """Refuses a corpus that leaves a split without clips."""
     empty = [split for split in SPLITS if not counts[split]]
     if empty:
         raise ValueError(
@@ -128,12 +119,7 @@ def complete(
     tasks: list[shards.ShardTask],
     max_bad_share: float,
 ) -> None:
-    """Writes everything but the shards, the mark of completeness last.
-
-    Raises:
-        ValueError: too many were left out, or all of a split.
-        OSError: the directory cannot be written.
-    """
+    """Writes everything but the shards, the mark of completeness last."""
     if is_written(directory):  # At that time TFDS was not installed.
         counts = read_counts(directory)
     else:
@@ -299,7 +285,7 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _folder_for(directory: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A folder to write into; the named files move, one by one, when all are there."""
+    """Gives a folder to write into; the named files move out when all are there."""
     unfinished = temporary(directory / "unfinished")
     unfinished.mkdir()
     try:

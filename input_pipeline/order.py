@@ -13,7 +13,7 @@ import numpy as np
 
 
 def permutation(num_clips: int, data_seed: int, epoch: int) -> np.ndarray:
-    """Order of an epoch: int64 [num_clips], the same with every version of NumPy.
+    """Orders an epoch: int64 `[num_clips]`, the same with every version of NumPy.
 
     It sorts raw bits of PCG64, which NumPy guarantees; its shuffles it does not.
 
@@ -31,9 +31,6 @@ def rows_of_step(
 
     Step s takes positions s * B to s * B + B - 1 of one permutation after the other,
     so that the last clips of an epoch share a batch with the first of the next.
-
-    Returns:
-        int64 [B].
     """
     positions = np.arange(step * batch_size, (step + 1) * batch_size)
     epochs, within = np.divmod(positions, len(members))
@@ -53,9 +50,6 @@ def nested_subset(track_ids: Sequence[str], fraction: float) -> np.ndarray:
 
     Returns:
         Sorted rows, int64; ceil(fraction * N) of the N.
-
-    Raises:
-        ValueError: the fraction is not above 0 and at most 1.
     """
     size = subset_size(len(track_ids), fraction)
     if size == len(track_ids):
@@ -65,13 +59,13 @@ def nested_subset(track_ids: Sequence[str], fraction: float) -> np.ndarray:
 
 
 def subset_size(num_clips: int, fraction: float) -> int:
-    """Number of clips in a share of them, rounded up.
+    """Counts the clips in a share of them, rounded up.
 
     >>> subset_size(100, 0.07), subset_size(3, 0.01)
     (7, 1)
 
     Raises:
-        ValueError: the fraction is not above 0 and at most 1.
+        ValueError: The fraction is not above 0 and at most 1.
     """
     if not 0 < fraction <= 1:
         raise ValueError(

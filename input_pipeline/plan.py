@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from input_pipeline import catalogue, shards
-from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.corpus import Clip, Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import temporary
 from msd_tagger.frontend.recipe import Recipe
@@ -131,10 +131,6 @@ def agree_on_plan(directories: Iterable[Path], clips_per_shard: int) -> int:
 
     Two plans in one folder would overwrite each other's shards, so a set goes on as it
     was begun.
-
-    Raises:
-        ValueError: The sets were begun with different numbers.
-        OSError: A directory cannot be written.
     """
     found = {path: _settle(path, clips_per_shard) for path in directories}
     numbers = set(found.values())

@@ -24,7 +24,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from input_pipeline import beam, catalogue, plan, published, shards
-from input_pipeline.corpora import Corpus
+from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.plan import Slice, shard_directories
 from msd_tagger.common.processes import available_cores, one_thread_each, progress_bar
 from msd_tagger.frontend.recipe import Recipe

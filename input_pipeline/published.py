@@ -34,7 +34,7 @@ _LOWEST, _HIGHEST = _SCALE * _FLOOR_DB - 0.01, 100.0
 
 
 def is_spectrogram(path: os.PathLike | str) -> bool:
-    """Whether a clip's file is a published spectrogram rather than audio.
+    """Tells whether a clip's file is a published spectrogram rather than audio.
 
     >>> is_spectrogram("00/7400.npy"), is_spectrogram("00/7400.low.mp3")
     (True, False)
@@ -48,7 +48,7 @@ def check_recipes(
     """Refuses recipes that published spectrograms cannot serve.
 
     Raises:
-        ValueError: there is a spectrogram among the paths, and a recipe with another
+        ValueError: There is a spectrogram among the paths, and a recipe with another
             value than `FIELDS` has.
     """
     wrong = {
@@ -80,15 +80,15 @@ def read_clip(
     frame see what lies outside of it.
 
     Args:
-        path: a `.npy` file, floating point [M, any number of frames].
-        recipe: number of bands and frames, and the offset.
-        start_s: where the clip starts, rounded to a frame; overrides `recipe.offset`.
+        path: A `.npy` file, floating point [M, any number of frames].
+        recipe: Number of bands and frames, and the offset.
+        start_s: Where the clip starts, rounded to a frame; overrides `recipe.offset`.
 
     Returns:
-        float16 [M, F], decibels of power.
+        float16 `[M, F]`, decibels of power.
 
     Raises:
-        AudioError: with one of `audio.REASONS`.
+        AudioError: With one of `audio.REASONS`.
     """
     published = _open(path, recipe)
     num_bands, num_frames = recipe.shape

@@ -39,7 +39,7 @@ class StoredSplit:
     )
 
     def path(self, shard: int) -> Path:
-        """File of a shard."""
+        """Returns the file of a shard."""
         num_shards = len(self.shard_bytes)
         return self.directory / records.shard_name(self.name, shard, num_shards)
 
@@ -47,10 +47,7 @@ class StoredSplit:
         """Compares the shards with the index.
 
         Args:
-            all_bytes: read everything and compare checksums and ids; else only sizes.
-
-        Raises:
-            ValueError: names the file, and the record where one is damaged.
+            all_bytes: Read everything and compare checksums and ids; else only sizes.
         """
         for shard, expected_bytes in enumerate(self.shard_bytes):
             path = self.path(shard)
@@ -71,15 +68,12 @@ class StoredSplit:
         disks and networks do flip bits, and nothing later would notice.
 
         Args:
-            rows: int64 [B], -1 for padding.
+            rows: int64 `[B]`, -1 for padding.
             shape: (M, F) of the spectrograms.
 
         Returns:
             spectrogram float16 [B, M, F], tags uint8 [B, K], mask bool [B] and row
             int64 [B]; zeros where there is padding.
-
-        Raises:
-            ValueError: names a shard that is damaged or not what it was.
         """
         mask = rows >= 0
         spectrogram = np.empty((len(rows), *shape), np.float16)
@@ -117,11 +111,7 @@ class StoredSplit:
 
 
 def read_index(path: Path) -> tuple[dict[str, StoredSplit], tuple[str, ...]]:
-    """Reads index.npz: the splits by name, and the names of the K tags.
-
-    Raises:
-        OSError, ValueError, KeyError, zipfile.BadZipFile: the file is not what it was.
-    """
+    """Reads index.npz: the splits by name, and the names of the K tags."""
     with np.load(path, allow_pickle=False) as stored:
         splits = {
             split: StoredSplit(

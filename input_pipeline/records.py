@@ -52,7 +52,7 @@ class ShardIndex:
 
 
 def shard_name(split: str, shard: int, num_shards: int) -> str:
-    """Name of a TFRecord file, as TFDS expects it.
+    """Names a TFRecord file as TFDS expects it.
 
     >>> shard_name("train", 2, 10)
     'clips-train.tfrecord-00002-of-00010'
@@ -61,7 +61,7 @@ def shard_name(split: str, shard: int, num_shards: int) -> str:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """Checksum of a TFRecord: CRC32C, rotated and shifted.
+    """Computes the checksum of a TFRecord: CRC32C, rotated and shifted.
 
     The mask keeps the checksum of data that holds checksums from degenerating
     (`tensorflow/core/lib/hash/crc32c.h`).
@@ -104,9 +104,6 @@ def parse_example(data: Buffer, start: int = 0, stop: int | None = None) -> dict
 
     Returns:
         Span of the first bytes value of every feature that has one.
-
-    Raises:
-        ValueError: the bytes are no such message.
     """
     whole = (start, len(data) if stop is None else stop)
     spans = {}
@@ -131,9 +128,6 @@ def read_examples(
 
     Yields:
         Span of every feature of a record, from the start of the file.
-
-    Raises:
-        RecordError: names the file and the record.
     """
     position, record = 0, 0
     while position < len(data):
@@ -149,8 +143,8 @@ def index_shard(path: Path | str, check: bool = False) -> ShardIndex:
     """Reads ids and tags of a shard, and where its spectrograms are.
 
     Raises:
-        RecordError: the file is damaged or holds other features.
-        FileNotFoundError: there is no such file.
+        RecordError: The file is damaged or holds other features.
+        FileNotFoundError: There is no such file.
     """
     ids, offsets, tags, true_tags = [], [], [], []
     data = map_file(path)
@@ -176,11 +170,8 @@ def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
     """Compares one record with its checksum.
 
     Args:
-        read: gives a number of bytes of a shard, from an offset on.
-        offset: first byte of the record's first feature's value, as an index has it.
-
-    Raises:
-        ValueError: the record is not what was written.
+        read: Gives a number of bytes of a shard, from an offset on.
+        offset: First byte of the record's first feature's value, as an index has it.
     """
     first = max(0, offset - _LONGEST_START)
     before = read(offset - first, first)
@@ -197,7 +188,7 @@ def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
 
 
 def map_file(path: Path | str) -> Buffer:
-    """Memory-maps a file for reading. An empty file, which cannot be mapped, is b""."""
+    """Maps a file into memory. An empty file, which cannot be mapped, is b""."""
     with Path(path).open("rb") as file:
         if not file.seek(0, 2):
             return b""
@@ -252,7 +243,7 @@ def _varint(data: Buffer, position: int, stop: int) -> tuple[int, int]:
 
 
 def _field(number: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
-    """A field around pieces of bytes, which are not copied until all are joined."""
+    """Makes a field around pieces of bytes, which are copied only when joined."""
     key = bytes([number << 3 | _LENGTH_DELIMITED])
     return [key + _length(sum(map(len, pieces))), *pieces]
 

@@ -96,8 +96,7 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
     The targets' recipes must agree in sample rate, duration and offset.
 
     Raises:
-        OSError: the target cannot be written.
-        KeyboardInterrupt: the parent asked to stop; nothing of this shard is left.
+        KeyboardInterrupt: The parent asked to stop; nothing of this shard is left.
     """
     rejected: list[tuple[str, str, str, str]] = []
     with contextlib.ExitStack() as stack:
@@ -193,7 +192,7 @@ def _write_part(task: ShardTask, writer: _Writer, rejected: list) -> None:
 
 
 def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
-    """Size and time of change of the files left out: a mended one is tried again.
+    """Reads size and time of change of the files left out: a mended one is tried again.
 
     The time of change, not of modification: it moves with permissions too.
     """

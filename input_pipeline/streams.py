@@ -42,11 +42,7 @@ def stream(reader: str, load: Load, first_step: int, stop_step: int) -> Iterator
 
 
 def check_reader(reader: str) -> None:
-    """Refuses a reader that does not exist.
-
-    Raises:
-        ValueError: names those that do.
-    """
+    """Refuses a reader that does not exist."""
     if reader not in READERS:
         raise ValueError(f"reader is {reader!r}; allowed are {', '.join(READERS)}")
 

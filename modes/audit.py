@@ -5,25 +5,24 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from configs.identity import digest
+from input_pipeline import audit_report
+from input_pipeline.audit import audit as examine
+from input_pipeline.audit import findings
 from modes import Options
 from modes.corpus import load
+from msd_tagger.pages import style
+from studies import figures
 
 logger = logging.getLogger(__name__)
 
 
 def audit(config: ConfigDict, options: Options) -> None:
     """Counts the corpus, looks for problems, and writes both down."""
-    from configs import checks
-    from input_pipeline import audit_report
-    from input_pipeline.audit import audit as examine
-    from input_pipeline.audit import findings
-    from msd_tagger.pages import style
-    from studies import figures
-
     subject = config.corpus.to_dict()
     for key in ("audio_dir", "label_dir"):
         subject[key] = subject[key] and str(Path(subject[key]).absolute())
-    name = f"runs/audit-{config.corpus.name}-{checks.digest(subject)}"
+    name = f"runs/audit-{config.corpus.name}-{digest(subject)}"
     workdir = Path(options.workdir or name)
     audit_report.claim(workdir, subject)
     corpus = load(config, options)

@@ -1,18 +1,35 @@
-"""The corpus and its shards, as a configuration names them."""
-
-from __future__ import annotations
+"""The corpus and its shards, as a configuration names them; `--mode=prepare`."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ml_collections import ConfigDict
 
+from configs import checks, sweeps
+from input_pipeline.beam import parse_options
+from input_pipeline.corpora import Corpus, check_scorable, load_corpus
+from input_pipeline.plan import Slice
+from input_pipeline.prepare import prepare as write_shards
 from modes import Options
+from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.network.pools import check_pools, choose_pools
 from msd_tagger.training import distributed
 
-if TYPE_CHECKING:
-    from input_pipeline.corpora import Corpus
+
+def check(config: ConfigDict, options: Options) -> None:
+    """Checks the configuration, and that of every point, before anything takes long."""
+    points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
+    parse_options(config.prepare.beam)
+    for point in points:
+        kind = point.spectrogram.kind
+        check_pools(recipe_of(point).shape, choose_pools(point.model.pools, kind))
+
+
+def recipe_of(config: ConfigDict, kind: str = "") -> Recipe:
+    """The recipe of a run's spectrograms, or of those of another kind."""
+    return Recipe.from_config(
+        config.clip, config.spectrogram, kind or config.spectrogram.kind
+    )
 
 
 def start(config: ConfigDict, options: Options) -> None:
@@ -22,8 +39,6 @@ def start(config: ConfigDict, options: Options) -> None:
 
 def kinds(config: ConfigDict) -> list[str]:
     """The kind of spectrogram of a run, or of each point of a study."""
-    from configs import sweeps
-
     points = [sweeps.at(config, point) for point in config.sweep] or [config]
     return [point.spectrogram.kind for point in points]
 
@@ -50,8 +65,6 @@ def prepare_once(
 
 def load(config: ConfigDict, options: Options) -> Corpus:
     """Loads the corpus; the synthetic one is made first, where it is missing."""
-    from input_pipeline.corpora import load_corpus
-
     return load_corpus(
         config.corpus,
         options.data_dir,
@@ -64,26 +77,16 @@ def prepare(
     config: ConfigDict, options: Options, corpus: Corpus, kinds: Sequence[str]
 ) -> dict[str, Path]:
     """Writes the shards that are missing; a folder per kind of spectrogram."""
-    from input_pipeline.beam import parse_options
-    from input_pipeline.corpora import check_scorable
-    from input_pipeline.plan import Slice
-    from input_pipeline.prepare import prepare as write_shards
-    from msd_tagger.frontend.recipe import Recipe
-
-    beam_options = parse_options(config.prepare.beam)
-    recipes = [
-        Recipe.from_config(config.clip, config.spectrogram, kind)
-        for kind in dict.fromkeys((*kinds, *config.prepare.kinds))
-    ]
+    every = dict.fromkeys((*kinds, *config.prepare.kinds))
     if options.mode == "run":
         check_scorable(corpus)
     return write_shards(
         corpus,
-        recipes,
+        [recipe_of(config, kind) for kind in every],
         options.data_dir,
         num_processes=config.prepare.num_processes,
         clips_per_shard=config.prepare.clips_per_shard,
         max_bad_share=config.prepare.max_bad_share,
         own=Slice(config.prepare.worker, config.prepare.num_workers),
-        beam_options=beam_options,
+        beam_options=parse_options(config.prepare.beam),
     )

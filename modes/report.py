@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from modes import Options
+from studies.study_report import write_report_of
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +16,4 @@ def start(options: Options) -> None:
 
 def report(workdir: Path) -> None:
     """Writes report.html from the record of a run or of a study in `workdir`."""
-    from studies.study_report import write_report_of
-
     logger.info("report: %s", write_report_of(workdir))

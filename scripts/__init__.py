@@ -1,1 +1,1 @@
-"""What users of the code seldom need, such as `python -m scripts.faults`."""
+"""What users of the code seldom need, such as `python -m scripts.simulate_scale`."""

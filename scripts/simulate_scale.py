@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msd_tagger.common.processes import available_cores, progress_bar
-from scripts import tiny_clips, verify_shards
+from scripts import tiny_clips
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,10 +49,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--num_workers", type=int, default=4, help="jobs of the array (%(default)s)")
     add("--num_kills", type=int, default=2, help="how often all die (%(default)s)")
     add("--clips_per_shard", type=int, default=64, help="(%(default)s)")
-    add("--seed", type=int, default=None, help="of the moments; random by default")
-    add(
-        "--scratch", type=Path, default=None, help="a folder is made, and removed, here"
-    )
+    add("--seed", type=int, help="of the moments; random by default")
+    add("--scratch", type=Path, help="a folder is made, and removed, here")
     options = parser.parse_args(arguments)
     if options.num_clips < 100 or options.num_workers < 1 or options.num_kills < 0:
         parser.error("at least 100 clips, 1 worker and 0 kills are needed")
@@ -64,24 +62,19 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 class Job:
     """One call of main.py, in a process group of its own."""
 
-    def __init__(self, corpus: Path, data_dir: Path, *keys: str) -> None:
-        command = [
-            *(
-                sys.executable,
-                "main.py",
-                "--mode=prepare",
-                "--config=configs/db_mel.py",
-            ),
-            "--config.corpus.name=folder",
-            f"--config.corpus.audio_dir={corpus}",
-            f"--data_dir={data_dir}",
-            *RECIPE,
-            *keys,
-        ]
+    def __init__(self, corpus: Path, data_dir: Path, **keys: int) -> None:
         self.memory_mb = {"parent": 0.0, "worker": 0.0}
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed with the job)
         self._process = subprocess.Popen(
-            command,
+            [
+                *(sys.executable, "main.py", "--mode=prepare"),
+                "--config=configs/db_mel.py",
+                "--config.corpus.name=folder",
+                f"--config.corpus.audio_dir={corpus}",
+                f"--data_dir={data_dir}",
+                *RECIPE,
+                *(f"--config.prepare.{key}={value}" for key, value in keys.items()),
+            ],
             cwd=ROOT,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -89,8 +82,8 @@ class Job:
         )
 
     def is_running(self) -> bool:
-        """Whether it runs; notes the memory of its processes."""
-        pid = self._process.pid
+        """Says whether it runs; notes the memory of its processes."""
+        pid = str(self._process.pid)
         children = _read(f"/proc/{pid}/task/{pid}/children").split()
         # A child that has not become another program yet still shows its parent's.
         workers = [c for c in children if "spawn_main" in _read(f"/proc/{c}/cmdline")]
@@ -106,10 +99,10 @@ class Job:
         self._process.wait()
 
     def last_line(self) -> str:
-        """What a finished job said last.
+        """Returns what a finished job said last.
 
         Raises:
-            SystemExit: it failed.
+            SystemExit: It failed.
         """
         status = self._process.wait()
         self._log.seek(0)
@@ -120,7 +113,7 @@ class Job:
         return lines[-1]
 
 
-def _peak_memory_mb(process: int | str) -> float:
+def _peak_memory_mb(process: str) -> float:
     for line in _read(f"/proc/{process}/status").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1000
@@ -134,14 +127,12 @@ def _read(path: str) -> str:
         return ""
 
 
-def run_array(options: argparse.Namespace, corpus: Path, data_dir: Path) -> dict:
-    """Runs all jobs, kills them, runs them again.
-
-    Returns:
-        Rows for the table.
-    """
+def run_array(
+    options: argparse.Namespace, corpus: Path, data_dir: Path
+) -> dict[str, str]:
+    """Runs all jobs, kills them, runs them again; returns rows for the table."""
     random_moments = random.Random(options.seed)
-    num_shards = 0
+    num_shards = -(-options.num_clips // options.clips_per_shard)
     rows: dict[str, str] = {}
     peaks = {"parent": 0.0, "worker": 0.0}
     started = time.perf_counter()
@@ -150,14 +141,13 @@ def run_array(options: argparse.Namespace, corpus: Path, data_dir: Path) -> dict
             Job(
                 corpus,
                 data_dir,
-                f"--config.prepare.worker={worker}",
-                f"--config.prepare.num_workers={options.num_workers}",
-                f"--config.prepare.clips_per_shard={options.clips_per_shard}",
-                "--config.prepare.num_processes=1",
+                worker=worker,
+                num_workers=options.num_workers,
+                clips_per_shard=options.clips_per_shard,
+                num_processes=1,
             )
             for worker in range(options.num_workers)
         ]
-        num_shards = -(-options.num_clips // options.clips_per_shard)
         share = (attempt + random_moments.uniform(0.1, 0.9)) / (options.num_kills + 1)
         limit = share * num_shards if attempt < options.num_kills else float("inf")
         for found in _wait(jobs, data_dir, limit, f"attempt {attempt + 1}", num_shards):
@@ -180,25 +170,12 @@ def _wait(
     jobs: list[Job], data_dir: Path, limit: float, name: str, num_shards: int
 ) -> Iterator[int]:
     """Yields the number of finished shards, again and again while jobs run."""
-    with progress_bar(num_shards, name) as bar:
-        bar.unit = "shard"
+    with progress_bar(num_shards, name, "shard") as bar:
         while sum(job.is_running() for job in jobs):  # Asks every one.
             found = sum(1 for _ in data_dir.glob("shards/*/*/parts/clips-*.json"))
             bar.update(max(0, found - bar.n))
             yield found
             time.sleep(0.2 if limit < float("inf") else 1)
-
-
-def run_alone(options: argparse.Namespace, corpus: Path, data_dir: Path) -> str:
-    """Prepares the same in one undisturbed job; returns its time for the table."""
-    started = time.perf_counter()
-    job = Job(
-        corpus, data_dir, f"--config.prepare.clips_per_shard={options.clips_per_shard}"
-    )
-    while job.is_running():
-        time.sleep(1)
-    print(job.last_line())
-    return _seconds(started, options.num_clips)
 
 
 def _seconds(started: float, num_clips: int) -> str:
@@ -207,7 +184,7 @@ def _seconds(started: float, num_clips: int) -> str:
 
 
 def digests(data_dir: Path) -> dict[str, str]:
-    """SHA-256 of every file below a directory."""
+    """Returns SHA-256 of every file below a directory."""
     return {
         path.relative_to(data_dir).as_posix(): hashlib.sha256(
             path.read_bytes()
@@ -220,24 +197,27 @@ def digests(data_dir: Path) -> dict[str, str]:
 def main() -> None:
     """Runs the simulation and prints its table."""
     options = parse()
-    print(f"{options.num_clips:,} clips, seed {options.seed}", flush=True)
+    num_clips = options.num_clips
+    print(f"{num_clips:,} clips, seed {options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="scale-", dir=options.scratch) as scratch:
         corpus, first, second = (Path(scratch, n) for n in ("corpus", "array", "alone"))
         started = time.perf_counter()
-        with progress_bar(options.num_clips, "writing clips") as bar:
-            for done in tiny_clips.write(corpus, options.num_clips, available_cores()):
+        with progress_bar(num_clips, "writing clips") as bar:
+            for done in tiny_clips.write(corpus, num_clips, available_cores()):
                 bar.update(done - bar.n)
-        rows = {"writing the audio files": _seconds(started, options.num_clips)}
+        rows = {"writing the audio files": _seconds(started, num_clips)}
         rows |= run_array(options, corpus, first)
-        rows["one undisturbed job"] = run_alone(options, corpus, second)
         started = time.perf_counter()
-        rows |= verify_shards.verify(first, corpus, options.num_clips)
+        print(Job(corpus, second, clips_per_shard=options.clips_per_shard).last_line())
+        rows["one undisturbed job"] = _seconds(started, num_clips)
+        started = time.perf_counter()
+        rows |= tiny_clips.verify(first, corpus, num_clips)
         ours, theirs = digests(first), digests(second)
         if ours != theirs:
             different = {n for n in ours | theirs if ours.get(n) != theirs.get(n)}
             raise SystemExit(f"not equal: {sorted(different)[:10]}")
         rows["files equal to those of the undisturbed job"] = f"all {len(ours):,}"
-        rows["verification"] = _seconds(started, options.num_clips)
+        rows["verification"] = _seconds(started, num_clips)
     width = max(map(len, rows))
     print("\n".join(f"{name:{width}}  {value}" for name, value in rows.items()))
 

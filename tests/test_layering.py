@@ -52,7 +52,10 @@ WITHOUT_JAX = ("configs", "msd_tagger.common", "msd_tagger.frontend")
 WITHOUT_JAX += ("msd_tagger.pages", "input_pipeline", "studies")
 
 # Where a module is named by a variable: a mode, once JAX is set up, and a section.
-LOADERS = {"main.py", "studies/sections/__init__.py"}
+LOADERS = {
+    "msd_tagger/commands/command_line.py",
+    "studies/sections/__init__.py",
+}
 # The canary repeats, in a few lines, what a compiler once got wrong.
 MAPPERS = {"msd_tagger/training/parallel.py", "msd_tagger/training/canary.py"}
 
@@ -282,9 +285,12 @@ def in_a_process(names: list[str]) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_a_command_line_is_read_before_numpy_is_imported():
-    """When it is imported it decides how many threads it takes (`commands/tag.py`)."""
-    assert not in_a_process(["main"]) & (JAX | TENSORFLOW | {"numpy"})
+@pytest.mark.parametrize(
+    "module", ["main", "msd_tagger", "msd_tagger.commands.command_line"]
+)
+def test_a_command_line_is_read_before_numpy_is_imported(module):
+    """When it is imported it decides how many threads it takes (`platform.py`)."""
+    assert not in_a_process([module]) & (JAX | TENSORFLOW | {"numpy"})
 
 
 def test_importing_the_package_brings_in_no_tensorflow():

@@ -1,6 +1,7 @@
 """The lock files and the container file fit the requirements, and name no host."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -19,18 +20,19 @@ def lines_of(name: str) -> list[str]:
 
 
 def pins_of(device: str) -> dict[str, Version]:
-    pairs = [line.split("==") for line in lines_of(f"requirements-{device}.lock")]
+    pairs = [line.split("==") for line in lines_of(f"requirements/{device}.lock")]
     return {name: Version(version) for name, version in pairs}
 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_lock_satisfies_the_requirements(device):
     pins = pins_of(device)
-    for name in ("requirements.txt", "requirements-jax.txt"):
-        for line in lines_of(name):
-            if not line.startswith("-r"):
-                wanted = Requirement(line)
-                assert pins[wanted.name] in wanted.specifier, f"{line}: scripts/lock.sh"
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    extras = project["optional-dependencies"]
+    for line in project["dependencies"] + extras["train"] + extras["tensorflow"]:
+        wanted = Requirement(line)
+        assert pins[wanted.name] in wanted.specifier, f"{line}: scripts/lock.sh"
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -45,7 +47,7 @@ def test_a_lock_has_one_jax_that_computes_rightly(device):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_lock_holds_versions_and_nothing_of_where_they_came_from(device):
-    name = f"requirements-{device}.lock"
+    name = f"requirements/{device}.lock"
     assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in lines_of(name))
     assert "://" not in (ROOT / name).read_text(encoding="utf-8")
 
@@ -70,6 +72,6 @@ def test_the_container_is_made_of_what_is_there():
     needed = folders - {"benchmarks", "scripts", "tests"}
     assert {f"./{name}" for name in needed} <= {target for _, target in copied}
     [installed] = re.findall(r"pip install .*--requirement (\S+)", text)
-    assert installed == '"requirements-${DEVICE}.lock"'
+    assert installed == '"requirements/${DEVICE}.lock"'
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {"/data/", "/runs/"} <= set(ignored)

@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,9 @@ def test_every_part_of_a_command_is_known(page, command):
                 pass
             case ["pip", "install", "-r", file]:
                 assert (ROOT / file).is_file(), file
+            case ["pip", "install", "-e", extras]:
+                names = re.fullmatch(r"\.\[([a-z0-9,]+)\]", extras)[1].split(",")
+                assert {*names} <= project()["optional-dependencies"].keys()
             case ["ruff", "check", "."] | ["ruff", "format", "--check", "."]:
                 pass
             case ["python", "-m", "pytest"]:
@@ -206,30 +210,40 @@ def test_the_table_of_speeds_is_that_of_the_benchmark():
     assert table and all(line in results.splitlines() for line in table)
 
 
+def project() -> dict:
+    """What pyproject.toml says of the package."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
 def test_every_requirement_is_a_range_with_a_reason():
-    for name in (
-        "-jax",
-        "",
-        "-dev",
-        "-bench",
-        "-beam",
-        "-parquet",
-        "-import",
-        "-serve",
-    ):
-        name = f"requirements{name}.txt"
-        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-        for above, line in itertools.pairwise(lines):
-            if line and not line.startswith(("#", "-r")):
-                assert re.fullmatch(r"[a-z0-9-]+>=[\d.]+(,!=[\d.]+)*,<[\d.]+", line)
-                assert above.startswith("# "), f"{name}: why {line}?"
+    lines = (ROOT / "pyproject.toml").read_text("utf-8").splitlines()
+    start, end = lines.index("[project]"), lines.index("[project.scripts]")
+    found = set()
+    for above, line in itertools.pairwise(map(str.strip, lines[start:end])):
+        if match := re.fullmatch(
+            r'"([a-z0-9-]+)(>=[\d.]+(,!=[\d.]+)*,<[\d.]+)?",', line
+        ):
+            assert match[2] and above.startswith("# "), f"why {line}?"
+            found.add(match[1])
+    extras = project()["optional-dependencies"]
+    expected = set().union(*(required_by(name) for name in ("", *extras)))
+    assert found == expected - {"jax[cuda13]", "jax[tpu]"}
 
 
-def test_every_import_is_required():
-    """Whatever the code imports, requirements.txt installs by name.
+def test_what_the_extras_are_for():
+    """The plain requirements are all but what few commands need."""
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert text.splitlines()[-1] == "-e .[train,tensorflow]"
+    assert required_by("tensorflow") == {"tensorflow-cpu", "tensorflow-datasets"}
+    assert not required_by("") & (required_by("train") | required_by("tensorflow"))
 
-    Of that, requirements-jax.txt has all but TensorFlow. Apache Beam, Parquet, HDF5
-    and the server are extras.
+
+@pytest.mark.parametrize("folder", ["msd_tagger", "input_pipeline", "studies", "modes"])
+def test_every_import_is_required(folder):
+    """Whatever the code imports, pyproject.toml installs by name.
+
+    The package alone needs no more than its own dependencies and what serves,
+    imports and writes Parquet.
     """
     distributions = {
         "sklearn": "scikit-learn",
@@ -237,22 +251,23 @@ def test_every_import_is_required():
         "tensorflow": "tensorflow-cpu",
         "absl": "absl-py",
     }
-    whole, few = map(required_by, ("requirements.txt", "requirements-jax.txt"))
-    assert whole == {"tensorflow-cpu", "tensorflow-datasets"}
-    required = whole | few
-    for extra in ("beam", "import", "parquet", "serve"):
-        required |= required_by(f"requirements-{extra}.txt")
-    own = {"msd_tagger", "input_pipeline", "configs", "main"}
-    for folder in ("msd_tagger", "input_pipeline", "configs"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for name in imported_packages(path) - own - sys.stdlib_module_names:
-                distribution = distributions.get(name, name.replace("_", "-"))
-                assert distribution in required, f"{path.name} imports {name}"
+    extras = ["", "serve", "import", "parquet"]
+    if folder != "msd_tagger":
+        extras += ["train", "tensorflow", "beam"]
+    required = set().union(*map(required_by, extras))
+    own = {"msd_tagger", "input_pipeline", "studies", "modes", "configs", "main"}
+    for path in (ROOT / folder).rglob("*.py"):
+        for name in imported_packages(path) - own - sys.stdlib_module_names:
+            distribution = distributions.get(name, name.replace("_", "-"))
+            assert distribution in required, f"{path.name} imports {name}"
 
 
-def required_by(name: str) -> set[str]:
-    text = (ROOT / name).read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z0-9-]+)>=", text, re.MULTILINE))
+def required_by(extra: str) -> set[str]:
+    """The distributions that an extra names, or those of the package itself."""
+    found = project()
+    names = found["optional-dependencies"][extra] if extra else found["dependencies"]
+    words = {re.match(r"[a-z0-9-]+(\[[a-z0-9,]+\])?", line)[0] for line in names}
+    return {word for word in words if not word.startswith("msd-tagger")}
 
 
 def imported_packages(path: Path) -> set[str]:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora import IN_TWO_SPLITS, Clip, Corpus
+from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from input_pipeline.corpora.tables import (
     path_inside,
     read_lines,

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.corpus import Clip, Corpus
 from input_pipeline.corpora.tables import path_inside, read_lines, vocabulary_by_count
+from msd_tagger.common.facts import SPLITS
 
 ANNOTATIONS, CLIP_INFO = "annotations_final.csv", "clip_info_final.csv"
 
@@ -33,60 +34,17 @@ SPLIT_OF_FOLDER = {
 # The first name of a line stands for the whole line. Proposed by K. Choi in
 # github.com/keunwoochoi/magnatagatune-list, with "female vocal", which that list forgot
 # beside "female vocals" and most of its users add.
-SYNONYMS = (
-    ("beat", "beats"),
-    ("chant", "chanting"),
-    ("choir", "choral"),
-    ("classical", "clasical", "classic"),
-    ("drum", "drums"),
-    ("electro", "electronic", "electronica", "electric"),
-    ("fast", "fast beat", "quick"),
-    (
-        *("female", "female singer", "female singing", "female vocal"),
-        *("female vocals", "female voice", "woman", "woman singing", "women"),
-    ),
-    ("flute", "flutes"),
-    ("guitar", "guitars"),
-    ("hard", "hard rock"),
-    ("harpsichord", "harpsicord"),
-    ("heavy", "heavy metal", "metal"),
-    ("horn", "horns"),
-    ("india", "indian"),
-    ("jazz", "jazzy"),
-    (
-        *("male", "male singer", "male vocal", "male vocals", "male voice"),
-        *("man", "man singing", "men"),
-    ),
-    ("no beat", "no drums"),
-    (
-        *("no singer", "no singing", "no vocal", "no vocals", "no voice", "no voices"),
-        "instrumental",
-    ),
-    ("opera", "operatic"),
-    ("orchestra", "orchestral"),
-    ("quiet", "silence"),
-    ("singer", "singing"),
-    ("space", "spacey"),
-    ("strange", "weird"),
-    ("string", "strings"),
-    ("synth", "synthesizer"),
-    ("violin", "violins"),
-    ("vocal", "vocals", "voice", "voices"),
-)
+_SYNONYMS = Path(__file__).with_name("magnatagatune_synonyms.csv")
+SYNONYMS = [line.split(",") for line in _SYNONYMS.read_text("utf-8").splitlines()]
 
 # The lists are public: in jordipons/musicnn-training, which keeps clips without a tag,
 # and in minzwon/sota-music-tagging-models, which does not.
+_PUBLISHED = {
+    "Pons et al. 2018, without empty files": (18_706, 1_825, 5_329),
+    "Lee et al. 2017, 29.1 s and a tag at least": (15_244, 1_529, 4_332),
+}
 PUBLISHED = {
-    "Pons et al. 2018, without empty files": {
-        "train": 18_706,
-        "valid": 1_825,
-        "test": 5_329,
-    },
-    "Lee et al. 2017, 29.1 s and a tag at least": {
-        "train": 15_244,
-        "valid": 1_529,
-        "test": 4_332,
-    },
+    name: dict(zip(SPLITS, counts, strict=True)) for name, counts in _PUBLISHED.items()
 }
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.corpus import Clip, Corpus
 from input_pipeline.corpora.tables import path_inside, read_vocabulary
 
 HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
@@ -57,7 +57,7 @@ class _Track(NamedTuple):
     where: str
 
     def file(self, audio_dir: Path, form: str) -> Path:
-        """The file of the track in one of the `FORMS`."""
+        """Returns the file of the track in one of the `FORMS`."""
         return path_inside(audio_dir, self.stem + form, self.where)
 
 

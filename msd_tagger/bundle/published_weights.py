@@ -204,7 +204,7 @@ def _import_h5py() -> ModuleType:
         import h5py
     except ImportError as error:
         raise ValueError(
-            "--mode=import reads HDF5 with h5py, which is not installed; "
-            "pip install -r requirements-import.txt"
+            "import reads HDF5 with h5py, which is not installed. In the repository: "
+            'pip install -e ".[import]"'
         ) from error
     return h5py

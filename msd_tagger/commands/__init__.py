@@ -1,1 +1,1 @@
-"""What the command line can do with a model bundle."""
+"""What the command line can do with a model bundle, without the repository."""

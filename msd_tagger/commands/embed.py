@@ -1,25 +1,21 @@
-"""`--mode=embed`: features of audio files, from a model bundle."""
-
-from __future__ import annotations
+"""`embed`: features of audio files, from a model bundle."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from modes import Options
+from msd_tagger.bundle.format import Bundle
+from msd_tagger.commands.command_line import Options
 from msd_tagger.commands.tag import (
     check_inputs,
     check_new_file,
     consume,
-    import_numpy,
     load_tagger,
-    of_songs,
     quiet_decoders,
 )
-
-if TYPE_CHECKING:
-    from msd_tagger.bundle.format import Bundle
-    from msd_tagger.tagging.songs import Embedding
+from msd_tagger.common.processes import available_cores
+from msd_tagger.common.text import printable, short_names
+from msd_tagger.tagging import embeddings
+from msd_tagger.tagging.songs import Embedding, Failure, audio_files, embed_files
 
 NUM_NEIGHBOURS = 5
 LAYERS = {
@@ -37,26 +33,22 @@ def embed(options: Options) -> int:
     Raises:
         ValueError: The command line or the bundle is wrong.
     """
-    import_numpy()
     check(options)
     tagger = load_tagger(options)
-    from msd_tagger.common.processes import available_cores
-    from msd_tagger.tagging import embeddings
-    from msd_tagger.tagging.songs import audio_files, embed_files
-
-    files, found = audio_files(options.arguments), []
+    files, found = audio_files(options.files), []
     songs = embed_files(tagger, files, options.max_duration_s, available_cores())
     with quiet_decoders():
-        failures = consume(songs, len(files), "embed", [of_songs(found.append)])
+        failures = consume(songs, len(files), "embed", [found.append])
+    found = [one for one in found if not isinstance(one, Failure)]
     if not found:
         print(f"nothing was embedded; --out={options.out} is not written")
         return 1
-    table = embeddings.to_table(found, options.layers, tagger.bundle.seeds)
-    embeddings.write(Path(options.out), table)
-    rows, columns = table.features.shape
-    print(f"{len(found)} files, {rows} rows of {columns} features: {options.out}")
+    rows = embeddings.to_rows(found, options.layers, tagger.bundle.seeds)
+    embeddings.write(Path(options.out), rows)
+    count, size = rows.features.shape
+    print(f"{len(found)} files, {count} rows of {size} features: {options.out}")
     if options.neighbours:
-        report(options, tagger.bundle, found)
+        write_neighbours(options, tagger.bundle, found)
     return 1 if failures else 0
 
 
@@ -66,10 +58,8 @@ def check(options: Options) -> None:
     Raises:
         ValueError: Names the flag.
     """
-    from msd_tagger.tagging.embeddings import check_format
-
     check_inputs(options)
-    check_format(Path(options.out))
+    embeddings.check_format(Path(options.out))
     check_new_file("out", options.out)
     if options.neighbours == "-":
         return
@@ -80,10 +70,12 @@ def check(options: Options) -> None:
     check_new_file("neighbours", options.neighbours)
 
 
-def report(options: Options, bundle: Bundle, found: Sequence[Embedding]) -> None:
+def write_neighbours(
+    options: Options, bundle: Bundle, found: Sequence[Embedding]
+) -> None:
     """Prints or writes the nearest neighbours of songs and of tags."""
-    from msd_tagger.common.text import printable, short_names
-    from msd_tagger.tagging import embeddings, neighbours
+    # It brings matplotlib, which takes longer to import than a song to embed.
+    from msd_tagger.tagging import neighbours
 
     paths = [one.path for one in found]
     folder, names = short_names(paths)

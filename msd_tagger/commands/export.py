@@ -1,21 +1,14 @@
-"""`--mode=export`: a run's model bundle, copied to a folder of its own."""
-
-from __future__ import annotations
+"""`export`: a run's model bundle, copied to a folder of its own."""
 
 from pathlib import Path
 
-from modes import Options
+from msd_tagger.bundle.format import read_bundle, write_bundle
+from msd_tagger.commands.command_line import Options
 
 
 def export(options: Options) -> None:
     """Checks the bundle of a run and writes it to another folder."""
-    source = bundle_of(Path(options.workdir))
-    from msd_tagger import platform
-
-    platform.set_up(options.platform or "cpu")
-    from msd_tagger.bundle.format import read_bundle, write_bundle
-
-    write_bundle(Path(options.out), read_bundle(source))
+    write_bundle(Path(options.out), read_bundle(bundle_of(Path(options.workdir))))
     print(f"bundle: {options.out}")
 
 

@@ -1,6 +1,4 @@
-"""`--mode=serve`: a page to try a bundle on."""
-
-from __future__ import annotations
+"""`serve`: a page in the browser on which to try a bundle."""
 
 import logging
 import math
@@ -8,15 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modes import Options
+import numpy as np
+
+from msd_tagger.commands.command_line import Options
 from msd_tagger.commands.tag import load_tagger
+from msd_tagger.tagging.server.answers import Limits, answer, page_files
+from msd_tagger.tagging.songs import Excerpts, excerpts
+from msd_tagger.tagging.tagger import Tagger
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
-
-    from msd_tagger.tagging.server.app import Limits
-    from msd_tagger.tagging.songs import Excerpts
-    from msd_tagger.tagging.tagger import Tagger
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +24,6 @@ def serve(options: Options) -> None:
     """Serves the page until Ctrl-C."""
     check_packages()
     from msd_tagger.tagging.server import run
-    from msd_tagger.tagging.server.app import Limits
 
     if not 0 < options.max_duration_s < math.inf:
         raise ValueError(
@@ -49,25 +47,23 @@ def check_packages() -> None:
     """Names what to install where the server's packages are missing.
 
     Raises:
-        ValueError: they are.
+        ValueError: They are.
     """
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"--mode=serve needs {error.name}; pip install -r requirements-serve.txt"
+            f"serve needs {error.name}, which is not installed. In the repository: "
+            'pip install -e ".[serve]"'
         ) from error
 
 
-def build_app(options: Options, limits: Limits) -> ASGIApp:
+def build_app(options: Options, limits: Limits) -> "ASGIApp":
     """Reads and compiles the network, and puts the page before it."""
-    tagger = load_tagger(options)
-    import numpy as np
-
-    from msd_tagger.tagging.server.answers import page_files
     from msd_tagger.tagging.server.app import create_app
 
+    tagger = load_tagger(options)
     bundle = tagger.bundle
     # Compiles, so that the first visitor does not wait.
     tagger.scores(np.zeros((1, *bundle.recipe.shape), np.float16))
@@ -79,8 +75,6 @@ def parts_of(
     tagger: Tagger, limits: Limits
 ) -> tuple[Callable[[Path], Excerpts], Callable[[Excerpts], dict[str, Any]]]:
     """Returns how to read a song, and how to tag what was read."""
-    from msd_tagger.tagging.server.answers import answer
-    from msd_tagger.tagging.songs import excerpts
 
     def read(path: Path) -> Excerpts:
         return excerpts(path, tagger.bundle.recipe, limits.duration_s)

@@ -1,24 +1,36 @@
-"""`--mode=tag`: the tags of audio files, from a model bundle."""
-
-from __future__ import annotations
+"""`tag`: the tags of audio files, from a model bundle; and what `embed` needs too."""
 
 import contextlib
 import csv
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from modes import Options
+from tqdm import tqdm
 
-if TYPE_CHECKING:
-    from msd_tagger.bundle.format import Bundle
-    from msd_tagger.tagging.songs import Failure, Song
-    from msd_tagger.tagging.tagger import Tagger
+from msd_tagger import platform
+from msd_tagger.bundle.format import Bundle
+from msd_tagger.commands.command_line import Options
+from msd_tagger.common.errors import Interrupted
+from msd_tagger.common.files import check_unused
+from msd_tagger.common.processes import available_cores, progress_bar
+from msd_tagger.common.text import printable
+from msd_tagger.tagging import output
+from msd_tagger.tagging.songs import (
+    Embedding,
+    Failure,
+    Song,
+    audio_files,
+    rank,
+    tag_files,
+)
+from msd_tagger.tagging.tagger import Tagger, load_bundle
 
-Write = Callable[["Song | Failure"], None]
+Found = Song | Embedding | Failure
+Write = Callable[[Found], None]
 
 
 def tag(options: Options) -> int:
@@ -30,27 +42,32 @@ def tag(options: Options) -> int:
     Raises:
         ValueError: The command line or the bundle is wrong.
     """
-    import_numpy()
     check(options)
     tagger = load_tagger(options)
-    from msd_tagger.common.processes import available_cores
-    from msd_tagger.tagging.songs import audio_files, tag_files
-
-    files = audio_files(options.arguments)
+    bundle, files = tagger.bundle, audio_files(options.files)
+    prints_text = "-" not in (options.json, options.csv)
     with contextlib.ExitStack() as stack:
-        writers = [
-            *_text_writer(options, tagger.bundle),
-            *_json_writer(options, tagger.bundle, stack),
-            *_csv_writer(options, tagger.bundle, stack),
-            *_taggram_writer(options, tagger.bundle),
-        ]
+        writers = []
+        if prints_text:
+            writers.append(_songs_only(lambda song: _print(song, bundle, options.top)))
+        if options.json:
+            lines = _open(options.json, stack)
+            writers.append(
+                lambda one: print(output.to_json(one, bundle), file=lines, flush=True)
+            )
+        if options.csv:
+            table = csv.writer(_open(options.csv, stack), lineterminator="\n")
+            table.writerow(output.CSV_COLUMNS)
+            writers.append(
+                _songs_only(lambda song: table.writerows(output.to_rows(song, bundle)))
+            )
+        if options.taggram:
+            writers.append(_songs_only(_taggram_writer(options, bundle)))
         songs = tag_files(tagger, files, options.max_duration_s, available_cores())
         stack.enter_context(quiet_decoders())
         failures = consume(songs, len(files), "tag", writers)
-    if failures < len(files) and "-" not in (options.json, options.csv):
-        from msd_tagger.tagging.output import legend
-
-        print(legend(tagger.bundle))
+    if failures < len(files) and prints_text:
+        print(output.legend(bundle))
     return 1 if failures else 0
 
 
@@ -63,28 +80,25 @@ def check(options: Options) -> None:
     if options.top < 1:
         raise ValueError(f"--top={options.top}: it must be at least 1")
     if options.json and options.json == options.csv:
-        raise ValueError(f"--json and --csv both go to {options.json!r}; choose two")
+        raise ValueError(
+            f"--json and --csv both go to {options.json!r}; give each its own"
+        )
     check_inputs(options)
-    for name in ("json", "csv"):
-        if getattr(options, name) != "-":
-            check_new_file(name, getattr(options, name))
+    for name, path in (("json", options.json), ("csv", options.csv)):
+        if path != "-":
+            check_new_file(name, path)
     if options.taggram:
-        from msd_tagger.common.files import check_unused
-
         check_unused(Path(options.taggram))
 
 
 def check_inputs(options: Options) -> None:
-    """Checks what every mode that reads audio files is given.
+    """Checks what every command that reads audio files is given.
 
     Raises:
         ValueError: Says what is missing or out of range.
     """
-    if not options.arguments:
-        raise ValueError(
-            f"no files given; as in --mode={options.mode} --bundle={options.bundle} "
-            "song.mp3 folder"
-        )
+    if not options.files:
+        raise ValueError("no files given; name audio files or folders, as song.mp3")
     if not options.max_duration_s > 0:
         raise ValueError(
             f"--max_duration_s={options.max_duration_s:g}: it must be positive"
@@ -103,48 +117,27 @@ def check_new_file(name: str, path: str) -> None:
         raise ValueError(f"--{name}={path}: there is no folder {Path(path).parent}")
 
 
-def import_numpy() -> None:
-    """Imports NumPy such that its products take one thread.
-
-    It decides when it is first imported. Files are decoded in threads already, and more
-    for each of their small products made decoding take 1.6 times the CPU time.
-    """
-    from msd_tagger.common.processes import one_thread_each
-
-    with one_thread_each():
-        import numpy  # noqa: F401
-
-
 def load_tagger(options: Options) -> Tagger:
-    """Sets JAX up and reads the bundle."""
-    from msd_tagger import platform
-
-    platform.set_up(options.platform)
+    """Reads the bundle, and warns where songs would depend on each other."""
     platform.devices()
-    from msd_tagger.bundle.format import read_bundle
-    from msd_tagger.tagging.tagger import Tagger
-
-    bundle = read_bundle(Path(options.bundle))
-    if bundle.batch_statistics:
+    tagger = load_bundle(options.bundle)
+    if tagger.bundle.batch_statistics:
         print(
-            "this bundle normalises by the statistics of each batch: a song's result "
-            "depends on the songs beside it",
+            "this bundle normalises by the statistics of each batch: a song's tags "
+            "depend on the songs that are tagged with it",
             file=sys.stderr,
         )
-    return Tagger(bundle)
+    return tagger
 
 
-def consume(found: Iterator, total: int, what: str, writers: list[Write]) -> int:
+def consume(
+    found: Iterator[Found], total: int, what: str, writers: Sequence[Write]
+) -> int:
     """Gives everything to all writers and reports failures.
 
     Returns:
         How many failures there were.
     """
-    from msd_tagger.common.errors import Interrupted
-    from msd_tagger.common.processes import progress_bar
-    from msd_tagger.common.text import printable
-    from msd_tagger.tagging.songs import Failure
-
     failures = done = 0
     # A bar over a single song would only be in the way.
     shown = progress_bar(total, what, "file") if total > 1 else None
@@ -153,7 +146,7 @@ def consume(found: Iterator, total: int, what: str, writers: list[Write]) -> int
             for one in found:
                 if isinstance(one, Failure):
                     failures += 1
-                    tell(f"{printable(one.path)}: {one.reason}", sys.stderr)
+                    _say(f"{printable(one.path)}: {one.reason}", sys.stderr)
                 for write in writers:
                     write(one)
                 done += 1
@@ -197,55 +190,20 @@ def quiet_decoders() -> Iterator[None]:
                 handler.setStream(sys.stderr)
 
 
-def tell(text: str, file: TextIO) -> None:
+def _say(text: str, file: TextIO) -> None:
     """Prints beside a progress bar, which it would run into on a terminal."""
     if sys.stderr.isatty():
-        from tqdm import tqdm
-
         tqdm.write(text, file=file)
     else:
         print(text, file=file, flush=True)
 
 
-def of_songs(write: Callable[[Song], None]) -> Write:
-    """A writer that leaves failures out."""
-    from msd_tagger.tagging.songs import Failure
-
+def _songs_only(write: Callable[[Song], None]) -> Write:
     return lambda one: None if isinstance(one, Failure) else write(one)
 
 
-def _text_writer(options: Options, bundle: Bundle) -> Iterator[Write]:
-    from msd_tagger.tagging.output import to_text
-
-    if "-" not in (options.json, options.csv):
-        yield of_songs(
-            lambda song: tell(to_text(song, bundle, options.top), sys.stdout)
-        )
-
-
-def _json_writer(
-    options: Options, bundle: Bundle, stack: contextlib.ExitStack
-) -> Iterator[Write]:
-    from msd_tagger.tagging.output import to_json
-
-    if options.json:
-        file = _open(options.json, stack)
-
-        def write(one: Song | Failure) -> None:
-            print(to_json(one, bundle), file=file, flush=True)
-
-        yield write
-
-
-def _csv_writer(
-    options: Options, bundle: Bundle, stack: contextlib.ExitStack
-) -> Iterator[Write]:
-    from msd_tagger.tagging.output import CSV_COLUMNS, to_rows
-
-    if options.csv:
-        table = csv.writer(_open(options.csv, stack), lineterminator="\n")
-        table.writerow(CSV_COLUMNS)
-        yield of_songs(lambda song: table.writerows(to_rows(song, bundle)))
+def _print(song: Song, bundle: Bundle, top: int) -> None:
+    _say(output.to_text(song, bundle, top), sys.stdout)
 
 
 def _open(path: str, stack: contextlib.ExitStack) -> TextIO:
@@ -254,13 +212,10 @@ def _open(path: str, stack: contextlib.ExitStack) -> TextIO:
     return stack.enter_context(Path(path).open("x", encoding="utf-8", newline=""))
 
 
-def _taggram_writer(options: Options, bundle: Bundle) -> Iterator[Write]:
-    if not options.taggram:
-        return
-    from msd_tagger.common.text import printable
+def _taggram_writer(options: Options, bundle: Bundle) -> Callable[[Song], None]:
+    # They bring matplotlib, which takes longer to import than a song to tag.
     from msd_tagger.pages import page
     from msd_tagger.tagging import taggram
-    from msd_tagger.tagging.songs import rank
 
     folder, names = Path(options.taggram), []
     folder.mkdir(parents=True, exist_ok=True)
@@ -279,4 +234,4 @@ def _taggram_writer(options: Options, bundle: Bundle) -> Iterator[Write]:
         title = Path(printable(song.path)).name
         taggram.write_taggram(folder / f"{name}.png", title, tags, scores, edges_s)
 
-    yield of_songs(write)
+    return write

@@ -48,19 +48,14 @@ _LENGTH_TOLERANCE_S = 0.5
 
 
 class AudioError(ValueError):
-    """A file that cannot become a spectrogram.
-
-    Attributes:
-        reason: a key of `REASONS`.
-        detail: what was found, for the person who looks into it.
-    """
+    """A file that cannot become a spectrogram, for one of `REASONS`."""
 
     def __init__(self, path: os.PathLike | str, reason: str, detail: str = "") -> None:
         self.path, self.reason, self.detail = Path(path), reason, detail
         super().__init__(path, reason, detail)
 
     def __str__(self) -> str:
-        """Path, reason, what the reason means, and the detail."""
+        """Says path, reason, what the reason means, and the detail."""
         return f"{self.path}: {self.explanation}"
 
     @property
@@ -107,29 +102,32 @@ def read_clip(
 
     Args:
         path: MP3, Ogg Vorbis, Opus, FLAC, WAV or AIFF; any rate, any channels.
-        recipe: sample rate, duration and offset of the clip.
-        start_s: where the clip starts; overrides `recipe.offset`.
+        recipe: Sample rate, duration and offset of the clip.
+        start_s: Where the clip starts; overrides `recipe.offset`.
 
     Returns:
-        float32 [T] at `recipe.sample_rate_hz`; channels averaged, padded with zeros at
-        the end where the file is short.
+        float32 `[T]` at `recipe.sample_rate_hz`; channels averaged, padded with zeros
+        at the end where the file is short.
 
     Raises:
-        AudioError: with one of `REASONS`.
+        AudioError: With one of `REASONS`.
     """
     with open_audio(path) as source:
         return clip_of(source, recipe, start_s)
 
 
 def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.ndarray:
-    """`read_clip` of an opened file: seeking on is fast, from anew it is not.
+    """Reads a clip of an opened file: seeking on is fast, opening it again is not.
 
     Each clip seeks back into its margin, also where it follows the one before: between
     two reads soundfile asks for the position, and an MP3 decoder then loses a frame.
     """
     path = source.path
     samples, rate_hz, lead_s = _decode(source, recipe, start_s)
-    mono = samples[:, 0] if samples.shape[1] == 1 else _mean_of_channels(samples)
+    num_channels = samples.shape[1]
+    # A matrix product: NumPy's mean over a last axis of two is 30 times slower.
+    weights = np.full(num_channels, 1 / num_channels, np.float32)
+    mono = samples[:, 0] if num_channels == 1 else samples @ weights
     if not np.isfinite(mono).all():
         raise AudioError(path, "not finite")
     if rate_hz != recipe.sample_rate_hz:
@@ -146,17 +144,13 @@ def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.
 def start_s(
     path: os.PathLike | str, recipe: Recipe, given_s: float | None = None
 ) -> float:
-    """Where a clip starts in its file, in seconds.
-
-    Raises:
-        AudioError: with one of `REASONS`.
-    """
+    """Returns where a clip starts in its file, in seconds."""
     with open_audio(path) as source:
         return _start_s(source, recipe, given_s)
 
 
 def fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
-    """Trims at the end, or pads it with zeros: [any] -> [num_samples].
+    """Trims at the end, or pads it with zeros: `[any]` -> `[num_samples]`.
 
     >>> fit(np.array([1.0, 2.0, 3.0]), 2), fit(np.array([1.0]), 2)
     (array([1., 2.]), array([1., 0.]))
@@ -187,7 +181,10 @@ def _decode(
         file.seek(round((start_s - lead_s) * rate_hz))
         samples = file.read(wanted, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise _broken_off(path, handle, error) from error
+        # A decoder that fails at the very end of the file ran out of bytes.
+        at_end = handle.tell() >= os.fstat(handle.fileno()).st_size
+        reason = "truncated" if at_end else "damaged"
+        raise AudioError(path, reason, str(error).strip()) from error
     needed = round((lead_s + recipe.duration_s) * rate_hz)
     if len(samples) < needed:
         _check_not_truncated(path, file, start_s - lead_s, len(samples))
@@ -195,11 +192,7 @@ def _decode(
 
 
 def open_file(path: os.PathLike | str) -> io.FileIO:
-    """Opens a regular, non-empty file: libsndfile calls all else "unknown error".
-
-    Raises:
-        AudioError: "missing", "unreadable" or "empty".
-    """
+    """Opens a regular, non-empty file: libsndfile calls all else "unknown error"."""
     try:
         handle = io.FileIO(path, opener=_open_without_waiting)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -238,20 +231,6 @@ def _start_s(source: Source, recipe: Recipe, start_s: float | None) -> float:
     return start_s
 
 
-def _mean_of_channels(samples: np.ndarray) -> np.ndarray:
-    # A matrix product: NumPy's mean over a last axis of two is 30 times slower.
-    num_channels = samples.shape[1]
-    return samples @ np.full(num_channels, 1 / num_channels, np.float32)
-
-
-def _broken_off(
-    path: os.PathLike | str, handle: io.FileIO, error: Exception
-) -> AudioError:
-    """A decoder that fails at the very end of the file ran out of bytes."""
-    at_end = handle.tell() >= os.fstat(handle.fileno()).st_size
-    return AudioError(path, "truncated" if at_end else "damaged", str(error).strip())
-
-
 def _check_not_truncated(
     path: os.PathLike | str, file: soundfile.SoundFile, start_s: float, num_read: int
 ) -> None:
@@ -260,14 +239,12 @@ def _check_not_truncated(
     MP3 (with a Xing header) and FLAC declare a length and decode to less. A cut WAV or
     AIFF is shorter than its header says, a cut Ogg stream lacks the flag of its last
     page; libsndfile mends both silently.
-
-    Raises:
-        AudioError: "truncated".
     """
-    missing_s = file.frames / file.samplerate - start_s - num_read / file.samplerate
+    length_s = file.frames / file.samplerate
+    missing_s = length_s - start_s - num_read / file.samplerate
     if num_read == 0 or missing_s > _LENGTH_TOLERANCE_S:
         found_s = start_s + num_read / file.samplerate
-        detail = f"{found_s:.2f} s of {file.frames / file.samplerate:.2f} s decoded"
+        detail = f"{found_s:.2f} s of {length_s:.2f} s decoded"
         raise AudioError(path, "truncated", detail)
     if file.format in ("WAV", "WAVEX", "AIFF") and _shorter_than_header(path):
         raise AudioError(path, "truncated", "the file is shorter than its header says")

@@ -46,11 +46,7 @@ def bins_hz(dft_size_samples: int, sample_rate_hz: float) -> np.ndarray:
 def mel_filters(
     num_mel_bands: int, dft_size_samples: int, sample_rate_hz: float
 ) -> np.ndarray:
-    """Makes triangles on the bins of a power spectrum, each of area 1 (over Hz).
-
-    Returns:
-        float32 `[M, bins]`.
-    """
+    """Makes triangles on the bins of a power spectrum, each of area 1 (over Hz)."""
     edges_hz = mel_edges_hz(num_mel_bands, sample_rate_hz)[:, None]
     low_hz, centre_hz, high_hz = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
     frequency_hz = bins_hz(dft_size_samples, sample_rate_hz)

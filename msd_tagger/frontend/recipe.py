@@ -41,18 +41,19 @@ class Recipe:
     version: int = 2  # Raised when the code changes what a recipe makes.
 
     def __post_init__(self) -> None:
-        """Refuses values that make no spectrogram.
-
-        Raises:
-            ValueError: names the field, what was given and what is allowed.
-        """
-        _check_choice("kind", self.kind, KINDS)
-        _check_choice("offset", self.offset, OFFSETS)
+        """Refuses values that make no spectrogram."""
+        for name, allowed in (("kind", KINDS), ("offset", OFFSETS)):
+            given = getattr(self, name)
+            if given not in allowed:
+                listed = ", ".join(allowed)
+                raise ValueError(f"{name} is {given!r}; allowed are {listed}")
         if self.kind == "stft":
             object.__setattr__(self, "num_mel_bands", 0)
         for name, lowest in _LOWEST.items():
-            if not (name == "num_mel_bands" and self.kind == "stft"):
-                _check_at_least(name, getattr(self, name), lowest)
+            given = getattr(self, name)
+            is_unused = name == "num_mel_bands" and self.kind == "stft"
+            if not (given >= lowest or is_unused):
+                raise ValueError(f"{name} is {given!r}; it must be at least {lowest}")
         if self.dft_size_samples % 2:
             raise ValueError(
                 f"dft_size_samples is {self.dft_size_samples}; it must be even: "
@@ -95,25 +96,25 @@ class Recipe:
         return f"{self.kind}-{num_bands}x{num_frames}-{digest}"
 
     def band_centres_hz(self) -> np.ndarray:
-        """Centre frequency of every mel band, or of every DFT bin: [M], in Hz."""
+        """Returns the centre of every mel band, or of every bin of the DFT: `[M]`."""
         if self.kind == "stft":
             return bands.bins_hz(self.dft_size_samples, self.sample_rate_hz)
         edges_hz = bands.mel_edges_hz(self.num_mel_bands, self.sample_rate_hz)
         return edges_hz[1:-1]
 
     def a_weighting_db(self) -> np.ndarray:
-        """A-weighting (IEC 61672:2003) at the centre of every band: [M], in dB.
+        """Returns the A-weighting (IEC 61672:2003) at the centre of every band: `[M]`.
 
         At 0 Hz, where the standard's curve is minus infinity, it is -80 dB.
         """
         return bands.a_weighting_db(self.band_centres_hz())
 
     def mel_filters(self) -> np.ndarray | None:
-        """Mel filter bank on powers: float32 [M, bins], or None for an STFT."""
+        """Returns the filters on powers: float32 `[M, bins]`, or None for an STFT."""
         return None if self.kind == "stft" else _mel_filters(self)
 
     def to_json(self) -> str:
-        """The recipe as one line of JSON with sorted keys."""
+        """Formats the recipe as one line of JSON with sorted keys."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
     @classmethod
@@ -124,7 +125,7 @@ class Recipe:
         True
 
         Raises:
-            ValueError: the text is not a recipe, or is one with other fields.
+            ValueError: The text is not a recipe, or is one with other fields.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         values = json.loads(text)
@@ -139,11 +140,7 @@ class Recipe:
     def from_config(
         cls, clip: Mapping[str, Any], spectrogram: Mapping[str, Any], kind: str
     ) -> "Recipe":
-        """Builds the recipe of one kind from `config.clip` and `config.spectrogram`.
-
-        Raises:
-            ValueError: a value makes no spectrogram.
-        """
+        """Builds the recipe of one kind from `config.clip` and `config.spectrogram`."""
         return cls(
             kind=kind,
             duration_s=clip["duration_s"],
@@ -176,13 +173,3 @@ def _mel_filters(recipe: Recipe) -> np.ndarray:
             recipe.num_mel_bands,
         )
     return filters
-
-
-def _check_choice(name: str, given: str, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
-        raise ValueError(f"{name} is {given!r}; allowed are {', '.join(allowed)}")
-
-
-def _check_at_least(name: str, given: float, lowest: float) -> None:
-    if not given >= lowest:
-        raise ValueError(f"{name} is {given!r}; it must be at least {lowest}")

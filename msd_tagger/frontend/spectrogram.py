@@ -21,22 +21,19 @@ _BLOCK_BANDS = 8
 
 
 def spectrogram(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Samples to the spectrogram that shards hold: [T] -> float16 [M, F], dB."""
+    """Makes the spectrogram that shards hold: `[T]` -> float16 `[M, F]`, in dB."""
     power = power_stft(samples, recipe)
     return to_stored_db(to_bands(power, recipe.mel_filters()))
 
 
 def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Power of the short-time Fourier transform.
+    """Computes the power of the short-time Fourier transform: float32 `[bins, frames]`.
 
     Periodic Hann window, frames centred on multiples of the hop, zeros outside of the
     clip: what `librosa.stft` does by default, and in single precision like it. Rounding
     is at most 0.004 dB where the power is 60 dB below the maximum and 0.04 dB where it
     is 80 dB below; one stored value in 3,000 moves, by one step of float16. (SciPy
     transforms four in single precision at once; its import takes a worker 0.2 s.)
-
-    Returns:
-        float32 [bins, frames], |X|^2.
     """
     size = recipe.dft_size_samples
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
@@ -70,7 +67,7 @@ def to_bands(power: np.ndarray, filters: np.ndarray | None) -> np.ndarray:
 
 
 def _blocks_of_bands(filters: np.ndarray) -> Iterator[tuple[slice, slice]]:
-    """Neighbouring bands, and the bins from their first to their last."""
+    """Yields neighbouring bands, and the bins from their first to their last."""
     used = filters > 0
     first_bins, last_bins = used.argmax(axis=1), used[:, ::-1].argmax(axis=1)
     for first in range(0, len(filters), _BLOCK_BANDS):
@@ -80,7 +77,7 @@ def _blocks_of_bands(filters: np.ndarray) -> Iterator[tuple[slice, slice]]:
 
 
 def to_stored_db(power: np.ndarray) -> np.ndarray:
-    """Decibels as they are stored: 10 log10(max(P, 1e-10)) in float16.
+    """Converts to decibels as they are stored: 10 log10(max(P, 1e-10)) in float16.
 
     Absolute, not relative to a maximum. Half a float16 step is at most 0.03 dB, that is
     0.7 % of a power.

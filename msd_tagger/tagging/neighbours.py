@@ -1,7 +1,5 @@
 """Nearest neighbours by cosine: of songs by embedding, of tags by label vector."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,42 +12,31 @@ from msd_tagger.pages.tables import Table
 
 # More rows make a page that takes long to open; the printed lists have all.
 MAX_ROWS = 1000
-_ROWS_AT_ONCE = 1024  # Of the matrix of all cosines, which may not fit into memory.
+ROWS_AT_ONCE = 1024  # Of the matrix of all cosines, which may not fit into memory.
 
 
 class Neighbours(NamedTuple):
-    """Of N things the n nearest others.
+    """Of N things the n nearest others."""
 
-    Attributes:
-        names: N of them.
-        nearest: `[N, n]`, numbers of the nearest, the nearest first.
-        cosine: `[N, n]`, mean over seeds; NaN where a vector is 0.
-    """
-
-    names: Sequence[str]
-    nearest: np.ndarray
-    cosine: np.ndarray
+    names: Sequence[str]  # N of them.
+    nearest: np.ndarray  # `[N, n]`, numbers of the nearest, the nearest first.
+    cosine: np.ndarray  # `[N, n]`, mean over seeds; NaN where a vector is 0.
 
 
 def find_neighbours(
     names: Sequence[str], vectors: np.ndarray, count: int
 ) -> Neighbours:
-    """Finds the nearest others of each.
+    """Finds the nearest others, at most `count`, of N things by vectors `[S, N, D]`.
 
     The features of a network mean something else for each seed, so the cosine is taken
     within a seed and averaged over seeds.
-
-    Args:
-        names: N of them.
-        vectors: `[S, N, D]`.
-        count: n, at most N - 1 are found.
     """
     length = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
     units = vectors / np.where(length > 0, length, np.nan)
     count = min(count, len(names) - 1)
     nearest, cosine = [], []
-    for first in range(0, len(names), _ROWS_AT_ONCE):
-        rows = slice(first, first + _ROWS_AT_ONCE)
+    for first in range(0, len(names), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
         found = np.mean(units[:, rows] @ units.swapaxes(1, 2), axis=0)
         ranked = np.where(np.isnan(found), -2.0, found)
         ranked[np.arange(len(found)), np.arange(first, first + len(found))] = -np.inf
@@ -95,12 +82,8 @@ def write_page(
 ) -> None:
     """Writes one HTML file that opens without a network.
 
-    Args:
-        path: The file.
-        songs: Neighbours by embedding.
-        tags: Neighbours by label vector.
-        of_corpus: What the networks were trained on, as a run's summary has it.
-        about: Sentences on how the embedding was made.
+    Songs are neighbours by embedding, which `about` describes, and tags by label
+    vector; `of_corpus` is what the networks were trained on, as in a run's summary.
     """
     shown = min(len(songs.names), MAX_ROWS)
     if shown < len(songs.names):

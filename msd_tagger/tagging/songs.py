@@ -1,15 +1,5 @@
 """Tags and features of audio files: decoding in parallel, the network in batches.
 
-    from msd_tagger import platform
-    platform.set_up()  # Before anything imports JAX.
-    from msd_tagger.bundle import read_bundle
-    from msd_tagger.tag_files import Song, rank, tag_files
-    from msd_tagger.tagger import Tagger
-
-    tagger = Tagger(read_bundle("my-bundle"))
-    for one in tag_files(tagger, ["song.mp3", "folder"]):
-        print(rank(one, tagger.bundle)[:5] if isinstance(one, Song) else one.reason)
-
 A file longer than one excerpt is cut into consecutive ones; its score is their mean.
 """
 
@@ -39,88 +29,55 @@ _MAX_THREADS = 16
 _BATCHES_AT_ONCE = 4  # Files of several excerpts then leave few places empty.
 
 logger = logging.getLogger(__name__)
+AnyPath = os.PathLike | str
 
 
 class Song(NamedTuple):
-    """Scores of a file.
+    """Scores of a file."""
 
-    Attributes:
-        path: As given, or below a folder that was given.
-        duration_s: Of the file.
-        starts_s: `[E]`, the begin of each excerpt.
-        scores: `[S, E, K]`.
-    """
-
-    path: str
-    duration_s: float
-    starts_s: np.ndarray
-    scores: np.ndarray
+    path: str  # As given, or below a folder that was given.
+    duration_s: float  # Of the file.
+    starts_s: np.ndarray  # `[E]`, the start of each excerpt.
+    scores: np.ndarray  # `[S, E, K]`.
 
 
 class Embedding(NamedTuple):
-    """Features of a file.
-
-    Attributes:
-        path: As given, or below a folder that was given.
-        duration_s: Of the file.
-        starts_s: `[E]`, the begin of each excerpt.
-        features: `[S, E, L, C]`, see `Tagger.features`.
-    """
+    """Features of a file."""
 
     path: str
     duration_s: float
-    starts_s: np.ndarray
-    features: np.ndarray
+    starts_s: np.ndarray  # `[E]`.
+    features: np.ndarray  # `[S, E, L, C]`, see `Tagger.features`.
 
 
 class Failure(NamedTuple):
-    """A file that could not be used.
-
-    Attributes:
-        path: As given, or below a folder that was given.
-        reason: For a person to read.
-    """
+    """A file that could not be used."""
 
     path: str
-    reason: str
+    reason: str  # For a person to read.
 
 
 class TagScore(NamedTuple):
-    """What one tag has on a song.
-
-    Attributes:
-        tag: Its name.
-        score: Mean over excerpts and seeds.
-        deviation: Standard deviation over seeds (divided by S - 1) of the mean over
-            excerpts; None for a single seed.
-        threshold: Of the bundle; None where there is none for this tag.
-        passes: Whether the score reaches it; None where there is none.
-    """
+    """What one tag has on a song."""
 
     tag: str
-    score: float
-    deviation: float | None
-    threshold: float | None
-    passes: bool | None
+    score: float  # Mean over excerpts and seeds.
+    deviation: float | None  # Over S seeds, divided by S - 1; None for a single seed.
+    threshold: float | None  # Of the bundle; None where this tag has none.
+    passes: bool | None  # Whether the score reaches it.
 
 
 class Excerpts(NamedTuple):
-    """What is decoded of a file.
+    """What is decoded of a file."""
 
-    Attributes:
-        spectrograms: float16 `[E, M, F]`.
-        starts_s: `[E]`.
-        duration_s: Of the file.
-    """
-
-    spectrograms: np.ndarray
-    starts_s: np.ndarray
-    duration_s: float
+    spectrograms: np.ndarray  # float16 `[E, M, F]`.
+    starts_s: np.ndarray  # `[E]`.
+    duration_s: float  # Of the file.
 
 
 def tag_files(
     tagger: Tagger,
-    paths: Iterable[os.PathLike | str],
+    paths: Iterable[AnyPath],
     max_duration_s: float = MAX_DURATION_S,
     num_threads: int = 0,
 ) -> Iterator[Song | Failure]:
@@ -141,7 +98,7 @@ def tag_files(
 
 def embed_files(
     tagger: Tagger,
-    paths: Iterable[os.PathLike | str],
+    paths: Iterable[AnyPath],
     max_duration_s: float = MAX_DURATION_S,
     num_threads: int = 0,
 ) -> Iterator[Embedding | Failure]:
@@ -168,7 +125,7 @@ def rank(song: Song, bundle: Bundle) -> list[TagScore]:
     return found
 
 
-def audio_files(paths: Iterable[os.PathLike | str]) -> list[str]:
+def audio_files(paths: Iterable[AnyPath]) -> list[str]:
     """Files to read: those given, and in folders those with one of `SUFFIXES`.
 
     A folder with none, or one that cannot be listed, stands for itself: reading it
@@ -193,7 +150,7 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def excerpts(
-    path: os.PathLike | str, recipe: Recipe, max_duration_s: float = MAX_DURATION_S
+    path: AnyPath, recipe: Recipe, max_duration_s: float = MAX_DURATION_S
 ) -> Excerpts:
     """Decodes a file into consecutive excerpts of the recipe's duration.
 
@@ -203,13 +160,9 @@ def excerpts(
     are used and a warning is logged: for an MP3 without a Xing header the length is an
     estimate.
 
-    Args:
-        path: Any audio file that libsndfile reads.
-        recipe: Of the spectrograms.
-        max_duration_s: Longer files are refused before they are decoded.
-
     Raises:
-        ValueError: The file is too long or cannot be used.
+        ValueError: The file is too long, which is known before it is decoded, or
+            cannot be used.
     """
     if _is_folder(path):
         raise ValueError(_about_folder(os.fspath(path)))
@@ -253,7 +206,7 @@ def _starts_s(length_s: float, duration_s: float) -> list[float]:
     return [duration_s * number for number in range(count)]
 
 
-def _is_folder(path: os.PathLike | str) -> bool:
+def _is_folder(path: AnyPath) -> bool:
     # Path.is_dir() raises where a folder above may not be entered.
     return os.path.isdir(path)  # noqa: PTH112
 
@@ -270,7 +223,7 @@ def _compute(
     kind: type[Song] | type[Embedding],
     tagger: Tagger,
     compute: Callable[[np.ndarray], np.ndarray],
-    paths: Iterable[os.PathLike | str],
+    paths: Iterable[AnyPath],
     max_duration_s: float,
     num_threads: int,
 ) -> Iterator[NamedTuple]:

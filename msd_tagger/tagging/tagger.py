@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from msd_tagger.bundle.format import Bundle, build_model
+from msd_tagger.bundle.format import Bundle, build_model, read_bundle
 from msd_tagger.network.convnet import ConvNormEluPool
 from msd_tagger.network.model import Model, Weights, predict, prepare_batch
 
@@ -21,10 +22,8 @@ class Tagger:
     full is padded: one shape is compiled for any number of excerpts. With
     `bundle.batch_statistics` it is not, as a prediction then depends on its batch.
 
-    Args:
-        bundle: What to use.
-        batch_size: B, excerpts that are computed at once. Small ones waste little on a
-            single song, and on a CPU larger ones are hardly faster.
+    B excerpts are computed at once. Small batches waste little on a single song, and on
+    a CPU larger ones are hardly faster.
     """
 
     def __init__(self, bundle: Bundle, batch_size: int = 8) -> None:
@@ -50,12 +49,10 @@ class Tagger:
     def features(self, spectrograms: np.ndarray) -> np.ndarray:
         """The mean over bands and frames of each layer's output, `[S, N, L, C]`.
 
-        L is the number of layers, 5 in the paper. All of them together are the features
-        of https://arxiv.org/abs/1703.09179 (section 3); the last, which has one band
-        and one frame, is what the tags are computed from.
-
-        Args:
-            spectrograms: As for `scores`.
+        Spectrograms are as for `scores`. L is the number of layers, 5 in the paper. All
+        of them together are the features of https://arxiv.org/abs/1703.09179 (section
+        3); the last, which has one band and one frame, is what the tags are computed
+        from.
 
         Raises:
             ValueError: The spectrograms are not those of the bundle's recipe.
@@ -84,6 +81,15 @@ class Tagger:
         prepared = self._prepare(batch)
         found = [compute(weights, prepared) for weights in self._seeds]
         return np.stack([np.asarray(of_seed)[:size] for of_seed in found])
+
+
+def load_bundle(folder: Path | str) -> Tagger:
+    """Reads a model bundle, ready to use.
+
+    Raises:
+        ValueError: The folder holds no bundle, or one that is damaged.
+    """
+    return Tagger(read_bundle(Path(folder)))
 
 
 def _prepare(spectrograms: Array, model: Model) -> Array:

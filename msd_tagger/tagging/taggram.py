@@ -1,7 +1,5 @@
 """A picture of one song's tags over time."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +25,7 @@ def write_taggram(
         title: Above the picture.
         tags: K names, from the top down.
         scores: `[K, P]`, of each part of the song; NaN where there is none.
-        edges_s: `[P + 1]`, where the parts begin and the last ends.
+        edges_s: `[P + 1]`, where the parts start and the last ends.
     """
     with matplotlib.rc_context(style.THEMES["light"]):
         style.save(draw(title, tags, scores, edges_s), path, dpi=150)
@@ -69,14 +67,7 @@ def parts(
     >>> edges.tolist(), filled.tolist()
     ([0.0, 29.0, 58.0, 80.0], [[1.0, nan, 1.0]])
 
-    Args:
-        starts_s: `[E]`.
-        excerpt_s: Length of an excerpt.
-        duration_s: Of the song.
-        scores: `[E, K]`.
-
-    Returns:
-        Edges `[P + 1]` and scores `[K, P]`.
+    Starts are `[E]` and scores `[E, K]`; edges are `[P + 1]` and their scores `[K, P]`.
     """
     places = np.round(np.asarray(starts_s) / excerpt_s).astype(int)
     filled = np.full((scores.shape[1], places[-1] + 1), np.nan)

@@ -31,7 +31,7 @@ def check() -> None:
             raise MiscompilationError(
                 f"jaxlib {jax.lib.__version__} on {jax.default_backend()} miscomputes "
                 f"{name}; its results cannot be trusted. Install a version that "
-                "requirements.txt admits"
+                "pyproject.toml admits"
             )
 
 

@@ -12,11 +12,11 @@ from ml_collections import ConfigDict
 
 from msd_tagger.common import interruption
 from msd_tagger.common.errors import Interrupted
-from msd_tagger.common.record import MetricsFile
 from msd_tagger.training import canary, distributed, parallel, steps
 from msd_tagger.training.checkpoints import Checkpoints, Saved
 from msd_tagger.training.evaluation import score_validation
 from msd_tagger.training.health import FailedSeed, Health, Watchdog
+from msd_tagger.training.metrics_file import MetricsFile
 from msd_tagger.training.profiler import Trace
 from msd_tagger.training.progress import Progress, rate
 from msd_tagger.training.setup import (

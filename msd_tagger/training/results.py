@@ -8,9 +8,10 @@ import numpy as np
 
 from msd_tagger.bundle.format import Bundle, write_bundle
 from msd_tagger.bundle.thresholds import Thresholds, choose
-from msd_tagger.common import metrics, record
+from msd_tagger.common import metrics
 from msd_tagger.common.facts import LABELS, SPLITS
 from msd_tagger.common.files import read_json, write_json, write_npz
+from msd_tagger.common.provenance import origin, peak_memory_bytes
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.training import parallel
 from msd_tagger.training.evaluation import evaluate_split
@@ -80,7 +81,7 @@ def write_results(
         "best_step": state.best_step,
         "train_seconds": trained.seconds,
         "clips_per_s": trained.clips_per_s,
-        "peak_memory_bytes": record.peak_memory_bytes(),
+        "peak_memory_bytes": peak_memory_bytes(),
         "device_peak_memory_bytes": parallel.peak_memory_bytes(setup.layout),
         "scores": scores,
         "baseline": baseline,
@@ -146,7 +147,7 @@ def _bundle(
             "best_step": trained.state.best_step,
             "started_from": setup.bundle
             and {"freeze": setup.config.train.freeze, **setup.bundle.provenance},
-            **record.origin(),
+            **origin(),
         },
     )
 

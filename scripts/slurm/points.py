@@ -20,9 +20,7 @@ def count_points(arguments: Sequence[str]) -> int:
     config = main.CONFIG.value
     if config is None:
         raise ValueError("--config is missing; try --config=configs/paper.py")
-    options = main.read_options(words)
-    main.check_flags(main.MODES["prepare"], options)
-    main.check(config, options)
+    main.check("prepare", words)
     if not config.sweep:
         raise ValueError(
             f"{config.name} is no study of several runs; submit it with "

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -32,7 +33,7 @@ def test_a_part_that_is_none_is_named(capsys):
 
 def test_only_a_whole_run_writes_by_itself(tmp_path):
     assert command_line.parse([]).out == command_line.HERE
-    assert command_line.parse(["--parts=floor"]).out is None
+    assert command_line.parse(["--parts=input"]).out is None
     assert command_line.parse(["--quick"]).out is None
     assert command_line.parse(["--quick", f"--out={tmp_path}"]).out == tmp_path
 
@@ -44,7 +45,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     options = {"weights": "none"}
-    entrant = Entrant("PyTorch", "benchmarks.torch_network:Training", options, ({},))
+    entrant = Entrant("PyTorch", "benchmarks.torch_network:training", options, ({},))
     (lane,) = race([entrant], rounds=1, seconds=0.0)
     assert lane.failure == "torch is not installed"
     assert not lane.rates
@@ -56,22 +57,26 @@ def test_a_part_without_its_packages_is_named(monkeypatch):
         if name != "benchmarks.results":
             monkeypatch.delitem(sys.modules, name)
     part = command_line.measure("input", options=None)
-    assert part.tables[0].rows == [["input", "soundfile is not installed"]]
+    assert "| input | soundfile is not installed |" in part.tables[0]
 
 
 def test_a_worker_that_dies_is_an_error():
     worker = Worker(Entrant("gone", "os:_exit", {"status": 3}, ()))
     with pytest.raises(WorkerError, match="its process ended"):
-        worker.ask("prepare")
+        worker.ask("prepare", {})
     with pytest.raises(WorkerError, match="its process ended"):
-        worker.ask("run")  # What is left in the pipe must not spoil its end.
+        worker.ask("run", {})  # What is left in the pipe must not spoil its end.
     worker.close()
 
 
-def test_the_floor_in_seconds(tmp_path):
-    done = command("--quick", "--parts=floor", "--batch_sizes=1", f"--out={tmp_path}")
+def test_a_part_in_seconds(tmp_path):
+    part = ("--parts=inference", "--batch_sizes=1", f"--out={tmp_path}")
+    done = command("--quick", *part)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "RESULTS.md").read_text()
-    assert "matrix product, float32" in page and "GFLOP/s" in page
-    assert "python -m benchmarks --quick --parts=floor" in page
+    for name in ("ours", "ours bf16", "plain Flax"):
+        assert re.search(
+            rf"^\| {name}, batch size 1 +\| [\d.,]+ \(", page, re.MULTILINE
+        )
+    assert "python -m benchmarks --quick --parts=inference" in page
     assert (tmp_path / "results.json").exists()

@@ -3,9 +3,20 @@ import json
 
 import pytest
 
-from benchmarks import results, spread
+from benchmarks import results
 from benchmarks.race import Lane
-from benchmarks.results import Part, Requirement, Table, compare, markdown, write
+from benchmarks.results import (
+    Part,
+    Requirement,
+    best,
+    compare,
+    lane_table,
+    markdown,
+    ratios,
+    significant,
+    spread,
+    write,
+)
 
 
 def lanes():
@@ -15,9 +26,40 @@ def lanes():
     return ours, peer
 
 
+def lane(name, *rates, failure=None, **prepared):
+    numbered = {f"0.{i}": rate for i, rate in enumerate(rates)}
+    return Lane(name, {}, numbered, failure, prepared)
+
+
+def test_median_and_ends():
+    assert spread([5, 1, 2], 1) == "2 (1 to 5)"
+    assert spread([4, 1, 2, 3], 2) == "2.5 (1.0 to 4.0)"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.0004567, "0.000457"), (9.996, "10.0"), (1234.5, "1,234")],
+)
+def test_significant_digits(value, text):
+    assert significant(value) == text
+
+
+def test_ratios_are_taken_within_rounds():
+    a, b = lane("a", 10, 20, 40), lane("b", 5, 10)
+    assert ratios(a, b) == [2, 2]
+    b.rates["1.0"] = 1.0
+    assert ratios(a, b) == [2, 2]
+
+
+def test_the_best_is_best_in_the_middle():
+    lanes = [lane("steady", 5, 5, 5), lane("lucky", 1, 1, 50), lane("none")]
+    assert best([*lanes, lane("refused", 99, failure="refused")]).name == "steady"
+    assert best([lane("none")]) is None
+
+
 def test_a_table_has_its_columns_aligned():
-    table = Table("Speed", ("what", "clips/s"), [["ours", "41.2"], ["a peer", "7"]])
-    assert markdown(table) == (
+    rows = [["ours", "41.2"], ["a peer", "7"]]
+    assert markdown("Speed", ("what", "clips/s"), rows) == (
         "### Speed\n\n"
         "| what   | clips/s |\n"
         "|--------|---------|\n"
@@ -58,8 +100,16 @@ def test_the_page_and_the_numbers(tmp_path):
     assert numbers["summary"][0]["measured"] == [1.5, 1.1]
 
 
+def test_a_lane_that_failed_says_why_instead_of_numbers():
+    ours, peer = lanes()
+    peer.failure = "torch is not installed"
+    columns = {"clips/s": results.rate, **results.against(ours)}
+    page = lane_table("Speed", [ours, peer], {"what": results.label}, columns)
+    assert "| ours, batch size 8  | 31.5 (30.0 to 33.0)    | 1.00   |" in page
+    assert "| peer, batch size 16 | torch is not installed |        |" in page
+
+
 # Not among pytest's paths for doctests: some modules of the package need PyTorch.
-@pytest.mark.parametrize("module", [results, spread])
-def test_examples(module):
-    found = doctest.testmod(module)
+def test_examples():
+    found = doctest.testmod(results)
     assert found.attempted and not found.failed

@@ -1,9 +1,10 @@
 import importlib
-import json
 
 import pytest
 
 from configs import checks, default
+from configs.identity import flatten
+from configs.keys import KEYS, STUDIES
 from input_pipeline import streams
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.pools import POOLS
@@ -23,34 +24,7 @@ def test_every_experiment_passes(name):
     made = importlib.import_module(f"configs.{name}").get_config()
     checks.check(made)
     assert made.name == name
-    assert set(checks.flatten(made.to_dict())) == set(
-        checks.flatten(default.get_config().to_dict())
-    )
-
-
-def test_every_key_is_checked_or_free():
-    free = {
-        "name",
-        "corpus.audio_dir",
-        "corpus.label_dir",
-        "corpus.merge_synonyms",
-        "sweep",
-        "analysis.annotated_labels",
-        "analysis.annotations",
-        "analysis.label_studio",
-        "preprocessing.standardise_clip",
-        "train.init_bundle",
-        "model.pools",
-        "prepare.kinds",
-        "prepare.beam",
-        "analysis.linear_baseline",
-        "compilation_cache_dir",
-        "distributed",
-        "profile_steps",
-        "resume",
-    }
-    known = set(checks.CHOICES) | set(checks.RANGES) | free
-    assert set(checks.flatten(default.get_config().to_dict())) == known
+    assert flatten(made.to_dict()).keys() == KEYS.keys()
 
 
 @pytest.mark.parametrize(
@@ -102,43 +76,6 @@ def test_a_wrong_value_is_named(changes, message):
         checks.check(config(**changes))
 
 
-def test_only_keys_that_matter_name_a_run():
-    base = checks.digest(checks.matter(config()))
-    same = config(
-        train__log_every_steps=7,
-        prepare__num_processes=3,
-        prepare__beam="--runner=FlinkRunner",
-        input__reader="plain",
-        compilation_cache_dir="cache",
-        distributed="node17:12355",
-        process_count=2,
-        process_index=1,
-        resume=False,
-    )
-    assert checks.digest(checks.matter(same)) == base
-    for changes in ({"seed": 1}, {"train__learning_rate": 0.1}, {"num_seeds": 2}):
-        assert checks.digest(checks.matter(config(**changes))) != base
-
-
-def test_of_a_bundle_its_content_matters(tmp_path):
-    def matter(place, scores=0, **changes):
-        content = dict.fromkeys(checks.OF_BUNDLE, "x") | {"scores": scores} | changes
-        (tmp_path / place).mkdir(exist_ok=True)
-        (tmp_path / place / "bundle.json").write_text(json.dumps(content))
-        return checks.matter(config(train__init_bundle=str(tmp_path / place)))
-
-    base = matter("here")
-    assert matter("there", scores=1) == base
-    assert matter("here", tags="y") != base
-    assert base["train.freeze"] == "nothing"
-    assert not {"train.freeze", "train.init_bundle"} & checks.matter(config()).keys()
-    (tmp_path / "here" / "bundle.json").write_text("{}")
-    with pytest.raises(
-        ValueError, match=r"here holds no bundle \(KeyError\('tags'\)\)"
-    ):
-        checks.matter(config(train__init_bundle=str(tmp_path / "here")))
-
-
 def test_the_choices_are_those_of_the_code_that_takes_them():
     taken = {
         "preprocessing.magnitude": pre.MAGNITUDES,
@@ -148,5 +85,5 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
         "train.parallel": parallel.MODES,
         "input.reader": tuple(streams.READERS),
     }
-    assert {key: checks.CHOICES[key] for key in taken} == taken
-    assert set(checks.STUDIES) == {*studies.STUDIES, studies.PAPER}
+    assert {key: KEYS[key].allowed for key in taken} == taken
+    assert set(STUDIES) == {*studies.STUDIES, studies.PAPER}

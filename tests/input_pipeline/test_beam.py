@@ -20,7 +20,7 @@ def corpus_dir(tmp_path_factory):
 def needs_beam():
     pytest.importorskip(
         "apache_beam",
-        reason="Apache Beam is not installed: pip install -r requirements-beam.txt",
+        reason='Apache Beam is not installed: pip install -e ".[beam]"',
     )
 
 
@@ -96,5 +96,5 @@ def test_options_are_split_as_a_shell_does(monkeypatch):
 
 def test_without_beam_its_installation_is_named(monkeypatch):
     monkeypatch.setattr(beam, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install -r requirements-beam\.txt"):
+    with pytest.raises(ValueError, match=r'pip install -e "\.\[beam\]"'):
         beam.parse_options("--runner=DirectRunner")

@@ -9,6 +9,7 @@ from configs import default
 from modes import Options, study
 from modes.annotate import annotate, to_hear
 from modes.corpus import load
+from modes.labels import table_of
 from studies.annotation.answers import COLUMNS
 from studies.label_table import read_label_table
 from studies.sections import groundtruth
@@ -37,7 +38,7 @@ def test_answers_come_back(tmp_path, config, capsys):
     for subset in ("subset100", "subset400"):
         assert str(tmp_path / "pages" / f"{subset}.html") in printed
 
-    table = study.table_of(load(config, options(tmp_path, "")))
+    table = table_of(load(config, options(tmp_path, "")))
     _, subset400 = groundtruth.subsets_of(table, config.analysis.to_dict())
     file = tmp_path / "answers.csv"
     with file.open("w", newline="") as stream:

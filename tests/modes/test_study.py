@@ -7,9 +7,10 @@ import pytest
 
 from configs import sweeps
 from input_pipeline.corpora import Clip, Corpus
-from modes import Options, study
+from modes import Options, labels, study
 from msd_tagger.bundle.format import build_model, read_bundle
 from msd_tagger.bundle.thresholds import choose
+from msd_tagger.commands import command_line
 from msd_tagger.commands.export import export
 from msd_tagger.common import metrics
 from msd_tagger.training import parallel
@@ -62,7 +63,7 @@ def test_the_bundle_of_every_point_gives_its_predictions(finished, tmp_path):
     data = fakes.FakeData()
     for name, seeds in (("variance", (0, 1, 2)), ("pre-linear", (0,))):
         point, out = finished / "points" / name, tmp_path / name
-        export(Options(mode="export", workdir=str(point), out=str(out)))
+        export(command_line.Options(workdir=str(point), out=str(out)))
         bundle = read_bundle(out)
         assert (bundle.seeds, bundle.tags) == (seeds, data.tags)
         model = build_model(bundle)
@@ -84,9 +85,9 @@ def test_the_bundle_of_every_point_gives_its_predictions(finished, tmp_path):
 
 
 def test_a_study_has_no_bundle_of_its_own(finished, tmp_path):
-    options = Options(mode="export", workdir=str(finished), out=str(tmp_path / "new"))
+    own = command_line.Options(workdir=str(finished), out=str(tmp_path / "new"))
     with pytest.raises(ValueError, match=r"one of its 2 runs, as .*points/pre-linear"):
-        export(options)
+        export(own)
 
 
 def test_every_point_becomes_a_run_of_its_own(finished):
@@ -130,7 +131,7 @@ def test_labels_are_the_corpuss_or_drawn(tmp_path, config):
     ]
     corpus = Corpus("folder", "1", tmp_path, ("rock", "pop"), clips)
     config.corpus.name = "folder"
-    table = study.label_table(config, corpus)
+    table = labels.label_table(config, corpus)
     assert table.tag_names == ("rock", "pop")
     assert set(table.splits) == {"train", "test"}
     assert table.splits["train"].track_id.tolist() == ["id-1", "id-2"]
@@ -138,7 +139,7 @@ def test_labels_are_the_corpuss_or_drawn(tmp_path, config):
     assert table.splits["train"].true_tags is None
 
     config.corpus.name, config.analysis.label_only_clips = "synthetic", 900
-    drawn = study.label_table(config, None)
+    drawn = labels.label_table(config, None)
     assert {k: len(v.track_id) for k, v in drawn.splits.items()} == {
         "train": 600,
         "valid": 100,

@@ -23,7 +23,7 @@ def in_this_process():
     """JAX is set up, and a report has tests of its own."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (run, evaluate_bundle):
-            patch.setattr(module, "find_devices", lambda *_: ["cpu"])
+            patch.setattr(module, "set_up_devices", lambda *_: ["cpu"])
         patch.setattr(run, "report", lambda workdir: None)
         yield
 

@@ -11,9 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-import main
 from modes import Options
-from modes.run import find_devices, join_processes, run_in
+from modes.training import join_processes, set_up_devices, train_in
+from msd_tagger import platform
+from msd_tagger.commands import command_line
 from msd_tagger.training import distributed
 from tests import fakes
 
@@ -48,9 +49,9 @@ def job(**overrides):
 def run(name, data=None, mode="run", **overrides):
     """A run with its record, in a folder of that name."""
     options, settings = Options(mode), job(**overrides)
-    devices = find_devices(settings, options)
+    devices = set_up_devices(settings, options)
     workdir = Path(sys.argv[2]) / name
-    run_in(workdir, settings, options, CORPUS, data or fakes.FakeData(), devices)
+    train_in(workdir, settings, options, CORPUS, data or fakes.FakeData(), devices)
 
 
 def compare():
@@ -119,5 +120,5 @@ TASKS = (compare, kill_last, kill_first, kill_waiting, refuse, leave_early)
 if __name__ == "__main__":
     tasks = {task.__name__: task for task in TASKS}
     distributed.HEARTBEAT_S = 5
-    main.main = lambda argv: tasks[sys.argv[1]]() or distributed.finish()
-    main._main(sys.argv)
+    platform.set_up()
+    command_line.run(lambda: tasks[sys.argv[1]]() or distributed.finish())

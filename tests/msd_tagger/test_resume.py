@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from msd_tagger.common import interruption, record
+from msd_tagger.common import interruption, workspace
 from msd_tagger.common.errors import Interrupted
 from msd_tagger.training import evaluation
 from msd_tagger.training import loop as train
@@ -245,15 +245,15 @@ def test_a_checkpoint_that_cannot_be_written_says_where(tmp_path):
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path):
-    record.start(tmp_path, {}, {}, ["cpu"])
+    workspace.claim(tmp_path, {})
     message = f"another process works in {tmp_path}"
     with (
-        record.alone(tmp_path),
+        workspace.alone(tmp_path),
         pytest.raises(ValueError, match=message),
-        record.alone(tmp_path),
+        workspace.alone(tmp_path),
     ):
         pass
-    with record.alone(tmp_path):
+    with workspace.alone(tmp_path):
         pass
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from input_pipeline.corpora import Clip, Corpus
+from input_pipeline.corpora.corpus import Clip, Corpus
 from input_pipeline.corpora.msd import lastfm, pickles, split_files
 from input_pipeline.corpora.msd.labels import Labels
 
@@ -157,7 +157,7 @@ def _layouts(labels: Labels, label_dir: Path) -> Iterator[tuple[list[str | None]
 
 
 def _extension(audio_dir: Path, stems: Sequence[str]) -> str | None:
-    """The most frequent extension of some tracks' files, None if none is there."""
+    """Finds the most frequent extension of some tracks' files, None without any."""
     found: Counter[str] = Counter()
     step = max(1, len(stems) // MAX_SOUGHT)
     for stem in stems[::step]:

@@ -44,22 +44,14 @@ class Labels(NamedTuple):
 
 
 def find_vocabulary(label_dir: Path) -> tuple[str, ...] | None:
-    """Tags that are listed beside the labels, or None.
-
-    Raises:
-        ValueError: the list cannot be read, or lists a tag twice.
-    """
+    """Tags that are listed beside the labels, or None."""
     listed = [label_dir / name for name in VOCABULARIES]
     path = next((path for path in listed if path.is_file()), None)
     return read_vocabulary(path) if path else None
 
 
 def vocabulary(label_dir: Path, num_columns: int, where: Path) -> tuple[str, ...]:
-    """Names of the columns: those listed beside the labels, else the 50 published ones.
-
-    Raises:
-        ValueError: there is another number of names than of columns.
-    """
+    """Returns the tags listed beside the labels, else the 50 published ones."""
     listed = find_vocabulary(label_dir)
     tags = listed or TAGS
     if len(tags) != num_columns:
@@ -82,9 +74,6 @@ def check_ids(
     """Checks that ids are what they should be.
 
     `where` says in which file and line the id of an index is.
-
-    Raises:
-        ValueError: Names the first id that is not, and where it stands.
     """
     for index, track_id in enumerate(ids):
         if not (isinstance(track_id, str) and pattern.fullmatch(track_id)):
@@ -122,14 +111,7 @@ def locator(lengths: Mapping[Path, int], unit: str = "line") -> Callable[[int], 
 
 
 def as_labels(matrix: np.ndarray, where: Callable[[int], str]) -> np.ndarray:
-    """Checks that a matrix holds nothing but 0 and 1.
-
-    Returns:
-        uint8 `[N, K]`.
-
-    Raises:
-        ValueError: names the first row with something else.
-    """
+    """Checks that a matrix holds nothing but 0 and 1."""
     wrong = ~((matrix == 0) | (matrix == 1))  # NaN equals neither.
     if wrong.any():
         row, column = np.argwhere(wrong)[0]

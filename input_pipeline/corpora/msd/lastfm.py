@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def is_there(label_dir: Path) -> bool:
-    """Whether a directory holds labels of this kind."""
+    """Tells whether a directory holds labels of this kind."""
     return (label_dir / DATABASE).exists()
 
 
@@ -44,7 +44,7 @@ def read(label_dir: Path, num_tags: int) -> Labels:
     """Reads the tags that are listed in `label_dir`, else the most frequent ones.
 
     Raises:
-        ValueError: the file is no such database, or holds what it should not.
+        ValueError: The file is no such database, or holds what it should not.
     """
     path = label_dir / DATABASE
     listed = find_vocabulary(label_dir)
@@ -136,7 +136,7 @@ def _array(rows: Iterable[tuple[int, int]]) -> np.ndarray:
 def _columns(
     names: dict[int, str], tags: tuple[str, ...], path: Path
 ) -> dict[int, int]:
-    """Row of a tag in the database -> its column."""
+    """Maps the row of a tag in the database to its column."""
     column_of = {tag: column for column, tag in enumerate(tags)}
     columns = {row: column_of[name] for row, name in names.items() if name in column_of}
     unknown = [tag for tag in tags if column_of[tag] not in columns.values()]

@@ -47,7 +47,7 @@ PUBLISHED = {
 
 
 def is_there(label_dir: Path) -> bool:
-    """Whether a directory holds labels of this kind."""
+    """Tells whether a directory holds labels of this kind."""
     return any(path.exists() for path in (label_dir / VECTORS, *_lists(label_dir)))
 
 
@@ -56,12 +56,7 @@ def _lists(label_dir: Path) -> list[Path]:
 
 
 def read(label_dir: Path) -> Labels:
-    """Reads the lists that are there, and the labels of their tracks.
-
-    Raises:
-        ValueError: names the file and the entry, what was found and what is
-            allowed.
-    """
+    """Reads the lists that are there, and the labels of their tracks."""
     paths = dict(zip(SPLITS, _lists(label_dir), strict=True))
     lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
     if not lists:
@@ -85,11 +80,7 @@ def read(label_dir: Path) -> Labels:
 def read_seven_digital_ids(
     label_dir: Path, track_ids: Sequence[str]
 ) -> list[str | None] | None:
-    """7digital ids of tracks, None for an unknown one; None without the file.
-
-    Raises:
-        ValueError: the file is not a dict of MSD ids to 7digital ids.
-    """
+    """Reads the 7digital ids of tracks, where known; None without the file."""
     path = label_dir / SEVEN_DIGITAL
     if not path.exists():
         return None
@@ -138,7 +129,7 @@ def _read_dict(path: Path) -> dict[Any, Any]:
 
 
 def _as_text(value: Any) -> Any:
-    """Python 3 writes what was `str` in Python 2 as bytes, and 7digital ids may be int.
+    """Restores what was `str` in Python 2: Python 3 reads bytes, and ids may be int.
 
     >>> _as_text(b"TRABC"), _as_text(5504670), _as_text(None)
     ('TRABC', '5504670', None)
@@ -153,7 +144,7 @@ def _as_text(value: Any) -> Any:
 def _read_labels(
     label_dir: Path, ids: list[str], where: Callable[[int], str]
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """The tags and the labels, uint8 [N, K]."""
+    """Reads the tags and the labels, uint8 `[N, K]`."""
     path = label_dir / VECTORS
     if not path.exists():
         raise ValueError(f"{path} is missing; it holds the labels of the lists' tracks")

@@ -40,7 +40,7 @@ def load(path: Path) -> Any:
     """Reads the one object of a file; arrays in it are `Array`.
 
     Raises:
-        ValueError: the file cannot be read, is cut short, or asks for anything else
+        ValueError: The file cannot be read, is cut short, or asks for anything else
             than data: names what it asks for.
     """
     try:
@@ -108,7 +108,7 @@ def _scalar(number: Any, content: Any) -> Any:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes in the protocols of Python 2."""
+    """Restores bytes as Python 3 writes them in the protocols of Python 2."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes in the encoding {encoding[:20]!r}")
     return text.encode("latin1")

@@ -16,7 +16,6 @@ networks", ISMIR 2016 (keunwoochoi/MSD_split_for_tagging).
 
 import logging
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,33 +44,49 @@ logger = logging.getLogger(__name__)
 
 
 def is_there(label_dir: Path) -> bool:
-    """Whether a directory holds labels of this kind."""
+    """Tells whether a directory holds labels of this kind."""
     return any(_labels_path(label_dir, split).exists() for split in SPLITS)
 
 
 def read(label_dir: Path) -> Labels:
-    """Reads the splits that are there.
-
-    Raises:
-        ValueError: names the file and line, what was found and what is allowed.
-    """
+    """Reads the splits that are there."""
     parts = [part for split in SPLITS if (part := _read_split(label_dir, split))]
-    missing = [split for split in SPLITS if split not in {part.split for part in parts}]
+    missing = set(SPLITS) - {part.split for part in parts}
     if missing:
-        names = ", ".join(_labels_path(label_dir, split).name for split in missing)
+        absent = (_labels_path(label_dir, one).name for one in SPLITS if one in missing)
+        names = ", ".join(absent)
         logger.warning("%s has no %s; training needs all splits", label_dir, names)
-    kind = _common_list(label_dir, parts)
-    ids = [track_id for part in parts for track_id in part.lists[kind]]
-    pattern = MSD_ID if kind == "msd_id" else SEVEN_DIGITAL_ID
-    check_ids(ids, pattern, _lines(label_dir, parts, kind))
+    lists = {
+        kind: [track_id for part in parts for track_id in part.lists[kind]]
+        for kind in _LISTS
+        if all(kind in part.lists for part in parts)
+    }
+    if not lists:
+        have = {part.split: sorted(part.lists) for part in parts}
+        raise ValueError(
+            f"the splits in {label_dir} have different lists of ids: {have}; one of "
+            f"{', '.join(_LISTS)} must be there for all"
+        )
+    kinds = list(lists)
+    previews = next((kind for kind in _LISTS[1:] if kind in lists), None)
+    for kind in dict.fromkeys(filter(None, (kinds[0], previews))):
+        paths = [_list_path(label_dir, part.split, kind) for part in parts]
+        sizes = [len(part.matrix) for part in parts]
+        where = locator(dict(zip(paths, sizes, strict=True)))
+        pattern = MSD_ID if kind == "msd_id" else SEVEN_DIGITAL_ID
+        # Several tracks may share one preview.
+        check_ids(lists[kind], pattern, where, may_repeat=kind != kinds[0])
+    for part in parts:
+        path = _labels_path(label_dir, part.split)
+        tags = vocabulary(label_dir, part.matrix.shape[1], path)
     return Labels(
         source="split files",
-        tags=_tags(label_dir, parts),
-        track_ids=ids,
+        tags=tags,
+        track_ids=lists[kinds[0]],
         splits=[part.split for part in parts for _ in range(len(part.matrix))],
         matrix=np.concatenate([part.matrix for part in parts]),
-        are_msd_ids=kind == "msd_id",
-        seven_digital_ids=_seven_digital_ids(label_dir, parts),
+        are_msd_ids=kinds[0] == "msd_id",
+        seven_digital_ids=lists[previews] if previews else None,
         published=PUBLISHED,
     )
 
@@ -147,37 +162,3 @@ def _id_of(name: str, where: str) -> str:
             f"{where}: {name[:60]!r} is not a name such as 3/6/36122424.npy"
         )
     return found.group(3)
-
-
-def _common_list(label_dir: Path, parts: list[_Part]) -> str:
-    for kind in _LISTS:
-        if all(kind in part.lists for part in parts):
-            return kind
-    have = {part.split: sorted(part.lists) for part in parts}
-    raise ValueError(
-        f"the splits in {label_dir} have different lists of ids: {have}; one of "
-        f"{', '.join(_LISTS)} must be there for all"
-    )
-
-
-def _seven_digital_ids(label_dir: Path, parts: list[_Part]) -> list[str] | None:
-    """Ids of the previews; several tracks may share one."""
-    for kind in _LISTS[1:]:
-        if all(kind in part.lists for part in parts):
-            ids = [track_id for part in parts for track_id in part.lists[kind]]
-            where = _lines(label_dir, parts, kind)
-            check_ids(ids, SEVEN_DIGITAL_ID, where, may_repeat=True)
-            return ids
-    return None
-
-
-def _tags(label_dir: Path, parts: list[_Part]) -> tuple[str, ...]:
-    for part in parts:
-        path = _labels_path(label_dir, part.split)
-        tags = vocabulary(label_dir, part.matrix.shape[1], path)
-    return tags
-
-
-def _lines(label_dir: Path, parts: list[_Part], kind: str) -> Callable[[int], str]:
-    paths = {_list_path(label_dir, part.split, kind): part for part in parts}
-    return locator({path: len(part.matrix) for path, part in paths.items()})

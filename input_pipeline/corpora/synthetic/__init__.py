@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -57,7 +57,7 @@ _OWN_AUDIO_NAMES = re.compile(rf"clip-\d+\.mp3|{_UNFINISHED}")
 def label_only(
     num_clips: int, seed: int, tagability_exponent: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the labels of N clips without playing them.
+    """Samples the labels of N clips without rendering audio.
 
     Row i belongs to clip i of `write_corpus` with the same seed and exponent. An
     exponent of 1 gives the real data set's tag shares (1.7 tags a clip), 0.5 about 2.3
@@ -84,7 +84,7 @@ def write_corpus(
     num_workers: int | None = None,
     clip_duration_s: float = 29.0,
 ) -> Path:
-    """Writes the corpus as a folder of MP3 files, or finish writing it.
+    """Writes the corpus as a folder of MP3 files, or finishes writing it.
 
     Every file gets a temporary name first and `tags.csv` comes last, so a call that was
     interrupted at any moment is simply repeated; a finished corpus returns at once.
@@ -107,8 +107,7 @@ def write_corpus(
     for folder in (directory, directory / _AUDIO):
         remove_abandoned(folder)  # Files of processes that were killed.
     write_text(directory / _VOCABULARY, "\n".join([*TAGS, ""]))
-    rows = _table_rows(num_clips, seed, tagability_exponent)
-    write_csv(directory / _TABLE, rows)
+    write_csv(directory / _TABLE, _table_rows(num_clips, seed, tagability_exponent))
     return directory
 
 
@@ -151,7 +150,7 @@ def _checked_settings(
 
 
 def _claim(directory: Path, settings: dict) -> None:
-    """Creates the directory, or make sure that all in it is this corpus's."""
+    """Creates the directory, or makes sure that all in it is this corpus's."""
     (directory / _AUDIO).mkdir(parents=True, exist_ok=True)
     _refuse_foreign_files(directory, _OWN_NAMES)
     _refuse_foreign_files(directory / _AUDIO, _OWN_AUDIO_NAMES)
@@ -199,35 +198,29 @@ def _write_audio(
     """Writes the clips, in worker processes when there are several."""
     num_workers = min(num_workers or available_cores(), len(clip_numbers))
     write = partial(_write_clip, directory, seed, duration_s)
-    with progress_bar(len(clip_numbers), "synthetic corpus") as bar:
-        if num_workers <= 1:
-            for clip_number in clip_numbers:
-                write(clip_number)
-                bar.update()
-            return
-        with _workers(num_workers) as pool:
-            try:
-                for _ in pool.map(write, clip_numbers, chunksize=4):
-                    bar.update()
-            except BrokenProcessPool as error:
-                raise ValueError(
-                    "a worker process died while it wrote the synthetic corpus, "
-                    "probably for lack of memory; finished clips stay. Run the same "
-                    "command again, with a smaller prepare.num_processes"
-                ) from error
+    bar = progress_bar(len(clip_numbers), "synthetic corpus")
+    with bar, _mapping(num_workers) as run:
+        for _ in run(write, clip_numbers):
+            bar.update()
 
 
 @contextmanager
-def _workers(num_workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yields a pool of one-thread processes that leave Ctrl-C to the parent."""
+def _mapping(num_workers: int) -> Iterator[Callable]:
+    """Gives a `map` over one-thread processes that leave Ctrl-C to the parent."""
+    if num_workers <= 1:
+        yield map
+        return
     with one_thread_each():
-        pool = ProcessPoolExecutor(
-            num_workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=follow_parent,
-        )
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(num_workers, context, initializer=follow_parent)
         try:
-            yield pool
+            yield partial(pool.map, chunksize=4)
+        except BrokenProcessPool as error:
+            raise ValueError(
+                "a worker process died while it wrote the synthetic corpus, probably "
+                "for lack of memory; finished clips stay. Run the same command again, "
+                "with a smaller prepare.num_processes"
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -235,25 +228,23 @@ def _workers(num_workers: int) -> Iterator[ProcessPoolExecutor]:
 def _write_clip(
     directory: Path, seed: int, duration_s: float, clip_number: int
 ) -> None:
-    """Plays one clip and writes it as MP3."""
+    """Renders one clip and writes it as MP3."""
     sound = synthesize(seed, clip_number, duration_s)
     write_bytes(directory / _file_name(clip_number), encode_mp3(sound))
 
 
 def encode_mp3(sound: np.ndarray) -> bytes:
-    """Returns a mono MP3 of constant 64 kbit/s from float32 [T] at 22.05 kHz."""
+    """Makes a mono MP3 of constant 64 kbit/s from float32 `[T]` at 22.05 kHz."""
     encoded = io.BytesIO()
-    with soundfile.SoundFile(
+    soundfile.write(
         encoded,
-        "w",
-        samplerate=FILE_SAMPLE_RATE_HZ,
-        channels=1,
+        sound,
+        FILE_SAMPLE_RATE_HZ,
         format="MP3",
         subtype="MPEG_LAYER_III",
         compression_level=_MP3_64_KBIT_S,
         bitrate_mode="CONSTANT",
-    ) as file:
-        file.write(sound)
+    )
     return encoded.getvalue()
 
 
@@ -263,11 +254,8 @@ def _table_rows(
     """Yields the rows of `tags.csv`."""
     true, weak = label_only(num_clips, seed, tagability_exponent)
     yield "track_id", "path", "split", "tags", "true_tags"
+    names = np.array(TAGS)
     for number in range(num_clips):
         name = _file_name(number)
-        tags = (_joined(labels[number]) for labels in (weak, true))
+        tags = ("|".join(names[labels[number] == 1]) for labels in (weak, true))
         yield name[: -len(".mp3")], f"{_AUDIO}/{name}", split_of(number), *tags
-
-
-def _joined(labels: np.ndarray) -> str:
-    return "|".join(tag for tag, present in zip(TAGS, labels, strict=True) if present)

@@ -71,11 +71,7 @@ class Attributes(Columns):
     electronic_drums: np.ndarray  # Whether the drum sounds are a drum machine's.
 
     def in_styles(self, *names: str) -> np.ndarray:
-        """Returns whether the style is one of `names`, bool [N].
-
-        Raises:
-            ValueError: a name is no style.
-        """
+        """Returns whether the style is one of `names`, bool [N]."""
         unknown = set(names) - set(STYLE_NAMES)
         if unknown:
             raise ValueError(

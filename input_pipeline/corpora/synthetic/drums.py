@@ -39,7 +39,7 @@ def _decay(time_s: np.ndarray, constant_s: float) -> np.ndarray:
 
 
 def _kick(time_s: np.ndarray, noise: np.ndarray, electronic: bool) -> np.ndarray:
-    """A sine that falls to 48 Hz; longer and from higher up on a machine."""
+    """Makes a sine that falls to 48 Hz; longer and from higher up on a machine."""
     sweep, length_s = (3.2, 0.28) if electronic else (1.6, 0.09)
     turns = 48 * time_s + sweep * (1 - _decay(time_s, 0.03))
     body = np.sin(2 * np.pi * turns) * _decay(time_s, length_s)
@@ -49,7 +49,7 @@ def _kick(time_s: np.ndarray, noise: np.ndarray, electronic: bool) -> np.ndarray
 def _snare(
     time_s: np.ndarray, noise: np.ndarray, electronic: bool, gated: bool
 ) -> np.ndarray:
-    """A drum at 190 Hz under noise, which the eighties hold and cut."""
+    """Makes a drum at 190 Hz under noise, which the eighties hold and cut."""
     rattle = difference(noise) if electronic else noise
     shape = _decay(time_s, 0.26 if gated else 0.16)
     if gated:
@@ -59,7 +59,7 @@ def _snare(
 
 
 def _clap(time_s: np.ndarray, hiss: np.ndarray) -> np.ndarray:
-    """Three bursts 11 ms apart and a tail."""
+    """Makes three bursts 11 ms apart and a tail."""
     bursts = [
         _decay(np.maximum(0, time_s - start), 0.012) * (time_s >= start)
         for start in (0.0, 0.011, 0.023)
@@ -73,7 +73,7 @@ def _tom(time_s: np.ndarray, number: int) -> np.ndarray:
 
 
 def _cymbal(name: str, time_s: np.ndarray, hiss: np.ndarray) -> np.ndarray:
-    """Bright noise; the kinds differ in length and loudness."""
+    """Makes bright noise; the kinds differ in length and loudness."""
     lengths_s = {
         "closed hat": 0.03, "ride": 0.12, "crash": 0.35, "tambourine": 0.06,
         "brush": 0.08,

@@ -50,7 +50,7 @@ class Song:
 
     root: int  # MIDI number of the key note, a nuisance.
     scale: tuple[int, ...]  # Seven semitone offsets.
-    progression: tuple[int, ...]  # Scale degree of each bar's chord, repeated.
+    progression: list[int]  # Scale degree of each bar's chord, repeated.
     chord_size: int  # Notes of a chord.
     steps_per_bar: int  # Sixteenths in a bar.
     step_s: float  # Duration of a sixteenth.

@@ -47,12 +47,6 @@ UNPLUGGED_STYLES = (
     "blues", "doo-wop", "soul", "folk",
 )  # fmt: skip
 
-GUITARS = ("crunch", "dist", "clean", "wah", "acoustic", "steel")
-UNPLUGGED_INSTRUMENTS = (
-    "acoustic", "piano", "strings", "harmonica", "banjo", "bell", "harp",
-)  # fmt: skip
-SUSTAINED_SOFT_INSTRUMENTS = ("epiano", "pad", "strings", "clean", "choir", "harp")
-
 
 def parse_pool(pool: str) -> dict[str, float]:
     """Returns the probabilities of a pool's members, in the order written.

@@ -7,7 +7,7 @@ listeners tag at all. Tag j has a tagability tau_j: how readily they name it. Th
 
 redrawn until the clip has at least one tag, as every clip of the real data set has.
 m_j is the tag's share in the real labels, pi_j its share in the truth. The numbers are
-in `weak_labels.csv`, fitted by `scripts/fit_weak_labels.py` so that the weak shares
+in `weak_labels.csv`, fitted by `scripts/weak_labels.py` so that the weak shares
 equal m_j, the shares in the Last.fm tags of the Million Song Dataset's public
 validation and test split files (41,174 clips). Two of every hundred positives are
 wrong, which is about what the paper's Table I says (2 to 6 per cent).
@@ -38,11 +38,7 @@ class Listeners:
 
 
 def read_listeners() -> Listeners:
-    """Returns the fitted constants.
-
-    Raises:
-        ValueError: the table's tags are not `TAGS`.
-    """
+    """Returns the fitted constants."""
     with CONSTANTS_PATH.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if tuple(row["tag"] for row in rows) != TAGS:

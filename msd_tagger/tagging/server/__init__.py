@@ -1,1 +1,1 @@
-"""A page to try a bundle on. It needs the packages of requirements-serve.txt."""
+"""A page to try a bundle on. It needs the packages of the extra `serve`."""

@@ -1,23 +1,16 @@
 """What the page is told: of the bundle once, and of every song."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-import jinja2
 import numpy as np
 
+from msd_tagger.bundle.format import Bundle
 from msd_tagger.common.text import clock
-from msd_tagger.pages.page import TEMPLATES
+from msd_tagger.pages.page import TEMPLATES, render
 from msd_tagger.pages.pictures import spectrogram_png
-from msd_tagger.tagging.server.app import Limits
-from msd_tagger.tagging.songs import MIN_REST_S, Song, rank
-
-if TYPE_CHECKING:
-    from msd_tagger.bundle.format import Bundle
-    from msd_tagger.tagging.songs import Excerpts
+from msd_tagger.tagging.songs import MIN_REST_S, Excerpts, Song, rank
 
 PAGE = Path(__file__).with_name("page")
 # Shared with the reports, which it makes the page look like.
@@ -25,16 +18,21 @@ STYLE = TEMPLATES / "style.css"
 FREQUENCIES_HZ = (100, 500, 1000, 2000, 4000, 8000, 16000)
 
 
+class Limits(NamedTuple):
+    """What a visitor may ask for."""
+
+    upload_bytes: int = 200_000_000  # 19 minutes of stereo WAV at 44.1 kHz.
+    duration_s: float = 3600.0
+    # At a time, uploads included; one is tagged while the others wait.
+    songs: int = 5
+    upload_s: float = 300.0  # How long an upload may take.
+
+
 def page_files(bundle: Bundle, limits: Limits) -> dict[str, tuple[str, str]]:
     """Returns the page and what it loads: path to media type and text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(PAGE),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-    )
-    template = environment.get_template("serve.html.j2")
-    page = template.render(
+    page = render(
+        "serve.html.j2",
+        PAGE,
         about=about(bundle),
         legend=legend(bundle),
         num_seeds=len(bundle.seeds),
@@ -69,15 +67,9 @@ def count(number: int, noun: str) -> str:
 
 
 def answer(bundle: Bundle, heard: Excerpts, scores: np.ndarray) -> dict[str, Any]:
-    """What the page shows of a song, ready for JSON.
+    """What the page shows of a song with scores `[S, E, K]`, ready for JSON.
 
-    Args:
-        bundle: Whose tags, thresholds and recipe they are.
-        heard: E excerpts.
-        scores: [S, E, K].
-
-    Returns:
-        What serve.js names. Tags that pass their thresholds come first, then by score.
+    Tags that pass their thresholds come first, then by score; serve.js names all.
     """
     recipe = bundle.recipe
     # A short rest of a song is in no excerpt: the picture ends before it.
@@ -122,7 +114,7 @@ def tags_of(bundle: Bundle, song: Song) -> list[dict[str, Any]]:
 
 
 def laid_out(heard: Excerpts, end_s: float, frames_per_s: float) -> np.ndarray:
-    """Puts excerpts where they belong in the song: [E, M, F] -> [M, frames].
+    """Puts excerpts where they belong in the song: `[E, M, F] -> [M, frames]`.
 
     Parts without an excerpt are silent, and as dark as can be.
     """

@@ -1,14 +1,12 @@
 """What the server answers: the page, its files, and the tags of an uploaded song."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -19,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from msd_tagger.tagging.server import uploads
+from msd_tagger.tagging.server.answers import Limits
 from msd_tagger.tagging.server.guard import guarded
 from msd_tagger.tagging.server.uploads import sentence
 
@@ -26,23 +25,6 @@ logger = logging.getLogger(__name__)
 
 # What a file may do to whoever reads it.
 READING = (ValueError, OSError, RuntimeError, MemoryError)
-
-
-class Limits(NamedTuple):
-    """What a visitor may ask for.
-
-    Attributes:
-        upload_bytes: Size of a file; stereo WAV at 44.1 kHz has 19 minutes in it.
-        duration_s: Length of a song.
-        songs: How many may be there at a time, uploads included; one is tagged while
-            the others wait.
-        upload_s: How long an upload may take.
-    """
-
-    upload_bytes: int = 200_000_000
-    duration_s: float = 3600.0
-    songs: int = 5
-    upload_s: float = 300.0
 
 
 def create_app(
@@ -61,9 +43,6 @@ def create_app(
         files: Path on the server to media type and text.
         limits: The default ones where None.
         host: The name it is to be reached by, beside addresses and localhost.
-
-    Returns:
-        An ASGI application with a lifespan, in which the folder of the uploads exists.
     """
     routes = [Route(path, _text_of(*file)) for path, file in files.items()]
     routes.append(Route("/tag", _tag_song, methods=["POST"]))

@@ -1,7 +1,5 @@
 """Keeps other web pages from using a server on this machine, and headers on answers."""
 
-from __future__ import annotations
-
 import ipaddress
 import socket
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Takes a port and serves on it until somebody says stop."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import ipaddress
@@ -20,7 +18,7 @@ def take_port(host: str, port: int) -> socket.socket:
     Whoever connects from now on waits until it is served.
 
     Raises:
-        ValueError: there is no such host, or the port cannot be had.
+        ValueError: There is no such host, or the port cannot be had.
     """
     where = f"--port={port} of --host={host}"
     if not host:

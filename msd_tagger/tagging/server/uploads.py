@@ -1,7 +1,5 @@
 """An uploaded file on its way to the disk and off it again."""
 
-from __future__ import annotations
-
 import asyncio
 import secrets
 from collections.abc import Iterator
@@ -40,7 +38,7 @@ async def receive(
     _check_size(declared_bytes, limit_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            await _write(request, path, limit_bytes)
+            await write(request, path, limit_bytes)
     except TimeoutError as error:
         message = f"The upload took more than {timeout_s:g} seconds."
         raise HTTPException(408, message) from error
@@ -49,7 +47,8 @@ async def receive(
         raise HTTPException(507, message) from error
 
 
-async def _write(request: Request, path: Path, limit_bytes: int) -> None:
+async def write(request: Request, path: Path, limit_bytes: int) -> None:
+    """Writes what arrives, as long as it is not too much."""
     written_bytes = 0
     with path.open("xb") as file:
         async for piece in request.stream():

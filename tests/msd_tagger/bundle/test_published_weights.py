@@ -100,7 +100,7 @@ def test_a_missing_file_or_package_is_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"--keras=.*nowhere\.hdf5: there is no such"):
         published_weights.read_keras(tmp_path / "nowhere.hdf5")
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ValueError, match=r"h5py.*requirements-import\.txt"):
+    with pytest.raises(ValueError, match=r'h5py.*pip install -e "\.\[import\]"'):
         published_weights.read_keras(tmp_path / "nowhere.hdf5")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from input_pipeline.batches import open_shards
+from modes.calibrate import read_shards
 from msd_tagger.bundle.format import read_bundle
 from msd_tagger.commands import import_weights
 from msd_tagger.common import paper
@@ -138,13 +139,15 @@ def test_audio_for_calibration_is_what_can_be_read(tmp_path, caplog):
 def test_shards_for_calibration_are_training_clips(tmp_path):
     music = small_corpus.write_folder(tmp_path / "music", num_clips=5)
     folder = preparing.prepare_folder(music, tmp_path)
-    clips, source = import_weights.read_clips(folder, small_corpus.RECIPE)
+    clips, source = import_weights.read_clips(folder, small_corpus.RECIPE, read_shards)
     data = open_shards(folder, reader="plain")
     rows = np.arange(data.num_clips("train"))
     stored = data.read("train", rows)["spectrogram"]
     assert {c.tobytes() for c in clips} == {c.tobytes() for c in stored}
     assert source == "3 training clips of music"
     with pytest.raises(ValueError, match=r"holds the recipe .* not the expected"):
+        import_weights.read_clips(folder, RECIPE, read_shards)
+    with pytest.raises(ValueError, match=r"prepared shards, which only main\.py of"):
         import_weights.read_clips(folder, RECIPE)
 
 
@@ -154,8 +157,8 @@ def test_bad_input_leaves_nothing_behind(made_up, tmp_path):
     music = tmp_path / "music"
     small_corpus.write_sound(music / "one.wav")
     for calibrate, message in (
-        (tmp_path / "nowhere", r"--calibrate=.*nowhere is no folder"),
-        (path, r"--calibrate=.*weights\.hdf5 is no folder"),
+        (tmp_path / "nowhere", r"--calibrate=.*nowhere is not a folder"),
+        (path, r"--calibrate=.*weights\.hdf5 is not a folder"),
         (music, "1 audio files of music are too few .* at least 16"),
     ):
         with pytest.raises(ValueError, match=message):

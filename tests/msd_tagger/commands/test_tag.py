@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from modes import Options
 from msd_tagger.bundle.format import write_bundle
+from msd_tagger.commands.command_line import Options
 from msd_tagger.commands.embed import embed
 from msd_tagger.commands.tag import consume, load_tagger, tag
 from msd_tagger.common.errors import Interrupted
@@ -57,12 +57,12 @@ def music(tmp_path):
 
 @pytest.fixture
 def options(bundle, music):
-    return Options(mode="tag", bundle=bundle, arguments=(str(music),))
+    return Options(bundle=bundle, files=(str(music),))
 
 
 @pytest.fixture
 def embedding(options, tmp_path):
-    return options._replace(mode="embed", out=str(tmp_path / "all.npz"))
+    return options._replace(out=str(tmp_path / "all.npz"))
 
 
 # What main.py does, and then what it has imported.
@@ -142,7 +142,7 @@ def test_odd_names_stay_on_their_line(options, tmp_path, capfd):
     names = (b"two\nlines.wav", b"caf\xe9.wav", b"\x1b[31m.wav")
     for name in names:
         os.link(folder / "a.wav", folder / os.fsdecode(name))
-    assert tag(options._replace(arguments=(str(folder),), top=1)) == 0
+    assert tag(options._replace(files=(str(folder),), top=1)) == 0
     out = capfd.readouterr().out
     assert "two\\nlines.wav (0:01)" in out and "caf\\xe9.wav (0:01)" in out
     assert "\x1b" not in out
@@ -151,7 +151,7 @@ def test_odd_names_stay_on_their_line(options, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"arguments": ()}, "no files given"),
+        ({"files": ()}, "no files given"),
         ({"top": 0}, "--top=0"),
         ({"max_duration_s": -1.0}, "--max_duration_s=-1"),
         ({"json": "-", "csv": "-"}, "--json and --csv both go to '-'"),
@@ -228,7 +228,7 @@ def test_neighbours_are_printed_or_written(embedding, music, tmp_path, capsys):
         ({"out": "{music}/a.csv"}, r"a.csv must end in .npz or .parquet"),
         ({"out": "{music}/0.flac.npz"}, "0.flac.npz exists"),
         ({"neighbours": "{music}/a.txt"}, "a.txt must end in .html"),
-        ({"arguments": ()}, "no files given; as in --mode=embed"),
+        ({"files": ()}, "no files given; name audio files or folders"),
     ],
 )
 def test_mistakes_of_embedding(embedding, music, changes, message):
@@ -244,12 +244,12 @@ def test_mistakes_of_embedding(embedding, music, changes, message):
 def test_parquet_without_its_package(embedding, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     name = embedding.out.replace(".npz", ".parquet")
-    with pytest.raises(ValueError, match=r"pip install -r requirements-parquet.txt"):
+    with pytest.raises(ValueError, match=r"needs pyarrow, .* -e \"\.\[parquet\]\""):
         embed(embedding._replace(out=name))
 
 
 def test_nothing_is_written_where_nothing_could_be_read(embedding, tmp_path):
-    assert embed(embedding._replace(arguments=(str(tmp_path / "gone.mp3"),))) == 1
+    assert embed(embedding._replace(files=(str(tmp_path / "gone.mp3"),))) == 1
     assert not Path(embedding.out).exists()
 
 

@@ -6,7 +6,7 @@ from msd_tagger.tagging.neighbours import find_neighbours, to_table, to_text
 
 
 def test_neighbours_are_those_of_scikit_learn(monkeypatch):
-    monkeypatch.setattr(neighbours, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(neighbours, "ROWS_AT_ONCE", 7)
     vectors = np.random.default_rng(0).normal(0, 1, (1, 20, 5))
     found = find_neighbours([str(i) for i in range(20)], vectors, 3)
     judge = NearestNeighbors(n_neighbors=4, metric="cosine").fit(vectors[0])

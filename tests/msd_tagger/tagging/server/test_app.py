@@ -266,6 +266,6 @@ def test_a_full_disk_is_said(server, monkeypatch, tmp_path):
     async def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_write", fail)
+    monkeypatch.setattr(module, "write", fail)
     status, _, found = ask(server.port, body=sound(tmp_path / "a.wav"))
     assert status == 507 and "No space left" in found["error"]

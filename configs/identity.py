@@ -1,0 +1,67 @@
+"""What a result depends on: the keys that matter, and a name made of their values."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from configs.keys import KEYS
+
+# What training takes from a bundle; "sha256" is that of its weights.
+OF_BUNDLE = ("tags", "recipe", "preprocessing", "network", "sha256")
+
+
+def identity(config: ConfigDict) -> dict:
+    """The keys that change a result, as a flat dict of dotted names.
+
+    Of a bundle that is started from, its content matters and not its place.
+
+    Raises:
+        ValueError: The bundle cannot be read.
+    """
+    flat = flatten(config.to_dict())
+    if config.train.init_bundle:
+        flat["train.init_bundle"] = bundle_digest(Path(config.train.init_bundle))
+    else:
+        del flat["train.init_bundle"], flat["train.freeze"]
+    return {name: value for name, value in flat.items() if KEYS[name].matters}
+
+
+def digest(content: dict) -> str:
+    """Eight hexadecimal digits of what a result depends on.
+
+    >>> digest({"num_seeds": 1}) == digest({"num_seeds": 2})
+    False
+    """
+    text = json.dumps(content, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def bundle_digest(directory: Path) -> str:
+    """Digest of what training takes from a bundle: not of when it was written.
+
+    Raises:
+        ValueError: There is no bundle.
+    """
+    try:
+        content = json.loads((directory / "bundle.json").read_text(encoding="utf-8"))
+        return digest({key: content[key] for key in OF_BUNDLE})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"--config.train.init_bundle={directory} holds no bundle ({error!r}); a "
+            "training leaves its bundle in <workdir>/bundle"
+        ) from error
+
+
+def flatten(tree: dict, prefix: str = "") -> dict:
+    """Nested dicts as one dict of dotted names.
+
+    >>> flatten({"a": {"b": 1}, "c": (2, 3)})
+    {'a.b': 1, 'c': (2, 3)}
+    """
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        flat |= flatten(value, name + ".") if isinstance(value, dict) else {name: value}
+    return flat

@@ -1,0 +1,254 @@
+"""Every key of a configuration, once; all else that is said of keys comes from here.
+
+The defaults (`default.py`), the checks (`checks.py`), what names a run (`identity.py`)
+and docs/keys.md, which `python -m configs.keys` prints.
+"""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+# What --mode=run does besides training: the studies of the paper.
+STUDIES = (
+    *("network", "tags", "groundtruth", "variance", "data_size"),
+    *("preprocessing", "reliability", "label_vectors", "paper"),
+)
+
+# Names end in their unit.
+UNITS = ("batch_size", "clips", "epochs", "hz", "minutes", "s", "samples", "steps")
+SPELLED = {"batch_size": "clips", "hz": "Hz"}
+
+
+class Range(NamedTuple):
+    """Numbers from `low` to `high`; `above` leaves `low` itself out."""
+
+    low: float
+    high: float
+    above: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        """Whether a number is allowed; NaN never is."""
+        if not isinstance(value, int | float):
+            return False
+        is_within = self.low <= value <= self.high
+        return is_within and not (self.above and value == self.low)
+
+    def __str__(self) -> str:
+        """What is allowed, in words."""
+        low = f"{'more than' if self.above else 'at least'} {self.low}"
+        return low if math.isinf(self.high) else f"{low} and at most {self.high}"
+
+
+class Key(NamedTuple):
+    """One key."""
+
+    name: str  # Sections and key, with dots.
+    default: object
+    # The choices, or a range, or in words where `checks.py` looks closer.
+    allowed: tuple[str, ...] | Range | str
+    meaning: str  # What it does, and what it costs where that is known.
+    # Whether the result of a training depends on it. If so, another value is another
+    # run, in another folder.
+    matters: bool = True
+
+    @property
+    def unit(self) -> str:
+        """Of its value; "" where it has none."""
+        last = f"_{self.name.split('.')[-1]}"
+        ends = [unit for unit in UNITS if last.endswith(f"_{unit}")]
+        return SPELLED.get(ends[0], ends[0]) if ends else ""
+
+
+BOOLEAN = "True or False"
+SEED = Range(0, 2**31)
+Aside = partial(Key, matters=False)
+
+# fmt: off
+_KEYS = (
+    Aside("name", "default", "letters, digits, _, - and .", "Names the run's folder."),
+    Key("task", "train", ("train", *STUDIES), "A training, or a study of the paper."),
+    Key("sweep", (), "(name, ((key, value), …)), …", "A study's runs (sweeps.py)."),
+    Key("seed", 0, SEED, "First initialisation; S seeds are seed, seed + 1, …"),
+    Key("num_seeds", 1, Range(1, 10_000),
+        "S. Time and memory grow with it; reading the input costs the same."),
+    Key("data_seed", 0, SEED, "Order of the training clips, the same for all seeds."),
+    Key("corpus.name", "synthetic",
+        ("synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo"),
+        "Which corpus."),
+    Aside("corpus.audio_dir", "", "a folder",
+          "Audio files; of a folder corpus, with tags.csv."),
+    Aside("corpus.label_dir", "", "a folder", "Label files of published corpora."),
+    Key("corpus.num_clips", 900, Range(18, math.inf),
+        "Synthetic: train, valid and test in the ratio 6:1:2."),
+    Key("corpus.seed", 0, SEED, "Synthetic: another seed is another corpus."),
+    Key("corpus.tagability_exponent", 0.5, Range(0, 1, above=True),
+        "Synthetic: 1 makes tags as sparse as Last.fm's."),
+    Key("corpus.num_tags", 50, Range(1, 1000),
+        "K, of MagnaTagATune, and of MSD from Last.fm."),
+    Key("corpus.merge_synonyms", False, BOOLEAN,
+        "MagnaTagATune: merges synonyms before tags are counted."),
+    Key("corpus.labels", "auto", ("auto", "split_files", "lastfm", "pickles"),
+        'MSD: which label files; "auto" is the kind that label_dir has.'),
+    Key("corpus.subset", "autotagging_top50tags",
+        ("autotagging_top50tags", "autotagging", "autotagging_genre",
+         "autotagging_instrument", "autotagging_moodtheme"),
+        'MTG-Jamendo, in place of num_tags; "autotagging" has all tags.'),
+    Key("corpus.fold", 0, Range(0, 4), "MTG-Jamendo: one of its five splits."),
+    Key("corpus.excerpts_per_track", 1, Range(1, 1000),
+        "MTG-Jamendo: 1 is the centre."),
+    Key("clip.duration_s", 29.0, Range(0, 3600, above=True),
+        "Shorter audio is padded with zeros."),
+    Key("clip.offset", "start", ("start", "centre"), "Which part of a longer track."),
+    Key("spectrogram.kind", "mel", ("mel", "stft"), '"stft" is 2.7 times larger.'),
+    Key("spectrogram.sample_rate_hz", 12_000, Range(1000, 192_000),
+        "Audio is resampled to it."),
+    Key("spectrogram.dft_size_samples", 512, Range(16, 2**16),
+        "Length of a frame; an even number."),
+    Key("spectrogram.hop_samples", 256, Range(1, 2**16),
+        "From one frame to the next; at most dft_size_samples."),
+    Key("spectrogram.num_mel_bands", 96, Range(1, 2**10),
+        "M for mel; STFT has dft_size_samples / 2 + 1, 257."),
+    Key("preprocessing.magnitude", "db", ("db", "linear"),
+        'Decibels, or "linear" power.'),
+    Key("preprocessing.frequency_weighting", "bypass",
+        ("bypass", "a_weighting", "per_frequency", "per_frequency_dataset"),
+        '"per_frequency" standardises each clip\'s bands over time, '
+        '"per_frequency_dataset" by statistics of the training clips.'),
+    Key("preprocessing.standardise_clip", True, BOOLEAN,
+        "Standardises each clip over all bands and frames."),
+    Key("preprocessing.scale", 1.0, Range(0, 1e6, above=True),
+        "Factor on the input; the paper tries 10."),
+    Key("model.channels", 32, Range(1, 4096), "N, feature maps of each layer."),
+    Key("model.pools", (), "((bands, frames), …)",
+        "Pooling of each layer; () for the paper's."),
+    Key("model.batch_norm_momentum", 0.99, Range(0, 1),
+        "Share that running statistics keep at a step."),
+    Key("model.batch_norm_epsilon", 1e-3, Range(0, 1, above=True),
+        "Added to the variance."),
+    Key("model.dtype", "float32", ("float32", "bfloat16"),
+        '"bfloat16" halves memory on accelerators.'),
+    Key("train.init_bundle", "", "a bundle's folder",
+        'Starts from the weights of this bundle, whose tags may be others; "" starts '
+        "anew. Its content matters, not its place."),
+    Key("train.freeze", "nothing", ("nothing", "features"),
+        'Of a bundle that is started from: "features" keeps all but the last layer '
+        "as it is, so also the batch statistics."),
+    Key("train.batch_size", 0, Range(0, 2**16), "B. 0: 32 on accelerators, 8 on CPU."),
+    Key("train.optimiser", "adam", ("adam", "sgd"), "How weights are updated."),
+    Key("train.learning_rate", 5e-3, Range(0, 10, above=True),
+        "The same at every step."),
+    Key("train.fraction", 1.0, Range(0, 1, above=True),
+        "Share of the training clips; shares are nested."),
+    Key("train.max_epochs", 10.0, Range(0, 1e6, above=True),
+        "Training ends here. About 9 s an epoch of 600 clips on 2 cores."),
+    Key("train.max_steps", 0, Range(0, 10**9),
+        "Ends earlier than max_epochs if not 0."),
+    Key("train.patience_epochs", 0.0, Range(0, 1e6),
+        "Stops when the best score is older than this; 0 never stops early."),
+    Key("train.evaluate_every_epochs", 1.0, Range(0, 1e6, above=True),
+        "How often the validation split is scored."),
+    Aside("train.evaluation_batch_size", 0, Range(0, 2**16),
+          "0: as batch_size. Changes no score."),
+    Key("train.statistics_clips", 128, Range(0, 10**7),
+        "Training clips over which batch statistics are estimated anew before an "
+        "evaluation; 0 uses the running statistics as they are."),
+    Aside("train.log_every_steps", 20, Range(1, 10**6),
+          "How often metrics.jsonl gets a line."),
+    Aside("train.checkpoint_every_minutes", 10.0, Range(0, 1e6),
+          "Checkpoints between evaluations, which save too; a kill costs no more "
+          "than that."),
+    Aside("train.parallel", "data", ("data", "seeds"),
+          '"data" splits batches over devices, "seeds" seeds.'),
+    Aside("train.num_devices", 0, Range(0, 4096), "Of each process. 0: all there are."),
+    Aside("train.seeds_per_chunk", 0, Range(0, 10_000),
+          "Seeds at once. 0: 1 on CPU, else all."),
+    Aside("prepare.num_processes", 0, Range(0, 4096), "0: one per core."),
+    Aside("prepare.worker", 0, Range(0, 10**5),
+          "Array jobs that share a file system: which of num_workers this is, from "
+          "0. It writes its slice of the shards, with --mode=prepare "
+          "(docs/preparation.md)."),
+    Aside("prepare.num_workers", 1, Range(1, 10**5), "How many such jobs there are."),
+    Aside("prepare.beam", "", '"--runner=…"',
+          'Options of an Apache Beam pipeline that writes the shards; "" for '
+          "processes of this machine."),
+    Aside("prepare.kinds", (), '("mel", "stft")',
+          "Kinds of spectrogram to make in one pass; () for the run's alone."),
+    Aside("prepare.clips_per_shard", 64, Range(1, 10**6),
+          "How many clips a file of the shards holds."),
+    Aside("prepare.max_bad_share", 0.1, Range(0, 1),
+          "A larger share of unreadable files is an error."),
+    Aside("input.reader", "tf.data", ("tf.data", "plain"),
+          '"plain" threads need no TensorFlow; both give the same batches. Where '
+          'TensorFlow is not installed, "tf.data" means "plain".'),
+    Aside("analysis.similarity", "cosine", ("cosine", "dot"), "Of label vectors."),
+    Aside("analysis.label_only_clips", 200_000, Range(0, 10**7),
+          "Synthetic: label statistics are of this many clips, whose labels are "
+          "sampled without rendering audio, as sparse as Last.fm's; 0 for the clips "
+          "of the corpus."),
+    Aside("analysis.annotated_labels",
+          ("female vocalists", "male vocalists", "instrumental", "guitar"),
+          "tags of the corpus",
+          "Labels that are judged by listening or by the truth."),
+    Aside("analysis.subset100_clips", 100, Range(2, 10**6),
+          "About this many are judged for each label, half with it and half without."),
+    Aside("analysis.subset400_clips", 400, Range(1, 10**6),
+          "About this many more are judged, chosen at random."),
+    Aside("analysis.subset_seed", 0, SEED, "Other seeds choose other clips."),
+    Aside("analysis.annotations", (), '("FILE", …)',
+          "Answers: CSV files, or Label Studio's JSON."),
+    Aside("analysis.label_studio", False, BOOLEAN,
+          "--mode=annotate writes tasks for Label Studio too."),
+    Aside("analysis.bootstrap_samples", 2000, Range(10, 10**6),
+          "Resamples of counts; a second."),
+    Aside("analysis.num_resamples", 200, Range(10, 10**6),
+          "Resamples of scores; about a minute for all studies."),
+    Aside("analysis.linear_baseline", True, BOOLEAN,
+          "Scores of a logistic regression beside the network's; a few seconds."),
+    Aside("compilation_cache_dir", "", "a folder",
+          "Keeps compiled programs, so that the next start need not compile them "
+          'again; "" for no folder. Different processors need different folders.'),
+    Aside("stall_warning_s", 120.0, Range(0, 1e6),
+          "Logs what a step waits for after this time; 0: never."),
+    Aside("profile_steps", (), "(first, last), from 1",
+          "Steps during which JAX's profiler writes <workdir>/profile."),
+    Aside("distributed", "", '"auto" or "host:port"',
+          'Several processes for one run (docs/processes.md): "auto" under SLURM, '
+          "Open MPI, Kubernetes or on a TPU pod; elsewhere the place where process 0 "
+          'listens, and the next two keys. "" for one process.'),
+    Aside("process_count", 0, Range(0, 10**5), 'With "host:port": how many processes.'),
+    Aside("process_index", 0, Range(0, 10**5),
+          'With "host:port": which of them this is, from 0.'),
+    Aside("resume", True, BOOLEAN,
+          "Goes on in the run's folder; False starts anew in another."),
+)
+# fmt: on
+KEYS = {key.name: key for key in _KEYS}
+
+
+def markdown() -> str:
+    """The page of all keys."""
+    lines = [
+        "# Keys of a configuration",
+        "",
+        "Printed by `python -m configs.keys` from `configs/keys.py`. On the command "
+        "line: `--config.train.max_epochs=20`.",
+        "A result depends on the keys marked ●: another value is another run, in "
+        "another folder.",
+        "",
+        "| key | default | unit | allowed | result | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
+    for key in KEYS.values():
+        allowed = key.allowed
+        if isinstance(allowed, tuple) and not isinstance(allowed, Range):
+            allowed = ", ".join(map(repr, allowed))
+        cells = (
+            *(f"`{key.name}`", f"`{key.default!r}`", key.unit, str(allowed)),
+            *("●" if key.matters else "", key.meaning),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")

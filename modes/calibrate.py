@@ -1,0 +1,23 @@
+"""`--mode=import`: as the package's own, which knows no prepared shards."""
+
+from pathlib import Path
+
+import numpy as np
+
+from input_pipeline.batches import open_shards
+from msd_tagger.commands import import_weights
+from msd_tagger.commands.command_line import Options
+from msd_tagger.frontend.recipe import Recipe
+
+
+def start(options: Options) -> None:
+    """Imports what the flags name; --calibrate may be a folder of shards."""
+    import_weights.start(options, read_shards)
+
+
+def read_shards(folder: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
+    """Clips `[N, M, F]` to calibrate by, and what they are, in words."""
+    data = open_shards(folder, recipe, reader="plain")
+    rows = import_weights.choose(data.num_clips("train"))
+    clips = data.read("train", rows)["spectrogram"]
+    return clips, f"{len(clips)} training clips of {data.corpus['name']}"

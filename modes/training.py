@@ -1,0 +1,142 @@
+"""One training in a folder of its own: what runs, studies and evaluations share."""
+
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from configs import default
+from configs.identity import digest, flatten
+from modes import Options
+from modes.corpus import recipe_of
+from msd_tagger import platform
+from msd_tagger.common import files, workspace
+from msd_tagger.training import distributed, loop, results, setup
+from msd_tagger.training.setup import Data
+from studies import baseline
+
+logger = logging.getLogger(__name__)
+
+
+def join_processes(config: ConfigDict, options: Options) -> None:
+    """Meets the other processes, if the job has several.
+
+    Raises:
+        ValueError: They do not meet, or were given different things to do.
+    """
+    distributed.start(config.distributed, config.process_count, config.process_index)
+    told = {f"--{flag}": str(value) for flag, value in options._asdict().items()}
+    keys = flatten(config.to_dict())
+    del keys["process_index"]
+    distributed.check_same(told | {f"--config.{k}": keys[k] for k in keys})
+
+
+def set_up_devices(config: ConfigDict, options: Options) -> list[str]:
+    """Sets the devices up and names them, before anything takes long."""
+    join_processes(config, options)
+    platform.keep_programs(config.compilation_cache_dir)
+    devices = platform.devices()
+    setup.choose_layout(config)
+    return devices
+
+
+def check_start(config: ConfigDict) -> None:
+    """Checks the bundle that training starts from, before anything takes long."""
+    setup.starting_bundle(config, recipe_of(config))
+
+
+def choose_workdir(config: ConfigDict, options: Options, identity: dict) -> Path:
+    """The folder of a run or a study, a new one where it is not to be resumed."""
+    workdir = Path(options.workdir or f"runs/{config.name}-{digest(identity)}")
+    if options.mode == "run" and not config.resume:
+        workdir = Path(distributed.shared(lambda: str(files.unused(workdir))))
+    return workdir
+
+
+def begin(
+    workdir: Path, config: ConfigDict, identity: dict, devices: list[str]
+) -> None:
+    """Writes what a run or a study begins with."""
+    defaults = default.get_config().to_dict()
+    workspace.begin(workdir, identity, config.to_dict(), defaults, devices)
+
+
+def identity_of_shards(directory: Path) -> dict:
+    """Which clips a run learns from, and the spectrograms' recipe with its version."""
+    return {"shards": directory.parent.name, "recipe": directory.name}
+
+
+@distributed.naming_losses()
+def train_in(
+    workdir: Path,
+    config: ConfigDict,
+    options: Options,
+    identity: dict,
+    data: Data,
+    devices: list[str],
+) -> dict:
+    """Trains unless that is done, evaluates, and writes the record.
+
+    Returns:
+        The summary; nothing in a process that does not write.
+    """
+    begins = options.mode == "run"
+
+    def look() -> tuple[bool, bool]:
+        is_known = workspace.is_known(workdir, identity)
+        return is_known, begins and is_known and workspace.is_whole(workdir)
+
+    is_known, is_complete = distributed.shared(look)
+    if is_complete:
+        logger.info("%s is complete", workdir)
+        return results.read_summary(workdir)
+    logger.info("run folder: %s", workdir)
+    if not (begins or is_known):
+        raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
+    with ExitStack() as stack:
+
+        def enter() -> None:
+            workspace.claim(workdir, identity)
+            stack.enter_context(workspace.alone(workdir))
+            if begins:
+                begin(workdir, config, identity, devices)
+
+        distributed.shared(enter)
+        reach = loop.train if begins else loop.restore
+        trained = reach(config, data, workdir)
+        predictions = results.predict(trained)
+        if not distributed.is_first():
+            return {}
+        linear = None
+        if config.analysis.linear_baseline:
+            linear = score_linear_baseline(data, config.train.fraction)
+        summary = results.write_results(trained, workdir, predictions, linear)
+        if summary["complete"]:
+            workspace.seal(workdir)
+        return summary
+
+
+def score_linear_baseline(data: Data, fraction: float) -> dict:
+    """Scores of a logistic regression on the same clips and labels."""
+    shares = {"train": fraction, "valid": 1.0, "test": 1.0}
+    features = {
+        split: baseline.split_features(data.evaluation_batches(split, 32, share))
+        for split, share in shares.items()
+    }
+    labels = {split: data.labels(split, share) for split, share in shares.items()}
+    return baseline.evaluate_baseline(features, labels)
+
+
+def print_scores(summary: dict, split: str = "test") -> None:
+    """Prints the scores of a split."""
+    for labels in ("weak", "true"):
+        scores = summary["scores"][split][labels]
+        if scores is not None:
+            print_numbers(f"{split}, {labels} labels", scores["mean"])
+
+
+def print_numbers(title: str, numbers: dict[str, float | None]) -> None:
+    """Prints numbers with their names in one line."""
+    known = [f"{name} {one:.4f}" for name, one in numbers.items() if one is not None]
+    print(f"{title}: {', '.join(known)}")

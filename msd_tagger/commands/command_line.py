@@ -1,0 +1,286 @@
+"""The program `msd-tagger`, and what `main.py` shares with it: flags, errors, start-up.
+
+    msd-tagger tag song.mp3 --bundle DIR
+
+is `python main.py --mode=tag song.mp3 --bundle DIR`. Flags are read before NumPy and
+JAX are imported: both decide then how they work.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import flags
+
+from msd_tagger import platform
+from msd_tagger.common import interruption, messages
+from msd_tagger.common.errors import Interrupted, LostProcessError, MiscompilationError
+from msd_tagger.training import distributed
+
+HELP = {"--help", "-help", "-h", "help"}
+# What a wrong flag, key or configuration raises.
+WRONG = (flags.Error, ValueError, OSError, AttributeError, KeyError, TypeError)
+Status = int | None  # Of a process; None where all went well.
+
+
+class Mode(NamedTuple):
+    """What can be asked for."""
+
+    help: str
+    # "module:name"; it takes the options, after the configuration where the mode needs
+    # one, and may give the process's exit status.
+    function: str
+    needs: tuple[str, ...] = ()  # Flags that have to be given.
+    takes: tuple[str, ...] = ()  # Further flags that only some modes know.
+    takes_files: bool = False  # As words without a flag.
+    # What JAX computes on unless --platform says so, "" for its own choice; None where
+    # JAX is not needed.
+    device: str | None = ""
+    decodes_in_threads: bool = False  # NumPy then has to keep to one.
+    needs_config: bool = False
+
+
+class Options(NamedTuple):
+    """What the flags of the same names say."""
+
+    platform: str = ""
+    workdir: str = ""
+    bundle: str = ""
+    out: str = ""
+    top: int = 5
+    json: str = ""
+    csv: str = ""
+    taggram: str = ""
+    max_duration_s: float = 3600.0
+    layers: str = "last"
+    neighbours: str = ""
+    keras: str = ""
+    calibrate: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    files: tuple[str, ...] = ()
+
+
+MODES = {
+    "tag": Mode(
+        "print the tags of audio files, and of those in folders, by the model in "
+        "--bundle",
+        "msd_tagger.commands.tag:tag",
+        needs=("bundle",),
+        takes=("top", "json", "csv", "taggram", "max_duration_s"),
+        takes_files=True,
+        decodes_in_threads=True,
+    ),
+    "embed": Mode(
+        "write the features of audio files, and of those in folders, to --out",
+        "msd_tagger.commands.embed:embed",
+        needs=("bundle", "out"),
+        takes=("layers", "neighbours", "max_duration_s"),
+        takes_files=True,
+        decodes_in_threads=True,
+    ),
+    "serve": Mode(
+        "serve a web page on which to try the model in --bundle",
+        "msd_tagger.commands.serve:serve",
+        needs=("bundle",),
+        takes=("host", "port", "max_duration_s"),
+    ),
+    "export": Mode(
+        "copy the model bundle of the run in --workdir to --out",
+        "msd_tagger.commands.export:export",
+        needs=("workdir", "out"),
+        device="cpu",
+    ),
+    "import": Mode(
+        "turn the published Keras weights, --keras, into a model bundle, --out",
+        "msd_tagger.commands.import_weights:start",
+        needs=("keras", "out"),
+        takes=("calibrate",),
+        device="cpu",
+    ),
+}
+
+_HELP = {
+    "workdir": "A run's folder; runs/<config>-<hash of its keys> by default.",
+    "bundle": "Folder of the model bundle to use.",
+    "out": "Where to write: a new or empty folder; for embed, a new file.",
+    "top": "How many tags of each song to print and to draw.",
+    "json": "A new file: a line of JSON with all about each song; - prints it.",
+    "csv": "A new file: one line for each song and tag; - prints it.",
+    "taggram": "A new or empty folder: pictures of each song's tags over time.",
+    "max_duration_s": "Longer files are refused.",
+    "neighbours": "A new .html file: the nearest songs and tags; - prints them.",
+    "keras": "The published weights, an HDF5 file.",
+    "calibrate": "A folder of varied music from which to estimate fixed batch "
+    "statistics; main.py also takes a folder of prepared shards.",
+    "host": "Address to serve on; the default is for this machine alone.",
+}
+_DEFINE = {
+    str: flags.DEFINE_string,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+}
+for _name, _text in _HELP.items():
+    _default = Options._field_defaults[_name]
+    _DEFINE[type(_default)](_name, _default, _text)
+flags.DEFINE_enum(
+    "platform", "", ["", "cpu", "gpu", "tpu"], "The kind of device to compute on."
+)
+flags.DEFINE_enum(
+    "layers", "last", ["last", "all"], "Features of the last layer, or of all layers."
+)
+flags.DEFINE_integer("port", 8000, "Port to serve on; 0 takes a free one.", 0, 65535)
+
+
+def main() -> Status:
+    """The program `msd-tagger`."""
+    name, *words = sys.argv[1:] or ["--help"]
+    if name in HELP:
+        return print(overview())
+    if name not in MODES:
+        give_up(f"{name} is not a command; choose from {', '.join(MODES)}")
+    if HELP & set(words):
+        return print(help_of(name))
+    with reporting_mistakes():
+        words = parse([sys.argv[0], *words])[1:]
+
+    def work() -> Status:
+        check_flags(MODES[name], f"msd-tagger {name}", words, MODES)
+        return perform(MODES[name], words)
+
+    return run(work)
+
+
+def overview() -> str:
+    """The help text of `msd-tagger`."""
+    lines = ["Tags music with a trained ConvNet.", ""]
+    lines += [f"  msd-tagger {name:7} {mode.help}" for name, mode in MODES.items()]
+    return "\n".join([*lines, "", "msd-tagger COMMAND --help lists a command's flags."])
+
+
+def help_of(name: str) -> str:
+    """The help text of one command."""
+    mode = MODES[name]
+    needed = " ".join(f"--{flag}=…" for flag in mode.needs)
+    files = " FILE…" if mode.takes_files else ""
+    lines = [f"msd-tagger {name} {needed}{files}", "", f"  {mode.help}", ""]
+    for flag in (*mode.needs, *mode.takes, "platform"):
+        known = flags.FLAGS[flag]
+        default = f" (default: {known.default})" if known.default else ""
+        lines.append(f"  --{flag}: {known.help}{default}")
+    return "\n".join(lines)
+
+
+def perform(mode: Mode, words: Sequence[str]) -> Status:
+    """Does what a mode of this package is for, with the files that were named."""
+    options = Options(**values_of(Options._fields[:-1]), files=tuple(words))
+    set_up(mode, options.platform)
+    return load(mode.function)(options)
+
+
+def parse(argv: list[str]) -> list[str]:
+    """Parses flags, which may follow names of files, and returns the other words."""
+    flags.FLAGS.set_gnu_getopt(True)
+    return flags.FLAGS(argv)
+
+
+def values_of(names: Sequence[str]) -> dict[str, str | int | float]:
+    """Values of flags by name."""
+    return {name: flags.FLAGS[name].value for name in names}
+
+
+def check_flags(
+    mode: Mode, shown: str, words: Sequence[str], modes: Mapping[str, Mode]
+) -> None:
+    """Checks that the command line has what a mode needs, and nothing that it ignores.
+
+    Raises:
+        ValueError: Names the flag.
+    """
+    if words and not mode.takes_files:
+        raise ValueError(f"arguments without a flag: {' '.join(words)}")
+    for name in mode.needs:
+        if not flags.FLAGS[name].value:
+            raise ValueError(f"--{name} is missing; {shown}: {mode.help}")
+    known = {name for one in modes.values() for name in one.needs + one.takes}
+    for name in sorted(known - {*mode.needs, *mode.takes}):
+        if flags.FLAGS[name].present:
+            users = [one for one, m in modes.items() if name in m.needs + m.takes]
+            raise ValueError(
+                f"--{name} has no meaning for {shown}; it goes with {', '.join(users)}"
+            )
+
+
+def set_up(mode: Mode, device: str) -> None:
+    """Prepares the process for what a mode imports."""
+    if mode.decodes_in_threads:
+        platform.import_numpy()
+    if mode.device is not None:
+        platform.set_up(device or mode.device)
+
+
+def load(function: str) -> Callable[..., Status]:
+    """Imports a function that is given as "module:name"."""
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+@contextlib.contextmanager
+def reporting_mistakes() -> Iterator[None]:
+    """Ends the process with a sentence, not a traceback, where a flag is wrong."""
+    try:
+        yield
+    except WRONG as error:
+        give_up(str(error).strip())
+
+
+def give_up(message: str, exit_status: int = 2) -> None:
+    """Ends the process with a sentence."""
+    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+    distributed.leave(exit_status)
+    others = [one for one in threading.enumerate() if not one.daemon]
+    if others != [threading.main_thread()]:
+        # Python would wait for them: for minutes, after a save that failed. All files
+        # are written whole or not at all, so nothing is lost.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_status)
+    sys.exit(exit_status)
+
+
+def run(work: Callable[[], Status]) -> Status:
+    """Does the work of a process; what goes wrong becomes a sentence and a status."""
+    messages.set_up()
+    interruption.listen()
+    try:
+        with distributed.naming_losses():
+            return work()
+    except BrokenPipeError:  # As of `| head`: nobody reads what would follow.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except LostProcessError as error:
+        give_up(str(error), distributed.LOST_STATUS)
+    except (ValueError, OSError, MiscompilationError) as error:
+        if os.environ.get("MSD_TAGGER_TRACEBACK"):
+            raise
+        give_up(str(error))
+    except Interrupted as interrupted:
+        give_up(str(interrupted), interrupted.exit_status)
+    except Exception as error:
+        if "RESOURCE_EXHAUSTED" in str(error):
+            give_up(
+                f"the device has too little memory ({str(error).splitlines()[0]}). "
+                "Let fewer seeds train at once (train.seeds_per_chunk), lower "
+                "train.batch_size or train.evaluation_batch_size, or use "
+                "--config.model.dtype=bfloat16"
+            )
+        if distributed.rank().count > 1:  # The others would wait for this one.
+            traceback.print_exc()
+            distributed.leave(1)
+        raise

@@ -1,0 +1,63 @@
+"""Where a result comes from: versions, code, machine, command."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = (
+    *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "safetensors"),
+    *("numpy", "scipy", "scikit-learn", "soundfile", "soxr"),
+    *("tensorflow-cpu", "tensorflow-datasets"),
+)
+
+
+def origin() -> dict:
+    """When, by which code and with which packages something is made; no paths."""
+    return {
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def environment(devices: list[str]) -> dict:
+    """Versions, machine, code and command of this process."""
+    made = origin()
+    return {
+        "started": made.pop("created"),
+        "command": " ".join(sys.argv),
+        "system": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "devices": devices,
+        **made,
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident memory of this process so far, on the host."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of this code, marked when files differ; None outside git."""
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        result = subprocess.run(git, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,162 @@
+"""The folder of a run or a study: whose it is, who works in it, whether it is whole.
+
+matter.json         what the result depends on; another result needs another folder
+config.json         every key; config_default.json has the defaults, to compare
+environment.json    versions, machine and command of the last start
+seal.json           digests of all files of a complete record
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msd_tagger.common.files import plain, read_json, remove_abandoned, write_json
+from msd_tagger.common.provenance import environment
+
+SEAL = "seal.json"
+UNSEALED = {SEAL, "environment.json"}  # The latter is of each start, not of the result.
+logger = logging.getLogger(__name__)
+
+
+def begin(
+    workdir: Path, identity: dict, config: dict, defaults: dict, devices: list[str]
+) -> None:
+    """Writes configuration and environment into a new or continued folder.
+
+    What the result depends on, `identity`, is flat; the keys and their defaults are
+    nested.
+
+    Raises:
+        ValueError: The folder holds something else.
+    """
+    claim(workdir, identity)
+    write_json(workdir / "config.json", config)
+    write_json(workdir / "environment.json", environment(devices))
+    write_json(workdir / "config_default.json", defaults)
+
+
+def claim(workdir: Path, identity: dict) -> None:
+    """Marks a folder as a run's or a study's, before anything else is written there.
+
+    Raises:
+        ValueError: The folder holds something else.
+    """
+    if not is_known(workdir, identity):
+        write_json(workdir / "matter.json", identity)
+
+
+def is_known(workdir: Path, identity: dict) -> bool:
+    """Whether a folder holds this run; False if it is new.
+
+    Raises:
+        ValueError: It holds another run, and which keys differ, or other files.
+    """
+    path = workdir / "matter.json"
+    # Listed first: jobs of an array that start together may write it just now.
+    names = [p.name for p in workdir.iterdir()] if workdir.exists() else []
+    if not path.exists():
+        others = [name for name in names if not name.endswith(".tmp")]
+        if others:
+            raise ValueError(
+                f"--workdir={workdir} holds files ({others[0]}, …) but no run; "
+                "give an empty or new folder"
+            )
+        return False
+    before, now = read_json(path), json.loads(json.dumps(identity, default=plain))
+    differing = [k for k in sorted(before | now) if before.get(k) != now.get(k)]
+    if differing:
+        changes = ", ".join(f"{k}: {before.get(k)} -> {now.get(k)}" for k in differing)
+        raise ValueError(
+            f"--workdir={workdir} holds a run of another configuration ({changes}); "
+            "give another folder, or leave --workdir out to have one named"
+        )
+    return True
+
+
+@contextmanager
+def alone(workdir: Path) -> Iterator[None]:
+    """Keeps other processes from working in a claimed folder at the same time.
+
+    The system itself takes the lock back, however a process ends.
+
+    Raises:
+        ValueError: Another one is at work there.
+    """
+    with (workdir / "matter.json").open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another process works in {workdir}; wait until it ends, or give "
+                "another --workdir"
+            ) from error
+        except OSError:  # A file system without locks.
+            pass
+        else:
+            # What processes that were killed left behind.
+            for folder in (workdir, *filter(Path.is_dir, workdir.iterdir())):
+                remove_abandoned(folder, is_alone=True)
+        yield
+
+
+def seal(workdir: Path) -> None:
+    """Notes what the files of a complete record are, as the last thing of a run."""
+    write_json(workdir / SEAL, _digests(workdir))
+
+
+def is_whole(workdir: Path) -> bool:
+    """Whether a run is complete and the files of its record are what they were.
+
+    Raises:
+        ValueError: It was complete, is no longer, and has no checkpoint to be written
+            again from.
+    """
+    altered = _altered(workdir)
+    if not altered:
+        return True
+    has_ended = _has_ended(workdir)
+    if has_ended and not any((workdir / "checkpoints").glob("[0-9]*")):
+        raise ValueError(
+            f"{workdir} was complete, but {', '.join(altered)} was altered or lost "
+            "since, and there is no checkpoint to write it again from; restore it, or "
+            "train anew in another --workdir"
+        )
+    if has_ended:
+        logger.warning("%s: altered or lost: %s", workdir, ", ".join(altered))
+    return False
+
+
+def _has_ended(workdir: Path) -> bool:
+    """Whether there was a complete record; an evaluation half way writes one, too."""
+    if (workdir / SEAL).exists():
+        return True
+    try:
+        return bool(read_json(workdir / "summary.json").get("complete", True))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, AttributeError):
+        return True
+
+
+def _altered(workdir: Path) -> list[str]:
+    """Names of files that are not what they were; the seal's own if it is missing."""
+    try:
+        known = dict(read_json(workdir / SEAL))
+    except (OSError, ValueError, TypeError):
+        return [SEAL]
+    found = _digests(workdir)
+    return sorted(name for name in known if known[name] != found.get(name))
+
+
+def _digests(workdir: Path) -> dict[str, str]:
+    paths = [p for way in ("*.json*", "*.npz", "bundle/*") for p in workdir.glob(way)]
+    names = {str(path.relative_to(workdir)) for path in paths} - UNSEALED
+    return {
+        name: hashlib.sha256((workdir / name).read_bytes()).hexdigest()
+        for name in sorted(names)
+        if not name.endswith(".tmp")
+    }

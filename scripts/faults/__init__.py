@@ -1,1 +1,0 @@
-"""Faults on purpose, and whether runs survive them: `python -m scripts.faults`."""

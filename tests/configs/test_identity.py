@@ -1,0 +1,84 @@
+"""What names a run's folder."""
+
+import importlib
+import json
+
+import pytest
+
+from configs import default
+from configs.identity import OF_BUNDLE, digest, identity
+from configs.keys import KEYS
+from tests import fakes
+
+# Of today's defaults; another value of any would part users from their runs.
+DIGESTS = {
+    "db_mel": "d3f2cc78",
+    "linear_mel": "526ffbc3",
+    "db_stft": "8bfbe546",
+    "linear_stft": "24675174",
+    "paper": "3d6de8c8",
+    "variance": "18a6d019",
+    "data_size": "ae7af9a6",
+    "preprocessing": "7b29905b",
+    "tags": "9b8a9a51",
+    "groundtruth": "14641e40",
+    "reliability": "e870d0f7",
+    "network": "5034fad1",
+    "label_vectors": "b41c8bee",
+}
+
+
+def config(**changes):
+    return fakes.override(default.get_config(), changes)
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_folders_keep_their_names(name):
+    made = importlib.import_module(f"configs.{name}").get_config()
+    assert digest(identity(made)) == DIGESTS[name]
+
+
+def test_a_key_matters_unless_the_table_says_otherwise(monkeypatch):
+    """Names are matched whole: a key `input_gain` is none of the section `input`."""
+    longer = KEYS["seed"]._replace(name="input_gain")
+    monkeypatch.setitem(KEYS, "input_gain", longer)
+    made = default.get_config()
+    assert identity(made)["input_gain"] == 0
+    assert not any(name.startswith("input.") for name in identity(made))
+
+
+def test_only_keys_that_matter_name_a_run():
+    base = digest(identity(config()))
+    same = config(
+        train__log_every_steps=7,
+        prepare__num_processes=3,
+        prepare__beam="--runner=FlinkRunner",
+        input__reader="plain",
+        compilation_cache_dir="cache",
+        distributed="node17:12355",
+        process_count=2,
+        process_index=1,
+        resume=False,
+    )
+    assert digest(identity(same)) == base
+    for changes in ({"seed": 1}, {"train__learning_rate": 0.1}, {"num_seeds": 2}):
+        assert digest(identity(config(**changes))) != base
+
+
+def test_of_a_bundle_its_content_matters(tmp_path):
+    def identity_from(place, scores=0, **changes):
+        content = dict.fromkeys(OF_BUNDLE, "x") | {"scores": scores} | changes
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / "bundle.json").write_text(json.dumps(content))
+        return identity(config(train__init_bundle=str(tmp_path / place)))
+
+    base = identity_from("here")
+    assert identity_from("there", scores=1) == base
+    assert identity_from("here", tags="y") != base
+    assert base["train.freeze"] == "nothing"
+    assert not {"train.freeze", "train.init_bundle"} & identity(config()).keys()
+    (tmp_path / "here" / "bundle.json").write_text("{}")
+    with pytest.raises(
+        ValueError, match=r"here holds no bundle \(KeyError\('tags'\)\)"
+    ):
+        identity(config(train__init_bundle=str(tmp_path / "here")))

@@ -1,0 +1,35 @@
+"""The table of keys and the page made of it."""
+
+from pathlib import Path
+
+from configs.keys import KEYS, Range, markdown
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_page_is_that_of_the_table():
+    page = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
+    assert page == markdown(), "python -m configs.keys > docs/keys.md"
+
+
+def test_every_key_says_what_it_means_and_what_is_allowed():
+    for key in KEYS.values():
+        assert key.meaning.endswith((".", "…")), key
+        assert key.allowed, key
+        if not isinstance(key.allowed, str) and isinstance(key.default, str | float):
+            assert key.default in key.allowed, key
+
+
+def test_units_are_those_of_the_names():
+    found = {name: key.unit for name, key in KEYS.items() if key.unit}
+    assert found["train.batch_size"] == "clips"
+    assert found["spectrogram.sample_rate_hz"] == "Hz"
+    assert found["train.checkpoint_every_minutes"] == "minutes"
+    assert "num_seeds" not in found
+
+
+def test_a_range_has_ends():
+    assert 0 in Range(0, 1) and 0 not in Range(0, 1, above=True)
+    assert 1 in Range(0, 1, above=True) and 1.5 not in Range(0, 1)
+    assert float("nan") not in Range(0, 1)
+    assert str(Range(0, 1, above=True)) == "more than 0 and at most 1"

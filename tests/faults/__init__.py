@@ -1,0 +1,1 @@
+"""Faults on purpose, and whether runs survive them: `python -m tests.faults`."""

@@ -1,0 +1,54 @@
+"""A few of the faults, so that the suite notices what breaks; the script tries all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tests.faults import runs
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_kills_and_damages_lose_nothing(tmp_path):
+    page = tmp_path / "page.md"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.faults", "--kills=2", "--damages=2"),
+            *(f"--scratch={tmp_path}", f"--out={page}", "--seed=3"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    text = page.read_text(encoding="utf-8")
+    assert text.count("Lost: **0**.") == 2
+    assert "| all | 2 | 2 | 0 |" in text
+    assert list(tmp_path.iterdir()) == [page]
+
+
+def test_the_comparison_sees_one_bit_and_one_line(tmp_path):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for run in folders:
+        run.mkdir()
+        np.savez(run / "p.npz", scores=np.array([0.5, 0.25]))
+        (run / "metrics.jsonl").write_text('{"step": 1, "seconds": 2}\n{"step": 2}\n')
+        (run / "summary.json").write_text('{"steps": 2, "train_seconds": 1}')
+    (folders[0] / "metrics.jsonl").write_text(
+        '{"step": 1, "seconds": 9}\n{"step": 2}\n'
+    )
+    assert runs.file_differences(*folders) == []
+    np.savez(folders[0] / "p.npz", scores=np.nextafter([0.5, 0.25], 1))
+    (folders[0] / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 2}\n')
+    (folders[0] / "summary.json").write_text('{"steps": 3}')
+    (folders[0] / "a.tmp").touch()
+    assert runs.file_differences(*folders) == [
+        "a.tmp is left over",
+        "metrics.jsonl differs",
+        "p.npz differs",
+        "summary.json differs",
+    ]

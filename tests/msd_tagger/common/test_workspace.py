@@ -1,0 +1,81 @@
+"""The folder of a run: claimed, begun, sealed."""
+
+import numpy as np
+import pytest
+
+from msd_tagger.common import files, workspace
+
+
+def test_what_a_run_begins_with(tmp_path):
+    workspace.begin(tmp_path, {"seed": 1}, {"seed": 1}, {"seed": 0}, ["cpu"])
+    read = {p.name: files.read_json(p) for p in tmp_path.iterdir()}
+    assert read.pop("environment.json")["devices"] == ["cpu"]
+    assert read == {
+        "matter.json": {"seed": 1},
+        "config.json": {"seed": 1},
+        "config_default.json": {"seed": 0},
+    }
+
+
+def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
+    identity = {"train.learning_rate": 0.1, "model.pools": ()}
+    workspace.claim(tmp_path / "run", identity)
+    workspace.claim(tmp_path / "run", identity)
+    changed = {**identity, "train.learning_rate": 0.2}
+    with pytest.raises(ValueError, match=r"train.learning_rate: 0.1 -> 0.2"):
+        workspace.claim(tmp_path / "run", changed)
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match=r"holds files \(thesis.tex, …\) but no run"):
+        workspace.claim(tmp_path, {})
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    files.write_json(tmp_path / "summary.json", {"complete": True})
+    files.write_npz(tmp_path / "predictions_test.npz", scores=np.ones(3))
+    (tmp_path / "bundle").mkdir()
+    files.write_json(tmp_path / "bundle" / "bundle.json", {"seeds": [0]})
+    (tmp_path / "checkpoints" / "20").mkdir(parents=True)
+    workspace.seal(tmp_path)
+    return tmp_path
+
+
+def test_a_record_is_whole_until_a_file_changes(run, caplog):
+    files.write_json(run / "environment.json", {"started": "now"})
+    (run / "notes.json").touch()  # Somebody's own.
+    assert workspace.is_whole(run)
+    (run / "summary.json").write_text('{"complete": false}')
+    (run / "bundle" / "bundle.json").unlink()
+    assert not workspace.is_whole(run)
+    assert f"{run}: altered or lost: bundle/bundle.json, summary.json" in caplog.text
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", None])
+def test_without_its_seal_it_is_written_again(run, content):
+    (run / workspace.SEAL).unlink()
+    if content is not None:
+        (run / workspace.SEAL).write_text(content)
+    assert not workspace.is_whole(run)
+
+
+def test_without_checkpoints_nothing_is_trained_anew_in_its_place(run):
+    (run / "checkpoints" / "20").rmdir()
+    assert workspace.is_whole(run)
+    (run / "summary.json").unlink()
+    with pytest.raises(ValueError, match=rf"{run} was complete, but summary.json was"):
+        workspace.is_whole(run)
+
+
+def test_a_folder_that_was_only_begun_is_not_whole(tmp_path):
+    workspace.begin(tmp_path, {}, {}, {}, ["cpu"])
+    assert not workspace.is_whole(tmp_path)
+
+
+def test_an_evaluation_half_way_is_no_complete_record(tmp_path, caplog):
+    files.write_json(tmp_path / "summary.json", {"complete": False})
+    assert not workspace.is_whole(tmp_path)
+    assert caplog.text == ""
