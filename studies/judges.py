@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from msd_tagger.pages.tables import ABSENT
+from msd_tagger.pages.tables import ABSENT, percent
 from studies import comparison
 from studies.comparison import Comparison
+from studies.statistics import LogFit
 from studies.study import FAILS, HOLDS, UNDECIDED
 
 # A verdict and what it rests on.
@@ -66,6 +67,47 @@ def beyond_chance(
     if opposite < level:
         return FAILS, why
     return decide(p_value < level, False, why)
+
+
+def falls_short(shortfall: float, error: float, expected: float, why: str) -> Judged:
+    """Asks for less than expected, beyond the error.
+
+    It fails where the shortfall is less than half of what is expected, even with the
+    error.
+    """
+    return decide(shortfall > error, shortfall + error < expected / 2, why)
+
+
+def agrees(ends: tuple[float, float], value: float, widest: float, why: str) -> Judged:
+    """Asks for an interval around a value; one without it fails.
+
+    An interval whose upper end is more than `widest` times the lower one says nothing.
+    """
+    low, high = ends
+    inside, narrow = low <= value <= high, high <= widest * low
+    if inside and not narrow:
+        why += f" It is wider than a factor of {widest:g}."
+    return decide(inside and narrow, not inside, why)
+
+
+def rise_straight(lines: Sequence[LogFit], share: float) -> Judged:
+    """Asks for lines that rise, and explain that share of the variance.
+
+    It fails where one does not rise, or where one explains less and is curved.
+    """
+    rises = [one.slope_interval[0] > 0 for one in lines]
+    straight = [one.r_squared >= share for one in lines]
+    return decide(
+        all(rises) and all(straight),
+        any(
+            one.slope_interval[1] <= 0 or (one.r_squared < share and one.is_curved)
+            for one in lines
+        ),
+        f"{sum(rises)} of {len(lines)} slopes are above zero beyond their interval, "
+        f"{sum(straight)} of {len(lines)} lines explain at least {percent(share)} of "
+        f"the variance between sizes; {sum(one.is_curved for one in lines)} are curved "
+        "beyond the interval of the curvature.",
+    )
 
 
 def all_of(verdicts: Sequence[str]) -> str:

@@ -50,7 +50,7 @@ class Illustration:
         """Returns the rows of the CSV file, its header first; none without a frame."""
         if self.frame is None:
             return []
-        rows = tables.cells(self.frame, self.formats, absent="nan")
+        rows = tables.cells(self.frame, self.formats)
         return [list(self.frame.columns), *rows]
 
 

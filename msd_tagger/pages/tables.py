@@ -55,10 +55,8 @@ class Table:
         return cells(self.frame, self.formats)
 
 
-def cells(
-    frame: pd.DataFrame, formats: Formats, absent: str = ABSENT
-) -> list[list[str]]:
-    """Prints the cells of a frame, row by row.
+def cells(frame: pd.DataFrame, formats: Formats) -> list[list[str]]:
+    """Prints the cells of a frame, row by row, a dash where nothing is known.
 
     >>> frame = pd.DataFrame({"tag": ["rock", "sad"], "auc": [0.71234, None]})
     >>> cells(frame, {"auc": ".3f", "tag": str.upper})
@@ -66,14 +64,14 @@ def cells(
     """
     found = [formats.get(name, "") for name in frame.columns]
     return [
-        [_text(value, one, absent) for value, one in zip(row, found, strict=True)]
+        [_text(value, one) for value, one in zip(row, found, strict=True)]
         for row in frame.itertuples(index=False, name=None)
     ]
 
 
-def _text(value: Any, form: Callable[[Any], str] | str, absent: str) -> str:
+def _text(value: Any, form: Callable[[Any], str] | str) -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)):
-        return absent
+        return ABSENT
     return form(value) if callable(form) else format(value, form)
 
 

@@ -288,23 +288,9 @@ def _circumstances(point: RunRecord) -> tuple:
 def _claim_of_line(lines: Mapping[str, LogFit]) -> Claim:
     """That AUC rises with the logarithm of the data."""
     known = [one for one in lines.values() if np.isfinite(one.slope_error)]
-    rises = [one.slope_interval[0] > 0 for one in known]
-    straight = [one.r_squared >= LINE_R_SQUARED for one in known]
     judged = judges.unknown("a line needs at least three sizes.")
     if known:
-        judged = judges.decide(
-            all(rises) and all(straight),
-            any(
-                one.slope_interval[1] <= 0
-                or (one.r_squared < LINE_R_SQUARED and one.is_curved)
-                for one in known
-            ),
-            f"{sum(rises)} of {len(known)} slopes are above zero beyond their "
-            f"interval, {sum(straight)} of {len(known)} lines explain at least "
-            f"{percent(LINE_R_SQUARED)} of the variance between sizes; "
-            f"{sum(one.is_curved for one in known)} are curved beyond the interval of "
-            "the curvature.",
-        )
+        judged = judges.rise_straight(known, LINE_R_SQUARED)
     here = "; ".join(
         f"{INPUTS[kind]}: {line.slope:.4f} per doubling (95 % "
         f"{interval(line.slope_interval)}), R² {number(line.r_squared, 3)}"
@@ -322,9 +308,7 @@ def _claim_of_line(lines: Mapping[str, LogFit]) -> Claim:
 def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Claim:
     """That the last step gains less than the line through the smaller sizes says.
 
-    It holds where the shortfall is beyond the uncertainty of the gain (seeds and test
-    clips) and of the line together, and fails where it is less than half of what the
-    line says even with that uncertainty.
+    The error is that of the gain (seeds and test clips) and of the line together.
     """
     gain, line = comparison.average("last step", gains), _expected_gain(sizes)
     judged = judges.unknown("four sizes are needed.")
@@ -334,9 +318,10 @@ def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Cl
         shortfall = expected - gain.seeds.mean
         of_gain = np.hypot(gain.seeds.half_width, (high - low) / 2)
         error = float(np.hypot(of_gain, of_line))
-        judged = judges.decide(
-            shortfall > error,
-            shortfall + error < expected / 2,
+        judged = judges.falls_short(
+            shortfall,
+            error,
+            expected,
             f"the line through the smaller sizes predicts {expected:+.4f} for that "
             f"step; the measured gain is {comparison.sentence(gain)}; it falls short "
             f"by {signed(shortfall)} ± {number(error)}, spreads together.",
@@ -401,7 +386,7 @@ def _paragraphs(
     found = [
         f"{len(points)} points ({', '.join(INPUTS[k] for k in sizes.kind.unique())}), "
         f"trained on {sizes.clips.min()} to {sizes.clips.max()} clips, the smaller "
-        f"sets inside of the larger ones, {comparison.seeds_and_clips(points)}. Mel "
+        f"sets inside the larger ones, {comparison.seeds_and_clips(points)}. Mel "
         "and STFT learn from the same clips in the same order, and are paired over "
         "seeds." + comparison.not_complete(record, PREFIX)
     ]

@@ -364,14 +364,10 @@ def _claim_of_data(mean: Comparison | None, line: LogFit | None) -> Claim:
     )
     if not (np.isfinite(error) and np.isfinite(line.slope_error)):
         return Claim(*claim, here, *judges.unknown(f"{why} One of them is unknown."))
-    inside = low <= paper.DATA_WORTH_OF_DB <= high
-    narrow = high <= WIDEST_FACTOR * low
-    if inside and not narrow:
-        why += f" It is wider than a factor of {WIDEST_FACTOR:g}."
     return Claim(
         *claim,
         f"{here} (95 %: {_times(low)} to {_times(high)})",
-        *judges.decide(inside and narrow, not inside, why),
+        *judges.agrees((low, high), paper.DATA_WORTH_OF_DB, WIDEST_FACTOR, why),
     )
 
 
