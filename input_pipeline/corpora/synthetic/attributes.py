@@ -30,6 +30,7 @@ _EQUALISER_DEVIATION_DB = 4.5
 _BAND_LIMITED_SHARE = 0.35
 
 
+@dataclass(frozen=True)
 class Columns:
     """What was drawn for N clips (arrays `[N]`), or for one clip (scalars)."""
 
@@ -81,21 +82,18 @@ class Attributes(Columns):
 
     def plays(self, *instruments: str) -> np.ndarray:
         """Returns whether any layer is played by one of the instruments, bool [N]."""
-        layers = (self.lead, self.second, self.third)
-        return np.any([_instrument_is(one, instruments) for one in layers], axis=0)
+        return np.any(self._layers_by(instruments), axis=0)
 
     def plays_only(self, *instruments: str) -> np.ndarray:
         """Returns whether all layers are played by the instruments, bool [N]."""
-        allowed = (*instruments, NOTHING)
-        layers = (self.lead, self.second, self.third)
-        return np.all([_instrument_is(one, allowed) for one in layers], axis=0)
+        return np.all(self._layers_by((*instruments, NOTHING)), axis=0)
 
-
-def _instrument_is(layers: np.ndarray, instruments: tuple[str, ...]) -> np.ndarray:
-    """Returns bool [N]; looks at each of the few different layers once."""
-    names, inverse = np.unique(layers, return_inverse=True)
-    matches = np.array([name.partition(":")[0] in instruments for name in names])
-    return matches[inverse].reshape(np.shape(layers))
+    def _layers_by(self, instruments: tuple[str, ...]) -> np.ndarray:
+        """Returns bool [3, N]; looks at each of the few different layers once."""
+        layers = np.array([self.lead, self.second, self.third])
+        names, inverse = np.unique(layers, return_inverse=True)
+        matches = np.array([name.partition(":")[0] in instruments for name in names])
+        return matches[inverse].reshape(layers.shape)
 
 
 def draw_attributes(seed: int, clip_numbers: np.ndarray) -> Attributes:
@@ -106,11 +104,8 @@ def draw_attributes(seed: int, clip_numbers: np.ndarray) -> Attributes:
     drawn |= _draw_mood(u, drawn["style"])
     drawn |= _draw_arrangement(u, drawn)
     drawn |= _draw_voice(u, drawn["style"])
-    drawn |= _draw_mood_cues(u, drawn)
-    drawn |= _draw_performance_cues(u, drawn)
-    drawn |= _draw_production_cues(u, drawn)
-    names = [field.name for field in fields(Attributes)]
-    return Attributes(**{name: drawn[name] for name in names})
+    drawn |= _draw_cues(u, drawn)
+    return Attributes(**{field.name: drawn[field.name] for field in fields(Attributes)})
 
 
 def _draw_style(u: np.ndarray) -> np.ndarray:
@@ -121,9 +116,8 @@ def _draw_style(u: np.ndarray) -> np.ndarray:
 
 def _of_style(style: np.ndarray, attribute: str) -> np.ndarray:
     """Returns a numeric attribute of each clip's style, float [N] or [N, n]."""
-    values = np.array([getattr(STYLES[name], attribute) for name in STYLE_NAMES], float)
-    order = np.argsort(STYLE_NAMES)
-    return values[order[np.searchsorted(np.array(STYLE_NAMES)[order], style)]]
+    names, inverse = np.unique(style, return_inverse=True)
+    return np.array([getattr(STYLES[n], attribute) for n in names], float)[inverse]
 
 
 def _choose(u: np.ndarray, pool: str) -> np.ndarray:
@@ -176,7 +170,7 @@ def _draw_arrangement(u: dict, drawn: dict) -> dict[str, np.ndarray]:
 
 def _unplug(u: dict, drawn: dict, plan: dict) -> dict[str, np.ndarray]:
     """Turns some calm clips into unplugged takes; returns what changes."""
-    may = np.isin(drawn["style"], styles.UNPLUGGED_STYLES) & (drawn["energy"] < 0.5)
+    may = np.isin(drawn["style"], styles.GROUPS["unplugged"]) & (drawn["energy"] < 0.5)
     chance = np.where(drawn["energy"] < -0.3, 0.5, 0.15)
     unplugged = may & (u["unplugged"] < chance)
     guitar = _choose(u["lead"], "acoustic:strum*3 acoustic:fingerpick*2")
@@ -205,64 +199,38 @@ def _draw_voice(u: dict, style: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _draw_mood_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
-    """Draws softness, gloom and grandeur, which any style may have."""
+def _draw_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
+    """Draws the cues of mood, performance and production from what was drawn."""
     style, energy, tempo = drawn["style"], drawn["energy"], drawn["tempo_bpm"]
-    dark = (drawn["valence"] < -0.1) & drawn["minor"]
-    gloomy = dark & (energy < -0.2) & (tempo <= 105)
-    lush = np.isin(style, ("ambient", "folk", "easy listening", "downtempo"))
-    grandeur = u["lush"] + 0.1 * lush + 0.6 * gloomy - 0.1 * (energy > -0.3)
+    valence, minor = drawn["valence"], drawn["minor"]
+    of = {name: np.isin(style, names) for name, names in styles.GROUPS.items()}
+    gloomy = (valence < -0.1) & minor & (energy < -0.2) & (tempo <= 105)
+    grandeur = u["lush"] + 0.1 * of["lush"] + 0.6 * gloomy - 0.1 * (energy > -0.3)
+    hook = (u["hook"] > np.where(of["tuneful"], 0.6, 0.94)) & (energy > -0.5)
+    party = of["festive"] | (of["singalong"] & hook)
+    spirit = valence + 0.4 * hook
+    distant = of["distant"] | (drawn["delivery"] != "sing")
+    sensual = u["sensual"] + 0.15 * of["intimate"] - 0.5 * distant
+    breathes = (drawn["voice"] != NO_VOICE) & (sensual > 0.8)
+    strange = of["strange"] & (u["odd"] < 0.05)
+    odd = strange | ((style == "progressive rock") & (u["odd"] < 0.6))
+    waltz = of["waltzing"] & (u["waltz"] < 0.2)
     return {
         "soft": energy < -0.4,
         "reverberant": (grandeur > 0.83) & (energy < 0.1),
         "gloomy": gloomy,
-    }
-
-
-def _draw_performance_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
-    """Draws hook, cheer, crowd and breath."""
-    style, energy, valence = drawn["style"], drawn["energy"], drawn["valence"]
-    tempo, minor = drawn["tempo_bpm"], drawn["minor"]
-    tuneful = ("pop", "dance pop", "indie pop", "doo-wop", "rnb")
-    hook = (u["hook"] > np.where(np.isin(style, tuneful), 0.6, 0.94)) & (energy > -0.5)
-    festive = np.isin(style, ("house", "dance pop", "electro", "hip-hop", "funk"))
-    party = festive | (np.isin(style, ("punk", "classic rock", "pop")) & hook)
-    spirit = valence + 0.4 * hook
-    intimate = np.isin(style, ("rnb", "soul", "downtempo", "jazz", "house"))
-    distant = np.isin(style, ("heavy metal", "punk")) | (drawn["delivery"] != "sing")
-    sensual = u["sensual"] + 0.15 * intimate - 0.5 * distant
-    return {
         "hook": hook,
         "crowd": party & (energy > 0.45) & (u["take"] < 0.6),
-        "breathy": (drawn["voice"] != NO_VOICE)
-        & (sensual > 0.8)
-        & (tempo <= 126)
-        & (energy < 0.6),
+        "breathy": breathes & (tempo <= 126) & (energy < 0.6),
         "cheerful": (spirit > 0.5) & ~minor & (tempo >= 100) & (energy > -0.1),
-    }
-
-
-def _draw_production_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
-    """Draws lo-fi, modulation, dynamics, metre and the kind of drum sounds."""
-    style, energy = drawn["style"], drawn["energy"]
-    home_recording = np.isin(style, ("indie rock", "indie pop")) & (u["lofi"] > 0.3)
-    diy_styles = ("folk", "intelligent dance", "pop", "punk", "alternative rock")
-    diy = np.isin(style, (*diy_styles, "electro", "experimental", "downtempo"))
-    strange = ("intelligent dance", "ambient", "indie rock", "jazz", "alternative rock")
-    strange = np.isin(style, (*strange, "progressive rock")) & (u["odd"] < 0.05)
-    odd = strange | ((style == "progressive rock") & (u["odd"] < 0.6))
-    waltz = np.isin(style, ("folk", "easy listening", "country", "jazz"))
-    waltz &= u["waltz"] < 0.2
-    grungy = np.isin(style, ("hard rock", "experimental", "indie pop"))
-    machine = ("hip-hop", "rnb", "electro", "intelligent dance", "house", "dance pop")
-    return {
-        "lofi": home_recording | (diy & (u["lofi"] > 0.65)),
+        "lofi": (of["home_recorded"] & (u["lofi"] > 0.3))
+        | (of["diy"] & (u["lofi"] > 0.65)),
         "modulated": strange | ((style == "experimental") & (u["odd"] < 0.6)),
         "dynamic": (style == "alternative rock")
         | ((style == "indie rock") & (u["lofi"] > 0.15))
-        | (grungy & (u["take"] > 0.6) & (energy > 0)),
+        | (of["grungy"] & (u["take"] > 0.6) & (energy > 0)),
         "steps_per_bar": np.select([odd, waltz], [14, 12], 16),
-        "electronic_drums": np.isin(style, (*machine, "downtempo")),
+        "electronic_drums": of["machine_drums"],
     }
 
 

@@ -9,7 +9,7 @@ from input_pipeline.corpora.synthetic.attributes import (
     draw_nuisances,
 )
 from input_pipeline.corpora.synthetic.drums import drum
-from input_pipeline.corpora.synthetic.instruments import INSTRUMENTS, amplify
+from input_pipeline.corpora.synthetic.instruments import amplify, play
 from input_pipeline.corpora.synthetic.oscillators import SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.random_streams import generator
 from input_pipeline.corpora.synthetic.score import (
@@ -128,5 +128,5 @@ def _play_note(track: Track, note: Note, take: Take) -> np.ndarray:
         )
         sound = sing(singer, int(note.pitch), length_s, random)
     else:
-        sound = INSTRUMENTS[track.instrument](int(note.pitch), length_s, random)
+        sound = play(track.instrument, int(note.pitch), length_s, random)
     return sound.astype(np.float32)

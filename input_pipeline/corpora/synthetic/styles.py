@@ -29,8 +29,12 @@ class Style:
     harmony: str = "pop"
 
 
-_TABLE = Path(__file__).with_name("styles.toml").read_text(encoding="utf-8")
-STYLES = {name: Style(**values) for name, values in tomllib.loads(_TABLE).items()}
+def _read(name: str) -> dict:
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+STYLES = {name: Style(**values) for name, values in _read("styles.toml").items()}
+GROUPS: dict[str, list[str]] = _read("style_groups.toml")
 
 # What any style may borrow for its third layer, so that no layer names a style.
 BORROWED_LAYERS = (
@@ -40,12 +44,6 @@ BORROWED_LAYERS = (
     "banjo:arpeggio harp:arpeggio"
 )
 BORROWING_PROBABILITY = 0.25
-
-# Styles with an unplugged take: acoustic guitar, perhaps a piano, brushes or no drums.
-UNPLUGGED_STYLES = (
-    "alternative rock", "indie rock", "indie pop", "pop", "country", "classic rock",
-    "blues", "doo-wop", "soul", "folk",
-)  # fmt: skip
 
 
 def parse_pool(pool: str) -> dict[str, float]:
