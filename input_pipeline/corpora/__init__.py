@@ -4,16 +4,33 @@ Every corpus becomes the same `Corpus`; what follows (shards, batches, statistic
 not know which one it was.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from input_pipeline.corpora import folder, magnatagatune, msd, mtg_jamendo
 from input_pipeline.corpora.corpus import Clip, Corpus, check_scorable
 
-__all__ = ["NAMES", "Clip", "Corpus", "check_scorable", "load_corpus"]
+__all__ = ["Clip", "Corpus", "check_scorable", "load_corpus"]
 
-NAMES = ("synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo")
+# Name -> its function, and the keys of `config.corpus` that are its arguments.
+READERS: dict[str, tuple[Callable[..., Corpus], str]] = {
+    "folder": (folder.load, "audio_dir"),
+    "msd": (msd.load, "label_dir audio_dir labels num_tags"),
+    "magnatagatune": (
+        magnatagatune.load,
+        "audio_dir label_dir num_tags merge_synonyms",
+    ),
+    "mtg_jamendo": (
+        mtg_jamendo.load,
+        "audio_dir label_dir subset fold excerpts_per_track clip_duration_s",
+    ),
+}
+# What must be given, as nothing else says where the corpus is: key -> what is there.
+NEEDED = {
+    "folder": ("audio_dir", "tags.csv and its audio files"),
+    "msd": ("label_dir", "the label files"),
+}
 
 
 def load_corpus(
@@ -33,34 +50,21 @@ def load_corpus(
     Raises:
         ValueError: No such corpus, or its files are not what they should be.
     """
-    name, audio_dir = config["name"], config.get("audio_dir")
+    name = config["name"]
     if name == "synthetic":
         return _load_synthetic(config, Path(data_dir), num_workers)
-    if name == "folder":
-        _check_given(config, "audio_dir", "tags.csv and its audio files")
-        return folder.load(audio_dir)
-    if name == "msd":
-        _check_given(config, "label_dir", "the label files")
-        return msd.load(
-            config["label_dir"], audio_dir, config["labels"], config["num_tags"]
-        )
-    if name == "magnatagatune":
-        options = {key: config[key] for key in ("num_tags", "merge_synonyms")}
-        return magnatagatune.load(audio_dir, config["label_dir"], **options)
-    if name == "mtg_jamendo":
-        keys = ("subset", "fold", "excerpts_per_track")
-        options = {key: config[key] for key in keys}
-        options["clip_duration_s"] = clip_duration_s
-        return mtg_jamendo.load(audio_dir, config["label_dir"], **options)
-    raise ValueError(f"corpus.name is {name!r}; allowed are {', '.join(NAMES)}")
-
-
-def _check_given(config: Mapping[str, Any], key: str, what: str) -> None:
+    if name not in READERS:
+        allowed = ", ".join(["synthetic", *READERS])
+        raise ValueError(f"corpus.name is {name!r}; allowed are {allowed}")
+    key, what = NEEDED.get(name, ("name", ""))
     if not config[key]:
         raise ValueError(
             f"corpus.{key} is empty; give the directory that holds {what}: "
             f"--config.corpus.{key}=…"
         )
+    values = {**config, "clip_duration_s": clip_duration_s}
+    read, keys = READERS[name]
+    return read(*(values[key] for key in keys.split()))
 
 
 def _load_synthetic(

@@ -15,9 +15,7 @@ An optional `tags.txt` beside it, one tag a line, fixes the vocabulary and its o
 Without it the vocabulary is every tag of the column, the most frequent first.
 """
 
-import hashlib
 import logging
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,9 +24,13 @@ import numpy as np
 
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from input_pipeline.corpora.tables import (
+    Row,
+    digest,
+    label_vector,
     path_inside,
-    read_lines,
+    read_table,
     read_vocabulary,
+    seconds,
     split_of,
     vocabulary_by_count,
 )
@@ -68,10 +70,9 @@ def load(
             "there; leave the column out if nobody listened to all of them",
             *(table, len(empty), len(clips)),
         )
-    digest = hashlib.sha256(table.read_bytes()).hexdigest()[:8]
     return Corpus(
         name=name or _short_name(directory.name),
-        version=version or f"{directory.name}-{digest}",
+        version=version or f"{directory.name}-{digest(table)}",
         audio_dir=directory,
         tags=tags,
         clips=clips,
@@ -79,63 +80,41 @@ def load(
     )
 
 
-class _Row(dict):
-    """One row of the table: column to text. Knows where it stands, for messages."""
-
-    def __init__(self, values: dict[str, str], where: str) -> None:
-        super().__init__(values)
-        self.where = where
-
-    def tags(self, column: str) -> list[str]:
-        tags = (tag.strip() for tag in self.get(column, "").split("|"))
-        return [tag for tag in tags if tag]
-
-
-def _read_rows(table: Path) -> Iterator[_Row]:
-    lines = read_lines(
+def _read_rows(table: Path) -> Iterator[Row]:
+    _, rows = read_table(
         table,
         "comma",
+        REQUIRED,
         hint="quote values that contain a comma",
         missing="a folder corpus needs it, with the columns "
         f"{', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}",
+        optional=OPTIONAL,
     )
-    header = [column.strip() for column in next(lines)[1]]
-    _check_header(table, header)
-    for where, values in lines:
-        yield _row(where, header, values)
+    for row in rows:
+        broken = [value for value in row.values() if len(value.splitlines()) > 1]
+        if broken:
+            raise ValueError(f"{row.where}: a value spans several lines: {broken[0]!r}")
+        if not row["track_id"]:
+            raise ValueError(
+                f"{row.where}: the track_id is empty; give every clip an id"
+            )
+        yield row
 
 
-def _check_header(table: Path, header: list[str]) -> None:
-    missing = [column for column in REQUIRED if column not in header]
-    unknown = [column for column in header if column not in REQUIRED + OPTIONAL]
-    repeated = [column for column, count in Counter(header).items() if count > 1]
-    if missing or unknown or repeated:
-        raise ValueError(
-            f"{table}: missing columns {missing}, unknown columns {unknown}, repeated "
-            f"columns {repeated}; needed are {', '.join(REQUIRED)}, allowed beside "
-            f"them {', '.join(OPTIONAL)}"
-        )
+def _tags(row: Row, column: str) -> list[str]:
+    tags = (tag.strip() for tag in row.get(column, "").split("|"))
+    return [tag for tag in tags if tag]
 
 
-def _row(where: str, header: list[str], values: list[str]) -> _Row:
-    row = _Row(dict(zip(header, map(str.strip, values), strict=True)), where)
-    broken = [value for value in row.values() if len(value.splitlines()) > 1]
-    if broken:
-        raise ValueError(f"{where}: a value spans several lines: {broken[0]!r}")
-    if not row["track_id"]:
-        raise ValueError(f"{where}: the track_id is empty; give every clip an id")
-    return row
-
-
-def _vocabulary(directory: Path, rows: Iterable[_Row]) -> tuple[str, ...]:
+def _vocabulary(directory: Path, rows: Iterable[Row]) -> tuple[str, ...]:
     listed = directory / "tags.txt"
     if listed.exists():
         return read_vocabulary(listed)
     counts: Counter[str] = Counter()
     for row in rows:
-        counts.update(set(row.tags("tags")))
+        counts.update(set(_tags(row, "tags")))
         # A tag that only the truth has is learnt by nobody, but has its column.
-        counts.update(dict.fromkeys(row.tags("true_tags"), 0))
+        counts.update(dict.fromkeys(_tags(row, "true_tags"), 0))
     if not counts:
         raise ValueError(
             f"{directory / 'tags.csv'}: no row has a tag; fill the column `tags`, "
@@ -145,7 +124,7 @@ def _vocabulary(directory: Path, rows: Iterable[_Row]) -> tuple[str, ...]:
 
 
 def _clips(
-    directory: Path, rows: Iterable[_Row], tags: tuple[str, ...]
+    directory: Path, rows: Iterable[Row], tags: tuple[str, ...]
 ) -> tuple[list[Clip], list[tuple[str, str, str]]]:
     clips: dict[str, Clip] = {}
     rejected = []
@@ -160,22 +139,25 @@ def _clips(
     return list(clips.values()), rejected
 
 
-def _clip(directory: Path, row: _Row, columns: dict[str, int]) -> Clip:
-    artist = row.get("artist") or None
+def _clip(directory: Path, row: Row, columns: dict[str, int]) -> Clip:
+    def labels(column: str) -> np.ndarray:
+        where = f"{row.where}, column {column!r}"
+        hint = "add it to tags.txt or leave it out"
+        return label_vector(_tags(row, column), columns, where, hint)
+
+    artist, start_s = row.get("artist") or None, row.get("start_s")
     return Clip(
         track_id=row["track_id"],
         split=_split(row, artist),
         path=path_inside(directory, row["path"], row.where),
-        tags=_label_vector(row, "tags", columns),
-        true_tags=(
-            _label_vector(row, "true_tags", columns) if "true_tags" in row else None
-        ),
-        start_s=_start_s(row),
+        tags=labels("tags"),
+        true_tags=labels("true_tags") if "true_tags" in row else None,
+        start_s=seconds(start_s, "start_s", row.where, True) if start_s else None,
         artist=artist,
     )
 
 
-def _split(row: _Row, artist: str | None) -> str:
+def _split(row: Row, artist: str | None) -> str:
     if "split" not in row:
         # Excerpts of one recording must not be both learnt and tested.
         return split_of(artist or row["path" if "start_s" in row else "track_id"])
@@ -184,33 +166,6 @@ def _split(row: _Row, artist: str | None) -> str:
             f"{row.where}: split is {row['split']!r}; allowed are {', '.join(SPLITS)}"
         )
     return row["split"]
-
-
-def _label_vector(row: _Row, column: str, columns: dict[str, int]) -> np.ndarray:
-    vector = np.zeros(len(columns), np.uint8)
-    for tag in row.tags(column):
-        if tag not in columns:
-            raise ValueError(
-                f"{row.where}: the tag {tag!r} in column {column!r} is not in the "
-                f"vocabulary of {len(columns)} tags; add it to tags.txt or leave it out"
-            )
-        vector[columns[tag]] = 1
-    return vector
-
-
-def _start_s(row: _Row) -> float | None:
-    text = row.get("start_s", "")
-    if not text:
-        return None
-    try:
-        start_s = float(text)
-    except ValueError:
-        start_s = math.nan
-    if not (math.isfinite(start_s) and start_s >= 0):
-        raise ValueError(
-            f"{row.where}: start_s is {text!r}; it must be seconds from 0, or empty"
-        )
-    return start_s
 
 
 def _short_name(name: str) -> str:

@@ -10,17 +10,20 @@ games: the case of music tagging", ISMIR 2009. It is read as it is published:
 The split is the usual one by folder: 0 to b train, c valid, d to f test.
 """
 
-import hashlib
-import itertools
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from input_pipeline.corpora.corpus import Clip, Corpus
-from input_pipeline.corpora.tables import path_inside, read_lines, vocabulary_by_count
+from input_pipeline.corpora.tables import (
+    Row,
+    digest,
+    path_inside,
+    read_table,
+    vocabulary_by_count,
+)
 from msd_tagger.common.facts import SPLITS
 
 ANNOTATIONS, CLIP_INFO = "annotations_final.csv", "clip_info_final.csv"
@@ -79,12 +82,24 @@ def load(
             "clips without a tag",
             *(num_without, len(rows), num_tags),
         )
+    artists = _read_artists(label_dir / CLIP_INFO)
+    clips = [
+        Clip(
+            track_id=clip_id,
+            split=SPLIT_OF_FOLDER[path.parent.name],
+            path=path,
+            tags=vector,
+            artist=artists.get(clip_id) or None,
+        )
+        for (clip_id, path), vector in zip(rows.items(), labels, strict=True)
+    ]
+    merging = ", synonyms merged" if merge_synonyms else ""
     return Corpus(
         name="magnatagatune",
-        version=_version(table, num_tags, merge_synonyms),
+        version=f"{ANNOTATIONS} {digest(table)}, {num_tags} tags{merging}",
         audio_dir=audio_dir,
         tags=tags,
-        clips=_clips(rows, labels, _read_artists(label_dir / CLIP_INFO)),
+        clips=clips,
         published=PUBLISHED,
     )
 
@@ -123,39 +138,35 @@ def _most_frequent(
     return tags, np.ascontiguousarray(labels[:, columns])
 
 
-def _version(table: Path, num_tags: int, merge_synonyms: bool) -> str:
-    digest = hashlib.sha256(table.read_bytes()).hexdigest()[:8]
-    merging = ", synonyms merged" if merge_synonyms else ""
-    return f"{ANNOTATIONS} {digest}, {num_tags} tags{merging}"
-
-
 def _read_annotations(
     table: Path, audio_dir: Path
 ) -> tuple[tuple[str, ...], dict[str, Path], np.ndarray]:
     """Returns the names of the tags, clip_id to path, and the labels uint8 [N, K]."""
-    lines = _read_table(table, ("clip_id", "mp3_path"))
-    _, header = next(lines)
-    id_column, path_column = header.index("clip_id"), header.index("mp3_path")
+    header, lines = _read_table(table, ("clip_id", "mp3_path"))
     names = tuple(name for name in header if name not in ("clip_id", "mp3_path"))
     rows: dict[str, Path] = {}
     flags = []
-    for where, values in lines:
-        clip_id, path = values[id_column], values[path_column]
+    for row in lines:
+        clip_id = row["clip_id"]
         if not clip_id or clip_id in rows:
             raise ValueError(
-                f"{where}: the clip_id {clip_id!r} is empty or was given before; every "
-                "clip has one line"
+                f"{row.where}: the clip_id {clip_id!r} is empty or was given before; "
+                "every clip has one line"
             )
-        rows[clip_id] = _audio_path(audio_dir, path, where)
-        for column in sorted((id_column, path_column), reverse=True):
-            del values[column]
-        flags.append(_flags(values, names, where))
+        rows[clip_id] = _audio_path(audio_dir, row["mp3_path"], row.where)
+        for name in names:
+            if row[name] not in ("0", "1"):
+                raise ValueError(
+                    f"{row.where}: the value of tag {name!r} is {row[name]!r}; it must "
+                    "be 0 or 1"
+                )
+        flags.append([row[name] == "1" for name in names])
     if not rows or not names:
         raise ValueError(
             f"{table}: {len(rows)} clips with {len(names)} tags; it must have a column "
             "per tag and a line per clip"
         )
-    return names, rows, np.stack(flags)
+    return names, rows, np.array(flags, np.uint8)
 
 
 def _audio_path(audio_dir: Path, text: str, where: str) -> Path:
@@ -169,63 +180,22 @@ def _audio_path(audio_dir: Path, text: str, where: str) -> Path:
     return path
 
 
-def _flags(values: list[str], names: tuple[str, ...], where: str) -> np.ndarray:
-    """Returns uint8 [K] from "0" and "1"."""
-    for name, value in zip(names, values, strict=True):
-        if value not in ("0", "1"):
-            raise ValueError(
-                f"{where}: the value of tag {name!r} is {value!r}; it must be 0 or 1"
-            )
-    return np.frombuffer("".join(values).encode(), np.uint8) - ord("0")
-
-
-def _clips(
-    rows: dict[str, Path], labels: np.ndarray, artists: dict[str, str]
-) -> list[Clip]:
-    return [
-        Clip(
-            track_id=clip_id,
-            split=SPLIT_OF_FOLDER[path.parent.name],
-            path=path,
-            tags=tags,
-            artist=artists.get(clip_id) or None,
-        )
-        for (clip_id, path), tags in zip(rows.items(), labels, strict=True)
-    ]
-
-
 def _read_artists(table: Path) -> dict[str, str]:
     """Returns clip_id to artist; nothing where there is no such file."""
     if not table.exists():
         return {}
-    lines = _read_table(table, ("clip_id", "artist"))
-    _, header = next(lines)
-    clip_id, artist = header.index("clip_id"), header.index("artist")
-    return {values[clip_id]: values[artist].strip() for _, values in lines}
+    _, rows = _read_table(table, ("clip_id", "artist"))
+    return {row["clip_id"]: row["artist"] for row in rows}
 
 
 def _read_table(
     table: Path, needed: tuple[str, ...]
-) -> Iterator[tuple[str, list[str]]]:
-    """Yields file and line, and the values: of the header first."""
-    lines = read_lines(
+) -> tuple[list[str], Iterator[Row]]:
+    return read_table(
         table,
         "tab",
+        needed,
         hint="expected one value a column, separated by tabs",
         missing=f"corpus.label_dir must hold {ANNOTATIONS} "
         "(docs/magnatagatune_corpus.md says where it comes from)",
     )
-    where, header = next(lines)
-    _check_header(where, header, needed)
-    return itertools.chain([(where, header)], lines)
-
-
-def _check_header(where: str, header: list[str], needed: tuple[str, ...]) -> None:
-    missing = [name for name in needed if name not in header]
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if missing or repeated or "" in header:
-        raise ValueError(
-            f"{where}: missing columns {missing}, repeated columns {repeated}, "
-            f"{header.count('')} without a name; expected tab-separated names with "
-            f"{' and '.join(needed)} among them"
-        )

@@ -12,18 +12,21 @@ Bogdanov, Won, Tovstogan, Porter and Serra: The MTG-Jamendo Dataset for Automati
 Tagging, Machine Learning for Music Discovery Workshop, ICML 2019.
 """
 
-import hashlib
 import logging
-import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from input_pipeline.corpora.corpus import Clip, Corpus
-from input_pipeline.corpora.tables import path_inside, read_vocabulary
+from input_pipeline.corpora.tables import (
+    digest,
+    label_vector,
+    path_inside,
+    read_text,
+    read_vocabulary,
+    seconds,
+)
 
 HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 CATEGORIES = ("genre", "instrument", "mood/theme")
@@ -86,24 +89,29 @@ def load(
         track for split, table in tables.items() for track in _read_tracks(table, split)
     ]
     _check_ids(tracks)
-    tags = _vocabulary(label_dir, tracks)
+    listed = label_dir / "tags.txt"
+    if listed.exists():
+        tags = read_vocabulary(listed)
+    else:
+        tags = tuple(sorted({tag for track in tracks for tag in track.tags}))
     form = _find_form(audio_dir, tracks)
     columns = {tag: column for column, tag in enumerate(tags)}
-    clips = [
-        clip
-        for track in tracks
-        for clip in _excerpts(
-            track,
-            track.file(audio_dir, form),
-            _labels(track, columns),
-            excerpts_per_track,
-            clip_duration_s,
-        )
-    ]
-    digest = hashlib.sha256(b"".join(t.read_bytes() for t in tables.values()))
+    hint = f"add it to {listed}, or remove that file to take all tags of the tables"
+    clips = []
+    for track in tracks:
+        labels = label_vector(track.tags, columns, track.where, hint)
+        path = track.file(audio_dir, form)
+        spare_s = max(0.0, track.duration_s - clip_duration_s)
+        for k in range(excerpts_per_track):
+            name = f"{track.track_id}-{k}" if excerpts_per_track > 1 else track.track_id
+            start_s = spare_s * (k + 0.5) / excerpts_per_track
+            clips.append(
+                Clip(name, track.split, path, labels, None, start_s, track.artist)
+            )
+    version = f"{subset} split-{fold} ({digest(*tables.values())}), {FORMS[form]}"
     return Corpus(
         name="mtg_jamendo",
-        version=f"{subset} split-{fold} ({digest.hexdigest()[:8]}), {FORMS[form]}",
+        version=version,
         audio_dir=audio_dir,
         tags=tags,
         clips=clips,
@@ -132,11 +140,8 @@ def _tables(label_dir: Path, subset: str, fold: int) -> dict[str, Path]:
 
 
 def _read_tracks(table: Path, split: str) -> Iterator[_Track]:
-    try:
-        # Not splitlines: it would break lines at characters that no editor counts.
-        lines = table.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{table} cannot be read as UTF-8 text: {error}") from error
+    # Not splitlines: it would break lines at characters that no editor counts.
+    lines = read_text(table).rstrip("\n").split("\n")
     if tuple(lines[0].split("\t")) != HEADER:
         raise ValueError(
             f"{table}, line 1: {lines[0][:200]!r} is not the header; expected the "
@@ -170,18 +175,9 @@ def _track(line: str, split: str, where: str) -> _Track:
             )
     if not path.endswith(".mp3"):
         raise ValueError(f"{where}: the path {path!r} must end in .mp3")
-    stem, duration_s = path.removesuffix(".mp3"), _duration_s(duration, where)
+    duration_s = seconds(duration, "DURATION", where, may_be_0=False)
+    stem = path.removesuffix(".mp3")
     return _Track(track_id, split, artist, stem, duration_s, tags, where)
-
-
-def _duration_s(text: str, where: str) -> float:
-    try:
-        duration_s = float(text)
-    except ValueError:
-        duration_s = math.nan
-    if not (math.isfinite(duration_s) and duration_s > 0):
-        raise ValueError(f"{where}: DURATION is {text!r}; it must be seconds above 0")
-    return duration_s
 
 
 def _check_ids(tracks: list[_Track]) -> None:
@@ -194,22 +190,6 @@ def _check_ids(tracks: list[_Track]) -> None:
                 f"{track.where}: {track.track_id} is {twice}, it was already in "
                 f"{earlier.where}; every track must be in one row of one split"
             )
-
-
-def _vocabulary(label_dir: Path, tracks: list[_Track]) -> tuple[str, ...]:
-    listed = label_dir / "tags.txt"
-    if not listed.exists():
-        return tuple(sorted({tag for track in tracks for tag in track.tags}))
-    tags = read_vocabulary(listed)
-    known = frozenset(tags)
-    for track in tracks:
-        if not known.issuperset(track.tags):
-            unknown = ", ".join(sorted(set(track.tags) - known))
-            raise ValueError(
-                f"{track.where}: {unknown} not among the {len(tags)} tags of {listed}; "
-                "add it there, or remove that file to take all tags of the tables"
-            )
-    return tags
 
 
 def _find_form(audio_dir: Path, tracks: list[_Track]) -> str:
@@ -229,22 +209,6 @@ def _find_form(audio_dir: Path, tracks: list[_Track]) -> str:
         )
     logger.info("%s: %s (*%s)", audio_dir, FORMS[form], form)
     return form
-
-
-def _labels(track: _Track, columns: Mapping[str, int]) -> np.ndarray:
-    labels = np.zeros(len(columns), np.uint8)
-    labels[[columns[tag] for tag in track.tags]] = 1
-    return labels
-
-
-def _excerpts(
-    track: _Track, path: Path, labels: np.ndarray, count: int, duration_s: float
-) -> Iterator[Clip]:
-    spare_s = max(0.0, track.duration_s - duration_s)
-    for k in range(count):
-        track_id = f"{track.track_id}-{k}" if count > 1 else track.track_id
-        start_s = spare_s * (k + 0.5) / count
-        yield Clip(track_id, track.split, path, labels, None, start_s, track.artist)
 
 
 def _published(

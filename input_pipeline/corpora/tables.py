@@ -6,32 +6,73 @@ directory of the corpus. Where a table has no splits, a hash makes them.
 
 import csv
 import hashlib
+import math
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+import numpy as np
 
 SEPARATORS = {"comma": ",", "tab": "\t"}
 _SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
 
 
-def read_lines(
-    table: Path, separator: str, hint: str, missing: str
-) -> Iterator[tuple[str, list[str]]]:
+class Row(dict[str, str]):
+    """One row of a table: column to text. Knows where it stands, for messages."""
+
+    def __init__(self, header: list[str], values: list[str], where: str) -> None:
+        super().__init__(zip(header, map(str.strip, values), strict=True))
+        self.where = where  # File and line.
+
+
+def read_table(
+    table: Path,
+    separator: str,
+    needed: tuple[str, ...],
+    hint: str,
+    missing: str,
+    optional: tuple[str, ...] | None = None,
+) -> tuple[list[str], Iterator[Row]]:
     """Reads a table of UTF-8 text; empty lines are left out.
 
     Args:
         table: The file.
         separator: A key of `SEPARATORS`.
+        needed: Columns that must be there, in any order.
         hint: What to do about a line with another number of values than the header.
         missing: What to do where there is no such file.
+        optional: The only columns allowed beside them; None allows any.
 
-    Yields:
-        File and line number, and the values of a line: the header first.
+    Returns:
+        The columns, and the rows.
 
     Raises:
-        ValueError: Names the file, the line and what is wrong.
+        ValueError: Names the file, the line and what is wrong; also later, when the
+            row is due.
     """
+    lines = _read_lines(table, separator, hint, missing)
+    where, header = next(lines)
+    header = [column.strip() for column in header]
+    absent = [column for column in needed if column not in header]
+    allowed = header if optional is None else needed + optional
+    unknown = [column for column in header if column not in allowed]
+    repeated = [column for column, count in Counter(header).items() if count > 1]
+    if absent or unknown or repeated or "" in header:
+        others = f", beside them only {', '.join(optional)}" if optional else ""
+        raise ValueError(
+            f"{where}: missing columns {absent}, unknown columns {unknown}, repeated "
+            f"columns {repeated}, {header.count('')} without a name; expected "
+            f"{separator}-separated names with {' and '.join(needed)} among "
+            f"them{others}"
+        )
+    return header, (Row(header, values, where) for where, values in lines)
+
+
+def _read_lines(
+    table: Path, separator: str, hint: str, missing: str
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields file and line, and the values: the header's first."""
     try:
         # utf-8-sig: spreadsheets write a byte order mark.
         with table.open(encoding="utf-8-sig", newline="") as file:
@@ -55,6 +96,55 @@ def read_lines(
         ) from error
 
 
+def read_text(path: Path) -> str:
+    """Reads UTF-8 text, without a byte order mark."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as UTF-8 text: {error}") from error
+
+
+def digest(*tables: Path) -> str:
+    """Returns eight hexadecimal digits that change with the content of the files."""
+    content = b"".join(table.read_bytes() for table in tables)
+    return hashlib.sha256(content).hexdigest()[:8]
+
+
+def seconds(text: str, name: str, where: str, may_be_0: bool) -> float:
+    """Reads a number of seconds.
+
+    >>> seconds("12.5", "start_s", "tags.csv, line 2", may_be_0=True)
+    12.5
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and (value > 0 or (may_be_0 and value == 0))):
+        allowed = "seconds from 0, or empty" if may_be_0 else "seconds above 0"
+        raise ValueError(f"{where}: {name} is {text!r}; it must be {allowed}")
+    return value
+
+
+def label_vector(
+    tags: Iterable[str], columns: Mapping[str, int], where: str, hint: str
+) -> np.ndarray:
+    """Makes uint8 `[K]` of tags: 1 in their columns.
+
+    Raises:
+        ValueError: A tag has no column; `hint` says what to do.
+    """
+    vector = np.zeros(len(columns), np.uint8)
+    for tag in tags:
+        if tag not in columns:
+            raise ValueError(
+                f"{where}: the tag {tag!r} is not among the {len(columns)} tags of the "
+                f"vocabulary; {hint}"
+            )
+        vector[columns[tag]] = 1
+    return vector
+
+
 def vocabulary_by_count(counts: Mapping[str, int]) -> tuple[str, ...]:
     """Sorts tags by falling count, equal ones by name.
 
@@ -70,10 +160,7 @@ def read_vocabulary(listed: Path) -> tuple[str, ...]:
     Raises:
         ValueError: The file cannot be read, is empty, or lists a tag twice.
     """
-    try:
-        lines = listed.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{listed} cannot be read as UTF-8 text: {error}") from error
+    lines = read_text(listed).splitlines()
     tags = tuple(line.strip() for line in lines if line.strip())
     repeated = [tag for tag, count in Counter(tags).items() if count > 1]
     if not tags or repeated:

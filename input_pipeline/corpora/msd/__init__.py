@@ -11,18 +11,21 @@ not: a missing one is left out when spectrograms are prepared.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from input_pipeline.corpora.corpus import Clip, Corpus
 from input_pipeline.corpora.msd import lastfm, pickles, split_files
 from input_pipeline.corpora.msd.labels import Labels
 
-# Name of a source -> (whether it is there, what it is known by).
-SOURCES = {
-    "split_files": (split_files.is_there, "{train,valid,test}_y.npy"),
-    "lastfm": (lastfm.is_there, lastfm.DATABASE),
-    "pickles": (pickles.is_there, "filtered_list_{train,test}.cP"),
+# Name of a source -> (files of which one is there, what it is known by).
+SOURCES: dict[str, tuple[Collection[str], str]] = {
+    "split_files": (split_files.FILES.values(), "{train,valid,test}_y.npy"),
+    "lastfm": ((lastfm.DATABASE,), lastfm.DATABASE),
+    "pickles": (
+        (pickles.VECTORS, *pickles.LISTS.values()),
+        "filtered_list_{train,test}.cP",
+    ),
 }
 EXTENSIONS = (".mp3", ".clip.mp3", ".ogg", ".flac", ".wav")
 
@@ -60,13 +63,34 @@ def load(
             f"corpus.num_tags={num_tags}: the labels in {label_dir} ({source}) come "
             f"with {len(found.tags)} tags; only labels from Last.fm are counted here"
         )
-    audio_dir = Path(audio_dir).absolute() if audio_dir else None
-    paths = _paths(found, label_dir, audio_dir)
-    return _corpus(found, paths, audio_dir or label_dir)
+    root = Path(audio_dir).absolute() if audio_dir else None
+    paths = _paths(found, label_dir, root)
+    clips, rejected = [], []
+    rows = zip(found.track_ids, found.splits, paths, found.matrix, strict=True)
+    for track_id, split, path, tags in rows:
+        if path is None:
+            rejected.append((track_id, "", "no 7digital id"))
+        else:
+            clips.append(Clip(track_id, split, (root or label_dir) / path, tags))
+    text = json.dumps([found.tags, found.track_ids, found.splits])
+    digest = hashlib.sha256(text.encode() + found.matrix.tobytes()).hexdigest()[:8]
+    return Corpus(
+        name="msd",
+        version=f"{found.source} {digest}",
+        audio_dir=root or label_dir,
+        tags=found.tags,
+        clips=clips,
+        rejected=rejected,
+        published=found.published,
+    )
 
 
 def _source(label_dir: Path, wanted: str) -> str:
-    there = [name for name, (is_there, _) in SOURCES.items() if is_there(label_dir)]
+    there = [
+        name
+        for name, (files, _) in SOURCES.items()
+        if any((label_dir / file).exists() for file in files)
+    ]
     files = ", ".join(f"{known_by} ({name})" for name, (_, known_by) in SOURCES.items())
     if wanted != "auto" and wanted not in SOURCES:
         raise ValueError(
@@ -84,32 +108,6 @@ def _source(label_dir: Path, wanted: str) -> str:
             f"--config.corpus.labels={' or '.join(there)}"
         )
     return there[0] if wanted == "auto" else wanted
-
-
-def _corpus(labels: Labels, paths: Sequence[str | None], audio_dir: Path) -> Corpus:
-    clips, rejected = [], []
-    rows = zip(labels.track_ids, labels.splits, paths, labels.matrix, strict=True)
-    for track_id, split, path, tags in rows:
-        if path is None:
-            rejected.append((track_id, "", "no 7digital id"))
-        else:
-            clips.append(Clip(track_id, split, audio_dir / path, tags))
-    return Corpus(
-        name="msd",
-        version=f"{labels.source} {_digest(labels)}",
-        audio_dir=audio_dir,
-        tags=labels.tags,
-        clips=clips,
-        rejected=rejected,
-        published=labels.published,
-    )
-
-
-def _digest(labels: Labels) -> str:
-    text = json.dumps([labels.tags, labels.track_ids, labels.splits])
-    digest = hashlib.sha256(text.encode())
-    digest.update(labels.matrix.tobytes())
-    return digest.hexdigest()[:8]
 
 
 def _stem(track_id: str, first: int, stop: int) -> str:

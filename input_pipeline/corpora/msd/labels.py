@@ -9,7 +9,7 @@ import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -66,33 +66,23 @@ def vocabulary(label_dir: Path, num_columns: int, where: Path) -> tuple[str, ...
 
 
 def check_ids(
-    ids: Sequence[object],
-    pattern: re.Pattern,
+    ids: Sequence[Any],
+    pattern: re.Pattern[str],
     where: Callable[[int], str],
     may_repeat: bool = False,
 ) -> None:
-    """Checks that ids are what they should be.
-
-    `where` says in which file and line the id of an index is.
-    """
-    for index, track_id in enumerate(ids):
-        if not (isinstance(track_id, str) and pattern.fullmatch(track_id)):
-            is_text = isinstance(track_id, str)
-            shown = repr(track_id[:60]) if is_text else f"a {type(track_id).__name__}"
-            raise ValueError(f"{where(index)}: {shown} is not {_EXPECTED[pattern]}")
-    if not may_repeat and len(set(ids)) < len(ids):
-        _name_repetition(ids, where)
-
-
-def _name_repetition(ids: Sequence[str], where: Callable[[int], str]) -> None:
+    """Checks ids, of whatever type; `where` names file and line of an index."""
     first: dict[str, int] = {}
     for index, track_id in enumerate(ids):
-        if track_id in first:
+        is_text = isinstance(track_id, str)
+        if not is_text or not pattern.fullmatch(track_id):
+            shown = repr(track_id[:60]) if is_text else f"a {type(track_id).__name__}"
+            raise ValueError(f"{where(index)}: {shown} is not {_EXPECTED[pattern]}")
+        if first.setdefault(track_id, index) != index and not may_repeat:
             raise ValueError(
                 f"{where(index)}: the id {track_id} is there a second time, first in "
                 f"{where(first[track_id])}; every track must be in one split, once"
             )
-        first[track_id] = index
 
 
 def locator(lengths: Mapping[Path, int], unit: str = "line") -> Callable[[int], str]:

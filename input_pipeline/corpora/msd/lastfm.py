@@ -10,10 +10,10 @@ hash of its id, so tracks of one artist can be in several.
 """
 
 import contextlib
+import itertools
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +33,6 @@ MIN_WEIGHT = 50  # Exclusive.
 _COUNTING = "FROM tid_tag NOT INDEXED WHERE val > ?"
 
 logger = logging.getLogger(__name__)
-
-
-def is_there(label_dir: Path) -> bool:
-    """Tells whether a directory holds labels of this kind."""
-    return (label_dir / DATABASE).exists()
 
 
 def read(label_dir: Path, num_tags: int) -> Labels:
@@ -115,22 +110,17 @@ def _read_labels(
 ) -> tuple[list[str], np.ndarray]:
     """Ids [N] and labels uint8 [N, K] of the tracks that have one of the tags."""
     wanted = ", ".join(map(str, columns))  # Whole numbers, all of them.
-    pairs = _array(
-        database.execute(
-            f"SELECT tid, tag {_COUNTING} AND tag IN ({wanted})", (MIN_WEIGHT,)
-        )
+    found = database.execute(
+        f"SELECT tid, tag {_COUNTING} AND tag IN ({wanted})", (MIN_WEIGHT,)
     )
+    flat = itertools.chain.from_iterable(found)
+    pairs = np.fromiter(flat, np.int64).reshape(-1, 2)
     if not len(pairs):
         raise ValueError(f"{path}: no track has any of the tags above {MIN_WEIGHT}")
     tracks, rows = np.unique(pairs[:, 0], return_inverse=True)
     matrix = np.zeros((len(tracks), num_tags), np.uint8)
     matrix[rows, [columns[row] for row in pairs[:, 1].tolist()]] = 1
     return _track_ids(database, path, tracks.tolist()), matrix
-
-
-def _array(rows: Iterable[tuple[int, int]]) -> np.ndarray:
-    flat = np.fromiter((number for row in rows for number in row), np.int64)
-    return flat.reshape(-1, 2)
 
 
 def _columns(

@@ -33,48 +33,34 @@ from input_pipeline.corpora.msd.labels import (
 )
 from msd_tagger.common.facts import SPLITS
 
+LISTS = {split: f"filtered_list_{split}.cP" for split in SPLITS}
 VECTORS = "msd_id_to_tag_vector.cP"
 SEVEN_DIGITAL = "MSD_id_to_7D_id.pkl"
 NUM_TRAIN = 201_680
 PUBLISHED = {
-    "the README of the pickled split": {
-        "train": NUM_TRAIN,
-        "valid": 11_774,
-        "test": 28_435,
-    },
+    "the README of the pickled split": dict(
+        zip(SPLITS, (NUM_TRAIN, 11_774, 28_435), strict=True)
+    ),
     "the paper": PAPER,
 }
 
 
-def is_there(label_dir: Path) -> bool:
-    """Tells whether a directory holds labels of this kind."""
-    return any(path.exists() for path in (label_dir / VECTORS, *_lists(label_dir)))
-
-
-def _lists(label_dir: Path) -> list[Path]:
-    return [label_dir / f"filtered_list_{split}.cP" for split in SPLITS]
-
-
 def read(label_dir: Path) -> Labels:
     """Reads the lists that are there, and the labels of their tracks."""
-    paths = dict(zip(SPLITS, _lists(label_dir), strict=True))
+    paths = {split: label_dir / name for split, name in LISTS.items()}
     lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
     if not lists:
-        names = " and ".join(path.name for path in paths.values())
+        names = " and ".join(LISTS.values())
         raise ValueError(f"{label_dir} has {VECTORS} but no list of tracks: {names}")
     ids = [track_id for listed in lists.values() for track_id in listed]
-    lengths = {paths[split]: len(listed) for split, listed in lists.items()}
-    where = locator(lengths, "entry")
+    where = locator({paths[s]: len(listed) for s, listed in lists.items()}, "entry")
     check_ids(ids, MSD_ID, where)
     tags, matrix = _read_labels(label_dir, ids, where)
-    return Labels(
-        source="pickled split",
-        tags=tags,
-        track_ids=ids,
-        splits=_splits({split: len(listed) for split, listed in lists.items()}),
-        matrix=matrix,
-        published=PUBLISHED,
-    )
+    splits = [split for split, listed in lists.items() for _ in listed]
+    num_valid = len(lists.get("train", ())) - NUM_TRAIN
+    if "valid" not in lists and num_valid > 0:
+        splits[NUM_TRAIN : NUM_TRAIN + num_valid] = ["valid"] * num_valid
+    return Labels("pickled split", tags, ids, splits, matrix, published=PUBLISHED)
 
 
 def read_seven_digital_ids(
@@ -95,19 +81,6 @@ def read_seven_digital_ids(
         may_repeat=True,
     )
     return found
-
-
-def _splits(counts: dict[str, int]) -> list[str]:
-    """Splits of the tracks of all lists.
-
-    >>> _splits({"train": 2, "test": 1})
-    ['train', 'train', 'test']
-    """
-    splits = [split for split, count in counts.items() for _ in range(count)]
-    num_train = counts.get("train", 0)
-    if "valid" not in counts and num_train > NUM_TRAIN:
-        splits[NUM_TRAIN:num_train] = ["valid"] * (num_train - NUM_TRAIN)
-    return splits
 
 
 def _read_list(path: Path) -> list[Any]:
@@ -149,21 +122,20 @@ def _read_labels(
     if not path.exists():
         raise ValueError(f"{path} is missing; it holds the labels of the lists' tracks")
     vectors = _read_dict(path)
-    found = [vectors.get(track_id) for track_id in ids]
-    for index, vector in enumerate(found):
+    rows: list[np.ndarray] = []
+    for index, track_id in enumerate(ids):
+        vector = vectors.get(track_id)
         if not isinstance(vector, safe_pickle.Array):
             kind = "nothing" if vector is None else f"a {type(vector).__name__}"
             raise ValueError(
-                f"{path} has {kind} for {ids[index]} ({where(index)}); it must have "
+                f"{path} has {kind} for {track_id} ({where(index)}); it must have "
                 "an array"
             )
-    tags = vocabulary(label_dir, found[0].value.size, path)
-    for index, vector in enumerate(found):
-        if vector.value.size != len(tags):
+        rows.append(vector.value.ravel())
+    tags = vocabulary(label_dir, rows[0].size, path)
+    for track_id, row in zip(ids, rows, strict=True):
+        if row.size != len(tags):
             raise ValueError(
-                f"{path}, entry {ids[index]}: {vector.value.size} labels for "
-                f"{len(tags)} tags"
+                f"{path}, entry {track_id}: {row.size} labels for {len(tags)} tags"
             )
-    flat = np.concatenate([vector.value.ravel() for vector in found])
-    matrix = flat.reshape(len(ids), len(tags))
-    return tags, as_labels(matrix, lambda row: f"{path}, entry {ids[row]}")
+    return tags, as_labels(np.stack(rows), lambda row: f"{path}, entry {ids[row]}")

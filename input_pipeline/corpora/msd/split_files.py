@@ -31,60 +31,52 @@ from input_pipeline.corpora.msd.labels import (
     locator,
     vocabulary,
 )
+from input_pipeline.corpora.tables import read_text
 from msd_tagger.common.facts import SPLITS
 
 PUBLISHED = {
     "the public split files": {"train": 201_680, "valid": 12_634, "test": 28_540},
     "the paper": PAPER,
 }
+FILES = {split: f"{split}_y.npy" for split in SPLITS}  # The labels.
 _LISTS = ("msd_id", "7d_id", "filename")
 _FILE_NAME = re.compile(r"([0-9])/([0-9])/(\1\2[0-9]{0,10})\.\w[\w.]*", re.ASCII)
 
 logger = logging.getLogger(__name__)
 
 
-def is_there(label_dir: Path) -> bool:
-    """Tells whether a directory holds labels of this kind."""
-    return any(_labels_path(label_dir, split).exists() for split in SPLITS)
-
-
 def read(label_dir: Path) -> Labels:
     """Reads the splits that are there."""
-    parts = [part for split in SPLITS if (part := _read_split(label_dir, split))]
-    missing = set(SPLITS) - {part.split for part in parts}
-    if missing:
-        absent = (_labels_path(label_dir, one).name for one in SPLITS if one in missing)
+    found = {split: _read_split(label_dir, split) for split in SPLITS}
+    parts = {split: part for split, part in found.items() if part}
+    absent = [FILES[split] for split in SPLITS if split not in parts]
+    if absent:
         names = ", ".join(absent)
         logger.warning("%s has no %s; training needs all splits", label_dir, names)
-    lists = {
-        kind: [track_id for part in parts for track_id in part.lists[kind]]
-        for kind in _LISTS
-        if all(kind in part.lists for part in parts)
-    }
-    if not lists:
-        have = {part.split: sorted(part.lists) for part in parts}
+    kinds = [k for k in _LISTS if all(k in part.lists for part in parts.values())]
+    if not kinds:
+        have = {split: sorted(part.lists) for split, part in parts.items()}
         raise ValueError(
             f"the splits in {label_dir} have different lists of ids: {have}; one of "
             f"{', '.join(_LISTS)} must be there for all"
         )
-    kinds = list(lists)
+    lists = {k: [i for part in parts.values() for i in part.lists[k]] for k in kinds}
     previews = next((kind for kind in _LISTS[1:] if kind in lists), None)
     for kind in dict.fromkeys(filter(None, (kinds[0], previews))):
-        paths = [_list_path(label_dir, part.split, kind) for part in parts]
-        sizes = [len(part.matrix) for part in parts]
-        where = locator(dict(zip(paths, sizes, strict=True)))
+        where = locator(
+            {_list_path(label_dir, s, kind): len(p.matrix) for s, p in parts.items()}
+        )
         pattern = MSD_ID if kind == "msd_id" else SEVEN_DIGITAL_ID
         # Several tracks may share one preview.
         check_ids(lists[kind], pattern, where, may_repeat=kind != kinds[0])
-    for part in parts:
-        path = _labels_path(label_dir, part.split)
-        tags = vocabulary(label_dir, part.matrix.shape[1], path)
+    for split, part in parts.items():
+        tags = vocabulary(label_dir, part.matrix.shape[1], label_dir / FILES[split])
     return Labels(
         source="split files",
         tags=tags,
         track_ids=lists[kinds[0]],
-        splits=[part.split for part in parts for _ in range(len(part.matrix))],
-        matrix=np.concatenate([part.matrix for part in parts]),
+        splits=[split for split, part in parts.items() for _ in part.matrix],
+        matrix=np.concatenate([part.matrix for part in parts.values()]),
         are_msd_ids=kinds[0] == "msd_id",
         seven_digital_ids=lists[previews] if previews else None,
         published=PUBLISHED,
@@ -92,13 +84,8 @@ def read(label_dir: Path) -> Labels:
 
 
 class _Part(NamedTuple):
-    split: str
     lists: dict[str, list[str]]  # Kind of id -> ids.
     matrix: np.ndarray
-
-
-def _labels_path(label_dir: Path, split: str) -> Path:
-    return label_dir / f"{split}_y.npy"
 
 
 def _list_path(label_dir: Path, split: str, kind: str) -> Path:
@@ -106,16 +93,16 @@ def _list_path(label_dir: Path, split: str, kind: str) -> Path:
 
 
 def _read_split(label_dir: Path, split: str) -> _Part | None:
-    path = _labels_path(label_dir, split)
+    path = label_dir / FILES[split]
     lists = {kind: _list_path(label_dir, split, kind) for kind in _LISTS}
     found = {kind: listed for kind, listed in lists.items() if listed.exists()}
     if not found and not path.exists():
         return None
     if not found or not path.exists():
-        ids = " or ".join(listed.name for listed in lists.values())
+        names = " or ".join(listed.name for listed in lists.values())
         raise ValueError(
             f"{label_dir} has only a part of the split {split}: {path.name} and "
-            f"{ids} belong together"
+            f"{names} belong together"
         )
     matrix = _read_matrix(path)
     ids = {kind: _read_list(listed, kind) for kind, listed in found.items()}
@@ -125,7 +112,7 @@ def _read_split(label_dir: Path, split: str) -> _Part | None:
                 f"{listed} has {len(ids[kind])} lines, {path.name} has {len(matrix)} "
                 "rows; they must list the same tracks"
             )
-    return _Part(split, ids, matrix)
+    return _Part(ids, matrix)
 
 
 def _read_matrix(path: Path) -> np.ndarray:
@@ -145,20 +132,14 @@ def _read_matrix(path: Path) -> np.ndarray:
 
 
 def _read_list(path: Path, kind: str) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    lines = [line.strip() for line in lines]
-    if kind == "filename":
-        return [_id_of(line, f"{path}, line {n}") for n, line in enumerate(lines, 1)]
-    return lines
-
-
-def _id_of(name: str, where: str) -> str:
-    found = _FILE_NAME.fullmatch(name)
-    if not found:
-        raise ValueError(
-            f"{where}: {name[:60]!r} is not a name such as 3/6/36122424.npy"
-        )
-    return found.group(3)
+    lines = [line.strip() for line in read_text(path).rstrip().split("\n")]
+    if kind != "filename":
+        return lines
+    found = [_FILE_NAME.fullmatch(line) for line in lines]
+    for number, (line, match) in enumerate(zip(lines, found, strict=True), 1):
+        if not match:
+            raise ValueError(
+                f"{path}, line {number}: {line[:60]!r} is not a name such as "
+                "3/6/36122424.npy"
+            )
+    return [match[3] for match in found if match]

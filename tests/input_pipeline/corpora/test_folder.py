@@ -119,7 +119,7 @@ def test_a_repeated_id_is_rejected_and_the_first_stays(tmp_path):
         (("a", "a.mp3", "train", "rock", "pop"), "line 3: 5 values for 4 columns"),
         (
             ("a", "a.mp3", "train", "polka"),
-            "line 3: the tag 'polka' in column 'tags' is",
+            "line 3, column 'tags': the tag 'polka' is not",
         ),
     ],
 )

@@ -138,7 +138,9 @@ def test_a_list_of_tags_wins(tmp_path):
     assert corpus.tags == (HAPPY, ROCK, "genre---none", PIANO)
     assert corpus.clips[2].tags.tolist() == [0, 1, 0, 1]
     listed.write_text(f"{ROCK}\n{HAPPY}\n")
-    with pytest.raises(ValueError, match=rf"train\.tsv, line 4: {PIANO} not among the"):
+    with pytest.raises(
+        ValueError, match=rf"train\.tsv, line 4: .*{PIANO}' is not amon"
+    ):
         load(tmp_path)
 
 
