@@ -257,8 +257,8 @@ def _shorter_than_header(path: os.PathLike | str) -> bool:
     with Path(path).open("rb") as file:
         header = file.read(8)
         size_bytes = file.seek(0, os.SEEK_END)
-    order = "big" if header[:4] in (b"FORM", b"RIFX") else "little"
-    declared_bytes = int.from_bytes(header[4:8], order)
+    is_big_endian = header[:4] in (b"FORM", b"RIFX")
+    declared_bytes = int.from_bytes(header[4:8], "big" if is_big_endian else "little")
     # Programs that write into a pipe leave a placeholder of about 2 or 4 GiB.
     return size_bytes < 8 + declared_bytes < 2**31 - 2**16
 

@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -97,10 +98,26 @@ def write_corpus(
             another corpus.
     """
     directory = Path(directory)
-    settings = _checked_settings(num_clips, seed, tagability_exponent, clip_duration_s)
+    _check_whole("num_clips", num_clips, smallest=len(_SPLITS))
+    _check_whole("seed", seed, smallest=0)
+    for name, value, lowest, highest in (
+        ("tagability_exponent", tagability_exponent, 0, 2),
+        ("clip_duration_s", clip_duration_s, 1, 120),
+    ):
+        if not lowest <= value <= highest:
+            raise ValueError(f"{name} is {value}; it must be {lowest} to {highest}.")
+    settings = {  # What identifies the corpus, as stored in its directory.
+        "corpus": "synthetic",
+        "version": VERSION,
+        "num_clips": int(num_clips),
+        "seed": int(seed),
+        "tagability_exponent": float(tagability_exponent),
+        "clip_duration_s": float(clip_duration_s),
+    }
     _check_whole("num_workers", num_workers or 0, smallest=0)
     _claim(directory, settings)
-    missing = _missing_clips(directory, num_clips)
+    present = {path.name for path in (directory / _AUDIO).iterdir()}
+    missing = [i for i in range(num_clips) if _file_name(i) not in present]
     if not missing and (directory / _TABLE).exists():
         return directory
     _write_audio(directory / _AUDIO, missing, seed, clip_duration_s, num_workers)
@@ -127,36 +144,19 @@ def _check_whole(name: str, value: int, smallest: int) -> None:
         raise ValueError(f"{name} is {value}; it must be at least {smallest}.")
 
 
-def _checked_settings(
-    num_clips: int, seed: int, tagability_exponent: float, clip_duration_s: float
-) -> dict:
-    """Returns what identifies the corpus, as stored in its directory."""
-    _check_whole("num_clips", num_clips, smallest=len(_SPLITS))
-    _check_whole("seed", seed, smallest=0)
-    if not 0 <= tagability_exponent <= 2:
-        raise ValueError(
-            f"tagability_exponent is {tagability_exponent}; it must be 0 to 2."
-        )
-    if not 1 <= clip_duration_s <= 120:
-        raise ValueError(f"clip_duration_s is {clip_duration_s}; it must be 1 to 120.")
-    return {
-        "corpus": "synthetic",
-        "version": VERSION,
-        "num_clips": int(num_clips),
-        "seed": int(seed),
-        "tagability_exponent": float(tagability_exponent),
-        "clip_duration_s": float(clip_duration_s),
-    }
-
-
-def _claim(directory: Path, settings: dict) -> None:
+def _claim(directory: Path, settings: dict[str, Any]) -> None:
     """Creates the directory, or makes sure that all in it is this corpus's."""
-    (directory / _AUDIO).mkdir(parents=True, exist_ok=True)
-    _refuse_foreign_files(directory, _OWN_NAMES)
-    _refuse_foreign_files(directory / _AUDIO, _OWN_AUDIO_NAMES)
-    path = directory / _SETTINGS
+    audio, path = directory / _AUDIO, directory / _SETTINGS
+    audio.mkdir(parents=True, exist_ok=True)
+    for folder, own_names in ((directory, _OWN_NAMES), (audio, _OWN_AUDIO_NAMES)):
+        for entry in sorted(folder.iterdir()):
+            if not own_names.fullmatch(entry.name):
+                raise ValueError(
+                    f"{entry} does not belong to a synthetic corpus, which is never "
+                    "written among other files; choose an empty directory."
+                )
     if not path.exists():
-        content = [*directory.glob("tags.*"), *(directory / _AUDIO).iterdir()]
+        content = [*directory.glob("tags.*"), *audio.iterdir()]
         if content:
             raise ValueError(
                 f"{directory} holds {content[0].name} but no {_SETTINGS}, so it may "
@@ -170,22 +170,8 @@ def _claim(directory: Path, settings: dict) -> None:
         )
 
 
-def _refuse_foreign_files(directory: Path, own_names: re.Pattern) -> None:
-    for entry in sorted(directory.iterdir()):
-        if not own_names.fullmatch(entry.name):
-            raise ValueError(
-                f"{entry} does not belong to a synthetic corpus, which is never "
-                "written among other files; choose an empty directory."
-            )
-
-
 def _file_name(clip_number: int) -> str:
     return f"clip-{clip_number:06d}.mp3"
-
-
-def _missing_clips(directory: Path, num_clips: int) -> list[int]:
-    present = {path.name for path in (directory / _AUDIO).iterdir()}
-    return [i for i in range(num_clips) if _file_name(i) not in present]
 
 
 def _write_audio(

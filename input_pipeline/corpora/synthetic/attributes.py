@@ -12,10 +12,8 @@ from scipy.special import ndtri
 
 from input_pipeline.corpora.synthetic import styles
 from input_pipeline.corpora.synthetic.random_streams import uniforms
-from input_pipeline.corpora.synthetic.styles import NOTHING, STYLES
 
-STYLE_NAMES = tuple(STYLES)
-NO_VOICE, MALE, FEMALE, BOTH = "none", "male", "female", "both"
+STYLE_NAMES = tuple(styles.STYLES)
 
 # A column is one number of a clip's stream; new ones go to the end.
 _COLUMNS = (
@@ -86,7 +84,7 @@ class Attributes(Columns):
 
     def plays_only(self, *instruments: str) -> np.ndarray:
         """Returns whether all layers are played by the instruments, bool [N]."""
-        return np.all(self._layers_by((*instruments, NOTHING)), axis=0)
+        return np.all(self._layers_by((*instruments, styles.NOTHING)), axis=0)
 
     def _layers_by(self, instruments: tuple[str, ...]) -> np.ndarray:
         """Returns bool [3, N]; looks at each of the few different layers once."""
@@ -109,7 +107,7 @@ def draw_attributes(seed: int, clip_numbers: np.ndarray) -> Attributes:
 
 
 def _draw_style(u: np.ndarray) -> np.ndarray:
-    weights = np.array([style.weight for style in STYLES.values()])
+    weights = np.array([style.weight for style in styles.STYLES.values()])
     chosen = np.searchsorted(np.cumsum(weights / weights.sum())[:-1], u, side="right")
     return np.array(STYLE_NAMES)[chosen]
 
@@ -117,7 +115,9 @@ def _draw_style(u: np.ndarray) -> np.ndarray:
 def _of_style(style: np.ndarray, attribute: str) -> np.ndarray:
     """Returns a numeric attribute of each clip's style, float [N] or [N, n]."""
     names, inverse = np.unique(style, return_inverse=True)
-    return np.array([getattr(STYLES[n], attribute) for n in names], float)[inverse]
+    return np.array([getattr(styles.STYLES[n], attribute) for n in names], float)[
+        inverse
+    ]
 
 
 def _choose(u: np.ndarray, pool: str) -> np.ndarray:
@@ -129,10 +129,10 @@ def _choose(u: np.ndarray, pool: str) -> np.ndarray:
 
 def _choose_by_style(u: np.ndarray, style: np.ndarray, attribute: str) -> np.ndarray:
     """Chooses from the pool that each clip's style has under that name, str [N]."""
-    chosen = np.full(len(u), NOTHING, dtype="U24")
+    chosen = np.full(len(u), styles.NOTHING, dtype="U24")
     for name in np.unique(style):
         here = style == name
-        chosen[here] = _choose(u[here], getattr(STYLES[str(name)], attribute))
+        chosen[here] = _choose(u[here], getattr(styles.STYLES[str(name)], attribute))
     return chosen
 
 
@@ -161,7 +161,7 @@ def _draw_arrangement(u: dict, drawn: dict) -> dict[str, np.ndarray]:
     parts = ("drums", "bass", "harmony", "lead", "second", "third")
     plan = {part: _choose_by_style(u[part], style, part) for part in parts}
     borrows = (u["borrowing"] < styles.BORROWING_PROBABILITY) & (
-        plan["third"] == NOTHING
+        plan["third"] == styles.NOTHING
     )
     borrowed = _choose(u["borrowed"], styles.BORROWED_LAYERS)
     plan["third"] = np.where(borrows, borrowed, plan["third"])
@@ -180,7 +180,7 @@ def _unplug(u: dict, drawn: dict, plan: dict) -> dict[str, np.ndarray]:
     return {
         "lead": np.where(unplugged, guitar, plan["lead"]),
         "second": np.where(unplugged, piano, plan["second"]),
-        "third": np.where(unplugged, NOTHING, plan["third"]),
+        "third": np.where(unplugged, styles.NOTHING, plan["third"]),
         "drums": np.where(unplugged, drums, plan["drums"]),
         "energy": np.where(unplugged, energy, drawn["energy"]),
     }
@@ -190,11 +190,11 @@ def _draw_voice(u: dict, style: np.ndarray) -> dict[str, np.ndarray]:
     """Draws who sings, and how."""
     sings = u["voice"] < _of_style(style, "voice") ** 0.55
     woman = u["female"] < 0.8 * _of_style(style, "female")
-    alone = np.where(woman, FEMALE, MALE)
-    voice = np.where(u["duet"] < 0.11, BOTH, alone)
+    alone = np.where(woman, styles.FEMALE, styles.MALE)
+    voice = np.where(u["duet"] < 0.11, styles.BOTH, alone)
     special = [style == "hip-hop", style == "extreme metal", style == "electro"]
     return {
-        "voice": np.where(sings, voice, NO_VOICE),
+        "voice": np.where(sings, voice, styles.NOTHING),
         "delivery": np.select(special, ["rap", "growl", "robot"], "sing"),
     }
 
@@ -211,7 +211,7 @@ def _draw_cues(u: dict, drawn: dict) -> dict[str, np.ndarray]:
     spirit = valence + 0.4 * hook
     distant = of["distant"] | (drawn["delivery"] != "sing")
     sensual = u["sensual"] + 0.15 * of["intimate"] - 0.5 * distant
-    breathes = (drawn["voice"] != NO_VOICE) & (sensual > 0.8)
+    breathes = (drawn["voice"] != styles.NOTHING) & (sensual > 0.8)
     strange = of["strange"] & (u["odd"] < 0.05)
     odd = strange | ((style == "progressive rock") & (u["odd"] < 0.6))
     waltz = of["waltzing"] & (u["waltz"] < 0.2)

@@ -8,8 +8,13 @@ from input_pipeline.corpora.synthetic.attributes import (
     draw_attributes,
     draw_nuisances,
 )
-from input_pipeline.corpora.synthetic.drums import drum
-from input_pipeline.corpora.synthetic.instruments import amplify, play
+from input_pipeline.corpora.synthetic.instruments import (
+    Singer,
+    amplify,
+    drum,
+    play,
+    sing,
+)
 from input_pipeline.corpora.synthetic.oscillators import SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.random_streams import generator
 from input_pipeline.corpora.synthetic.score import (
@@ -20,7 +25,6 @@ from input_pipeline.corpora.synthetic.score import (
     mood_tracks,
     voice_tracks,
 )
-from input_pipeline.corpora.synthetic.voices import Singer, sing
 
 # Layers of equal weight differ by this much from clip to clip.
 _MIX_DEVIATION_DB = 4.0

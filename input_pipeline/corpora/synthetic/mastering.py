@@ -40,8 +40,7 @@ def master(dry: np.ndarray, wet: np.ndarray, take: Take) -> np.ndarray:
         float32 `[T * 22050 / 12000]`, below full scale.
     """
     attributes, nuisances, random = take
-    spectrum = fft.rfft(_in_room(dry, wet, take))
-    mix = _produced_spectrum(spectrum, attributes)
+    mix = _produced_spectrum(fft.rfft(_in_room(dry, wet, take)), attributes)
     mix = _unit(fft.irfft(mix, len(dry)).astype(np.float32))
     mix = _distorted(_with_audience(mix, attributes, random), attributes, random)
     return _with_nuisances(mix, nuisances, random)
@@ -150,7 +149,7 @@ def _with_nuisances(
     frequencies_hz = _frequencies_hz(len(spectrum))
     spectrum *= _equaliser_curve(frequencies_hz, nuisances.equaliser_db)
     if np.isfinite(nuisances.band_limit_hz):
-        spectrum *= _low_pass_curve(frequencies_hz, nuisances.band_limit_hz, 2)
+        spectrum *= _low_pass_curve(frequencies_hz, float(nuisances.band_limit_hz), 2)
     num_samples = len(mix) * FILE_SAMPLE_RATE_HZ // SAMPLE_RATE_HZ
     clip = fft.irfft(spectrum, num_samples).astype(np.float32)
     clip *= np.float32(10 ** (nuisances.level_db / 20)) / (np.abs(clip).max() + 1e-9)

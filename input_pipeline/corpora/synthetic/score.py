@@ -7,15 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora.synthetic import patterns
-from input_pipeline.corpora.synthetic.attributes import (
-    BOTH,
-    FEMALE,
-    MALE,
-    Attributes,
-    Take,
-)
-from input_pipeline.corpora.synthetic.styles import NOTHING
+from input_pipeline.corpora.synthetic import styles
+from input_pipeline.corpora.synthetic.attributes import Attributes, Take
+from input_pipeline.corpora.synthetic.styles import BOTH, FEMALE, MALE, NOTHING
 
 # MIDI numbers; voices keep within 16 semitones: 98 to 247 Hz and 262 to 659 Hz.
 _LOWEST_VOICE_PITCH = {MALE: 43, FEMALE: 60}
@@ -95,9 +89,9 @@ class Song:
 def begin_song(take: Take, duration_s: float) -> Song:
     """Fixes key, scale, progression and grid of one clip."""
     attributes, random = take.attributes, take.random
-    step_s = 15.0 / attributes.tempo_bpm
-    choices = patterns.PROGRESSIONS[str(attributes.harmony)]
-    seventh = attributes.harmony in patterns.SEVENTH_CHORD_HARMONIES
+    step_s = float(15.0 / attributes.tempo_bpm)
+    choices = styles.PROGRESSIONS[str(attributes.harmony)]
+    seventh = attributes.harmony in styles.SEVENTH_CHORD_HARMONIES
     song = Song(
         root=int(take.nuisances.root),
         scale=_scale(attributes),
@@ -115,10 +109,10 @@ def begin_song(take: Take, duration_s: float) -> Song:
 
 def _scale(attributes: Attributes) -> tuple[int, ...]:
     if attributes.harmony == "metal":
-        return patterns.PHRYGIAN
+        return styles.PHRYGIAN
     if attributes.minor:
-        return patterns.MINOR
-    return patterns.MIXOLYDIAN if attributes.harmony == "blues" else patterns.MAJOR
+        return styles.MINOR
+    return styles.MIXOLYDIAN if attributes.harmony == "blues" else styles.MAJOR
 
 
 class Moment(NamedTuple):
@@ -127,7 +121,7 @@ class Moment(NamedTuple):
     song: Song
     bar: int
     step: int
-    index: int  # Of the step among those of the bar.
+    number: int  # Of the step among those of the bar.
     octave: int
 
     @property
@@ -139,6 +133,10 @@ class Moment(NamedTuple):
         """Returns the pitches of the bar's chord, some octaves higher."""
         return self.song.chord(self.bar, self.octave + octaves)
 
+    def above_root(self, *semitones: int, octaves: int = 0) -> list[int]:
+        """Returns pitches from the root of the bar's chord on."""
+        return [self.chord(octaves)[0] + interval for interval in semitones]
+
     def pitch(self, degree: int) -> list[int]:
         """Returns the pitch of a degree of the scale."""
         return [self.song.pitch(degree, self.octave)]
@@ -149,52 +147,43 @@ def _strummed(m: Moment, octaves: int = 0) -> list[int]:
     return [*chord, chord[0] + 12]
 
 
-def _power(m: Moment) -> list[int]:
-    root = m.chord(-1)[0]
-    return [root, root + 7, root + 12]
-
-
 def _arpeggio(m: Moment) -> list[int]:
     chord = _strummed(m, 1)
-    return [chord[(3 * m.index) % len(chord)]]
+    return [chord[(3 * m.number) % len(chord)]]
 
 
 def _fingerpick(m: Moment) -> list[int]:
     chord = m.chord()
     if m.step % 4 == 0:
         return [chord[0] - 12 + (7 if m.step % 8 else 0)]
-    return [chord[(5 * m.index) % len(chord)] + (12 if m.index % 3 == 0 else 0)]
-
-
-def _above_root(m: Moment, semitones: int) -> list[int]:
-    return [m.chord()[0] + semitones]
+    return [chord[(5 * m.number) % len(chord)] + (12 if m.number % 3 == 0 else 0)]
 
 
 # What is played at a moment, as pitches.
 VOICINGS: dict[str, Callable[[Moment], list[int]]] = {
     "chord": lambda m: m.chord(),
     "strum": _strummed,
-    "power": _power,
-    "tremolo": lambda m: [m.chord(-1)[0] + (m.step % 8 >= 6)],
+    "power": lambda m: m.above_root(0, 7, 12, octaves=-1),
+    "tremolo": lambda m: m.above_root(int(m.step % 8 >= 6), octaves=-1),
     "arpeggio": _arpeggio,
     "fingerpick": _fingerpick,
-    "motif": lambda m: m.pitch(m.song.motif[m.index][1]),
-    "riff": lambda m: m.pitch(m.song.motif[m.index][1] + m.degree),
+    "motif": lambda m: m.pitch(m.song.motif[m.number][1]),
+    "riff": lambda m: m.pitch(m.song.motif[m.number][1] + m.degree),
     "scattered": lambda m: m.pitch(m.song.draw(7, 20)),
     "anything": lambda m: [m.song.draw(40, 96)],
-    "root": lambda m: m.chord()[:1],
-    "octave": lambda m: _above_root(m, 12 if m.step % 4 >= 2 else 0),
-    "scale": lambda m: _above_root(m, m.song.scale[(5 * m.step) % 7]),
-    "walk": lambda m: m.pitch(m.degree + (0, 2, 4, m.song.draw(3, 7))[m.index % 4]),
-    "boogie": lambda m: _above_root(m, (0, 0, 4, 4, 7, 7, 9, 9)[m.index]),
-    "fifths": lambda m: _above_root(m, 7 if m.step else 0),
+    "root": lambda m: m.above_root(0),
+    "octave": lambda m: m.above_root(12 if m.step % 4 >= 2 else 0),
+    "scale": lambda m: m.above_root(m.song.scale[(5 * m.step) % 7]),
+    "walk": lambda m: m.pitch(m.degree + (0, 2, 4, m.song.draw(3, 7))[m.number % 4]),
+    "boogie": lambda m: m.above_root((0, 0, 4, 4, 7, 7, 9, 9)[m.number]),
+    "fifths": lambda m: m.above_root(7 if m.step else 0),
 }
 
 
 def layer_track(song: Song, layer: str, is_lead: bool) -> Track:
     """Writes one layer (`instrument:pattern`); all but the lead pause now and then."""
     instrument, _, pattern = layer.partition(":")
-    rhythm = patterns.LAYERS[pattern]
+    rhythm = styles.LAYERS[pattern]
     phase = int(song.random.integers(4))
     notes: list[Note] = []
     for bar in range(song.num_bars):
@@ -207,9 +196,13 @@ def layer_track(song: Song, layer: str, is_lead: bool) -> Track:
     return Track(instrument, notes, 1.0 if is_lead else 0.75)
 
 
-def _rhythm_bar(song: Song, bar: int, rhythm: patterns.Rhythm) -> list[Note]:
+def _rhythm_bar(song: Song, bar: int, rhythm: styles.Rhythm) -> list[Note]:
     """Plays one bar of a rhythm; chords are spread a little when strummed."""
-    steps = rhythm.steps or _drawn_steps(song, rhythm)
+    steps = rhythm.steps
+    if not steps and rhythm.voicing in ("motif", "riff"):
+        steps = [step for step, _ in song.motif[: rhythm.num_random_steps]]
+    elif not steps:
+        steps = song.random_steps(rhythm.num_random_steps)
     spread_s = 0.012 if rhythm.voicing == "strum" else 0.0
     length_s = min(rhythm.length_steps, song.steps_per_bar) * song.step_s
     notes = []
@@ -223,12 +216,6 @@ def _rhythm_bar(song: Song, bar: int, rhythm: patterns.Rhythm) -> list[Note]:
     return notes
 
 
-def _drawn_steps(song: Song, rhythm: patterns.Rhythm) -> list[int]:
-    if rhythm.voicing in ("motif", "riff"):
-        return [step for step, _ in song.motif[: rhythm.num_random_steps]]
-    return song.random_steps(rhythm.num_random_steps)
-
-
 def _solo_bar(song: Song, bar: int) -> list[Note]:
     """Improvises: a random walk on the scale in uneven lengths."""
     notes, step = [], 0
@@ -237,54 +224,42 @@ def _solo_bar(song: Song, bar: int) -> list[Note]:
         length = int(song.random.choice((1, 2, 2, 4, 6)))
         degree = int(np.clip(degree + song.random.integers(-3, 4), 4, 17))
         start_s = song.time_s(bar, step)
-        notes.append(
-            Note(start_s, 0.9 * length * song.step_s, song.pitch(degree, 1), 0.8)
-        )
+        length_s = 0.9 * length * song.step_s
+        notes.append(Note(start_s, length_s, song.pitch(degree, 1), 0.8))
         step += length
     return notes
 
 
 def bass_track(song: Song, bass: str) -> Track:
     """Writes the bass line, an octave below the root."""
-    rhythm = replace(patterns.BASSES[bass], octave=-1)
+    rhythm = replace(styles.BASSES[bass], octave=-1)
     bars = (_rhythm_bar(song, bar, rhythm) for bar in range(song.num_bars))
     notes = list(itertools.chain.from_iterable(bars))
-    instrument = patterns.BASS_INSTRUMENTS.get(bass, "bass")
+    instrument = styles.BASS_INSTRUMENTS.get(bass, "bass")
     return Track(instrument, notes, gain=0.9, reverb_send=0.1)
 
 
 def drum_track(song: Song, attributes: Attributes) -> Track:
     """Writes the drums, with fills and crashes when the clip is energetic."""
-    beat = patterns.DRUMS[str(attributes.drums)]
+    beat = styles.DRUMS[str(attributes.drums)]
+    strikes = (beat.kick, beat.snare, beat.hat)
     sounds = ("kick", beat.snare_sound, beat.hat_sound)
     starts_late = song.num_bars > 7 and song.random.random() < 0.3
     notes: list[Note] = []
     for bar in range(2 if starts_late else 0, song.num_bars):
-        for pattern, sound in zip(
-            (beat.kick, beat.snare, beat.hat), sounds, strict=True
-        ):
-            notes += _drum_bar(song, bar, pattern, sound)
+        for pattern, sound in zip(strikes, sounds, strict=True):
+            for step, loudness in enumerate(pattern[: song.steps_per_bar]):
+                if loudness != "." and song.random.random() < 0.96:
+                    start_s, velocity = song.time_s(bar, step), int(loudness) / 9
+                    notes.append(Note(start_s, 0.2, sound, velocity))
         if attributes.energy > 0 and bar % 4 == 3:
-            notes += _fill(song, bar)
+            starts_s = [song.time_s(bar, song.steps_per_bar - 4 + i) for i in range(4)]
+            notes += [Note(s, 0.2, f"tom {i}", 0.8) for i, s in enumerate(starts_s)]
         if attributes.energy > 0.2 and bar % 4 == 0:
             notes.append(Note(song.time_s(bar, 0), 1.0, "crash", 0.8))
     echo = 0.35 if attributes.era == "80s" else 0.5
     loudness = float(np.clip(1.0 + 0.6 * attributes.energy, 0.4, 1.4))
     return Track("drums", notes, gain=loudness, reverb_send=echo)
-
-
-def _drum_bar(song: Song, bar: int, pattern: str, sound: str) -> list[Note]:
-    struck = [(s, c) for s, c in enumerate(pattern[: song.steps_per_bar]) if c != "."]
-    return [
-        Note(song.time_s(bar, step), 0.2, sound, int(loudness) / 9)
-        for step, loudness in struck
-        if song.random.random() < 0.96
-    ]
-
-
-def _fill(song: Song, bar: int) -> list[Note]:
-    first = song.steps_per_bar - 4
-    return [Note(song.time_s(bar, first + i), 0.2, f"tom {i}", 0.8) for i in range(4)]
 
 
 def compose(song: Song, attributes: Attributes) -> list[Track]:
@@ -356,9 +331,8 @@ def _draw_phrases(song: Song, attributes: Attributes) -> list[list[tuple[int, in
     """Draws bars of (step, degree); one phrase if the clip is catchy, else six."""
     phrases = []
     for _ in range(1 if attributes.hook else 6):
-        if attributes.delivery == "rap":
-            steps = list(range(song.steps_per_bar - 2))
-        else:
+        steps = list(range(song.steps_per_bar - 2))
+        if attributes.delivery != "rap":
             steps = song.random_steps(int(np.clip(5 + 2 * attributes.energy, 3, 8)))
         phrases.append([(step, song.draw(0, 9)) for step in steps])
     return phrases
@@ -370,11 +344,9 @@ def _within_range(pitch: int, lowest: int) -> int:
     >>> _within_range(30, 43), _within_range(50, 43), _within_range(62, 43)
     (54, 50, 50)
     """
-    while pitch < lowest:
-        pitch += 12
-    while pitch > lowest + _VOICE_RANGE_SEMITONES:
-        pitch -= 12
-    return pitch
+    highest = lowest + _VOICE_RANGE_SEMITONES
+    octaves_up = max(0, -(-(lowest - pitch) // 12))
+    return pitch + 12 * (octaves_up - max(0, -(-(pitch - highest) // 12)))
 
 
 def _sing_bar(
@@ -389,10 +361,8 @@ def _sing_bar(
     for (step, degree), end in zip(phrase, ends, strict=True):
         if raps and song.random.random() < 0.25:
             continue
-        if raps:
-            pitch = lowest + song.draw(0, 5)
-        else:
-            pitch = _within_range(song.pitch(degree), lowest)
+        sung = _within_range(song.pitch(degree), lowest)
+        pitch = lowest + song.draw(0, 5) if raps else sung
         length_s = max(0.08, 0.8 * (end - step) * song.step_s)
         notes.append(Note(song.time_s(bar, step), length_s, pitch, 0.8))
     return notes

@@ -5,14 +5,13 @@ can be recognised. The tags are those of the Million Song Dataset as published w
 paper's split files.
 """
 
-import tomllib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from input_pipeline.corpora.synthetic.attributes import Attributes
+from input_pipeline.corpora.synthetic.styles import read_toml
 from msd_tagger.common.facts import TAGS
 
 
@@ -23,8 +22,7 @@ class Rule(NamedTuple):
     when: list[dict[str, Any]]  # Alternatives: conditions of which all have to hold.
 
 
-_TABLE = Path(__file__).with_name("tag_rules.toml").read_text(encoding="utf-8")
-RULES = {tag: Rule(**values) for tag, values in tomllib.loads(_TABLE).items()}
+RULES = {tag: Rule(**values) for tag, values in read_toml("tag_rules.toml").items()}
 
 
 def true_tags(attributes: Attributes) -> np.ndarray:

@@ -71,28 +71,14 @@ def weak_tags(
         )
     listeners = listeners or read_listeners()
     weak = np.zeros_like(true_tags)
-    waiting = np.arange(len(true_tags))
-    attempt = 0
-    while len(waiting):
-        drawn = _draw_once(
-            true_tags[waiting],
-            uniforms(
-                seed, f"listeners {attempt}", clip_numbers[waiting], 1 + len(TAGS)
-            ),
-            listeners,
-            tagability_exponent,
-        )
-        weak[waiting] = drawn
-        waiting = waiting[~drawn.any(axis=1)]
-        attempt += 1
-    return weak
-
-
-def _draw_once(
-    true_tags: np.ndarray, u: np.ndarray, listeners: Listeners, exponent: float
-) -> np.ndarray:
-    """Returns one draw, bool [N, K], from uniform numbers [N, 1 + K]."""
-    activity = gammaincinv(ACTIVITY_GAMMA_SHAPE, u[:, :1]) / ACTIVITY_GAMMA_SHAPE
-    hit = 1 - np.exp(-(listeners.tagabilities**exponent) * activity)
+    waiting, attempt = np.arange(len(true_tags)), 0
     false = FALSE_SHARE * listeners.real_shares / (1 - listeners.true_shares)
-    return u[:, 1:] < np.where(true_tags, hit, false)
+    while len(waiting):
+        stream = f"listeners {attempt}"
+        u = uniforms(seed, stream, clip_numbers[waiting], 1 + len(TAGS))
+        activity = gammaincinv(ACTIVITY_GAMMA_SHAPE, u[:, :1]) / ACTIVITY_GAMMA_SHAPE
+        hit = 1 - np.exp(-(listeners.tagabilities**tagability_exponent) * activity)
+        drawn = u[:, 1:] < np.where(true_tags[waiting], hit, false)
+        weak[waiting] = drawn
+        waiting, attempt = waiting[~drawn.any(axis=1)], attempt + 1
+    return weak

@@ -1,5 +1,8 @@
 """Frequencies of bins and bands, judged by librosa."""
 
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -63,10 +66,14 @@ def _standards_curve_db(frequency_hz):
 
 @pytest.mark.parametrize("kind", ["mel", "stft"])
 @pytest.mark.parametrize(("num_bands", "dft_size", "rate_hz"), SIZES)
-def test_a_weighting_is_the_standards_to_the_bit(kind, num_bands, dft_size, rate_hz):
+def test_a_weighting_is_the_standards_and_librosas_to_the_bit(kind, num_bands, dft_size, rate_hz):
     recipe = Recipe(kind, rate_hz, 29.0, "start", dft_size, 256, num_bands)
-    expected = _standards_curve_db(recipe.band_centres_hz()).astype(np.float32)
-    np.testing.assert_array_equal(recipe.a_weighting_db(), expected)
+    centres_hz = recipe.band_centres_hz()
+    with np.errstate(divide="ignore"):
+        librosas_db = librosa.A_weighting(centres_hz)
+    for expected in (_standards_curve_db(centres_hz), librosas_db):
+        found = recipe.a_weighting_db()
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
     assert recipe.a_weighting_db().shape == (recipe.shape[0],)
 
 
@@ -74,3 +81,13 @@ def test_a_weighting_is_the_standards_to_the_bit(kind, num_bands, dft_size, rate
 def test_a_weighting_is_0_db_at_1_khz(kind):
     nearest = np.abs(Recipe(kind).band_centres_hz() - 1000).argmin()
     assert abs(Recipe(kind).a_weighting_db()[nearest]) < 0.2
+
+
+def test_nothing_that_runs_imports_librosa():
+    code = (
+        "import sys; from msd_tagger.frontend.recipe import Recipe; recipe = "
+        "Recipe('mel'); recipe.a_weighting_db(); recipe.mel_filters(); import "
+        "msd_tagger.training.setup, msd_tagger.tagging.songs, input_pipeline.prepare; "
+        "assert 'librosa' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -5,20 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from input_pipeline.corpora.synthetic import patterns, score, styles
+from input_pipeline.corpora.synthetic import score, styles
 from input_pipeline.corpora.synthetic.attributes import (
     Take,
     draw_attributes,
     draw_nuisances,
 )
 from input_pipeline.corpora.synthetic.clip import perform, synthesize
-from input_pipeline.corpora.synthetic.drums import drum
-from input_pipeline.corpora.synthetic.instruments import INSTRUMENTS
+from input_pipeline.corpora.synthetic.instruments import (
+    INSTRUMENTS,
+    Singer,
+    drum,
+    sing,
+)
 from input_pipeline.corpora.synthetic.instruments import play as play_note
 from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ, master
 from input_pipeline.corpora.synthetic.oscillators import SAMPLE_RATE_HZ, frequency_hz
 from input_pipeline.corpora.synthetic.score import voice_tracks
-from input_pipeline.corpora.synthetic.voices import Singer, sing
 
 DURATION_S = 4.0
 
@@ -63,14 +66,14 @@ def test_every_pool_names_what_exists():
     layers = [styles.BORROWED_LAYERS]
     for style in styles.STYLES.values():
         layers += [style.lead, style.second, style.third]
-        assert set(styles.parse_pool(style.drums)) <= {*patterns.DRUMS, "none"}
-        assert set(styles.parse_pool(style.bass)) <= {*patterns.BASSES, "none"}
-        assert set(styles.parse_pool(style.harmony)) <= set(patterns.PROGRESSIONS)
+        assert set(styles.parse_pool(style.drums)) <= {*styles.DRUMS, "none"}
+        assert set(styles.parse_pool(style.bass)) <= {*styles.BASSES, "none"}
+        assert set(styles.parse_pool(style.harmony)) <= set(styles.PROGRESSIONS)
     names = {name for pool in layers for name in styles.parse_pool(pool)} - {"none"}
     for instrument, _, pattern in (name.partition(":") for name in names):
         assert instrument in INSTRUMENTS
-        assert pattern in patterns.LAYERS
-    rhythms = [*patterns.LAYERS.values(), *patterns.BASSES.values()]
+        assert pattern in styles.LAYERS
+    rhythms = [*styles.LAYERS.values(), *styles.BASSES.values()]
     used = {rhythm.voicing for rhythm in rhythms} - {"solo"}
     assert used == set(score.VOICINGS)
 
