@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -99,13 +99,11 @@ def _id_problems(corpus: Corpus) -> dict[str, list[dict[str, Any]]]:
     """Ids in two splits, and other rows that became no clip."""
     rejected = defaultdict(list)
     for track_id, path, reason in corpus.rejected:
-        group = {"clips": [[track_id, "", path]]}
-        rejected[reason].append(group)
+        rejected[reason].append({"clips": [[track_id, "", path]]})
     by_id = _clips_by(corpus.clips, lambda clip: clip.track_id)
-    doubled = [own for own in by_id.values() if _in_two_splits(own)]
-    same = rejected.pop(IN_TWO_SPLITS, [])
+    doubled = [_group(own, corpus) for own in by_id.values() if _in_two_splits(own)]
     return {
-        IN_TWO_SPLITS: [_group(own, corpus) for own in doubled] + same,
+        IN_TWO_SPLITS: doubled + rejected.pop(IN_TWO_SPLITS, []),
         **{f"rejected: {reason}": rows for reason, rows in rejected.items()},
     }
 
@@ -114,19 +112,20 @@ def _file_problems(
     corpus: Corpus, files: dict[str, list[Clip]], states: file_states.FileStates
 ) -> dict[str, list[dict[str, Any]]]:
     """Groups of clips whose file is broken, used twice, or there twice."""
-    found: dict[str, list[list[Clip]]] = {name: [] for name in file_states.PROBLEMS}
-    for own, problem in zip(files.values(), states.problems, strict=True):
-        if problem:
-            found[problem].append(own)
+    clips = list(files.values())
+    found = {
+        problem: [
+            own for own, p in zip(clips, states.problems, strict=True) if p == problem
+        ]
+        for problem in file_states.PROBLEMS
+    }
     if len(found["missing"]) == len(files):  # The list would be that of all clips.
         found["missing"] = []
-    found["file in two splits"] = [own for own in files.values() if _in_two_splits(own)]
+    found["file in two splits"] = [own for own in clips if _in_two_splits(own)]
     excerpts = _clips_by(corpus.clips, lambda clip: (str(clip.path), clip.start_s))
     found["excerpt used twice"] = [own for own in excerpts.values() if len(own) > 1]
-    clips_of_file = list(files.values())
     found["equal content"] = [
-        [clip for number in group for clip in clips_of_file[number]]
-        for group in states.copies
+        [clip for number in group for clip in clips[number]] for group in states.copies
     ]
     return {
         problem: [_group(own, corpus) for own in groups]
@@ -136,28 +135,22 @@ def _file_problems(
 
 def _group(clips: list[Clip], corpus: Corpus) -> dict[str, Any]:
     root = f"{corpus.audio_dir}{os.sep}"
+    by_start = _clips_by(clips, lambda clip: clip.start_s)
     return {
         "clips": [
             [clip.track_id, clip.split, str(clip.path).removeprefix(root)]
             for clip in clips
         ],
         "in_two_splits": _in_two_splits(clips),
-        "different_tags": _have_different_tags(clips),
+        # Of clips of one content, from the same start.
+        "different_tags": any(
+            len({clip.tags.tobytes() for clip in own}) > 1 for own in by_start.values()
+        ),
     }
 
 
 def _in_two_splits(clips: list[Clip]) -> bool:
-    return any(clip.split != clips[0].split for clip in clips)
-
-
-def _have_different_tags(clips: list[Clip]) -> bool:
-    """Tells whether clips of one content, from the same start, differ in their tags."""
-    by_start = _clips_by(clips, lambda clip: clip.start_s)
-    return any(
-        not np.array_equal(clip.tags, own[0].tags)
-        for own in by_start.values()
-        for clip in own
-    )
+    return len({clip.split for clip in clips}) > 1
 
 
 def _clips_by(
@@ -180,7 +173,7 @@ def findings(found: dict[str, Any]) -> list[str]:
         *_about_splits(found),
         *_about_files(found),
         *_about_repeated_files(found["problems"]),
-        *_about_artists(found["artists"]),
+        *_about_artists(found["artists"] or {"in_two_splits": {}}),
         *_about_tags(found),
         *_about_rows(found["problems"]),
     ]
@@ -194,10 +187,10 @@ def _about_splits(found: dict[str, Any]) -> Iterator[str]:
             f"{', '.join(SPLITS)}."
         )
     groups = found["problems"][IN_TWO_SPLITS]
-    if groups:
-        ids = dict.fromkeys(group["clips"][0][0] for group in groups)
-        are = "id is" if len(ids) == 1 else "ids are"
-        yield f"{len(ids):,} {are} in several splits: {_some(ids)}."
+    ids = dict.fromkeys(group["clips"][0][0] for group in groups)
+    if ids:
+        number = _number(ids, "id is", "ids are")
+        yield f"{number} in several splits: {_some(ids)}."
 
 
 def _about_files(found: dict[str, Any]) -> Iterator[str]:
@@ -218,22 +211,25 @@ def _about_files(found: dict[str, Any]) -> Iterator[str]:
 
 
 _REPEATED = {
-    "equal content": ("group", "of files", "equal content"),
-    "file in two splits": ("file", "", "clips in several splits"),
-    "excerpt used twice": ("excerpt", "", "several clips"),
+    "equal content": ("group of files has", "groups of files have", "equal content"),
+    "file in two splits": ("file has", "files have", "clips in several splits"),
+    "excerpt used twice": ("excerpt has", "excerpts have", "several clips"),
 }
 
 
 def _about_repeated_files(problems: dict[str, Any]) -> Iterator[str]:
-    for problem, (noun, of, what) in _REPEATED.items():
+    """Also says what makes it worse: test clips are learnt, or labels contradict."""
+    for problem, (one, several, what) in _REPEATED.items():
         groups = problems[problem]
         if groups:
-            have = f"{noun} {of} has" if len(groups) == 1 else f"{noun}s {of} have"
+            in_two = sum(group["in_two_splits"] for group in groups)
+            different = sum(group["different_tags"] for group in groups)
+            if in_two and problem != "file in two splits":
+                what += f", {in_two:,} in several splits"
+            if different:
+                what += f", {different:,} with different tags"
             examples = _some(_names(group, problem) for group in groups)
-            yield (
-                f"{len(groups):,} {' '.join(have.split())} {what}"
-                f"{_how(groups, problem)}: {examples}."
-            )
+            yield f"{_number(groups, one, several)} {what}: {examples}."
 
 
 def _names(group: dict[str, Any], problem: str) -> str:
@@ -244,25 +240,13 @@ def _names(group: dict[str, Any], problem: str) -> str:
     return f"{paths[0]} ({_some(track_id for track_id, _, _ in group['clips'])})"
 
 
-def _how(groups: Sequence[dict[str, Any]], problem: str) -> str:
-    """Says what makes it worse: that test clips are learnt, or labels contradict."""
-    in_two = sum(group["in_two_splits"] for group in groups)
-    different = sum(group["different_tags"] for group in groups)
-    parts = []
-    if in_two and problem != "file in two splits":
-        parts.append(f", {in_two:,} in several splits")
-    if different:
-        parts.append(f", {different:,} with different tags")
-    return "".join(parts)
-
-
-def _about_artists(artists: dict[str, Any] | None) -> Iterator[str]:
-    shared = artists["in_two_splits"] if artists else {}
+def _about_artists(artists: dict[str, Any]) -> Iterator[str]:
+    shared = artists["in_two_splits"]
     if shared:
-        have = "has" if len(shared) == 1 else "have"
         yield (
-            f"{len(shared):,} of {artists['number']:,} artists {have} clips in several "
-            f"splits: {_some(shared)}."
+            f"{len(shared):,} of {artists['number']:,} artists "
+            f"{'has' if len(shared) == 1 else 'have'} clips in several splits: "
+            f"{_some(shared)}."
         )
 
 
@@ -270,11 +254,8 @@ def _about_tags(found: dict[str, Any]) -> Iterator[str]:
     tags = found["corpus"]["tags"]
     for split in SPLITS:
         number, positives = found["clips"][split], found["positives"][split]
-        useless = [
-            tag
-            for tag, count in zip(tags, positives, strict=True)
-            if count in (0, number)
-        ]
+        counts = zip(tags, positives, strict=True)
+        useless = [tag for tag, count in counts if count in (0, number)]
         if number and useless:
             what = "learnt" if split == "train" else "scored"
             yield (
@@ -286,10 +267,13 @@ def _about_tags(found: dict[str, Any]) -> Iterator[str]:
 def _about_rows(problems: dict[str, Any]) -> Iterator[str]:
     for problem, groups in problems.items():
         if problem.startswith("rejected: "):
-            became = "row became" if len(groups) == 1 else "rows became"
+            number = _number(groups, "row became", "rows became")
             ids = _some(group["clips"][0][0] for group in groups)
-            reason = problem.removeprefix("rejected: ")
-            yield f"{len(groups):,} {became} no clip ({reason}): {ids}."
+            yield f"{number} no clip ({problem.removeprefix('rejected: ')}): {ids}."
+
+
+def _number(things: Collection[object], one: str, several: str) -> str:
+    return f"{len(things):,} {one if len(things) == 1 else several}"
 
 
 def _some(names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ EVERYTHING = "audit.json"
 # On the screen; the files have all of them.
 MAX_TAGS, NUM_FIRST_TAGS, NUM_LAST_TAGS = 60, 40, 10
 MAX_SIZES = 11
+
+Cell = int | str
 
 
 def claim(workdir: Path, subject: dict[str, Any]) -> None:
@@ -38,7 +40,13 @@ def claim(workdir: Path, subject: dict[str, Any]) -> None:
             f"--workdir={workdir} holds files ({names[0]}, …) but no audit; give an "
             "empty or new folder"
         )
-    before = _read_subject(workdir / EVERYTHING)
+    path = workdir / EVERYTHING
+    try:
+        before = dict(read_json(path)["subject"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} was not written by an audit; give another --workdir"
+        ) from error
     keys = sorted(before.keys() | subject.keys())
     differing = [key for key in keys if before.get(key) != subject.get(key)]
     if differing:
@@ -53,10 +61,21 @@ def claim(workdir: Path, subject: dict[str, Any]) -> None:
 def write(found: dict[str, Any], workdir: Path) -> None:
     """Writes the files, `audit.json` first: it marks the folder."""
     write_text(workdir / EVERYTHING, json.dumps(found, indent=1) + "\n")
-    write_csv(workdir / "problems.csv", _problem_rows(found["problems"]))
+    problems = [
+        (problem, number, *clip)
+        for problem, groups in found["problems"].items()
+        for number, group in enumerate(groups, start=1)
+        for clip in group["clips"]
+    ]
+    header = ("problem", "group", "track_id", "split", "path")
+    write_csv(workdir / "problems.csv", [header, *problems])
     write_csv(workdir / "tags.csv", _tag_rows(found))
     write_csv(workdir / "tags_per_clip.csv", _size_rows(found))
-    write_csv(workdir / "artists.csv", _artist_rows(found["artists"]))
+    shared = found["artists"]["in_two_splits"] if found["artists"] else {}
+    artists = [
+        (name, *(own[split] for split in SPLITS)) for name, own in shared.items()
+    ]
+    write_csv(workdir / "artists.csv", [("artist", *SPLITS), *artists])
 
 
 def text(found: dict[str, Any]) -> str:
@@ -78,52 +97,52 @@ def text(found: dict[str, Any]) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _split_rows(found: dict[str, Any]) -> list[list[object]]:
+def _split_rows(found: dict[str, Any]) -> list[list[Cell]]:
     """Clips per split, and those of every source with the difference."""
-    rows: list[list[object]] = [["clips", *SPLITS, "all"]]
-    rows.append(["here", *_with_sum(found["clips"])])
-    for source, splits in found["published"].items():
-        numbers = {split: one["clips"] for split, one in splits.items()}
-        rows.append([source, *_with_sum(numbers)])
-        signed = [
-            f"{splits[s]['difference']:+,}" if s in splits else "" for s in SPLITS
-        ]
-        total = sum(one["difference"] for one in splits.values())
-        rows.append(["  difference", *signed, f"{total:+,}"])
+    rows: list[list[Cell]] = [["clips", *SPLITS, "all"]]
+    counts = {"here": found["clips"]}
+    counts |= {
+        source: {split: one["clips"] for split, one in splits.items()}
+        for source, splits in found["published"].items()
+    }
+    for source, numbers in counts.items():
+        cells = [numbers.get(split, "") for split in SPLITS]
+        rows.append([source, *cells, sum(numbers.values())])
+        if source in found["published"]:
+            published = found["published"][source]
+            more = {split: one["difference"] for split, one in published.items()}
+            signed = [f"{more[s]:+,}" if s in more else "" for s in SPLITS]
+            rows.append(["  difference", *signed, f"{sum(more.values()):+,}"])
     return rows
 
 
-def _with_sum(numbers: dict[str, int]) -> list[object]:
-    return [*(numbers.get(split, "") for split in SPLITS), sum(numbers.values())]
+def _size_rows(found: dict[str, Any]) -> list[list[Cell]]:
+    counts = found["tags_per_clip"]
+    return _count_rows("tags per clip", range(len(counts[SPLITS[0]])), counts)
 
 
-def _size_rows(found: dict[str, Any]) -> list[list[object]]:
-    per_split = [found["tags_per_clip"][split] for split in SPLITS]
-    rows = [
-        [size, *counts, sum(counts)]
-        for size, counts in enumerate(zip(*per_split, strict=True))
-    ]
-    return [["tags per clip", *SPLITS, "all"], *rows]
-
-
-def _tag_rows(found: dict[str, Any]) -> list[list[object]]:
+def _tag_rows(found: dict[str, Any]) -> list[list[Cell]]:
     """Positives of every tag, the most frequent first."""
-    per_split = [found["positives"][split] for split in SPLITS]
-    rows = [
-        [tag, *counts, sum(counts)]
-        for tag, *counts in zip(found["corpus"]["tags"], *per_split, strict=True)
-    ]
-    rows.sort(key=lambda row: -row[-1])
-    return [["positives", *SPLITS, "all"], *rows]
+    rows = _count_rows("positives", found["corpus"]["tags"], found["positives"])
+    return [rows[0], *sorted(rows[1:], key=lambda row: -int(row[-1]))]
+
+
+def _count_rows(
+    name: str, what: Iterable[Cell], counts: dict[str, list[int]]
+) -> list[list[Cell]]:
+    """What is counted, its number in every split, and their sum."""
+    per_split = zip(*(counts[split] for split in SPLITS), strict=True)
+    rows = [[one, *own, sum(own)] for one, own in zip(what, per_split, strict=True)]
+    return [[name, *SPLITS, "all"], *rows]
 
 
 def _shortened(
-    rows: list[list[object]], num_first: int, num_last: int
-) -> list[list[object]]:
+    rows: list[list[Cell]], num_first: int, num_last: int
+) -> list[list[Cell]]:
     """Keeps the header and the first and last rows, with dots for those between."""
     if len(rows) - 1 <= num_first + num_last + 1:
         return rows
-    between = ["…"] * len(rows[0])
+    between: list[Cell] = ["…"] * len(rows[0])
     return [*rows[: num_first + 1], between, *rows[len(rows) - num_last :]]
 
 
@@ -148,21 +167,7 @@ def _facts(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _problem_rows(problems: dict[str, Any]) -> Iterator[Sequence[object]]:
-    yield "problem", "group", "track_id", "split", "path"
-    for problem, groups in problems.items():
-        for number, group in enumerate(groups, start=1):
-            for clip in group["clips"]:
-                yield problem, number, *clip
-
-
-def _artist_rows(artists: dict[str, Any] | None) -> Iterator[Sequence[object]]:
-    yield "artist", *SPLITS
-    for artist, counts in (artists or {"in_two_splits": {}})["in_two_splits"].items():
-        yield artist, *(counts[split] for split in SPLITS)
-
-
-def _aligned(rows: Sequence[Sequence[object]]) -> str:
+def _aligned(rows: Sequence[Sequence[Cell]]) -> str:
     """Aligns a table: the first column to the left, numbers to the right.
 
     >>> print(_aligned([["clips", "train"], ["here", 1200]]))
@@ -170,18 +175,7 @@ def _aligned(rows: Sequence[Sequence[object]]) -> str:
     here   1,200
     """
     texts = [[f"{v:,}" if isinstance(v, int) else str(v) for v in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
-    lines = []
-    for first, *others in texts:
-        cells = (cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True))
-        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
-    return "\n".join(lines)
-
-
-def _read_subject(path: Path) -> dict[str, Any]:
-    try:
-        return dict(read_json(path)["subject"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} was not written by an audit; give another --workdir"
-        ) from error
+    first, *others = zip(*texts, strict=True)
+    columns = [[cell.ljust(max(map(len, first))) for cell in first]]
+    columns += [[cell.rjust(max(map(len, one))) for cell in one] for one in others]
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))

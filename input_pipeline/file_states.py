@@ -6,7 +6,7 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from msd_tagger.common.processes import progress_bar
 
@@ -17,6 +17,9 @@ NUM_THREADS = 16
 _SAMPLE_BYTES = 16 * 1024
 _BLOCK_BYTES = 1024 * 1024
 _FILES_PER_TASK = 64
+
+
+T = TypeVar("T")
 
 
 class FileStates(NamedTuple):
@@ -37,10 +40,8 @@ def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
     """
     sizes = _in_threads(size_bytes, paths, "looking for files", num_threads)
     problems = [size if isinstance(size, str) else "" for size in sizes]
-    keys: dict[int, Hashable] = {
-        number: size for number, size in enumerate(sizes) if isinstance(size, int)
-    }
-    total_bytes = sum(keys.values())
+    known = {n: size for n, size in enumerate(sizes) if isinstance(size, int)}
+    keys: dict[int, Hashable] = {**known}
     for digest, description in (
         (sample_digest, "comparing samples"),
         (whole_digest, "comparing contents"),
@@ -48,14 +49,11 @@ def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
         numbers = [number for group in _groups(keys) for number in group]
         named = [paths[number] for number in numbers]
         found = _in_threads(digest, named, description, num_threads)
-        keys = {
-            number: (keys[number], value)
-            for number, value in zip(numbers, found, strict=True)
-            if value is not None
-        }
-        for number, value in zip(numbers, found, strict=True):
-            problems[number] = problems[number] if value else "unreadable"
-    return FileStates(problems, total_bytes, _groups(keys))
+        values = dict(zip(numbers, found, strict=True))
+        keys = {number: (keys[number], one) for number, one in values.items() if one}
+        for number in values.keys() - keys.keys():
+            problems[number] = "unreadable"
+    return FileStates(problems, sum(known.values()), _groups(keys))
 
 
 def size_bytes(path: str) -> int | str:
@@ -107,17 +105,14 @@ def _groups(keys: dict[int, Hashable]) -> list[list[int]]:
 
 
 def _in_threads(
-    work: Callable[[str], object],
-    paths: Sequence[str],
-    description: str,
-    num_threads: int,
-) -> list:
+    work: Callable[[str], T], paths: Sequence[str], description: str, num_threads: int
+) -> list[T]:
     """Returns `work` of every path, in order, with a progress bar."""
     if not paths:
         return []
     starts = range(0, len(paths), _FILES_PER_TASK)
     tasks = [paths[first : first + _FILES_PER_TASK] for first in starts]
-    results: list = []
+    results: list[T] = []
     with (
         ThreadPoolExecutor(num_threads) as pool,
         progress_bar(len(paths), description, "file") as bar,

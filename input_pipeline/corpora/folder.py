@@ -22,18 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
+from input_pipeline.corpora import tables
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
-from input_pipeline.corpora.tables import (
-    Row,
-    digest,
-    label_vector,
-    path_inside,
-    read_table,
-    read_vocabulary,
-    seconds,
-    split_of,
-    vocabulary_by_count,
-)
 from msd_tagger.common.facts import SPLITS
 
 REQUIRED = ("track_id", "path", "tags")
@@ -72,7 +62,7 @@ def load(
         )
     return Corpus(
         name=name or _short_name(directory.name),
-        version=version or f"{directory.name}-{digest(table)}",
+        version=version or f"{directory.name}-{tables.digest(table)}",
         audio_dir=directory,
         tags=tags,
         clips=clips,
@@ -80,8 +70,8 @@ def load(
     )
 
 
-def _read_rows(table: Path) -> Iterator[Row]:
-    _, rows = read_table(
+def _read_rows(table: Path) -> Iterator[tables.Row]:
+    _, rows = tables.read_table(
         table,
         "comma",
         REQUIRED,
@@ -101,15 +91,15 @@ def _read_rows(table: Path) -> Iterator[Row]:
         yield row
 
 
-def _tags(row: Row, column: str) -> list[str]:
+def _tags(row: tables.Row, column: str) -> list[str]:
     tags = (tag.strip() for tag in row.get(column, "").split("|"))
     return [tag for tag in tags if tag]
 
 
-def _vocabulary(directory: Path, rows: Iterable[Row]) -> tuple[str, ...]:
+def _vocabulary(directory: Path, rows: Iterable[tables.Row]) -> tuple[str, ...]:
     listed = directory / "tags.txt"
     if listed.exists():
-        return read_vocabulary(listed)
+        return tables.read_vocabulary(listed)
     counts: Counter[str] = Counter()
     for row in rows:
         counts.update(set(_tags(row, "tags")))
@@ -120,11 +110,11 @@ def _vocabulary(directory: Path, rows: Iterable[Row]) -> tuple[str, ...]:
             f"{directory / 'tags.csv'}: no row has a tag; fill the column `tags`, "
             "several tags separated by |"
         )
-    return vocabulary_by_count(counts)
+    return tables.vocabulary_by_count(counts)
 
 
 def _clips(
-    directory: Path, rows: Iterable[Row], tags: tuple[str, ...]
+    directory: Path, rows: Iterable[tables.Row], tags: tuple[str, ...]
 ) -> tuple[list[Clip], list[tuple[str, str, str]]]:
     clips: dict[str, Clip] = {}
     rejected = []
@@ -139,28 +129,29 @@ def _clips(
     return list(clips.values()), rejected
 
 
-def _clip(directory: Path, row: Row, columns: dict[str, int]) -> Clip:
+def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     def labels(column: str) -> np.ndarray:
         where = f"{row.where}, column {column!r}"
         hint = "add it to tags.txt or leave it out"
-        return label_vector(_tags(row, column), columns, where, hint)
+        return tables.label_vector(_tags(row, column), columns, where, hint)
 
-    artist, start_s = row.get("artist") or None, row.get("start_s")
+    artist, start = row.get("artist") or None, row.get("start_s")
     return Clip(
         track_id=row["track_id"],
         split=_split(row, artist),
-        path=path_inside(directory, row["path"], row.where),
+        path=tables.path_inside(directory, row["path"], row.where),
         tags=labels("tags"),
         true_tags=labels("true_tags") if "true_tags" in row else None,
-        start_s=seconds(start_s, "start_s", row.where, True) if start_s else None,
+        start_s=tables.seconds(start, "start_s", row.where, True) if start else None,
         artist=artist,
     )
 
 
-def _split(row: Row, artist: str | None) -> str:
+def _split(row: tables.Row, artist: str | None) -> str:
     if "split" not in row:
         # Excerpts of one recording must not be both learnt and tested.
-        return split_of(artist or row["path" if "start_s" in row else "track_id"])
+        key = row["path"] if "start_s" in row else row["track_id"]
+        return tables.split_of(artist or key)
     if row["split"] not in SPLITS:
         raise ValueError(
             f"{row.where}: split is {row['split']!r}; allowed are {', '.join(SPLITS)}"

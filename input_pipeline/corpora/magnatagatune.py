@@ -16,14 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from input_pipeline.corpora import tables
 from input_pipeline.corpora.corpus import Clip, Corpus
-from input_pipeline.corpora.tables import (
-    Row,
-    digest,
-    path_inside,
-    read_table,
-    vocabulary_by_count,
-)
 from msd_tagger.common.facts import SPLITS
 
 ANNOTATIONS, CLIP_INFO = "annotations_final.csv", "clip_info_final.csv"
@@ -96,7 +90,7 @@ def load(
     merging = ", synonyms merged" if merge_synonyms else ""
     return Corpus(
         name="magnatagatune",
-        version=f"{ANNOTATIONS} {digest(table)}, {num_tags} tags{merging}",
+        version=f"{ANNOTATIONS} {tables.digest(table)}, {num_tags} tags{merging}",
         audio_dir=audio_dir,
         tags=tags,
         clips=clips,
@@ -133,7 +127,7 @@ def _most_frequent(
             f"give --config.corpus.num_tags={len(names)} or less"
         )
     counts = dict(zip(names, labels.sum(0).tolist(), strict=True))
-    tags = vocabulary_by_count(counts)[:num_tags]
+    tags = tables.vocabulary_by_count(counts)[:num_tags]
     columns = [names.index(tag) for tag in tags]
     return tags, np.ascontiguousarray(labels[:, columns])
 
@@ -170,7 +164,7 @@ def _read_annotations(
 
 
 def _audio_path(audio_dir: Path, text: str, where: str) -> Path:
-    path = path_inside(audio_dir, text, where)
+    path = tables.path_inside(audio_dir, text, where)
     parts = path.relative_to(audio_dir).parts
     if len(parts) != 2 or parts[0] not in SPLIT_OF_FOLDER:
         raise ValueError(
@@ -190,8 +184,8 @@ def _read_artists(table: Path) -> dict[str, str]:
 
 def _read_table(
     table: Path, needed: tuple[str, ...]
-) -> tuple[list[str], Iterator[Row]]:
-    return read_table(
+) -> tuple[list[str], Iterator[tables.Row]]:
+    return tables.read_table(
         table,
         "tab",
         needed,

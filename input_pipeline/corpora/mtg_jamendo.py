@@ -18,15 +18,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from input_pipeline.corpora import tables
 from input_pipeline.corpora.corpus import Clip, Corpus
-from input_pipeline.corpora.tables import (
-    digest,
-    label_vector,
-    path_inside,
-    read_text,
-    read_vocabulary,
-    seconds,
-)
 
 HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 CATEGORIES = ("genre", "instrument", "mood/theme")
@@ -61,7 +54,7 @@ class _Track(NamedTuple):
 
     def file(self, audio_dir: Path, form: str) -> Path:
         """Returns the file of the track in one of the `FORMS`."""
-        return path_inside(audio_dir, self.stem + form, self.where)
+        return tables.path_inside(audio_dir, self.stem + form, self.where)
 
 
 def load(
@@ -84,14 +77,14 @@ def load(
         ValueError: Names the file, the line, what was found and what is expected.
     """
     audio_dir, label_dir = Path(audio_dir).absolute(), Path(label_dir).absolute()
-    tables = _tables(label_dir, subset, fold)
+    files = _tables(label_dir, subset, fold)
     tracks = [
-        track for split, table in tables.items() for track in _read_tracks(table, split)
+        track for split, table in files.items() for track in _read_tracks(table, split)
     ]
     _check_ids(tracks)
     listed = label_dir / "tags.txt"
     if listed.exists():
-        tags = read_vocabulary(listed)
+        tags = tables.read_vocabulary(listed)
     else:
         tags = tuple(sorted({tag for track in tracks for tag in track.tags}))
     form = _find_form(audio_dir, tracks)
@@ -99,7 +92,7 @@ def load(
     hint = f"add it to {listed}, or remove that file to take all tags of the tables"
     clips = []
     for track in tracks:
-        labels = label_vector(track.tags, columns, track.where, hint)
+        labels = tables.label_vector(track.tags, columns, track.where, hint)
         path = track.file(audio_dir, form)
         spare_s = max(0.0, track.duration_s - clip_duration_s)
         for k in range(excerpts_per_track):
@@ -108,10 +101,10 @@ def load(
             clips.append(
                 Clip(name, track.split, path, labels, None, start_s, track.artist)
             )
-    version = f"{subset} split-{fold} ({digest(*tables.values())}), {FORMS[form]}"
+    digest = tables.digest(*files.values())
     return Corpus(
         name="mtg_jamendo",
-        version=version,
+        version=f"{subset} split-{fold} ({digest}), {FORMS[form]}",
         audio_dir=audio_dir,
         tags=tags,
         clips=clips,
@@ -129,19 +122,19 @@ def _tables(label_dir: Path, subset: str, fold: int) -> dict[str, Path]:
                 "that holds all of split-0 to split-4, or the fold that this one is"
             )
         folder = label_dir
-    tables = {s: folder / f"{subset}-{name}.tsv" for s, name in SPLIT_FILES.items()}
-    missing = [str(table) for table in tables.values() if not table.is_file()]
+    files = {s: folder / f"{subset}-{name}.tsv" for s, name in SPLIT_FILES.items()}
+    missing = [str(table) for table in files.values() if not table.is_file()]
     if missing:
         raise ValueError(
             f"no file {', '.join(missing)}; corpus.label_dir must be data/splits of "
             "the repository MTG/mtg-jamendo-dataset, which holds split-0 to split-4"
         )
-    return tables
+    return files
 
 
 def _read_tracks(table: Path, split: str) -> Iterator[_Track]:
     # Not splitlines: it would break lines at characters that no editor counts.
-    lines = read_text(table).rstrip("\n").split("\n")
+    lines = tables.read_text(table).rstrip("\n").split("\n")
     if tuple(lines[0].split("\t")) != HEADER:
         raise ValueError(
             f"{table}, line 1: {lines[0][:200]!r} is not the header; expected the "
@@ -175,7 +168,7 @@ def _track(line: str, split: str, where: str) -> _Track:
             )
     if not path.endswith(".mp3"):
         raise ValueError(f"{where}: the path {path!r} must end in .mp3")
-    duration_s = seconds(duration, "DURATION", where, may_be_0=False)
+    duration_s = tables.seconds(duration, "DURATION", where, may_be_0=False)
     stem = path.removesuffix(".mp3")
     return _Track(track_id, split, artist, stem, duration_s, tags, where)
 

@@ -18,12 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora.msd.labels import (
-    MSD_ID,
-    Labels,
-    check_ids,
-    find_vocabulary,
-)
+from input_pipeline.corpora.msd import labels
 from input_pipeline.corpora.tables import split_of, vocabulary_by_count
 
 DATABASE = "lastfm_tags.db"
@@ -35,14 +30,14 @@ _COUNTING = "FROM tid_tag NOT INDEXED WHERE val > ?"
 logger = logging.getLogger(__name__)
 
 
-def read(label_dir: Path, num_tags: int) -> Labels:
+def read(label_dir: Path, num_tags: int) -> labels.Labels:
     """Reads the tags that are listed in `label_dir`, else the most frequent ones.
 
     Raises:
         ValueError: The file is no such database, or holds what it should not.
     """
     path = label_dir / DATABASE
-    listed = find_vocabulary(label_dir)
+    listed = labels.find_vocabulary(label_dir)
     try:
         # The address form is the one that can open a file for reading only.
         address = f"{path.absolute().as_uri()}?mode=ro"
@@ -65,7 +60,7 @@ def read(label_dir: Path, num_tags: int) -> Labels:
             f"tags(tag) and tid_tag(tid, tag, val): {error}"
         ) from error
     splits = [split_of(track_id) for track_id in ids]
-    return Labels("Last.fm tags", tags, ids, splits, matrix)
+    return labels.Labels("Last.fm tags", tags, ids, splits, matrix)
 
 
 def _check(database: sqlite3.Connection, path: Path) -> None:
@@ -143,7 +138,9 @@ def _track_ids(
 ) -> list[str]:
     known = dict(database.execute("SELECT rowid, tid FROM tids"))
     ids = [_named(known, track, path, "tids") for track in tracks]
-    check_ids(ids, MSD_ID, lambda index: f"{path}, tids, row {tracks[index]}")
+    labels.check_ids(
+        ids, labels.MSD_ID, lambda index: f"{path}, tids, row {tracks[index]}"
+    )
     num_without = len(known) - len(ids)
     logger.info("%d tracks without any of the tags are left out", num_without)
     return ids

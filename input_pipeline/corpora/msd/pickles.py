@@ -20,17 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline.corpora.msd import safe_pickle
-from input_pipeline.corpora.msd.labels import (
-    MSD_ID,
-    PAPER,
-    SEVEN_DIGITAL_ID,
-    Labels,
-    as_labels,
-    check_ids,
-    locator,
-    vocabulary,
-)
+from input_pipeline.corpora.msd import labels, safe_pickle
 from msd_tagger.common.facts import SPLITS
 
 LISTS = {split: f"filtered_list_{split}.cP" for split in SPLITS}
@@ -41,11 +31,11 @@ PUBLISHED = {
     "the README of the pickled split": dict(
         zip(SPLITS, (NUM_TRAIN, 11_774, 28_435), strict=True)
     ),
-    "the paper": PAPER,
+    "the paper": labels.PAPER,
 }
 
 
-def read(label_dir: Path) -> Labels:
+def read(label_dir: Path) -> labels.Labels:
     """Reads the lists that are there, and the labels of their tracks."""
     paths = {split: label_dir / name for split, name in LISTS.items()}
     lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
@@ -53,14 +43,18 @@ def read(label_dir: Path) -> Labels:
         names = " and ".join(LISTS.values())
         raise ValueError(f"{label_dir} has {VECTORS} but no list of tracks: {names}")
     ids = [track_id for listed in lists.values() for track_id in listed]
-    where = locator({paths[s]: len(listed) for s, listed in lists.items()}, "entry")
-    check_ids(ids, MSD_ID, where)
+    where = labels.locator(
+        {paths[s]: len(listed) for s, listed in lists.items()}, "entry"
+    )
+    labels.check_ids(ids, labels.MSD_ID, where)
     tags, matrix = _read_labels(label_dir, ids, where)
     splits = [split for split, listed in lists.items() for _ in listed]
     num_valid = len(lists.get("train", ())) - NUM_TRAIN
     if "valid" not in lists and num_valid > 0:
         splits[NUM_TRAIN : NUM_TRAIN + num_valid] = ["valid"] * num_valid
-    return Labels("pickled split", tags, ids, splits, matrix, published=PUBLISHED)
+    return labels.Labels(
+        "pickled split", tags, ids, splits, matrix, published=PUBLISHED
+    )
 
 
 def read_seven_digital_ids(
@@ -74,9 +68,9 @@ def read_seven_digital_ids(
     found = [_as_text(table.get(track_id)) or None for track_id in track_ids]
     known = {i: name for i, name in zip(track_ids, found, strict=True) if name}
     rows = list(known)
-    check_ids(
+    labels.check_ids(
         list(known.values()),
-        SEVEN_DIGITAL_ID,
+        labels.SEVEN_DIGITAL_ID,
         lambda index: f"{path}, entry {rows[index]}",
         may_repeat=True,
     )
@@ -132,10 +126,12 @@ def _read_labels(
                 "an array"
             )
         rows.append(vector.value.ravel())
-    tags = vocabulary(label_dir, rows[0].size, path)
+    tags = labels.vocabulary(label_dir, rows[0].size, path)
     for track_id, row in zip(ids, rows, strict=True):
         if row.size != len(tags):
             raise ValueError(
                 f"{path}, entry {track_id}: {row.size} labels for {len(tags)} tags"
             )
-    return tags, as_labels(np.stack(rows), lambda row: f"{path}, entry {ids[row]}")
+    return tags, labels.as_labels(
+        np.stack(rows), lambda row: f"{path}, entry {ids[row]}"
+    )

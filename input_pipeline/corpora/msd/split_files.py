@@ -21,22 +21,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora.msd.labels import (
-    MSD_ID,
-    PAPER,
-    SEVEN_DIGITAL_ID,
-    Labels,
-    as_labels,
-    check_ids,
-    locator,
-    vocabulary,
-)
+from input_pipeline.corpora.msd import labels
 from input_pipeline.corpora.tables import read_text
 from msd_tagger.common.facts import SPLITS
 
 PUBLISHED = {
     "the public split files": {"train": 201_680, "valid": 12_634, "test": 28_540},
-    "the paper": PAPER,
+    "the paper": labels.PAPER,
 }
 FILES = {split: f"{split}_y.npy" for split in SPLITS}  # The labels.
 _LISTS = ("msd_id", "7d_id", "filename")
@@ -45,7 +36,7 @@ _FILE_NAME = re.compile(r"([0-9])/([0-9])/(\1\2[0-9]{0,10})\.\w[\w.]*", re.ASCII
 logger = logging.getLogger(__name__)
 
 
-def read(label_dir: Path) -> Labels:
+def read(label_dir: Path) -> labels.Labels:
     """Reads the splits that are there."""
     found = {split: _read_split(label_dir, split) for split in SPLITS}
     parts = {split: part for split, part in found.items() if part}
@@ -63,15 +54,17 @@ def read(label_dir: Path) -> Labels:
     lists = {k: [i for part in parts.values() for i in part.lists[k]] for k in kinds}
     previews = next((kind for kind in _LISTS[1:] if kind in lists), None)
     for kind in dict.fromkeys(filter(None, (kinds[0], previews))):
-        where = locator(
+        where = labels.locator(
             {_list_path(label_dir, s, kind): len(p.matrix) for s, p in parts.items()}
         )
-        pattern = MSD_ID if kind == "msd_id" else SEVEN_DIGITAL_ID
+        pattern = labels.MSD_ID if kind == "msd_id" else labels.SEVEN_DIGITAL_ID
         # Several tracks may share one preview.
-        check_ids(lists[kind], pattern, where, may_repeat=kind != kinds[0])
+        labels.check_ids(lists[kind], pattern, where, may_repeat=kind != kinds[0])
     for split, part in parts.items():
-        tags = vocabulary(label_dir, part.matrix.shape[1], label_dir / FILES[split])
-    return Labels(
+        tags = labels.vocabulary(
+            label_dir, part.matrix.shape[1], label_dir / FILES[split]
+        )
+    return labels.Labels(
         source="split files",
         tags=tags,
         track_ids=lists[kinds[0]],
@@ -128,7 +121,7 @@ def _read_matrix(path: Path) -> np.ndarray:
         raise ValueError(
             f"{path}: the type is {matrix.dtype}; it must be a number or truth value"
         )
-    return as_labels(np.asarray(matrix), lambda row: f"{path}, row {row + 1}")
+    return labels.as_labels(np.asarray(matrix), lambda row: f"{path}, row {row + 1}")
 
 
 def _read_list(path: Path, kind: str) -> list[str]:
