@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -60,30 +59,28 @@ def read_counts(directory: Path) -> dict[str, Any]:
     Raises:
         ValueError: The set was altered since, or the file is not JSON.
     """
-    path = directory / CORPUS_FILE
+    path, again = directory / CORPUS_FILE, "and prepare again"
     try:
         counts = json.loads(path.read_text(encoding="utf-8"))
         known = counts.pop("digest", None)
     except (ValueError, AttributeError) as error:
         raise ValueError(
-            f"{path} is damaged ({error}). Delete {directory} and prepare again"
+            f"{path} is damaged ({error}). Delete {directory} {again}"
         ) from error
     if known not in (None, _digest(directory, counts)):
         raise ValueError(
             f"{CORPUS_FILE}, {' or '.join(_WITH_IT)} in {directory} was altered since "
-            "it was written. Delete the folder and prepare again"
+            f"it was written. Delete the folder {again}"
         )
     return counts
 
 
 def _digest(directory: Path, counts: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(counts, sort_keys=True).encode())
-    for name in _WITH_IT:
-        if not (directory / name).exists():
-            raise ValueError(
-                f"{directory / name} is missing. Delete {directory} and prepare again"
-            )
-        digest.update((directory / name).read_bytes())
+    for path in (directory / name for name in _WITH_IT):
+        if not path.exists():
+            raise ValueError(f"{path} is missing. Delete {directory} and prepare again")
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -150,8 +147,9 @@ def _write_catalogue(
     tasks: list[shards.ShardTask],
     max_bad_share: float,
 ) -> dict[str, Any]:
-    parts = {task: shards.read_part(directory, task) for task in tasks}
-    if None in parts.values():
+    found = {task: shards.read_part(directory, task) for task in tasks}
+    parts = {task: part for task, part in found.items() if part is not None}
+    if len(parts) < len(tasks):
         if is_written(directory):  # Another job completed it, and tidied up.
             return read_counts(directory)
         raise ValueError(
@@ -163,24 +161,12 @@ def _write_catalogue(
     ledger += [tuple(row) for part in parts.values() for row in part["rejected"]]
     header = ("track_id", "path", "reason", "detail")
     write_csv(directory / LEDGER, [header, *ledger])
-    counts = _counts(corpus, parts, ledger)
-    _check_bad_share(counts, max_bad_share, directory / LEDGER)
-    check_splits(Counter(counts["num_clips"]), directory / LEDGER)
-    _remove_strangers(directory, tasks)
-    write_text(directory / "recipe.json", recipe.to_json() + "\n")
-    write_text(directory / "tags.txt", "".join(f"{tag}\n" for tag in corpus.tags))
-    with replacing(directory / "index.npz") as path, path.open("wb") as file:
-        np.savez(file, **_index(corpus, parts))
-    return counts
-
-
-def _counts(corpus: Corpus, parts: dict, ledger: list[tuple]) -> dict[str, Any]:
     lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
     sizes: dict[str, int] = dict.fromkeys(SPLITS, 0)
     for task, part in parts.items():
         lengths[task.split].append(len(part["track_id"]))
         sizes[task.split] += part["size_bytes"]
-    return {
+    counts = {
         "name": corpus.name,
         "version": corpus.version,
         "num_clips": {split: sum(lengths[split]) for split in SPLITS},
@@ -190,6 +176,18 @@ def _counts(corpus: Corpus, parts: dict, ledger: list[tuple]) -> dict[str, Any]:
         "shard_lengths": lengths,
         "size_bytes": sizes,
     }
+    _check_bad_share(counts, max_bad_share, directory / LEDGER)
+    check_splits(Counter(counts["num_clips"]), directory / LEDGER)
+    planned = {task.file_name for task in tasks}
+    for path in directory.glob(f"{records.DATASET}-*.tfrecord-*"):
+        if path.name not in planned:  # Of a plan that was given up.
+            path.unlink(missing_ok=True)  # TFDS would trip over it.
+    write_text(directory / "recipe.json", recipe.to_json() + "\n")
+    write_text(directory / "tags.txt", "".join(f"{tag}\n" for tag in corpus.tags))
+    arrays: dict[str, Any] = _index(corpus, parts)
+    with replacing(directory / "index.npz") as path, path.open("wb") as file:
+        np.savez(file, **arrays)
+    return counts
 
 
 def _check_bad_share(
@@ -210,30 +208,30 @@ def _reasons(counts: dict[str, Any]) -> str:
     return ", ".join(f"{count} {why}" for why, count in counts["left_out"].items())
 
 
-def _index(corpus: Corpus, parts: dict) -> dict[str, np.ndarray]:
+def _index(
+    corpus: Corpus, parts: dict[shards.ShardTask, dict[str, Any]]
+) -> dict[str, np.ndarray]:
     """Arrays of index.npz; rows of a split are in the order of their track ids.
 
     Per split: track_id [N] text, shard int32 [N], offset int64 [N] of the spectrogram
     in its file, tags uint8 [N, K], true_tags uint8 [N, K] if known, and the size of
     every file, shard_bytes. Once: tag_names [K].
     """
-    labels = {clip.track_id: clip for clip in corpus.clips}
+    by_id = {clip.track_id: clip for clip in corpus.clips}
     index = {"tag_names": np.array(corpus.tags)}
     for split in SPLITS:
-        own = [
-            (task.index, part) for task, part in parts.items() if task.split == split
-        ]
-        clips = [labels[track_id] for _, part in own for track_id in part["track_id"]]
+        own = [(task.index, p) for task, p in parts.items() if task.split == split]
+        clips = [by_id[track_id] for _, part in own for track_id in part["track_id"]]
         lengths = [len(part["track_id"]) for _, part in own]
-        columns = {
+        columns: dict[str, Any] = {
             "track_id": [clip.track_id for clip in clips],
-            "shard": np.repeat([index for index, _ in own], lengths).astype(np.int32),
-            "offset": np.array([o for _, part in own for o in part["offset"]]),
-            "tags": np.stack([clip.tags for clip in clips]),
+            "shard": np.repeat([shard for shard, _ in own], lengths).astype(np.int32),
+            "offset": [offset for _, part in own for offset in part["offset"]],
+            "tags": [clip.tags for clip in clips],
             "shard_bytes": [part["size_bytes"] for _, part in own],
         }
         if corpus.has_true_tags:
-            columns["true_tags"] = np.stack([clip.true_tags for clip in clips])
+            columns["true_tags"] = [clip.true_tags for clip in clips]
         index |= {f"{split}_{name}": np.array(c) for name, c in columns.items()}
     return index
 
@@ -246,23 +244,23 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
     """
     import tensorflow_datasets as tfds
 
-    as_bytes = tfds.features.Encoding.BYTES
-    tags = tfds.features.Tensor(
-        shape=(counts["num_tags"],), dtype=np.uint8, encoding=as_bytes
-    )
+    def tensor(shape: tuple[int, ...], dtype: type) -> Any:
+        encoding = tfds.features.Encoding.BYTES
+        return tfds.features.Tensor(shape=shape, dtype=dtype, encoding=encoding)
+
     features = {
         "track_id": tfds.features.Text(),
-        "spectrogram": tfds.features.Tensor(
-            shape=recipe.shape, dtype=np.float16, encoding=as_bytes
-        ),
-        "tags": tags,
+        "spectrogram": tensor(recipe.shape, np.float16),
+        "tags": tensor((counts["num_tags"],), np.uint8),
     }
     if counts["has_true_tags"]:
-        features["true_tags"] = tags
+        features["true_tags"] = features["tags"]
     template = tfds.core.ShardedFileTemplate(
         data_dir=directory, dataset_name=records.DATASET, filetype_suffix="tfrecord"
     )
-    with _folder_for(directory, ("features.json", REGISTERED)) as unfinished:
+    unfinished = temporary(directory / "unfinished")
+    unfinished.mkdir()
+    try:
         for split in SPLITS:  # It takes names and format of the splits from files.
             (unfinished / records.shard_name(split, 0, 1)).touch()
         tfds.folder_dataset.write_metadata(
@@ -281,24 +279,7 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
             description=f"{counts['name']} {counts['version']}, {recipe.to_json()}",
             check_data=False,
         )
-
-
-@contextlib.contextmanager
-def _folder_for(directory: Path, names: Sequence[str]) -> Iterator[Path]:
-    """Gives a folder to write into; the named files move out when all are there."""
-    unfinished = temporary(directory / "unfinished")
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        for name in names:
+        for name in ("features.json", REGISTERED):  # When all of it is there.
             (unfinished / name).replace(directory / name)
     finally:
         shutil.rmtree(unfinished)
-
-
-def _remove_strangers(directory: Path, tasks: list[shards.ShardTask]) -> None:
-    """Removes shards of a plan that was given up: TFDS would trip over them."""
-    planned = {task.file_name for task in tasks}
-    for path in directory.glob(f"{records.DATASET}-*.tfrecord-*"):
-        if path.name not in planned:
-            path.unlink(missing_ok=True)

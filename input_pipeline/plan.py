@@ -95,25 +95,19 @@ def _size_bytes(clip: Clip) -> int:
 
 def shard_tasks(corpus: Corpus, clips_per_shard: int) -> list[shards.ShardTask]:
     """Cuts every split, sorted by track id, into shards."""
-    by_split: dict[str, list[Clip]] = {split: [] for split in SPLITS}
+    by_split: dict[str, list[shards.ClipRow]] = {split: [] for split in SPLITS}
     for clip in sorted(corpus.clips, key=lambda clip: clip.track_id):
-        by_split[clip.split].append(clip)
+        path, relative = str(clip.path), _relative(clip.path, corpus.audio_dir)
+        row = shards.ClipRow(clip.track_id, path, relative, clip.start_s, _labels(clip))
+        by_split[clip.split].append(row)
     tasks = []
-    for split, clips in by_split.items():
-        starts = range(0, len(clips), clips_per_shard)
+    for split, rows in by_split.items():
+        starts = range(0, len(rows), clips_per_shard)
         for index, first in enumerate(starts):
-            members = clips[first : first + clips_per_shard]
-            rows = tuple(_row(clip, corpus.audio_dir) for clip in members)
-            task = shards.ShardTask(split, index, len(starts), first, rows)
+            members = tuple(rows[first : first + clips_per_shard])
+            task = shards.ShardTask(split, index, len(starts), first, members)
             tasks.append(task)
     return tasks
-
-
-def _row(clip: Clip, audio_dir: Path) -> shards.ClipRow:
-    relative_path = _relative(clip.path, audio_dir)
-    return shards.ClipRow(
-        clip.track_id, str(clip.path), relative_path, clip.start_s, _labels(clip)
-    )
 
 
 def _labels(clip: Clip) -> dict[str, bytes]:

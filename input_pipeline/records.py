@@ -25,6 +25,7 @@ HEADER_BYTES = 12  # Length of the payload and its checksum, before it.
 _FOOTER_BYTES = 4  # Checksum of the payload.
 # More than what precedes a record's first value: header, some numbers and a name.
 _LONGEST_START = 96
+_FEATURES = ("track_id", "tags", "true_tags")  # What an index has of them.
 _LENGTH_DELIMITED = 2  # Wire type of strings, bytes and messages.
 Buffer = bytes | memoryview | mmap.mmap
 Span = tuple[int, int]  # First byte, one past the last.
@@ -60,25 +61,26 @@ def shard_name(split: str, shard: int, num_shards: int) -> str:
     return f"{DATASET}-{split}.tfrecord-{shard:05d}-of-{num_shards:05d}"
 
 
-def masked_crc32c(data: bytes) -> int:
+def checksum(data: bytes) -> bytes:
     """Computes the checksum of a TFRecord: CRC32C, rotated and shifted.
 
     The mask keeps the checksum of data that holds checksums from degenerating
     (`tensorflow/core/lib/hash/crc32c.h`).
 
-    >>> hex(masked_crc32c(b"123456789"))
-    '0xc78ab0e5'
+    >>> checksum(b"123456789").hex()
+    'e5b08ac7'
     """
     crc = google_crc32c.value(data)
-    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    return masked.to_bytes(4, "little")
 
 
 def write_record(file: BinaryIO, payload: bytes) -> None:
     """Appends one record to a file open for writing."""
     length = len(payload).to_bytes(8, "little")
-    file.write(length + masked_crc32c(length).to_bytes(4, "little"))
+    file.write(length + checksum(length))
     file.write(payload)
-    file.write(masked_crc32c(payload).to_bytes(4, "little"))
+    file.write(checksum(payload))
 
 
 def encode_example(features: Mapping[str, bytes | memoryview]) -> bytes:
@@ -131,11 +133,21 @@ def read_examples(
     """
     position, record = 0, 0
     while position < len(data):
-        start, stop = _payload(path, data, position, record, check)
+        start = position + HEADER_BYTES
+        header = data[position:start]
         try:
-            yield parse_example(data, start, stop)
+            if len(header) < HEADER_BYTES:
+                raise ValueError("the file ends within a record")
+            stop = start + _length(header)
+            footer = data[stop : stop + _FOOTER_BYTES]
+            if len(footer) < _FOOTER_BYTES:
+                raise ValueError("the file ends within a record")
+            if check and checksum(bytes(data[start:stop])) != footer:
+                raise ValueError("the content does not match its checksum")
+            spans = parse_example(data, start, stop)
         except ValueError as error:
             raise RecordError(path, record, str(error)) from error
+        yield spans
         position, record = stop + _FOOTER_BYTES, record + 1
 
 
@@ -146,22 +158,21 @@ def index_shard(path: Path | str, check: bool = False) -> ShardIndex:
         RecordError: The file is damaged or holds other features.
         FileNotFoundError: There is no such file.
     """
-    ids, offsets, tags, true_tags = [], [], [], []
     data = map_file(path)
+    found: dict[str, list[bytes]] = {name: [] for name in _FEATURES}
+    offsets = []
     for record, spans in enumerate(read_examples(path, data, check)):
         missing = {"track_id", "spectrogram", "tags"} - set(spans)
         if missing:
             raise RecordError(path, record, f"no feature {sorted(missing)}")
-        ids.append(bytes(data[slice(*spans["track_id"])]).decode())
         offsets.append(spans["spectrogram"][0])
-        tags.append(_uint8(data, spans["tags"]))
-        if "true_tags" in spans:
-            true_tags.append(_uint8(data, spans["true_tags"]))
+        for name in set(_FEATURES) & set(spans):
+            found[name].append(bytes(data[slice(*spans[name])]))
     return ShardIndex(
-        track_id=ids,
+        track_id=[track_id.decode() for track_id in found["track_id"]],
         offset=np.array(offsets, np.int64),
-        tags=_stack(tags),
-        true_tags=_stack(true_tags) if true_tags else None,
+        tags=_rows(found["tags"]),
+        true_tags=_rows(found["true_tags"]) if found["true_tags"] else None,
         size_bytes=len(data),
     )
 
@@ -175,15 +186,16 @@ def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
     """
     first = max(0, offset - _LONGEST_START)
     before = read(offset - first, first)
-    for start in range(len(before) - HEADER_BYTES, -1, -1):
-        length = before[start : start + 8]
-        if masked_crc32c(length) == _uint(before, start + 8, 4):
-            break
-    else:
-        raise ValueError("the length does not match its checksum")
-    size = int.from_bytes(length, "little")
+    start, size = len(before) - HEADER_BYTES, None
+    while size is None:
+        try:
+            size = _length(before[start : start + HEADER_BYTES])
+        except ValueError:
+            if start <= 0:
+                raise
+            start -= 1
     content = read(size + _FOOTER_BYTES, first + start + HEADER_BYTES)
-    if masked_crc32c(content[:size]) != _uint(content, size, 4):
+    if checksum(content[:size]) != content[size:]:
         raise ValueError("the content does not match its checksum")
 
 
@@ -195,21 +207,11 @@ def map_file(path: Path | str) -> Buffer:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _payload(
-    path: Path | str, data: Buffer, position: int, record: int, check: bool
-) -> Span:
-    start = position + HEADER_BYTES
-    length = bytes(data[position : position + 8])
-    if len(data) < start:
-        raise RecordError(path, record, "the file ends within a record")
-    if masked_crc32c(length) != _uint(data, position + 8, 4):
-        raise RecordError(path, record, "the length does not match its checksum")
-    stop = start + int.from_bytes(length, "little")
-    if len(data) < stop + _FOOTER_BYTES:
-        raise RecordError(path, record, "the file ends within a record")
-    if check and masked_crc32c(bytes(data[start:stop])) != _uint(data, stop, 4):
-        raise RecordError(path, record, "the content does not match its checksum")
-    return start, stop
+def _length(header: Buffer) -> int:
+    length = bytes(header[:8])
+    if checksum(length) != header[8:]:
+        raise ValueError("the length does not match its checksum")
+    return int.from_bytes(length, "little")
 
 
 def _messages(data: Buffer, span: Span, number: int) -> Iterator[Span]:
@@ -244,26 +246,12 @@ def _varint(data: Buffer, position: int, stop: int) -> tuple[int, int]:
 
 def _field(number: int, pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
     """Makes a field around pieces of bytes, which are copied only when joined."""
-    key = bytes([number << 3 | _LENGTH_DELIMITED])
-    return [key + _length(sum(map(len, pieces))), *pieces]
+    size, key = sum(map(len, pieces)), bytearray([number << 3 | _LENGTH_DELIMITED])
+    while size >= 0x80:
+        key.append(size & 0x7F | 0x80)
+        size >>= 7
+    return [bytes([*key, size]), *pieces]
 
 
-def _length(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-def _uint(data: Buffer, position: int, num_bytes: int) -> int:
-    return int.from_bytes(data[position : position + num_bytes], "little")
-
-
-def _uint8(data: Buffer, span: Span) -> np.ndarray:
-    return np.frombuffer(data[slice(*span)], np.uint8)
-
-
-def _stack(rows: list[np.ndarray]) -> np.ndarray:
-    return np.stack(rows) if rows else np.zeros((0, 0), np.uint8)
+def _rows(vectors: list[bytes]) -> np.ndarray:
+    return np.array([np.frombuffer(one, np.uint8) for one in vectors], np.uint8)

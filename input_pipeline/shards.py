@@ -12,7 +12,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -58,7 +58,7 @@ class ShardTask:
         return records.shard_name(self.split, self.index, self.num_shards)
 
     @property
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> dict[str, int]:
         """Which clips these are; differs when `clips_per_shard` was another."""
         return {"first": self.first, "count": len(self.clips)}
 
@@ -100,35 +100,44 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
     """
     rejected: list[tuple[str, str, str, str]] = []
     with contextlib.ExitStack() as stack:
-        writers = [
-            stack.enter_context(_writer(target.directory / task.file_name, target))
-            for target in targets
-        ]
+        writers = []
+        for target in targets:
+            path = stack.enter_context(replacing(target.directory / task.file_name))
+            writers.append(_Writer(stack.enter_context(path.open("wb")), target))
         for clip in task.clips:
-            was_written = _write_clip(clip, writers, rejected)
-            _count(number, was_written)
+            try:
+                _write_clip(clip, writers)
+                _count(number, was_written=True)
+            except audio.AudioError as error:
+                row = (clip.track_id, clip.relative_path, error.reason, error.detail)
+                rejected.append(row)
+                _count(number, was_written=False)
     for writer in writers:
-        _write_part(task, writer, rejected)
+        part = {
+            "plan": task.plan,
+            "size_bytes": writer.size_bytes,
+            "track_id": writer.track_ids,
+            "offset": writer.offsets,
+            "rejected": rejected,
+        }
+        part["stamps"] = _stamps(task, part)
+        write_text(_part_path(writer.target.directory, task), json.dumps(part))
 
 
 class _Writer:
     """Appends clips to one TFRecord file and remembers where they are."""
 
     def __init__(self, file: BinaryIO, target: Target) -> None:
-        self.file, self.target, self.recipe = file, target, target.recipe
+        self.file, self.target = file, target
         self.track_ids: list[str] = []
         self.offsets: list[int] = []
         self.size_bytes = 0
 
-    def append_power(self, clip: ClipRow, power: np.ndarray) -> None:
-        """Adds one record. power: float32 [bins, frames]."""
-        bands = to_bands(power, self.target.filters)
-        self.append(clip, to_stored_db(bands))
-
     def append(self, clip: ClipRow, spectrogram: np.ndarray) -> None:
         """Adds one record. spectrogram: float16 [M, F], in dB."""
-        if spectrogram.shape != self.recipe.shape:
-            raise ValueError(f"made {spectrogram.shape}, declared {self.recipe.shape}")
+        declared = self.target.recipe.shape
+        if spectrogram.shape != declared:
+            raise ValueError(f"made {spectrogram.shape}, declared {declared}")
         example = records.encode_example(
             {
                 "track_id": clip.track_id.encode(),
@@ -143,52 +152,21 @@ class _Writer:
         self.size_bytes = self.file.tell()
 
 
-@contextlib.contextmanager
-def _writer(path: Path, target: Target) -> Iterator[_Writer]:
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        yield _Writer(file, target)
-
-
-def _write_clip(
-    clip: ClipRow, writers: list[_Writer], rejected: list[tuple[str, str, str, str]]
-) -> bool:
-    try:
-        if published.is_spectrogram(clip.path):
-            _copy_published(clip, writers)
-        else:
-            _transform_audio(clip, writers)
-    except audio.AudioError as error:
-        row = (clip.track_id, clip.relative_path, error.reason, error.detail)
-        rejected.append(row)
-        return False
-    return True
-
-
-def _copy_published(clip: ClipRow, writers: list[_Writer]) -> None:
-    for writer in writers:
-        writer.append(clip, published.read_clip(clip.path, writer.recipe, clip.start_s))
-
-
-def _transform_audio(clip: ClipRow, writers: list[_Writer]) -> None:
-    samples = audio.read_clip(clip.path, writers[0].recipe, clip.start_s)
+def _write_clip(clip: ClipRow, writers: list[_Writer]) -> None:
+    if published.is_spectrogram(clip.path):
+        for writer in writers:
+            found = published.read_clip(clip.path, writer.target.recipe, clip.start_s)
+            writer.append(clip, found)
+        return
+    samples = audio.read_clip(clip.path, writers[0].target.recipe, clip.start_s)
     powers: dict[tuple[int, int], np.ndarray] = {}
     for writer in writers:
-        key = (writer.recipe.dft_size_samples, writer.recipe.hop_samples)
+        recipe = writer.target.recipe
+        key = (recipe.dft_size_samples, recipe.hop_samples)
         if key not in powers:
-            powers[key] = power_stft(samples, writer.recipe)
-        writer.append_power(clip, powers[key])
-
-
-def _write_part(task: ShardTask, writer: _Writer, rejected: list) -> None:
-    part = {
-        "plan": task.plan,
-        "size_bytes": writer.size_bytes,
-        "track_id": writer.track_ids,
-        "offset": writer.offsets,
-        "rejected": rejected,
-    }
-    part["stamps"] = _stamps(task, part)
-    write_text(_part_path(writer.target.directory, task), json.dumps(part))
+            powers[key] = power_stft(samples, recipe)
+        bands = to_bands(powers[key], writer.target.filters)
+        writer.append(clip, to_stored_db(bands))
 
 
 def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
@@ -197,7 +175,7 @@ def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
     The time of change, not of modification: it moves with permissions too.
     """
     rejected = {row[0] for row in part["rejected"]}
-    stamps = []
+    stamps: list[list[int] | None] = []
     for clip in task.clips:
         if clip.track_id in rejected:
             try:
@@ -258,15 +236,9 @@ def start_worker(counts: SharedCounts) -> None:
     global _counts
     _counts = counts
     processes.follow_parent()
-    _silence_decoders()
-    processes.keep_big_buffers()
-
-
-def _silence_decoders() -> None:
-    """Keeps the notes that libmpg123 writes about odd files off the progress bar.
-
-    They come from C, past `sys.stderr`; Python's own messages go on to the terminal.
-    """
+    # The notes that libmpg123 writes about odd files stay off the progress bar. They
+    # come from C, past `sys.stderr`; Python's own messages go on to the terminal.
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), 2)
+    processes.keep_big_buffers()
