@@ -166,7 +166,7 @@ def _write_catalogue(
     for task, part in parts.items():
         lengths[task.split].append(len(part["track_id"]))
         sizes[task.split] += part["size_bytes"]
-    counts = {
+    counts: dict[str, Any] = {
         "name": corpus.name,
         "version": corpus.version,
         "num_clips": {split: sum(lengths[split]) for split in SPLITS},

@@ -42,7 +42,7 @@ def rows_of_step(
     return rows
 
 
-def nested_subset(track_ids: Sequence[str], fraction: float) -> np.ndarray:
+def nested_subset(track_ids: Sequence[str] | np.ndarray, fraction: float) -> np.ndarray:
     """Rows of a subset that is inside of every larger one: the lowest hashes of ids.
 
     >>> nested_subset(["a", "b", "c", "d"], 0.5), nested_subset(["a", "b", "c"], 1)

@@ -142,7 +142,7 @@ class _File:
         self.descriptor = os.open(path, os.O_RDONLY)
 
     def read_into(self, array: np.ndarray, offset: int) -> None:
-        view = memoryview(array.view(np.uint8)).cast("B")
+        view = array.view(np.uint8).data.cast("B")
         num_read = os.preadv(self.descriptor, [view], offset)
         if num_read != len(view):
             raise ValueError(

@@ -16,7 +16,7 @@ import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -130,7 +130,8 @@ _NAMES: dict[str, Callable | str] = {
 
 
 class _Unpickler(pickle._Unpickler):
-    dispatch: dict[int, Callable] = {}  # noqa: RUF012 (filled below)
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = {}  # Filled below.
+    stack: list[Any]
 
     def find_class(self, module: str, name: str) -> Any:
         asked = f"{module}.{name}"

@@ -258,8 +258,8 @@ def drum_track(song: Song, attributes: Attributes) -> Track:
         if attributes.energy > 0.2 and bar % 4 == 0:
             notes.append(Note(song.time_s(bar, 0), 1.0, "crash", 0.8))
     echo = 0.35 if attributes.era == "80s" else 0.5
-    loudness = float(np.clip(1.0 + 0.6 * attributes.energy, 0.4, 1.4))
-    return Track("drums", notes, gain=loudness, reverb_send=echo)
+    gain = float(np.clip(1.0 + 0.6 * attributes.energy, 0.4, 1.4))
+    return Track("drums", notes, gain=gain, reverb_send=echo)
 
 
 def compose(song: Song, attributes: Attributes) -> list[Track]:

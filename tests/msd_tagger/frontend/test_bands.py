@@ -66,7 +66,9 @@ def _standards_curve_db(frequency_hz):
 
 @pytest.mark.parametrize("kind", ["mel", "stft"])
 @pytest.mark.parametrize(("num_bands", "dft_size", "rate_hz"), SIZES)
-def test_a_weighting_is_the_standards_and_librosas_to_the_bit(kind, num_bands, dft_size, rate_hz):
+def test_a_weighting_is_the_standards_and_librosas_to_the_bit(
+    kind, num_bands, dft_size, rate_hz
+):
     recipe = Recipe(kind, rate_hz, 29.0, "start", dft_size, 256, num_bands)
     centres_hz = recipe.band_centres_hz()
     with np.errstate(divide="ignore"):
