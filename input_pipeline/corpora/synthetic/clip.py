@@ -68,28 +68,27 @@ def perform(take: Take, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
             dry += sound
             wet += np.float32(track.reverb_send) * sound
     if attributes.dynamic:
+        # Quiet and loud sections in turn.
         section_s = _QUIET_SECTION_BARS * song.steps_per_bar * song.step_s
-        loudness = _sections(num_samples, section_s)
+        section = np.arange(num_samples) // max(1, int(section_s * SAMPLE_RATE_HZ))
+        loudness = np.where(section % 2 == 0, _QUIET_SECTION_GAIN, 1).astype(np.float32)
         dry, wet = dry * loudness, wet * loudness
     return dry, wet
-
-
-def _sections(num_samples: int, section_s: float) -> np.ndarray:
-    """Returns the loudness of quiet and loud sections in turn, float32 [T]."""
-    section = np.arange(num_samples) // max(1, int(section_s * SAMPLE_RATE_HZ))
-    return np.where(section % 2 == 0, _QUIET_SECTION_GAIN, 1).astype(np.float32)
 
 
 def _play_notes(track: Track, take: Take, num_samples: int) -> np.ndarray:
     """Plays the notes of one track, each different one once, float32 [T]."""
     lead_in = int(_LEAD_IN_S * SAMPLE_RATE_HZ)
     track_sound = np.zeros(num_samples + lead_in, np.float32)
+    # Noisy instruments have two takes of each note.
+    noisy = track.instrument in ("drums", "noise") or track.instrument.endswith("voice")
     played: dict[tuple, np.ndarray] = {}
     for note in track.notes:
         start = int(note.start_s * SAMPLE_RATE_HZ)
         if start >= len(track_sound):
             continue
-        key = _variant(track, note, take.random)
+        variant = take.random.integers(2) if noisy else 0
+        key = (note.pitch, round(50 * note.length_s), variant)
         if key not in played:
             played[key] = _play_note(track, note, take)
         sound = played[key][: len(track_sound) - start]
@@ -102,12 +101,6 @@ def _in_mix(track: Track, sound: np.ndarray, take: Take) -> np.ndarray:
     sound = amplify(track.instrument, _unit_tenth(sound), take.attributes)
     gain_db = _MIX_DEVIATION_DB * take.random.standard_normal()
     return _unit_tenth(sound) * np.float32(track.gain * 10 ** (gain_db / 20))
-
-
-def _variant(track: Track, note: Note, random: np.random.Generator) -> tuple:
-    """Returns what tells two sounds apart; noisy instruments have two takes of each."""
-    noisy = track.instrument in ("drums", "noise") or track.instrument.endswith("voice")
-    return note.pitch, round(50 * note.length_s), random.integers(2) if noisy else 0
 
 
 def _unit_tenth(sound: np.ndarray) -> np.ndarray:

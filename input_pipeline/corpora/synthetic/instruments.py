@@ -222,6 +222,12 @@ def amplify(instrument: str, sound: np.ndarray, attributes: Attributes) -> np.nd
     return sound
 
 
+# Of bright noise.
+_CYMBALS_S = {
+    "closed hat": 0.03, "ride": 0.12, "crash": 0.35, "tambourine": 0.06, "brush": 0.08,
+}  # fmt: skip
+
+
 def drum(
     name: str, electronic: bool, gated: bool, random: np.random.Generator
 ) -> np.ndarray:
@@ -242,8 +248,13 @@ def drum(
     if name == "clap":
         return _clap(time_s, difference(noise))
     if name.startswith("tom"):
-        return _tom(time_s, int(name[-1]))
-    return _cymbal(name, time_s, difference(noise))
+        turns = (117 - 5 * int(name[-1])) * time_s + 0.6 * (1 - _fade(time_s, 0.05))
+        return np.sin(2 * np.pi * turns) * _fade(time_s, 0.14)
+    if name not in _CYMBALS_S:
+        raise ValueError(f"Unknown drum {name!r}; allowed are {sorted(_CYMBALS_S)}.")
+    hiss = difference(noise)
+    brighter = hiss if name in ("brush", "crash") else difference(hiss)
+    return 0.55 * brighter * _fade(time_s, _CYMBALS_S[name])
 
 
 def _fade(time_s: np.ndarray, constant_s: float) -> np.ndarray:
@@ -279,23 +290,6 @@ def _clap(time_s: np.ndarray, hiss: np.ndarray) -> np.ndarray:
     return hiss * (0.7 * sum(bursts) + 0.3 * _fade(time_s, 0.09))
 
 
-def _tom(time_s: np.ndarray, number: int) -> np.ndarray:
-    turns = (117 - 5 * number) * time_s + 0.6 * (1 - _fade(time_s, 0.05))
-    return np.sin(2 * np.pi * turns) * _fade(time_s, 0.14)
-
-
-def _cymbal(name: str, time_s: np.ndarray, hiss: np.ndarray) -> np.ndarray:
-    """Makes bright noise; the kinds differ in length and loudness."""
-    lengths_s = {
-        "closed hat": 0.03, "ride": 0.12, "crash": 0.35, "tambourine": 0.06,
-        "brush": 0.08,
-    }  # fmt: skip
-    if name not in lengths_s:
-        raise ValueError(f"Unknown drum {name!r}; allowed are {sorted(lengths_s)}.")
-    brighter = hiss if name in ("brush", "crash") else difference(hiss)
-    return 0.55 * brighter * _fade(time_s, lengths_s[name])
-
-
 @dataclass(frozen=True)
 class Singer:
     """Who sings a track and how."""
@@ -323,7 +317,10 @@ def sing(
         sound = 0.4 * tone + 0.9 * breath
     else:
         sound = tone + (0.9 if singer.delivery == "growl" else 0.06) * breath
-    _add_consonant(sound, noise, singer.delivery, random)
+    if random.random() < 0.5:  # Every second time a consonant, 30 ms of hiss.
+        burst = min(len(sound), int(0.03 * SAMPLE_RATE_HZ))
+        loudness = 0.2 if singer.delivery == "robot" else 1.2
+        sound[:burst] += loudness * difference(noise[:burst])
     attack_s = 0.01 if singer.delivery == "rap" else 0.03
     return sound * envelope(num_samples, attack_s, None, 0.06)
 
@@ -360,13 +357,3 @@ def _breath(noise: np.ndarray, formant_hz: float) -> np.ndarray:
     angle = 2 * np.pi * formant_hz / SAMPLE_RATE_HZ
     shaped = lfilter([1, -0.9], [1, -1.6 * np.cos(angle), 0.7], noise)
     return (shaped / shaped.std()).astype(np.float32)
-
-
-def _add_consonant(
-    sound: np.ndarray, noise: np.ndarray, delivery: str, random: np.random.Generator
-) -> None:
-    """Adds, every second time, 30 ms of hiss in place."""
-    if random.random() < 0.5:
-        burst = min(len(sound), int(0.03 * SAMPLE_RATE_HZ))
-        loudness = 0.2 if delivery == "robot" else 1.2
-        sound[:burst] += loudness * difference(noise[:burst])
