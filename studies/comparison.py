@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -310,3 +310,21 @@ def _larger_than(one: Comparison) -> str:
         (False, False): "neither",
     }[one.beyond_seeds, one.beyond_clips]
     return found + (f" ({' and '.join(unknown)} unknown)" if unknown else "")
+
+
+def score_frame(
+    points: Iterable[tuple[tuple, RunRecord]], columns: Sequence[str], labels: str
+) -> pd.DataFrame:
+    """Lists every seed's macro ROC-AUC, one row each, as figures draw them.
+
+    Args:
+        points: What stands in the columns beside each point, and the point.
+        columns: Their names; `seed` and `roc_auc_macro` follow.
+        labels: `weak` or `true`.
+    """
+    rows = [
+        (*what, seed, value)
+        for what, point in points
+        for seed, value in enumerate(auc(point, labels))
+    ]
+    return pd.DataFrame(rows, columns=[*columns, "seed", "roc_auc_macro"])

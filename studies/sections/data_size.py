@@ -25,10 +25,11 @@ from msd_tagger.pages.tables import (
 )
 from studies import comparison, judges, statistics
 from studies.comparison import INPUTS, Comparison, train_clips
-from studies.figures import Look
+from studies.figures import Look, mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import LogFit
 from studies.study import Claim, Study
+from studies.texts import claim, figure, say
 
 NAME = "data_size"
 PREFIX = "size-"
@@ -54,8 +55,7 @@ def study(record: SweepRecord) -> Study:
     """
     points = comparison.scored(record.select(PREFIX))
     if not points:
-        text = "No point of this study varies the size of the training set."
-        return Study(NAME, TITLE, [text])
+        return Study(NAME, TITLE, [say("data_size.no_points")])
     sizes = sizes_of(points)
     known = comparison.known_labels(points)
     resamples = comparison.num_resamples(record)
@@ -93,18 +93,15 @@ def sizes_of(points: Mapping[str, RunRecord]) -> pd.DataFrame:
     Returns:
         One row a point: `name`, `kind`, `share` of the clips, `clips`, `point`.
     """
-    rows = [
-        (
-            name,
-            one.config["spectrogram"]["kind"],
-            float(one.config["train"]["fraction"]),
-            train_clips(one),
-            one,
-        )
-        for name, one in points.items()
-    ]
-    header = ["name", "kind", "share", "clips", "point"]
-    return pd.DataFrame(rows, columns=header).sort_values(["kind", "share"])
+    found = points.values()
+    columns = {
+        "name": list(points),
+        "kind": [one.config["spectrogram"]["kind"] for one in found],
+        "share": [float(one.config["train"]["fraction"]) for one in found],
+        "clips": [train_clips(one) for one in found],
+        "point": list(found),
+    }
+    return pd.DataFrame(columns).sort_values(["kind", "share"])
 
 
 def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
@@ -164,39 +161,24 @@ def mel_width_hz(sample_rate_hz: int, num_mel_bands: int) -> float:
 def claims_of_kinds(found: Sequence[Comparison]) -> list[Claim]:
     """That mel and STFT differ little at any size, and that neither is better."""
     limit = paper.MAX_MEL_STFT_DIFFERENCE
-    small = (
-        "Mel and STFT differ by at most 0.007 at any size.",
-        "IV-B, Fig. 5",
-        f"at most {limit}",
-    )
-    no_winner = (
-        "Neither mel nor STFT outperforms the other.",
-        "IV-B, Fig. 5",
-        "neither",
-    )
     mean = comparison.average("mean of sizes", found)
     if mean is None:
         nothing = judges.no_data("no size has both.")
-        return [Claim(*small, *nothing), Claim(*no_winner, *nothing)]
+        return [claim(key, *nothing) for key in ("small-difference", "no-winner")]
     far = max(found, key=lambda one: abs(one.seeds.mean))
+    largest = f"the largest: {comparison.sentence(far)}."
     ahead = sum(one.seeds.mean > 0 for one in found)
+    why = say("data_size.no_winner", mean=comparison.sentence(mean))
     return [
-        Claim(
-            *small,
+        claim(
+            "small-difference",
             f"at most {abs(far.seeds.mean):.4f} ({far.name})",
-            *judges.all_within(
-                found, limit, f"the largest: {comparison.sentence(far)}."
-            ),
+            *judges.all_within(found, limit, largest),
         ),
-        Claim(
-            *no_winner,
+        claim(
+            "no-winner",
             f"mel is ahead at {ahead} of {len(found)} sizes",
-            *judges.level(
-                mean,
-                limit,
-                f"mel minus STFT, mean of sizes: {comparison.sentence(mean)}; it holds "
-                f"where both intervals lie within ± {limit}.",
-            ),
+            *judges.level(mean, limit, why),
         ),
     ]
 
@@ -219,10 +201,9 @@ def scores_by_size(
     Returns:
         The figure, two columns wide.
     """
-    figure = Figure(figsize=(7, 3.4))
-    axes = figure.subplots()
-    scores = frame.groupby(["input", "clips"], sort=False)["roc_auc_macro"]
-    spread = scores.agg(["mean", "std"]).fillna(0)
+    drawn = Figure(figsize=(7, 3.4))
+    axes = drawn.subplots()
+    spread = mean_and_std(frame, ["input", "clips"])
     kinds = list(frame["input"].unique())
     for kind in kinds:
         of_kind = spread.loc[kind]
@@ -245,7 +226,7 @@ def scores_by_size(
     axes.margins(x=0.06, y=0.15)
     axes.grid(visible=False, axis="x")
     axes.legend(loc="lower right", fontsize=8)
-    return figure
+    return drawn
 
 
 def _of_both(sizes: pd.DataFrame, column: str) -> dict[float, tuple[Any, Any]]:
@@ -291,18 +272,21 @@ def _claim_of_line(lines: Mapping[str, LogFit]) -> Claim:
     judged = judges.unknown("a line needs at least three sizes.")
     if known:
         judged = judges.rise_straight(known, LINE_R_SQUARED)
-    here = "; ".join(
-        f"{INPUTS[kind]}: {line.slope:.4f} per doubling (95 % "
-        f"{interval(line.slope_interval)}), R² {number(line.r_squared, 3)}"
+    return claim("line", "; ".join(_say_lines("slope", lines)) or ABSENT, *judged)
+
+
+def _say_lines(key: str, lines: Mapping[str, LogFit]) -> list[str]:
+    """Prints the line of each kind."""
+    return [
+        say(
+            f"data_size.{key}",
+            kind=INPUTS[kind],
+            line=line,
+            ends=interval(line.slope_interval),
+            explained=number(line.r_squared, 3),
+        )
         for kind, line in lines.items()
-    )
-    return Claim(
-        "Exponentially more data gain linearly more AUC.",
-        "IV-B, Fig. 5",
-        "as a sentence, no number",
-        here or ABSENT,
-        *judged,
-    )
+    ]
 
 
 def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Claim:
@@ -318,41 +302,27 @@ def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Cl
         shortfall = expected - gain.seeds.mean
         of_gain = np.hypot(gain.seeds.half_width, (high - low) / 2)
         error = float(np.hypot(of_gain, of_line))
-        judged = judges.falls_short(
-            shortfall,
-            error,
-            expected,
-            f"the line through the smaller sizes predicts {expected:+.4f} for that "
-            f"step; the measured gain is {comparison.sentence(gain)}; it falls short "
-            f"by {signed(shortfall)} ± {number(error)}, spreads together.",
+        why = say(
+            "data_size.saturation",
+            expected=expected,
+            gain=comparison.sentence(gain),
+            shortfall=signed(shortfall),
+            error=number(error),
         )
+        judged = judges.falls_short(shortfall, error, expected, why)
     here = [f"{one.name}: {signed(one.seeds.mean)}" for one in gains]
-    return Claim(
-        "AUC starts to converge at 64 % and 100 % of the data.",
-        "IV-B, Fig. 5",
-        "64 % to 100 %, as a sentence",
-        "; ".join(here) or ABSENT,
-        *judged,
-    )
+    return claim("saturation", "; ".join(here) or ABSENT, *judged)
 
 
 def _claim_of_cost(times: Times) -> Claim:
     """That mel is cheaper."""
-    claim = (
-        "Mel leads to reduced computation in training.",
-        "IV-B",
-        "its smaller size, no number",
-    )
     ratios = [stft / mel for mel, stft in times.values()]
     if not ratios:
-        return Claim(*claim, *judges.no_data("no size has the times of both."))
+        return claim("mel-cheaper", *judges.no_data("no size has the times of both."))
     low, high = min(ratios), max(ratios)
+    here = f"STFT takes {np.median(ratios):.2f} times as long per clip"
     why = f"the ratio lies between {low:.2f} and {high:.2f} over {len(ratios)} sizes."
-    return Claim(
-        *claim,
-        f"STFT takes {np.median(ratios):.2f} times as long per clip",
-        *judges.above((low, high), 1, why),
-    )
+    return claim("mel-cheaper", here, *judges.above((low, high), 1, why))
 
 
 def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
@@ -383,29 +353,22 @@ def _paragraphs(
 ) -> list[str]:
     """What was trained, what a doubling of the clips gains, what a clip costs."""
     sizes = sizes_of(points)
-    found = [
-        f"{len(points)} points ({', '.join(INPUTS[k] for k in sizes.kind.unique())}), "
-        f"trained on {sizes.clips.min()} to {sizes.clips.max()} clips, the smaller "
-        f"sets inside the larger ones, {comparison.seeds_and_clips(points)}. Mel "
-        "and STFT learn from the same clips in the same order, and are paired over "
-        "seeds." + comparison.not_complete(record, PREFIX)
-    ]
-    found += [
-        f"{INPUTS[kind]}: twice the clips gain {line.slope:.4f} (95 % "
-        f"{interval(line.slope_interval)}) by a straight line over {line.count} sizes, "
-        f"which explains {number(line.r_squared, 3)} of the variance between them."
-        for kind, line in fits.items()
-    ]
-    if not times:
-        return [*found, "Mel and STFT were not timed under the same circumstances."]
-    mel, stft = np.median(list(times.values()), axis=0)
-    ratio = np.median([stft / mel for mel, stft in times.values()])
-    return [
-        *found,
-        f"Training takes {mel:.3g} ms per clip and seed with mel and {stft:.3g} ms "
-        f"with STFT (medians of {len(times)} sizes; compilation and evaluation aside), "
-        f"{ratio:.2f} times as long.",
-    ]
+    trained = say(
+        "data_size.trained",
+        points=len(points),
+        inputs=", ".join(INPUTS[kind] for kind in sizes.kind.unique()),
+        least=sizes.clips.min(),
+        most=sizes.clips.max(),
+        scored=comparison.seeds_and_clips(points),
+        missing=comparison.not_complete(record, PREFIX),
+    )
+    cost = "Mel and STFT were not timed under the same circumstances."
+    if times:
+        mel, stft = np.median(list(times.values()), axis=0)
+        ratio = np.median([stft / mel for mel, stft in times.values()])
+        of_all = {"mel": mel, "stft": stft, "ratio": ratio, "sizes": len(times)}
+        cost = say("data_size.times", **of_all)
+    return [trained, *_say_lines("gain", fits), cost]
 
 
 def _illustration(
@@ -415,26 +378,18 @@ def _illustration(
     lines: Mapping[str, LogFit],
 ) -> Illustration:
     """Fig. 5 against one kind of labels."""
-    rows = [
-        (of.kind, of.clips, seed, value)
-        for of in sizes.itertuples()
-        for seed, value in enumerate(comparison.auc(of.point, labels))
-    ]
+    points = [((of.kind, of.clips), of.point) for of in sizes.itertuples()]
     at = dict(zip(sizes.share, sizes.clips, strict=True))
     gaps = {at[share]: one.seeds.mean for share, one in differences.items()}
     ticks = {clips: f"{percent(share)}\n{clips}" for share, clips in at.items()}
     widest = max(map(abs, gaps.values()), default=float("nan"))
     look: Look = {"lines": lines, "differences": gaps, "ticks": ticks}
-    return Illustration(
-        name="fig5_data_size" + ("" if labels == "weak" else f"_{labels}"),
-        plot=functools.partial(scores_by_size, **look),
-        alt=f"Macro ROC-AUC against the {labels} labels for mel and STFT by the number "
-        f"of training clips; they differ by at most {number(widest)}.",
-        caption=f"Fig. 5 against the {labels} labels: mean over seeds, bars are one "
-        "standard deviation, dashed lines the fit against log2 of the clips. Above: "
-        "mel minus STFT. The vertical axis does not start at chance (0.5).",
-        frame=pd.DataFrame(rows, columns=["input", "clips", "seed", "roc_auc_macro"]),
-        formats={"roc_auc_macro": ".6f"},
+    return figure(
+        "fig5_data_size",
+        functools.partial(scores_by_size, **look),
+        comparison.score_frame(points, ["input", "clips"], labels),
+        labels=labels,
+        widest=number(widest),
     )
 
 
@@ -450,19 +405,15 @@ def _table(sizes: pd.DataFrame, known: Sequence[str]) -> Table:
                 comparison.auc(points[share], labels) if share in points else None
                 for share in clips.index
             ]
-    caption = "Macro ROC-AUC on the test split, mean ± deviation over seeds."
     formats = dict.fromkeys(list(columns)[1:], over_seeds)
-    return Table(pd.DataFrame(columns), caption, formats)
+    return Table(pd.DataFrame(columns), say("tables.scores"), formats)
 
 
 def _differences(found: Mapping[float, Comparison], labels: str) -> Table:
     """Mel minus STFT against both spreads."""
     rows = list(found.values())
     mean = comparison.average("mel − STFT, mean of sizes", rows)
-    caption = (
-        f"Mel minus STFT, {labels} labels. Intervals over seeds use the scatter pooled "
-        "over all sizes; bold: larger than both spreads."
-    )
+    caption = say("tables.kinds", labels=labels)
     return comparison.table(caption, rows + ([mean] if mean else []))
 
 
@@ -480,18 +431,16 @@ def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:
         for kind, line in lines.items()
     ]
     header = ("", "gain per doubling", "95 % (t)", "R²", "curvature per doubling²")
-    caption = "Straight line through macro ROC-AUC against log2 of the clips."
-    return Table.of_rows(caption, header, rows)
+    return Table.of_rows(say("tables.lines"), header, rows)
 
 
 def _time_tables(times: Times) -> list[Table]:
     """Times by size, if any size was timed."""
     rows = [(share, mel, stft, stft / mel) for share, (mel, stft) in times.items()]
     header = ["training clips", "mel [ms]", "STFT [ms]", "STFT / mel"]
-    forms = (percent, ".3g", ".3g", ".2f")
-    formats: Formats = dict(zip(header, forms, strict=True))
+    formats: Formats = dict(zip(header, (percent, ".3g", ".3g", ".2f"), strict=True))
     frame = pd.DataFrame(rows, columns=header)
-    return [Table(frame, "Training time per clip and seed.", formats)] if rows else []
+    return [Table(frame, say("tables.times"), formats)] if rows else []
 
 
 def _width_table(spectrogram: Mapping[str, Any]) -> Table:
@@ -507,10 +456,5 @@ def _width_table(spectrogram: Mapping[str, Any]) -> Table:
     ]
     names, widths = zip(*found, strict=True)
     frame = pd.DataFrame({"": names, "paper [Hz]": printed, "here [Hz]": widths})
-    caption = (
-        "Widths of bins. The paper's 35.9 Hz is the distance of 96 mel frequencies "
-        "spread up to 12 kHz; with bands up to half the sampling rate of 12 kHz the "
-        f"distance of their centres is {mel_width_hz(12_000, 96):.1f} Hz, so mel is "
-        "finer there than the paper says."
-    )
+    caption = say("tables.widths", width=mel_width_hz(12_000, 96))
     return Table(frame, caption, {"here [Hz]": ".1f"})

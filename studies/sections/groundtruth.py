@@ -29,6 +29,7 @@ from studies.annotation.answers import (
     verdicts_of,
 )
 from studies.annotation.subsets import OPTIONS, Subset, shortages, subsets_of
+from studies.figures import Look
 from studies.judges import Judged
 from studies.label_errors import (
     Estimates,
@@ -42,6 +43,7 @@ from studies.label_errors import (
 from studies.label_table import LABELS, LabelTable, find_label_table
 from studies.records import SweepRecord
 from studies.study import HOLDS, Claim, Study
+from studies.texts import claim, figure, say
 
 NAME, TITLE = "groundtruth", "Ground truth under test (Table I, Eq. 2)"
 PAPER, HERE = "paper", "here"
@@ -104,10 +106,7 @@ def study(record: SweepRecord) -> Study:
     return Study(
         name=NAME,
         title=TITLE,
-        paragraphs=[
-            *_paragraphs(table, subsets, answers, here, options),
-            *_remarks(here),
-        ],
+        paragraphs=_paragraphs(table, subsets, answers, here, options),
         illustrations=_illustrations(here, printed, truth),
         tables=_tables(here, printed, truth, answers),
         claims=claims(here, printed, truth),
@@ -171,67 +170,47 @@ def _paragraphs(
     here: Findings,
     options: dict[str, Any],
 ) -> list[str]:
-    """Says what was judged, by whom, and what was missing."""
+    """Says what was judged, by whom, what was missing, and what to know of Table I."""
     asked = options["annotated_labels"]
     missing = [label for label in asked if label not in table.tag_names]
-    sizes = [len(subset.rows) for subset in subsets]
-    sentences = [
-        f"Of {here.total:,} clips, {sizes[0]:,} training clips (Subset100: for each "
-        f"label up to {subsets[0].wanted} with it and as many without) and "
-        f"{sizes[1]:,} test clips (Subset400) were drawn for the labels "
-        f"{', '.join(here.labels)}. {_who(subsets, answers, here)}"
-    ]
-    if missing:
-        sentences.append(f"The corpus has no label {', '.join(missing)}: left out.")
     short = [sentence for subset in subsets for sentence in shortages(subset)]
-    if short:
-        sentences.append(" ".join([*short, "What there is was taken."]))
-    return sentences
+    drawn = say(
+        "groundtruth.drawn",
+        total=here.total,
+        sizes=[len(subset.rows) for subset in subsets],
+        wanted=subsets[0].wanted,
+        labels=", ".join(here.labels),
+        who=_who(subsets, answers, here),
+    )
+    rates = (here.estimates.error_positive, here.estimates.error_negative)
+    found = {
+        drawn: True,
+        f"The corpus has no label {', '.join(missing)}: left out.": missing,
+        " ".join([*short, "What there is was taken."]): short,
+        say("groundtruth.slips"): True,
+        say("groundtruth.balance"): True,
+        say("groundtruth.no_error"): any((rate == 0).any() for rate in rates),
+    }
+    return [sentence for sentence, is_so in found.items() if is_so]
 
 
 def _who(subsets: Sequence[Subset], answers: Sequence[Answer], here: Findings) -> str:
     """Says who judged the clips."""
-    if not answers and (here.judged.any() or here.checked.negatives.any()):
-        return "The corpus itself knows what is true of them and was asked."
     if not answers:
-        return (
-            "Nobody has judged them yet, and the corpus does not know: annotate them "
-            "with --mode=annotate."
-        )
+        known = here.judged.any() or here.checked.negatives.any()
+        return say(f"groundtruth.{'corpus' if known else 'nobody'}")
     given = Counter(one.answer for one in answers)
-    split = ", ".join(f"{given[answer]:,} {answer}" for answer in ANSWERS)
-    undecided = sum(verdict is None for verdict in consensus(answers).values())
     people = len({one.annotator for one in answers})
     asked = {question for one in subsets for question, _, _ in one.questions()}
     outside = sum((one.track_id, one.label) not in asked for one in answers)
-    return (
-        f"{people} {'listener' if people == 1 else 'listeners'} gave {len(answers):,} "
-        f"answers ({split}); the majority counts, and {undecided:,} questions without "
-        "one are left out."
-        + (f" {outside:,} answers to other questions are left out." if outside else "")
+    heard = say(
+        "groundtruth.listeners",
+        people=f"{people} {'listener' if people == 1 else 'listeners'}",
+        answers=len(answers),
+        split=", ".join(f"{given[answer]:,} {answer}" for answer in ANSWERS),
+        undecided=sum(verdict is None for verdict in consensus(answers).values()),
     )
-
-
-def _remarks(here: Findings) -> list[str]:
-    """Says what to know when reading the paper's numbers, and ours."""
-    sentences = [
-        "The paper's text swaps two numbers of its own Table I: it gives female "
-        "vocalists a recall of 88.7 % and instrumental one of 80.0 %. By columns (a) "
-        "and (b) the table is right. Its 14.9 % and 64.0 % are slips: 36,048 of "
-        "242,842 clips are 14.8 %, and 252 of 400 are 63.0 %. Of column (f) two counts "
-        "are rounded and two cut off; here all four are computed and rounded.",
-        "Table I's precision and recall are those at as many clips with the label as "
-        "without: TP = 1 - p+, FN = p-. Few clips carry a label, so of the clips for "
-        "which it holds far fewer carry it than this recall says; the table on "
-        "tagability has both, the real one from N+ (1 - p+) over Eq. 2.",
-    ]
-    rates = (here.estimates.error_positive, here.estimates.error_negative)
-    if any((rate == 0).any() for rate in rates):
-        sentences.append(
-            "Where no error was found, the bootstrap has none to draw and its interval "
-            "is too narrow: trust Wilson's there."
-        )
-    return sentences
+    return heard + (say("groundtruth.outside", answers=outside) if outside else "")
 
 
 # Tables.
@@ -309,22 +288,11 @@ def _tables(
         tagability["tagability, all clips known [%]"] = lambda one: (
             every if one is here else unknown
         )
+    caption = say("tables.table_1", paper=printed.total, here=here.total)
     found = [
-        _table(
-            table_1,
-            "Table I. Precision and recall at as many clips with the label as without; "
-            f"the paper's of {printed.total:,} clips, ours of {here.total:,}.",
-            strong=(len(table_1) - 2, len(table_1) - 1),
-        ),
-        _table(
-            _both(here, printed, INTERVALS),
-            "95 % intervals, in per cent; the paper's from its own counts.",
-        ),
-        _table(
-            _both(here, printed, tagability),
-            "Tagability: the share of the clips for which a label holds that carry it, "
-            "as if half of all clips carried it (Table I's recall), and as they are.",
-        ),
+        _table(table_1, caption, strong=(len(table_1) - 2, len(table_1) - 1)),
+        _table(_both(here, printed, INTERVALS), say("tables.intervals")),
+        _table(_both(here, printed, tagability), say("tables.tagability")),
     ]
     if truth is not None:
         columns = {}
@@ -333,15 +301,14 @@ def _tables(
             for what, of in (("sample", here.estimates), ("all", truth.estimates)):
                 columns[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
         frame = pd.DataFrame({"label": here.labels} | columns)
-        caption = "Estimates from the sample beside the truth of all clips."
-        found.append(_table(frame, caption))
+        found.append(_table(frame, say("tables.truth")))
     agreed = agreements(answers, here.labels)
     if len(agreed):
         pairs = agreed.label + ": " + agreed["first"] + ", " + agreed["second"]
         frame = pd.DataFrame({"label: listeners": pairs, "clips": agreed.clips})
         frame["agree [%]"], frame["Cohen's κ"] = 100 * agreed.share, agreed.kappa
-        caption = "Agreement of listeners, where both said yes or no."
-        found.append(_table(frame, caption, {"clips": ",", "Cohen's κ": ".2f"}))
+        formats = {"clips": ",", "Cohen's κ": ".2f"}
+        found.append(_table(frame, say("tables.agreement"), formats))
     return found
 
 
@@ -389,33 +356,18 @@ def _illustrations(
         shares[shares.series.isin(SHARES)].assign(panel=f"Clips, {who}", of=who)
         for who, shares in reversed(both.items())
     ]
-    hollow = " Hollow: the paper's." if known else ""
-    texts = {
-        "groundtruth_errors": (
-            "Points: error rates of positive and negative labels, and precision and "
-            "recall, of each label, with intervals.",
-            "Error rates on Subset100, and precision and recall at 50/50, with 95 % "
-            f"intervals: the bootstrap's for recall, else Wilson's.{hollow}",
-        ),
-        "groundtruth_occurrences": (
-            "Points: share of clips with each label, by the ground truth, by Eq. 2 and "
-            "by Subset400.",
-            "Share of clips for which a label holds: as the ground truth counts, by "
-            "Eq. 2 (bootstrap) and on Subset400 (Wilson), with 95 % intervals.",
-        ),
-    }
     columns = ["label", "panel", "series", "of", "percent", "low", "high"]
+    formats = dict.fromkeys(columns[4:], ".3f")
+    hollow = " Hollow: the paper's." if known else ""
     return [
-        Illustration(
-            name,
+        figure(
+            f"groundtruth_{name}",
             draw_panels,
-            *text,
-            frame=pd.concat(parts, ignore_index=True)[columns],
-            formats=dict.fromkeys(columns[4:], ".3f"),
+            pd.concat(parts, ignore_index=True)[columns],
+            formats,
+            hollow=hollow,
         )
-        for (name, text), parts in zip(
-            texts.items(), (errors, occurrences), strict=True
-        )
+        for name, parts in (("errors", errors), ("occurrences", occurrences))
     ]
 
 
@@ -449,9 +401,9 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
     """
     labels = frame.label.unique()
     rows = np.arange(len(labels))
-    figure = Figure(figsize=(7, 1.1 + 0.42 * len(labels)))
+    drawn = Figure(figsize=(7, 1.1 + 0.42 * len(labels)))
     panels = dict(list(frame.groupby("panel", sort=False)))
-    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    grid = drawn.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (panel, of_panel) in zip(grid, panels.items(), strict=True):
         series = [points for _, points in of_panel.groupby("series", sort=False)]
         nudges = np.linspace(-0.24, 0.24, len(series)) if len(series) > 1 else [0.0]
@@ -469,7 +421,7 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
         axes.legend(**below, borderaxespad=3, ncols=2, fontsize=7.5)
     grid[0].set_yticks(rows, labels)
     grid[0].set_ylim(len(rows) - 0.5, -0.5)
-    return figure
+    return drawn
 
 
 def _draw_series(
@@ -477,21 +429,16 @@ def _draw_series(
 ) -> None:
     name = points.series.iloc[0]
     value, colour, marker = SERIES[name]
+    look: Look = {"fmt": marker, "color": colour, "ms": 5, "mfc": colour}
+    look |= {"elinewidth": 1.4, "label": name}
+    if hollow:
+        look |= {"mfc": "none", "elinewidth": 0.8, "label": f"{name}, paper"}
+        look["alpha"] = 0.75
     ends = [points.percent - points.low, points.high - points.percent]
     counted = value in ("tagged", "truth")
-    axes.errorbar(
-        points.percent,
-        rows,
-        # An interval of a resampled ratio may miss its own point by a rounding error.
-        xerr=None if counted else np.maximum(ends, 0),
-        fmt=marker,
-        color=colour,
-        ms=5,
-        mfc="none" if hollow else colour,
-        elinewidth=0.8 if hollow else 1.4,
-        alpha=0.75 if hollow else 1.0,
-        label=f"{name}, paper" if hollow else name,
-    )
+    # An interval of a resampled ratio may miss its own point by a rounding error.
+    error = None if counted else np.maximum(ends, 0)
+    axes.errorbar(points.percent, rows, xerr=error, **look)
 
 
 def claims(
@@ -499,8 +446,8 @@ def claims(
 ) -> list[Claim]:
     """Judges every statement that the labels allow to; `truth` is of all clips."""
     found = [
-        Claim(statement, where, show(printed), show(here), *judge(here))
-        for statement, where, show, judge, *needed in STATEMENTS
+        claim(key, show(here), *judge(here), found=show(printed))
+        for key, (show, judge, *needed) in JUDGED.items()
         if {*needed} <= {*here.labels}
     ]
     found.insert(3, _nearer(here, printed, truth))
@@ -597,56 +544,35 @@ def _male_more_often(here: Findings) -> Judged:
     return _by_interval(estimated[:, male] - estimated[:, female], "male minus female")
 
 
-# Statement, where the paper says so, what is printed of its findings and of ours, how
-# ours are judged, and the labels that it needs.
-STATEMENTS = (
-    (
-        "Negative labels are wrong far more often than positive ones (mean error "
-        "rates, positive and negative)",
-        "III-B1",
+# By the key of a claim: what is printed of the paper's findings and of ours, how ours
+# are judged, and the labels that it needs.
+JUDGED: dict[str, tuple] = {
+    "negative-wrong": (
         _means("error_positive", "error_negative"),
         _higher("error_negative", "error_positive", "negative minus positive"),
     ),
-    (
-        "The ground truth's precision is high and its recall much lower (means at "
-        "50/50 balance)",
-        "III-B1, Table I (c), (d)",
+    "precision-high": (
         _means("precision", "recall"),
         _higher("precision", "recall", "precision minus recall"),
     ),
-    (
-        "Labels hold for more clips than carry them (Eq. 2 over the count)",
-        "III-B1, Table I (e), (f)",
+    "holds-for-more": (
         _factors,
         lambda here: _for_every_label(here.samples.occurrences - here.occurrences),
     ),
-    (
-        "Tagability, measured by that recall, differs between labels",
-        "III-B1, Table I (d)",
+    "tagability-differs": (
         lambda one: _listed(one, _percents(one.estimates.recall)),
         _differs,
     ),
-    (
-        "Female vocalists and instrumental are more taggable than male vocalists and "
-        "guitar (lower recall of the former, higher of the latter)",
-        "III-B1",
-        lambda one: " and ".join(
-            _percents(map(float, _ends(one, one.estimates.recall)))
-        ),
+    "peculiar-taggable": (
+        lambda one: " and ".join(_percents(_ends(one, one.estimates.recall))),
         lambda here: _by_interval(
             np.subtract(*_ends(here, here.samples.recall)), "difference"
         ),
         *PECULIAR,
         *USUAL,
     ),
-    (
-        "Male vocalists occur more often than female ones, and are tagged less often",
-        "III-B1",
-        _singers,
-        _male_more_often,
-        *SINGERS,
-    ),
-)
+    "male-more-often": (_singers, _male_more_often, *SINGERS),
+}
 
 
 def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
@@ -664,14 +590,10 @@ def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
     gained = raw - np.abs(here.samples.occurrences / here.total - target)
     verdict, why = _by_interval(gained.mean(axis=1), "counts minus Eq. 2")
     each = _for_every_label(gained)[1]
-    return Claim(
-        "Eq. 2 comes nearer to the truth than the ground truth's counts (mean "
-        "distances)",
-        "III-B1, Table I (e) to (g)",
-        f"{distances(printed, printed.share)} from Subset400",
-        f"{distances(here, shown)} from {against}",
-        verdict,
-        why if why == each else f"{why}; {each}",
+    why = why if why == each else f"{why}; {each}"
+    ours = f"{distances(here, shown)} from {against}"
+    return claim(
+        "eq2-nearer", ours, verdict, why, found=distances(printed, printed.share)
     )
 
 
@@ -687,11 +609,6 @@ def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Cla
         judged = judges.fact(bool(none), f"{none}p = {p_value:.2g}")
     of_paper = stats.spearmanr(printed.occurrences, printed.estimates.occurrences)
     source = "the truth of all clips" if truth else "Eq. 2"
-    return Claim(
-        "The correct count of a label is not correlated with its count in the ground "
-        "truth (rank correlation)",
-        "III-B1",
-        f"{of_paper.statistic:.2f}: {len(printed.labels)} labels, by Eq. 2",
-        f"{number(rho, 2)}: {num_tags} tags, by {source}",
-        *judged,
-    )
+    ours = f"{number(rho, 2)}: {num_tags} tags, by {source}"
+    its = {"rho": of_paper.statistic, "labels": len(printed.labels)}
+    return claim("counts-uncorrelated", ours, *judged, **its)
