@@ -20,18 +20,24 @@ from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import ABSENT, Table, interval, number
-from studies import comparison, judges, resampling, run_sets, statistics
+from msd_tagger.pages.tables import ABSENT, Table, interval, number, percent
+from studies import comparison, judges, resampling, statistics
 from studies.annotation.answers import consensus, find_answers, verdicts_of
 from studies.annotation.subsets import OPTIONS, random_subset
+from studies.comparison import INPUTS
+from studies.figures import mean_and_std
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import RunRecord, SweepRecord
+from studies.sections.preprocessing import MAGNITUDES, settings
 from studies.statistics import Correlation
 from studies.study import Claim, Study
+from studies.texts import claim, figure, say
 
 NAME = "reliability"
 TITLE = "Reliability of the evaluation (Fig. 2)"
+FAMILIES = ("size-mel-", "size-stft-", "pre-")
+WIDTH = paper.THIRD_SET_RANGE[1] - paper.THIRD_SET_RANGE[0]
 SETS = {"mel": "mel, sizes", "stft": "STFT, sizes", "mixed": "mixed, narrow range"}
 # The paper's colours and dashes: its caption, not the sentence that swaps two of them.
 CURVES = {
@@ -46,6 +52,13 @@ RHOS = {
     "rho_1_same": ("tagged", "annotated"),
     "rho_2": ("four", "all"),
     "rho_2_others": ("four", "others"),
+}
+# Their columns in the table.
+RHO_NAMES = {
+    "rho_1": "ρ₁ (95 %)",
+    "rho_1_same": "ρ₁, both on the annotated clips",
+    "rho_2": "ρ₂ (95 %)",
+    "rho_2_others": "ρ₂, the other tags",
 }
 # From here on a correlation is called high; the paper calls 0.833 and 0.856 so.
 HIGH = 0.8
@@ -113,7 +126,7 @@ def study(record: SweepRecord) -> Study:
     """
     points = _usable(record)
     tags = _scorable(points, _options(record)["annotated_labels"])
-    sets = run_sets.run_sets(points)
+    sets = run_sets(points)
     if not sets or not tags:
         what = "two points of a set" if tags else "an instrumentation tag to score"
         return Study(NAME, TITLE, [f"Fig. 2 needs {what}; this study has none."])
@@ -141,8 +154,68 @@ def study(record: SweepRecord) -> Study:
             _score_table(found),
             *([_subset_table(found, subsets)] if truth else []),
         ],
-        claims=[_sizes_claim(found), _narrow_claim(found), _all_tags_claim(found)],
+        claims=_claims(found),
     )
+
+
+def run_sets(points: Mapping[str, RunRecord]) -> dict[str, dict[str, RunRecord]]:
+    """Mel sizes, STFT sizes and six mixed trainings of a narrow range.
+
+    Args:
+        points: Of a study, by name; every one with a score.
+
+    Returns:
+        From `mel`, `stft` and `mixed` to points in the order of the curves. A set of
+        fewer than two points is left out.
+    """
+    by_size = sorted(points, key=lambda name: points[name].config["train"]["fraction"])
+    sets = {
+        kind: {k: points[k] for k in by_size if k.startswith(f"size-{kind}-")}
+        for kind in INPUTS
+    }
+    sets["mixed"] = narrow_set(points)
+    return {name: one for name, one in sets.items() if len(one) > 1}
+
+
+def narrow_set(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
+    """Up to six trainings that differ little, the lowest score first.
+
+    The rule is in the section's first paragraph.
+    """
+    score = {name: float(comparison.auc(one).mean()) for name, one in points.items()}
+    # Of equal settings the first.
+    distinct: dict[tuple, str] = {}
+    for family in FAMILIES:
+        for name, one in points.items():
+            if name.startswith(family):
+                share = float(one.config["train"]["fraction"])
+                distinct.setdefault((*settings(one), share), name)
+    ranked = sorted(distinct.values(), key=lambda name: (score[name], name))
+    if not ranked:
+        return {}
+    near = [name for name in ranked if score[name] >= score[ranked[-1]] - WIDTH]
+    chosen: list[str] = []
+    for family in FAMILIES:
+        members = [name for name in near if name.startswith(family)]
+        chosen += [*members[:1], *members[1:][-1:]]
+    chosen += [name for name in near if name not in chosen]
+    chosen = chosen[: paper.THIRD_SET_RUNS]
+    return {name: points[name] for name in near if name in chosen}
+
+
+def _short_name(name: str, point: RunRecord) -> str:
+    """What tells a training from the others of its study, in few letters."""
+    kind, magnitude, weighting, scale = settings(point)
+    if name.startswith("size-"):
+        return f"{INPUTS[kind]} {percent(point.config['train']['fraction'])}"
+    weightings = {"per_frequency": "per-freq.", "a_weighting": "A-weight."}
+    parts = [
+        INPUTS[kind] if kind != "mel" else "",
+        MAGNITUDES.get(magnitude, magnitude),
+        weightings.get(weighting, ""),
+        f"×{scale:g}" if scale != 1 else "",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _options(record: SweepRecord) -> dict:
@@ -154,7 +227,7 @@ def _usable(record: SweepRecord) -> dict[str, RunRecord]:
     points, clips = {}, None
     for name, one in comparison.scored(record.points).items():
         arrays = one.arrays.get("predictions_test")
-        if arrays is None or not name.startswith(run_sets.FAMILIES):
+        if arrays is None or not name.startswith(FAMILIES):
             continue
         clips = arrays["track_id"] if clips is None else clips
         if np.array_equal(arrays["track_id"], clips):
@@ -322,44 +395,40 @@ def _paragraphs(
 ) -> list[str]:
     """Says what was compared, and how the paper was read."""
     absent = [SETS[name] for name in SETS if name not in found]
-    text = (
-        f"{sum(len(one.points) for one in found.values())} trainings in {len(found)} "
-        f"sets; {run_sets.RULE}. The instrumentation tags are {', '.join(tags)}."
+    text = say(
+        "reliability.compared",
+        trainings=sum(len(one.points) for one in found.values()),
+        sets=len(found),
+        width=WIDTH,
+        tags=", ".join(tags),
     )
     text += f" Without points: {', '.join(absent)}." if absent else ""
-    read = (
-        "ρ₁ is Pearson's correlation between the instrumentation tags' score by the "
-        "ground truth and that by the re-annotation, ρ₂ that between the score of all "
-        "tags and of the instrumentation tags, both by the ground truth. The paper's "
-        "definitions and caption agree on this; one of its sentences swaps the colours "
-        "of all tags and of the re-annotation. Scores by the ground truth use the "
-        "whole test split. The instrumentation tags are among all tags, so ρ₂ is also "
-        "given for the other tags alone."
-    )
-    if answers is None:
-        return [text, read, "Nobody re-annotated these clips, so ρ₁ is unknown."]
-    heard = int(np.isfinite(answers.verdicts).sum())
-    return [text, read, f"Re-annotation: {answers.source}, {heard} answers."]
+    listened = "Nobody re-annotated these clips, so ρ₁ is unknown."
+    if answers is not None:
+        heard = int(np.isfinite(answers.verdicts).sum())
+        listened = f"Re-annotation: {answers.source}, {heard} answers."
+    return [text, say("reliability.read"), listened]
 
 
 def _of_subsets(found: Sets, subsets: Subsets) -> str:
     """Says what subsets tell of rho 1."""
     some = next(iter(subsets.values()))
     if not len(some):
-        return "Without true labels nobody knows how well 400 clips predict ρ₁."
+        return say("reliability.no_truth")
     num_clips = _num_clips(found)
     size = subset_size(num_clips)
-    small = f" (the test split of {num_clips} clips is too small to draw "
-    fewer = f"{small}{paper.SUBSET_400})" if size < paper.SUBSET_400 else ""
+    small = say("reliability.too_small", clips=num_clips)
     parts = [
         f"{number(np.nanmedian(np.abs(rhos[1:] - rhos[0])), 3)} off ({SETS[key]})"
         for key, rhos in subsets.items()
         if np.isfinite(rhos[1:]).any()
     ]
-    return (
-        f"With the truth known for all {num_clips} test clips, {len(some) - 1} random "
-        f"subsets of {size}{fewer} show how well a re-annotation of that size predicts "
-        f"ρ₁, in the median: {', '.join(parts) or 'nothing varies'}."
+    return say(
+        "reliability.subsets",
+        clips=num_clips,
+        subsets=len(some) - 1,
+        size=f"{size}{small if size < paper.SUBSET_400 else ''}",
+        distances=", ".join(parts) or "nothing varies",
     )
 
 
@@ -385,24 +454,22 @@ def _illustration(found: Sets) -> Illustration:
         key: [_tick(key, *pair) for pair in one.points.items()]
         for key, one in found.items()
     }
-    titles = {key: f"{SETS[key]}\n{_two_rhos(one)}" for key, one in found.items()}
-    texts = "; ".join(f"{SETS[key]}: {_two_rhos(one)}" for key, one in found.items())
-    return Illustration(
-        name="fig2_reliability",
-        plot=partial(draw_sets, ticks=ticks, titles=titles),
-        alt=f"Three sets of trainings, macro ROC-AUC by three labellings; {texts}.",
-        caption="Fig. 2: means over seeds, bars are one standard deviation.",
-        frame=pd.concat(parts, ignore_index=True)[header],
-        formats={"roc_auc_macro": ".6f"},
+    rhos = {key: _two_rhos(one) for key, one in found.items()}
+    titles = {key: f"{SETS[key]}\n{text}" for key, text in rhos.items()}
+    return figure(
+        "fig2_reliability",
+        partial(draw_sets, ticks=ticks, titles=titles),
+        pd.concat(parts, ignore_index=True)[header],
+        rhos="; ".join(f"{SETS[key]}: {text}" for key, text in rhos.items()),
     )
 
 
 def _tick(key: str, name: str, point: RunRecord) -> str:
     """Says what stands below a point: its size, or in the mixed set all that it is."""
-    text = run_sets.short_name(name, point)
-    if key not in comparison.INPUTS:
+    text = _short_name(name, point)
+    if key not in INPUTS:
         return text
-    return text.removeprefix(f"{comparison.INPUTS[key]} ").removesuffix(" %")
+    return text.removeprefix(f"{INPUTS[key]} ").removesuffix(" %")
 
 
 def _two_rhos(one: RunSet) -> str:
@@ -420,29 +487,28 @@ def draw_sets(
         ticks: From a set to the short names of its trainings.
         titles: From a set to what stands above it.
     """
-    figure = Figure(figsize=(7, 3.3))
-    panels = figure.subplots(1, len(ticks), sharey=True, squeeze=False)[0]
+    drawn = Figure(figsize=(7, 3.3))
+    panels = drawn.subplots(1, len(ticks), sharey=True, squeeze=False)[0]
     for axes, key in zip(panels, ticks, strict=True):
         of_set = frame[frame["set"] == key]
         for colour, dashes, marker, label in CURVES.values():
-            of_curve = of_set[of_set.curve == label].groupby("point", sort=False)
-            values = of_curve.roc_auc_macro.agg(["mean", "std"])
+            values = mean_and_std(of_set[of_set.curve == label], "point")
             if not len(values):
                 continue
             look = {"color": colour, "ls": dashes, "marker": marker, "ms": 4}
-            bars = {"yerr": values["std"].fillna(0), "capsize": 2, "elinewidth": 0.8}
+            bars = {"yerr": values["std"], "capsize": 2, "elinewidth": 0.8}
             first = {"label": label} if axes is panels[0] else {}
             axes.errorbar(range(len(values)), values["mean"], **look, **bars, **first)
         axes.set_title(titles[key], fontsize=9)
-        unit = "% of the training clips" if key in comparison.INPUTS else ""
+        unit = "% of the training clips" if key in INPUTS else ""
         axes.set_xlabel(unit, fontsize=8)
         upright = max(map(len, ticks[key]), default=0) <= 5
         turned = {} if upright else {"rotation": 40, "ha": "right"}
         axes.set_xticks(range(len(ticks[key])), ticks[key], fontsize=7, **turned)
         axes.margins(x=0.08)
     panels[0].set_ylabel("macro ROC-AUC")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
-    return figure
+    drawn.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return drawn
 
 
 def with_interval(rho: Correlation | None) -> str:
@@ -461,26 +527,19 @@ def with_interval(rho: Correlation | None) -> str:
 def _rho_table(found: Sets) -> Table:
     """Both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
-    rows = [
-        [
-            f"{SETS[key]} ({len(one.points)} trainings)",
-            number(printed[key], 3),
-            *(with_interval(one.rhos.get(name)) for name in RHOS),
-        ]
-        for key, one in found.items()
-    ]
-    mean = ["mean of sets", number(float(np.mean(paper.RHO_1)), 3), "", ""]
-    rows.append([*mean, f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})", ""])
-    header = (
-        "",
-        "ρ₁, paper",
-        "ρ₁ (95 %)",
-        "ρ₁, both on the annotated clips",
-        "ρ₂ (95 %)",
-        "ρ₂, the other tags",
-    )
-    caption = "Correlations of Fig. 2, Pearson's with Fisher's intervals."
-    return Table.of_rows(caption, header, rows)
+    columns = {
+        "": [
+            f"{SETS[key]} ({len(one.points)} trainings)" for key, one in found.items()
+        ],
+        "ρ₁, paper": [number(printed[key], 3) for key in found],
+    }
+    for rho, text in RHO_NAMES.items():
+        columns[text] = [with_interval(one.rhos.get(rho)) for one in found.values()]
+    frame = pd.DataFrame(columns)
+    means = f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})"
+    mean = number(float(np.mean(paper.RHO_1)), 3)
+    frame.loc[len(frame)] = ["mean of sets", mean, "", "", means, ""]
+    return Table(frame, say("tables.rhos"))
 
 
 def _mean_rho_2(found: Sets) -> str:
@@ -499,11 +558,7 @@ def _spread_table(found: Sets) -> Table:
         columns[f"{text}, test clips"] = [
             _ends(one.by_clips.get(rho), 2.5, 97.5) for one in found.values()
         ]
-    caption = (
-        "How far the correlations move: lowest to highest of single seeds, and the "
-        "middle 95 % over resamples of the test clips."
-    )
-    return Table(pd.DataFrame(columns), caption)
+    return Table(pd.DataFrame(columns), say("tables.rho_spreads"))
 
 
 def _ends(values: pd.Series | None, low: float, high: float) -> str:
@@ -524,7 +579,7 @@ def _score_table(found: Sets) -> Table:
     ]
     formats = dict.fromkeys(frame, ".4f")
     frame.insert(0, "", names)
-    return Table(frame, "Macro ROC-AUC, means over seeds.", formats)
+    return Table(frame, say("tables.means"), formats)
 
 
 def _subset_table(found: Sets, subsets: Subsets) -> Table:
@@ -537,9 +592,8 @@ def _subset_table(found: Sets, subsets: Subsets) -> Table:
             if len(known)
             else None
         )
-        rows.append(
-            [SETS[key], full, known.mean(), ends, (known - full).abs().median()]
-        )
+        distance = (known - full).abs().median()
+        rows.append([SETS[key], full, known.mean(), ends, distance])
     header = [
         "",
         "ρ₁, truth of all test clips",
@@ -549,34 +603,19 @@ def _subset_table(found: Sets, subsets: Subsets) -> Table:
     ]
     frame = pd.DataFrame(rows, columns=header)
     formats = dict.fromkeys(frame.select_dtypes(float), ".3f")
-    return Table(frame, "How well a subset's truth predicts ρ₁.", formats)
+    return Table(frame, say("tables.subsets"), formats)
 
 
-def _sizes_claim(found: Sets) -> Claim:
-    """Judges that noisy labels rank the sizes as a re-annotation does."""
-    rhos = {
-        key: found[key].rhos.get("rho_1") for key in ("mel", "stft") if key in found
-    }
-    return Claim(
-        "Noisy ground truth evaluates stably: over sizes it ranks trainings as the "
-        "re-annotation does (ρ₁).",
-        "III-B.2, Fig. 2",
-        f"ρ₁ = {paper.RHO_1[0]} (mel), {paper.RHO_1[1]} (STFT)",
-        _printed(rhos),
-        *_high(rhos),
-    )
-
-
-def _all_tags_claim(found: Sets) -> Claim:
-    """Judges that the instrumentation tags speak for all tags."""
-    rhos = {key: one.rhos["rho_2"] for key, one in found.items()}
-    return Claim(
-        "The instrumentation tags' score stands for that of all tags (ρ₂).",
-        "III-B.2, Fig. 2",
-        f"ρ₂ = {paper.RHO_2_MEAN} in the mean",
-        f"{_mean_rho_2(found)} in the mean; {_printed(rhos)}",
-        *_high(rhos),
-    )
+def _claims(found: Sets) -> list[Claim]:
+    """Judges that noisy labels rank trainings as a re-annotation does."""
+    sizes = {key: found[key].rhos.get("rho_1") for key in INPUTS if key in found}
+    of_all = {key: one.rhos["rho_2"] for key, one in found.items()}
+    in_the_mean = f"{_mean_rho_2(found)} in the mean; {_printed(of_all)}"
+    return [
+        claim("ranks-sizes", _printed(sizes), *_high(sizes)),
+        _narrow_claim(found),
+        claim("stands-for-all", in_the_mean, *_high(of_all)),
+    ]
 
 
 def _narrow_claim(found: Sets) -> Claim:
@@ -586,32 +625,25 @@ def _narrow_claim(found: Sets) -> Claim:
     of the test clips.
     """
     mixed = found["mixed"].rhos.get("rho_1") if "mixed" in found else None
-    wide = [found[key] for key in ("mel", "stft") if key in found]
+    wide = [found[key] for key in INPUTS if key in found]
     judged = judges.unknown("it needs ρ₁ of the narrow set and of a wide one.")
     if mixed is not None and wide:
         of_sizes = sum(one.by_clips.rho_1 for one in wide) / len(wide)
         ends = resampling.interval(found["mixed"].by_clips.rho_1 - of_sizes)
         texts = [number(one.rhos["rho_1"].value, 3) for one in wide]
-        judged = judges.below(
-            ends,
-            0,
-            f"ρ₁ is {number(mixed.value, 3)} over {mixed.count} trainings, against "
-            f"{' and '.join(texts)} over the sizes; over test clips the difference is "
-            f"{interval(ends, 3)}.",
+        why = say(
+            "reliability.narrow",
+            rho=number(mixed.value, 3),
+            trainings=mixed.count,
+            sizes=" and ".join(texts),
+            ends=interval(ends, 3),
         )
-    spread = ""
+        judged = judges.below(ends, 0, why)
+    here = f"ρ₁ = {with_interval(mixed)}"
     if "mixed" in found:
         aucs = found["mixed"].means["all"]
-        spread = f", AUC from {aucs.min():.3f} to {aucs.max():.3f}"
-    low, high = paper.THIRD_SET_RANGE
-    return Claim(
-        "Where trainings differ little, noisy ground truth may distort the evaluation "
-        "(lower ρ₁).",
-        "III-B.2, Fig. 2",
-        f"ρ₁ = {paper.RHO_1[2]}, AUC from {low} to {high}",
-        f"ρ₁ = {with_interval(mixed)}{spread}",
-        *judged,
-    )
+        here += f", AUC from {aucs.min():.3f} to {aucs.max():.3f}"
+    return claim("narrow-range", here, *judged)
 
 
 def _high(rhos: Rhos) -> Judged:
