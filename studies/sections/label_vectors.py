@@ -17,10 +17,12 @@ from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent
 from studies import co_occurrence, judges, matrices, similarity, statistics
 from studies.co_occurrence import Pair
+from studies.figures import Look
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import SweepRecord
 from studies.study import FAILS, HOLDS, Claim, Study
+from studies.texts import claim, figure, say
 
 NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
 POINT = "variance"
@@ -163,39 +165,33 @@ def _paragraphs(
 ) -> list[str]:
     """Says what was compared, and how far seeds agree."""
     seeds, total = len(data.S), int(data.pairs.sum())
-    trained = "one network" if seeds == 1 else f"{seeds} networks"
-    found = [
-        f"The columns of the last layer's weights of {trained} (point {name}), "
-        f"compared by their {data.measure}, beside C(i, j) of {source}. The paper's "
-        "Eq. 3 is the dot product; the values it prints are cosines."
-    ]
+    compared = say(
+        "label_vectors.compared",
+        networks="one network" if seeds == 1 else f"{seeds} networks",
+        name=name,
+        measure=data.measure,
+        source=source,
+    )
     *each, whole = networks[RHO]
     if np.isnan(whole):
-        return [*found, "A rank correlation cannot be given: too few tags meet."]
-    sentence = (
-        f"Over the {total:,} pairs, Spearman's correlation of S(i, j) with "
-        f"max(C(i, j), C(j, i)) is {whole:.3f}"
-    )
+        unknown = "A rank correlation cannot be given: too few tags meet."
+        return [compared, unknown]
+    sentence = say("label_vectors.correlation", pairs=total, whole=whole)
     if seeds == 1:
-        return [*found, f"{sentence}."]
-    sentence += (
-        " for the similarity averaged over seeds; single networks have "
-        f"{over_seeds(np.array(each), 3)}."
-    )
+        return [compared, f"{sentence}."]
     of_pairs = data.S[:, data.pairs]
     others = [
         similarity.rank_correlation(S, np.delete(data.S, seed, axis=0).mean(axis=0))
         for seed, S in enumerate(data.S)
     ]
-    return [
-        *found,
-        sentence,
-        "The similarity of a pair has a standard deviation of "
-        f"{np.nanmedian(of_pairs.std(axis=0, ddof=1)):.3f} over seeds (median of all "
-        f"pairs); pairs scatter by {np.nanstd(np.nanmean(of_pairs, axis=0)):.3f}. One "
-        "network's ranking of the pairs correlates with that of the others' mean by "
-        f"{over_seeds(np.array(others), 3)}.",
-    ]
+    spread = say(
+        "label_vectors.spread",
+        seeds=np.nanmedian(of_pairs.std(axis=0, ddof=1)),
+        pairs=np.nanstd(np.nanmean(of_pairs, axis=0)),
+        others=over_seeds(np.array(others), 3),
+    )
+    single = say("label_vectors.single", each=over_seeds(np.array(each), 3))
+    return [compared, sentence + single, spread]
 
 
 def _illustrations(data: Vectors) -> list[Illustration]:
@@ -203,56 +199,33 @@ def _illustrations(data: Vectors) -> list[Illustration]:
     found, seeds, chosen = [], len(data.S), data.selected
     formats = dict.fromkeys(("S(i, j)", "deviation over seeds", EITHER), ".6f")
     if len(chosen) > 1:
-        average = f", averaged over {seeds} seeds" if seeds > 1 else ""
-        found.append(
-            Illustration(
-                name="label_vector_similarity",
-                plot=partial(matrices.similarity, measure=data.measure),
-                alt=f"A matrix of the similarity of {len(chosen)} label vectors.",
-                caption=(
-                    f"Fig. 9. Similarity of label vectors{average}, times 100. "
-                    f"{co_occurrence.describe_selection(data.tag_names)}"
-                ),
-                frame=_pair_frame(data, chosen),
-                formats=formats,
-            )
-        )
+        matrix = partial(matrices.similarity, measure=data.measure)
+        values = {
+            "tags": len(chosen),
+            "average": f", averaged over {seeds} seeds" if seeds > 1 else "",
+            "selection": co_occurrence.describe_selection(data.tag_names),
+        }
+        frame = _pair_frame(data, chosen)
+        found = [figure("label_vector_similarity", matrix, frame, formats, **values)]
     # V-A's three pairs where they are there, else the most surprising ones.
     named = list(data.known(paper.UNEXPECTED_PAIRS).values())
     named = named or similarity.high_and_low(data.mean, data.either, 3)
     names = [(data.tag_names[i], data.tag_names[j]) for i, j in named]
-    found.append(
-        Illustration(
-            name="similarity_by_co_occurrence",
-            plot=partial(draw_scatter, measure=data.measure, named=names),
-            alt="Points: similarity against co-occurrence, one a pair of tags.",
-            caption=(
-                "Each pair of tags: how similar its label vectors are, and how often "
-                "its tags meet. Named are the pairs that are similar and rarely meet."
-            ),
-            frame=_pair_frame(data, range(len(data.tag_names))),
-            formats=formats,
-        )
-    )
-    return found
+    points = partial(draw_scatter, measure=data.measure, named=names)
+    frame = _pair_frame(data, range(len(data.tag_names)))
+    return [*found, figure("similarity_by_co_occurrence", points, frame, formats)]
 
 
 def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
     """Returns S and C of all pairs of some tags, with the deviation over seeds."""
     names = np.array(data.tag_names)
     i, j = (np.asarray(tags)[k] for k in np.triu_indices(len(tags), k=1))
-    several = len(data.S) > 1
-    return pd.DataFrame(
-        {
-            "i": names[i],
-            "j": names[j],
-            "S(i, j)": data.mean[i, j],
-            "deviation over seeds": data.S[:, i, j].std(axis=0, ddof=1)
-            if several
-            else np.nan,
-            EITHER: data.either[i, j],
-        }
-    )
+    of_pairs = data.S[:, i, j]
+    several = len(of_pairs) > 1
+    columns = {"i": names[i], "j": names[j], "S(i, j)": data.mean[i, j]}
+    deviation = of_pairs.std(axis=0, ddof=1) if several else np.nan
+    columns |= {"deviation over seeds": deviation, EITHER: data.either[i, j]}
+    return pd.DataFrame(columns)
 
 
 def draw_scatter(
@@ -265,42 +238,37 @@ def draw_scatter(
         measure: "cosine" or "dot".
         named: Pairs of tags.
     """
-    figure = Figure(figsize=(3.5, 3.1))
-    axes = figure.subplots()
+    drawn = Figure(figsize=(3.5, 3.1))
+    axes = drawn.subplots()
     x, y = 100 * frame[EITHER], frame["S(i, j)"]
     axes.plot(x, y, "o", ms=2.5, color="C0", alpha=0.35, mew=0)
     rows = {frozenset(tags): k for k, *tags in frame[["i", "j"]].itertuples()}
     at = [rows[frozenset(pair)] for pair in named]
     marked = zip(y[at], x[at], map(", ".join, named), strict=True)
+    look: Look = {"fontsize": 7, "color": "C1", "ha": "right", "va": "center"}
+    look["bbox"] = {"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6}
+    look["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "color": "C1"}
     # Their names stand below each other at the right, in the order of their heights.
     for line, (height, share, name) in enumerate(sorted(marked, reverse=True)):
         axes.plot(share, height, "D", ms=4, mfc="none", color="C1")
-        axes.annotate(
-            name,
-            (share, height),
-            xytext=(0.98, 0.94 - 0.07 * line),
-            textcoords="axes fraction",
-            fontsize=7,
-            color="C1",
-            ha="right",
-            va="center",
-            bbox={"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6},
-            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "C1"},
-        )
+        place: Look = {"xytext": (0.98, 0.94 - 0.07 * line)}
+        place["textcoords"] = "axes fraction"
+        axes.annotate(name, (share, height), **place, **look)
     axes.axhline(0, lw=0.8, color=ink(axes))
     axes.set(xlabel=f"{EITHER}, %", ylabel=f"S(i, j), {measure}")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    return figure
+    return drawn
 
 
 def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
-    by_S = similarity.high_and_low(data.mean, data.either, SURPRISING)
-    by_C = similarity.high_and_low(data.either, data.mean, SURPRISING)
-    named = list(data.known(paper.UNEXPECTED_PAIRS).values())
-    lists = {"V-A's three pairs, high in S and low in C.": named} if named else {}
-    lists["In the highest tenth by S, lowest by C."] = by_S
-    lists["In the highest tenth by C, lowest by S."] = by_C
-    tables = [_pairs(data, caption, pairs) for caption, pairs in lists.items()]
+    lists = {
+        "unexpected": list(data.known(paper.UNEXPECTED_PAIRS).values()),
+        "high_S": similarity.high_and_low(data.mean, data.either, SURPRISING),
+        "high_C": similarity.high_and_low(data.either, data.mean, SURPRISING),
+    }
+    if not lists["unexpected"]:
+        del lists["unexpected"]
+    tables = [_pairs(data, say(f"tables.{k}"), pairs) for k, pairs in lists.items()]
     return [_top_pairs(data), *tables, _per_network(data, networks)]
 
 
@@ -324,30 +292,23 @@ def _top_pairs(data: Vectors) -> Table:
     # Where one side is shorter, its cells stay empty.
     frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
     frame.insert(0, "rank", frame.index + 1)
-    caption = (
-        "Table III, second row: the pairs of highest S(i, j), and the paper's. "
-        f"{len(common)} of our {len(ours)} are among its {TOP}; these are bold."
-    )
+    caption = say("tables.similar", common=len(common), ours=len(ours), top=TOP)
     strong = [rank for rank, pair in enumerate(ours) if pair in common]
     return Table(frame, caption, strong=strong)
 
 
 def _pairs(data: Vectors, caption: str, pairs: Sequence[Pair]) -> Table:
     """Pairs with their similarity, their co-occurrence, and the rank by each."""
-    total = f"of {int(data.pairs.sum()):,}"
-    header = ("pair", "S", f"rank {total}", "max C", f"rank of it {total}")
-    rows = [
-        (
-            f"{data.tag_names[i]}, {data.tag_names[j]}",
-            over_seeds(data.S[:, i, j], 3),
-            data.ranks((i, j))[0],
-            data.either[i, j],
-            data.ranks((i, j))[1],
-        )
-        for i, j in pairs
-    ]
-    frame = pd.DataFrame(rows, columns=header)
-    return Table(frame, caption, {"max C": ".3f"})
+    total, names = f"of {int(data.pairs.sum()):,}", data.tag_names
+    ranks = [data.ranks(pair) for pair in pairs]
+    columns = {
+        "pair": [f"{names[i]}, {names[j]}" for i, j in pairs],
+        "S": [over_seeds(data.S[:, i, j], 3) for i, j in pairs],
+        f"rank {total}": [by_S for by_S, _ in ranks],
+        "max C": [data.either[pair] for pair in pairs],
+        f"rank of it {total}": [by_C for _, by_C in ranks],
+    }
+    return Table(pd.DataFrame(columns), caption, {"max C": ".3f"})
 
 
 def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
@@ -355,12 +316,9 @@ def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
     several = len(data.S) > 1
     frame = networks if several else networks[:1]
     formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
-    return Table(
-        frame.rename_axis("network").reset_index(),
-        "Each network by itself, and their mean similarity.",
-        formats,
-        [len(frame) - 1] if several else [],
-    )
+    strong = [len(frame) - 1] if several else []
+    frame = frame.rename_axis("network").reset_index()
+    return Table(frame, say("tables.networks"), formats, strong)
 
 
 def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
@@ -370,30 +328,16 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
     higher = _sign(means - of_C)
     if data.measure != "cosine":
         higher = judges.unknown("a dot product has no scale to compare with a share.")
+    rho = (
+        f"{over_seeds(each[RHO], 3)}; of the mean similarity {number(of_mean[RHO], 3)}"
+    )
+    common = int(of_mean[COMMON])
+    top = f"{over_seeds(each[COMMON], 1)}; of the mean similarity {common}"
+    averages = f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}"
     return [
-        Claim(
-            "Tags that meet often have similar label vectors.",
-            "V-A",
-            f"rank correlation {paper.RANK_CORRELATION:.3f}",
-            f"{over_seeds(each[RHO], 3)}; of the mean similarity "
-            f"{number(of_mean[RHO], 3)}",
-            *_correlation(data, of_mean[RHO]),
-        ),
-        Claim(
-            f"The {TOP} most similar pairs are often among the {TOP} highest tuples.",
-            "V-A, Table III",
-            f"{paper.OVERLAP_TOP_20} of {TOP}",
-            f"{over_seeds(each[COMMON], 1)}; of the mean similarity "
-            f"{of_mean[COMMON]:.0f}",
-            *_overlap(data, int(of_mean[COMMON])),
-        ),
-        Claim(
-            "On average, similarities are higher than co-occurrences.",
-            "V-A",
-            "S above C",
-            f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}",
-            *higher,
-        ),
+        claim("similar-meet", rho, *_correlation(data, of_mean[RHO])),
+        claim("top-in-both", top, *_overlap(data, common), top=TOP),
+        claim("similarity-higher", averages, *higher),
         _hardly_negative(data, each.iloc[:, -1], int(of_mean.iloc[-1])),
         _papers_negative_pairs(data),
         _unexpected_pairs(data),
@@ -406,11 +350,9 @@ def _correlation(data: Vectors, whole: float) -> Judged:
         return judges.unknown("too few tags meet.")
     high = similarity.mantel_p_value(data.mean, data.C)
     low = similarity.mantel_p_value(-data.mean, data.C)
-    why = (
-        f"{percent(high)} of random relabellings of the tags correlate as high, "
-        f"{percent(low)} as low (Mantel's test); below {percent(SIGNIFICANT)} counts "
-        "as more than chance."
-    )
+    shares = {"high": high, "low": low, "level": SIGNIFICANT}
+    shares = {name: percent(share) for name, share in shares.items()}
+    why = say("label_vectors.mantel", **shares)
     return judges.beyond_chance(high, SIGNIFICANT, why, opposite=low)
 
 
@@ -432,46 +374,30 @@ def _hardly_negative(data: Vectors, counts: pd.Series, of_mean: int) -> Claim:
     """V-A: four negative pairs among the 23 tags."""
     tags = len(data.selected)
     total = tags * (tags - 1) // 2
-    why = (
-        f"{of_mean} of the {total} pairs of {tags} tags; hardly any means at most "
-        f"{percent(HARDLY_ANY)}, which is our threshold."
-    )
-    enough = tags >= len(paper.SELECTED_TAGS)
-    few = of_mean <= HARDLY_ANY * total
-    return Claim(
-        "Hardly any pair of the 23 tags has a negative similarity.",
-        "V-A, Fig. 9",
-        f"{len(paper.NEGATIVE_PAIRS)} of 253 pairs",
-        f"{over_seeds(counts, 1)} of {total}; of the mean similarity {of_mean}",
-        *(judges.fact(few, why) if enough else judges.unknown(why)),
-    )
+    values = {"found": of_mean, "total": total, "tags": tags}
+    why = say("label_vectors.negative", limit=percent(HARDLY_ANY), **values)
+    judged = judges.unknown(why)
+    if tags >= len(paper.SELECTED_TAGS):
+        judged = judges.fact(of_mean <= HARDLY_ANY * total, why)
+    here = f"{over_seeds(counts, 1)} of {total}; of the mean similarity {of_mean}"
+    return claim("hardly-negative", here, *judged, number=len(paper.NEGATIVE_PAIRS))
 
 
 def _papers_negative_pairs(data: Vectors) -> Claim:
     """V-A's four pairs by name."""
-    values = {
-        names: data.S[:, i, j]
-        for names, (i, j) in data.known(paper.NEGATIVE_PAIRS).items()
-    }
+    known = data.known(paper.NEGATIVE_PAIRS)
+    values = {names: data.S[:, i, j] for names, (i, j) in known.items()}
     # Negative similarity is the claim.
     verdicts = [_sign(-of_pair)[0] for of_pair in values.values()]
-    number_of = len(paper.NEGATIVE_PAIRS)
-    all_here = len(values) == number_of
+    negative, total = verdicts.count(HOLDS), len(paper.NEGATIVE_PAIRS)
     spread = " beyond the spread over seeds." if len(data.S) > 1 else "; one seed only."
     texts = [f"{', '.join(names)} {over_seeds(v, 2)}" for names, v in values.items()]
-    return Claim(
-        "The label vectors of classic rock and female vocalists, and of Mellow and "
-        "heavy metal, hard rock, dance, point apart.",
-        "V-A",
-        "negative",
-        "; ".join(texts) or ABSENT,
-        *judges.decide(
-            all_here and set(verdicts) == {HOLDS},
-            FAILS in verdicts,
-            f"{len(values)} of the {number_of} pairs are here; "
-            f"{verdicts.count(HOLDS)} are negative{spread}",
-        ),
+    judged = judges.decide(
+        negative == total,
+        FAILS in verdicts,
+        f"{len(values)} of the {total} pairs are here; {negative} are negative{spread}",
     )
+    return claim("negative-pairs", "; ".join(texts) or ABSENT, *judged)
 
 
 def _unexpected_pairs(data: Vectors) -> Claim:
@@ -487,18 +413,11 @@ def _unexpected_pairs(data: Vectors) -> Claim:
         for names, value in paper.UNEXPECTED_PAIRS.items()
     ]
     all_here = len(fits) == len(printed)
-    return Claim(
-        "Three pairs are similar although they rarely meet.",
-        "V-A",
-        f"ranks by S and by C: {'; '.join(printed)}",
-        "; ".join(texts) or ABSENT,
-        *judges.decide(
-            all_here and all(fits),
-            all_here and not any(fits),
-            f"{sum(fits)} of the {len(printed)} are among the {TOP} highest by S and "
-            "not by C.",
-        ),
-    )
+    counts = {"fits": sum(fits), "total": len(printed), "top": TOP}
+    why = say("label_vectors.unexpected", **counts)
+    judged = judges.decide(all_here and all(fits), all_here and not any(fits), why)
+    here = "; ".join(texts) or ABSENT
+    return claim("unexpected-pairs", here, *judged, printed="; ".join(printed))
 
 
 def _sign(values: np.ndarray) -> Judged:
@@ -506,11 +425,9 @@ def _sign(values: np.ndarray) -> Judged:
     values = values[np.isfinite(values)]
     if not len(values):
         return judges.unknown("no label vector to compare.")
-    found = statistics.describe(values.tolist())
+    found = statistics.describe(values)
+    mean, half = found.mean, found.t_half_width
     if len(values) == 1:
-        return judges.unknown(
-            f"one seed: no spread to set the {found.mean:.3f} against."
-        )
-    half = found.t_half_width
-    why = f"the difference is {found.mean:.3f} ± {half:.3f} (95 % over seeds)."
-    return judges.above((found.mean - half, found.mean + half), 0, why)
+        return judges.unknown(f"one seed: no spread to set the {mean:.3f} against.")
+    why = f"the difference is {mean:.3f} ± {half:.3f} (95 % over seeds)."
+    return judges.above((mean - half, mean + half), 0, why)
