@@ -44,9 +44,6 @@ NUDGE = 1.05
 # A line is called one if it explains this share of the variance between sizes.
 LINE_R_SQUARED = 0.9
 
-# From a share of the training clips to milliseconds per clip and seed, mel and STFT.
-Times = dict[float, tuple[float, float]]
-
 
 def study(record: SweepRecord) -> Study:
     """Redraws Fig. 5 from the points of several sizes, whose names start with `size-`.
@@ -93,14 +90,11 @@ def sizes_of(points: Mapping[str, RunRecord]) -> pd.DataFrame:
     Returns:
         One row a point: `name`, `kind`, `share` of the clips, `clips`, `point`.
     """
-    found = points.values()
-    columns = {
-        "name": list(points),
-        "kind": [one.config["spectrogram"]["kind"] for one in found],
-        "share": [float(one.config["train"]["fraction"]) for one in found],
-        "clips": [train_clips(one) for one in found],
-        "point": list(found),
-    }
+    found = list(points.values())
+    columns = {"name": list(points), "point": found}
+    columns["kind"] = [one.config["spectrogram"]["kind"] for one in found]
+    columns["share"] = [float(one.config["train"]["fraction"]) for one in found]
+    columns["clips"] = list(map(train_clips, found))
     return pd.DataFrame(columns).sort_values(["kind", "share"])
 
 
@@ -117,26 +111,31 @@ def compare_kinds(
     points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray], labels: str
 ) -> dict[float, Comparison]:
     """Mel minus STFT at every share of the training clips that both have."""
-    both = _of_both(sizes_of(points), "name")
-    names = {f"mel − STFT at {percent(share)}": share for share in both}
-    pairs = {name: both[share] for name, share in names.items()}
+    both = _of_both(sizes_of(points))
+    names = {f"mel − STFT at {percent(share)}": share for share in both.share}
+    pairs = dict(zip(names, zip(both.name, both.name_stft, strict=True), strict=True))
     found = comparison.compare(points, pairs, resampled, labels)
     return {names[one.name]: one for one in found}
 
 
-def times_per_clip(sizes: pd.DataFrame) -> Times:
-    """Time of a training clip and seed in ms, where both were timed alike.
+def times_per_clip(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Time of a training clip and seed, where mel and STFT were timed alike.
 
     Points on different devices, or with other numbers of seeds or batch sizes, are no
     comparison and left out.
+
+    Returns:
+        One row a share of the training clips: `mel` and `stft` in ms, and the `ratio`.
     """
-    return {
+    rows = {
         share: (_time_ms(mel), _time_ms(stft))
-        for share, (mel, stft) in _of_both(sizes, "point").items()
+        for share, mel, stft in _of_both(sizes)[["share", "point", "point_stft"]].values
         if _circumstances(mel) == _circumstances(stft)
         and mel.summary.get("clips_per_s")
         and stft.summary.get("clips_per_s")
     }
+    times = pd.DataFrame(rows.values(), rows, ["mel", "stft"], float)
+    return times.assign(ratio=times.stft / times.mel)
 
 
 def stft_width_hz(sample_rate_hz: float, dft_size_samples: int) -> float:
@@ -189,7 +188,7 @@ def scores_by_size(
     differences: Mapping[float, float],
     ticks: Mapping[float, str],
 ) -> Figure:
-    """Mean and deviation over seeds on a logarithmic axis, with fitted lines.
+    """Mean and deviation over seeds on a logarithmic axis, two columns wide.
 
     Args:
         frame: `input` (`mel` or `stft`), `clips`, `seed` and `roc_auc_macro`, one row a
@@ -197,9 +196,6 @@ def scores_by_size(
         lines: From `mel` or `stft` to the fitted line.
         differences: From a number of clips to mel minus STFT, printed above.
         ticks: From a number of clips to its name.
-
-    Returns:
-        The figure, two columns wide.
     """
     drawn = Figure(figsize=(7, 3.4))
     axes = drawn.subplots()
@@ -216,10 +212,10 @@ def scores_by_size(
             style: Look = {"color": LOOKS[kind]["color"], "ls": "--", "lw": 1}
             axes.plot(ends, lines[kind].at(ends), alpha=0.8, **style)
     tops = spread.sum(axis=1).groupby("clips").max()
+    at: Look = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
     for size, difference in differences.items():
-        at: Look = {"xytext": (0, 6), "textcoords": "offset points"}
-        at |= {"ha": "center", "va": "bottom", "fontsize": 8}
-        axes.annotate(signed(difference), (size, tops[size]), **at)
+        name, place = signed(difference), (size, tops[size])
+        axes.annotate(name, place, va="bottom", fontsize=8, **at)
     axes.set(xscale="log", xlabel="training clips", ylabel="macro ROC-AUC")
     axes.minorticks_off()
     axes.set_xticks(list(ticks), list(ticks.values()))
@@ -229,13 +225,10 @@ def scores_by_size(
     return drawn
 
 
-def _of_both(sizes: pd.DataFrame, column: str) -> dict[float, tuple[Any, Any]]:
-    """What stands in a column for mel and for STFT, at every share that both have."""
-    mel, stft = (
-        dict(zip(of.share, of[column], strict=True))
-        for of in (sizes[sizes.kind == kind] for kind in ("mel", "stft"))
-    )
-    return {share: (mel[share], stft[share]) for share in mel if share in stft}
+def _of_both(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Puts STFT (`…_stft`) beside mel, at every share that both have."""
+    mel, stft = (sizes[sizes.kind == kind] for kind in ("mel", "stft"))
+    return mel.merge(stft, on="share", suffixes=("", "_stft"))
 
 
 def _last_gains(
@@ -314,15 +307,14 @@ def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Cl
     return claim("saturation", "; ".join(here) or ABSENT, *judged)
 
 
-def _claim_of_cost(times: Times) -> Claim:
+def _claim_of_cost(times: pd.DataFrame) -> Claim:
     """That mel is cheaper."""
-    ratios = [stft / mel for mel, stft in times.values()]
-    if not ratios:
+    if times.empty:
         return claim("mel-cheaper", *judges.no_data("no size has the times of both."))
-    low, high = min(ratios), max(ratios)
-    here = f"STFT takes {np.median(ratios):.2f} times as long per clip"
-    why = f"the ratio lies between {low:.2f} and {high:.2f} over {len(ratios)} sizes."
-    return claim("mel-cheaper", here, *judges.above((low, high), 1, why))
+    ends = low, high = times.ratio.min(), times.ratio.max()
+    here = f"STFT takes {times.ratio.median():.2f} times as long per clip"
+    why = f"the ratio lies between {low:.2f} and {high:.2f} over {len(times)} sizes."
+    return claim("mel-cheaper", here, *judges.above(ends, 1, why))
 
 
 def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
@@ -349,7 +341,7 @@ def _paragraphs(
     record: SweepRecord,
     points: Mapping[str, RunRecord],
     fits: Mapping[str, LogFit],
-    times: Times,
+    times: pd.DataFrame,
 ) -> list[str]:
     """What was trained, what a doubling of the clips gains, what a clip costs."""
     sizes = sizes_of(points)
@@ -363,11 +355,8 @@ def _paragraphs(
         missing=comparison.not_complete(record, PREFIX),
     )
     cost = "Mel and STFT were not timed under the same circumstances."
-    if times:
-        mel, stft = np.median(list(times.values()), axis=0)
-        ratio = np.median([stft / mel for mel, stft in times.values()])
-        of_all = {"mel": mel, "stft": stft, "ratio": ratio, "sizes": len(times)}
-        cost = say("data_size.times", **of_all)
+    if len(times):
+        cost = say("data_size.times", sizes=len(times), **times.median())
     return [trained, *_say_lines("gain", fits), cost]
 
 
@@ -400,10 +389,9 @@ def _table(sizes: pd.DataFrame, known: Sequence[str]) -> Table:
     columns = {"training clips": [f"{n} ({percent(s)})" for s, n in clips.items()]}
     for labels in known:
         for kind, of in sizes.groupby("kind"):
-            points = dict(zip(of.share, of.point, strict=True))
+            points = of.set_index("share").point.reindex(clips.index)
             columns[f"{INPUTS[kind]}, {labels} labels"] = [
-                comparison.auc(points[share], labels) if share in points else None
-                for share in clips.index
+                None if pd.isna(one) else comparison.auc(one, labels) for one in points
             ]
     formats = dict.fromkeys(list(columns)[1:], over_seeds)
     return Table(pd.DataFrame(columns), say("tables.scores"), formats)
@@ -434,27 +422,24 @@ def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:
     return Table.of_rows(say("tables.lines"), header, rows)
 
 
-def _time_tables(times: Times) -> list[Table]:
+def _time_tables(times: pd.DataFrame) -> list[Table]:
     """Times by size, if any size was timed."""
-    rows = [(share, mel, stft, stft / mel) for share, (mel, stft) in times.items()]
     header = ["training clips", "mel [ms]", "STFT [ms]", "STFT / mel"]
     formats: Formats = dict(zip(header, (percent, ".3g", ".3g", ".2f"), strict=True))
-    frame = pd.DataFrame(rows, columns=header)
-    return [Table(frame, say("tables.times"), formats)] if rows else []
+    frame = times.reset_index().set_axis(header, axis="columns")
+    return [Table(frame, say("tables.times"), formats)] if len(times) else []
 
 
 def _width_table(spectrogram: Mapping[str, Any]) -> Table:
     """IV-B's widths of bins beside those of the settings."""
     rate, size = spectrogram["sample_rate_hz"], spectrogram["dft_size_samples"]
-    bands = spectrogram["num_mel_bands"]
-    kilohertz = f"{rate / 1000:g} kHz"
+    bands, kilohertz = spectrogram["num_mel_bands"], f"{rate / 1000:g} kHz"
+    widths = {
+        "STFT of the paper's [1]: 256-point DFT, 12 kHz": stft_width_hz(12_000, 256),
+        f"STFT: {size}-point DFT, {kilohertz}": stft_width_hz(rate, size),
+        f"mel below 1 kHz: {bands} bands, {kilohertz}": mel_width_hz(rate, bands),
+    }
     printed = [paper.BIN_WIDTH_HZ[key] for key in ("stft of 256", "stft", "mel")]
-    found = [
-        ("STFT of the paper's [1]: 256-point DFT, 12 kHz", stft_width_hz(12_000, 256)),
-        (f"STFT: {size}-point DFT, {kilohertz}", stft_width_hz(rate, size)),
-        (f"mel below 1 kHz: {bands} bands, {kilohertz}", mel_width_hz(rate, bands)),
-    ]
-    names, widths = zip(*found, strict=True)
-    frame = pd.DataFrame({"": names, "paper [Hz]": printed, "here [Hz]": widths})
+    columns = {"": list(widths), "paper [Hz]": printed, "here [Hz]": widths.values()}
     caption = say("tables.widths", width=mel_width_hz(12_000, 96))
-    return Table(frame, caption, {"here [Hz]": ".1f"})
+    return Table(pd.DataFrame(columns), caption, {"here [Hz]": ".1f"})

@@ -8,7 +8,7 @@ and Subset400.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +36,6 @@ from studies.label_errors import (
     Findings,
     count_errors,
     estimate,
-    find,
     find_paper,
     interval,
 )
@@ -55,23 +54,50 @@ SINGERS = ("male vocalists", "female vocalists")
 MIN_TAGS_TO_CORRELATE = 20
 NOT_JUDGED = "not enough clips were judged"
 
-# Series of the figures by name: what they show, colour and marker.
+# Series of the figures by name: their panel, what they show, colour and marker.
 SERIES = {
-    "positive labels": ("error_positive", "C0", "o"),
-    "negative labels": ("error_negative", "C1", "s"),
-    "precision": ("precision", "C0", "o"),
-    "recall": ("recall", "C1", "s"),
-    "ground truth": ("tagged", "C0", "o"),
-    "Eq. 2": ("eq2", "C1", "s"),
-    "Subset400": ("subset400", "C2", "^"),
-    "all clips": ("truth", "C3", "D"),
+    "positive labels": ("Error rate", "error_positive", "C0", "o"),
+    "negative labels": ("Error rate", "error_negative", "C1", "s"),
+    "precision": ("At 50/50 balance", "precision", "C0", "o"),
+    "recall": ("At 50/50 balance", "recall", "C1", "s"),
+    "ground truth": ("Clips", "tagged", "C0", "o"),
+    "Eq. 2": ("Clips", "eq2", "C1", "s"),
+    "Subset400": ("Clips", "subset400", "C2", "^"),
+    "all clips": ("Clips", "truth", "C3", "D"),
 }
-# Which of them stand together.
-ERRORS = {
-    "Error rate": ("positive labels", "negative labels"),
-    "At 50/50 balance": ("precision", "recall"),
+# The columns of the tables of labels, and what of `_printed` they hold.
+TABLES = {
+    "table_1": {
+        "error rate, positive label [%]": "error_positive",
+        "error rate, negative label [%]": "error_negative",
+        "precision [%]": "precision",
+        "recall [%]": "recall",
+        "in ground truth": "tagged",
+        "estimate by Eq. 2": "eq2",
+        "by annotation of Subset400": "subset400",
+    },
+    "intervals": {
+        "judged with / without": "judged",
+        "error rate, positive (Wilson)": "interval of error_positive",
+        "error rate, negative (Wilson)": "interval of error_negative",
+        "recall (bootstrap)": "interval of recall",
+        "Eq. 2 (bootstrap)": "interval of eq2",
+        "Subset400 (Wilson)": "interval of subset400",
+    },
+    "tagability": {
+        "recall at 50/50 [%]": "recall",
+        "tagability [%]": "tagability",
+        "bootstrap [%]": "interval of tagability",
+        "tagability, all clips known [%]": "known",
+    },
 }
-SHARES = ("ground truth", "Eq. 2", "Subset400", "all clips")
+# What is estimated from samples and known of all clips, where a corpus knows.
+AGAINST_TRUTH = {
+    "error rate, positive": "error_positive",
+    "error rate, negative": "error_negative",
+    "recall at 50/50": "recall",
+    "true occurrences": "occurrences",
+}
 
 
 class Truth(NamedTuple):
@@ -127,13 +153,13 @@ def _find(
     )
     labels = subsets[0].labels
     columns, splits = table.columns(labels), table.splits.values()
-    return find(
-        labels,
-        count_errors(subsets[0].tagged, of_100),
-        sum(split.tags[:, columns].sum(axis=0, dtype=int) for split in splits),
-        sum(len(split.track_id) for split in splits),
-        (of_400 == 1).sum(axis=0),
-        np.isfinite(of_400).sum(axis=0),
+    return Findings(
+        labels=labels,
+        checked=count_errors(subsets[0].tagged, of_100),
+        occurrences=sum(one.tags[:, columns].sum(axis=0, dtype=int) for one in splits),
+        total=sum(len(one.track_id) for one in splits),
+        hits=(of_400 == 1).sum(axis=0),
+        judged=np.isfinite(of_400).sum(axis=0),
         num_samples=options.get("bootstrap_samples", 2000),
         seed=options["subset_seed"],
     )
@@ -213,20 +239,36 @@ def _who(subsets: Sequence[Subset], answers: Sequence[Answer], here: Findings) -
     return heard + (say("groundtruth.outside", answers=outside) if outside else "")
 
 
-# Tables.
-
-Columns = Mapping[str, Callable[[Findings], Sequence | np.ndarray]]
-
-
-def _rate(name: str) -> Callable[[Findings], np.ndarray]:
-    return lambda one: 100 * getattr(one.estimates, name)
-
-
-def _range(name: str) -> Callable[[Findings], list[str]]:
-    return lambda one: [
-        ABSENT if np.isnan(ends).any() else "{:.1f} to {:.1f}".format(*100 * ends)
-        for ends in one.intervals[name]
+def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
+    """Prints numbers of clips and their share of all."""
+    return [
+        f"{n:,.0f} ({100 * n / of:.1f} %)" if of and np.isfinite(n) else ABSENT
+        for n, of in zip(clips, np.broadcast_to(whole, len(clips)), strict=True)
     ]
+
+
+def _printed(one: Findings, known: np.ndarray | float = np.nan) -> pd.DataFrame:
+    """Lists what tables print of each label: rates in per cent, the rest as text.
+
+    `known` is the tagability that a corpus knows of.
+    """
+    rates = (*RATES, "tagability")
+    judged = zip(one.checked.positives, one.checked.negatives, strict=True)
+    columns = {"label": one.labels, "known": 100 * known}
+    columns |= {name: 100 * getattr(one.estimates, name) for name in rates}
+    columns |= {
+        f"interval of {name}": [
+            ABSENT if np.isnan(ends).any() else "{:.1f} to {:.1f}".format(*100 * ends)
+            for ends in of_labels
+        ]
+        for name, of_labels in one.intervals.items()
+    }
+    return pd.DataFrame(columns).assign(
+        judged=[f"{with_it} / {without}" for with_it, without in judged],
+        tagged=_clips(one.occurrences, one.total),
+        eq2=_clips(one.estimates.occurrences, one.total),
+        subset400=_clips(one.hits, one.judged),
+    )
 
 
 def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
@@ -237,71 +279,38 @@ def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
     ]
 
 
-TABLE_1: Columns = {
-    "error rate, positive label [%]": _rate("error_positive"),
-    "error rate, negative label [%]": _rate("error_negative"),
-    "precision [%]": _rate("precision"),
-    "recall [%]": _rate("recall"),
-    "in ground truth": lambda one: _clips(one.occurrences, one.total),
-    "estimate by Eq. 2": lambda one: _clips(one.estimates.occurrences, one.total),
-    "by annotation of Subset400": lambda one: _clips(one.hits, one.judged),
-}
-INTERVALS: Columns = {
-    "judged with / without": lambda one: [
-        f"{with_it} / {without}"
-        for with_it, without in zip(
-            one.checked.positives, one.checked.negatives, strict=True
-        )
-    ],
-    "error rate, positive (Wilson)": _range("error_positive"),
-    "error rate, negative (Wilson)": _range("error_negative"),
-    "recall (bootstrap)": _range("recall"),
-    "Eq. 2 (bootstrap)": _range("eq2"),
-    "Subset400 (Wilson)": _range("subset400"),
-}
-TAGABILITY: Columns = {
-    "recall at 50/50 [%]": _rate("recall"),
-    "tagability [%]": _rate("tagability"),
-    "bootstrap [%]": _range("tagability"),
-}
-# What is estimated from samples and known of all clips, where a corpus knows.
-AGAINST_TRUTH = {
-    "error rate, positive": "error_positive",
-    "error rate, negative": "error_negative",
-    "recall at 50/50": "recall",
-    "true occurrences": "occurrences",
-}
-
-
 def _tables(
     here: Findings, printed: Findings, truth: Truth | None, answers: Sequence[Answer]
 ) -> list[Table]:
     """Table I, how sure it is, tagability, the truth, and how far listeners agree."""
-    table_1 = _both(here, printed, TABLE_1)
-    for who, one in ((PAPER, printed), (HERE, here)):
-        means = [np.mean(_rate(name)(one)) for name in RATES]
-        table_1.loc[len(table_1)] = [f"mean, {who}", *means, None, None, None]
-    tagability = dict(TAGABILITY)
+    known = truth.estimates.tagability if truth else np.nan
+    both = pd.concat([_printed(printed), _printed(here, known)])
+    order = list(dict.fromkeys(both.label))
+    both["who"] = np.repeat([PAPER, HERE], [len(printed.labels), len(here.labels)])
+    # Sorting is stable: of one label the paper's row stays first.
+    both = both.sort_values("label", key=lambda it: it.map(order.index), kind="stable")
+    both["label"] += ", " + both.who
+    found = []
+    for name, columns in TABLES.items():
+        # Without a truth its column is left out.
+        columns = {k: v for k, v in columns.items() if truth or v != "known"}
+        frame = both[["label", *columns.values()]].reset_index(drop=True)
+        frame.columns = ["label", *columns]
+        strong: Sequence[int] = ()
+        if name == "table_1":
+            for who, one in ((PAPER, printed), (HERE, here)):
+                means = [np.mean(100 * getattr(one.estimates, rate)) for rate in RATES]
+                frame.loc[len(frame)] = [f"mean, {who}", *means, None, None, None]
+            strong = (len(frame) - 2, len(frame) - 1)
+        caption = say(f"tables.{name}", paper=printed.total, here=here.total)
+        found.append(_table(frame, caption, strong=strong))
     if truth is not None:
-        every = 100 * truth.estimates.tagability
-        unknown = np.full(len(printed.labels), np.nan)
-        tagability["tagability, all clips known [%]"] = lambda one: (
-            every if one is here else unknown
-        )
-    caption = say("tables.table_1", paper=printed.total, here=here.total)
-    found = [
-        _table(table_1, caption, strong=(len(table_1) - 2, len(table_1) - 1)),
-        _table(_both(here, printed, INTERVALS), say("tables.intervals")),
-        _table(_both(here, printed, tagability), say("tables.tagability")),
-    ]
-    if truth is not None:
-        columns = {}
+        columns = {"label": here.labels}
         for text, name in AGAINST_TRUTH.items():
             whole = here.total if name == "occurrences" else 1
             for what, of in (("sample", here.estimates), ("all", truth.estimates)):
                 columns[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
-        frame = pd.DataFrame({"label": here.labels} | columns)
-        found.append(_table(frame, say("tables.truth")))
+        found.append(_table(pd.DataFrame(columns), say("tables.truth")))
     agreed = agreements(answers, here.labels)
     if len(agreed):
         pairs = agreed.label + ": " + agreed["first"] + ", " + agreed["second"]
@@ -323,51 +332,32 @@ def _table(
     return Table(frame, caption, rates | (formats or {}), strong)
 
 
-def _both(here: Findings, printed: Findings, columns: Columns) -> pd.DataFrame:
-    """Makes rows of a table: every label, the paper's before ours."""
-    parts = []
-    for who, one in ((PAPER, printed), (HERE, here)):
-        cells = {text: column(one) for text, column in columns.items()}
-        parts.append(pd.DataFrame({"label": one.labels, "who": who} | cells))
-    order = list(dict.fromkeys([*printed.labels, *here.labels]))
-    # Sorting is stable: of one label the paper's row stays first.
-    frame = pd.concat(parts).sort_values(
-        "label", key=lambda labels: labels.map(order.index), kind="stable"
-    )
-    frame["label"] += ", " + frame.pop("who")
-    return frame.reset_index(drop=True)
-
-
 def _illustrations(
     here: Findings, printed: Findings, truth: Truth | None
 ) -> list[Illustration]:
     """Draws error rates with what follows from them, and occurrences."""
     # The paper's numbers stand beside ours where it has all of our labels.
     known = set(here.labels) <= set(printed.labels)
-    both = {HERE: _shares(here, here.labels, truth)}
-    both |= {PAPER: _shares(printed, here.labels)} if known else {}
-    errors = [
-        shares[shares.series == series].assign(panel=panel, of=who)
-        for panel, names in ERRORS.items()
-        for series in names
-        for who, shares in both.items()
-    ]
-    occurrences = [
-        shares[shares.series.isin(SHARES)].assign(panel=f"Clips, {who}", of=who)
-        for who, shares in reversed(both.items())
-    ]
+    parts = [_shares(here, here.labels, truth).assign(of=HERE)]
+    parts += [_shares(printed, here.labels).assign(of=PAPER)] if known else []
+    both = pd.concat(parts, ignore_index=True)
+    clips = both.panel == "Clips"
+    series = both[~clips].series.map([*SERIES].index).sort_values(kind="stable")
+    occurrences = both[clips].sort_values("of", ascending=False, kind="stable")
+    occurrences["panel"] += ", " + occurrences.of
     columns = ["label", "panel", "series", "of", "percent", "low", "high"]
     formats = dict.fromkeys(columns[4:], ".3f")
+    frames = {"errors": both.loc[series.index], "occurrences": occurrences}
     hollow = " Hollow: the paper's." if known else ""
     return [
         figure(
             f"groundtruth_{name}",
             draw_panels,
-            pd.concat(parts, ignore_index=True)[columns],
+            frame[columns].reset_index(drop=True),
             formats,
             hollow=hollow,
         )
-        for name, parts in (("errors", errors), ("occurrences", occurrences))
+        for name, frame in frames.items()
     ]
 
 
@@ -384,11 +374,12 @@ def _shares(
     rows = [one.labels.index(label) for label in labels]
     nothing = np.full((len(one.labels), 2), np.nan)
     parts = []
-    for series, (name, *_) in SERIES.items():
+    for series, (panel, name, *_) in SERIES.items():
         if values[name] is not None:
             low, high = 100 * one.intervals.get(name, nothing)[rows].T
             columns = {"percent": 100 * values[name][rows], "low": low, "high": high}
-            parts.append(pd.DataFrame({"label": labels, "series": series} | columns))
+            columns |= {"label": labels, "panel": panel, "series": series}
+            parts.append(pd.DataFrame(columns))
     return pd.concat(parts)
 
 
@@ -428,7 +419,7 @@ def _draw_series(
     axes: Axes, rows: np.ndarray, points: pd.DataFrame, hollow: bool
 ) -> None:
     name = points.series.iloc[0]
-    value, colour, marker = SERIES[name]
+    _, value, colour, marker = SERIES[name]
     look: Look = {"fmt": marker, "color": colour, "ms": 5, "mfc": colour}
     look |= {"elinewidth": 1.4, "label": name}
     if hollow:
@@ -583,7 +574,7 @@ def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
         means = [np.mean(np.abs(counts / one.total - target)) for counts in pair]
         return " and ".join(f"{number(100 * mean, 1)} points" for mean in means)
 
-    target, shown, against = here.share_samples, here.share, "Subset400"
+    target, shown, against = here.resampled[1], here.share, "Subset400"
     if truth is not None:
         target, shown, against = truth.shares, truth.shares, "the truth of all clips"
     raw = np.abs(here.occurrences / here.total - target)

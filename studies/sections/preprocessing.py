@@ -15,14 +15,7 @@ from matplotlib.figure import Figure
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
-from msd_tagger.pages.tables import (
-    ABSENT,
-    Table,
-    number,
-    over_seeds,
-    percent,
-    signed,
-)
+from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent, signed
 from studies import comparison, judges, statistics
 from studies.comparison import INPUTS, Comparison
 from studies.figures import mean_and_std
@@ -54,10 +47,8 @@ WIDEST_FACTOR = 4.0
 # Of the first layer.
 PARAMETERS = {"bias": "convolution's bias", "beta": "batch normalisation's β"}
 
-# A point by what it varies: kind, magnitude, weighting and scale.
-Settings = tuple[str, str, str, float]
-# From a comparison's name to its points, (minuend, subtrahend).
-Pairs = dict[str, tuple[str, str]]
+# What a point of the grid varies.
+SETTINGS = ["kind", "magnitude", "weighting", "scale"]
 
 
 def study(record: SweepRecord) -> Study:
@@ -94,37 +85,58 @@ def study(record: SweepRecord) -> Study:
     )
 
 
-def settings(point: RunRecord) -> Settings:
-    """What a point of the grid varies."""
-    chosen = point.config["preprocessing"]
-    return (
-        point.config["spectrogram"]["kind"],
-        chosen["magnitude"],
-        chosen["frequency_weighting"],
-        float(chosen["scale"]),
-    )
+def settings(point: RunRecord) -> tuple[str, str, str, float]:
+    """What a point of the grid varies, in the order of `SETTINGS`."""
+    chosen, kind = point.config["preprocessing"], point.config["spectrogram"]["kind"]
+    weighting, scale = chosen["frequency_weighting"], float(chosen["scale"])
+    return kind, chosen["magnitude"], weighting, scale
 
 
 def compare_all(
     points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray], labels: str
 ) -> dict[str, list[Comparison]]:
-    """Every comparison of Fig. 7, by what differs.
+    """Every comparison of Fig. 7, by what differs, as `pairs_of` names it."""
+    return {
+        name: comparison.compare(points, pairs, resampled, labels)
+        for name, pairs in pairs_of(points).items()
+    }
+
+
+def pairs_of(points: Mapping[str, RunRecord]) -> dict[str, dict[str, tuple[str, str]]]:
+    """Finds the points that differ in one setting alone.
 
     Returns:
         `magnitude` (mel, dB minus linear), `weighting`, `scale` (scaled minus not) and
-        `stft` (dB minus linear).
+        `stft` (dB minus linear): from a comparison's name to (minuend, subtrahend).
     """
-    names = {settings(point): name for name, point in points.items()}
-    pairs = {
-        "magnitude": _magnitude_pairs(names, "mel"),
-        "weighting": _weighting_pairs(names),
-        "scale": _scale_pairs(names),
-        "stft": _magnitude_pairs(names, "stft"),
-    }
-    return {
-        name: comparison.compare(points, of_one, resampled, labels)
-        for name, of_one in pairs.items()
-    }
+    rows = [(name, *settings(point)) for name, point in points.items()]
+    grid = pd.DataFrame(rows, columns=["name", *SETTINGS])
+    grid = grid.drop_duplicates(SETTINGS, keep="last")
+    found: dict[str, dict[str, tuple[str, str]]]
+    found = {"magnitude": {}, "weighting": {}, "scale": {}, "stft": {}}
+    for one in _beside(grid, "magnitude", "linear").itertuples():
+        title = f"dB − linear, {_weighting(one.weighting)}, ×{one.scale:g}"
+        key = "magnitude" if one.kind == "mel" else "stft"
+        found[key][title] = one.name, one.name_other
+    mel = grid[grid.kind == "mel"]
+    for one in _beside(mel, "scale", 1.0).itertuples():
+        what = f"{MAGNITUDES[one.magnitude]}, {_weighting(one.weighting)}"
+        found["scale"][f"×{one.scale:g} − ×1, {what}"] = one.name, one.name_other
+    for (magnitude, scale), of in mel.groupby(["magnitude", "scale"]):
+        names = dict(zip(of.weighting, of.name, strict=True))
+        there = [one for one in WEIGHTINGS if one in names]
+        for pair in itertools.combinations(there, 2):
+            title = f"{' − '.join(map(_weighting, pair))}, {MAGNITUDES[magnitude]}"
+            first, second = (names[one] for one in pair)
+            found["weighting"][f"{title}, ×{scale:g}"] = first, second
+    return found
+
+
+def _beside(grid: pd.DataFrame, setting: str, value: str | float) -> pd.DataFrame:
+    """Puts what has this value beside those that differ in this setting alone."""
+    alike = [one for one in SETTINGS if one != setting]
+    has = grid[setting] == value
+    return grid[~has].merge(grid[has], on=alike, suffixes=("", "_other"))
 
 
 def bias_sizes(points: Mapping[str, RunRecord]) -> pd.DataFrame:
@@ -135,9 +147,8 @@ def bias_sizes(points: Mapping[str, RunRecord]) -> pd.DataFrame:
         both recorded: `pair`, `parameter` (`bias` or `beta`), and the mean absolute
         values `plain` and `scaled`, over channels and seeds.
     """
-    names = {settings(point): name for name, point in points.items()}
     rows = []
-    for name, pair in _scale_pairs(names).items():
+    for name, pair in pairs_of(points)["scale"].items():
         scaled, plain = (points[one].arrays.get("first_layer", {}) for one in pair)
         rows += [
             (name, key, np.abs(plain[key]).mean(), np.abs(scaled[key]).mean())
@@ -161,17 +172,15 @@ def ratio(scaled: float, plain: float) -> str:
 def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
     """Four groups of three bars, and bars of smaller training sets at the right.
 
+    Two columns wide; the vertical axis starts below the lowest bar.
+
     Args:
         frame: `group`, `weighting`, `seed` and `roc_auc_macro`, one row a seed; what
             has no weighting is a training set's size.
-
-    Returns:
-        The figure, two columns wide. The vertical axis starts below the lowest bar.
     """
     drawn = Figure(figsize=(7, 3.2))
-    grid = frame[frame["weighting"] != ""]
-    sizes = frame[frame["weighting"] == ""]
-    groups, shares = list(grid["group"].unique()), list(sizes["group"].unique())
+    grid, sizes = (frame[(frame["weighting"] == "") == one] for one in (False, True))
+    groups, shares = (list(one["group"].unique()) for one in (grid, sizes))
     if shares:
         widths = (max(len(groups), 1), 0.4 + 0.35 * len(shares))
         left, right = drawn.subplots(1, 2, sharey=True, width_ratios=widths)
@@ -187,8 +196,7 @@ def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
         at, look = (index - 1) * BAR, {"color": colour, "label": label}
         _draw_bars(left, of_one, groups, BAR * 0.92, at, **look)
     left.set_xticks(range(len(groups)), [one.replace(" ", "\n", 1) for one in groups])
-    scores = frame["roc_auc_macro"]
-    low, high = scores.min(), scores.max()
+    low, high = frame["roc_auc_macro"].agg(["min", "max"])
     margin = 0.25 * max(high - low, 0.01)
     left.set_ylim(low - margin, high + 0.6 * margin)
     left.set_ylabel("macro ROC-AUC")
@@ -213,53 +221,6 @@ def _draw_bars(
     axes.bar(at, found["mean"], width, yerr=found["std"], error_kw=error, **look)
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
-
-
-def _partners(
-    names: Mapping[Settings, str], field: int, value: str | float
-) -> dict[Settings, tuple[str, str]]:
-    """Points beside those that differ in one setting alone, which has this value."""
-    others: dict[Settings, Any] = {
-        key: (*key[:field], value, *key[field + 1 :]) for key in names
-    }
-    return {
-        key: (names[key], names[other])
-        for key, other in others.items()
-        if other != key and other in names
-    }
-
-
-def _magnitude_pairs(names: Mapping[Settings, str], kind: str) -> Pairs:
-    """Decibels minus power, all else equal."""
-    found = _partners(names, 1, "linear").items()
-    return {
-        f"dB − linear, {_weighting(weighting)}, ×{scale:g}": pair
-        for (its_kind, _, weighting, scale), pair in found
-        if its_kind == kind
-    }
-
-
-def _scale_pairs(names: Mapping[Settings, str]) -> Pairs:
-    """The scaled input minus that as it is, all else equal."""
-    found = _partners(names, 3, 1.0).items()
-    return {
-        f"×{scale:g} − ×1, {MAGNITUDES[magnitude]}, {_weighting(weighting)}": pair
-        for (kind, magnitude, weighting, scale), pair in found
-        if kind == "mel"
-    }
-
-
-def _weighting_pairs(names: Mapping[Settings, str]) -> Pairs:
-    """Two weightings, within each group of Fig. 7."""
-    groups = sorted({(key[1], key[3]) for key in names if key[0] == "mel"})
-    return {
-        f"{_weighting(first)} − {_weighting(second)}, {MAGNITUDES[magnitude]}, "
-        f"×{scale:g}": (names[one], names[two])
-        for magnitude, scale in groups
-        for first, second in itertools.combinations(WEIGHTINGS, 2)
-        if (one := ("mel", magnitude, first, scale)) in names
-        and (two := ("mel", magnitude, second, scale)) in names
-    }
 
 
 def _weighting(name: str) -> str:
@@ -400,23 +361,23 @@ def _illustration(
     points: Mapping[str, RunRecord], sizes: pd.DataFrame, labels: str
 ) -> Illustration:
     """Fig. 7 against one kind of labels: the mel points in the paper's order."""
-    order = list(GROUPS)
-    found = {settings(point): point for point in points.values()}
-    mel = [key for key in found if key[0] == "mel"]
-    drawn = []
-    for key in sorted(mel, key=lambda key: order.index((key[1], key[3] != 1))):
-        _, magnitude, weighting, scale = key
-        group = f"{GROUPS[magnitude, scale != 1]} {MAGNITUDES[magnitude]} ×{scale:g}"
-        drawn.append(((group, weighting), found[key]))
+    groups: dict[str, list] = {name: [] for name in GROUPS.values()}
+    for key, point in {settings(point): point for point in points.values()}.items():
+        kind, magnitude, weighting, scale = key
+        if kind == "mel":
+            name = GROUPS[magnitude, scale != 1]
+            title = f"{name} {MAGNITUDES[magnitude]} ×{scale:g}"
+            groups[name].append(((title, weighting), point))
     beside = [
         ((f"dB, {percent(one.share)} of the clips", ""), one.point)
         for one in sizes.itertuples()
         if labels in comparison.known_labels({"": one.point})
     ]
+    drawn = [*itertools.chain(*groups.values()), *beside]
     return figure(
         "fig7_preprocessing",
         scores_by_preprocessing,
-        comparison.score_frame(drawn + beside, ["group", "weighting"], labels),
+        comparison.score_frame(drawn, ["group", "weighting"], labels),
         labels=labels,
         beside=" At the right the training set's size varies." if beside else "",
     )
@@ -439,13 +400,9 @@ def _table(points: Mapping[str, RunRecord], known: Sequence[str]) -> Table:
 def _differences(found: Mapping[str, list[Comparison]], labels: str) -> Table:
     """All comparisons against both spreads, dB first."""
     mean = comparison.average("dB − linear, mean of the above", found["magnitude"])
-    rows = [
-        *found["magnitude"],
-        *([mean] if mean else []),
-        *(dataclasses.replace(one, name=f"STFT: {one.name}") for one in found["stft"]),
-        *found["weighting"],
-        *found["scale"],
-    ]
+    stft = [dataclasses.replace(one, name=f"STFT: {one.name}") for one in found["stft"]]
+    rows = [*found["magnitude"], *([mean] if mean else []), *stft]
+    rows += [*found["weighting"], *found["scale"]]
     return comparison.table(say("tables.preprocessings", labels=labels), rows)
 
 

@@ -75,19 +75,20 @@ class AnnotatedClips:
     def auc(
         self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
     ) -> np.ndarray:
-        """Averages ROC-AUC over the tags, where there is an answer.
+        """Averages ROC-AUC `[S, R]` over the tags, where there is an answer.
 
-        Labels are 0/1 `[n, T]`, scores `[S, n, T]`, weights of the clips `[n, R]`. The
-        result is `[S, R]`; tags that cannot be scored are left out, NaN without any.
+        Labels are 0/1 `[n, T]`, scores `[S, n, T]`, weights of the clips `[n, R]`. Tags
+        that cannot be scored are left out; it is NaN without any.
         """
         known = np.isfinite(self.verdicts)
+        columns = [[k] for k in range(known.shape[1])]
         per_tag = [
             resampling.auc_per_seed(
-                labels[:, [k]], scores[:, :, [k]], weights * known[:, [k]]
-            )[:, :, 0]
-            for k in range(known.shape[1])
+                labels[:, k], scores[:, :, k], weights * known[:, k]
+            )
+            for k in columns
         ]
-        return np.ma.masked_invalid(per_tag).mean(axis=0).filled(np.nan)
+        return np.ma.masked_invalid(per_tag).mean(axis=0).filled(np.nan)[:, :, 0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,49 +114,34 @@ Rhos = Mapping[str, Correlation | None]
 
 
 def study(record: SweepRecord) -> Study:
-    """Redraws Fig. 2 from the points of the other studies.
+    """Redraws Fig. 2 from points `size-mel-…`, `size-stft-…` and `pre-…`.
 
-    Args:
-        record: A study with points `size-mel-…`, `size-stft-…` and `pre-…`.
-
-    Returns:
-        The section; a sentence where the tags or the points for it are missing.
+    A sentence says where the tags or the points for it are missing.
 
     Raises:
         AnnotationError: The answers of listeners do not belong to this corpus.
     """
-    points = _usable(record)
-    tags = _scorable(points, _options(record)["annotated_labels"])
+    points, options = _usable(record), _options(record)
+    tags = _scorable(points, options["annotated_labels"])
     sets = run_sets(points)
     if not sets or not tags:
         what = "two points of a set" if tags else "an instrumentation tag to score"
         return Study(NAME, TITLE, [f"Fig. 2 needs {what}; this study has none."])
     answers = annotated_clips(record, next(iter(points.values())), tags)
     resamples = comparison.num_resamples(record)
-    scores = {
-        name: scores_of(point, tags, answers, resamples)
-        for of_set in sets.values()
-        for name, point in of_set.items()
-    }
+    used = {name: point for of_set in sets.values() for name, point in of_set.items()}
+    scores = {k: scores_of(one, tags, answers, resamples) for k, one in used.items()}
     found = {key: _run_set(of_set, scores) for key, of_set in sets.items()}
     subsets = {
         key: rho_of_subsets(one.points, one.means.four, tags, resamples)
         for key, one in found.items()
     }
-    truth = any(len(rhos) for rhos in subsets.values())
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=[*_paragraphs(found, tags, answers), _of_subsets(found, subsets)],
-        illustrations=[_illustration(found)],
-        tables=[
-            _rho_table(found),
-            _spread_table(found),
-            _score_table(found),
-            *([_subset_table(found, subsets)] if truth else []),
-        ],
-        claims=_claims(found),
-    )
+    tables = [_rho_table(found), _spread_table(found), _score_table(found)]
+    if any(len(rhos) for rhos in subsets.values()):
+        tables.append(_subset_table(found, subsets))
+    paragraphs = [*_paragraphs(found, tags, answers), _of_subsets(found, subsets)]
+    illustrations = [_illustration(found)]
+    return Study(NAME, TITLE, paragraphs, illustrations, tables, _claims(found))
 
 
 def run_sets(points: Mapping[str, RunRecord]) -> dict[str, dict[str, RunRecord]]:
@@ -224,15 +210,15 @@ def _options(record: SweepRecord) -> dict:
 
 def _usable(record: SweepRecord) -> dict[str, RunRecord]:
     """Returns scored points with predictions for the same clips as the first one's."""
-    points, clips = {}, None
-    for name, one in comparison.scored(record.points).items():
-        arrays = one.arrays.get("predictions_test")
-        if arrays is None or not name.startswith(FAMILIES):
-            continue
-        clips = arrays["track_id"] if clips is None else clips
-        if np.array_equal(arrays["track_id"], clips):
-            points[name] = one
-    return points
+    scored = comparison.scored(record.points).items()
+    points = {
+        name: one
+        for name, one in scored
+        if name.startswith(FAMILIES) and "predictions_test" in one.arrays
+    }
+    clips = {k: one.arrays["predictions_test"]["track_id"] for k, one in points.items()}
+    first = next(iter(clips.values()), None)
+    return {k: one for k, one in points.items() if np.array_equal(clips[k], first)}
 
 
 def _scorable(points: Mapping[str, RunRecord], labels: Sequence[str]) -> list[str]:
@@ -242,8 +228,7 @@ def _scorable(points: Mapping[str, RunRecord], labels: Sequence[str]) -> list[st
     summary = next(iter(points.values())).summary
     per_seed = summary["scores"]["test"]["weak"]["per_seed"]
     per_tag = np.array([one["roc_auc_per_tag"] for one in per_seed], np.float64)
-    known = np.isfinite(per_tag).all(axis=0)
-    scored = np.array(summary["tags"])[known]
+    scored = np.array(summary["tags"])[np.isfinite(per_tag).all(axis=0)]
     return [label for label in labels if label in scored]
 
 
@@ -265,17 +250,12 @@ def annotated_clips(
         AnnotationError: The answers do not belong to this corpus.
     """
     arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
-    options = _options(record)
-    subset = random_subset(
-        arrays["track_id"],
-        arrays["tags"][:, columns],
-        tags,
-        size=options["subset400_clips"],
-        seed=options["subset_seed"],
-    )
+    options, clips = _options(record), arrays["track_id"]
+    draw = {"size": options["subset400_clips"], "seed": options["subset_seed"]}
+    subset = random_subset(clips, arrays["tags"][:, columns], tags, **draw)
     # Listeners answered for training clips as well (Subset100).
     table = find_label_table(record.workdir)
-    ids = {*arrays["track_id"].tolist(), *(table.track_ids() if table else ())}
+    ids = {*clips.tolist(), *(table.track_ids() if table else ())}
     answers = find_answers(record.workdir, ids, point.summary["tags"])
     verdicts = verdicts_of(subset, consensus(answers))
     heard = np.isfinite(verdicts).any(axis=1)
@@ -332,21 +312,19 @@ def _run_set(
         for which in (0, 1)
     )
     means = by_seed.groupby("point", sort=False).mean()
-    known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*means}}
-    rhos = {k: statistics.pearson(means[x], means[y]) for k, (x, y) in known.items()}
+    rhos = {
+        name: statistics.pearson(means[x], means[y])
+        for name, (x, y) in RHOS.items()
+        if {x, y} <= {*means}
+    }
     return RunSet(points, by_seed, rhos, *map(_correlate, (by_seed, by_clips)))
 
 
 def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
     """Correlates curves over points, for each seed or resample that all points have."""
     wide = {name: curves[name].unstack().dropna(axis="columns") for name in curves}
-    return pd.DataFrame(
-        {
-            name: wide[x].corrwith(wide[y])
-            for name, (x, y) in RHOS.items()
-            if {x, y} <= {*wide}
-        }
-    )
+    known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*wide}}
+    return pd.DataFrame({k: wide[x].corrwith(wide[y]) for k, (x, y) in known.items()})
 
 
 def rho_of_subsets(
@@ -374,10 +352,8 @@ def rho_of_subsets(
     true = []
     for point, of_point in zip(points.values(), arrays, strict=True):
         columns = columns_of(point, tags)
-        truth, scores = of_point["true_tags"], of_point["scores"]
-        true.append(
-            resampling.macro_auc(truth[:, columns], scores[:, :, columns], weights)
-        )
+        truth, scores = of_point["true_tags"][:, columns], of_point["scores"]
+        true.append(resampling.macro_auc(truth, scores[:, :, columns], weights))
     return pd.DataFrame(true).corrwith(pd.Series(np.asarray(four))).to_numpy()
 
 
@@ -441,19 +417,20 @@ def _illustration(found: Sets) -> Illustration:
     """Draws Fig. 2."""
     labels = {curve: label for curve, (*_, label) in CURVES.items()}
     header = ["set", "point", "curve", "seed", "roc_auc_macro"]
-    parts = []
+    parts, ticks = [], {}
     for key, one in found.items():
         # Seeds are numbered from 0 in every training.
         scores = one.scores.rename(columns=labels).reset_index("point")
         scores["seed"] = scores.groupby("point", sort=False).cumcount()
         drawn = [label for label in labels.values() if label in scores]
-        parts.append(
-            scores.melt(["point", "seed"], drawn, "curve", header[-1]).assign(set=key)
-        )
-    ticks = {
-        key: [_tick(key, *pair) for pair in one.points.items()]
-        for key, one in found.items()
-    }
+        melted = scores.melt(["point", "seed"], drawn, "curve", header[-1])
+        parts.append(melted.assign(set=key))
+        names = [_short_name(*pair) for pair in one.points.items()]
+        # A size is enough where all are; in the mixed set all that a training is.
+        start = f"{INPUTS.get(key, '')} "
+        if key in INPUTS:
+            names = [name.removeprefix(start).removesuffix(" %") for name in names]
+        ticks[key] = names
     rhos = {key: _two_rhos(one) for key, one in found.items()}
     titles = {key: f"{SETS[key]}\n{text}" for key, text in rhos.items()}
     return figure(
@@ -462,14 +439,6 @@ def _illustration(found: Sets) -> Illustration:
         pd.concat(parts, ignore_index=True)[header],
         rhos="; ".join(f"{SETS[key]}: {text}" for key, text in rhos.items()),
     )
-
-
-def _tick(key: str, name: str, point: RunRecord) -> str:
-    """Says what stands below a point: its size, or in the mixed set all that it is."""
-    text = _short_name(name, point)
-    if key not in INPUTS:
-        return text
-    return text.removeprefix(f"{INPUTS[key]} ").removesuffix(" %")
 
 
 def _two_rhos(one: RunSet) -> str:
@@ -543,21 +512,17 @@ def _rho_table(found: Sets) -> Table:
 
 
 def _mean_rho_2(found: Sets) -> str:
-    return number(
-        float(np.mean([one.rhos["rho_2"].value for one in found.values()])), 3
-    )
+    return number(np.mean([one.rhos["rho_2"].value for one in found.values()]), 3)
 
 
 def _spread_table(found: Sets) -> Table:
     """How far rho 1 and rho 2 move with other seeds and with other test clips."""
     columns = {"": [SETS[key] for key in found]}
     for rho, text in (("rho_1", "ρ₁"), ("rho_2", "ρ₂")):
-        columns[f"{text}, seeds"] = [
-            _ends(one.by_seed.get(rho), 0, 100) for one in found.values()
-        ]
-        columns[f"{text}, test clips"] = [
-            _ends(one.by_clips.get(rho), 2.5, 97.5) for one in found.values()
-        ]
+        of_seeds = [one.by_seed.get(rho) for one in found.values()]
+        of_clips = [one.by_clips.get(rho) for one in found.values()]
+        columns[f"{text}, seeds"] = [_ends(one, 0, 100) for one in of_seeds]
+        columns[f"{text}, test clips"] = [_ends(one, 2.5, 97.5) for one in of_clips]
     return Table(pd.DataFrame(columns), say("tables.rho_spreads"))
 
 
@@ -574,34 +539,27 @@ def _score_table(found: Sets) -> Table:
     """What is drawn, as means over seeds."""
     frame = pd.concat(one.means for one in found.values()).reindex(columns=CURVES)
     frame.columns = [label for *_, label in CURVES.values()]
-    names = [
-        f"{SETS[key]}: {name}" for key, one in found.items() for name in one.points
-    ]
     formats = dict.fromkeys(frame, ".4f")
+    names = [f"{SETS[key]}: {name}" for key in found for name in found[key].points]
     frame.insert(0, "", names)
     return Table(frame, say("tables.means"), formats)
 
 
 def _subset_table(found: Sets, subsets: Subsets) -> Table:
     """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
-    rows = []
-    for key, (full, *each) in subsets.items():
-        known = pd.Series(each).dropna()
-        ends = (
-            "{:.3f} to {:.3f}".format(*resampling.interval(known))
-            if len(known)
-            else None
-        )
-        distance = (known - full).abs().median()
-        rows.append([SETS[key], full, known.mean(), ends, distance])
-    header = [
-        "",
-        "ρ₁, truth of all test clips",
-        f"mean over subsets of {subset_size(_num_clips(found))}",
-        "middle 95 % of subsets",
-        "median distance",
+    columns: dict[str, list] = {"": [SETS[key] for key in subsets]}
+    full = [rhos[0] for rhos in subsets.values()]
+    known = [pd.Series(rhos[1:]).dropna() for rhos in subsets.values()]
+    distances = [(one - rho).abs() for rho, one in zip(full, known, strict=True)]
+    size = subset_size(_num_clips(found))
+    columns["ρ₁, truth of all test clips"] = full
+    columns[f"mean over subsets of {size}"] = [one.mean() for one in known]
+    columns["middle 95 % of subsets"] = [
+        "{:.3f} to {:.3f}".format(*resampling.interval(one)) if len(one) else None
+        for one in known
     ]
-    frame = pd.DataFrame(rows, columns=header)
+    columns["median distance"] = [one.median() for one in distances]
+    frame = pd.DataFrame(columns)
     formats = dict.fromkeys(frame.select_dtypes(float), ".3f")
     return Table(frame, say("tables.subsets"), formats)
 
@@ -653,10 +611,8 @@ def _high(rhos: Rhos) -> Judged:
         return judges.unknown("no correlation is known.")
     low = [SETS[key] for key, one in known.items() if one.high < HIGH]
     high = [one.value >= HIGH and one.low > 0 for one in known.values()]
-    why = (
-        f"{sum(high)} of {len(known)} are at least {HIGH} and above zero beyond their "
-        "interval"
-    )
+    counts = {"high": sum(high), "all": len(known), "limit": HIGH}
+    why = say("reliability.high", **counts)
     if low:
         why += f"; below {HIGH} beyond their interval: {', '.join(low)}"
     return judges.decide(all(high) and not low, bool(low), f"{why}.")
