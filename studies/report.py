@@ -20,7 +20,7 @@ from msd_tagger.common.nested import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import Table, duration, number, over_seeds, with_spread
-from studies import co_occurrence, figures
+from studies import figures, tag_pairs
 from studies.records import RunRecord, labels_of, per_seed, read_run_record
 
 NUM_PAIRS = 10
@@ -213,10 +213,10 @@ def pair_table(tags: Sequence[str], together: np.ndarray, num_rows: int) -> Tabl
         together: Clips with both tags, on the diagonal those with one `[K, K]`.
         num_rows: How many pairs to list at most.
     """
-    share = co_occurrence.normalise(together)
+    share = tag_pairs.normalise(together)
     rows = [
         [f"{tags[i]} → {tags[j]}", share[i, j], int(together[i, j])]
-        for i, j in co_occurrence.top_tuples(together, num_rows)
+        for i, j in tag_pairs.top_tuples(together, num_rows)
     ]
     frame = pd.DataFrame(rows, columns=["tags i → j", "C(i, j)", "clips"])
     return Table(frame, "Highest co-occurrence", {"C(i, j)": ".2f"})

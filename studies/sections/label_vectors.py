@@ -15,13 +15,13 @@ from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent
-from studies import co_occurrence, judges, matrices, similarity, statistics
-from studies.co_occurrence import Pair
+from studies import judges, matrices, statistics, tag_pairs
 from studies.figures import Look
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import SweepRecord
 from studies.study import FAILS, HOLDS, Claim, Study
+from studies.tag_pairs import Pair
 from studies.texts import claim, figure, say
 
 NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
@@ -53,46 +53,33 @@ class Vectors:
     @property
     def pairs(self) -> np.ndarray:
         """Marks every pair (i, j) with i < j: bool `[K, K]`."""
-        return similarity.pairs_of(len(self.tag_names))
+        return tag_pairs.pairs_of(len(self.tag_names))
 
     def known(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Pair]:
         """Finds where those pairs are whose tags are here."""
-        place = {tag: k for k, tag in enumerate(self.tag_names)}
-        there = (pair for pair in pairs if set(pair) <= set(place))
-        return {(a, b): (place[a], place[b]) for a, b in there}
+        return tag_pairs.find_pairs(self.tag_names, pairs)
 
     def ranks(self, pair: Pair) -> tuple[int, int]:
         """Ranks a pair by S and by C among all pairs."""
-        at = (min(pair), max(pair))
-        by_S, by_C = (
-            co_occurrence.rank_of(values, at, self.pairs)
-            for values in (self.mean, self.either)
-        )
-        return by_S, by_C
+        at, mask = (min(pair), max(pair)), self.pairs
+        by_S = tag_pairs.rank_of(self.mean, at, mask)
+        return by_S, tag_pairs.rank_of(self.either, at, mask)
 
 
 def study(record: SweepRecord) -> Study:
     """Compares the last layer's weights of every seed with co-occurrence.
 
-    Args:
-        record: A study with a complete point, preferably `variance`.
-
-    Returns:
-        The section; without weights or labels, a sentence that says so.
+    They are those of the point `variance` if there is one, else of the first. Without
+    weights or labels, a sentence says so.
     """
     found = _read(record)
     if isinstance(found, str):
         return Study(NAME, TITLE, [found])
-    name, source, data = found
+    *where, data = found
     networks = _networks(data)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(name, source, data, networks),
-        illustrations=_illustrations(data),
-        tables=_tables(data, networks),
-        claims=_claims(data, networks),
-    )
+    paragraphs, claims = _paragraphs(*where, data, networks), _claims(data, networks)
+    tables = _tables(data, networks)
+    return Study(NAME, TITLE, paragraphs, _illustrations(data), tables, claims)
 
 
 def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
@@ -117,40 +104,29 @@ def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
         counted = table.counted() if table and table.tag_names == names else None
         if counted is None:
             return "There are no labels to compare label vectors with."
-        together = co_occurrence.count_together(counted[1])
+        together = tag_pairs.count_together(counted[1])
         source = f"{len(counted[1]):,} {counted[0]}"
     measure = record.config.get("analysis", {}).get("similarity", "cosine")
-    return name, source, _compare(names, arrays["kernel"], together, measure)
-
-
-def _compare(
-    names: tuple[str, ...], W: np.ndarray, together: np.ndarray, measure: str
-) -> Vectors:
-    S, C = similarity.similarity(W, measure), co_occurrence.normalise(together)
-    return Vectors(
-        tag_names=names,
-        measure=measure,
-        S=S,
-        mean=S.mean(axis=0),
-        together=together,
-        C=C,
-        either=co_occurrence.either_way(C),
-        selected=co_occurrence.select_tags(names, together),
-    )
+    S = tag_pairs.similarity(arrays["kernel"], measure)
+    C = tag_pairs.normalise(together)
+    either, selected = tag_pairs.either_way(C), tag_pairs.select_tags(names, together)
+    mean = S.mean(axis=0)
+    data = Vectors(names, measure, S, mean, together, C, either, selected)
+    return name, source, data
 
 
 def _networks(data: Vectors) -> pd.DataFrame:
     """Says what each network gives by itself, and last their mean similarity."""
-    tuples = co_occurrence.top_tuples(data.together, TOP)
+    tuples = tag_pairs.top_tuples(data.together, TOP)
     chosen = np.ix_(data.selected, data.selected)
     rows = [
         (
-            similarity.rank_correlation(S, data.C),
-            len(similarity.overlap(similarity.top_pairs(S, TOP), tuples)),
+            tag_pairs.rank_correlation(S, data.C),
+            len(tag_pairs.overlap(tag_pairs.top_pairs(S, TOP), tuples)),
             float(np.nanmean(S[data.pairs])),
             # Over all tuples of different tags that have clips.
             float(np.nanmean(data.C[~np.eye(len(S), dtype=bool)])),
-            len(similarity.negative_pairs(S[chosen])),
+            len(tag_pairs.negative_pairs(S[chosen])),
         )
         for S in (*data.S, data.mean)
     ]
@@ -181,7 +157,7 @@ def _paragraphs(
         return [compared, f"{sentence}."]
     of_pairs = data.S[:, data.pairs]
     others = [
-        similarity.rank_correlation(S, np.delete(data.S, seed, axis=0).mean(axis=0))
+        tag_pairs.rank_correlation(S, np.delete(data.S, seed, axis=0).mean(axis=0))
         for seed, S in enumerate(data.S)
     ]
     spread = say(
@@ -203,13 +179,13 @@ def _illustrations(data: Vectors) -> list[Illustration]:
         values = {
             "tags": len(chosen),
             "average": f", averaged over {seeds} seeds" if seeds > 1 else "",
-            "selection": co_occurrence.describe_selection(data.tag_names),
+            "selection": tag_pairs.describe_selection(data.tag_names),
         }
         frame = _pair_frame(data, chosen)
         found = [figure("label_vector_similarity", matrix, frame, formats, **values)]
     # V-A's three pairs where they are there, else the most surprising ones.
     named = list(data.known(paper.UNEXPECTED_PAIRS).values())
-    named = named or similarity.high_and_low(data.mean, data.either, 3)
+    named = named or tag_pairs.high_and_low(data.mean, data.either, 3)
     names = [(data.tag_names[i], data.tag_names[j]) for i, j in named]
     points = partial(draw_scatter, measure=data.measure, named=names)
     frame = _pair_frame(data, range(len(data.tag_names)))
@@ -248,12 +224,11 @@ def draw_scatter(
     look: Look = {"fontsize": 7, "color": "C1", "ha": "right", "va": "center"}
     look["bbox"] = {"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6}
     look["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "color": "C1"}
+    look["textcoords"] = "axes fraction"
     # Their names stand below each other at the right, in the order of their heights.
     for line, (height, share, name) in enumerate(sorted(marked, reverse=True)):
         axes.plot(share, height, "D", ms=4, mfc="none", color="C1")
-        place: Look = {"xytext": (0.98, 0.94 - 0.07 * line)}
-        place["textcoords"] = "axes fraction"
-        axes.annotate(name, (share, height), **place, **look)
+        axes.annotate(name, (share, height), (0.98, 0.94 - 0.07 * line), **look)
     axes.axhline(0, lw=0.8, color=ink(axes))
     axes.set(xlabel=f"{EITHER}, %", ylabel=f"S(i, j), {measure}")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
@@ -263,22 +238,24 @@ def draw_scatter(
 def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
     lists = {
         "unexpected": list(data.known(paper.UNEXPECTED_PAIRS).values()),
-        "high_S": similarity.high_and_low(data.mean, data.either, SURPRISING),
-        "high_C": similarity.high_and_low(data.either, data.mean, SURPRISING),
+        "high_S": tag_pairs.high_and_low(data.mean, data.either, SURPRISING),
+        "high_C": tag_pairs.high_and_low(data.either, data.mean, SURPRISING),
     }
-    if not lists["unexpected"]:
-        del lists["unexpected"]
-    tables = [_pairs(data, say(f"tables.{k}"), pairs) for k, pairs in lists.items()]
+    tables = [
+        _pairs(data, say(f"tables.{name}"), pairs)
+        for name, pairs in lists.items()
+        if pairs or name != "unexpected"
+    ]
     return [_top_pairs(data), *tables, _per_network(data, networks)]
 
 
 def _top_pairs(data: Vectors) -> Table:
     """Table III, second row: ours beside the paper's."""
     names = data.tag_names
-    ours = similarity.top_pairs(data.mean, TOP)
+    ours = tag_pairs.top_pairs(data.mean, TOP)
     printed = data.known(paper.TOP_SIMILAR)
-    frequent = similarity.overlap(ours, co_occurrence.top_tuples(data.together, TOP))
-    common = similarity.overlap(ours, printed.values())
+    frequent = tag_pairs.overlap(ours, tag_pairs.top_tuples(data.together, TOP))
+    common = tag_pairs.overlap(ours, printed.values())
     columns = {
         "here": [f"{names[i]}, {names[j]}" for i, j in ours],
         "S": [over_seeds(data.S[:, i, j], 3) for i, j in ours],
@@ -348,8 +325,8 @@ def _correlation(data: Vectors, whole: float) -> Judged:
     """Mantel's test of V-A's 0.580."""
     if np.isnan(whole):
         return judges.unknown("too few tags meet.")
-    high = similarity.mantel_p_value(data.mean, data.C)
-    low = similarity.mantel_p_value(-data.mean, data.C)
+    high = tag_pairs.mantel_p_value(data.mean, data.C)
+    low = tag_pairs.mantel_p_value(-data.mean, data.C)
     shares = {"high": high, "low": low, "level": SIGNIFICANT}
     shares = {name: percent(share) for name, share in shares.items()}
     why = say("label_vectors.mantel", **shares)
@@ -358,14 +335,14 @@ def _correlation(data: Vectors, whole: float) -> Judged:
 
 def _overlap(data: Vectors, common: int) -> Judged:
     """V-A's 11 of 20."""
-    tuples = co_occurrence.top_tuples(data.together, TOP)
+    tuples = tag_pairs.top_tuples(data.together, TOP)
     pairs_of_C, total = len(set(map(frozenset, tuples))), int(data.pairs.sum())
     if pairs_of_C > FEW_PAIRS * total:
         return judges.unknown(
             f"{total} pairs are too few: {TOP} of them are not the top."
         )
-    ours = len(similarity.top_pairs(data.mean, TOP))
-    chance = similarity.chance_of_overlap(total, ours, pairs_of_C, common)
+    ours = len(tag_pairs.top_pairs(data.mean, TOP))
+    chance = tag_pairs.chance_of_overlap(total, ours, pairs_of_C, common)
     why = f"two random choices share as many with a chance of {chance:.1g}."
     return judges.beyond_chance(chance, SIGNIFICANT, why)
 

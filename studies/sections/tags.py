@@ -22,12 +22,10 @@ from msd_tagger.common import facts, paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, percent
-from studies import co_occurrence, figures, judges, matrices
-from studies.co_occurrence import Pair
+from studies import figures, judges, matrices, tag_pairs
 from studies.figures import Look
 from studies.label_table import LABELS, find_label_table
 from studies.records import SweepRecord
-from studies.similarity import chance_of_overlap
 from studies.study import Claim, Study
 from studies.texts import claim, figure, say
 
@@ -66,10 +64,8 @@ PRINTED = {
         for tag, (rank, clips) in paper.DATASET_RANKS.items()
     ],
     "the 50 tags, III": [
-        (tag, rank, clips / paper.CLIPS_TOTAL)
-        for rank, (tag, clips) in zip(
-            (1, len(facts.TAGS)), paper.TAG_COUNTS.items(), strict=True
-        )
+        (tag, rank, paper.TAG_COUNTS[tag] / paper.CLIPS_TOTAL)
+        for tag, rank in (("rock", 1), ("happy", len(facts.TAGS)))
     ],
 }
 
@@ -91,13 +87,6 @@ class Counts:
         """Clips with each tag `[K]`."""
         return np.diag(self.together)
 
-    def pair(self, pair: tuple[str, str]) -> Pair | None:
-        """Finds where the tags of a pair are; None where one is not."""
-        if not set(pair) <= set(self.tag_names):
-            return None
-        first, second = map(self.tag_names.index, pair)
-        return first, second
-
     def found(self, tag: str) -> str:
         """Prints count and share of a tag over all splits that are here."""
         clips, total = self.in_all[tag], sum(self.by_split.values())
@@ -118,7 +107,7 @@ def study(record: SweepRecord) -> Study:
     if data is None:
         paragraphs.append(f"There is no {LABELS}, or no clip in it: no tags to count.")
     else:
-        vectors, clips = co_occurrence.unique_vectors(data.tags)
+        vectors, clips = tag_pairs.unique_vectors(data.tags)
         paragraphs += _paragraphs(record, data, clips)
         illustrations += _illustrations(data)
         tables += [
@@ -162,7 +151,7 @@ def _count(record: SweepRecord) -> Counts | None:
         tag_names=table.tag_names,
         clips=clips,
         tags=tags,
-        together=co_occurrence.count_together(tags),
+        together=tag_pairs.count_together(tags),
         in_all=dict(zip(table.tag_names, in_all.tolist(), strict=True)),
         by_split={split: len(of_split) for split, of_split in splits.items()},
     )
@@ -210,14 +199,14 @@ def _illustrations(data: Counts) -> list[Illustration]:
     order = np.argsort(-counts, kind="stable")
     # More rows than this make a picture that nobody can open.
     most = order[: figures.MAX_DRAWN_TAGS]
-    selected = co_occurrence.select_tags(data.tag_names, data.together)
+    selected = tag_pairs.select_tags(data.tag_names, data.together)
     found = []
     if len(selected) > 1:
-        which = co_occurrence.describe_selection(data.tag_names)
+        which = tag_pairs.describe_selection(data.tag_names)
         found.append(_co_occurrence("selected", selected, data, which))
     if len(names) > max(len(selected), 1):
-        C = co_occurrence.normalise(data.together)
-        alike = co_occurrence.order_by_likeness(co_occurrence.either_way(C))
+        C = tag_pairs.normalise(data.together)
+        alike = tag_pairs.order_by_likeness(tag_pairs.either_way(C))
         found.append(_co_occurrence("all", alike[np.isin(alike, most)], data))
     ranked = pd.DataFrame({"rank": np.arange(len(order)) + 1, "tag": names[order]})
     ranked["clips"] = counts[order]
@@ -241,7 +230,7 @@ def _co_occurrence(
     which: str, chosen: Sequence[int] | np.ndarray, data: Counts, why: str = ""
 ) -> Illustration:
     """Draws C(i, j) of some tags."""
-    C, names = co_occurrence.normalise(data.together), np.array(data.tag_names)
+    C, names = tag_pairs.normalise(data.together), np.array(data.tag_names)
     i, j = np.array(list(itertools.permutations(chosen, 2))).T
     columns = {"i": names[i], "j": names[j], "C(i, j)": C[i, j]}
     frame = pd.DataFrame(columns | {"clips with both": data.together[i, j]})
@@ -364,20 +353,20 @@ def _mark_1_2_5(axis: Axis) -> None:
 
 def _tuples(data: Counts) -> Table:
     """Table III, first row: ours beside the paper's."""
-    C, names = co_occurrence.normalise(data.together), data.tag_names
-    ours = co_occurrence.top_tuples(data.together, TOP_TUPLES)
-    printed = {pair: data.pair(pair) for pair in paper.TOP_TUPLES}
+    C, names = tag_pairs.normalise(data.together), data.tag_names
+    ours = tag_pairs.top_tuples(data.together, TOP_TUPLES)
+    printed, its = paper.TOP_TUPLES, tag_pairs.find_pairs(names, paper.TOP_TUPLES)
     columns = {
         "i → j here": [f"{names[i]} → {names[j]}" for i, j in ours],
         "C(i, j)": [C[pair] for pair in ours],
         "clips": [f"{data.together[pair]:,}" for pair in ours],
         "i → j, paper": [f"{first} → {second}" for first, second in printed],
-        "its C(i, j)": [None if at is None else C[at] for at in printed.values()],
+        "its C(i, j)": [C[its[pair]] if pair in its else None for pair in printed],
     }
     # Where one side is shorter, its cells stay empty.
     frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
     frame.insert(0, "rank", frame.index + 1)
-    known = [rank for rank, pair in enumerate(ours) if pair in printed.values()]
+    known = [rank for rank, pair in enumerate(ours) if pair in its.values()]
     numbers = {"known": len(known), "ours": len(ours), "printed": len(printed)}
     formats = {"C(i, j)": ".3f", "its C(i, j)": ".3f"}
     return Table(frame, say("tables.tuples", **numbers), formats, known)
@@ -425,11 +414,11 @@ def _claims(data: Counts, num_vectors: int) -> list[Claim]:
 
 def _same_tuples(data: Counts) -> Claim:
     number, K = len(paper.TOP_TUPLES), len(data.tag_names)
-    ours = co_occurrence.top_tuples(data.together, number)
-    printed = map(data.pair, paper.TOP_TUPLES)
-    known = [pair for pair in printed if pair and data.counts[pair[0]] >= MIN_CLIPS]
+    ours = tag_pairs.top_tuples(data.together, number)
+    printed = tag_pairs.find_pairs(data.tag_names, paper.TOP_TUPLES).values()
+    known = [pair for pair in printed if data.counts[pair[0]] >= MIN_CLIPS]
     common = len(set(ours) & set(known))
-    chance = chance_of_overlap(K * (K - 1), len(known), len(ours), common)
+    chance = tag_pairs.chance_of_overlap(K * (K - 1), len(known), len(ours), common)
     why = f"two random choices share as many with a chance of {chance:.1g}."
     judged = judges.beyond_chance(chance, SIGNIFICANT, why)
     if len(known) < number / 2:
@@ -443,12 +432,11 @@ def _same_tuples(data: Counts) -> Claim:
 def _not_near_one(data: Counts, pair: tuple[str, str]) -> Claim:
     """III-A: synonyms replace each other, so that they meet less than one expects."""
     first, second = pair
-    found = data.pair(pair)
-    clips = 0 if found is None else int(data.counts[found[0]])
-    if found is None or clips < MIN_CLIPS:
-        why = f"{clips} clips with the tag {first}; {MIN_CLIPS} are needed."
-        judged = judges.no_data(why)
-    else:
+    found = tag_pairs.find_pairs(data.tag_names, [pair]).get(pair)
+    clips = int(data.counts[found[0]]) if found else 0
+    why = f"{clips} clips with the tag {first}; {MIN_CLIPS} are needed."
+    judged = judges.no_data(why)
+    if found and clips >= MIN_CLIPS:
         both = int(data.together[found])
         ends = stats.binomtest(both, clips).proportion_ci(method="wilson")
         low, high, near = map(percent, (*ends, NEAR_ONE))
@@ -461,7 +449,7 @@ def _not_near_one(data: Counts, pair: tuple[str, str]) -> Claim:
 
 def _long_tail(counts: np.ndarray) -> Claim:
     why = say("tags.long_tail", mean=counts.mean(), median=np.median(counts))
-    judged = judges.fact(co_occurrence.is_long_tailed(counts), why)
+    judged = judges.fact(tag_pairs.is_long_tailed(counts), why)
     if len(counts) < MIN_CLIPS:
         judged = judges.unknown(f"{len(counts)} tags have no tail.")
     return claim("long-tail", f"{counts.max():,} to {counts.min():,} clips", *judged)
