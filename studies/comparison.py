@@ -19,6 +19,9 @@ from studies import resampling, statistics
 from studies.records import RunRecord, SweepRecord, labels_of
 
 NUM_RESAMPLES = 200
+# Points by name, and what `resampled_auc` finds for them.
+Points = Mapping[str, RunRecord]
+Resampled = Mapping[str, np.ndarray]
 # The array of `predictions_test.npz` for each kind of labels.
 LABELS = {"weak": "tags", "true": "true_tags"}
 # Names of inputs, as they are printed.

@@ -42,6 +42,12 @@ def say(key: str, **values: Any) -> str:
     return _fill(TEXTS[section][name], values)
 
 
+def rows(key: str, **values: Any) -> list[list[str]]:
+    """Fills the cells of a table of `texts.toml`."""
+    section, name = key.split(".")
+    return [[_fill(cell, values) for cell in row] for row in TEXTS[section][name]]
+
+
 def figure(
     key: str,
     plot: Callable[..., Figure],

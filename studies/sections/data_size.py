@@ -24,7 +24,7 @@ from msd_tagger.pages.tables import (
     signed,
 )
 from studies import comparison, judges, statistics
-from studies.comparison import INPUTS, Comparison, train_clips
+from studies.comparison import INPUTS, Comparison, Points, Resampled, train_clips
 from studies.figures import Look, mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import LogFit
@@ -84,7 +84,7 @@ def study(record: SweepRecord) -> Study:
     )
 
 
-def sizes_of(points: Mapping[str, RunRecord]) -> pd.DataFrame:
+def sizes_of(points: Points) -> pd.DataFrame:
     """Lists points by the kind of their spectrogram and their size, mel first.
 
     Returns:
@@ -108,7 +108,7 @@ def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
 
 
 def compare_kinds(
-    points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray], labels: str
+    points: Points, resampled: Resampled, labels: str
 ) -> dict[float, Comparison]:
     """Mel minus STFT at every share of the training clips that both have."""
     both = _of_both(sizes_of(points))
@@ -231,9 +231,7 @@ def _of_both(sizes: pd.DataFrame) -> pd.DataFrame:
     return mel.merge(stft, on="share", suffixes=("", "_stft"))
 
 
-def _last_gains(
-    points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray]
-) -> list[Comparison]:
+def _last_gains(points: Points, resampled: Resampled) -> list[Comparison]:
     """The largest size minus the one before it, for each kind."""
     pairs = {}
     for kind, of in sizes_of(points).groupby("kind"):
@@ -338,10 +336,7 @@ def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
 
 
 def _paragraphs(
-    record: SweepRecord,
-    points: Mapping[str, RunRecord],
-    fits: Mapping[str, LogFit],
-    times: pd.DataFrame,
+    record: SweepRecord, points: Points, fits: Mapping[str, LogFit], times: pd.DataFrame
 ) -> list[str]:
     """What was trained, what a doubling of the clips gains, what a clip costs."""
     sizes = sizes_of(points)

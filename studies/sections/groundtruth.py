@@ -42,7 +42,7 @@ from studies.label_errors import (
 from studies.label_table import LABELS, LabelTable, find_label_table
 from studies.records import SweepRecord
 from studies.study import HOLDS, Claim, Study
-from studies.texts import claim, figure, say
+from studies.texts import claim, figure, rows, say
 
 NAME, TITLE = "groundtruth", "Ground truth under test (Table I, Eq. 2)"
 PAPER, HERE = "paper", "here"
@@ -64,39 +64,6 @@ SERIES = {
     "Eq. 2": ("Clips", "eq2", "C1", "s"),
     "Subset400": ("Clips", "subset400", "C2", "^"),
     "all clips": ("Clips", "truth", "C3", "D"),
-}
-# The columns of the tables of labels, and what of `_printed` they hold.
-TABLES = {
-    "table_1": {
-        "error rate, positive label [%]": "error_positive",
-        "error rate, negative label [%]": "error_negative",
-        "precision [%]": "precision",
-        "recall [%]": "recall",
-        "in ground truth": "tagged",
-        "estimate by Eq. 2": "eq2",
-        "by annotation of Subset400": "subset400",
-    },
-    "intervals": {
-        "judged with / without": "judged",
-        "error rate, positive (Wilson)": "interval of error_positive",
-        "error rate, negative (Wilson)": "interval of error_negative",
-        "recall (bootstrap)": "interval of recall",
-        "Eq. 2 (bootstrap)": "interval of eq2",
-        "Subset400 (Wilson)": "interval of subset400",
-    },
-    "tagability": {
-        "recall at 50/50 [%]": "recall",
-        "tagability [%]": "tagability",
-        "bootstrap [%]": "interval of tagability",
-        "tagability, all clips known [%]": "known",
-    },
-}
-# What is estimated from samples and known of all clips, where a corpus knows.
-AGAINST_TRUTH = {
-    "error rate, positive": "error_positive",
-    "error rate, negative": "error_negative",
-    "recall at 50/50": "recall",
-    "true occurrences": "occurrences",
 }
 
 
@@ -291,11 +258,13 @@ def _tables(
     both = both.sort_values("label", key=lambda it: it.map(order.index), kind="stable")
     both["label"] += ", " + both.who
     found = []
-    for name, columns in TABLES.items():
+    for name in ("table_1", "intervals", "tagability"):
         # Without a truth its column is left out.
-        columns = {k: v for k, v in columns.items() if truth or v != "known"}
-        frame = both[["label", *columns.values()]].reset_index(drop=True)
-        frame.columns = ["label", *columns]
+        columns = {
+            v: k for k, v in rows(f"groundtruth.{name}") if truth or v != "known"
+        }
+        frame = both[["label", *columns]].reset_index(drop=True)
+        frame = frame.rename(columns=columns)
         strong: Sequence[int] = ()
         if name == "table_1":
             for who, one in ((PAPER, printed), (HERE, here)):
@@ -305,12 +274,12 @@ def _tables(
         caption = say(f"tables.{name}", paper=printed.total, here=here.total)
         found.append(_table(frame, caption, strong=strong))
     if truth is not None:
-        columns = {"label": here.labels}
-        for text, name in AGAINST_TRUTH.items():
+        against = {"label": here.labels}
+        for text, name in rows("groundtruth.truth"):
             whole = here.total if name == "occurrences" else 1
             for what, of in (("sample", here.estimates), ("all", truth.estimates)):
-                columns[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
-        found.append(_table(pd.DataFrame(columns), say("tables.truth")))
+                against[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
+        found.append(_table(pd.DataFrame(against), say("tables.truth")))
     agreed = agreements(answers, here.labels)
     if len(agreed):
         pairs = agreed.label + ": " + agreed["first"] + ", " + agreed["second"]

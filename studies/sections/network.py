@@ -237,10 +237,7 @@ def _claims_of_mel(mel: Network) -> list[Claim]:
             *judges.fact(found == paper.MEL_PARAMETERS, counted),
         ),
         claim(
-            "mel-poolings",
-            ", ".join(ours),
-            *of_poolings,
-            printed=", ".join(printed),
+            "mel-poolings", ", ".join(ours), *of_poolings, printed=", ".join(printed)
         ),
     ]
 

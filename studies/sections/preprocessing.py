@@ -17,7 +17,7 @@ from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent, signed
 from studies import comparison, judges, statistics
-from studies.comparison import INPUTS, Comparison
+from studies.comparison import INPUTS, Comparison, Points, Resampled
 from studies.figures import mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.sections import data_size
@@ -93,7 +93,7 @@ def settings(point: RunRecord) -> tuple[str, str, str, float]:
 
 
 def compare_all(
-    points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray], labels: str
+    points: Points, resampled: Resampled, labels: str
 ) -> dict[str, list[Comparison]]:
     """Every comparison of Fig. 7, by what differs, as `pairs_of` names it."""
     return {
@@ -102,7 +102,7 @@ def compare_all(
     }
 
 
-def pairs_of(points: Mapping[str, RunRecord]) -> dict[str, dict[str, tuple[str, str]]]:
+def pairs_of(points: Points) -> dict[str, dict[str, tuple[str, str]]]:
     """Finds the points that differ in one setting alone.
 
     Returns:
@@ -139,7 +139,7 @@ def _beside(grid: pd.DataFrame, setting: str, value: str | float) -> pd.DataFram
     return grid[~has].merge(grid[has], on=alike, suffixes=("", "_other"))
 
 
-def bias_sizes(points: Mapping[str, RunRecord]) -> pd.DataFrame:
+def bias_sizes(points: Points) -> pd.DataFrame:
     """How large the first layer's additive parameters are (IV-D.2).
 
     Returns:
@@ -340,10 +340,7 @@ def _times(factor: float) -> str:
 
 
 def _paragraphs(
-    record: SweepRecord,
-    points: Mapping[str, RunRecord],
-    limit: float,
-    line: LogFit | None,
+    record: SweepRecord, points: Points, limit: float, line: LogFit | None
 ) -> list[str]:
     """What was trained, and how differences are judged."""
     trained = say(
@@ -357,9 +354,7 @@ def _paragraphs(
     return [trained, say(f"preprocessing.{judged}", limit=limit), *alone]
 
 
-def _illustration(
-    points: Mapping[str, RunRecord], sizes: pd.DataFrame, labels: str
-) -> Illustration:
+def _illustration(points: Points, sizes: pd.DataFrame, labels: str) -> Illustration:
     """Fig. 7 against one kind of labels: the mel points in the paper's order."""
     groups: dict[str, list] = {name: [] for name in GROUPS.values()}
     for key, point in {settings(point): point for point in points.values()}.items():
@@ -383,7 +378,7 @@ def _illustration(
     )
 
 
-def _table(points: Mapping[str, RunRecord], known: Sequence[str]) -> Table:
+def _table(points: Points, known: Sequence[str]) -> Table:
     """Scores of every point, weak beside true."""
     rows = []
     for point in points.values():

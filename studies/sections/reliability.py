@@ -24,7 +24,7 @@ from msd_tagger.pages.tables import ABSENT, Table, interval, number, percent
 from studies import comparison, judges, resampling, statistics
 from studies.annotation.answers import consensus, find_answers, verdicts_of
 from studies.annotation.subsets import OPTIONS, random_subset
-from studies.comparison import INPUTS
+from studies.comparison import INPUTS, Points
 from studies.figures import mean_and_std
 from studies.judges import Judged
 from studies.label_table import find_label_table
@@ -95,7 +95,7 @@ class AnnotatedClips:
 class RunSet:
     """One panel of Fig. 2: trainings, their scores, and correlations of these."""
 
-    points: Mapping[str, RunRecord]
+    points: Points
     scores: pd.DataFrame  # By point and seed, one column a curve.
     rhos: Mapping[str, Correlation]  # By those of `RHOS` that are known.
     by_seed: pd.DataFrame  # The same of single seeds, one column a correlation.
@@ -144,7 +144,7 @@ def study(record: SweepRecord) -> Study:
     return Study(NAME, TITLE, paragraphs, illustrations, tables, _claims(found))
 
 
-def run_sets(points: Mapping[str, RunRecord]) -> dict[str, dict[str, RunRecord]]:
+def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
     """Mel sizes, STFT sizes and six mixed trainings of a narrow range.
 
     Args:
@@ -163,7 +163,7 @@ def run_sets(points: Mapping[str, RunRecord]) -> dict[str, dict[str, RunRecord]]
     return {name: one for name, one in sets.items() if len(one) > 1}
 
 
-def narrow_set(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
+def narrow_set(points: Points) -> dict[str, RunRecord]:
     """Up to six trainings that differ little, the lowest score first.
 
     The rule is in the section's first paragraph.
@@ -221,7 +221,7 @@ def _usable(record: SweepRecord) -> dict[str, RunRecord]:
     return {k: one for k, one in points.items() if np.array_equal(clips[k], first)}
 
 
-def _scorable(points: Mapping[str, RunRecord], labels: Sequence[str]) -> list[str]:
+def _scorable(points: Points, labels: Sequence[str]) -> list[str]:
     """Returns the labels to annotate that the corpus has and that have a score."""
     if not points:
         return []
@@ -303,8 +303,7 @@ def scores_of(
 
 
 def _run_set(
-    points: Mapping[str, RunRecord],
-    scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    points: Points, scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
 ) -> RunSet:
     """Correlates the curves of one set: means over seeds, seeds, and resamples."""
     by_seed, by_clips = (
@@ -328,10 +327,7 @@ def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def rho_of_subsets(
-    points: Mapping[str, RunRecord],
-    four: Sequence[float],
-    tags: Sequence[str],
-    num_subsets: int,
+    points: Points, four: Sequence[float], tags: Sequence[str], num_subsets: int
 ) -> np.ndarray:
     """Computes rho 1 with the truth of all test clips and of random subsets of them.
 

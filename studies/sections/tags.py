@@ -486,8 +486,7 @@ def _errors_apart(clips: int, total: int, share: float) -> float:
 def _unique_vectors(data: Counts, num_vectors: int) -> Claim:
     clips = {"number": len(data.tags), "clips": data.clips}
     judged = judges.fact(
-        abs(num_vectors / paper.UNIQUE_VECTORS - 1) < 0.01,
-        say("tags.unique", **clips),
+        abs(num_vectors / paper.UNIQUE_VECTORS - 1) < 0.01, say("tags.unique", **clips)
     )
     if data.corpus != PAPERS_CORPUS:
         judged = judges.unknown("a count of another corpus.")

@@ -15,17 +15,18 @@ from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, number, percent
 from studies import comparison, judges, resampling, statistics
-from studies.figures import LABEL_COLOURS, WEAK
+from studies.figures import LABEL_COLOURS, WEAK, Look
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import Spread
 from studies.study import Claim, Study
-from studies.texts import SCORES, claim, figure, say
+from studies.texts import SCORES, claim, figure, rows, say
 
 PREFIX = "variance"
 TITLE = "Variance over initialisations (Fig. 4)"
 
 # Below this many runs the share of their pairs says nothing about 95 %.
 MIN_RUNS = 8
+
 
 # Of the scores against weak or true labels.
 Spreads = dict[str, Spread]
@@ -45,14 +46,9 @@ def study(record: SweepRecord) -> Study:
     spreads = {k: one for k, one in spreads.items() if np.isfinite(one.mean)}
     if "weak" not in spreads:
         return Study(PREFIX, TITLE, ["No tag of the test split can be scored."])
-    return Study(
-        name=PREFIX,
-        title=TITLE,
-        paragraphs=_paragraphs(record, name, point, spreads["weak"]),
-        illustrations=[_illustration(*one) for one in spreads.items()],
-        tables=[_table(spreads)],
-        claims=claims(spreads),
-    )
+    paragraphs = _paragraphs(record, name, point, spreads["weak"])
+    drawn = [_illustration(*one) for one in spreads.items()]
+    return Study(PREFIX, TITLE, paragraphs, drawn, [_table(spreads)], claims(spreads))
 
 
 def claims(spreads: Spreads) -> list[Claim]:
@@ -90,12 +86,8 @@ def claims(spreads: Spreads) -> list[Claim]:
 def runs_and_spread(frame: pd.DataFrame, colour: str = WEAK) -> Figure:
     """Every run and the mean on the left, error bars on the right (Fig. 4).
 
-    Args:
-        frame: `run`, `roc_auc_macro` and `from_mean`, one row a run.
-        colour: Of the runs.
-
-    Returns:
-        The figure, two columns wide.
+    Two columns wide. `frame` has `run` and `roc_auc_macro`, one row a run; the colour
+    is that of the runs.
     """
     spread = statistics.describe(frame["roc_auc_macro"])
     drawn = Figure(figsize=(7, 2.7))
@@ -109,7 +101,7 @@ def runs_and_spread(frame: pd.DataFrame, colour: str = WEAK) -> Figure:
     }
     known = {name: half for name, half in bars.items() if np.isfinite(half)}
     at, means = range(len(known)), [spread.mean] * len(known)
-    look = {"fmt": "o", "ms": 4, "capsize": 4, "color": ink(right)}
+    look: Look = {"fmt": "o", "ms": 4, "capsize": 4, "color": ink(right)}
     right.errorbar(at, means, yerr=list(known.values()), **look)
     right.set_xticks(at, list(known), fontsize=8)
     right.set_xlim(-0.6, max(len(known), 1) - 0.4)
@@ -129,16 +121,12 @@ def _draw_runs(axes: Axes, frame: pd.DataFrame, spread: Spread, colour: str) -> 
     axes.vlines(runs, spread.mean, spread.values, color=colour, lw=1, alpha=0.6)
     axes.plot(runs, spread.values, "o", ms=5, color=colour)
     far = statistics.largest_deviations(spread.values) if len(runs) > 1 else []
+    near: Look = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
     for index, distance in far:
-        axes.annotate(
-            f"Δ {abs(distance):.4f}",
-            (runs[index], spread.values[index]),
-            xytext=(0, 7 if distance > 0 else -7),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if distance > 0 else "top",
-            fontsize=8,
-        )
+        name, place = f"Δ {abs(distance):.4f}", (runs[index], spread.values[index])
+        above, below = ((0, 7), "bottom"), ((0, -7), "top")
+        offset, va = above if distance > 0 else below
+        axes.annotate(name, place, offset, va=va, **near)
     axes.set(xlabel="run", ylabel="macro ROC-AUC", xlim=(0.2, len(runs) + 0.8))
     axes.set_title(f"mean of {len(runs)}, dashed: {spread.mean:.4f}")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=15, integer=True))
@@ -186,49 +174,27 @@ def _illustration(labels: str, spread: Spread) -> Illustration:
 
 def _table(spreads: Spreads) -> Table:
     """The numbers of Fig. 4, ours beside the paper's."""
-    first, second = paper.LARGEST_DIFFERENCES
-    printed = {
-        "runs": str(paper.VARIANCE_RUNS),
-        "mean": ABSENT,
-        "95 % interval, normal: ± 1.96 s / √S": f"{paper.VARIANCE_CI95:.5f}",
-        "95 % interval, Student's t": ABSENT,
-        "mean absolute deviation (the paper's MAE)": f"{paper.VARIANCE_MAE:.5f}",
-        "standard deviation s (divided by S − 1)": f"{paper.VARIANCE_STD:.5f}",
-        "largest distance from the mean": f"{first:.4f}",
-        "second largest": f"{second:.4f}",
-        "smallest difference that counts, sum of both": "~0.005",
-        "smallest difference that counts, t·√2·s": ABSENT,
-    }
-    columns = {"": list(printed), "paper": list(printed.values())}
-    columns |= {f"here, {k} labels": _numbers(one) for k, one in spreads.items()}
+    columns: dict[str, list[str]] = {}
+    for labels, one in spreads.items():
+        cells = zip(*rows("variance.table", **_printed(one)), strict=True)
+        columns[""], columns["paper"], columns[f"here, {labels} labels"] = cells
     return Table(pd.DataFrame(columns), say("tables.fig4"))
 
 
 def _printed(spread: Spread) -> dict[str, str]:
-    """Prints all numbers of a spread, by the names of its attributes."""
+    """Prints all that is said of a spread, by the names of its attributes."""
     digits = {"mean": 4, "by_extremes": 4, "by_bound": 4}
     digits |= {"std": 5, "mean_absolute_deviation": 5}
     digits |= {"normal_half_width": 5, "t_half_width": 5}
-    return {name: number(getattr(spread, name), d) for name, d in digits.items()}
-
-
-def _numbers(spread: Spread) -> list[str]:
-    """One column of the table."""
-    runs, printed = len(spread.values), _printed(spread)
-    far = [f"{abs(x):.4f}" for _, x in statistics.largest_deviations(spread.values)]
-    low, high = statistics.std_interval(spread.std, runs - 1)
-    around = f" (95 %: {low:.5f} to {high:.5f})" if runs > 1 else ""
-    return [
-        str(runs),
-        printed["mean"],
-        printed["normal_half_width"],
-        printed["t_half_width"],
-        printed["mean_absolute_deviation"],
-        printed["std"] + around,
-        *(far if runs > 1 else (ABSENT, ABSENT)),
-        printed["by_extremes"],
-        printed["by_bound"],
-    ]
+    found = {name: number(getattr(spread, name), d) for name, d in digits.items()}
+    runs = len(spread.values)
+    found |= {"runs": f"{runs}", "ends": "", "largest": ABSENT, "second": ABSENT}
+    if runs > 1:
+        low, high = statistics.std_interval(spread.std, runs - 1)
+        found["ends"] = f" (95 %: {low:.5f} to {high:.5f})"
+        far = statistics.largest_deviations(spread.values)
+        found["largest"], found["second"] = (f"{abs(one):.4f}" for _, one in far)
+    return found
 
 
 def _where(ends: tuple[float, float]) -> str:
