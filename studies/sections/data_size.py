@@ -53,35 +53,29 @@ def study(record: SweepRecord) -> Study:
     points = comparison.scored(record.select(PREFIX))
     if not points:
         return Study(NAME, TITLE, [say("data_size.no_points")])
-    sizes = sizes_of(points)
-    known = comparison.known_labels(points)
+    sizes, known = sizes_of(points), comparison.known_labels(points)
     resamples = comparison.num_resamples(record)
     resampled = {one: comparison.resampled_auc(points, one, resamples) for one in known}
     found = {one: compare_kinds(points, resampled[one], one) for one in known}
     fits = {one: fit_sizes(sizes, one) for one in known}
     gains = _last_gains(points, resampled["weak"])
     times = times_per_clip(sizes)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(record, points, fits["weak"], times),
-        illustrations=[
-            _illustration(sizes, one, found[one], fits[one]) for one in known
-        ],
-        tables=[
-            _table(sizes, known),
-            *(_differences(found[one], one) for one in known),
-            _fit_table(fits),
-            *_time_tables(times),
-            _width_table(next(iter(points.values())).config["spectrogram"]),
-        ],
-        claims=[
-            *claims_of_kinds(list(found["weak"].values())),
-            _claim_of_line(fits["weak"]),
-            _claim_of_saturation(sizes, gains),
-            _claim_of_cost(times),
-        ],
-    )
+    tables = [
+        _table(sizes, known),
+        *(_differences(found[one], one) for one in known),
+        _fit_table(fits),
+        *_time_tables(times),
+        _width_table(next(iter(points.values())).config["spectrogram"]),
+    ]
+    claims = [
+        *claims_of_kinds(list(found["weak"].values())),
+        _claim_of_line(fits["weak"]),
+        _claim_of_saturation(sizes, gains),
+        _claim_of_cost(times),
+    ]
+    paragraphs = _paragraphs(record, points, fits["weak"], times)
+    drawn = [_illustration(sizes, one, found[one], fits[one]) for one in known]
+    return Study(NAME, TITLE, paragraphs, drawn, tables, claims)
 
 
 def sizes_of(points: Points) -> pd.DataFrame:
@@ -165,20 +159,15 @@ def claims_of_kinds(found: Sequence[Comparison]) -> list[Claim]:
         nothing = judges.no_data("no size has both.")
         return [claim(key, *nothing) for key in ("small-difference", "no-winner")]
     far = max(found, key=lambda one: abs(one.seeds.mean))
+    small = f"at most {abs(far.seeds.mean):.4f} ({far.name})"
     largest = f"the largest: {comparison.sentence(far)}."
     ahead = sum(one.seeds.mean > 0 for one in found)
+    no_winner = f"mel is ahead at {ahead} of {len(found)} sizes"
     why = say("data_size.no_winner", mean=comparison.sentence(mean))
+    within = judges.all_within(found, limit, largest)
     return [
-        claim(
-            "small-difference",
-            f"at most {abs(far.seeds.mean):.4f} ({far.name})",
-            *judges.all_within(found, limit, largest),
-        ),
-        claim(
-            "no-winner",
-            f"mel is ahead at {ahead} of {len(found)} sizes",
-            *judges.level(mean, limit, why),
-        ),
+        claim("small-difference", small, *within),
+        claim("no-winner", no_winner, *judges.level(mean, limit, why)),
     ]
 
 
@@ -191,8 +180,7 @@ def scores_by_size(
     """Mean and deviation over seeds on a logarithmic axis, two columns wide.
 
     Args:
-        frame: `input` (`mel` or `stft`), `clips`, `seed` and `roc_auc_macro`, one row a
-            seed.
+        frame: `input` (`mel` or `stft`), `clips` and `roc_auc_macro`, one row a seed.
         lines: From `mel` or `stft` to the fitted line.
         differences: From a number of clips to mel minus STFT, printed above.
         ticks: From a number of clips to its name.

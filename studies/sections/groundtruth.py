@@ -79,8 +79,7 @@ class Truth(NamedTuple):
 def study(record: SweepRecord) -> Study:
     """Writes the section on the reliability of the labels.
 
-    Returns:
-        The section; without labels, or with none of those to judge, only why.
+    Without labels, or with none of those to judge, a sentence says so.
 
     Raises:
         AnnotationError: The answers do not belong to this corpus.
@@ -96,14 +95,10 @@ def study(record: SweepRecord) -> Study:
     answers = find_answers(record.workdir, table.track_ids(), table.tag_names)
     here, printed = _find(table, subsets, answers, options), find_paper()
     truth = _truth(table, here)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(table, subsets, answers, here, options),
-        illustrations=_illustrations(here, printed, truth),
-        tables=_tables(here, printed, truth, answers),
-        claims=claims(here, printed, truth),
-    )
+    paragraphs = _paragraphs(table, subsets, answers, here, options)
+    drawn = _illustrations(here, printed, truth)
+    tables = _tables(here, printed, truth, answers)
+    return Study(NAME, TITLE, paragraphs, drawn, tables, claims(here, printed, truth))
 
 
 def _find(
@@ -377,7 +372,7 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
         axes.grid(visible=False, axis="y")
         right = axes.get_xlim()[1]
         axes.set_xlim(-0.03 * right, 1.03 * right)  # Markers at 0 and 100 stay whole.
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
+        below: Look = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
         axes.legend(**below, borderaxespad=3, ncols=2, fontsize=7.5)
     grid[0].set_yticks(rows, labels)
     grid[0].set_ylim(len(rows) - 0.5, -0.5)
@@ -439,15 +434,16 @@ def _factors(one: Findings) -> str:
 
 def _ends(one: Findings, recall: np.ndarray) -> Sequence[np.ndarray]:
     """Returns the lower recall of the peculiar labels, the higher of the usual ones."""
-    peculiar, usual = (
-        recall[..., [one.labels.index(label) for label in labels]]
-        for labels in (PECULIAR, USUAL)
-    )
+    peculiar, usual = (recall[..., _columns(one, them)] for them in (PECULIAR, USUAL))
     return peculiar.min(axis=-1), usual.max(axis=-1)
 
 
+def _columns(one: Findings, labels: Sequence[str]) -> list[int]:
+    return [one.labels.index(label) for label in labels]
+
+
 def _singers(one: Findings) -> str:
-    columns = [one.labels.index(label) for label in SINGERS]
+    columns = _columns(one, SINGERS)
     shares = _percents(one.estimates.occurrences[columns] / one.total)
     tags = [f"{count:,}" for count in one.occurrences[columns]]
     return f"{' and '.join(shares)} by Eq. 2, {' and '.join(tags)} tags"
@@ -489,15 +485,12 @@ def _differs(here: Findings) -> Judged:
         p_value = stats.chi2.sf(statistic, len(weights) - 1)
         why = f"homogeneity: Q = {statistic:.1f}, p = {p_value:.2g}"
         return judges.beyond_chance(p_value, 0.05, why)
-    if np.isfinite(recall).sum() > 1:
-        return judges.unknown(
-            "a recall without any error found has no spread to set others against"
-        )
-    return judges.unknown(NOT_JUDGED)
+    known = np.isfinite(recall).sum() > 1
+    return judges.unknown(say("groundtruth.no_spread") if known else NOT_JUDGED)
 
 
 def _male_more_often(here: Findings) -> Judged:
-    male, female = (here.labels.index(label) for label in SINGERS)
+    male, female = _columns(here, SINGERS)
     if here.occurrences[male] >= here.occurrences[female]:
         return judges.fact(False, "male vocalists is not the rarer tag")
     estimated = here.samples.occurrences / here.total

@@ -209,10 +209,7 @@ def draw_scatter(
 ) -> Figure:
     """Draws one point a pair of tags, some of them named, one column wide.
 
-    Args:
-        frame: Columns `i`, `j`, `S(i, j)` and `max(C(i, j), C(j, i))`.
-        measure: "cosine" or "dot".
-        named: Pairs of tags.
+    `frame` has the columns of `_pair_frame`; the measure is "cosine" or "dot".
     """
     drawn = Figure(figsize=(3.5, 3.1))
     axes = drawn.subplots()

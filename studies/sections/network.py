@@ -50,14 +50,9 @@ def study(record: SweepRecord) -> Study:
     networks = read_json(path)
     networks = {kind: networks[kind] for kind in INPUTS if kind in networks}
     shown = {INPUTS[kind]: network for kind, network in networks.items()}
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(networks),
-        illustrations=[_illustration(shown)],
-        tables=[_poolings(shown), *(_costs(*item) for item in shown.items())],
-        claims=_claims(networks),
-    )
+    tables = [_poolings(shown), *(_costs(*item) for item in shown.items())]
+    texts, drawn = _paragraphs(networks), [_illustration(shown)]
+    return Study(NAME, TITLE, texts, drawn, tables, _claims(networks))
 
 
 def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
@@ -76,14 +71,11 @@ def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
 def schematic(frame: pd.DataFrame, networks: Mapping[str, Network]) -> Figure:
     """The maps between the layers of each network, from the input to the tags.
 
-    Args:
-        frame: `network`, `layer`, `feature maps`, `bands` and `frames`, one row a
-            layer.
-        networks: From a name to what `network.json` holds of it.
+    Two columns wide, one row a network; lengths are cube roots of the sizes.
 
-    Returns:
-        The figure, two columns wide, one row a network. Lengths are cube roots of the
-        sizes.
+    Args:
+        frame: `network`, `feature maps`, `bands` and `frames`, one row a layer.
+        networks: From a name to what `network.json` holds of it.
     """
     drawn = Figure(figsize=(7, ROW_HEIGHT_IN * len(networks)))
     rows = drawn.subplots(len(networks), 1, squeeze=False)[:, 0]
@@ -93,11 +85,9 @@ def schematic(frame: pd.DataFrame, networks: Mapping[str, Network]) -> Figure:
         outputs = of_one[["feature maps", "bands", "frames"]].values.tolist()
         between = [_between(layer) for layer in network["layers"]]
         _draw_network(axes, [network["input"], *outputs], between, tallest)
-        title = (
-            f"{name}: {network['parameters']:,} parameters, "
-            f"{network['multiply_adds'] / 1e6:.0f} M multiply-adds a clip"
-        )
-        axes.set_title(title, fontsize=9)
+        millions = network["multiply_adds"] / 1e6
+        title = f"{name}: {network['parameters']:,} parameters, {millions:.0f} M "
+        axes.set_title(f"{title}multiply-adds a clip", fontsize=9)
     return drawn
 
 
@@ -211,35 +201,28 @@ def _costs(name: str, network: Network) -> Table:
 
 
 def _claims(networks: Mapping[str, Network]) -> list[Claim]:
-    claims = []
+    found = []
     if "mel" in networks:
-        claims += _claims_of_mel(networks["mel"])
+        mel = networks["mel"]
+        ours, bands = _pools_of(mel), mel["input"][1]
+        pools = [_tuple(pool) for pool in paper.TABLE_2_POOLS]
+        left = bands_left(bands, paper.TABLE_2_POOLS)[-1]
+        counted = (
+            f"counted over {len(mel['layers'])} layers, batch statistics left out."
+        )
+        of_size = judges.fact(mel["parameters"] == paper.MEL_PARAMETERS, counted)
+        why = f"the table's leave {left} of {bands} bands."
+        of_pools, printed = judges.fact(ours == pools, why), ", ".join(pools)
+        found = [
+            claim("mel-parameters", f"{mel['parameters']:,}", *of_size),
+            claim("mel-poolings", ", ".join(ours), *of_pools, printed=printed),
+        ]
     if len(networks) == len(INPUTS):
         mel, stft = (networks[kind]["multiply_adds"] for kind in ("mel", "stft"))
         here = f"STFT takes {stft / mel:.2f} times the multiply-adds of mel"
         why = say("network.cost", stft=stft / 1e6, mel=mel / 1e6)
-        claims.append(claim("mel-computation", here, *judges.fact(stft > mel, why)))
-    return claims
-
-
-def _claims_of_mel(mel: Network) -> list[Claim]:
-    found, ours, bands = mel["parameters"], _pools_of(mel), mel["input"][1]
-    printed = [_tuple(pool) for pool in paper.TABLE_2_POOLS]
-    left = bands_left(bands, paper.TABLE_2_POOLS)[-1]
-    counted = f"counted over {len(mel['layers'])} layers, batch statistics left out."
-    of_poolings = judges.fact(
-        ours == printed, f"the table's leave {left} of {bands} bands."
-    )
-    return [
-        claim(
-            "mel-parameters",
-            f"{found:,}",
-            *judges.fact(found == paper.MEL_PARAMETERS, counted),
-        ),
-        claim(
-            "mel-poolings", ", ".join(ours), *of_poolings, printed=", ".join(printed)
-        ),
-    ]
+        found.append(claim("mel-computation", here, *judges.fact(stft > mel, why)))
+    return found
 
 
 def _pools_of(network: Network) -> list[str]:

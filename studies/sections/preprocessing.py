@@ -71,18 +71,12 @@ def study(record: SweepRecord) -> Study:
     line = data_size.fit_sizes(sizes, "weak").get("mel")
     limit = comparison.smallest_difference(points)
     biases = bias_sizes(points)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(record, points, limit, line),
-        illustrations=[_illustration(points, sizes, one) for one in known],
-        tables=[
-            _table(points, known),
-            *(_differences(found[one], one) for one in known),
-            *_bias_tables(biases),
-        ],
-        claims=_claims(found["weak"], limit, biases, line),
-    )
+    differences = [_differences(found[one], one) for one in known]
+    tables = [_table(points, known), *differences, *_bias_tables(biases)]
+    paragraphs = _paragraphs(record, points, limit, line)
+    drawn = [_illustration(points, sizes, one) for one in known]
+    claims = _claims(found["weak"], limit, biases, line)
+    return Study(NAME, TITLE, paragraphs, drawn, tables, claims)
 
 
 def settings(point: RunRecord) -> tuple[str, str, str, float]:
@@ -255,13 +249,9 @@ def _claim_of_decibels(found: Sequence[Comparison], mean: Comparison | None) -> 
         why = "no pair of dB and linear is complete."
         return claim("decibels", *judges.no_data(why))
     above = [one for one in found if one.seeds.mean > 0]
-    why = say(
-        "preprocessing.decibels",
-        seeds=sum(one.beyond_seeds for one in above),
-        pairs=len(found),
-        clips=sum(one.beyond_clips for one in above),
-        mean=comparison.sentence(mean),
-    )
+    beyond = {"seeds": sum(one.beyond_seeds for one in above)}
+    beyond |= {"clips": sum(one.beyond_clips for one in above), "pairs": len(found)}
+    why = say("preprocessing.decibels", mean=comparison.sentence(mean), **beyond)
     here = f"above in {len(above)} of {len(found)} pairs, by {_size(mean)} in the mean"
     return claim("decibels", here, *judges.always_greater(found, mean, why))
 

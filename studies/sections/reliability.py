@@ -32,7 +32,7 @@ from studies.records import RunRecord, SweepRecord
 from studies.sections.preprocessing import MAGNITUDES, settings
 from studies.statistics import Correlation
 from studies.study import Claim, Study
-from studies.texts import claim, figure, say
+from studies.texts import claim, figure, rows, say
 
 NAME = "reliability"
 TITLE = "Reliability of the evaluation (Fig. 2)"
@@ -52,13 +52,6 @@ RHOS = {
     "rho_1_same": ("tagged", "annotated"),
     "rho_2": ("four", "all"),
     "rho_2_others": ("four", "others"),
-}
-# Their columns in the table.
-RHO_NAMES = {
-    "rho_1": "ρ₁ (95 %)",
-    "rho_1_same": "ρ₁, both on the annotated clips",
-    "rho_2": "ρ₂ (95 %)",
-    "rho_2_others": "ρ₂, the other tags",
 }
 # From here on a correlation is called high; the paper calls 0.833 and 0.856 so.
 HIGH = 0.8
@@ -95,11 +88,13 @@ class AnnotatedClips:
 class RunSet:
     """One panel of Fig. 2: trainings, their scores, and correlations of these."""
 
+    title: str
     points: Points
     scores: pd.DataFrame  # By point and seed, one column a curve.
     rhos: Mapping[str, Correlation]  # By those of `RHOS` that are known.
     by_seed: pd.DataFrame  # The same of single seeds, one column a correlation.
     by_clips: pd.DataFrame  # The same on resamples of the test clips.
+    subsets: np.ndarray  # `rho_of_subsets`.
 
     @property
     def means(self) -> pd.DataFrame:
@@ -108,8 +103,7 @@ class RunSet:
 
 
 Sets = Mapping[str, RunSet]
-# From a set to rho 1 with all clips, then with those of each subset.
-Subsets = Mapping[str, np.ndarray]
+# By the title of a set.
 Rhos = Mapping[str, Correlation | None]
 
 
@@ -121,38 +115,36 @@ def study(record: SweepRecord) -> Study:
     Raises:
         AnnotationError: The answers of listeners do not belong to this corpus.
     """
-    points, options = _usable(record), _options(record)
-    tags = _scorable(points, options["annotated_labels"])
+    points = _usable(record)
+    tags = _scorable(points, _options(record)["annotated_labels"])
     sets = run_sets(points)
     if not sets or not tags:
         what = "two points of a set" if tags else "an instrumentation tag to score"
         return Study(NAME, TITLE, [f"Fig. 2 needs {what}; this study has none."])
-    answers = annotated_clips(record, next(iter(points.values())), tags)
+    some = next(iter(points.values()))
+    num_clips = len(some.arrays["predictions_test"]["track_id"])
+    answers = annotated_clips(record, some, tags)
     resamples = comparison.num_resamples(record)
     used = {name: point for of_set in sets.values() for name, point in of_set.items()}
     scores = {k: scores_of(one, tags, answers, resamples) for k, one in used.items()}
-    found = {key: _run_set(of_set, scores) for key, of_set in sets.items()}
-    subsets = {
-        key: rho_of_subsets(one.points, one.means.four, tags, resamples)
-        for key, one in found.items()
+    found = {
+        key: _run_set(SETS[key], of_set, scores, tags, resamples)
+        for key, of_set in sets.items()
     }
     tables = [_rho_table(found), _spread_table(found), _score_table(found)]
-    if any(len(rhos) for rhos in subsets.values()):
-        tables.append(_subset_table(found, subsets))
-    paragraphs = [*_paragraphs(found, tags, answers), _of_subsets(found, subsets)]
-    illustrations = [_illustration(found)]
-    return Study(NAME, TITLE, paragraphs, illustrations, tables, _claims(found))
+    if any(len(one.subsets) for one in found.values()):
+        tables.append(_subset_table(found, num_clips))
+    paragraphs = [*_paragraphs(found, tags, answers), _of_subsets(found, num_clips)]
+    return Study(
+        NAME, TITLE, paragraphs, [_illustration(found)], tables, _claims(found)
+    )
 
 
 def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
     """Mel sizes, STFT sizes and six mixed trainings of a narrow range.
 
-    Args:
-        points: Of a study, by name; every one with a score.
-
-    Returns:
-        From `mel`, `stft` and `mixed` to points in the order of the curves. A set of
-        fewer than two points is left out.
+    They are chosen from points with scores and stand in the order of the curves. A set
+    of fewer than two is left out.
     """
     by_size = sorted(points, key=lambda name: points[name].config["train"]["fraction"])
     sets = {
@@ -303,7 +295,11 @@ def scores_of(
 
 
 def _run_set(
-    points: Points, scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
+    title: str,
+    points: Points,
+    scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    tags: Sequence[str],
+    num_subsets: int,
 ) -> RunSet:
     """Correlates the curves of one set: means over seeds, seeds, and resamples."""
     by_seed, by_clips = (
@@ -311,12 +307,11 @@ def _run_set(
         for which in (0, 1)
     )
     means = by_seed.groupby("point", sort=False).mean()
-    rhos = {
-        name: statistics.pearson(means[x], means[y])
-        for name, (x, y) in RHOS.items()
-        if {x, y} <= {*means}
-    }
-    return RunSet(points, by_seed, rhos, *map(_correlate, (by_seed, by_clips)))
+    known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*means}}
+    rhos = {k: statistics.pearson(means[x], means[y]) for k, (x, y) in known.items()}
+    moved = map(_correlate, (by_seed, by_clips))
+    subsets = rho_of_subsets(points, means.four, tags, num_subsets)
+    return RunSet(title, points, by_seed, rhos, *moved, subsets)
 
 
 def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
@@ -366,15 +361,11 @@ def _paragraphs(
     found: Sets, tags: Sequence[str], answers: AnnotatedClips | None
 ) -> list[str]:
     """Says what was compared, and how the paper was read."""
-    absent = [SETS[name] for name in SETS if name not in found]
-    text = say(
-        "reliability.compared",
-        trainings=sum(len(one.points) for one in found.values()),
-        sets=len(found),
-        width=WIDTH,
-        tags=", ".join(tags),
-    )
-    text += f" Without points: {', '.join(absent)}." if absent else ""
+    absent = ", ".join(SETS[name] for name in SETS if name not in found)
+    trainings = sum(len(one.points) for one in found.values())
+    counts = {"trainings": trainings, "sets": len(found), "width": WIDTH}
+    text = say("reliability.compared", tags=", ".join(tags), **counts)
+    text += f" Without points: {absent}." if absent else ""
     listened = "Nobody re-annotated these clips, so ρ₁ is unknown."
     if answers is not None:
         heard = int(np.isfinite(answers.verdicts).sum())
@@ -382,18 +373,18 @@ def _paragraphs(
     return [text, say("reliability.read"), listened]
 
 
-def _of_subsets(found: Sets, subsets: Subsets) -> str:
+def _of_subsets(found: Sets, num_clips: int) -> str:
     """Says what subsets tell of rho 1."""
-    some = next(iter(subsets.values()))
+    some = next(iter(found.values())).subsets
     if not len(some):
         return say("reliability.no_truth")
-    num_clips = _num_clips(found)
     size = subset_size(num_clips)
     small = say("reliability.too_small", clips=num_clips)
     parts = [
-        f"{number(np.nanmedian(np.abs(rhos[1:] - rhos[0])), 3)} off ({SETS[key]})"
-        for key, rhos in subsets.items()
-        if np.isfinite(rhos[1:]).any()
+        f"{number(np.nanmedian(np.abs(each - full)), 3)} off ({one.title})"
+        for one in found.values()
+        for full, each in [(one.subsets[0], one.subsets[1:])]
+        if np.isfinite(each).any()
     ]
     return say(
         "reliability.subsets",
@@ -402,11 +393,6 @@ def _of_subsets(found: Sets, subsets: Subsets) -> str:
         size=f"{size}{small if size < paper.SUBSET_400 else ''}",
         distances=", ".join(parts) or "nothing varies",
     )
-
-
-def _num_clips(found: Sets) -> int:
-    point = next(iter(next(iter(found.values())).points.values()))
-    return len(point.arrays["predictions_test"]["track_id"])
 
 
 def _illustration(found: Sets) -> Illustration:
@@ -421,20 +407,17 @@ def _illustration(found: Sets) -> Illustration:
         drawn = [label for label in labels.values() if label in scores]
         melted = scores.melt(["point", "seed"], drawn, "curve", header[-1])
         parts.append(melted.assign(set=key))
-        names = [_short_name(*pair) for pair in one.points.items()]
-        # A size is enough where all are; in the mixed set all that a training is.
-        start = f"{INPUTS.get(key, '')} "
-        if key in INPUTS:
-            names = [name.removeprefix(start).removesuffix(" %") for name in names]
-        ticks[key] = names
+        ticks[key] = [_short_name(*pair) for pair in one.points.items()]
+        if start := INPUTS.get(key):
+            # A size is enough where all are; in the mixed set all that a training is.
+            sizes = (name.removeprefix(f"{start} ") for name in ticks[key])
+            ticks[key] = [name.removesuffix(" %") for name in sizes]
     rhos = {key: _two_rhos(one) for key, one in found.items()}
     titles = {key: f"{SETS[key]}\n{text}" for key, text in rhos.items()}
-    return figure(
-        "fig2_reliability",
-        partial(draw_sets, ticks=ticks, titles=titles),
-        pd.concat(parts, ignore_index=True)[header],
-        rhos="; ".join(f"{SETS[key]}: {text}" for key, text in rhos.items()),
-    )
+    plot = partial(draw_sets, ticks=ticks, titles=titles)
+    frame = pd.concat(parts, ignore_index=True)[header]
+    texts = "; ".join(f"{SETS[key]}: {text}" for key, text in rhos.items())
+    return figure("fig2_reliability", plot, frame, rhos=texts)
 
 
 def _two_rhos(one: RunSet) -> str:
@@ -447,10 +430,8 @@ def draw_sets(
 ) -> Figure:
     """Draws three curves for each set of trainings, side by side, two columns wide.
 
-    Args:
-        frame: Columns `set`, `point`, `curve`, `seed` and `roc_auc_macro`.
-        ticks: From a set to the short names of its trainings.
-        titles: From a set to what stands above it.
+    `frame` has columns `set`, `point`, `curve` and `roc_auc_macro`, one row a seed;
+    `ticks` are the short names of a set's trainings, `titles` stand above it.
     """
     drawn = Figure(figsize=(7, 3.3))
     panels = drawn.subplots(1, len(ticks), sharey=True, squeeze=False)[0]
@@ -492,14 +473,11 @@ def with_interval(rho: Correlation | None) -> str:
 def _rho_table(found: Sets) -> Table:
     """Both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
-    columns = {
-        "": [
-            f"{SETS[key]} ({len(one.points)} trainings)" for key, one in found.items()
-        ],
-        "ρ₁, paper": [number(printed[key], 3) for key in found],
-    }
-    for rho, text in RHO_NAMES.items():
-        columns[text] = [with_interval(one.rhos.get(rho)) for one in found.values()]
+    sets = found.values()
+    columns = {"": [f"{one.title} ({len(one.points)} trainings)" for one in sets]}
+    columns["ρ₁, paper"] = [number(printed[key], 3) for key in found]
+    for rho, text in rows("reliability.rhos"):
+        columns[text] = [with_interval(one.rhos.get(rho)) for one in sets]
     frame = pd.DataFrame(columns)
     means = f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})"
     mean = number(float(np.mean(paper.RHO_1)), 3)
@@ -513,12 +491,15 @@ def _mean_rho_2(found: Sets) -> str:
 
 def _spread_table(found: Sets) -> Table:
     """How far rho 1 and rho 2 move with other seeds and with other test clips."""
-    columns = {"": [SETS[key] for key in found]}
+    sets = found.values()
+    columns = {"": [one.title for one in sets]}
     for rho, text in (("rho_1", "ρ₁"), ("rho_2", "ρ₂")):
-        of_seeds = [one.by_seed.get(rho) for one in found.values()]
-        of_clips = [one.by_clips.get(rho) for one in found.values()]
-        columns[f"{text}, seeds"] = [_ends(one, 0, 100) for one in of_seeds]
-        columns[f"{text}, test clips"] = [_ends(one, 2.5, 97.5) for one in of_clips]
+        columns |= {
+            f"{text}, seeds": [_ends(one.by_seed.get(rho), 0, 100) for one in sets],
+            f"{text}, test clips": [
+                _ends(one.by_clips.get(rho), 2.5, 97.5) for one in sets
+            ],
+        }
     return Table(pd.DataFrame(columns), say("tables.rho_spreads"))
 
 
@@ -533,37 +514,36 @@ def _ends(values: pd.Series | None, low: float, high: float) -> str:
 
 def _score_table(found: Sets) -> Table:
     """What is drawn, as means over seeds."""
-    frame = pd.concat(one.means for one in found.values()).reindex(columns=CURVES)
+    sets = found.values()
+    frame = pd.concat(one.means for one in sets).reindex(columns=CURVES)
     frame.columns = [label for *_, label in CURVES.values()]
     formats = dict.fromkeys(frame, ".4f")
-    names = [f"{SETS[key]}: {name}" for key in found for name in found[key].points]
-    frame.insert(0, "", names)
+    frame.insert(0, "", [f"{one.title}: {name}" for one in sets for name in one.points])
     return Table(frame, say("tables.means"), formats)
 
 
-def _subset_table(found: Sets, subsets: Subsets) -> Table:
+def _subset_table(found: Sets, num_clips: int) -> Table:
     """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
-    columns: dict[str, list] = {"": [SETS[key] for key in subsets]}
-    full = [rhos[0] for rhos in subsets.values()]
-    known = [pd.Series(rhos[1:]).dropna() for rhos in subsets.values()]
-    distances = [(one - rho).abs() for rho, one in zip(full, known, strict=True)]
-    size = subset_size(_num_clips(found))
-    columns["ρ₁, truth of all test clips"] = full
-    columns[f"mean over subsets of {size}"] = [one.mean() for one in known]
-    columns["middle 95 % of subsets"] = [
-        "{:.3f} to {:.3f}".format(*resampling.interval(one)) if len(one) else None
-        for one in known
+    header = [
+        text
+        for (text,) in rows("reliability.subset_table", size=subset_size(num_clips))
     ]
-    columns["median distance"] = [one.median() for one in distances]
-    frame = pd.DataFrame(columns)
+    cells = []
+    for one in found.values():
+        full, known = one.subsets[0], pd.Series(one.subsets[1:]).dropna()
+        ends = resampling.interval(known) if len(known) else None
+        middle = "{:.3f} to {:.3f}".format(*ends) if ends else None
+        distance = (known - full).abs().median()
+        cells.append([one.title, full, known.mean(), middle, distance])
+    frame = pd.DataFrame(cells, columns=header)
     formats = dict.fromkeys(frame.select_dtypes(float), ".3f")
     return Table(frame, say("tables.subsets"), formats)
 
 
 def _claims(found: Sets) -> list[Claim]:
     """Judges that noisy labels rank trainings as a re-annotation does."""
-    sizes = {key: found[key].rhos.get("rho_1") for key in INPUTS if key in found}
-    of_all = {key: one.rhos["rho_2"] for key, one in found.items()}
+    sizes = {SETS[k]: found[k].rhos.get("rho_1") for k in INPUTS if k in found}
+    of_all = {one.title: one.rhos["rho_2"] for one in found.values()}
     in_the_mean = f"{_mean_rho_2(found)} in the mean; {_printed(of_all)}"
     return [
         claim("ranks-sizes", _printed(sizes), *_high(sizes)),
@@ -578,12 +558,12 @@ def _narrow_claim(found: Sets) -> Claim:
     By rho 1 of the mixed set minus the mean of those over sizes, on the same resamples
     of the test clips.
     """
-    mixed = found["mixed"].rhos.get("rho_1") if "mixed" in found else None
-    wide = [found[key] for key in INPUTS if key in found]
+    narrow, wide = found.get("mixed"), [found[key] for key in INPUTS if key in found]
+    mixed = narrow.rhos.get("rho_1") if narrow else None
     judged = judges.unknown("it needs ρ₁ of the narrow set and of a wide one.")
-    if mixed is not None and wide:
+    if narrow and mixed is not None and wide:
         of_sizes = sum(one.by_clips.rho_1 for one in wide) / len(wide)
-        ends = resampling.interval(found["mixed"].by_clips.rho_1 - of_sizes)
+        ends = resampling.interval(narrow.by_clips.rho_1 - of_sizes)
         texts = [number(one.rhos["rho_1"].value, 3) for one in wide]
         why = say(
             "reliability.narrow",
@@ -594,8 +574,8 @@ def _narrow_claim(found: Sets) -> Claim:
         )
         judged = judges.below(ends, 0, why)
     here = f"ρ₁ = {with_interval(mixed)}"
-    if "mixed" in found:
-        aucs = found["mixed"].means["all"]
+    if narrow:
+        aucs = narrow.means["all"]
         here += f", AUC from {aucs.min():.3f} to {aucs.max():.3f}"
     return claim("narrow-range", here, *judged)
 
@@ -605,7 +585,7 @@ def _high(rhos: Rhos) -> Judged:
     known = {k: one for k, one in rhos.items() if one and np.isfinite(one.value)}
     if not known:
         return judges.unknown("no correlation is known.")
-    low = [SETS[key] for key, one in known.items() if one.high < HIGH]
+    low = [title for title, one in known.items() if one.high < HIGH]
     high = [one.value >= HIGH and one.low > 0 for one in known.values()]
     counts = {"high": sum(high), "all": len(known), "limit": HIGH}
     why = say("reliability.high", **counts)
@@ -615,5 +595,5 @@ def _high(rhos: Rhos) -> Judged:
 
 
 def _printed(rhos: Rhos) -> str:
-    texts = [f"{SETS[key]}: {with_interval(one)}" for key, one in rhos.items()]
+    texts = [f"{title}: {with_interval(one)}" for title, one in rhos.items()]
     return "; ".join(texts) or ABSENT

@@ -96,11 +96,8 @@ class Counts:
 def study(record: SweepRecord) -> Study:
     """Reads the labels of a corpus, and what its spectrograms look like.
 
-    Args:
-        record: A study with `labels.npz` and, for Figs 6 and 8, `input_stats.npz`.
-
-    Returns:
-        The section; what is missing is left out, and a sentence says so.
+    They stand in `labels.npz` and, for Figs 6 and 8, `input_stats.npz`; what is missing
+    is left out, and a sentence says so.
     """
     data, arrays = _count(record), record.arrays("input_stats")
     paragraphs, illustrations, tables, claims = [], [], [], []
@@ -110,11 +107,8 @@ def study(record: SweepRecord) -> Study:
         vectors, clips = tag_pairs.unique_vectors(data.tags)
         paragraphs += _paragraphs(record, data, clips)
         illustrations += _illustrations(data)
-        tables += [
-            _tuples(data),
-            _prose(data, len(clips)),
-            _vectors(data, vectors, clips),
-        ]
+        tables += [_tuples(data), _prose(data, len(clips))]
+        tables += [_vectors(data, vectors, clips)]
         claims += _claims(data, len(clips))
     if "histogram_db" not in arrays:
         paragraphs.append("Without input_stats.npz, Figs 6 and 8 are left out.")
@@ -275,9 +269,8 @@ def draw_tags_per_clip(frame: pd.DataFrame) -> Figure:
     axes.set(yscale="log", xlabel="tags of a clip", ylabel="clips, %")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_locator(
-        MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True)
-    )
+    steps = [1, 2, 2.5, 5, 10]
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=steps, integer=True))
     axes.grid(visible=False, axis="x")
     return drawn
 
@@ -302,13 +295,10 @@ def draw_histograms(frame: pd.DataFrame) -> Figure:
         # A peak that would flatten the rest: the floor, where silence ends.
         peak = frame.loc[density.decibels.idxmax()]
         left.set_ylim(top=HIGHEST_DENSITY)
+        cut: Look = {"xy": (peak["to"], 0.93 * HIGHEST_DENSITY), "xytext": (5, 0)}
+        cut["textcoords"] = "offset points"
         left.annotate(
-            f"cut: {percent(peak.decibels)} of the bins",
-            (peak["to"], 0.93 * HIGHEST_DENSITY),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
+            f"cut: {percent(peak.decibels)} of the bins", **cut, va="center", fontsize=7
         )
     _draw_tails(right.inset_axes((0.5, 0.3, 0.5, 0.6)), density, edges)
     return drawn
@@ -374,20 +364,17 @@ def _tuples(data: Counts) -> Table:
 
 def _prose(data: Counts, num_vectors: int) -> Table:
     """Sizes and counts, the paper's beside those found."""
-    sizes = {
-        split: f"{data.by_split[split]:,}" if split in data.by_split else ABSENT
-        for split in paper.CLIPS
-    }
-    known = {k: clips for k, clips in paper.TAG_COUNTS.items() if k in data.tag_names}
-    rows = [
-        *((f"clips, {k}", f"{paper.CLIPS[k]:,}", size) for k, size in sizes.items()),
-        *((f"clips with {k}", f"{n:,}", data.found(k)) for k, n in known.items()),
-        (
-            "different tag vectors",
-            f"{paper.UNIQUE_VECTORS:,}",
-            f"{num_vectors:,} on {len(data.tags):,} clips",
-        ),
-    ]
+    rows = []
+    for split, printed in paper.CLIPS.items():
+        size = data.by_split.get(split)
+        rows.append(
+            (f"clips, {split}", f"{printed:,}", f"{size:,}" if size else ABSENT)
+        )
+    for tag, printed in paper.TAG_COUNTS.items():
+        if tag in data.tag_names:
+            rows.append((f"clips with {tag}", f"{printed:,}", data.found(tag)))
+    vectors = f"{num_vectors:,} on {len(data.tags):,} clips"
+    rows.append(("different tag vectors", f"{paper.UNIQUE_VECTORS:,}", vectors))
     return Table.of_rows("Numbers of section III.", ("", "paper", "here"), rows)
 
 
@@ -536,12 +523,11 @@ def band_claims(means: pd.DataFrame) -> list[Claim]:
         return []
     peak_hz = means.Hz[means.bypass.idxmax()]
     plain, flat = np.ptp(means.bypass), np.ptp(means.per_frequency)
+    peak = f"the peak is at {peak_hz:,.0f} Hz"
     low = f"low means below {LOW_HZ} Hz, which is our threshold."
     ranges = f"it ranges over {flat:.2g} deviations, without weighting over {plain:.2g}"
-    is_flat = judges.fact(
-        flat / plain < FLAT_SHARE, say("tags.flat", share=percent(FLAT_SHARE))
-    )
-    peak = f"the peak is at {peak_hz:,.0f} Hz"
+    why = say("tags.flat", share=percent(FLAT_SHARE))
+    is_flat = judges.fact(flat / plain < FLAT_SHARE, why)
     return [
         claim("peak-low", peak, *judges.fact(peak_hz < LOW_HZ, low)),
         claim("response-flat", ranges, *is_flat),
