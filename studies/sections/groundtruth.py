@@ -233,14 +233,6 @@ def _printed(one: Findings, known: np.ndarray | float = np.nan) -> pd.DataFrame:
     )
 
 
-def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
-    """Prints numbers of clips and their share of all."""
-    return [
-        f"{n:,.0f} ({100 * n / of:.1f} %)" if of and np.isfinite(n) else ABSENT
-        for n, of in zip(clips, np.broadcast_to(whole, len(clips)), strict=True)
-    ]
-
-
 def _tables(
     here: Findings, printed: Findings, truth: Truth | None, answers: Sequence[Answer]
 ) -> list[Table]:
@@ -409,8 +401,8 @@ def claims(
     return [*found, _uncorrelated(here, printed, truth)]
 
 
-def _percents(shares: Iterable[float]) -> list[str]:
-    return [f"{number(100 * share, 1)} %" for share in shares]
+def _percents(shares: Iterable[float | np.ndarray]) -> list[str]:
+    return [f"{number(100 * float(share), 1)} %" for share in shares]
 
 
 def _listed(one: Findings, values: Sequence[str]) -> str:

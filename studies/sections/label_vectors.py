@@ -75,11 +75,11 @@ def study(record: SweepRecord) -> Study:
     found = _read(record)
     if isinstance(found, str):
         return Study(NAME, TITLE, [found])
-    *where, data = found
+    name, source, data = found
     networks = _networks(data)
-    paragraphs, claims = _paragraphs(*where, data, networks), _claims(data, networks)
-    tables = _tables(data, networks)
-    return Study(NAME, TITLE, paragraphs, _illustrations(data), tables, claims)
+    paragraphs = _paragraphs(name, source, data, networks)
+    drawn, tables = _illustrations(data), _tables(data, networks)
+    return Study(NAME, TITLE, paragraphs, drawn, tables, _claims(data, networks))
 
 
 def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
@@ -324,9 +324,8 @@ def _correlation(data: Vectors, whole: float) -> Judged:
         return judges.unknown("too few tags meet.")
     high = tag_pairs.mantel_p_value(data.mean, data.C)
     low = tag_pairs.mantel_p_value(-data.mean, data.C)
-    shares = {"high": high, "low": low, "level": SIGNIFICANT}
-    shares = {name: percent(share) for name, share in shares.items()}
-    why = say("label_vectors.mantel", **shares)
+    shares = {"low": percent(low), "level": percent(SIGNIFICANT)}
+    why = say("label_vectors.mantel", high=percent(high), **shares)
     return judges.beyond_chance(high, SIGNIFICANT, why, opposite=low)
 
 

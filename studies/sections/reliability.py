@@ -209,8 +209,8 @@ def _usable(record: SweepRecord) -> dict[str, RunRecord]:
         if name.startswith(FAMILIES) and "predictions_test" in one.arrays
     }
     clips = {k: one.arrays["predictions_test"]["track_id"] for k, one in points.items()}
-    first = next(iter(clips.values()), None)
-    return {k: one for k, one in points.items() if np.array_equal(clips[k], first)}
+    first = [*clips.values()][:1]
+    return {k: one for k, one in points.items() if np.array_equal([clips[k]], first)}
 
 
 def _scorable(points: Points, labels: Sequence[str]) -> list[str]:
@@ -486,7 +486,9 @@ def _rho_table(found: Sets) -> Table:
 
 
 def _mean_rho_2(found: Sets) -> str:
-    return number(np.mean([one.rhos["rho_2"].value for one in found.values()]), 3)
+    return number(
+        float(np.mean([one.rhos["rho_2"].value for one in found.values()])), 3
+    )
 
 
 def _spread_table(found: Sets) -> Table:

@@ -246,9 +246,9 @@ def draw_rank_curve(frame: pd.DataFrame) -> Figure:
     for (name, points), (colour, mark) in zip(PRINTED.items(), looks, strict=True):
         tags, ranks, shares = zip(*points, strict=True)
         y = 100 * np.array(shares)
-        for tag, *at in zip(tags, ranks, y, strict=True):
+        for tag, rank, share in zip(tags, ranks, y, strict=True):
             if tag not in named:
-                axes.annotate(tag, at, color=colour, **look)
+                axes.annotate(tag, (rank, share), color=colour, **look)
         axes.plot(ranks, y, mark, ms=5, mfc="none", color=colour, label=name)
         named |= set(tags)
     axes.set(xscale="log", yscale="log", xlabel="rank of the tag")

@@ -174,7 +174,7 @@ def _illustration(labels: str, spread: Spread) -> Illustration:
 
 def _table(spreads: Spreads) -> Table:
     """The numbers of Fig. 4, ours beside the paper's."""
-    columns: dict[str, list[str]] = {}
+    columns: dict[str, tuple[str, ...]] = {}
     for labels, one in spreads.items():
         cells = zip(*rows("variance.table", **_printed(one)), strict=True)
         columns[""], columns["paper"], columns[f"here, {labels} labels"] = cells
