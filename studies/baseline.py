@@ -109,8 +109,8 @@ def evaluate_baseline(
         for split, scores in fits[best].items()
     }
     seconds = round(time.perf_counter() - start_s, 3)
-    valid = {f"{c:g}": value for c, value in valid.items()}
-    found = {"name": NAME, "C": best, "valid_roc_auc_macro": valid}
+    by_c = {f"{c:g}": value for c, value in valid.items()}
+    found = {"name": NAME, "C": best, "valid_roc_auc_macro": by_c}
     return found | {"scores": scores, "seconds": seconds}
 
 

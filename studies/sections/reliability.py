@@ -309,9 +309,9 @@ def _run_set(
     means = by_seed.groupby("point", sort=False).mean()
     known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*means}}
     rhos = {k: statistics.pearson(means[x], means[y]) for k, (x, y) in known.items()}
-    moved = map(_correlate, (by_seed, by_clips))
+    each, moved = _correlate(by_seed), _correlate(by_clips)
     subsets = rho_of_subsets(points, means.four, tags, num_subsets)
-    return RunSet(title, points, by_seed, rhos, *moved, subsets)
+    return RunSet(title, points, by_seed, rhos, each, moved, subsets)
 
 
 def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
