@@ -36,19 +36,14 @@ FORMATS: Formats = {
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The macro ROC-AUC of one point minus that of another.
+    """The macro ROC-AUC of one point minus that of another."""
 
-    Attributes:
-        name: Such as "dB − linear".
-        seeds: Paired over seeds.
-        run_std: Deviation of a single run over seeds, pooled over the compared points.
-        resampled: The difference on each resample of the test clips `[R]`; None where
-            the two were not scored on the same clips.
-    """
-
-    name: str
-    seeds: statistics.Difference
+    name: str  # Such as "dB − linear".
+    seeds: statistics.Difference  # Paired over seeds.
+    # Deviation of a single run over seeds, pooled over the compared points.
     run_std: float
+    # The difference on each resample of the test clips [R]; None where the two were not
+    # scored on the same clips.
     resampled: np.ndarray | None
 
     @property
@@ -191,34 +186,31 @@ def compare(
     Returns:
         The comparisons, judged by their pooled scatter over seeds.
     """
-    known = {
-        name: (points[first], points[second])
+    paired = {
+        name: difference
         for name, (first, second) in pairs.items()
-        if first in points and second in points
+        if first in points
+        and second in points
+        and (difference := _paired(points[first], points[second], labels))
     }
-    differences = {name: _paired(*pair, labels) for name, pair in known.items()}
-    paired = {name: one for name, one in differences.items() if one is not None}
     used = {part: points[part] for name in paired for part in pairs[name]}
     std, _ = run_spread(used, labels)
-    judged = statistics.pooled(list(paired.values()))
-    return [
-        Comparison(name, seeds, std, _resampled_difference(resampled, *pairs[name]))
-        for name, seeds in zip(paired, judged, strict=True)
-    ]
+    found = []
+    for name, seeds in zip(paired, statistics.pooled([*paired.values()]), strict=True):
+        both = [resampled[one] for one in pairs[name] if one in resampled]
+        clips = both[0] - both[1] if len(both) == 2 else None
+        found.append(Comparison(name, seeds, std, clips))
+    return found
 
 
 def average(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
     """Averages several comparisons; None without any."""
     if not comparisons:
         return None
-    differences = [one.resampled for one in comparisons if one.resampled is not None]
-    known = len(differences) == len(comparisons)
-    return Comparison(
-        name=name,
-        seeds=statistics.mean_difference([one.seeds for one in comparisons]),
-        run_std=comparisons[0].run_std,
-        resampled=np.mean(differences, axis=0) if known else None,
-    )
+    seeds = statistics.mean_difference([one.seeds for one in comparisons])
+    known = [one.resampled for one in comparisons if one.resampled is not None]
+    clips = np.mean(known, axis=0) if len(known) == len(comparisons) else None
+    return Comparison(name, seeds, comparisons[0].run_std, clips)
 
 
 def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -236,14 +228,14 @@ def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
     """Makes a table of comparisons, bold where one is beyond both spreads."""
     rows = [
         (
-            one.name,
-            one.seeds.mean,
-            one.seeds.interval,
-            one.in_run_stds,
-            one.clips,
-            _larger_than(one),
+            x.name,
+            x.seeds.mean,
+            x.seeds.interval,
+            x.in_run_stds,
+            x.clips,
+            _larger_than(x),
         )
-        for one in comparisons
+        for x in comparisons
     ]
     frame = pd.DataFrame(rows, columns=list(FORMATS))
     strong = [row for row, one in enumerate(comparisons) if one.beyond_both]
@@ -274,23 +266,15 @@ def _paired(
     first: RunRecord, second: RunRecord, labels: str
 ) -> statistics.Difference | None:
     """First minus second over the seeds that both have, None if nothing is known."""
-    values = [
-        dict(zip(seed_numbers(one), auc(one, labels), strict=True))
-        for one in (second, first)
-    ]
-    common = sorted(values[0].keys() & values[1].keys())
-    sides = [[one[seed] for seed in common] for one in values]
+    both = pd.DataFrame(
+        [pd.Series(auc(one, labels), seed_numbers(one)) for one in (second, first)]
+    )
+    # A seed that one side lacks is left out, one without a score spoils the pair.
+    common = sorted({*seed_numbers(first)} & {*seed_numbers(second)})
+    sides = both[common].to_numpy()
     if not common or not np.isfinite(sides).all():
         return None
     return statistics.paired_difference(*sides)
-
-
-def _resampled_difference(
-    resampled: Mapping[str, np.ndarray], first: str, second: str
-) -> np.ndarray | None:
-    if first not in resampled or second not in resampled:
-        return None
-    return resampled[first] - resampled[second]
 
 
 def _excludes_zero(ends: tuple[float, float]) -> bool:

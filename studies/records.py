@@ -17,20 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from msd_tagger.common import files
 from msd_tagger.common.facts import LABELS
 
 POINTS = "points"
 REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
-ARRAYS = (
-    "predictions_test",
-    "predictions_valid",
-    "label_stats",
-    "label_vectors",
-    "first_layer",
-    "input_stats",
-)
+ARRAYS = ["predictions_test", "predictions_valid", "label_stats", "label_vectors"]
+ARRAYS += ["first_layer", "input_stats"]
 # What NumPy and its archives raise for a damaged file.
 UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
@@ -44,47 +39,27 @@ class RunRecordError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
-    """What a run left behind.
+    """What a run left behind; from `train` on without seeds that failed."""
 
-    Attributes:
-        workdir: The folder that it was read from.
-        config: Every key, nested.
-        config_default: The same keys with their defaults, or None if not recorded.
-        environment: Versions, device, commit, command, times.
-        train: Logged training intervals, by step; like all that follows, without seeds
-            that failed.
-        evaluations: Evaluations of the validation split, by step.
-        summary: Scores, corpus, sizes and times.
-        arrays: The npz files present, from their name without `.npz` to their arrays.
-    """
-
-    workdir: Path
-    config: dict[str, Any]
-    config_default: dict[str, Any] | None
-    environment: dict[str, Any]
-    train: list[Line]
-    evaluations: list[Line]
-    summary: dict[str, Any]
-    arrays: dict[str, dict[str, np.ndarray]]
+    workdir: Path  # The folder that it was read from.
+    config: dict[str, Any]  # Every key, nested.
+    config_default: dict[str, Any] | None  # Their defaults; None if not recorded.
+    environment: dict[str, Any]  # Versions, device, commit, command, times.
+    train: list[Line]  # Logged training intervals, by step.
+    evaluations: list[Line]  # Of the validation split, by step.
+    summary: dict[str, Any]  # Scores, corpus, sizes and times.
+    arrays: dict[str, dict[str, np.ndarray]]  # From a file's name without `.npz`.
 
 
 @dataclasses.dataclass(frozen=True)
 class SweepRecord:
-    """What a study left behind.
-
-    Attributes:
-        workdir: The folder.
-        config: Every key, nested; `sweep` lists the points that were asked for.
-        environment: Versions, device, commit, command, times.
-        points: The record of every complete point, by name, in the sweep's order.
-        missing: The names of the others.
-    """
+    """What a study left behind."""
 
     workdir: Path
-    config: dict[str, Any]
-    environment: dict[str, Any]
-    points: dict[str, RunRecord]
-    missing: tuple[str, ...] = ()
+    config: dict[str, Any]  # Every key; `sweep` lists the points that were asked for.
+    environment: dict[str, Any]  # Versions, device, commit, command, times.
+    points: dict[str, RunRecord]  # Every complete one, by name, in the sweep's order.
+    missing: tuple[str, ...] = ()  # The names of the others.
 
     @property
     def num_points(self) -> int:
@@ -165,13 +140,16 @@ def labels_of(scores: Mapping[str, Any]) -> list[str]:
     return [labels for labels in LABELS if scores.get(labels)]
 
 
-def per_seed(lines: Sequence[Line], key: str) -> np.ndarray:
-    """Collects one quantity of L logged lines: float64 `[L, S]`, NaN where null.
+def per_seed(lines: Sequence[Line], key: str) -> pd.DataFrame:
+    """Collects one quantity of logged lines: a row a step, a column a seed.
 
-    >>> per_seed([{"loss": [0.5, 0.4]}, {"loss": [0.3, None]}], "loss").tolist()
-    [[0.5, 0.4], [0.3, nan]]
+    >>> per_seed([{"step": 5, "loss": [0.5, 0.4]}, {"step": 9, "loss": [0.3, None]}],
+    ...          "loss").T.to_dict("list")
+    {5: [0.5, 0.4], 9: [0.3, nan]}
     """
-    return np.array([line[key] for line in lines], dtype=np.float64)
+    values = np.array([line[key] for line in lines], np.float64)
+    steps = [line["step"] for line in lines]
+    return pd.DataFrame(values.reshape(len(lines), -1 if lines else 0), steps)
 
 
 def read_json(path: Path) -> dict[str, Any]:
