@@ -97,9 +97,8 @@ def train_clips(record: RunRecord) -> int:
     """Returns how many clips a point learnt from."""
     corpus = record.summary["corpus"]
     share = float(record.config["train"]["fraction"])
-    return int(
-        corpus.get("train_clips_used") or round(share * corpus["counts"]["train"])
-    )
+    used = corpus.get("train_clips_used") or round(share * corpus["counts"]["train"])
+    return int(used)
 
 
 def scored(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
@@ -136,27 +135,25 @@ def num_resamples(record: SweepRecord) -> int:
 def resampled_auc(
     points: Mapping[str, RunRecord], labels: str, resamples: int
 ) -> dict[str, np.ndarray]:
-    """Computes macro ROC-AUC, averaged over seeds, on resamples of the test clips.
+    """Computes each point's macro ROC-AUC `[R]`, averaged over seeds, on resamples.
 
-    All points see the same resamples. A point without predictions, or with other clips
-    than the first one, is left out.
-
-    Returns:
-        From a point's name to float64 `[R]`.
+    All points see the same resamples of the test clips. A point without predictions, or
+    with other clips than the first one, is left out.
     """
-    weights, clips, found = np.empty(0), None, {}
-    for name, point in points.items():
-        arrays = point.arrays.get("predictions_test", {})
-        if LABELS[labels] not in arrays:
-            continue
-        if clips is None:
-            clips = arrays["track_id"]
-            weights = resampling.bootstrap_weights(len(clips), resamples)
-        if np.array_equal(arrays["track_id"], clips):
-            found[name] = resampling.macro_auc(
-                arrays[LABELS[labels]], arrays["scores"], weights
-            )
-    return found
+    key = LABELS[labels]
+    known = {
+        name: one.arrays.get("predictions_test", {}) for name, one in points.items()
+    }
+    known = {name: arrays for name, arrays in known.items() if key in arrays}
+    if not known:
+        return {}
+    clips = next(iter(known.values()))["track_id"]
+    weights = resampling.bootstrap_weights(len(clips), resamples)
+    return {
+        name: resampling.macro_auc(arrays[key], arrays["scores"], weights)
+        for name, arrays in known.items()
+        if np.array_equal(arrays["track_id"], clips)
+    }
 
 
 def run_spread(points: Mapping[str, RunRecord], labels: str) -> tuple[float, int]:
@@ -181,10 +178,7 @@ def compare(
         points: By name.
         pairs: From a comparison's name to (minuend, subtrahend).
         resampled: What `resampled_auc` found for the same labels.
-        labels: `weak` or `true`.
-
-    Returns:
-        The comparisons, judged by their pooled scatter over seeds.
+        labels: `weak` or `true`; the scatter over seeds is pooled over all pairs.
     """
     paired = {
         name: difference

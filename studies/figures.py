@@ -150,38 +150,34 @@ def tags_per_split(
 ) -> Figure:
     """How large a share of every split carries each tag, the most frequent first.
 
+    Shares stand on the left, on a logarithmic scale where those without a clip are at
+    its left end; on the right are bars of all clips with the tag.
+
     Args:
         tags: K names; of more than `MAX_DRAWN_TAGS` the most frequent are drawn.
         positives: From a split to the clips with each tag `[K]`.
         clips: From a split to its clips; a split without any is left out.
-
-    Returns:
-        The figure: shares on the left, on a logarithmic scale where those without a
-        clip stand at its left end; on the right bars of all clips with the tag.
     """
-    totals = np.sum([np.asarray(counts) for counts in positives.values()], axis=0)
-    order = np.argsort(-totals, kind="stable")[:MAX_DRAWN_TAGS]
-    rows = np.arange(len(order))
+    counts = pd.DataFrame(dict(positives), [*tags])
+    counts["all"] = counts.sum(axis=1)
+    counts = counts.sort_values("all", ascending=False, kind="stable")[:MAX_DRAWN_TAGS]
+    rows = np.arange(len(counts))
     shares = {
-        split: np.asarray(positives[split])[order] / number
-        for split, number in clips.items()
-        if number
+        split: counts[split] / number for split, number in clips.items() if number
     }
-    known = np.concatenate([[1.0], *(s[s > 0] for s in shares.values())])
-    floor = known.min() / 2
-    figure, left, right = _two_columns(rows, [tags[k] for k in order])
-    for (split, share), colour, nudge in zip(
-        shares.items(), (WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=False
-    ):
+    floor = min([1.0, *(share[share > 0].min() for share in shares.values())]) / 2
+    figure, left, right = _two_columns(rows, counts.index)
+    looks = zip((WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=True)
+    for (split, share), (colour, nudge) in zip(shares.items(), looks, strict=False):
         look: Look = {"ms": 3.5, "color": colour, "label": split}
-        left.plot(100 * np.maximum(share, floor), rows + nudge, "o", **look)
+        left.plot(100 * share.clip(lower=floor), rows + nudge, "o", **look)
     left.set(xscale="log", xlabel="% of the split's clips (left end: none)")
     left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.xaxis.set_major_formatter("{x:g}")
     left.xaxis.set_minor_formatter("")
     if shares:
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
-    _draw_counts(right, rows, totals[order], "clips")
+    _draw_counts(right, rows, counts["all"], "clips")
     return figure
 
 

@@ -12,7 +12,8 @@ import dataclasses
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -153,34 +154,29 @@ def per_seed(lines: Sequence[Line], key: str) -> pd.DataFrame:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads one JSON object.
-
-    Raises:
-        RunRecordError: The file is missing, or holds something else.
-    """
-    try:
-        content = files.read_json(path)
-    except (ValueError, OSError) as error:
-        reason = error.__cause__ or error
-        raise RunRecordError(f"{path} cannot be read as JSON: {reason}") from error
-    if not isinstance(content, dict):
-        raise RunRecordError(
-            f"{path} must hold a JSON object, not a {type(content).__name__}."
-        )
-    return content
+    """Reads one JSON object; where there is none, a `RunRecordError` names the file."""
+    with _reading(path, " as JSON"):
+        content: object = files.read_json(path)
+    if isinstance(content, dict):
+        return content
+    kind = type(content).__name__
+    raise RunRecordError(f"{path} must hold a JSON object, not a {kind}.")
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Reads all arrays of an npz file.
+    """Reads all arrays of an npz file, or raises a `RunRecordError` that names it."""
+    with _reading(path), np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
-    Raises:
-        RunRecordError: The file cannot be read.
-    """
+
+@contextmanager
+def _reading(path: Path, form: str = "") -> Iterator[None]:
+    """Names the file in the error of whatever reads it."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        yield
     except UNREADABLE as error:
-        raise RunRecordError(f"{path} cannot be read: {error}") from error
+        reason = error.__cause__ or error
+        raise RunRecordError(f"{path} cannot be read{form}: {reason}") from error
 
 
 def _read_lines(path: Path, failed: set[int]) -> tuple[list[Line], list[Line]]:
@@ -189,7 +185,8 @@ def _read_lines(path: Path, failed: set[int]) -> tuple[list[Line], list[Line]]:
     A last line that was cut is forgiven. A run that was stopped between a line and a
     checkpoint repeats those steps: the last of equal ones stays.
     """
-    text = path.read_text(encoding="utf-8").splitlines()
+    with _reading(path):
+        text = path.read_text(encoding="utf-8").splitlines()
     found: dict[str, dict[int, Line]] = {"train": {}, "evaluation": {}}
     for number, row in enumerate(text, start=1):
         try:

@@ -255,9 +255,9 @@ def mean_difference(differences: Sequence[Difference]) -> Difference:
     Raises:
         ValueError: There is none.
     """
-    if not differences:
-        raise ValueError("no differences to average; give at least one pair.")
     values = [one.values for one in differences]
+    if not values:
+        raise ValueError("no differences to average; give at least one pair.")
     found = _difference(np.concatenate(values), *pooled_std(values))
     mean = float(np.mean([one.mean for one in differences]))
     return dataclasses.replace(found, mean=mean)

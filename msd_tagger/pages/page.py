@@ -47,16 +47,24 @@ class Illustration:
 def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
     """Fills a template of a folder, or of `TEMPLATES`.
 
-    In HTML every value is escaped; in Markdown the filter `md` does so, and blocks end
-    with one empty line, however many the template makes.
+    In Markdown blocks end with one empty line, however many the template makes.
 
     Raises:
         jinja2.UndefinedError: The template asks for a value that was not given.
     """
+    text = template_of(template, folder).render(**values)
     is_html = ".html" in template
+    return text if is_html else re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def template_of(name: str, folder: Path = TEMPLATES) -> jinja2.Template:
+    """Reads a template of a folder, or of `TEMPLATES`.
+
+    In HTML every value is escaped; in Markdown the filter `md` does so.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, TEMPLATES]),
-        autoescape=is_html,
+        autoescape=".html" in name,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -67,8 +75,7 @@ def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
         "md": markdown.escape,
         "md_table": markdown.markdown_table,
     }
-    text = environment.get_template(template).render(**values)
-    return text if is_html else re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return environment.get_template(name)
 
 
 def draw(

@@ -13,28 +13,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from msd_tagger.common import files
-from msd_tagger.pages.page import TEMPLATES
+from msd_tagger.pages.page import template_of
 from msd_tagger.pages.pictures import spectrogram_png
 from studies.annotation.answers import ANSWERS, COLUMNS
 from studies.annotation.subsets import Subset
 
 # What the browser is told that a file is; others are refused. Also the only part of a
 # file's name that is used again.
-AUDIO_TYPES = {
-    ".aif": "audio/aiff",
-    ".aiff": "audio/aiff",
-    ".flac": "audio/flac",
-    ".mp3": "audio/mpeg",
-    ".oga": "audio/ogg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".wav": "audio/wav",
-}
+AUDIO_TYPES = dict.fromkeys((".aif", ".aiff"), "audio/aiff")
+AUDIO_TYPES |= {".flac": "audio/flac", ".mp3": "audio/mpeg"}
+AUDIO_TYPES |= dict.fromkeys((".oga", ".ogg", ".opus"), "audio/ogg")
+AUDIO_TYPES |= {".wav": "audio/wav"}
 EMBED_LIMIT_BYTES = 150_000_000
+TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,21 +65,13 @@ def write_annotation_page(
     """
     page = Path(folder) / f"{subset.name}.html"
     check(subset, clips, page)
-    page.parent.mkdir(parents=True, exist_ok=True)
     embed = sum(clip.audio.stat().st_size for clip in clips) <= embed_limit_bytes
     names = copied_names(subset, clips)
     if not embed:
         copy_audio(page.parent, clips, names)
     data = _data(subset, clips, [""] * len(clips) if embed else names, duration_s)
-    folders = [Path(__file__).parents[1] / "templates", TEMPLATES]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("annotate.html.j2")
+    template = template_of("annotate.html.j2", TEMPLATES)
+    # Piece by piece: the audio may be large.
     content = template.generate(data=data, files=_files(clips, embed))
     with files.replacing(page) as new, new.open("w", encoding="utf-8") as file:
         file.writelines(content)
@@ -129,16 +115,14 @@ def check_clips(subset: Subset, clips: Sequence[ClipToHear]) -> None:
             f"{subset.name}; they must be the same, in the same order"
         )
     for clip in clips:
+        which = f"{clip.audio} of clip {clip.track_id!r} is"
         if clip.audio.suffix.lower() not in AUDIO_TYPES:
+            allowed = ", ".join(AUDIO_TYPES)
             raise ValueError(
-                f"{clip.audio} of clip {clip.track_id!r} is no audio that browsers "
-                f"play; allowed are {', '.join(AUDIO_TYPES)}"
+                f"{which} no audio that browsers play; allowed are {allowed}"
             )
         if not clip.audio.is_file():
-            raise ValueError(
-                f"{clip.audio} of clip {clip.track_id!r} is missing; a page to listen "
-                "needs the audio files"
-            )
+            raise ValueError(f"{which} missing; a page to listen needs the audio files")
 
 
 def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
@@ -151,12 +135,11 @@ def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
     if not page.exists():
         return
     with page.open("rb") as file:
-        start = file.read(4096)
-    if subset.digest.encode() not in start:
-        raise ValueError(
-            f"{page} exists and asks other questions; give another folder, or move it "
-            "away"
-        )
+        if subset.digest.encode() not in file.read(4096):
+            raise ValueError(
+                f"{page} exists and asks other questions; give another folder, or move "
+                "it away"
+            )
 
 
 def _data(

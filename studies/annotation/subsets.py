@@ -79,14 +79,11 @@ def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, S
     nothing = SplitLabels(np.array([], np.str_), np.zeros((0, len(table.tag_names))))
     train, test = (table.splits.get(split, nothing) for split in ("train", "test"))
     columns, seed = table.columns(labels), options["subset_seed"]
-    per_side, size = options["subset100_clips"] // 2, options["subset400_clips"]
+    half, size = options["subset100_clips"] // 2, options["subset400_clips"]
+    clips = [(one.track_id, one.tags[:, columns], labels) for one in (train, test)]
     return (
-        balanced_subset(
-            train.track_id, train.tags[:, columns], labels, per_side=per_side, seed=seed
-        ),
-        random_subset(
-            test.track_id, test.tags[:, columns], labels, size=size, seed=seed
-        ),
+        balanced_subset(*clips[0], per_side=half, seed=seed),
+        random_subset(*clips[1], size=size, seed=seed),
     )
 
 
@@ -116,11 +113,10 @@ def balanced_subset(
     """
     tagged = np.asarray(tagged) > 0
     asked = np.zeros(tagged.shape, bool)
-    for column, label in enumerate(labels):
+    for given, drawn, label in zip(tagged.T, asked.T, labels, strict=True):
         keys = _keys(track_id, seed, "subset100", label)
         for side in (False, True):
-            rows = np.flatnonzero(tagged[:, column] == side)
-            asked[_first(rows, keys, per_side), column] = True
+            drawn[_first(np.flatnonzero(given == side), keys, per_side)] = True
     keys = _keys(track_id, seed, "order")
     rows = _first(np.flatnonzero(asked.any(axis=1)), keys, len(track_id))
     clips = (np.asarray(track_id)[rows], rows, asked[rows], tagged[rows])
@@ -167,13 +163,9 @@ def shortages(subset: Subset) -> list[str]:
 
 def _keys(track_id: Sequence[str] | np.ndarray, seed: int, *names: str) -> np.ndarray:
     """Returns a random number of each id: uint64 `[N]`."""
-    start = hashlib.sha256("\n".join([str(seed), *names, ""]).encode())
-    keys = np.empty(len(track_id), np.uint64)
-    for row, one in enumerate(track_id):
-        key = start.copy()
-        key.update(str(one).encode())
-        keys[row] = int.from_bytes(key.digest()[:8], "big")
-    return keys
+    start = "\n".join([str(seed), *names, ""])
+    digests = (hashlib.sha256(f"{start}{one}".encode()).digest() for one in track_id)
+    return np.array([int.from_bytes(one[:8], "big") for one in digests], np.uint64)
 
 
 def _first(rows: np.ndarray, keys: np.ndarray, number: int) -> np.ndarray:
