@@ -37,10 +37,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_report(workdir: Path | str) -> Path:
-    """Writes `report.html` and `figures/*.png` and `*.svg` into a run's folder.
-
-    Returns:
-        The path of the HTML file.
+    """Writes a run's `report.html`, whose path it returns, and `figures/`.
 
     Raises:
         RunRecordError: A required file is missing or unreadable; it names the file.
@@ -76,19 +73,17 @@ def score_table(
     Scores are what `metrics.score_all` gave on a split: the network's, and those of the
     linear baseline if there is one.
     """
-    seeds = scores[labels]["per_seed"]
-    rows = [
-        [f"run {seed}", *(number(one[name]) for name in AVERAGES)]
-        for seed, one in enumerate(seeds, start=1)
-    ]
-    mean, std = scores[labels]["mean"], scores[labels]["std"]
+
+    def row(name: str, values: Mapping[str, Any], std: Mapping[str, Any]) -> list[str]:
+        return [name, *(with_spread(values[key], std.get(key)) for key in AVERAGES)]
+
+    seeds, mean = scores[labels]["per_seed"], scores[labels]["mean"]
+    rows = [row(f"run {seed}", one, {}) for seed, one in enumerate(seeds, start=1)]
     if len(rows) > 1:
-        averages = (with_spread(mean[name], std[name]) for name in AVERAGES)
-        rows.append(["mean ± deviation", *averages])
+        rows.append(row("mean ± deviation", mean, scores[labels]["std"]))
     strong = [len(rows) - 1]
     if baseline and baseline.get(labels):
-        values = (number(baseline[labels]["mean"][name]) for name in AVERAGES)
-        rows.append(["linear baseline", *values])
+        rows.append(row("linear baseline", baseline[labels]["mean"], {}))
     caption = (
         f"Against the {labels} labels; {seeds[0]['num_tags_scored']} of "
         f"{len(seeds[0]['positives'])} tags can be scored."
@@ -126,11 +121,9 @@ def tag_frame(record: RunRecord) -> pd.DataFrame:
     """Scores of every tag on the test split, best first, those without a score last.
 
     The order is that of the ROC-AUC against the true labels where the corpus knows
-    them, else against the weak ones.
-
-    Returns:
-        One row a tag: `tag`, then for each kind of labels `clips (weak)`, then
-        `ROC-AUC (weak)` and `PR-AUC (weak)`, one value per seed each, as arrays `[S]`.
+    them, else against the weak ones. The columns are `tag`, then for each kind of
+    labels `clips (weak)`, then `ROC-AUC (weak)` and `PR-AUC (weak)`, arrays of one
+    value per seed.
     """
     scores = record.summary["scores"]["test"]
     columns: dict[str, Any] = {"tag": record.summary["tags"]}
@@ -168,17 +161,12 @@ def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
     on_test = thresholds.measure(chosen.threshold, test["tags"], test["scores"], "test")
     half = np.where(np.isnan(chosen.threshold), np.nan, 0.5)  # Of the same tags.
     at_half = thresholds.measure(half, test["tags"], test["scores"], "test")
-    frame = pd.DataFrame(
-        {
-            "tag": record.summary["tags"],
-            "clips (valid)": chosen.positives,
-            "threshold": chosen.threshold,
-            "precision (valid)": chosen.precision,
-            "recall (valid)": chosen.recall,
-            "precision (test)": on_test.precision,
-            "recall (test)": on_test.recall,
-        }
-    )
+    frame = pd.DataFrame({"tag": record.summary["tags"]})
+    frame["clips (valid)"] = chosen.positives
+    frame["threshold"] = chosen.threshold
+    for split, one in (("valid", chosen), ("test", on_test)):
+        frame[f"precision ({split})"] = one.precision
+        frame[f"recall ({split})"] = one.recall
     sentence = (
         f"Mean F1 over tags: {_mean_f1(chosen)} on the validation split, whose best it "
         f"is, and {_mean_f1(on_test)} on the test split, where 0.5 for every tag would "
@@ -320,14 +308,11 @@ def _scores(record: RunRecord) -> dict[str, Any]:
     """Returns score tables and the sentences that set them against the baseline."""
     scores, linear = record.summary["scores"], _linear(record)
     known = labels_of(scores["test"])
+    splits = [split for split in ("test", "valid") if scores.get(split)]
     return {
         "tables": {
-            split: [
-                score_table(scores[split], linear.get(split), labels)
-                for labels in known
-            ]
-            for split in ("test", "valid")
-            if scores.get(split)
+            split: [score_table(scores[split], linear.get(split), k) for k in known]
+            for split in splits
         },
         "baseline": record.summary.get("baseline"),
         "sentences": [

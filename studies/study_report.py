@@ -65,10 +65,9 @@ def write_report_of(workdir: Path | str) -> Path:
 def write_study_report(
     record: SweepRecord, studies: Sequence[Study], title: str
 ) -> Path:
-    """Writes `report.html`, `report.md`, `claims.csv`, `figures/` and `numbers/`.
+    """Writes `report.html`, whose path it returns, and all that belongs to it.
 
-    Returns:
-        The path of the HTML file.
+    That is `report.md`, `claims.csv`, `figures/` and `numbers/`.
     """
     content = _content(record, sections_of(studies, record.workdir, ANCHORS), title)
     rows: list[tuple[str, ...]] = [("study", *CLAIM_HEADER)]

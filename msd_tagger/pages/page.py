@@ -83,9 +83,7 @@ def draw(
 ) -> dict[str, Any]:
     """Writes a figure's files (`style.save_figure`) and returns what a page needs.
 
-    Returns:
-        `light` and `dark`, the drawings as data URIs, their `width` in pixels, and the
-        `alt` text.
+    `light` and `dark` are the drawings as data URIs, `width` is in pixels.
     """
     stem = folder / (name or illustration.name)
     light = style.save_figure(illustration.draw, stem, pdf=pdf)

@@ -11,7 +11,6 @@ import dataclasses
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -69,7 +68,24 @@ def write_annotation_page(
     names = copied_names(subset, clips)
     if not embed:
         copy_audio(page.parent, clips, names)
-    data = _data(subset, clips, [""] * len(clips) if embed else names, duration_s)
+    data = {
+        "digest": subset.digest,
+        "name": subset.name,
+        "columns": COLUMNS,
+        "answers": ANSWERS,
+        "duration_s": duration_s,
+        "clips": [
+            {
+                "id": clip.track_id,
+                "labels": [subset.labels[k] for k in np.flatnonzero(asked)],
+                "existing": list(clip.existing_tags),
+                "start_s": clip.start_s,
+                "type": AUDIO_TYPES[clip.audio.suffix.lower()],
+                "file": "" if embed else name,
+            }
+            for clip, asked, name in zip(clips, subset.asked, names, strict=True)
+        ],
+    }
     template = template_of("annotate.html.j2", TEMPLATES)
     # Piece by piece: the audio may be large.
     content = template.generate(data=data, files=_files(clips, embed))
@@ -142,36 +158,11 @@ def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
             )
 
 
-def _data(
-    subset: Subset, clips: Sequence[ClipToHear], names: Sequence[str], duration_s: float
-) -> dict[str, Any]:
-    """Collects what the page's script knows."""
-    return {
-        "digest": subset.digest,
-        "name": subset.name,
-        "columns": COLUMNS,
-        "answers": ANSWERS,
-        "duration_s": duration_s,
-        "clips": [
-            {
-                "id": clip.track_id,
-                "labels": [subset.labels[k] for k in np.flatnonzero(asked)],
-                "existing": list(clip.existing_tags),
-                "start_s": clip.start_s,
-                "type": AUDIO_TYPES[clip.audio.suffix.lower()],
-                "file": name,
-            }
-            for clip, asked, name in zip(clips, subset.asked, names, strict=True)
-        ],
-    }
-
-
 def _files(clips: Sequence[ClipToHear], embed: bool) -> Iterator[tuple[str, str]]:
     """Yields the ids and contents, in base64, of what the page has inside."""
     for row, clip in enumerate(clips):
         if clip.spectrogram is not None:
             png = spectrogram_png(clip.spectrogram)
-            yield f"picture-{row}", base64.b64encode(png).decode("ascii")
+            yield f"picture-{row}", base64.b64encode(png).decode()
         if embed:
-            sound = clip.audio.read_bytes()
-            yield f"audio-{row}", base64.b64encode(sound).decode("ascii")
+            yield f"audio-{row}", base64.b64encode(clip.audio.read_bytes()).decode()

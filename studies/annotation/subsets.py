@@ -55,14 +55,10 @@ class Subset:
 
 
 def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, Subset]:
-    """Draws both subsets of a corpus: from its training and from its test clips.
+    """Draws Subset100 from the training clips and Subset400 from the test clips.
 
-    Args:
-        table: The labels of the corpus.
-        options: Keys of `analysis` in the configuration; those of `OPTIONS` count.
-
-    Returns:
-        Subset100 and Subset400; empty where the split is.
+    Of the options, keys of `analysis` in the configuration, those of `OPTIONS` count. A
+    subset is empty where its split is.
 
     Raises:
         ValueError: The corpus has none of the labels to judge.
@@ -97,9 +93,9 @@ def balanced_subset(
 ) -> Subset:
     """Samples Subset100: for every label as many clips with it as without it.
 
-    The labels' samples are independent of each other, and each clip is asked about the
-    labels that it was sampled for: of the clips asked about a label half carry it, so
-    that the question gives nothing away.
+    The labels' samples are independent of each other, and each clip of their union is
+    asked about the labels that it was sampled for: of the clips asked about a label
+    half carry it, so that the question gives nothing away.
 
     Args:
         track_id: N ids of the training split.
@@ -107,9 +103,6 @@ def balanced_subset(
         labels: L names.
         per_side: Clips with the label, and without it. Where there are fewer, all.
         seed: Of the sample.
-
-    Returns:
-        The union of the labels' samples.
     """
     tagged = np.asarray(tagged) > 0
     asked = np.zeros(tagged.shape, bool)
