@@ -117,7 +117,7 @@ def auc_per_tag(frame: pd.DataFrame) -> Figure:
         for labels in LABEL_NAMES
         if (name := f"ROC-AUC ({labels})") in frame
     }
-    figure, left, right = _two_columns(rows, frame["tag"])
+    figure, left, right = _two_columns(frame["tag"])
     if len(auc) == 2:
         left.hlines(rows, auc["weak"], auc["true"], color=ink(left), lw=0.8, alpha=0.5)
     for labels, values in auc.items():
@@ -126,7 +126,7 @@ def auc_per_tag(frame: pd.DataFrame) -> Figure:
     left.axvline(0.5, ls="--", lw=1, color=ink(left))
     left.set_xlabel("ROC-AUC (dashed: chance)")
     left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
-    _draw_counts(right, rows, frame["clips (weak)"], "positive test clips")
+    _draw_counts(right, frame["clips (weak)"], "positive test clips")
     return figure
 
 
@@ -137,9 +137,8 @@ def tag_counts(
     order = np.argsort(-counts, kind="stable")
     figure = Figure(figsize=(4.8, 0.8 + 0.17 * len(tags)))
     axes = figure.subplots()
-    axes.set_yticks(range(len(tags)), [tags[k] for k in order], fontsize=8)
-    axes.set_ylim(len(tags) - 0.4, -0.6)
-    _draw_counts(axes, np.arange(len(tags)), counts[order], label)
+    _name_rows(axes, [tags[k] for k in order])
+    _draw_counts(axes, counts[order], label)
     return figure
 
 
@@ -166,7 +165,7 @@ def tags_per_split(
         split: counts[split] / number for split, number in clips.items() if number
     }
     floor = min([1.0, *(share[share > 0].min() for share in shares.values())]) / 2
-    figure, left, right = _two_columns(rows, counts.index)
+    figure, left, right = _two_columns(counts.index)
     looks = zip((WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=True)
     for (split, share), (colour, nudge) in zip(shares.items(), looks, strict=False):
         look: Look = {"ms": 3.5, "color": colour, "label": split}
@@ -177,17 +176,22 @@ def tags_per_split(
     left.xaxis.set_minor_formatter("")
     if shares:
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
-    _draw_counts(right, rows, counts["all"], "clips")
+    _draw_counts(right, counts["all"], "clips")
     return figure
 
 
-def _two_columns(rows: np.ndarray, names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
+def _two_columns(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     """Returns a figure with one row a name: wide axes, and narrow ones on the right."""
-    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(rows)))
+    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(names)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-    left.set_yticks(rows, names, fontsize=8)
-    left.set_ylim(len(rows) - 0.4, -0.6)
+    _name_rows(left, names)
     return figure, left, right
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names the rows from top to bottom."""
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(len(names) - 0.4, -0.6)
 
 
 def _canvas(
@@ -217,11 +221,9 @@ def _draw_seeds(axes: Axes, values: pd.DataFrame, **style: Any) -> list[Line2D]:
     return lines
 
 
-def _draw_counts(
-    axes: Axes, rows: np.ndarray, counts: Sequence[int] | np.ndarray, label: str
-) -> None:
-    """Draws horizontal bars of counts with the number at their end."""
-    bars = axes.barh(rows, counts, color=OTHER, height=0.65)
+def _draw_counts(axes: Axes, counts: np.ndarray | pd.Series, label: str) -> None:
+    """Draws horizontal bars of counts, row by row, with the number at their end."""
+    bars = axes.barh(range(len(counts)), counts, color=OTHER, height=0.65)
     axes.bar_label(bars, [f"{int(c):,}" for c in counts], fontsize=7, padding=2)
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))

@@ -158,9 +158,8 @@ def _answers_of_task(task: dict[str, Any]) -> Iterator[Answer]:
     if not isinstance(track_id, str):
         raise TypeError(f"the track_id is {track_id!r}")
     for annotation in task["annotations"]:
-        if annotation.get("was_cancelled"):
-            continue
-        for result in annotation["result"]:
+        results = () if annotation.get("was_cancelled") else annotation["result"]
+        for result in results:
             label = questions.get(result["from_name"])
             if label is not None:
                 (answer,) = result["value"]["choices"]
@@ -181,15 +180,16 @@ def check_answers(
         AnnotationError: An unknown id, label or answer, no annotator, or a question
             that the same annotator answered before. The message says where.
     """
-    known, answers = set(track_ids), []
-    before: dict[tuple[str, str, str], str] = {}
+    known = set(track_ids)
+    before: dict[Answer, str] = {}
+    found = []
     for where, one in rows:
-        wrong = None
+        wrong, question = "", one._replace(answer="")
         if one.track_id not in known:
             wrong = (
                 f"no clip of this corpus has the track_id {one.track_id!r}; was the "
-                "file made for another corpus?"
             )
+            wrong += "file made for another corpus?"
         elif one.label not in labels:
             wrong = f"the label {one.label!r} is not asked for; allowed are "
             wrong += ", ".join(labels)
@@ -197,17 +197,16 @@ def check_answers(
             wrong = f"the answer is {one.answer!r}; allowed are {', '.join(ANSWERS)}"
         elif not one.annotator:
             wrong = "no annotator; give every row a name"
-        question = (one.track_id, one.label, one.annotator)
         if question in before:
             wrong = (
                 f"{one.annotator!r} answered {one.label!r} of clip {one.track_id!r} "
-                f"before, in {before[question]}; keep one row"
             )
+            wrong += f"before, in {before[question]}; keep one row"
         if wrong:
             raise AnnotationError(f"{where}: {wrong}")
         before[question] = where
-        answers.append(one)
-    return answers
+        found.append(one)
+    return found
 
 
 def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:
