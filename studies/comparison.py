@@ -73,6 +73,16 @@ class Comparison:
         """The difference in standard deviations of a single run; NaN if unknown."""
         return self.seeds.mean / self.run_std if self.run_std else float("nan")
 
+    @property
+    def larger_than(self) -> str:
+        """Says which spreads it is larger than, and which are not known."""
+        spreads = {"seeds": self.seeds.interval, "clips": self.clips}
+        beyond = [name for name, ends in spreads.items() if _excludes_zero(ends)]
+        found = f"{beyond[0]} alone" if beyond else "neither"
+        found = "both spreads" if len(beyond) == 2 else found
+        unknown = [k for k, ends in spreads.items() if not np.isfinite(ends).all()]
+        return found + (f" ({' and '.join(unknown)} unknown)" if unknown else "")
+
     def is_within(self, limit: float) -> bool:
         """Whether both intervals lie between -limit and limit; False if one is NaN."""
         ends = (*self.seeds.interval, *self.clips)
@@ -221,14 +231,7 @@ def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
     """Makes a table of comparisons, bold where one is beyond both spreads."""
     rows = [
-        (
-            x.name,
-            x.seeds.mean,
-            x.seeds.interval,
-            x.in_run_stds,
-            x.clips,
-            _larger_than(x),
-        )
+        (x.name, x.seeds.mean, x.seeds.interval, x.in_run_stds, x.clips, x.larger_than)
         for x in comparisons
     ]
     frame = pd.DataFrame(rows, columns=list(FORMATS))
@@ -260,31 +263,12 @@ def _paired(
     first: RunRecord, second: RunRecord, labels: str
 ) -> statistics.Difference | None:
     """First minus second over the seeds that both have, None if nothing is known."""
-    both = pd.DataFrame(
-        [pd.Series(auc(one, labels), seed_numbers(one)) for one in (second, first)]
-    )
-    # A seed that one side lacks is left out, one without a score spoils the pair.
-    common = sorted({*seed_numbers(first)} & {*seed_numbers(second)})
-    sides = both[common].to_numpy()
-    if not common or not np.isfinite(sides).all():
+    sides = [pd.Series(auc(one, labels), seed_numbers(one)) for one in (second, first)]
+    both = pd.concat(sides, axis=1, join="inner").sort_index().to_numpy().T
+    if not both.size or not np.isfinite(both).all():
         return None
-    return statistics.paired_difference(*sides)
+    return statistics.paired_difference(*both)
 
 
 def _excludes_zero(ends: tuple[float, float]) -> bool:
     return bool(np.isfinite(ends).all() and (ends[0] > 0 or ends[1] < 0))
-
-
-def _larger_than(one: Comparison) -> str:
-    unknown = [
-        name
-        for name, ends in (("seeds", one.seeds.interval), ("clips", one.clips))
-        if not np.isfinite(ends).all()
-    ]
-    found = {
-        (True, True): "both spreads",
-        (True, False): "seeds alone",
-        (False, True): "clips alone",
-        (False, False): "neither",
-    }[one.beyond_seeds, one.beyond_clips]
-    return found + (f" ({' and '.join(unknown)} unknown)" if unknown else "")

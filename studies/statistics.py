@@ -198,8 +198,8 @@ def share_of_pairs_within(values: Values, limit: float) -> float:
     >>> share_of_pairs_within([0.1, 0.2, 0.6], 0.3)
     0.3333333333333333
     """
-    pairs = list(itertools.combinations(values, 2))
-    return sum(abs(a - b) < limit for a, b in pairs) / len(pairs) if pairs else NAN
+    near = [abs(a - b) < limit for a, b in itertools.combinations(values, 2)]
+    return sum(near) / len(near) if near else NAN
 
 
 def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:

@@ -46,15 +46,10 @@ def _theme(
 ) -> dict[Any, Any]:
     """Returns the settings of one theme."""
     inked = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
-    return {
-        **_COMMON,
-        **dict.fromkeys(inked, ink),
-        "axes.edgecolor": ink,
-        "axes.facecolor": background,
-        "axes.prop_cycle": rcsetup.cycler(color=list(palette)),
-        "figure.facecolor": background,
-        "grid.color": grid,
-    }
+    settings = dict.fromkeys((*inked, "axes.edgecolor"), ink)
+    settings |= {"axes.facecolor": background, "figure.facecolor": background}
+    cycle = rcsetup.cycler(color=list(palette))
+    return {**_COMMON, **settings, "grid.color": grid, "axes.prop_cycle": cycle}
 
 
 THEMES = {

@@ -171,7 +171,6 @@ def columns_of_words(table: Table) -> set[int]:
     [0, 1]
     """
     start = re.compile(r"[<>~≈±+−-]?\s?[\[(]?[+−-]?\.?\d|[–-]?$")
-    rows = table.rows
-    columns = range(1, len(table.header))
-    words = {k for k in columns if not all(start.match(row[k]) for row in rows)}
+    columns = zip(*table.rows, strict=True)
+    words = {k for k, cells in enumerate(columns) if not all(map(start.match, cells))}
     return {0} | words
