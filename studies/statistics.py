@@ -51,7 +51,11 @@ class Difference:
     mean: float
     std: float  # Of a single one, over these seeds or pooled over many pairs.
     degrees_of_freedom: int  # Of `std`.
-    half_width: float  # Of the t interval of the mean; NaN where `std` is unknown.
+
+    @property
+    def half_width(self) -> float:
+        """Of the t interval of the mean; NaN where `std` is unknown."""
+        return t_half_width(self.std, len(self.values), self.degrees_of_freedom)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -234,7 +238,7 @@ def paired_difference(first: Values, second: Values) -> Difference:
             "seeds of both."
         )
     values = np.subtract(second, first, dtype=np.float64)
-    return _difference(values, _std(values), len(values) - 1)
+    return Difference(values, float(values.mean()), _std(values), len(values) - 1)
 
 
 def pooled(differences: Sequence[Difference]) -> list[Difference]:
@@ -244,7 +248,7 @@ def pooled(differences: Sequence[Difference]) -> list[Difference]:
     one experiment says more, if differences scatter alike in all of them.
     """
     spread = pooled_std([one.values for one in differences])
-    return [_difference(one.values, *spread) for one in differences]
+    return [Difference(one.values, one.mean, *spread) for one in differences]
 
 
 def mean_difference(differences: Sequence[Difference]) -> Difference:
@@ -258,9 +262,8 @@ def mean_difference(differences: Sequence[Difference]) -> Difference:
     values = [one.values for one in differences]
     if not values:
         raise ValueError("no differences to average; give at least one pair.")
-    found = _difference(np.concatenate(values), *pooled_std(values))
     mean = float(np.mean([one.mean for one in differences]))
-    return dataclasses.replace(found, mean=mean)
+    return Difference(np.concatenate(values), mean, *pooled_std(values))
 
 
 def pearson(x: Values, y: Values) -> Correlation:
@@ -288,15 +291,9 @@ def fit_line(clips: Values, scores: Values) -> LogFit | None:
         return None
     x, y = np.log2(np.asarray(clips, np.float64)), np.asarray(scores, np.float64)
     line = stats.linregress(x, y)
-    known = len(x) > 2
-    return LogFit(
-        float(line.slope),
-        float(line.stderr) if known else NAN,
-        float(line.intercept),
-        float(line.rvalue**2) if known else NAN,
-        *_curvature(x, y),
-        len(x),
-    )
+    error, explained = (line.stderr, line.rvalue**2) if len(x) > 2 else (NAN, NAN)
+    straight = float(line.slope), float(error), float(line.intercept), float(explained)
+    return LogFit(*straight, *_curvature(x, y), len(x))
 
 
 def data_factor(
@@ -328,11 +325,6 @@ def data_factor(
     low, high = np.quantile(factors(gaps, slopes), [1 - TAIL, TAIL], method="nearest")
     point = factors(np.array([gap]), np.array([line.slope]))[0]
     return float(point), (float(low), float(high))
-
-
-def _difference(values: np.ndarray, std: float, freedom: int) -> Difference:
-    half_width = t_half_width(std, len(values), freedom)
-    return Difference(values, float(values.mean()), std, freedom, half_width)
 
 
 def _std(values: np.ndarray) -> float:
