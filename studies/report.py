@@ -16,7 +16,7 @@ import pandas as pd
 
 from msd_tagger.bundle import thresholds
 from msd_tagger.common import files
-from msd_tagger.common.nested import flatten
+from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import Table, duration, number, over_seeds, with_spread

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from msd_tagger.common import files
-from msd_tagger.common.nested import flatten
+from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, duration, with_spread
