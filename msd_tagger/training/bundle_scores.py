@@ -136,8 +136,8 @@ def _predict(
     """Computes scores `[S, N, K]` of splits whose labels have the tags in `columns`."""
     model = build_model(bundle)
     prepare = partial(prepare_batch, model=model)
-    step = partial(steps.evaluation_step, model=model)
-    step = parallel.map_evaluation(step, layout, prepare)
+    of_one = partial(steps.evaluation_step, model=model)
+    step = parallel.map_evaluation(of_one, layout, prepare)
     weights, predictions = parallel.to_devices(bundle.weights, layout), {}
     for split in splits:
         batches = (

@@ -85,14 +85,15 @@ class Progress:
         """
         self._take(0)
         self._tick()
-        mean, (steps, seconds) = self._loss_sum / self._count, self._window
-        self._window = self._timed_steps, self._seconds
-        steps, seconds = self._timed_steps - steps, self._seconds - seconds
-        speed = rate(self._schedule, steps, seconds)
+        mean = self._loss_sum / self._count
+        steps, seconds = self._timed_steps, self._seconds
+        earlier_steps, earlier_s = self._window
+        speed = rate(self._schedule, steps - earlier_steps, seconds - earlier_s)
+        self._window = steps, seconds
         self._loss_sum, self._count = np.zeros(self._num_seeds), 0
         self._show(mean, speed)
-        loss = finite_or_none(mean)
-        return {"loss": loss, "clips_per_s": speed, "seconds": self._seconds}
+        losses = finite_or_none(mean)
+        return {"loss": losses, "clips_per_s": speed, "seconds": seconds}
 
     def state(self) -> dict[str, Any]:
         """Waits for the device, stops the clock; returns what a checkpoint needs."""

@@ -10,7 +10,7 @@ from msd_tagger.bundle.format import Bundle, write_bundle
 from msd_tagger.bundle.thresholds import Thresholds, choose
 from msd_tagger.common import metrics
 from msd_tagger.common.facts import LABELS, SPLITS
-from msd_tagger.common.files import read_json, write_json, write_npz
+from msd_tagger.common.files import write_json, write_npz
 from msd_tagger.common.provenance import origin, peak_memory_bytes
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.training import parallel
@@ -37,7 +37,8 @@ def write_results(
 ) -> dict[str, Any]:
     """Writes everything of a run but configuration and metrics into its folder.
 
-    Predictions are those of `predict`; scores of the linear baseline may be missing.
+    The summary is "complete" unless an evaluation half way wrote it. Predictions are
+    those of `predict`; scores of the linear baseline may be missing.
 
     Returns:
         The summary, as written.
@@ -83,15 +84,6 @@ def write_results(
     }
     write_json(workdir / "summary.json", summary)
     return summary
-
-
-def read_summary(workdir: Path) -> dict[str, Any]:
-    """Reads a run's summary; "complete" unless an evaluation half way wrote it.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
-    return read_json(workdir / "summary.json")
 
 
 def _bundle(
