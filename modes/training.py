@@ -90,7 +90,7 @@ def train_in(
     is_known, is_complete = distributed.shared(look)
     if is_complete:
         logger.info("%s is complete", workdir)
-        return results.read_summary(workdir)
+        return files.read_json(workdir / "summary.json")
     logger.info("run folder: %s", workdir)
     if not (begins or is_known):
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")

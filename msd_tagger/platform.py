@@ -9,8 +9,7 @@ from msd_tagger.common.processes import keep_big_buffers, one_thread_each
 def set_up(platform: str = "") -> None:
     """Prepares this process for JAX; call before anything imports it.
 
-    Args:
-        platform: "cpu", "gpu" or "tpu", or "" for JAX's own choice.
+    The platform is "cpu", "gpu" or "tpu", or "" for JAX's own choice.
     """
     if platform:
         os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(platform, platform)
@@ -24,12 +23,9 @@ def set_up(platform: str = "") -> None:
 
 
 def xla_flags(cpu_info: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
-    """Chooses XLA's flags for this machine's processor.
+    """Chooses XLA's flags for the processor that Linux describes in `cpu_info`.
 
     All are known to jaxlib 0.10.1 to 0.11.2 (an unknown one ends the process).
-
-    Args:
-        cpu_info: Linux's description of the processor; elsewhere there is none.
     """
     # XLA uses half of a processor's widest vectors unless told otherwise. With whole
     # ones training was 6 to 9 % faster and evaluation 16 to 29 %, with AVX-512.
@@ -45,14 +41,11 @@ def xla_flags(cpu_info: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
 
 
 def keep_programs(directory: str) -> None:
-    """Keeps compiled programs in a folder, for the next start.
+    """Keeps compiled programs in a folder, for the next start; "" keeps nothing.
 
     Call it after `set_up` and before anything imports JAX. By default JAX skips
     programs that compile in less than a second, which are most of a CPU's; here they
     are kept from 0.1 s on.
-
-    Args:
-        directory: Created if missing; "" keeps nothing.
 
     Raises:
         ValueError: The folder cannot be created.

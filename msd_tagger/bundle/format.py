@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,16 +139,14 @@ def _values(content: dict[str, Any]) -> dict[str, Any]:
     _check_keys("preprocessing", content["preprocessing"], pre.Preprocessing._fields)
     _check_keys("network", network, NETWORK)
     rows = content["thresholds"]
-    return {
+    plain = ("batch_statistics", "scores", "provenance")
+    return {name: content[name] for name in plain} | {
         "tags": tags,
         "recipe": _recipe(content["recipe"]),
         "preprocessing": pre.Preprocessing(**content["preprocessing"]),
         "network": network | {"pools": tuple(map(tuple, network["pools"]))},
         "seeds": tuple(content["seeds"]),
         "thresholds": None if rows is None else Thresholds.from_rows(rows, tags),
-        **{
-            name: content[name] for name in ("batch_statistics", "scores", "provenance")
-        },
     }
 
 
@@ -196,8 +194,7 @@ def _check_keys(where: str, content: Any, names: Iterable[str]) -> None:
 
 
 def _recipe(content: dict) -> Recipe:
-    recipe = Recipe.from_json(json.dumps(content))
-    (own,) = (f.default for f in fields(Recipe) if f.name == "version")
+    recipe, own = Recipe.from_json(json.dumps(content)), Recipe.version
     if recipe.version != own:
         raise ValueError(
             f"its spectrograms are of recipe version {recipe.version}, and this code "
@@ -287,10 +284,8 @@ def shapes(
     init = build_network(network, num_tags).init
     of_one = files.flatten(jax.eval_shape(init, jax.random.key(0), x), "/")
     found = {path: (num_seeds, *leaf.shape) for path, leaf in of_one.items()}
-    num_bands = recipe.shape[0]
-    return found | {
-        f"bands/{name}": (num_bands,) for name in pre.BandStatistics._fields
-    }
+    bands = {f"bands/{name}": recipe.shape[:1] for name in pre.BandStatistics._fields}
+    return found | bands
 
 
 def sha256(content: bytes) -> str:

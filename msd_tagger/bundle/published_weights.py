@@ -8,7 +8,6 @@ comments here hold what the code there says and the file does not.
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -43,10 +42,12 @@ class Published(NamedTuple):
 def array_shapes() -> dict[str, tuple[int, ...]]:
     """Lists the names and shapes of the arrays that are read."""
     bins = 1 + DFT_SIZE // 2
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         "melgram/param_0": (DFT_SIZE, 1, 1, bins),
         "melgram/param_1": (DFT_SIZE, 1, 1, bins),
         "melgram/param_2": (bins, BANDS),
+        "dense_1/dense_1_W": (CHANNELS, len(TAGS)),
+        "dense_1/dense_1_b": (len(TAGS),),
     }
     for i in range(1, LAYERS + 1):
         inputs = 1 if i == 1 else CHANNELS
@@ -54,8 +55,6 @@ def array_shapes() -> dict[str, tuple[int, ...]]:
         shapes[f"{_BLOCK}/convolution2d_{i}_b"] = (CHANNELS,)
         for name in ("gamma", "beta", "running_mean", "running_std"):
             shapes[f"{_BLOCK}/batchnormalization_{i}_{name}"] = (CHANNELS,)
-    shapes["dense_1/dense_1_W"] = (CHANNELS, len(TAGS))
-    shapes["dense_1/dense_1_b"] = (len(TAGS),)
     return shapes
 
 
@@ -139,15 +138,19 @@ def compare_front_end(
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    h5py = _import_h5py()
+    try:
+        import h5py
+    except ImportError as error:
+        raise ValueError(
+            "import reads HDF5 with h5py, which is not installed. In the repository: "
+            'pip install -e ".[import]"'
+        ) from error
     if not path.is_file():
         raise ValueError(f"--keras={path}: there is no such file")
     try:
         with h5py.File(path, "r") as file:
-            return {
-                name: _read(path, file, name, shape)
-                for name, shape in array_shapes().items()
-            }
+            shapes = array_shapes()
+            return {name: _read(path, file, name, shapes[name]) for name in shapes}
     except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(
             f"{path} is not an HDF5 file or is damaged ({str(error).strip()}); "
@@ -179,7 +182,8 @@ def _find(file: h5py.File, name: str) -> Any:
 
     Soft and external links, external and virtual arrays could lead anywhere.
     """
-    h5py = _import_h5py()
+    import h5py
+
     node = file
     for part in name.split("/"):
         is_group = isinstance(node, h5py.Group)
@@ -197,14 +201,3 @@ def _contents(file: h5py.File, name: str, limit: int = 12) -> str:
     names = sorted(getattr(group, "keys", file.keys)())
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return (", ".join(map(repr, names[:limit])) or "nothing") + more
-
-
-def _import_h5py() -> ModuleType:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ValueError(
-            "import reads HDF5 with h5py, which is not installed. In the repository: "
-            'pip install -e ".[import]"'
-        ) from error
-    return h5py

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from msd_tagger.common.metrics import finite_or_none
+
 COLUMNS = ("threshold", "precision", "recall", "f1")
 
 
@@ -28,11 +30,12 @@ class Thresholds(NamedTuple):
 
     def to_rows(self, tags: Sequence[str]) -> dict:
         """Converts to what JSON takes: one row per tag, None for NaN."""
-        rows = []
-        for k, tag in enumerate(tags):
-            values = {name: float(getattr(self, name)[k]) for name in COLUMNS}
-            known = {n: None if np.isnan(v) else v for n, v in values.items()}
-            rows.append({"tag": tag, **known, "positives": int(self.positives[k])})
+        columns = {name: finite_or_none(getattr(self, name)) for name in COLUMNS}
+        columns["positives"] = self.positives.tolist()
+        rows = [
+            {"tag": tag} | {name: columns[name][k] for name in columns}
+            for k, tag in enumerate(tags)
+        ]
         return {"split": self.split, "tags": rows}
 
     @classmethod
@@ -53,10 +56,7 @@ class Thresholds(NamedTuple):
 def choose(tags: np.ndarray, scores: np.ndarray, split: str) -> Thresholds:
     """Finds for each tag the score that maximises F1; of equally good ones the highest.
 
-    Args:
-        tags: Labels `[N, K]`.
-        scores: Of one network, or `[S, N, K]` of several, of which the mean counts.
-        split: Name of their split.
+    Labels are `[N, K]`, scores too, or `[S, N, K]`, of which the mean counts.
     """
     scores = mean_score(scores)
     best = [_best(tags[:, k], scores[:, k]) for k in range(tags.shape[1])]

@@ -51,36 +51,28 @@ def read_json(path: Path) -> dict:
         raise ValueError(f"{path} is not JSON: {error}") from error
 
 
-def flatten(
-    nested: Mapping[str, Any], separator: str = ".", prefix: str = ""
-) -> dict[str, Any]:
-    """Turns nested keys into dotted ones.
+def flatten(nested: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
+    """Turns nested keys into dotted ones; an empty section stays as it is.
 
     >>> flatten({"train": {"steps": 5, "pools": {}}, "num_seeds": 1})
     {'train.steps': 5, 'train.pools': {}, 'num_seeds': 1}
     """
     flat: dict[str, Any] = {}
     for key, value in nested.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            flat |= flatten(value, separator, name + separator)
-        else:
-            flat[name] = value
+        inside = flatten(value, separator) if isinstance(value, Mapping) else {}
+        flat |= {f"{key}{separator}{name}": inside[name] for name in inside}
+        if not inside:
+            flat[key] = value
     return flat
-
-
-def csv_text(rows: Iterable[Sequence[object]], line_end: str = "\n") -> str:
-    """Formats rows as CSV by RFC 4180, whatever characters the cells hold."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator=line_end).writerows(rows)
-    return text.getvalue()
 
 
 def write_csv(
     path: Path, rows: Iterable[Sequence[object]], line_end: str = "\n"
 ) -> None:
-    """Writes a CSV file whole or not at all."""
-    write_text(path, csv_text(rows, line_end))
+    """Writes CSV by RFC 4180, whatever the cells hold, whole or not at all."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=line_end).writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def write_npz(path: Path, **arrays: Any) -> None:
@@ -115,11 +107,8 @@ def temporary(path: Path) -> Path:
 def remove_abandoned(directory: Path, is_alone: bool = False) -> None:
     """Removes temporary files and folders of processes that were killed.
 
-    Those of another host are left for a day: whether it still runs is unknown.
-
-    Args:
-        directory: What is directly inside is looked at.
-        is_alone: Whether nobody else can be writing there; then all of them go.
+    Those of another host are left for a day: whether it still runs is unknown. With
+    `is_alone` nobody else can be writing there, and all of them go.
     """
     for path in directory.glob(".*@*.tmp"):
         with suppress(OSError, ValueError):  # Gone, or not ours to remove.

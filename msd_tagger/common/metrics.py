@@ -21,9 +21,8 @@ STATISTICS = ("mean", "std", "min", "max")
 def score(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     """Scores one ranking of clips per tag against binary labels.
 
-    Args:
-        labels: 0/1 or bool `[N, K]`.
-        scores: Finite numbers `[N, K]`; higher means that the tag is more likely.
+    Labels are 0/1 or bool `[N, K]`. Scores are finite `[N, K]`; higher means that the
+    tag is more likely.
 
     Returns:
         `roc_auc_macro`, `roc_auc_micro`, `pr_auc_macro` and `pr_auc_micro` (float, or
@@ -49,12 +48,15 @@ def score(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
         (micro_roc,), (micro_pr,) = _areas(*pooled)
         values = (roc.mean(), micro_roc, pr.mean(), micro_pr)
         averages = dict(zip(AVERAGES, map(float, values), strict=True))
+    per_tag: dict[str, list[float | None]] = {}
+    for name, values_of_kept in (("roc_auc_per_tag", roc), ("pr_auc_per_tag", pr)):
+        of_kept = iter(values_of_kept.tolist())
+        per_tag[name] = [next(of_kept) if keep else None for keep in kept]
     return {
         **averages,
         "num_tags_scored": int(kept.sum()),
-        "roc_auc_per_tag": _spread_out(roc, kept),
-        "pr_auc_per_tag": _spread_out(pr, kept),
-        "positives": [int(count) for count in positives],
+        **per_tag,
+        "positives": positives.tolist(),
     }
 
 
@@ -63,10 +65,7 @@ def score_all(
 ) -> dict[str, Any]:
     """Scores several seeds against the weak labels and, where known, the true ones.
 
-    Args:
-        labels: Weak labels, 0/1 `[N, K]`.
-        scores: `[S, N, K]`.
-        true_labels: 0/1 `[N, K]`, or None where the corpus does not know the truth.
+    Labels are 0/1 `[N, K]`, scores `[S, N, K]`.
 
     Returns:
         `num_seeds`, `num_clips`, `weak` and `true` (None without true labels). Each of
@@ -110,6 +109,15 @@ def spread(values: Sequence[float | None]) -> dict[str, float | None]:
         "min": float(min(known)),
         "max": float(max(known)),
     }
+
+
+def finite_or_none(values: np.ndarray) -> list[float | None]:
+    """Lists numbers as JSON takes them.
+
+    >>> finite_or_none(np.array([0.5, np.nan]))
+    [0.5, None]
+    """
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def _over_seeds(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
@@ -164,12 +172,6 @@ def _tie_groups(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     first = np.maximum.accumulate(np.where(starts, rows, 0), axis=0)
     backwards = np.where(ends, rows, len(ordered))[::-1]
     return first, np.minimum.accumulate(backwards, axis=0)[::-1]
-
-
-def _spread_out(values: np.ndarray, kept: np.ndarray) -> list[float | None]:
-    """Puts the values of the kept tags back in their places among all `[K]`."""
-    remaining = iter(values)
-    return [float(next(remaining)) if keep else None for keep in kept]
 
 
 def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -47,7 +47,7 @@ def keep_big_buffers() -> bool:
 
 
 def available_cores() -> int:
-    """The cores this process may use; only Linux can tell them from all."""
+    """Counts the cores this process may use; only Linux can tell them from all."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -73,7 +73,7 @@ def one_thread_each() -> Iterator[None]:
 
 
 def follow_parent() -> None:
-    """Called in a worker: its parent alone decides when it ends.
+    """Lets the parent of this worker alone decide when it ends.
 
     Ctrl-C reaches the whole process group, so it is ignored here; and when the parent
     is killed, so is the worker, which would otherwise wait for work for ever.
@@ -90,7 +90,7 @@ def _die_with_parent() -> None:
 
 
 def is_running(number: int) -> bool:
-    """Returns whether a process of this host runs, by its number."""
+    """Tells whether a process of this host runs, by its number."""
     try:
         os.kill(number, 0)
     except ProcessLookupError:
@@ -106,6 +106,6 @@ def is_running(number: int) -> bool:
 
 
 def progress_bar(total: int, description: str, unit: str = "clip") -> tqdm:
-    """A bar over clips: moving on a terminal, every half minute in a log file."""
+    """Makes a bar over clips: moving on a terminal, every half minute in a log file."""
     interval_s = 0.2 if sys.stderr.isatty() else 30.0
     return tqdm(total=total, desc=description, unit=unit, mininterval=interval_s)

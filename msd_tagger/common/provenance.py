@@ -17,7 +17,7 @@ PACKAGES = (
 
 
 def origin() -> dict:
-    """When, by which code and with which packages something is made; no paths."""
+    """Says when, by which code and with which packages something is made; no paths."""
     return {
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": _commit(),
@@ -27,7 +27,7 @@ def origin() -> dict:
 
 
 def environment(devices: list[str]) -> dict:
-    """Versions, machine, code and command of this process."""
+    """Describes versions, machine, code and command of this process."""
     made = origin()
     return {
         "started": made.pop("created"),
@@ -40,7 +40,7 @@ def environment(devices: list[str]) -> dict:
 
 
 def peak_memory_bytes() -> int:
-    """Largest resident memory of this process so far, on the host."""
+    """Returns the largest resident memory of this process so far, on the host."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -53,7 +53,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The commit of this code, marked when files differ; None outside git."""
+    """Finds the commit of this code, marked when files differ; None outside git."""
     here = Path(__file__).parent
     git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
     try:

@@ -50,7 +50,7 @@ def claim(workdir: Path, identity: dict) -> None:
 
 
 def is_known(workdir: Path, identity: dict) -> bool:
-    """Whether a folder holds this run; False if it is new.
+    """Tells whether a folder holds this run; False if it is new.
 
     Raises:
         ValueError: It holds another run, and which keys differ, or other files.
@@ -109,7 +109,7 @@ def seal(workdir: Path) -> None:
 
 
 def is_whole(workdir: Path) -> bool:
-    """Whether a run is complete and the files of its record are what they were.
+    """Tells whether a run is complete and its record's files are what they were.
 
     Raises:
         ValueError: It was complete, is no longer, and has no checkpoint to be written
@@ -131,7 +131,7 @@ def is_whole(workdir: Path) -> bool:
 
 
 def _has_ended(workdir: Path) -> bool:
-    """Whether there was a complete record; an evaluation half way writes one, too."""
+    """Tells whether a complete record was there; an evaluation half way writes one."""
     if (workdir / SEAL).exists():
         return True
     try:
@@ -143,7 +143,7 @@ def _has_ended(workdir: Path) -> bool:
 
 
 def _altered(workdir: Path) -> list[str]:
-    """Names of files that are not what they were; the seal's own if it is missing."""
+    """Lists files that are not what they were; the seal itself if it is missing."""
     try:
         known = dict(read_json(workdir / SEAL))
     except (OSError, ValueError, TypeError):

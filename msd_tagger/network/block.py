@@ -45,9 +45,7 @@ def compiled(function: Callable) -> Callable:
 def conv3x3(x: Array, kernel: Array) -> Array:
     """Convolves ('same', a correlation, no bias) to maps `[B, M, F, C_out]`.
 
-    Args:
-        x: Maps `[B, M, F, C_in]`.
-        kernel: `[3, 3, C_in, C_out]`.
+    The maps are `[B, M, F, C_in]`, the kernel `[3, 3, C_in, C_out]`.
     """
     return lax.conv_general_dilated(
         x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -73,11 +71,9 @@ def find_extreme(values: list[Array], gamma: Array) -> tuple[Array, Array]:
     """Finds per window the value that ELU of `gamma * z + beta` is largest at.
 
     The maximum where gamma > 0, the minimum where gamma < 0; where gamma is 0 all
-    values tie. Of equal values the first counts, as in a max-pooling afterwards.
-
-    Args:
-        values: For each of `positions` the values of all windows, `[B, M', F', C]`.
-        gamma: Scale per channel `[C]`.
+    values tie. Of equal values the first counts, as in a max-pooling afterwards. Given
+    are, for each of `positions`, the values of all windows, `[B, M', F', C]`, and gamma
+    `[C]`.
 
     Returns:
         The values, and the number of the position of each; `[B, M', F', C]`.
@@ -127,13 +123,9 @@ def conv_norm_elu_pool(
 def norm_elu_pool(
     z: Array, gamma: Array, beta: Array, settings: Settings
 ) -> tuple[Array, Array, Array]:
-    """Normalises by the batch's own statistics, applies ELU and max-pools.
+    """Normalises maps `[B, M, F, C]` by the batch's statistics, applies ELU and pools.
 
-    Args:
-        z: Raw maps `[B, M, F, C]` of a convolution.
-        gamma: Scale `[C]`.
-        beta: Offset `[C]`.
-        settings: Of the layer.
+    Scale and offset, gamma and beta, are `[C]`.
 
     Returns:
         Pooled maps `[B, M // pool[0], F // pool[1], C]`, and the mean and the

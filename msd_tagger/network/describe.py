@@ -38,35 +38,28 @@ def describe_network(network: ConvNet, shape: tuple[int, int]) -> dict[str, Any]
     """
     clip = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     params = jax.eval_shape(network.init, jax.random.key(0), clip)["params"]
-    layers = []
-    bands, frames = shape
-    for number, pool in enumerate(network.pools, start=1):
-        kernel = params[f"conv{number}_kernel"].shape
-        own = [params[f"conv{number}_{name}"] for name in ("kernel", "bias")]
+    layers: list[dict[str, Any]] = []
+
+    def add(name: str, kernel: tuple, pool: tuple[int, int] | None, own: Any) -> None:
+        _, bands, frames = layers[-1]["output"] if layers else (1, *shape)
         # "Same" convolutions keep bands and frames.
-        pooled = [kernel[-1], bands // pool[0], frames // pool[1]]
+        high, wide = pool or (1, 1)
         layer = {
-            "name": f"conv{number}",
+            "name": name,
             "kernel": list(kernel[:2]),
-            "pool": list(pool),
+            "pool": pool and list(pool),
             "map": [kernel[-1], bands, frames],
-            "output": pooled,
-            "parameters": _size([own, params[f"norm{number}"]]),
+            "output": [kernel[-1], bands // high, frames // wide],
+            "parameters": _size(own),
             "multiply_adds": math.prod(kernel) * bands * frames,
         }
         layers.append(layer)
-        _, bands, frames = pooled
-    kernel = params["tags"]["kernel"].shape
-    last = {
-        "name": "tags",
-        "kernel": list(kernel),
-        "pool": None,
-        "map": [kernel[1], 1, 1],
-        "output": [kernel[1], 1, 1],
-        "parameters": _size(params["tags"]),
-        "multiply_adds": math.prod(kernel),
-    }
-    layers.append(last)
+
+    for i, pool in enumerate(network.pools, start=1):
+        kernel = params[f"conv{i}_kernel"]
+        own = [kernel, params[f"conv{i}_bias"], params[f"norm{i}"]]
+        add(f"conv{i}", kernel.shape, pool, own)
+    add("tags", params["tags"]["kernel"].shape, None, params["tags"])
     return {
         "input": [1, *shape],
         "layers": layers,

@@ -43,10 +43,7 @@ def prepare_batch(batch: dict[str, Array], model: Model) -> dict[str, Array]:
 
 
 def predict(
-    weights: Weights,
-    spectrogram: Array,
-    model: Model,
-    batch_statistics: bool = False,
+    weights: Weights, spectrogram: Array, model: Model, batch_statistics: bool = False
 ) -> Array:
     """Computes logits `[B, K]` of preprocessed spectrograms `[B, M, F]`."""
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
@@ -54,6 +51,17 @@ def predict(
         variables, spectrogram, batch_statistics=batch_statistics
     )
     return logits
+
+
+def forward(
+    weights: Weights, spectrogram: Array, network: ConvNet
+) -> tuple[Array, Tree]:
+    """Computes logits `[B, K]` in training, and the batch statistics after it."""
+    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
+    logits, changed = network.apply(
+        variables, spectrogram, train=True, mutable=["batch_stats"]
+    )
+    return logits, changed["batch_stats"]
 
 
 def forget_statistics(weights: Weights) -> Weights:
@@ -71,11 +79,8 @@ def statistics_step(
     running ones are those of past parameters.
     """
     network = model.network.copy(momentum=1.0)
-    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
-    _, changed = network.apply(
-        variables, batch["spectrogram"], train=True, mutable=["batch_stats"]
-    )
-    return weights.replace(batch_stats=changed["batch_stats"]), None
+    _, batch_stats = forward(weights, batch["spectrogram"], network)
+    return weights.replace(batch_stats=batch_stats), None
 
 
 def estimate_statistics(
@@ -85,12 +90,8 @@ def estimate_statistics(
 
     As in training, each layer gets what the layers below make of a batch with that
     batch's own statistics; the plain mean over the batches is kept. A prediction then
-    depends on its clip alone.
-
-    Args:
-        weights: Of one seed, host arrays `[1, …]`, as is the result.
-        model: Network and preprocessing.
-        spectrograms: float16 `[N, M, F]` as stored, in an order that mixes them well.
+    depends on its clip alone. Weights are of one seed, host arrays `[1, …]`;
+    spectrograms float16 `[N, M, F]` as stored, in an order that mixes them well.
     """
 
     @jax.jit

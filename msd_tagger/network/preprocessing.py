@@ -51,12 +51,8 @@ def apply(
 ) -> Array:
     """Computes the network's input, float32 `[B, M, F]`.
 
-    A clip's output depends on that clip alone, unless the reference is the batch.
-
-    Args:
-        stored_db: Spectrograms as stored, `[B, M, F]`, decibels of power.
-        preprocessing: What to do.
-        bands: Per-band numbers for the frequency weighting.
+    Spectrograms are `[B, M, F]` as stored, decibels of power. A clip's output depends
+    on that clip alone, unless the reference is the batch.
     """
     x = to_magnitude(stored_db, preprocessing.magnitude, preprocessing.reference)
     x = weight_frequencies(x, preprocessing, bands)
@@ -68,10 +64,7 @@ def apply(
 def to_magnitude(stored_db: Array, magnitude: str, reference: str = "clip") -> Array:
     """Computes decibels in [-80, 0] relative to a maximum, or power; in float32.
 
-    Args:
-        stored_db: `[B, M, F]`, decibels of power.
-        magnitude: One of `MAGNITUDES`.
-        reference: One of `REFERENCES`: whose maximum is 0 dB.
+    Spectrograms are `[B, M, F]`, decibels of power; see `MAGNITUDES`, `REFERENCES`.
     """
     stored_db = stored_db.astype(jnp.float32)
     if magnitude == "linear":

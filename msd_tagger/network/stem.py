@@ -177,12 +177,9 @@ def _patch_moments(padded: Array, axis_name: str | None) -> tuple[Array, Array]:
     """Computes mean `[9]` and covariance `[9, 9]` of all 3 x 3 patches.
 
     Two places of a patch that are as far apart as two others are products of the same
-    values, up to the edges: 13 maps of products serve all 45 entries.
-
-    Args:
-        padded: `[B, M + 2, F + 2]`, of mean near 0: the covariance is that of the
-            products less the product of the means.
-        axis_name: Mapped axis over which the batch is split, if any.
+    values, up to the edges: 13 maps of products serve all 45 entries. The input,
+    `[B, M + 2, F + 2]`, has a mean near 0: the covariance is that of the products less
+    the product of the means.
     """
     offsets = [(down, right) for down in range(3) for right in range(-2, 3)]
     offsets = [offset for offset in offsets if offset >= (0, 0)]

@@ -9,11 +9,12 @@ import numpy as np
 
 from msd_tagger.bundle.format import Bundle, build_model
 from msd_tagger.bundle.thresholds import Thresholds, measure
-from msd_tagger.common import files, metrics
+from msd_tagger.common import files
 from msd_tagger.common.facts import LABELS
+from msd_tagger.common.metrics import finite_or_none
 from msd_tagger.network.model import prepare_batch
 from msd_tagger.training import parallel, steps
-from msd_tagger.training.evaluation import evaluate
+from msd_tagger.training.evaluation import evaluate, write_predictions
 from msd_tagger.training.setup import Data
 from msd_tagger.training.warm_start import columns_by_name
 
@@ -81,12 +82,8 @@ def score_splits(
 ) -> dict[str, Any]:
     """Scores a bundle and writes predictions and a table into the folder `out`.
 
-    Args:
-        bundle: All of it; the tags that the corpus has too are scored.
-        data: A prepared corpus of the bundle's recipe.
-        layout: How seeds and batches lie on devices.
-        batch_size: Clips at once; changes no score.
-        out: The folder.
+    The corpus is one of the bundle's recipe; the tags that both have are scored. The
+    batch size changes no score.
 
     Returns:
         The content of `scores.json`.
@@ -100,37 +97,19 @@ def score_splits(
         raise ValueError("the corpus has neither validation nor test clips to score")
     shared = restrict(bundle, match.shared)
     _, columns = columns_by_name(shared.tags, data.tags)
-    model = build_model(shared)
-    step = parallel.map_evaluation(
-        partial(steps.evaluation_step, model=model),
-        layout,
-        partial(prepare_batch, model=model),
-    )
-    weights = parallel.to_devices(shared.weights, layout)
-
-    def predict(split: str) -> np.ndarray:
-        batches = (
-            batch | {"tags": batch["tags"][:, columns]}
-            for batch in data.evaluation_batches(split, batch_size)
-        )
-        return evaluate(step, weights, batches, data.num_clips(split))["scores"]
-
     # All of it before the first file: a damaged shard leaves the folder as it was.
-    predictions = {split: predict(split) for split in splits}
+    predictions = _predict(shared, data, splits, columns, layout, batch_size)
     scores, at_thresholds = {}, {}
     for split, found in predictions.items():
-        labels = data.labels(split)
-        tags, truth = labels["tags"][:, columns], labels["true_tags"]
-        arrays = {"track_id": np.asarray(labels["track_id"]), "tags": tags}
-        if truth is not None:
-            truth = arrays["true_tags"] = truth[:, columns]
-        arrays |= {"scores": found, "tag_names": np.array(shared.tags)}
-        files.write_npz(out / f"predictions_{split}.npz", **arrays)
-        scores[split] = metrics.score_all(tags, found, truth)
+        labels = dict(data.labels(split))
+        for name in ("tags", "true_tags"):
+            if labels[name] is not None:
+                labels[name] = labels[name][:, columns]
+        scores[split] = write_predictions(out, split, labels, found, shared.tags)
         if shared.thresholds is not None:
             at_thresholds[split] = {
-                "weak": _measure(shared.thresholds, tags, found, split),
-                "true": _measure(shared.thresholds, truth, found, split),
+                "weak": _measure(shared.thresholds, labels["tags"], found, split),
+                "true": _measure(shared.thresholds, labels["true_tags"], found, split),
             }
     counts = {split: data.num_clips(split) for split in splits}
     summary = {
@@ -144,6 +123,30 @@ def score_splits(
     rows = zip(*per_tag.values(), strict=True)
     files.write_csv(out / "per_tag.csv", [list(per_tag), *rows])
     return summary
+
+
+def _predict(
+    bundle: Bundle,
+    data: Data,
+    splits: Sequence[str],
+    columns: Sequence[int],
+    layout: parallel.Layout,
+    batch_size: int,
+) -> dict[str, np.ndarray]:
+    """Computes scores `[S, N, K]` of splits whose labels have the tags in `columns`."""
+    model = build_model(bundle)
+    prepare = partial(prepare_batch, model=model)
+    of_one = partial(steps.evaluation_step, model=model)
+    step = parallel.map_evaluation(of_one, layout, prepare)
+    weights, predictions = parallel.to_devices(bundle.weights, layout), {}
+    for split in splits:
+        batches = (
+            batch | {"tags": batch["tags"][:, columns]}
+            for batch in data.evaluation_batches(split, batch_size)
+        )
+        found = evaluate(step, weights, batches, data.num_clips(split))
+        predictions[split] = found["scores"]
+    return predictions
 
 
 def _measure(
@@ -163,24 +166,20 @@ def _measure(
     columns = {name: getattr(measured, name) for name in AT_THRESHOLDS}
     kept = np.isfinite(measured.f1)
     macro = {
-        f"{name}_macro": float(np.nan_to_num(column[kept]).mean())
+        f"{name}_macro": np.nan_to_num(column[kept]).mean().item()
         if any(kept)
         else None
         for name, column in columns.items()
     }
-    per_tag = {f"{name}_per_tag": _plain(column) for name, column in columns.items()}
+    per_tag = {f"{name}_per_tag": finite_or_none(columns[name]) for name in columns}
     return {**macro, "num_tags": int(kept.sum()), **per_tag}
-
-
-def _plain(column: np.ndarray) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in column]
 
 
 def _per_tag(summary: dict[str, Any], bundle: Bundle) -> dict[str, list]:
     """Tabulates the scores of each shared tag; areas are means over seeds."""
     columns: dict[str, list] = {"tag": list(bundle.tags)}
     if bundle.thresholds is not None:
-        columns["threshold"] = _plain(bundle.thresholds.threshold)
+        columns["threshold"] = finite_or_none(bundle.thresholds.threshold)
     for split, scores in summary["scores"].items():
         for labels in LABELS:
             if scores[labels] is None:

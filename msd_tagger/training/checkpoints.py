@@ -39,16 +39,13 @@ class Saved(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run: written in the background, complete or absent.
 
-    Of several processes only the first may have it: all hold the same state.
-
-    Args:
-        directory: Where they are; created if missing.
-        keep: How many of the newest are kept.
+    The two newest are kept. Of several processes only the first may have it: all hold
+    the same state. The directory is created if missing.
     """
 
-    def __init__(self, directory: Path, keep: int = 2) -> None:
+    def __init__(self, directory: Path) -> None:
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep,
+            max_to_keep=2,
             create=False,
             enable_async_checkpointing=True,
             # Otherwise every call of one process waits for all others.
@@ -88,8 +85,7 @@ class Checkpoints:
     def restore(self, template: Tree) -> Saved | None:
         """Reads the newest readable checkpoint; None when there is none.
 
-        Args:
-            template: A state of the same structure, shapes and types.
+        The template is a state of the same structure, shapes and types.
 
         Raises:
             ValueError: There are checkpoints, but none can be read; or one may be

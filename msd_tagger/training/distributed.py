@@ -9,7 +9,6 @@ functions, so that this module can be used before either is set up, and without 
 import contextlib
 import ctypes
 import dataclasses
-import io
 import itertools
 import json
 import logging
@@ -19,7 +18,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,6 @@ HEARTBEAT_S = 60  # A process that is silent for so long counts as dead.
 LEAVE_S = 5  # Time for all that fail alike to say why, before the first one ends.
 LOST_STATUS = 75  # EX_TEMPFAIL of sysexits.h: give the same command again.
 _FOREVER_MS = 30 * 24 * 3600 * 1000  # Heartbeats end a wait for a dead process.
-_ERROR, _VALUE = b"E", b"V"  # What an answer of process 0 begins with.
 # Texts of what XLA raises when the other side of a connection is gone.
 _LOSSES = ("gloo", "nccl", "unavailable", "coordination", "heartbeat", "connection")
 
@@ -124,17 +121,10 @@ def _connect(given: dict[str, Any]) -> Rank:
     return Rank(global_state.process_id, global_state.num_processes)
 
 
-def shared(
-    function: Callable[[], Any],
-    encode: Callable[[Any], bytes] = lambda value: json.dumps(value).encode(),
-    decode: Callable[[bytes], Any] = json.loads,
-) -> Any:
+def shared(function: Callable[[], Any]) -> Any:
     """Calls a function in process 0 alone, and returns its result in all.
 
-    Args:
-        function: Its result is what JSON can hold, unless encoded otherwise.
-        encode: Makes bytes of the result.
-        decode: Makes the result of these.
+    The result is something that JSON can hold.
 
     Raises:
         ValueError, OSError: As the function does in process 0; the others raise a
@@ -144,22 +134,17 @@ def shared(
         return function()
     key = f"msd_tagger/shared/{next(_calls)}"
     if not is_first():
-        content = _client().blocking_key_value_get_bytes(key, _FOREVER_MS)
-        if content[:1] == _ERROR:
-            raise ValueError(content[1:].decode())
-        return decode(content[1:])
+        answer = json.loads(_client().blocking_key_value_get(key, _FOREVER_MS))
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return answer["value"]
     try:
         value = function()
     except (ValueError, OSError) as error:
-        _client().key_value_set_bytes(key, _ERROR + str(error).encode())
+        _client().key_value_set(key, json.dumps({"error": str(error)}))
         raise
-    _client().key_value_set_bytes(key, _VALUE + encode(value))
+    _client().key_value_set(key, json.dumps({"value": value}))
     return value
-
-
-def shared_state(function: Callable[[], Tree], like: Tree) -> Tree:
-    """Does what `shared` does, for a tree of host arrays of the structure of `like`."""
-    return shared(function, pack, partial(unpack, like=like))
 
 
 def all_gather(tree: Tree) -> Tree:
@@ -283,27 +268,6 @@ def lost_text() -> str:
         "or cannot be reached, so this one ends too; give the same command to all "
         "again, and the run goes on from its last checkpoint"
     )
-
-
-def pack(state: Tree) -> bytes:
-    """Packs a tree of host arrays without its structure."""
-    import jax
-    import numpy as np
-
-    file = io.BytesIO()
-    np.savez(file, *jax.tree.leaves(state))
-    return file.getvalue()
-
-
-def unpack(content: bytes, like: Tree) -> Tree:
-    """Unpacks what `pack` gave into the structure of another tree."""
-    import jax
-    import numpy as np
-
-    with np.load(io.BytesIO(content)) as arrays:
-        leaves = [arrays[name] for name in arrays.files]
-    structure: Any = jax.tree.structure(like)
-    return structure.unflatten(leaves)
 
 
 def _client() -> Any:

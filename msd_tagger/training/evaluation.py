@@ -2,13 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from msd_tagger.common import metrics
+from msd_tagger.common.files import write_npz
 from msd_tagger.training import parallel
 from msd_tagger.training.setup import Batch, Setup
 
@@ -21,13 +23,9 @@ STATISTICS_SEED = 1_000_003  # Order of the clips that batch statistics come fro
 def evaluate(
     step: Evaluate, chunks: list, batches: Iterable[Batch], num_clips: int
 ) -> dict[str, np.ndarray]:
-    """Runs an evaluation over masked batches.
+    """Runs an evaluation over masked batches, the last one padded at its end.
 
-    Args:
-        step: A mapped `steps.evaluation_step`.
-        chunks: Weights as the mapped step takes them.
-        batches: Host batches; the last one padded at its end, and masked.
-        num_clips: N, padding aside.
+    `step` is a mapped `steps.evaluation_step`; padding aside there are N clips.
 
     Returns:
         "scores" `[S, N, K]` float32 and "loss" `[S]`, the mean over clips and tags.
@@ -44,16 +42,9 @@ def evaluate(
 def evaluate_split(
     setup: Setup, weights: list, split: str, watch: Watch = iter
 ) -> dict[str, np.ndarray]:
-    """Evaluates weights that lie on the devices on "train", "valid" or "test".
+    """Does what `evaluate` does, for weights on the devices and a split by its name.
 
-    Args:
-        setup: Data and programs.
-        weights: Chunks, see `parallel.to_devices`.
-        split: Its name.
-        watch: Gives the batches on, one after another.
-
-    Returns:
-        As `evaluate`.
+    `watch` gives the batches on, one after another.
     """
     size = setup.config.train.evaluation_batch_size or setup.schedule.batch_size
     size = parallel.pad_batch_size(size, setup.layout)
@@ -79,11 +70,7 @@ def score_validation(
     ranked = parallel.to_devices(np.array(ranked, np.float32), setup.layout)
     chunks = setup.programs.keep(chunks, weights, ranked)
     seconds = time.monotonic() - started
-    finite = np.isfinite(found["loss"]) & ~failed
-    loss = [
-        float(one) if is_finite else None
-        for one, is_finite in zip(found["loss"], finite, strict=True)
-    ]
+    loss = metrics.finite_or_none(np.where(failed, np.nan, found["loss"]))
     return chunks, {"split": "valid", "loss": loss, "seconds": seconds, **scores}
 
 
@@ -92,18 +79,38 @@ def macro_scores(
 ) -> dict[str, list[float | None]]:
     """Computes macro ROC-AUC and PR-AUC of each seed, None where they are undefined.
 
-    Args:
-        tags: Labels `[N, K]`.
-        scores: `[S, N, K]`.
-        failed: Seeds `[S]` that no longer count.
+    Labels are `[N, K]`, scores `[S, N, K]`; `failed` seeds `[S]` no longer count.
     """
     counts = np.isfinite(scores).all((1, 2)) & ~np.asarray(failed)
-    names = ("roc_auc_macro", "pr_auc_macro")
     per_seed = [
         metrics.score(tags, of_seed) if has else {}
         for of_seed, has in zip(scores, counts, strict=True)
     ]
+    names = ("roc_auc_macro", "pr_auc_macro")
     return {name: [result.get(name) for result in per_seed] for name in names}
+
+
+def write_predictions(
+    workdir: Path,
+    split: str,
+    labels: dict[str, Any],
+    scores: np.ndarray,
+    tags: Sequence[str],
+) -> dict[str, Any]:
+    """Writes a split's scores `[S, N, K]` beside its labels, and scores them.
+
+    Labels are as `Data.labels` gives them. Returns what `metrics.score_all` does.
+    """
+    weak, truth = labels["tags"], labels["true_tags"]
+    write_npz(
+        workdir / f"predictions_{split}.npz",
+        track_id=np.asarray(labels["track_id"]),
+        tags=weak,
+        scores=scores,
+        tag_names=np.array(tags),
+        **({} if truth is None else {"true_tags": truth}),
+    )
+    return metrics.score_all(weak, scores, truth)
 
 
 def _with_statistics(setup: Setup, weights: list, watch: Watch) -> list:

@@ -29,12 +29,7 @@ class FailedSeed(NamedTuple):
 
 
 class Health:
-    """Which seeds have failed.
-
-    Args:
-        config: Of the run.
-        failures: Those that a checkpoint knows of, as it holds them.
-    """
+    """Which seeds of a run have failed, some perhaps before its last checkpoint."""
 
     def __init__(self, config: ConfigDict, failures: Iterable[Any] = ()) -> None:
         self._config = config
@@ -53,8 +48,6 @@ class Health:
         Raises:
             ValueError: None is left.
         """
-        if np.isfinite(losses).all():
-            return
         for number in np.flatnonzero(~np.isfinite(losses) & ~self.failed).tolist():
             found = f"its loss at step {step} was {losses[number]}"
             self.fail(number, step, f"{found}: {likely_cause(self._config, step)}")
@@ -96,9 +89,7 @@ class Watchdog:
 
     A thread looks every quarter of that time; the main thread only notes what it does,
     which takes well below a microsecond. Each further warning takes twice as long.
-
-    Args:
-        warning_s: How long a wait may be; 0 for no warnings.
+    `warning_s` says how long a wait may be; 0 for no warnings.
     """
 
     def __init__(self, warning_s: float) -> None:

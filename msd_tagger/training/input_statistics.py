@@ -12,11 +12,7 @@ from ml_collections import ConfigDict
 
 from msd_tagger.common.files import write_npz
 from msd_tagger.network import preprocessing as pre
-from msd_tagger.training.setup import (
-    Data,
-    bands_without_statistics,
-    resolve_batch_size,
-)
+from msd_tagger.training.setup import Data, bands_without_statistics, resolve_batch_size
 
 INPUT_CLIPS = 200  # As in the paper.
 INPUT_SEED = 2_000_003

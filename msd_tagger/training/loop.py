@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,9 +16,7 @@ from msd_tagger.training import canary, distributed, parallel, steps
 from msd_tagger.training.checkpoints import Checkpoints, Saved
 from msd_tagger.training.evaluation import score_validation
 from msd_tagger.training.health import FailedSeed, Health, Watchdog
-from msd_tagger.training.metrics_file import MetricsFile
-from msd_tagger.training.profiler import Trace
-from msd_tagger.training.progress import Progress, rate
+from msd_tagger.training.progress import MetricsFile, Progress, Trace, rate
 from msd_tagger.training.setup import (
     Batch,
     Data,
@@ -43,12 +41,9 @@ class Trained(NamedTuple):
 
 
 def train(config: ConfigDict, data: Data, workdir: Path) -> Trained:
-    """Trains all seeds of a configuration, from the last checkpoint on.
+    """Trains all seeds of a checked configuration, from the last checkpoint on.
 
-    Args:
-        config: A checked configuration.
-        data: Batches and labels.
-        workdir: Where checkpoints and metrics go.
+    Checkpoints and metrics go into the folder `workdir`.
 
     Raises:
         MiscompilationError: The compiler produces wrong results on this machine.
@@ -62,12 +57,11 @@ def train(config: ConfigDict, data: Data, workdir: Path) -> Trained:
     with _checkpoints(workdir) as checkpoints:
         saved = _restore(checkpoints, fresh) if config.resume else None
         saved = saved or Saved(fresh, {})
-        with interruption.deferred() as asked:
-            training = Training(setup, saved, checkpoints, workdir, asked)
-            try:
-                training.fit()
-            finally:
-                training.close()
+        with (
+            interruption.deferred() as asked,
+            closing(Training(setup, saved, checkpoints, workdir, asked)) as training,
+        ):
+            training.fit()
     return training.result()
 
 
@@ -82,21 +76,14 @@ def restore(config: ConfigDict, data: Data, workdir: Path) -> Trained:
         saved = _restore(checkpoints, first_state(setup))
     if saved is None:
         raise ValueError(f"{workdir} has no checkpoint; train first with --mode=run")
-    progress, health = saved.log["progress"], Health(config, saved.log["failures"])
-    seconds = progress["seconds"]
-    clips_per_s = rate(setup.schedule, progress["timed_steps"], seconds)
-    return finish(setup, saved.state, health, clips_per_s, seconds)
+    health = Health(config, saved.log["failures"])
+    return finish(setup, saved.state, health, saved.log["progress"])
 
 
 class Training:
-    """A training under way.
+    """A training under way, from what is saved; at the beginning its log is empty.
 
-    Args:
-        setup: What stays the same.
-        saved: What it goes on from; the log is empty at the beginning.
-        checkpoints: None in a process that does not write.
-        workdir: Where metrics and traces go.
-        asked: Tells whether a signal asks it to end.
+    A process that does not write has no checkpoints.
     """
 
     def __init__(
@@ -117,12 +104,9 @@ class Training:
         first, lines = distributed.is_first(), log.get("metrics", ())
         self._metrics = MetricsFile(workdir / "metrics.jsonl", lines, writes=first)
         self._health = Health(config, log.get("failures", ()))
+        earlier = log.get("progress", {})
         self._progress = Progress(
-            schedule,
-            layout.num_seeds,
-            self._health.check,
-            self._step,
-            log.get("progress"),
+            schedule, layout.num_seeds, self._health.check, self._step, earlier
         )
         self._watchdog = Watchdog(config.stall_warning_s)
         profile_steps = config.profile_steps if first else ()
@@ -161,8 +145,7 @@ class Training:
         Raises:
             ValueError: None did.
         """
-        speed, seconds = self._progress.clips_per_s, self._progress.seconds
-        return finish(self._setup, self._state, self._health, speed, seconds)
+        return finish(self._setup, self._state, self._health, self._progress.state())
 
     def _is_over(self) -> bool:
         # Only an evaluation decides, so that going on from a checkpoint between two
@@ -262,13 +245,9 @@ class _CutShortError(Exception):
 
 
 def finish(
-    setup: Setup,
-    state: steps.TrainState,
-    health: Health,
-    clips_per_s: float | None,
-    seconds: float,
+    setup: Setup, state: steps.TrainState, health: Health, progress: dict[str, Any]
 ) -> Trained:
-    """Keeps the seeds that came to a finite score.
+    """Keeps the seeds that came to a finite score; `progress` is `Progress.state()`.
 
     Raises:
         ValueError: None did.
@@ -293,40 +272,34 @@ def finish(
         state=jax.tree.map(lambda leaf: np.asarray(leaf)[kept], state),
         seeds=tuple(setup.config.seed + number for number in kept.tolist()),
         failures=tuple(health.failures),
-        clips_per_s=clips_per_s,
-        seconds=seconds,
+        clips_per_s=rate(setup.schedule, progress["timed_steps"], progress["seconds"]),
+        seconds=progress["seconds"],
     )
 
 
-@contextmanager
-def _checkpoints(workdir: Path) -> Iterator[Checkpoints | None]:
+def _checkpoints(workdir: Path) -> AbstractContextManager[Checkpoints | None]:
     """Opens a run's checkpoints in the process that writes; gives None in others."""
     if not distributed.is_first():
-        yield None
-        return
-    checkpoints = Checkpoints(workdir / "checkpoints")
-    try:
-        yield checkpoints
-    finally:
-        checkpoints.close()
+        return nullcontext()
+    return closing(Checkpoints(workdir / "checkpoints"))
 
 
 def _restore(
     checkpoints: Checkpoints | None, template: steps.TrainState
 ) -> Saved | None:
     """Reads the newest checkpoint, in one process for all."""
-    found: list[Saved] = []
+    state = template
 
     def read() -> dict | None:
+        nonlocal state
         saved = checkpoints.restore(template) if checkpoints else None
-        found.extend([saved] if saved else [])
+        state = saved.state if saved else template
         return saved.log if saved else None
 
     log = distributed.shared(read)
     if log is None:
         return None
-    state = distributed.shared_state(lambda: found[0].state, like=template)
-    return Saved(state, log)
+    return Saved(jax.tree.map(lambda leaf: leaf[0], distributed.all_gather(state)), log)
 
 
 def out_of_patience(

@@ -66,11 +66,8 @@ def choose_layout(
 ) -> Layout:
     """Chooses a layout for the devices of all processes of the job.
 
-    Args:
-        mode: "data" or "seeds".
-        num_seeds: S.
-        seeds_per_chunk: Seeds at once on each device; 0 for one on a CPU, else all.
-        num_devices: Of each process, 0 for all there are.
+    `seeds_per_chunk` 0 means one on a CPU, else all; `num_devices` is of each process,
+    0 for all there are.
 
     Raises:
         ValueError: More devices are asked for than there are, or processes have
@@ -141,12 +138,10 @@ def map_update(
 ) -> Callable:
     """Maps `step(state, prepare(batch)) -> (state, output)` over seeds and devices.
 
-    Args:
-        step: For one seed and one shard of a batch; its results are the same on
-            every device that shares a batch (it reduces over `layout.axis_name`).
-        layout: Where seeds and batches lie.
-        prepare: What is done to a batch once for all seeds, clip by clip.
-        donate: Whether the old state's memory may be used for the new one.
+    The step is for one seed and one shard of a batch; its results are the same on every
+    device that shares a batch (it reduces over `layout.axis_name`). `prepare` is done
+    once for all seeds, clip by clip. With `donate` the old state's memory may be used
+    for the new one.
 
     Returns:
         A function of the list of chunks and a host batch, this process's rows of it.
@@ -157,22 +152,23 @@ def map_update(
     # Each process holds some seeds, and needs the outputs of all to log and check them.
     gathers = layout.mode == "seeds" and layout.rank.count > 1
 
-    def with_all_outputs(chunk: Tree, shard: dict[str, jax.Array]) -> tuple[Tree, Tree]:
+    def update(chunk: Tree, shard: dict[str, jax.Array]) -> tuple[Tree, Tree]:
         new, output = on_device(chunk, shard)
-        return new, jax.lax.all_gather(output, DEVICES, tiled=True)
+        if gathers:
+            output = jax.lax.all_gather(output, DEVICES, tiled=True)
+        return new, output
 
     seed_axis = None if layout.mode == "data" else 0
     out_axes = (seed_axis, None if gathers else seed_axis)
-    function = with_all_outputs if gathers else on_device
-    run = _map_batch(function, layout, prepare, out_axes, donate)
+    run = _map_batch(update, layout, prepare, out_axes, donate)
 
-    def update(
+    def update_all(
         chunks: list[Tree], batch: dict[str, np.ndarray]
     ) -> tuple[list[Tree], list[Tree]]:
         results = list(run(chunks, batch))
         return [new for new, _ in results], [output for _, output in results]
 
-    return update
+    return update_all
 
 
 def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callable:
@@ -204,11 +200,7 @@ def map_seeds(function: Callable, layout: Layout) -> Callable:
         mapped = jax.jit(mapped)
     else:
         mapped = jax.pmap(mapped, axis_name=DEVICES, devices=_own_devices(layout))
-
-    def apply(*lists: list[Tree]) -> list[Tree]:
-        return [mapped(*chunks) for chunks in zip(*lists, strict=True)]
-
-    return apply
+    return lambda *lists: [mapped(*chunks) for chunks in zip(*lists, strict=True)]
 
 
 def init_seeds(init: Callable, first_seed: int, num_seeds: int) -> Tree:
@@ -266,24 +258,28 @@ def _map_batch(
     still compute the step before.
     """
     split, parts = layout.mode == "data", layout.num_own_devices
+    # All processes' devices, process by process, as the rows of a batch.
+    devices = [
+        device
+        for process in range(layout.rank.count)
+        for device in jax.local_devices(process)[:parts]
+    ]
     mapped = jax.pmap(
         function,
         axis_name=DEVICES,
         in_axes=(None, 0) if split else (0, None),
         out_axes=out_axes,
         donate_argnums=(0,) if donate else (),
-        devices=_devices(layout),
+        devices=devices,
     )
     sharding = _sharding(layout, split)
 
     @partial(jax.jit, out_shardings=sharding)
     def prepare_shards(batch: dict[str, jax.Array]) -> Tree:
-        batch = prepare(batch)
-        if not split:
-            return batch
-        return jax.tree.map(
-            lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), batch
-        )
+        def cut(leaf: jax.Array) -> jax.Array:
+            return leaf.reshape(parts, -1, *leaf.shape[1:]) if split else leaf
+
+        return jax.tree.map(cut, prepare(batch))
 
     def run(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Iterator[Tree]:
         arrays = {key: batch[key] for key in ("spectrogram", "tags", "mask")}
@@ -305,15 +301,6 @@ def _sharding(layout: Layout, split: bool) -> NamedSharding:
     """Splits the leading axis over this process's devices, or copies to each."""
     mesh = Mesh(np.array(_own_devices(layout)), (DEVICES,))
     return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
-
-
-def _devices(layout: Layout) -> list[jax.Device]:
-    """Lists all processes' devices, process by process, as the rows of a batch."""
-    return [
-        device
-        for process in range(layout.rank.count)
-        for device in jax.local_devices(process)[: layout.num_own_devices]
-    ]
 
 
 def _own_devices(layout: Layout) -> list[jax.Device]:

@@ -1,16 +1,20 @@
-"""How far a training has come: a bar on a terminal, log lines elsewhere."""
+"""What is seen of a training: a bar or log lines, `metrics.jsonl`, a profile."""
 
+import json
 import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
+from msd_tagger.common.files import naming, plain, replacing
+from msd_tagger.common.metrics import finite_or_none
 from msd_tagger.training import distributed
 from msd_tagger.training.setup import Schedule
 
@@ -25,11 +29,9 @@ class Progress:
     """Collects losses without holding the device up, and shows them now and then.
 
     Args:
-        schedule: Of the training.
-        num_seeds: S.
         check: Called with the losses `[S]` of every step and its number, in order.
         first_step: Number of steps that are done already.
-        earlier: What `state` returned when the run was cut.
+        earlier: What `state` returned when the run was cut; empty for a new one.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class Progress:
         num_seeds: int,
         check: Callable[[np.ndarray, int], None],
         first_step: int,
-        earlier: dict[str, Any] | None = None,
+        earlier: Mapping[str, Any],
     ) -> None:
         self._bar = tqdm(
             total=schedule.last_step,
@@ -50,13 +52,12 @@ class Progress:
         self._step, self._schedule, self._num_seeds = first_step, schedule, num_seeds
         self._check = check
         self._in_flight: deque = deque()
-        earlier = earlier or {}
         # Sums in float64, taken step by step: cutting the run changes no bit of them.
         self._loss_sum = np.array(earlier.get("loss_sum", [0.0] * num_seeds))
         self._count = earlier.get("count", 0)
         self._timed_steps = earlier.get("timed_steps", 0)
-        self.seconds = earlier.get("seconds", 0.0)  # Spent in timed steps.
-        self._window = (self._timed_steps, self.seconds)  # When it began.
+        self._seconds = earlier.get("seconds", 0.0)  # Spent in timed steps.
+        self._window = (self._timed_steps, self._seconds)  # When it began.
         self._clock: float | None = None  # None: the next step is not timed.
         self._validation = ""
         self._logged_at = -LOG_EVERY_S
@@ -85,14 +86,14 @@ class Progress:
         self._take(0)
         self._tick()
         mean = self._loss_sum / self._count
-        steps, seconds = self._timed_steps, self.seconds
+        steps, seconds = self._timed_steps, self._seconds
         earlier_steps, earlier_s = self._window
         speed = rate(self._schedule, steps - earlier_steps, seconds - earlier_s)
         self._window = steps, seconds
         self._loss_sum, self._count = np.zeros(self._num_seeds), 0
         self._show(mean, speed)
-        loss = [float(one) if np.isfinite(one) else None for one in mean]
-        return {"loss": loss, "clips_per_s": speed, "seconds": seconds}
+        losses = finite_or_none(mean)
+        return {"loss": losses, "clips_per_s": speed, "seconds": seconds}
 
     def state(self) -> dict[str, Any]:
         """Waits for the device, stops the clock; returns what a checkpoint needs."""
@@ -102,7 +103,7 @@ class Progress:
             "loss_sum": self._loss_sum.tolist(),
             "count": self._count,
             "timed_steps": self._timed_steps,
-            "seconds": self.seconds,
+            "seconds": self._seconds,
         }
 
     def pause(self) -> None:
@@ -117,11 +118,6 @@ class Progress:
         self._validation = f"valid ROC-AUC {text}"
         if not sys.stderr.isatty():
             logger.info("step %d: %s", self._step, self._validation)
-
-    @property
-    def clips_per_s(self) -> float | None:
-        """Returns clips per second, over restarts too; None before a timed step."""
-        return rate(self._schedule, self._timed_steps, self.seconds)
 
     def close(self) -> None:
         """Ends the bar."""
@@ -140,7 +136,7 @@ class Progress:
     def _tick(self) -> None:
         now = time.monotonic()
         if self._clock is not None:
-            self.seconds += now - self._clock
+            self._seconds += now - self._clock
             self._clock = now
 
     def _show(self, loss: np.ndarray, clips_per_s: float | None) -> None:
@@ -159,3 +155,56 @@ class Progress:
 def rate(schedule: Schedule, steps: int, seconds: float) -> float | None:
     """Computes training clips per second; None where no time was measured."""
     return steps * schedule.batch_size / seconds if seconds > 0 else None
+
+
+class MetricsFile:
+    """The lines of `metrics.jsonl`: in the file, and for checkpoints.
+
+    The file is replaced by the lines that a checkpoint has, in the process that writes.
+    """
+
+    def __init__(
+        self, path: Path, lines: Sequence[str] = (), writes: bool = True
+    ) -> None:
+        self._path, self.lines, self._writes = path, list(lines), writes
+        if writes:
+            with replacing(path) as temporary:
+                temporary.write_text("".join(self.lines), encoding="utf-8")
+
+    def append(self, **values: object) -> None:
+        """Writes one line."""
+        line = json.dumps(values, default=plain, allow_nan=False) + "\n"
+        if self._writes:
+            with naming(self._path), self._path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        self.lines.append(line)
+
+
+class Trace:
+    """Records some training steps by JAX's profiler, for TensorBoard and Perfetto.
+
+    Of the steps the first and the last are given, counted from 1; () for no trace.
+    """
+
+    def __init__(self, steps: Sequence[int], directory: Path) -> None:
+        self._first, self._last = steps or (0, 0)
+        self._directory, self._runs = directory, False
+
+    def before(self, step: int) -> None:
+        """Starts before the first step, or later in a run that goes on after it."""
+        if self._first <= step <= self._last and not self._runs:
+            jax.profiler.start_trace(str(self._directory))
+            self._runs = True
+
+    def after(self, step: int, results: Any) -> None:
+        """Stops after the last step, when its results are there."""
+        if self._runs and step >= self._last:
+            jax.block_until_ready(results)
+            self.close()
+
+    def close(self) -> None:
+        """Ends the trace, if one is running, and writes it."""
+        if self._runs:
+            self._runs = False
+            jax.profiler.stop_trace()
+            logger.info("trace of the profiler: %s", self._directory)

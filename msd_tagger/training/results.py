@@ -10,14 +10,13 @@ from msd_tagger.bundle.format import Bundle, write_bundle
 from msd_tagger.bundle.thresholds import Thresholds, choose
 from msd_tagger.common import metrics
 from msd_tagger.common.facts import LABELS, SPLITS
-from msd_tagger.common.files import read_json, write_json, write_npz
+from msd_tagger.common.files import write_json, write_npz
 from msd_tagger.common.provenance import origin, peak_memory_bytes
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.training import parallel
-from msd_tagger.training.evaluation import evaluate_split
+from msd_tagger.training.evaluation import evaluate_split, write_predictions
 from msd_tagger.training.input_statistics import write_input_statistics
 from msd_tagger.training.loop import Trained, is_finished
-from msd_tagger.training.setup import Data
 
 
 def predict(trained: Trained) -> dict[str, np.ndarray]:
@@ -36,13 +35,10 @@ def write_results(
     predictions: dict[str, np.ndarray],
     baseline: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Writes everything of a run but configuration and metrics.
+    """Writes everything of a run but configuration and metrics into its folder.
 
-    Args:
-        trained: What training, or `restore`, has left.
-        workdir: The run's folder.
-        predictions: As `predict` gives them.
-        baseline: Scores of the linear baseline, if it was computed.
+    The summary is "complete" unless an evaluation half way wrote it. Predictions are
+    those of `predict`; scores of the linear baseline may be missing.
 
     Returns:
         The summary, as written.
@@ -55,7 +51,7 @@ def write_results(
         "train_clips_used": setup.schedule.num_clips,
     }
     scores = {
-        split: _write_predictions(data, split, found, workdir)
+        split: write_predictions(workdir, split, data.labels(split), found, data.tags)
         for split, found in predictions.items()
     }
     tags = data.labels("valid")["tags"]
@@ -88,32 +84,6 @@ def write_results(
     }
     write_json(workdir / "summary.json", summary)
     return summary
-
-
-def read_summary(workdir: Path) -> dict[str, Any]:
-    """Reads a run's summary; "complete" unless an evaluation half way wrote it.
-
-    Raises:
-        ValueError: It cannot be read.
-    """
-    return read_json(workdir / "summary.json")
-
-
-def _write_predictions(
-    data: Data, split: str, scores: np.ndarray, workdir: Path
-) -> dict[str, Any]:
-    labels = data.labels(split)
-    truth = labels["true_tags"]
-    arrays = {} if truth is None else {"true_tags": truth}
-    write_npz(
-        workdir / f"predictions_{split}.npz",
-        track_id=np.asarray(labels["track_id"]),
-        tags=labels["tags"],
-        scores=scores,
-        tag_names=np.array(data.tags),
-        **arrays,
-    )
-    return metrics.score_all(labels["tags"], scores, truth)
 
 
 def _bundle(
@@ -154,16 +124,15 @@ def _bundle(
 
 def _averages(scores: dict[str, Any]) -> dict[str, Any]:
     """Picks the named averages of a split, without the scores of single tags."""
-    found = {"num_clips": scores["num_clips"]}
+    found, names = {"num_clips": scores["num_clips"]}, metrics.AVERAGES
     for labels in LABELS:
-        by_labels = scores[labels]
-        found[labels] = by_labels and {
+        of_labels = scores[labels]
+        found[labels] = of_labels and {
             "per_seed": [
-                {name: one[name] for name in (*metrics.AVERAGES, "num_tags_scored")}
-                for one in by_labels["per_seed"]
+                {name: one[name] for name in (*names, "num_tags_scored")}
+                for one in of_labels["per_seed"]
             ],
-            "mean": by_labels["mean"],
-            "std": by_labels["std"],
+            **{name: of_labels[name] for name in ("mean", "std")},
         }
     return found
 

@@ -72,19 +72,15 @@ class Data(Protocol):
 
 
 class Schedule(NamedTuple):
-    """When things happen, in steps.
-
-    Attributes:
-        evaluate_every: A real number: an evaluation takes place at the first step that
-            reaches each multiple.
-        patience_steps: A score counts if it comes at most this long after the best one
-            before it; inf if it always counts.
-    """
+    """When things happen, in steps."""
 
     batch_size: int
     num_clips: int
     last_step: int
+    # An evaluation takes place at the first step that reaches each multiple of this.
     evaluate_every: float
+    # A score counts if it comes at most this long after the best one before it; inf if
+    # it always counts.
     patience_steps: float
 
     def epoch(self, step: int) -> float:
@@ -172,13 +168,11 @@ def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
     last_step = math.ceil(train.max_epochs * steps_per_epoch)
     if train.max_steps:
         last_step = min(last_step, train.max_steps)
-    every = max(
-        train.evaluate_every_epochs * steps_per_epoch, MIN_STEPS_BETWEEN_EVALUATIONS
-    )
+    every = train.evaluate_every_epochs * steps_per_epoch
+    every = max(every, MIN_STEPS_BETWEEN_EVALUATIONS)
     # At least one interval, and one step more, as evaluations fall on whole steps.
     patience = max(train.patience_epochs * steps_per_epoch, every) + 1
-    if not train.patience_epochs:
-        patience = math.inf
+    patience = patience if train.patience_epochs else math.inf
     return Schedule(batch_size, num_clips, last_step, every, patience)
 
 
@@ -206,13 +200,11 @@ def choose_layout(config: ConfigDict) -> parallel.Layout:
     Raises:
         ValueError: It asks for more devices than there are, or a batch does not split.
     """
+    train = config.train
     layout = parallel.choose_layout(
-        config.train.parallel,
-        config.num_seeds,
-        config.train.seeds_per_chunk,
-        config.train.num_devices,
+        train.parallel, config.num_seeds, train.seeds_per_chunk, train.num_devices
     )
-    batch_size = resolve_batch_size(config.train.batch_size)
+    batch_size = resolve_batch_size(train.batch_size)
     if parallel.pad_batch_size(batch_size, layout) != batch_size:
         raise ValueError(
             f"train.batch_size={batch_size} cannot be split over {layout.num_devices} "
@@ -276,10 +268,10 @@ def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
     These are over all frames of all training clips, before any weighting; 0 and 1 where
     they are not used. The deviation of a constant band is 1.
     """
-    if config.preprocessing.frequency_weighting != "per_frequency_dataset":
-        return bands_without_statistics(data)
-    chosen = config.preprocessing.magnitude
-    magnitude = jax.jit(partial(pre.to_magnitude, magnitude=chosen))
+    bands, chosen = bands_without_statistics(data), config.preprocessing
+    if chosen.frequency_weighting != "per_frequency_dataset":
+        return bands
+    magnitude = jax.jit(partial(pre.to_magnitude, magnitude=chosen.magnitude))
     num_clips, totals = 0, np.zeros((3, data.recipe.shape[0]))
     for batch in data.evaluation_batches("train", 16, config.train.fraction):
         x = magnitude(batch["spectrogram"])[batch["mask"]]
@@ -291,10 +283,8 @@ def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
     deviation = np.sqrt(variance + np.maximum(square - np.square(mean), 0))
     # The mean of a constant band is off by some 1e-7 of it in float32.
     deviation[deviation <= 1e-6 * np.abs(mean)] = 1
-    return bands_without_statistics(data)._replace(
-        mean=jnp.asarray(mean, jnp.float32),
-        deviation=jnp.asarray(deviation, jnp.float32),
-    )
+    mean, deviation = (jnp.asarray(of_all, jnp.float32) for of_all in (mean, deviation))
+    return bands._replace(mean=mean, deviation=deviation)
 
 
 def bands_without_statistics(data: Data) -> pre.BandStatistics:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from msd_tagger.network.model import Model, Tree, Weights, predict
+from msd_tagger.network.model import Model, Tree, Weights, forward, predict
 
 Array = jax.Array
 
@@ -65,7 +65,11 @@ def train_step(
 
     def loss_of(trained: Tree) -> tuple[Array, Tree]:
         current = weights.replace(params=weights.params | trained)
-        logits, batch_stats = _forward(current, batch["spectrogram"], model)
+        x, batch_stats = batch["spectrogram"], weights.batch_stats
+        if model.features_frozen:
+            logits = predict(current, x, model)
+        else:
+            logits, batch_stats = forward(current, x, model.network)
         return cross_entropy(logits, batch["tags"]).mean(), batch_stats
 
     trained = trained_params(weights.params, model)
@@ -82,17 +86,6 @@ def train_step(
 def trained_params(params: Tree, model: Model) -> Tree:
     """Picks the parameters that training changes; only they get gradients."""
     return {"tags": params["tags"]} if model.features_frozen else params
-
-
-def _forward(weights: Weights, spectrogram: Array, model: Model) -> tuple[Array, Tree]:
-    """Computes logits `[B, K]` in training, and the batch statistics after it."""
-    if model.features_frozen:
-        return predict(weights, spectrogram, model), weights.batch_stats
-    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
-    logits, changed = model.network.apply(
-        variables, spectrogram, train=True, mutable=["batch_stats"]
-    )
-    return logits, changed["batch_stats"]
 
 
 def evaluation_step(

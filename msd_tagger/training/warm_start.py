@@ -66,16 +66,11 @@ def check_start(
 
 
 def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
-    """Puts a bundle's weights into fresh states.
+    """Puts a bundle's weights into fresh states, host arrays `[S, …]`, for K tags.
 
     Seed i starts from the bundle's seed i modulo their number. In the last layer, the
     columns of tags that the bundle has by the same name are taken over; the others
     keep each seed's own initialisation.
-
-    Args:
-        state: Fresh, host arrays `[S, …]`.
-        bundle: What is started from.
-        tags: Names of the K tags to learn.
 
     Raises:
         ValueError: There are more seeds than the bundle's, and no new tag, so that
@@ -113,11 +108,7 @@ def columns_by_name(
 
 
 def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
-    """Compares a bundle's settings with those of a configuration, by name.
-
-    Raises:
-        ValueError: Names the keys that differ, and how to set them.
-    """
+    """Compares a bundle's settings with those of a configuration, by name."""
     there = asdict(bundle.recipe) | bundle.preprocessing._asdict() | bundle.network
     differing = [
         (key, there[name], here[name])

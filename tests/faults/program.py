@@ -27,7 +27,7 @@ FUNCTIONS = {
     "restore": ("msd_tagger.training.checkpoints", "Checkpoints.restore"),
     "save": ("msd_tagger.training.checkpoints", "Checkpoints.save"),
     "evaluation": ("msd_tagger.training.evaluation", "score_validation"),
-    "step": ("msd_tagger.training.profiler", "Trace.before"),
+    "step": ("msd_tagger.training.progress", "Trace.before"),
     "results": ("msd_tagger.training.results", "predict"),
     "report": ("modes.report", "report"),
 }

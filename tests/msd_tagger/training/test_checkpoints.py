@@ -9,7 +9,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-import main
+from msd_tagger.commands import command_line
 from msd_tagger.common import messages
 from msd_tagger.training.checkpoints import Checkpoints
 
@@ -23,14 +23,14 @@ try:
     kept.save(state, 2, {})
     kept.wait()
 except ValueError as error:
-    main._give_up(str(error))
+    command_line.give_up(str(error))
 """
 WAITING = """
 import threading
-import main
+from msd_tagger.commands import command_line
 
 threading.Thread(target=threading.Event().wait).start()
-main._give_up("over")
+command_line.give_up("over")
 """
 
 

@@ -156,10 +156,3 @@ def test_one_process_is_alone():
     gathered = distributed.all_gather({"a": np.arange(3)})
     np.testing.assert_array_equal(gathered["a"], [[0, 1, 2]])
     distributed.leave(2)  # Or this would be the last line.
-
-
-def test_states_travel_whole():
-    state = {"a": np.arange(4, dtype=np.int32), "b": (np.float32(2.5), np.zeros(0))}
-    found = distributed.unpack(distributed.pack(state), like=state)
-    jax.tree.map(np.testing.assert_array_equal, found, state)
-    assert found["a"].dtype == np.int32

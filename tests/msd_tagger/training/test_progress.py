@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from msd_tagger.training.metrics_file import MetricsFile
+from msd_tagger.training.progress import MetricsFile
 
 
 def test_metrics_are_those_that_a_checkpoint_has(tmp_path):
