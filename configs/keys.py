@@ -6,7 +6,10 @@ and docs/keys.md, which `python -m configs.keys` prints.
 
 import math
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
+
+from ml_collections import ConfigDict
 
 # What --mode=run does besides training: the studies of the paper.
 STUDIES = (
@@ -223,6 +226,11 @@ _KEYS = (
 )
 # fmt: on
 KEYS = {key.name: key for key in _KEYS}
+
+
+def values_of(config: ConfigDict) -> dict[str, object]:
+    """The value of every key in a configuration, by dotted name, in their order."""
+    return {name: attrgetter(name)(config) for name in sorted(KEYS)}
 
 
 def markdown() -> str:
