@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from absl import flags
 
@@ -121,14 +121,13 @@ _HELP = {
     "statistics; main.py also takes a folder of prepared shards.",
     "host": "Address to serve on; the default is for this machine alone.",
 }
-_DEFINE = {
-    str: flags.DEFINE_string,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-}
 for _name, _text in _HELP.items():
-    _default = Options._field_defaults[_name]
-    _DEFINE[type(_default)](_name, _default, _text)
+    if isinstance(_default := Options._field_defaults[_name], str):
+        flags.DEFINE_string(_name, _default, _text)
+    elif isinstance(_default, int):
+        flags.DEFINE_integer(_name, _default, _text)
+    else:
+        flags.DEFINE_float(_name, _default, _text)
 flags.DEFINE_enum(
     "platform", "", ["", "cpu", "gpu", "tpu"], "The kind of device to compute on."
 )
@@ -190,7 +189,7 @@ def parse(argv: list[str]) -> list[str]:
     return flags.FLAGS(argv)
 
 
-def values_of(names: Sequence[str]) -> dict[str, str | int | float]:
+def values_of(names: Sequence[str]) -> dict[str, Any]:
     """Values of flags by name."""
     return {name: flags.FLAGS[name].value for name in names}
 
@@ -240,7 +239,7 @@ def reporting_mistakes() -> Iterator[None]:
         give_up(str(error).strip())
 
 
-def give_up(message: str, exit_status: int = 2) -> None:
+def give_up(message: str, exit_status: int = 2) -> NoReturn:
     """Ends the process with a sentence."""
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     distributed.leave(exit_status)

@@ -35,11 +35,12 @@ def embed(options: Options) -> int:
     """
     check(options)
     tagger = load_tagger(options)
-    files, found = audio_files(options.files), []
+    files = audio_files(options.files)
+    tried: list[Embedding | Failure] = []
     songs = embed_files(tagger, files, options.max_duration_s, available_cores())
     with quiet_decoders():
-        failures = consume(songs, len(files), "embed", [found.append])
-    found = [one for one in found if not isinstance(one, Failure)]
+        failures = consume(songs, len(files), "embed", [tried.append])
+    found = [one for one in tried if isinstance(one, Embedding)]
     if not found:
         print(f"nothing was embedded; --out={options.out} is not written")
         return 1

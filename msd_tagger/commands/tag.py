@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -19,18 +19,10 @@ from msd_tagger.common.files import check_unused
 from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.common.text import printable
 from msd_tagger.tagging import output
-from msd_tagger.tagging.songs import (
-    Embedding,
-    Failure,
-    Song,
-    audio_files,
-    rank,
-    tag_files,
-)
+from msd_tagger.tagging.songs import Failure, Song, audio_files, rank, tag_files
 from msd_tagger.tagging.tagger import Tagger, load_bundle
 
-Found = Song | Embedding | Failure
-Write = Callable[[Found], None]
+Found = TypeVar("Found")  # A song or an embedding.
 
 
 def tag(options: Options) -> int:
@@ -47,7 +39,7 @@ def tag(options: Options) -> int:
     bundle, files = tagger.bundle, audio_files(options.files)
     prints_text = "-" not in (options.json, options.csv)
     with contextlib.ExitStack() as stack:
-        writers = []
+        writers: list[Callable[[Song | Failure], None]] = []
         if prints_text:
             writers.append(_songs_only(lambda song: _print(song, bundle, options.top)))
         if options.json:
@@ -131,7 +123,10 @@ def load_tagger(options: Options) -> Tagger:
 
 
 def consume(
-    found: Iterator[Found], total: int, what: str, writers: Sequence[Write]
+    found: Iterator[Found | Failure],
+    total: int,
+    what: str,
+    writers: Sequence[Callable[[Found | Failure], None]],
 ) -> int:
     """Gives everything to all writers and reports failures.
 
@@ -175,7 +170,8 @@ def quiet_decoders() -> Iterator[None]:
         handlers = [
             handler
             for handler in logging.getLogger().handlers
-            if getattr(handler, "stream", None) is sys.stderr
+            if isinstance(handler, logging.StreamHandler)
+            and handler.stream is sys.stderr
         ]
         for handler in handlers:
             handler.setStream(lines)
@@ -198,7 +194,7 @@ def _say(text: str, file: TextIO) -> None:
         print(text, file=file, flush=True)
 
 
-def _songs_only(write: Callable[[Song], None]) -> Write:
+def _songs_only(write: Callable[[Song], None]) -> Callable[[Song | Failure], None]:
     return lambda one: None if isinstance(one, Failure) else write(one)
 
 
@@ -217,7 +213,8 @@ def _taggram_writer(options: Options, bundle: Bundle) -> Callable[[Song], None]:
     from msd_tagger.pages import page
     from msd_tagger.tagging import taggram
 
-    folder, names = Path(options.taggram), []
+    folder = Path(options.taggram)
+    names: list[str] = []
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(song: Song) -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,7 +29,8 @@ _MAX_THREADS = 16
 _BATCHES_AT_ONCE = 4  # Files of several excerpts then leave few places empty.
 
 logger = logging.getLogger(__name__)
-AnyPath = os.PathLike | str
+AnyPath = os.PathLike[str] | str
+Found = TypeVar("Found")  # A song or an embedding.
 
 
 class Song(NamedTuple):
@@ -132,7 +133,7 @@ def audio_files(paths: Iterable[AnyPath]) -> list[str]:
     then gives the reason. None is named twice.
     """
     found: dict[str, None] = {}
-    for path in map(os.fspath, paths):
+    for path in (os.fspath(one) for one in paths):
         inside = list(_walk(path)) if _is_folder(path) else [path]
         found |= dict.fromkeys(inside or [path])
     return list(found)
@@ -176,7 +177,9 @@ def excerpts(
 
 
 def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
-    spectrograms, starts_s, silence = [], [], None
+    spectrograms: list[np.ndarray] = []
+    starts_s: list[float] = []
+    silence: audio.AudioError | None = None
     for start_s in _starts_s(source.length_s, recipe.duration_s):
         try:
             samples = audio.clip_of(source, recipe, start_s)
@@ -190,7 +193,7 @@ def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
             raise
         spectrograms.append(spectrogram(samples, recipe))
         starts_s.append(start_s)
-    if not starts_s:
+    if silence is not None and not starts_s:
         raise silence
     return Excerpts(np.stack(spectrograms), np.array(starts_s), source.length_s)
 
@@ -220,13 +223,13 @@ def _about_folder(folder: str) -> str:
 
 
 def _compute(
-    kind: type[Song] | type[Embedding],
+    kind: Callable[[str, float, np.ndarray, np.ndarray], Found],
     tagger: Tagger,
     compute: Callable[[np.ndarray], np.ndarray],
     paths: Iterable[AnyPath],
     max_duration_s: float,
     num_threads: int,
-) -> Iterator[NamedTuple]:
+) -> Iterator[Found | Failure]:
     """Decodes files and gives each what is computed `[S, E, …]` of its excerpts."""
     read = partial(_read, recipe=tagger.bundle.recipe, max_duration_s=max_duration_s)
     enough = _BATCHES_AT_ONCE * tagger.batch_size
@@ -241,10 +244,10 @@ def _compute(
 
 
 def _compute_group(
-    kind: type[Song] | type[Embedding],
+    kind: Callable[[str, float, np.ndarray, np.ndarray], Found],
     group: list[tuple[str, Excerpts | Failure]],
     compute: Callable[[np.ndarray], np.ndarray],
-) -> Iterator[NamedTuple]:
+) -> Iterator[Found | Failure]:
     """Computes the excerpts of several files at once."""
     read = [found for _, found in group if not isinstance(found, Failure)]
     if read:

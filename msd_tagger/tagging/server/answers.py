@@ -104,11 +104,10 @@ def tags_of(bundle: Bundle, song: Song) -> list[dict[str, Any]]:
     found = []
     for one in rank(song, bundle):
         k = bundle.tags.index(one.tag)
-        known = one.threshold is not None
-        more = {
-            "precision": float(thresholds.precision[k]) if known else None,
-            "over_time": over_time[:, k].tolist(),
-        }
+        precision = None
+        if thresholds is not None and one.threshold is not None:
+            precision = float(thresholds.precision[k])
+        more = {"precision": precision, "over_time": over_time[:, k].tolist()}
         found.append(one._asdict() | more)
     return sorted(found, key=lambda tag: not tag["passes"])
 
@@ -149,9 +148,7 @@ def legend(bundle: Bundle) -> str:
     """Explains the table."""
     if bundle.thresholds is None:
         return "The bundle has no thresholds: only the order says something."
-    split = {"valid": "validation"}.get(
-        bundle.thresholds.split, bundle.thresholds.split
-    )
+    split = bundle.thresholds.split.replace("valid", "validation")
     return (
         "✓ and a full bar: the score reaches the tag's own threshold, the mark on the "
         f"bar, which is the best by F1 on the {split} split."

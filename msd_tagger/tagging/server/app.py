@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,10 @@ def create_app(
     """
     routes = [Route(path, _text_of(*file)) for path, file in files.items()]
     routes.append(Route("/tag", _tag_song, methods=["POST"]))
-    handlers = {HTTPException: _refuse, Exception: _fail}
+    handlers: dict[type[Exception], Callable[..., Awaitable[Response]]] = {
+        HTTPException: _refuse,
+        Exception: _fail,
+    }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=_lifespan)
     app.state.read, app.state.tag = read, tag
     app.state.limits = limits or Limits()
