@@ -61,8 +61,8 @@ def check_for_mode(
     if workers > 1 and mode not in ("prepare", "audit", "annotate"):
         raise ValueError(
             f"--mode={mode} with --config.prepare.num_workers={workers}: jobs of an "
-            "array only prepare; use --mode=prepare, then run without prepare.worker "
-            "and prepare.num_workers"
+            "array can only prepare; use --mode=prepare, then run without "
+            "prepare.worker and prepare.num_workers"
         )
     is_training = config.task == "train" or config.sweep
     trains = mode in ("run", "evaluate") and not bundle and is_training

@@ -69,8 +69,7 @@ class Options(NamedTuple):
 
 MODES = {
     "tag": Mode(
-        "print the tags of audio files, and of those in folders, by the model in "
-        "--bundle",
+        "print the tags of audio files, or folders of them, by the model in --bundle",
         "msd_tagger.commands.tag:tag",
         needs=("bundle",),
         takes=("top", "json", "csv", "taggram", "max_duration_s"),
@@ -78,7 +77,7 @@ MODES = {
         decodes_in_threads=True,
     ),
     "embed": Mode(
-        "write the features of audio files, and of those in folders, to --out",
+        "write the features of audio files, or folders of them, to --out",
         "msd_tagger.commands.embed:embed",
         needs=("bundle", "out"),
         takes=("layers", "neighbours", "max_duration_s"),
@@ -107,15 +106,16 @@ MODES = {
 }
 
 _HELP = {
-    "workdir": "A run's folder; runs/<config>-<hash of its keys> by default.",
-    "bundle": "Folder of the model bundle to use.",
+    "workdir": "The folder of the run; runs/<config>-<hash of its keys> by default.",
+    "bundle": "The folder of the model bundle to use.",
     "out": "Where to write: a new or empty folder; for embed, a new file.",
-    "top": "How many tags of each song to print and to draw.",
-    "json": "A new file: a line of JSON with all about each song; - prints it.",
-    "csv": "A new file: one line for each song and tag; - prints it.",
-    "taggram": "A new or empty folder: pictures of each song's tags over time.",
+    "top": "How many tags to print and to draw for each song.",
+    "json": "A new file for a line of JSON about each song; - prints it instead.",
+    "csv": "A new file for a line of each song and tag; - prints it instead.",
+    "taggram": "A new or empty folder for a picture of each song's tags over time.",
     "max_duration_s": "Longer files are refused.",
-    "neighbours": "A new .html file: the nearest songs and tags; - prints them.",
+    "neighbours": "A new .html file for the songs and tags that are nearest to each "
+    "other; - prints them instead.",
     "keras": "The published weights, an HDF5 file.",
     "calibrate": "A folder of varied music from which to estimate fixed batch "
     "statistics; main.py also takes a folder of prepared shards.",
@@ -197,11 +197,7 @@ def values_of(names: Sequence[str]) -> dict[str, Any]:
 def check_flags(
     mode: Mode, shown: str, words: Sequence[str], modes: Mapping[str, Mode]
 ) -> None:
-    """Checks that the command line has what a mode needs, and nothing that it ignores.
-
-    Raises:
-        ValueError: Names the flag.
-    """
+    """Raises a ValueError for a flag that a mode needs and lacks, or would ignore."""
     if words and not mode.takes_files:
         raise ValueError(f"arguments without a flag: {' '.join(words)}")
     for name in mode.needs:

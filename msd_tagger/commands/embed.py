@@ -25,14 +25,7 @@ LAYERS = {
 
 
 def embed(options: Options) -> int:
-    """Writes the features of all files, and their neighbours if asked.
-
-    Returns:
-        The exit status: 1 if there was a file that could not be used, else 0.
-
-    Raises:
-        ValueError: The command line or the bundle is wrong.
-    """
+    """Writes the features of all files; exit status 1 if one could not be used."""
     check(options)
     tagger = load_tagger(options)
     files = audio_files(options.files)
@@ -42,7 +35,7 @@ def embed(options: Options) -> int:
         failures = consume(songs, len(files), "embed", [tried.append])
     found = [one for one in tried if isinstance(one, Embedding)]
     if not found:
-        print(f"nothing was embedded; --out={options.out} is not written")
+        print(f"no file could be embedded, so --out={options.out} was not written")
         return 1
     rows = embeddings.to_rows(found, options.layers, tagger.bundle.seeds)
     embeddings.write(Path(options.out), rows)
@@ -54,11 +47,7 @@ def embed(options: Options) -> int:
 
 
 def check(options: Options) -> None:
-    """Checks the command line before anything takes long.
-
-    Raises:
-        ValueError: Names the flag.
-    """
+    """Raises a ValueError that names the flag that is wrong, before much is done."""
     check_inputs(options)
     embeddings.check_format(Path(options.out))
     check_new_file("out", options.out)

@@ -26,10 +26,7 @@ Found = TypeVar("Found")  # A song or an embedding.
 
 
 def tag(options: Options) -> int:
-    """Prints and writes the tags of all files.
-
-    Returns:
-        The exit status: 1 if there was a file that could not be used, else 0.
+    """Prints and writes the tags of all files; exit status 1 if one could not be used.
 
     Raises:
         ValueError: The command line or the bundle is wrong.
@@ -64,11 +61,7 @@ def tag(options: Options) -> int:
 
 
 def check(options: Options) -> None:
-    """Checks the command line before anything takes long.
-
-    Raises:
-        ValueError: Names the flag.
-    """
+    """Raises a ValueError that names the flag that is wrong, before much is done."""
     if options.top < 1:
         raise ValueError(f"--top={options.top}: it must be at least 1")
     if options.json and options.json == options.csv:
@@ -84,11 +77,7 @@ def check(options: Options) -> None:
 
 
 def check_inputs(options: Options) -> None:
-    """Checks what every command that reads audio files is given.
-
-    Raises:
-        ValueError: Says what is missing or out of range.
-    """
+    """Raises a ValueError where files are missing or their limit is out of range."""
     if not options.files:
         raise ValueError("no files given; name audio files or folders, as song.mp3")
     if not options.max_duration_s > 0:
@@ -98,11 +87,7 @@ def check_inputs(options: Options) -> None:
 
 
 def check_new_file(name: str, path: str) -> None:
-    """Makes sure that a file can be written and nothing is overwritten.
-
-    Raises:
-        ValueError: It exists, or its folder does not.
-    """
+    """Raises a ValueError where a file to write exists, or its folder does not."""
     if path and Path(path).exists():
         raise ValueError(f"--{name}={path} exists; give another name")
     if path and not Path(path).parent.is_dir():
@@ -128,11 +113,7 @@ def consume(
     what: str,
     writers: Sequence[Callable[[Found | Failure], None]],
 ) -> int:
-    """Gives everything to all writers and reports failures.
-
-    Returns:
-        How many failures there were.
-    """
+    """Gives everything to all writers; reports and counts failures."""
     failures = done = 0
     # A bar over a single song would only be in the way.
     shown = progress_bar(total, what, "file") if total > 1 else None

@@ -95,7 +95,7 @@ def facts(heard: Excerpts, excerpt_s: float) -> str:
     left_s = heard.duration_s - len(heard.starts_s) * excerpt_s
     if left_s < MIN_REST_S:
         return text
-    return f"{text}; {clock(left_s)} is silent, or the file breaks off"
+    return f"{text}; {clock(left_s)} is silent, or the file ends early"
 
 
 def tags_of(bundle: Bundle, song: Song) -> list[dict[str, Any]]:
@@ -147,7 +147,7 @@ def frequencies(centres_hz: np.ndarray) -> list[dict[str, Any]]:
 def legend(bundle: Bundle) -> str:
     """Explains the table."""
     if bundle.thresholds is None:
-        return "The bundle has no thresholds: only the order says something."
+        return "The bundle has no thresholds: only the order of the tags has a meaning."
     split = bundle.thresholds.split.replace("valid", "validation")
     return (
         "✓ and a full bar: the score reaches the tag's own threshold, the mark on the "
