@@ -38,7 +38,11 @@ def tag(options: Options) -> int:
     with contextlib.ExitStack() as stack:
         writers: list[Callable[[Song | Failure], None]] = []
         if prints_text:
-            writers.append(_songs_only(lambda song: _print(song, bundle, options.top)))
+
+            def show(song: Song) -> None:
+                _say(output.to_text(song, bundle, options.top), sys.stdout)
+
+            writers.append(_songs_only(show))
         if options.json:
             lines = _open(options.json, stack)
             writers.append(
@@ -177,10 +181,6 @@ def _say(text: str, file: TextIO) -> None:
 
 def _songs_only(write: Callable[[Song], None]) -> Callable[[Song | Failure], None]:
     return lambda one: None if isinstance(one, Failure) else write(one)
-
-
-def _print(song: Song, bundle: Bundle, top: int) -> None:
-    _say(output.to_text(song, bundle, top), sys.stdout)
 
 
 def _open(path: str, stack: contextlib.ExitStack) -> TextIO:

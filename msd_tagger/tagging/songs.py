@@ -93,8 +93,7 @@ def tag_files(
     Yields:
         A song or the reason why there is none, for every file.
     """
-    compute = tagger.scores
-    return _compute(Song, tagger, compute, paths, max_duration_s, num_threads)
+    return _compute(Song, tagger.scores, tagger, paths, max_duration_s, num_threads)
 
 
 def embed_files(
@@ -105,7 +104,7 @@ def embed_files(
 ) -> Iterator[Embedding | Failure]:
     """Features of audio files, as `tag_files` gives scores."""
     compute = tagger.features
-    return _compute(Embedding, tagger, compute, paths, max_duration_s, num_threads)
+    return _compute(Embedding, compute, tagger, paths, max_duration_s, num_threads)
 
 
 def rank(song: Song, bundle: Bundle) -> list[TagScore]:
@@ -224,8 +223,8 @@ def _about_folder(folder: str) -> str:
 
 def _compute(
     kind: Callable[[str, float, np.ndarray, np.ndarray], Found],
-    tagger: Tagger,
     compute: Callable[[np.ndarray], np.ndarray],
+    tagger: Tagger,
     paths: Iterable[AnyPath],
     max_duration_s: float,
     num_threads: int,
@@ -234,7 +233,8 @@ def _compute(
     read = partial(_read, recipe=tagger.bundle.recipe, max_duration_s=max_duration_s)
     enough = _BATCHES_AT_ONCE * tagger.batch_size
     group, size = [], 0
-    for path, found in _in_parallel(read, audio_files(paths), num_threads):
+    files = audio_files(paths)
+    for path, found in zip(files, _in_parallel(read, files, num_threads), strict=True):
         group.append((path, found))
         size += 1 if isinstance(found, Failure) else len(found.starts_s)
         if size >= enough:
@@ -261,28 +261,26 @@ def _compute_group(
             yield kind(path, found.duration_s, found.starts_s, next(parts))
 
 
-def _read(
-    path: str, recipe: Recipe, max_duration_s: float
-) -> tuple[str, Excerpts | Failure]:
+def _read(path: str, recipe: Recipe, max_duration_s: float) -> Excerpts | Failure:
     """Excerpts of a file, or why there are none: the others go on."""
     try:
-        return path, excerpts(path, recipe, max_duration_s)
+        return excerpts(path, recipe, max_duration_s)
     except audio.AudioError as error:
-        return path, Failure(path, error.explanation)
+        return Failure(path, error.explanation)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        return path, Failure(path, str(error) or type(error).__name__)
+        return Failure(path, str(error) or type(error).__name__)
 
 
 def _in_parallel(
-    read: Callable[[str], tuple], paths: list[str], num_threads: int
-) -> Iterator[tuple]:
+    read: Callable[[str], Excerpts | Failure], paths: list[str], num_threads: int
+) -> Iterator[Excerpts | Failure]:
     """Maps in threads, in order, a few files ahead of what is asked for.
 
     Decoder, resampler and transform all release the interpreter's lock.
     """
     num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
-    waiting: deque[Future] = deque()
+    waiting: deque[Future[Excerpts | Failure]] = deque()
     try:
         for path in paths:
             waiting.append(pool.submit(read, path))
