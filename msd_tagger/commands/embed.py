@@ -18,7 +18,7 @@ from msd_tagger.tagging import embeddings
 from msd_tagger.tagging.songs import Embedding, Failure, audio_files, embed_files
 
 NUM_NEIGHBOURS = 5
-LAYERS = {
+FEATURES = {  # What --layers chooses, in words.
     "last": "the last layer's, which the tags are computed from",
     "all": "the mean over bands and frames of every layer's output",
 }
@@ -80,7 +80,7 @@ def write_neighbours(
         print("tags, by label vector:")
         return print(neighbours.to_text(tags))
     about = [
-        f"Features: {LAYERS[options.layers]}; the mean over the excerpts of a song. "
+        f"Features: {FEATURES[options.layers]}; the mean over the excerpts of a song. "
         "The cosine is taken within each seed, then averaged."
     ]
     if folder:

@@ -30,7 +30,7 @@ def create_app(
     read: Callable[[Path], Any],
     tag: Callable[[Any], Mapping[str, Any]],
     files: Mapping[str, tuple[str, str]],
-    limits: Limits | None = None,
+    limits: Limits,
     host: str = "127.0.0.1",
 ) -> ASGIApp:
     """Builds the application.
@@ -40,7 +40,7 @@ def create_app(
         tag: Gives the answer for what was read. Both are called in a thread, and never
             for two songs at a time.
         files: Path on the server to media type and text.
-        limits: The default ones where None.
+        limits: What a visitor may ask for.
         host: The name it is to be reached by, beside addresses and localhost.
     """
     routes = [Route(path, _text_of(*file)) for path, file in files.items()]
@@ -51,8 +51,7 @@ def create_app(
     }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=_lifespan)
     app.state.read, app.state.tag = read, tag
-    app.state.limits = limits or Limits()
-    app.state.songs, app.state.turn = 0, asyncio.Lock()
+    app.state.limits, app.state.songs, app.state.turn = limits, 0, asyncio.Lock()
     return guarded(app, host)
 
 
