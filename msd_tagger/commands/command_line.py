@@ -129,7 +129,10 @@ for _name, _text in _HELP.items():
     else:
         flags.DEFINE_float(_name, _default, _text)
 flags.DEFINE_enum(
-    "platform", "", ["", "cpu", "gpu", "tpu"], "The kind of device to compute on."
+    "platform",
+    "",
+    ["", "cpu", "gpu", "tpu"],
+    "The kind of device to compute on; JAX chooses where it is left out.",
 )
 flags.DEFINE_enum(
     "layers", "last", ["last", "all"], "Features of the last layer, or of all layers."
