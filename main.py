@@ -36,11 +36,7 @@ def main(argv: list[str]) -> command_line.Status:
 
 
 def check(name: str, words: Sequence[str]) -> command_line.Mode:
-    """Checks the command line of a mode, `words` being those without a flag.
-
-    Raises:
-        ValueError: Names the flag or the key.
-    """
+    """Checks the command line; a ValueError names the flag or the key that is wrong."""
     mode, shown = MODES[name], f"--mode={name}"
     command_line.check_flags(mode, shown, words, MODES)
     if CONFIG.value is not None and not mode.needs_config:

@@ -8,8 +8,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs import sweeps
-from configs.identity import flatten
-from configs.keys import KEYS, Range
+from configs.keys import KEYS, Range, values_of
 
 # Directories that a corpus is read from; the others make their own in --data_dir.
 FOLDERS = {
@@ -62,8 +61,8 @@ def check_for_mode(
     if workers > 1 and mode not in ("prepare", "audit", "annotate"):
         raise ValueError(
             f"--mode={mode} with --config.prepare.num_workers={workers}: jobs of an "
-            "array only prepare; use --mode=prepare, then run without prepare.worker "
-            "and prepare.num_workers"
+            "array can only prepare; use --mode=prepare, then run without "
+            "prepare.worker and prepare.num_workers"
         )
     is_training = config.task == "train" or config.sweep
     trains = mode in ("run", "evaluate") and not bundle and is_training
@@ -90,7 +89,7 @@ def check(config: ConfigDict, needs_audio: bool = True) -> None:
     Raises:
         ValueError: Names the key, the value given and what is allowed.
     """
-    for name, value in flatten(config.to_dict()).items():
+    for name, value in values_of(config).items():
         allowed = KEYS[name].allowed
         if not isinstance(allowed, str) and value not in allowed:
             shown = str(value) if isinstance(allowed, Range) else repr(value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from configs.keys import KEYS
+from configs.keys import KEYS, values_of
 
 # What training takes from a bundle; "sha256" is that of its weights.
 OF_BUNDLE = ("tags", "recipe", "preprocessing", "network", "sha256")
@@ -20,12 +20,13 @@ def identity(config: ConfigDict) -> dict:
     Raises:
         ValueError: The bundle cannot be read.
     """
-    flat = flatten(config.to_dict())
+    values = values_of(config)
+    found = {name: value for name, value in values.items() if KEYS[name].matters}
     if config.train.init_bundle:
-        flat["train.init_bundle"] = bundle_digest(Path(config.train.init_bundle))
+        found["train.init_bundle"] = bundle_digest(Path(config.train.init_bundle))
     else:
-        del flat["train.init_bundle"], flat["train.freeze"]
-    return {name: value for name, value in flat.items() if KEYS[name].matters}
+        del found["train.init_bundle"], found["train.freeze"]
+    return found
 
 
 def digest(content: dict) -> str:
@@ -52,16 +53,3 @@ def bundle_digest(directory: Path) -> str:
             f"--config.train.init_bundle={directory} holds no bundle ({error!r}); a "
             "training leaves its bundle in <workdir>/bundle"
         ) from error
-
-
-def flatten(tree: dict, prefix: str = "") -> dict:
-    """Nested dicts as one dict of dotted names.
-
-    >>> flatten({"a": {"b": 1}, "c": (2, 3)})
-    {'a.b': 1, 'c': (2, 3)}
-    """
-    flat: dict[str, object] = {}
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        flat |= flatten(value, name + ".") if isinstance(value, dict) else {name: value}
-    return flat

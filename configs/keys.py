@@ -6,7 +6,10 @@ and docs/keys.md, which `python -m configs.keys` prints.
 
 import math
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
+
+from ml_collections import ConfigDict
 
 # What --mode=run does besides training: the studies of the paper.
 STUDIES = (
@@ -133,7 +136,8 @@ _KEYS = (
     Key("train.freeze", "nothing", ("nothing", "features"),
         'Of a bundle that is started from: "features" keeps all but the last layer '
         "as it is, so also the batch statistics."),
-    Key("train.batch_size", 0, Range(0, 2**16), "B. 0: 32 on accelerators, 8 on CPU."),
+    Key("train.batch_size", 0, Range(0, 2**16),
+        "B; 0 means 32 on accelerators and 8 on a CPU."),
     Key("train.optimiser", "adam", ("adam", "sgd"), "How weights are updated."),
     Key("train.learning_rate", 5e-3, Range(0, 10, above=True),
         "The same at every step."),
@@ -148,24 +152,25 @@ _KEYS = (
     Key("train.evaluate_every_epochs", 1.0, Range(0, 1e6, above=True),
         "How often the validation split is scored."),
     Aside("train.evaluation_batch_size", 0, Range(0, 2**16),
-          "0: as batch_size. Changes no score."),
+          "0 means as batch_size. It changes no score."),
     Key("train.statistics_clips", 128, Range(0, 10**7),
         "Training clips over which batch statistics are estimated anew before an "
         "evaluation; 0 uses the running statistics as they are."),
     Aside("train.log_every_steps", 20, Range(1, 10**6),
           "How often metrics.jsonl gets a line."),
     Aside("train.checkpoint_every_minutes", 10.0, Range(0, 1e6),
-          "Checkpoints between evaluations, which save too; a kill costs no more "
-          "than that."),
+          "Saves this often between evaluations, which save too; a kill costs no more "
+          "time than that."),
     Aside("train.parallel", "data", ("data", "seeds"),
-          '"data" splits batches over devices, "seeds" seeds.'),
-    Aside("train.num_devices", 0, Range(0, 4096), "Of each process. 0: all there are."),
+          'Over several devices "data" splits batches, "seeds" splits seeds.'),
+    Aside("train.num_devices", 0, Range(0, 4096),
+          "How many devices each process uses; 0 means all."),
     Aside("train.seeds_per_chunk", 0, Range(0, 10_000),
-          "Seeds at once. 0: 1 on CPU, else all."),
-    Aside("prepare.num_processes", 0, Range(0, 4096), "0: one per core."),
+          "How many seeds train at once; 0 means 1 on a CPU, else all."),
+    Aside("prepare.num_processes", 0, Range(0, 4096), "0 means one per core."),
     Aside("prepare.worker", 0, Range(0, 10**5),
-          "Array jobs that share a file system: which of num_workers this is, from "
-          "0. It writes its slice of the shards, with --mode=prepare "
+          "Array jobs that share a file system: which of num_workers this is, counted "
+          "from 0. It writes its slice of the shards, with --mode=prepare "
           "(docs/preparation.md)."),
     Aside("prepare.num_workers", 1, Range(1, 10**5), "How many such jobs there are."),
     Aside("prepare.beam", "", '"--runner=…"',
@@ -180,7 +185,8 @@ _KEYS = (
     Aside("input.reader", "tf.data", ("tf.data", "plain"),
           '"plain" threads need no TensorFlow; both give the same batches. Where '
           'TensorFlow is not installed, "tf.data" means "plain".'),
-    Aside("analysis.similarity", "cosine", ("cosine", "dot"), "Of label vectors."),
+    Aside("analysis.similarity", "cosine", ("cosine", "dot"),
+          "How label vectors are compared."),
     Aside("analysis.label_only_clips", 200_000, Range(0, 10**7),
           "Synthetic: label statistics are of this many clips, whose labels are "
           "sampled without rendering audio, as sparse as Last.fm's; 0 for the clips "
@@ -199,16 +205,16 @@ _KEYS = (
     Aside("analysis.label_studio", False, BOOLEAN,
           "--mode=annotate writes tasks for Label Studio too."),
     Aside("analysis.bootstrap_samples", 2000, Range(10, 10**6),
-          "Resamples of counts; a second."),
+          "Resamples of counts; they take a second."),
     Aside("analysis.num_resamples", 200, Range(10, 10**6),
-          "Resamples of scores; about a minute for all studies."),
+          "Resamples of scores; they take about a minute for all studies."),
     Aside("analysis.linear_baseline", True, BOOLEAN,
-          "Scores of a logistic regression beside the network's; a few seconds."),
+          "Scores a logistic regression beside the network; it takes a few seconds."),
     Aside("compilation_cache_dir", "", "a folder",
           "Keeps compiled programs, so that the next start need not compile them "
           'again; "" for no folder. Different processors need different folders.'),
     Aside("stall_warning_s", 120.0, Range(0, 1e6),
-          "Logs what a step waits for after this time; 0: never."),
+          "Logs what a step waits for after this time; 0 means never."),
     Aside("profile_steps", (), "(first, last), from 1",
           "Steps during which JAX's profiler writes <workdir>/profile."),
     Aside("distributed", "", '"auto" or "host:port"',
@@ -223,6 +229,11 @@ _KEYS = (
 )
 # fmt: on
 KEYS = {key.name: key for key in _KEYS}
+
+
+def values_of(config: ConfigDict) -> dict[str, object]:
+    """The value of every key in a configuration, by dotted name, in their order."""
+    return {name: attrgetter(name)(config) for name in sorted(KEYS)}
 
 
 def markdown() -> str:

@@ -11,6 +11,6 @@ class Options(NamedTuple):
     workdir: str = ""  # "" has it named.
     data_dir: Path = Path("data")
     platform: str = ""
-    point: str = ""  # Of a study only this one.
+    point: str = ""  # The only run of a study to do.
     bundle: str = ""
     out: str = ""

@@ -18,7 +18,7 @@ MODES = {
         needs_config=True,
     ),
     "prepare": Mode(
-        "only write the shards",
+        "write the shards and stop",
         "modes.corpus:start",
         takes=("workdir",),  # So that the run's own command line prepares it.
         device=None,
@@ -32,20 +32,20 @@ MODES = {
         needs_config=True,
     ),
     "annotate": Mode(
-        "write pages to judge labels by listening, as Table I needs",
+        "write pages on which to judge labels by listening, for Table I",
         "modes.annotate:annotate",
         takes=("workdir",),
         device=None,
         needs_config=True,
     ),
     "evaluate": Mode(
-        "score a run's last checkpoint again, and report; or --bundle on any corpus",
+        "score a run again and write its report; or score --bundle on any corpus",
         "modes.evaluate:start",
         takes=("workdir", "bundle", "out"),
         needs_config=True,
     ),
     "report": Mode(
-        "only write the report of --workdir again",
+        "write the report of the run or study in --workdir again",
         "modes.report:start",
         needs=("workdir",),
         device=None,
@@ -54,7 +54,7 @@ MODES = {
     "import": command_line.MODES["import"]._replace(function="modes.calibrate:start"),
 }
 
-CONFIG = config_flags.DEFINE_config_file("config", help_string="An experiment.")
+CONFIG = config_flags.DEFINE_config_file("config", help_string="The experiment.")
 MODE = flags.DEFINE_enum(
     "mode",
     "run",
@@ -64,9 +64,9 @@ MODE = flags.DEFINE_enum(
         for name, mode in MODES.items()
     ),
 )
-flags.DEFINE_string("data_dir", "data", "Folder of corpora and shards.")
+flags.DEFINE_string("data_dir", "data", "The folder of corpora and shards.")
 flags.DEFINE_string(
-    "point", "", "Of a study of several runs only this one, by name or number from 0."
+    "point", "", "Do only this run of a study: its name, or its number from 0."
 )
 
 

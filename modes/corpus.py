@@ -56,7 +56,7 @@ def prepare_once(
     """As `prepare`, by the first of several processes while the others wait."""
 
     def named() -> dict[str, str]:
-        shards = prepare(config, options, corpus, kinds)
+        shards = prepare(config, options, corpus or load(config, options), kinds)
         return {kind: str(path) for kind, path in shards.items()}
 
     shards = distributed.shared(named)

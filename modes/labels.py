@@ -19,7 +19,7 @@ def are_sampled(config: ConfigDict) -> bool:
 
 def label_table(config: ConfigDict, corpus: Corpus | None) -> LabelTable:
     """The labels of a corpus, or of many synthetic clips without audio."""
-    if not are_sampled(config):
+    if corpus is not None and not are_sampled(config):
         return table_of(corpus)
     count = config.analysis.label_only_clips
     true, weak = synthetic.label_only(count, config.corpus.seed)
@@ -33,7 +33,7 @@ def table_of(corpus: Corpus) -> LabelTable:
     clips = sorted(corpus.clips, key=lambda clip: clip.track_id)
     true = None
     if corpus.has_true_tags:
-        true = np.stack([clip.true_tags for clip in clips])
+        true = np.stack([np.asarray(clip.true_tags) for clip in clips])
     ids = np.array([clip.track_id for clip in clips])
     split_of = np.array([clip.split for clip in clips])
     weak = np.stack([clip.tags for clip in clips])
@@ -43,7 +43,7 @@ def table_of(corpus: Corpus) -> LabelTable:
 def describe(config: ConfigDict, corpus: Corpus | None, table: LabelTable) -> dict:
     """What the report says about the corpus of the label statistics."""
     counts = {split: len(labels.track_id) for split, labels in table.splits.items()}
-    if not are_sampled(config):
+    if corpus is not None and not are_sampled(config):
         return {"name": corpus.name, "version": corpus.version, "counts": counts}
     return {
         "name": "synthetic",

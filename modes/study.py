@@ -82,11 +82,7 @@ def run_points(
     data: Mapping[str, ShardedSplits],
     devices: list[str],
 ) -> list[str]:
-    """Runs points that are not complete; one that fails does not stop the others.
-
-    Returns:
-        Name and reason of those that failed.
-    """
+    """Runs points that are not complete, and names those that fail, with the reason."""
     failed = []
     for number, point in enumerate(points, start=1):
         at_point = sweeps.at(config, point)

@@ -7,7 +7,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs import default
-from configs.identity import digest, flatten
+from configs.identity import digest
+from configs.keys import values_of
 from modes import Options
 from modes.corpus import recipe_of
 from msd_tagger import platform
@@ -27,9 +28,9 @@ def join_processes(config: ConfigDict, options: Options) -> None:
     """
     distributed.start(config.distributed, config.process_count, config.process_index)
     told = {f"--{flag}": str(value) for flag, value in options._asdict().items()}
-    keys = flatten(config.to_dict())
-    del keys["process_index"]
-    distributed.check_same(told | {f"--config.{k}": keys[k] for k in keys})
+    keys = {f"--config.{key}": value for key, value in values_of(config).items()}
+    del keys["--config.process_index"]
+    distributed.check_same(told | keys)
 
 
 def set_up_devices(config: ConfigDict, options: Options) -> list[str]:

@@ -23,7 +23,7 @@ def call(*arguments):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,  # It is a guard: a loaded machine takes a minute to import.
         check=False,
     )
 

@@ -14,7 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from absl import flags
 
@@ -69,8 +69,7 @@ class Options(NamedTuple):
 
 MODES = {
     "tag": Mode(
-        "print the tags of audio files, and of those in folders, by the model in "
-        "--bundle",
+        "print the tags of audio files, or folders of them, by the model in --bundle",
         "msd_tagger.commands.tag:tag",
         needs=("bundle",),
         takes=("top", "json", "csv", "taggram", "max_duration_s"),
@@ -78,7 +77,7 @@ MODES = {
         decodes_in_threads=True,
     ),
     "embed": Mode(
-        "write the features of audio files, and of those in folders, to --out",
+        "write the features of audio files, or folders of them, to --out",
         "msd_tagger.commands.embed:embed",
         needs=("bundle", "out"),
         takes=("layers", "neighbours", "max_duration_s"),
@@ -107,30 +106,33 @@ MODES = {
 }
 
 _HELP = {
-    "workdir": "A run's folder; runs/<config>-<hash of its keys> by default.",
-    "bundle": "Folder of the model bundle to use.",
+    "workdir": "The folder of the run; runs/<config>-<hash of its keys> by default.",
+    "bundle": "The folder of the model bundle to use.",
     "out": "Where to write: a new or empty folder; for embed, a new file.",
-    "top": "How many tags of each song to print and to draw.",
-    "json": "A new file: a line of JSON with all about each song; - prints it.",
-    "csv": "A new file: one line for each song and tag; - prints it.",
-    "taggram": "A new or empty folder: pictures of each song's tags over time.",
+    "top": "How many tags to print and to draw for each song.",
+    "json": "A new file for a line of JSON about each song; - prints it instead.",
+    "csv": "A new file for a line of each song and tag; - prints it instead.",
+    "taggram": "A new or empty folder for a picture of each song's tags over time.",
     "max_duration_s": "Longer files are refused.",
-    "neighbours": "A new .html file: the nearest songs and tags; - prints them.",
+    "neighbours": "A new .html file for the songs and tags that are nearest to each "
+    "other; - prints them instead.",
     "keras": "The published weights, an HDF5 file.",
     "calibrate": "A folder of varied music from which to estimate fixed batch "
     "statistics; main.py also takes a folder of prepared shards.",
     "host": "Address to serve on; the default is for this machine alone.",
 }
-_DEFINE = {
-    str: flags.DEFINE_string,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-}
 for _name, _text in _HELP.items():
-    _default = Options._field_defaults[_name]
-    _DEFINE[type(_default)](_name, _default, _text)
+    if isinstance(_default := Options._field_defaults[_name], str):
+        flags.DEFINE_string(_name, _default, _text)
+    elif isinstance(_default, int):
+        flags.DEFINE_integer(_name, _default, _text)
+    else:
+        flags.DEFINE_float(_name, _default, _text)
 flags.DEFINE_enum(
-    "platform", "", ["", "cpu", "gpu", "tpu"], "The kind of device to compute on."
+    "platform",
+    "",
+    ["", "cpu", "gpu", "tpu"],
+    "The kind of device to compute on; JAX chooses where it is left out.",
 )
 flags.DEFINE_enum(
     "layers", "last", ["last", "all"], "Features of the last layer, or of all layers."
@@ -190,7 +192,7 @@ def parse(argv: list[str]) -> list[str]:
     return flags.FLAGS(argv)
 
 
-def values_of(names: Sequence[str]) -> dict[str, str | int | float]:
+def values_of(names: Sequence[str]) -> dict[str, Any]:
     """Values of flags by name."""
     return {name: flags.FLAGS[name].value for name in names}
 
@@ -198,11 +200,7 @@ def values_of(names: Sequence[str]) -> dict[str, str | int | float]:
 def check_flags(
     mode: Mode, shown: str, words: Sequence[str], modes: Mapping[str, Mode]
 ) -> None:
-    """Checks that the command line has what a mode needs, and nothing that it ignores.
-
-    Raises:
-        ValueError: Names the flag.
-    """
+    """Raises a ValueError for a flag that a mode needs and lacks, or would ignore."""
     if words and not mode.takes_files:
         raise ValueError(f"arguments without a flag: {' '.join(words)}")
     for name in mode.needs:
@@ -240,7 +238,7 @@ def reporting_mistakes() -> Iterator[None]:
         give_up(str(error).strip())
 
 
-def give_up(message: str, exit_status: int = 2) -> None:
+def give_up(message: str, exit_status: int = 2) -> NoReturn:
     """Ends the process with a sentence."""
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     distributed.leave(exit_status)

@@ -18,30 +18,24 @@ from msd_tagger.tagging import embeddings
 from msd_tagger.tagging.songs import Embedding, Failure, audio_files, embed_files
 
 NUM_NEIGHBOURS = 5
-LAYERS = {
+FEATURES = {  # What --layers chooses, in words.
     "last": "the last layer's, which the tags are computed from",
     "all": "the mean over bands and frames of every layer's output",
 }
 
 
 def embed(options: Options) -> int:
-    """Writes the features of all files, and their neighbours if asked.
-
-    Returns:
-        The exit status: 1 if there was a file that could not be used, else 0.
-
-    Raises:
-        ValueError: The command line or the bundle is wrong.
-    """
+    """Writes the features of all files; exit status 1 if one could not be used."""
     check(options)
     tagger = load_tagger(options)
-    files, found = audio_files(options.files), []
+    files = audio_files(options.files)
+    tried: list[Embedding | Failure] = []
     songs = embed_files(tagger, files, options.max_duration_s, available_cores())
     with quiet_decoders():
-        failures = consume(songs, len(files), "embed", [found.append])
-    found = [one for one in found if not isinstance(one, Failure)]
+        failures = consume(songs, len(files), "embed", [tried.append])
+    found = [one for one in tried if isinstance(one, Embedding)]
     if not found:
-        print(f"nothing was embedded; --out={options.out} is not written")
+        print(f"no file could be embedded, so --out={options.out} was not written")
         return 1
     rows = embeddings.to_rows(found, options.layers, tagger.bundle.seeds)
     embeddings.write(Path(options.out), rows)
@@ -53,11 +47,7 @@ def embed(options: Options) -> int:
 
 
 def check(options: Options) -> None:
-    """Checks the command line before anything takes long.
-
-    Raises:
-        ValueError: Names the flag.
-    """
+    """Raises a ValueError that names the flag that is wrong, before much is done."""
     check_inputs(options)
     embeddings.check_format(Path(options.out))
     check_new_file("out", options.out)
@@ -90,7 +80,7 @@ def write_neighbours(
         print("tags, by label vector:")
         return print(neighbours.to_text(tags))
     about = [
-        f"Features: {LAYERS[options.layers]}; the mean over the excerpts of a song. "
+        f"Features: {FEATURES[options.layers]}; the mean over the excerpts of a song. "
         "The cosine is taken within each seed, then averaged."
     ]
     if folder:

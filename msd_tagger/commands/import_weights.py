@@ -52,7 +52,8 @@ def import_weights(
     files.check_unused(out)
     published = published_weights.read_keras(keras)
     recipe = Recipe("mel")
-    shares = published_weights.compare_front_end(published, recipe.mel_filters())
+    filters = np.asarray(recipe.mel_filters())
+    shares = published_weights.compare_front_end(published, filters)
     for name, share in shares.items():
         logger.info("%s as ours, to %.1g of the largest value", name, share)
     bundle = build_bundle(published, recipe, keras)
@@ -84,7 +85,7 @@ def build_bundle(published: Published, recipe: Recipe, keras: Path) -> Bundle:
             "dtype": "float32",
         },
         bands=preprocessing.BandStatistics(
-            np.float32(recipe.a_weighting_db()),
+            np.asarray(recipe.a_weighting_db(), np.float32),
             np.zeros(num_bands, np.float32),
             np.ones(num_bands, np.float32),
         ),

@@ -44,11 +44,7 @@ def serve(options: Options) -> None:
 
 
 def check_packages() -> None:
-    """Names what to install where the server's packages are missing.
-
-    Raises:
-        ValueError: They are.
-    """
+    """Raises a ValueError that says what to install where packages are missing."""
     try:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401

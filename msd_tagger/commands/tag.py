@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -19,25 +19,14 @@ from msd_tagger.common.files import check_unused
 from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.common.text import printable
 from msd_tagger.tagging import output
-from msd_tagger.tagging.songs import (
-    Embedding,
-    Failure,
-    Song,
-    audio_files,
-    rank,
-    tag_files,
-)
+from msd_tagger.tagging.songs import Failure, Song, audio_files, rank, tag_files
 from msd_tagger.tagging.tagger import Tagger, load_bundle
 
-Found = Song | Embedding | Failure
-Write = Callable[[Found], None]
+Found = TypeVar("Found")  # A song or an embedding.
 
 
 def tag(options: Options) -> int:
-    """Prints and writes the tags of all files.
-
-    Returns:
-        The exit status: 1 if there was a file that could not be used, else 0.
+    """Prints and writes the tags of all files; exit status 1 if one could not be used.
 
     Raises:
         ValueError: The command line or the bundle is wrong.
@@ -47,9 +36,13 @@ def tag(options: Options) -> int:
     bundle, files = tagger.bundle, audio_files(options.files)
     prints_text = "-" not in (options.json, options.csv)
     with contextlib.ExitStack() as stack:
-        writers = []
+        writers: list[Callable[[Song | Failure], None]] = []
         if prints_text:
-            writers.append(_songs_only(lambda song: _print(song, bundle, options.top)))
+
+            def show(song: Song) -> None:
+                _say(output.to_text(song, bundle, options.top), sys.stdout)
+
+            writers.append(_songs_only(show))
         if options.json:
             lines = _open(options.json, stack)
             writers.append(
@@ -72,11 +65,7 @@ def tag(options: Options) -> int:
 
 
 def check(options: Options) -> None:
-    """Checks the command line before anything takes long.
-
-    Raises:
-        ValueError: Names the flag.
-    """
+    """Raises a ValueError that names the flag that is wrong, before much is done."""
     if options.top < 1:
         raise ValueError(f"--top={options.top}: it must be at least 1")
     if options.json and options.json == options.csv:
@@ -92,11 +81,7 @@ def check(options: Options) -> None:
 
 
 def check_inputs(options: Options) -> None:
-    """Checks what every command that reads audio files is given.
-
-    Raises:
-        ValueError: Says what is missing or out of range.
-    """
+    """Raises a ValueError where files are missing or their limit is out of range."""
     if not options.files:
         raise ValueError("no files given; name audio files or folders, as song.mp3")
     if not options.max_duration_s > 0:
@@ -106,11 +91,7 @@ def check_inputs(options: Options) -> None:
 
 
 def check_new_file(name: str, path: str) -> None:
-    """Makes sure that a file can be written and nothing is overwritten.
-
-    Raises:
-        ValueError: It exists, or its folder does not.
-    """
+    """Raises a ValueError where a file to write exists, or its folder does not."""
     if path and Path(path).exists():
         raise ValueError(f"--{name}={path} exists; give another name")
     if path and not Path(path).parent.is_dir():
@@ -131,13 +112,12 @@ def load_tagger(options: Options) -> Tagger:
 
 
 def consume(
-    found: Iterator[Found], total: int, what: str, writers: Sequence[Write]
+    found: Iterator[Found | Failure],
+    total: int,
+    what: str,
+    writers: Sequence[Callable[[Found | Failure], None]],
 ) -> int:
-    """Gives everything to all writers and reports failures.
-
-    Returns:
-        How many failures there were.
-    """
+    """Gives everything to all writers; reports and counts failures."""
     failures = done = 0
     # A bar over a single song would only be in the way.
     shown = progress_bar(total, what, "file") if total > 1 else None
@@ -175,7 +155,8 @@ def quiet_decoders() -> Iterator[None]:
         handlers = [
             handler
             for handler in logging.getLogger().handlers
-            if getattr(handler, "stream", None) is sys.stderr
+            if isinstance(handler, logging.StreamHandler)
+            and handler.stream is sys.stderr
         ]
         for handler in handlers:
             handler.setStream(lines)
@@ -198,12 +179,8 @@ def _say(text: str, file: TextIO) -> None:
         print(text, file=file, flush=True)
 
 
-def _songs_only(write: Callable[[Song], None]) -> Write:
+def _songs_only(write: Callable[[Song], None]) -> Callable[[Song | Failure], None]:
     return lambda one: None if isinstance(one, Failure) else write(one)
-
-
-def _print(song: Song, bundle: Bundle, top: int) -> None:
-    _say(output.to_text(song, bundle, top), sys.stdout)
 
 
 def _open(path: str, stack: contextlib.ExitStack) -> TextIO:
@@ -217,7 +194,8 @@ def _taggram_writer(options: Options, bundle: Bundle) -> Callable[[Song], None]:
     from msd_tagger.pages import page
     from msd_tagger.tagging import taggram
 
-    folder, names = Path(options.taggram), []
+    folder = Path(options.taggram)
+    names: list[str] = []
     folder.mkdir(parents=True, exist_ok=True)
 
     def write(song: Song) -> None:

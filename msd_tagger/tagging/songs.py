@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,7 +29,8 @@ _MAX_THREADS = 16
 _BATCHES_AT_ONCE = 4  # Files of several excerpts then leave few places empty.
 
 logger = logging.getLogger(__name__)
-AnyPath = os.PathLike | str
+AnyPath = os.PathLike[str] | str
+Found = TypeVar("Found")  # A song or an embedding.
 
 
 class Song(NamedTuple):
@@ -92,8 +93,7 @@ def tag_files(
     Yields:
         A song or the reason why there is none, for every file.
     """
-    compute = tagger.scores
-    return _compute(Song, tagger, compute, paths, max_duration_s, num_threads)
+    return _compute(Song, tagger.scores, tagger, paths, max_duration_s, num_threads)
 
 
 def embed_files(
@@ -104,7 +104,7 @@ def embed_files(
 ) -> Iterator[Embedding | Failure]:
     """Features of audio files, as `tag_files` gives scores."""
     compute = tagger.features
-    return _compute(Embedding, tagger, compute, paths, max_duration_s, num_threads)
+    return _compute(Embedding, compute, tagger, paths, max_duration_s, num_threads)
 
 
 def rank(song: Song, bundle: Bundle) -> list[TagScore]:
@@ -132,7 +132,7 @@ def audio_files(paths: Iterable[AnyPath]) -> list[str]:
     then gives the reason. None is named twice.
     """
     found: dict[str, None] = {}
-    for path in map(os.fspath, paths):
+    for path in (os.fspath(one) for one in paths):
         inside = list(_walk(path)) if _is_folder(path) else [path]
         found |= dict.fromkeys(inside or [path])
     return list(found)
@@ -176,7 +176,9 @@ def excerpts(
 
 
 def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
-    spectrograms, starts_s, silence = [], [], None
+    spectrograms: list[np.ndarray] = []
+    starts_s: list[float] = []
+    silence: audio.AudioError | None = None
     for start_s in _starts_s(source.length_s, recipe.duration_s):
         try:
             samples = audio.clip_of(source, recipe, start_s)
@@ -190,7 +192,7 @@ def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
             raise
         spectrograms.append(spectrogram(samples, recipe))
         starts_s.append(start_s)
-    if not starts_s:
+    if silence is not None and not starts_s:
         raise silence
     return Excerpts(np.stack(spectrograms), np.array(starts_s), source.length_s)
 
@@ -220,18 +222,19 @@ def _about_folder(folder: str) -> str:
 
 
 def _compute(
-    kind: type[Song] | type[Embedding],
-    tagger: Tagger,
+    kind: Callable[[str, float, np.ndarray, np.ndarray], Found],
     compute: Callable[[np.ndarray], np.ndarray],
+    tagger: Tagger,
     paths: Iterable[AnyPath],
     max_duration_s: float,
     num_threads: int,
-) -> Iterator[NamedTuple]:
+) -> Iterator[Found | Failure]:
     """Decodes files and gives each what is computed `[S, E, …]` of its excerpts."""
     read = partial(_read, recipe=tagger.bundle.recipe, max_duration_s=max_duration_s)
     enough = _BATCHES_AT_ONCE * tagger.batch_size
     group, size = [], 0
-    for path, found in _in_parallel(read, audio_files(paths), num_threads):
+    files = audio_files(paths)
+    for path, found in zip(files, _in_parallel(read, files, num_threads), strict=True):
         group.append((path, found))
         size += 1 if isinstance(found, Failure) else len(found.starts_s)
         if size >= enough:
@@ -241,10 +244,10 @@ def _compute(
 
 
 def _compute_group(
-    kind: type[Song] | type[Embedding],
+    kind: Callable[[str, float, np.ndarray, np.ndarray], Found],
     group: list[tuple[str, Excerpts | Failure]],
     compute: Callable[[np.ndarray], np.ndarray],
-) -> Iterator[NamedTuple]:
+) -> Iterator[Found | Failure]:
     """Computes the excerpts of several files at once."""
     read = [found for _, found in group if not isinstance(found, Failure)]
     if read:
@@ -258,28 +261,26 @@ def _compute_group(
             yield kind(path, found.duration_s, found.starts_s, next(parts))
 
 
-def _read(
-    path: str, recipe: Recipe, max_duration_s: float
-) -> tuple[str, Excerpts | Failure]:
+def _read(path: str, recipe: Recipe, max_duration_s: float) -> Excerpts | Failure:
     """Excerpts of a file, or why there are none: the others go on."""
     try:
-        return path, excerpts(path, recipe, max_duration_s)
+        return excerpts(path, recipe, max_duration_s)
     except audio.AudioError as error:
-        return path, Failure(path, error.explanation)
+        return Failure(path, error.explanation)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
-        return path, Failure(path, str(error) or type(error).__name__)
+        return Failure(path, str(error) or type(error).__name__)
 
 
 def _in_parallel(
-    read: Callable[[str], tuple], paths: list[str], num_threads: int
-) -> Iterator[tuple]:
+    read: Callable[[str], Excerpts | Failure], paths: list[str], num_threads: int
+) -> Iterator[Excerpts | Failure]:
     """Maps in threads, in order, a few files ahead of what is asked for.
 
     Decoder, resampler and transform all release the interpreter's lock.
     """
     num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
-    waiting: deque[Future] = deque()
+    waiting: deque[Future[Excerpts | Failure]] = deque()
     try:
         for path in paths:
             waiting.append(pool.submit(read, path))

@@ -34,9 +34,12 @@ class Tagger:
             for s in range(len(bundle.seeds))
         ]
         self._prepare = jax.jit(partial(_prepare, model=model))
-        options = {"model": model, "batch_statistics": bundle.batch_statistics}
-        self._score = jax.jit(partial(_score, **options))
-        self._describe = jax.jit(partial(_pooled_features, **options))
+        self._score, self._describe = (
+            jax.jit(
+                partial(compute, model=model, batch_statistics=bundle.batch_statistics)
+            )
+            for compute in (_score, _pooled_features)
+        )
 
     def scores(self, spectrograms: np.ndarray) -> np.ndarray:
         """Sigmoids `[S, N, K]` of stored spectrograms, float16 `[N, M, F]`.

@@ -40,7 +40,7 @@ def draw(
     top = float(np.nanmax(scores))
     rows = np.arange(len(tags) + 1)
     image = axes.pcolormesh(edges_s, rows, scores, cmap="viridis", vmin=0, vmax=top)
-    axes.set_yticks(rows[:-1] + 0.5, _plain(tags))
+    axes.set_yticks(rows[:-1] + 0.5, [_plain(tag) for tag in tags])
     axes.invert_yaxis()
     axes.grid(False)
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 1.5, 3, 6, 10]))
@@ -48,14 +48,14 @@ def draw(
         FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02}")
     )
     axes.set_xlabel("time")
-    axes.set_title(*_plain([title]))
+    axes.set_title(_plain(title))
     figure.colorbar(image, ax=axes, label="score")
     return figure
 
 
-def _plain(texts: Sequence[str]) -> list[str]:
-    """Texts without matplotlib's formulas: a name may hold dollars."""
-    return [text.replace("$", r"\$") for text in texts]
+def _plain(text: str) -> str:
+    """Text without matplotlib's formulas: a name may hold dollars."""
+    return text.replace("$", r"\$")
 
 
 def parts(

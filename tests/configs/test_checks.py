@@ -3,9 +3,9 @@ import importlib
 import pytest
 
 from configs import checks, default
-from configs.identity import flatten
 from configs.keys import KEYS, STUDIES
 from input_pipeline import streams
+from msd_tagger.common import files
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.pools import POOLS
 from msd_tagger.training import parallel, steps
@@ -24,7 +24,7 @@ def test_every_experiment_passes(name):
     made = importlib.import_module(f"configs.{name}").get_config()
     checks.check(made)
     assert made.name == name
-    assert flatten(made.to_dict()).keys() == KEYS.keys()
+    assert files.flatten(made.to_dict()).keys() == KEYS.keys()
 
 
 @pytest.mark.parametrize(

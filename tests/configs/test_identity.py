@@ -42,8 +42,11 @@ def test_a_key_matters_unless_the_table_says_otherwise(monkeypatch):
     """Names are matched whole: a key `input_gain` is none of the section `input`."""
     longer = KEYS["seed"]._replace(name="input_gain")
     monkeypatch.setitem(KEYS, "input_gain", longer)
+    aside = longer._replace(name="input_note", matters=False)
+    monkeypatch.setitem(KEYS, "input_note", aside)
     made = default.get_config()
     assert identity(made)["input_gain"] == 0
+    assert "input_note" in made and "input_note" not in identity(made)
     assert not any(name.startswith("input.") for name in identity(made))
 
 

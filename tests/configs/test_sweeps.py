@@ -3,7 +3,7 @@
 import pytest
 
 from configs import checks, paper, preprocessing, reliability, sweeps
-from configs.identity import flatten
+from configs.keys import values_of
 
 
 def at_points(config):
@@ -59,9 +59,9 @@ def test_a_smaller_training_set_takes_as_many_steps():
 
 def test_points_differ_in_what_the_sweep_says_alone():
     config = paper.get_config()
-    everything = flatten(config.to_dict())
+    everything = values_of(config)
     for name, changes in config.sweep:
-        of_point = flatten(sweeps.at(config, (name, changes)).to_dict())
+        of_point = values_of(sweeps.at(config, (name, changes)))
         differing = {k for k in everything if everything[k] != of_point[k]}
         scaled = {f"train.{key}" for key in sweeps.EPOCHS}
         allowed = scaled if "train.fraction" in dict(changes) else set()

@@ -95,7 +95,7 @@ def facts(heard: Excerpts, excerpt_s: float) -> str:
     left_s = heard.duration_s - len(heard.starts_s) * excerpt_s
     if left_s < MIN_REST_S:
         return text
-    return f"{text}; {clock(left_s)} is silent, or the file breaks off"
+    return f"{text}; {clock(left_s)} is silent, or the file ends early"
 
 
 def tags_of(bundle: Bundle, song: Song) -> list[dict[str, Any]]:
@@ -104,11 +104,10 @@ def tags_of(bundle: Bundle, song: Song) -> list[dict[str, Any]]:
     found = []
     for one in rank(song, bundle):
         k = bundle.tags.index(one.tag)
-        known = one.threshold is not None
-        more = {
-            "precision": float(thresholds.precision[k]) if known else None,
-            "over_time": over_time[:, k].tolist(),
-        }
+        precision = None
+        if thresholds is not None and one.threshold is not None:
+            precision = float(thresholds.precision[k])
+        more = {"precision": precision, "over_time": over_time[:, k].tolist()}
         found.append(one._asdict() | more)
     return sorted(found, key=lambda tag: not tag["passes"])
 
@@ -148,10 +147,8 @@ def frequencies(centres_hz: np.ndarray) -> list[dict[str, Any]]:
 def legend(bundle: Bundle) -> str:
     """Explains the table."""
     if bundle.thresholds is None:
-        return "The bundle has no thresholds: only the order says something."
-    split = {"valid": "validation"}.get(
-        bundle.thresholds.split, bundle.thresholds.split
-    )
+        return "The bundle has no thresholds: only the order of the tags has a meaning."
+    split = bundle.thresholds.split.replace("valid", "validation")
     return (
         "✓ and a full bar: the score reaches the tag's own threshold, the mark on the "
         f"bar, which is the best by F1 on the {split} split."

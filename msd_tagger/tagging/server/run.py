@@ -44,7 +44,7 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"another program has this port; {advice}"
     if error.errno == errno.EACCES:
-        return f"ports below 1024 are the administrator's; {advice}"
+        return f"only the administrator may use ports below 1024; {advice}"
     return f"{error.strerror}; --host must be an address of this machine"
 
 

@@ -49,7 +49,9 @@ def test_help_of_a_command_lists_its_flags():
     status, out, _, modules = call("tag", "--help")
     assert status == 0 and not {"jax", "numpy"} & modules
     assert out.startswith("msd-tagger tag --bundle=… FILE…\n")
-    assert "--top: How many tags of each song to print and to draw. (default: 5)" in out
+    assert (
+        "--top: How many tags to print and to draw for each song. (default: 5)" in out
+    )
     assert "--max_duration_s: " in out and "--port" not in out and "--keras" not in out
 
 

@@ -37,7 +37,7 @@ async function answerTo(file, signal) {
   } catch {
     throw new Error("It could not be sent. Is it a folder? Is the server still running?");
   }
-  const said = await answer.json().catch(() => ({ error: `The server's answer, status ${answer.status}, breaks off.` }));
+  const said = await answer.json().catch(() => ({ error: `The server's answer was cut off (status ${answer.status}).` }));
   if (said.error) throw new Error(said.error);
   return said;
 }
@@ -209,7 +209,7 @@ $("file").addEventListener("change", () => {
 });
 $("more").addEventListener("click", () => { all = !all; drawTags(); });
 window.addEventListener("resize", fit);
-// Anywhere on the page: beside the frame the browser would open the file instead.
+// Anywhere on the page: outside the frame the browser would open the file instead.
 for (const name of ["dragenter", "dragover", "dragleave", "drop"])
   window.addEventListener(name, (event) => {
     event.preventDefault();

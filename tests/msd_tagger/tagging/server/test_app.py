@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from msd_tagger.tagging.server import app
 from tests.serving import TAGS, ask, serving, sound, wait
 
 
@@ -97,7 +98,7 @@ def test_what_is_not_heard_of_a_song_is_said(server, tmp_path):
     soundfile.write(path, samples, rate_hz)
     _, _, found = ask(server.port, body=path)
     assert found["starts_s"] == [0, 2, *range(24, 40, 2)]
-    assert found["facts"].endswith("; 0:20 is silent, or the file breaks off")
+    assert found["facts"].endswith("; 0:20 is silent, or the file ends early")
 
 
 def test_large_uploads_are_refused_by_their_header(server):
@@ -261,11 +262,9 @@ def test_our_own_faults_are_said_and_logged(server, tmp_path, monkeypatch, caplo
 
 
 def test_a_full_disk_is_said(server, monkeypatch, tmp_path):
-    from msd_tagger.tagging.server import uploads as module
-
     async def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write", fail)
+    monkeypatch.setattr(app, "write", fail)
     status, _, found = ask(server.port, body=sound(tmp_path / "a.wav"))
     assert status == 507 and "No space left" in found["error"]
