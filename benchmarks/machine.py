@@ -10,24 +10,14 @@ from typing import Any
 
 from msd_tagger.common.processes import available_cores
 
-PACKAGES: tuple[str, ...] = (
-    "jax",
-    "jaxlib",
-    "flax",
-    "optax",
-    "numpy",
-    "scipy",
-    "tensorflow-cpu",
+PACKAGES = (
+    *("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "tensorflow-cpu"),
+    *("librosa", "soundfile", "soxr", "torch"),
 )
-PACKAGES += ("librosa", "soundfile", "soxr", "torch")
 
 
 def describe(device: dict[str, Any]) -> dict[str, Any]:
-    """Describes processor, memory, device, system, versions and date.
-
-    Args:
-        device: What `ours.start` tells.
-    """
+    """Describes machine, versions, date, and the devices that `ours.start` found."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "date": datetime.date.today().isoformat(),

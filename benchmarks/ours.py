@@ -21,15 +21,7 @@ def training(
     platform: str = "",
     batches: Iterator[problem.Batch] | None = None,
 ) -> Work:
-    """Trains S seeds of the default configuration.
-
-    Args:
-        batch_size: B.
-        dtype: "float32" or "bfloat16".
-        num_seeds: S.
-        platform: "cpu", "gpu", "tpu" or "" for JAX's own choice.
-        batches: To train on; by default the same few in turn.
-    """
+    """Trains S seeds of the default configuration, by default on a few batches."""
     platform_.set_up(platform)
     from msd_tagger.training import parallel
     from msd_tagger.training.setup import first_state
@@ -48,11 +40,8 @@ def jax_training(
 ) -> Work:
     """Trains on batches in turn, one of them in flight as in the real loop.
 
-    Args:
-        update: Takes state and batch, and gives state and losses.
-        state: The first.
-        batches: Without end.
-        units: Clip-seeds of a step.
+    `update` takes state and batch, and gives state and losses. The units of a step are
+    clip-seeds.
     """
     import jax
 
@@ -102,16 +91,12 @@ def inference(
 
 
 def start(
-    platform: str, initial: str, trained: str, bundle: str, steps: int
+    platform: str, weights: str, trained_weights: str, bundle: str, steps: int
 ) -> dict[str, Any]:
     """Runs the canary, and writes the weights that all contestants start from.
 
-    Args:
-        platform: As for `training`.
-        initial: An .npz file of "params/…" and "batch_stats/…".
-        trained: Another, of the weights after some steps.
-        bundle: Folder of a model bundle with these.
-        steps: How many.
+    Initial ones and those after some steps are .npz files of "params/…" and
+    "batch_stats/…"; the latter are a model bundle too.
 
     Returns:
         What the devices are.
@@ -124,22 +109,21 @@ def start(
     from flax import traverse_util
 
     from msd_tagger.bundle.format import Bundle, write_bundle
-    from msd_tagger.network.pools import POOLS
     from msd_tagger.training import canary, parallel
-    from msd_tagger.training.setup import first_state
+    from msd_tagger.training.setup import first_state, network_of
 
     canary.check()
     setup = _set_up(WEIGHTS_BATCH, "float32", 1)
     chunks = parallel.to_devices(first_state(setup), setup.layout)
 
     def write(path: str) -> Any:
-        weights = parallel.from_devices(chunks, setup.layout).weights
-        tree = {"params": weights.params, "batch_stats": weights.batch_stats}
-        flat = traverse_util.flatten_dict(tree, sep="/")
-        np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
-        return jax.tree.map(np.asarray, weights)
+        found = parallel.from_devices(chunks, setup.layout).weights
+        found = jax.tree.map(np.asarray, found)
+        flat = traverse_util.flatten_dict(vars(found), sep="/")
+        np.savez(path, **{name: leaf[0] for name, leaf in flat.items()})
+        return found
 
-    write(initial)
+    write(weights)
     batches = itertools.cycle(problem.batches(WEIGHTS_BATCH))
     for batch in itertools.islice(batches, steps):
         chunks, _ = setup.programs.update(chunks, batch)
@@ -147,14 +131,9 @@ def start(
         tags=setup.data.tags,
         recipe=setup.data.recipe,
         preprocessing=setup.model.preprocessing,
-        network={
-            "channels": 32,
-            "pools": POOLS["mel"],
-            "epsilon": problem.EPSILON,
-            "dtype": "float32",
-        },
+        network={**network_of(setup.config), "dtype": "float32"},
         bands=jax.tree.map(np.asarray, setup.model.bands),
-        weights=write(trained),
+        weights=write(trained_weights),
         seeds=(0,),
         batch_statistics=False,
         thresholds=None,
@@ -186,5 +165,5 @@ def _set_up(batch_size: int, dtype: str, num_seeds: int) -> Any:
     config.train.batch_size = batch_size
     config.num_seeds = num_seeds
     config.model.dtype = dtype
-    data: Any = problem.MadeUpData(batch_size)  # All that a benchmark needs of it.
+    data: Any = problem.MadeUpData()  # All that a benchmark needs of it.
     return setup.set_up(config, data)

@@ -58,13 +58,10 @@ WAYS: dict[str, Callable[[Path, Path], int]] = {
 def preparation(
     audio: str, way: str, folders: dict[str, dict[str, str]], scratch: str
 ) -> Work:
-    """Prepares folders of clips in one way.
+    """Prepares clips of one kind of audio in one way.
 
-    Args:
-        audio: Which kind.
-        way: One of `WAYS`.
-        folders: For every kind of audio, a "small" and a "large" folder corpus.
-        scratch: Where results go; each pass deletes its own.
+    `folders` has for every kind a "small" and a "large" folder corpus; results go into
+    `scratch`, and each pass deletes its own.
     """
 
     def one_pass(size: str) -> tuple[int, float, float]:
@@ -114,23 +111,16 @@ def run(options: Options) -> Part:
         for way in WAYS
     ]
     lanes = race(entrants, options.fewer_rounds, options.seconds, memory_gib=1e3)
-    requirements = [
-        compare(
-            f"preparation against a librosa loop, {audio}",
-            LIBROSA_AT_LEAST[audio],
-            find(lanes, "ours", audio=audio),
-            find(lanes, "librosa", audio=audio),
-        )
-        for audio in folders
-    ]
-    for audio in folders:
-        mine = find(lanes, "ours", audio=audio)
-        times = ratios(find(lanes, "decoding alone", audio=audio), mine)
+    against_librosa, over_decoding = [], []
+    for audio, asked in LIBROSA_AT_LEAST.items():
+        mine, librosa, decoding = (find(lanes, way, audio=audio) for way in WAYS)
+        what = f"preparation against a librosa loop, {audio}"
+        against_librosa.append(compare(what, asked, mine, librosa))
         what = f"preparation time over decoding alone, {audio}"
-        note = "ours / decoding alone"
-        requirements.append(
-            Requirement(what, DECODING_AT_MOST, tuple(times), at_most=True, note=note)
-        )
+        times, note = tuple(ratios(decoding, mine)), "ours / decoding alone"
+        one = Requirement(what, DECODING_AT_MOST, times, at_most=True, note=note)
+        over_decoding.append(one)
+    requirements = [*against_librosa, *over_decoding]
     return Part("preparation", requirements, [_table(lanes)], {"all": lanes})
 
 

@@ -5,10 +5,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from benchmarks import corpora, librosa_loop
+from benchmarks import corpora
 from benchmarks.race import ROOT, Entrant, Lane, Options, race
 from benchmarks.results import (
     Columns,
@@ -31,11 +30,10 @@ FIRST_TAGS_S = 10.0
 NUM_SONGS = 96
 # Of scores: librosa resamples and rounds differently.
 TOLERANCES = (0.02,)
-TORCH: dict[str, dict[str, bool]] = {
+TORCH: dict[str, dict[str, Any]] = {
     "librosa, PyTorch channels-last": {},
     "librosa, PyTorch compiled channels-last frozen": {"compiled": True},
 }
-TORCH_BATCH = 8
 
 
 def tagging(bundle: str, folder: str, platform: str) -> Work:
@@ -55,58 +53,6 @@ def tagging(bundle: str, folder: str, platform: str) -> Work:
 
     measure = repeating(lambda: list(tag_files(tagger, files)), len(files))
     return Work(scores_of_one, measure)
-
-
-def torch_tagging(
-    weights: str, folder: str, platform: str, compiled: bool = False
-) -> Work:
-    """Tags them as a PyTorch user would: librosa, a DataLoader, the network.
-
-    `compiled` says whether `torch.compile` is used, with the weights frozen.
-    """
-    import torch
-    from torch.utils.data import DataLoader
-
-    from benchmarks import torch_network
-
-    device = torch_network.set_up(platform)
-    network = torch_network.build(weights, True, device).eval()
-    if compiled:
-        network = torch_network.compile_network(network, frozen=True)
-    files = sorted(Path(folder).glob("*.mp3"))
-    # The processes live on from pass to pass.
-    loader = DataLoader(
-        Spectrograms(files),
-        TORCH_BATCH,
-        num_workers=available_cores(),
-        persistent_workers=True,
-    )
-
-    def score(batch: torch.Tensor) -> np.ndarray:
-        with torch.inference_mode():
-            return torch.sigmoid(network(batch.to(device))).float().cpu().numpy()
-
-    def scores_of_one() -> Iterator[float]:
-        batch = np.repeat(Spectrograms(files)[0][None], TORCH_BATCH, axis=0)
-        yield from score(torch.from_numpy(batch))[0].tolist()
-
-    measure = repeating(lambda: [score(batch) for batch in loader], len(files))
-    return Work(scores_of_one, measure)
-
-
-class Spectrograms:
-    """Spectrograms of files, made when they are asked for."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self._files = files
-
-    def __len__(self) -> int:
-        """Returns the number of files."""
-        return len(self._files)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        """Makes one of exactly 29 s."""
-        return librosa_loop.spectrogram(self._files[index], fix_length=True)
 
 
 def run(options: Options) -> Part:
@@ -129,15 +75,6 @@ def run(options: Options) -> Part:
     return Part("tagging", requirements, [_table(lanes, peer)], {"all": lanes})
 
 
-def _songs(options: Options) -> Path:
-    """Makes a folder of previews of 29 s."""
-    scratch = options.scratch / "tagging"
-    previews = corpora.mono_previews(scratch / "previews", available_cores())
-    number = 8 if options.quick else NUM_SONGS
-    corpora.repeat(scratch / "songs", previews, {"test": number})
-    return scratch / "songs"
-
-
 def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
     shared = {"folder": str(folder), "platform": options.platform}
     # As --mode=tag does: files are decoded in parallel already.
@@ -147,15 +84,25 @@ def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
     yield ours._replace(tolerances=TOLERANCES, environment=one_thread)
     for name, choices in TORCH.items():
         if not options.quick or not choices:
+            choices = shared | choices | {"weights": options.trained_weights}
             yield Entrant(
                 name,
-                "benchmarks.tagging:torch_tagging",
-                shared | choices | {"weights": options.trained_weights},
+                "benchmarks.pytorch:tagging",
+                choices,
                 ({},),
                 memory_gib=1.5 + 0.5 * available_cores(),
                 tolerances=TOLERANCES,
                 environment=options.torch_environment | one_thread,
             )
+
+
+def _songs(options: Options) -> Path:
+    """Makes a folder of previews of 29 s."""
+    scratch = options.scratch / "tagging"
+    previews = corpora.mono_previews(scratch / "previews", available_cores())
+    number = 8 if options.quick else NUM_SONGS
+    corpora.repeat(scratch / "songs", previews, {"test": number})
+    return scratch / "songs"
 
 
 def _first_tags_s(options: Options, folder: Path) -> Iterator[float]:
