@@ -4,16 +4,9 @@ Each pass starts its processes anew. A small pass before each large one is taken
 so that what counts is the speed of a long preparation and not the start of Python.
 """
 
-import resource
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
 from statistics import median
 
-from benchmarks import corpora, librosa_loop
+from benchmarks import corpora
 from benchmarks.race import Entrant, Lane, Options, race
 from benchmarks.results import (
     Columns,
@@ -26,75 +19,13 @@ from benchmarks.results import (
     ratios,
     significant,
 )
-from benchmarks.worker import Work
+from benchmarks.ways import CLIPS_PER_SHARD, WAYS
 from msd_tagger.common.processes import available_cores
 
 MONO, STEREO = "22 kHz mono MP3", "44 kHz stereo MP3"
 LIBROSA_AT_LEAST = {MONO: 1.2, STEREO: 1.4}
 DECODING_AT_MOST = 1.8
 CLIPS_PER_CORE = 100
-CLIPS_PER_SHARD = 4  # All cores end together, even with few clips.
-
-
-def ours(folder: Path, target: Path) -> int:
-    """Runs the project's own preparation, shards and all; returns the clips."""
-    from input_pipeline.corpora import folder as folders
-    from input_pipeline.prepare import prepare
-    from msd_tagger.frontend.recipe import Recipe
-
-    corpus = folders.load(folder)
-    prepare(corpus, [Recipe("mel")], target, clips_per_shard=CLIPS_PER_SHARD)
-    shutil.rmtree(target / "shards")
-    return len(corpus.clips)
-
-
-WAYS: dict[str, Callable[[Path, Path], int]] = {
-    "ours": ours,
-    "librosa": partial(librosa_loop.in_processes, librosa_loop.write),
-    "decoding alone": partial(librosa_loop.in_processes, librosa_loop.decode),
-}
-
-
-def preparation(
-    audio: str, way: str, folders: dict[str, dict[str, str]], scratch: str
-) -> Work:
-    """Prepares clips of one kind of audio in one way.
-
-    `folders` has for every kind a "small" and a "large" folder corpus; results go into
-    `scratch`, and each pass deletes its own.
-    """
-
-    def one_pass(size: str) -> tuple[int, float, float]:
-        """Returns clips, seconds and CPU seconds."""
-        with tempfile.TemporaryDirectory(dir=scratch) as target:
-            cpu_s, started = _children_cpu_s(), time.perf_counter()
-            count = WAYS[way](Path(folders[audio][size]), Path(target))
-            seconds = time.perf_counter() - started
-            return count, seconds, _children_cpu_s() - cpu_s
-
-    def fill_page_cache() -> Iterator[float]:
-        one_pass("small")
-        yield from ()
-
-    def measure(seconds: float) -> dict[str, float]:
-        del seconds  # Two passes, however long they take.
-        small, large = one_pass("small"), one_pass("large")
-        units, wall_s, cpu_s = (b - a for a, b in zip(small, large, strict=True))
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return {
-            "units": units,
-            "seconds": wall_s,
-            "cpu_s_per_clip": cpu_s / units,
-            "start_s": small[1] - small[0] * wall_s / units,
-            "process_memory_bytes": 1024 * children.ru_maxrss,
-        }
-
-    return Work(fill_page_cache, measure)
-
-
-def _children_cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def run(options: Options) -> Part:
@@ -104,7 +35,7 @@ def run(options: Options) -> Part:
     entrants = [
         Entrant(
             way,
-            "benchmarks.preparation:preparation",
+            "benchmarks.ways:preparation",
             {"way": way, "folders": folders, "scratch": str(options.scratch)},
             settings,
         )

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 (everybody's name for it)
 from torch.utils.data import DataLoader
 
-from benchmarks import librosa_loop, problem
+from benchmarks import problem, ways
 from benchmarks.worker import Work, loading, repeating
 from msd_tagger.common.processes import available_cores
 from msd_tagger.network.pools import POOLS
@@ -203,7 +203,7 @@ def tagging(weights: str, folder: str, platform: str, compiled: bool = False) ->
     if compiled:
         network = compile_network(network, frozen=True)
     files = sorted(Path(folder).glob("*.mp3"))
-    spectrograms = Items(partial(librosa_loop.spectrogram, fix_length=True), files)
+    spectrograms = Items(partial(ways.spectrogram, fix_length=True), files)
     # The processes live on from pass to pass.
     songs = DataLoader(
         spectrograms,
