@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, results
+from benchmarks import results
 from benchmarks.race import Entrant, Options, Worker, WorkerError
 
 # Name of a part: what it measures. The module of that name does so, or `networks`.
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
         print(results.summary(parts))
     print(f"Load by other processes: {results.other_load(parts)}.")
     if arguments.out:
-        results.write(arguments.out, parts, machine.describe(device), command)
+        results.write(arguments.out, parts, results.describe_machine(device), command)
         print(f"written: {arguments.out / 'RESULTS.md'}")
     return 0
 

@@ -1,6 +1,5 @@
 """Clips/s from shards to ready batches, beside what training consumes."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -8,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import corpora, ours, problem, results
+from benchmarks import corpora, problem, results
 from benchmarks.race import Entrant, Lane, Options, race
 from benchmarks.results import Part, best, find, significant
-from benchmarks.worker import Work, loading
 from input_pipeline.batches import open_shards
 from input_pipeline.prepare import prepare
 from msd_tagger.frontend.recipe import Recipe
@@ -20,42 +18,6 @@ READERS = ("tf.data", "plain")  # Of `open_shards`.
 CLIP_BYTES = 2 * problem.BANDS * problem.FRAMES  # float16
 LOADER_PROCESSES = (0, 1, 2)
 NUM_CLIPS = 512
-
-
-def shards(batch_size: int, directory: str, reader: str) -> Work:
-    """Reads prepared shards by one of the `READERS`."""
-    return loading(train_batches(directory, reader, batch_size), batch_size)
-
-
-def fed(batch_size: int, directory: str, reader: str, platform: str) -> Work:
-    """Trains from shards; "waiting_share" is of the time that waits for a batch."""
-    waited_s = 0.0
-
-    def batches() -> Iterator[problem.Batch]:
-        nonlocal waited_s
-        found = train_batches(directory, reader, batch_size)
-        while True:
-            started = time.perf_counter()
-            batch = next(found)
-            waited_s += time.perf_counter() - started
-            yield batch
-
-    def measure(seconds: float) -> dict[str, float]:
-        nonlocal waited_s
-        waited_s = 0.0
-        found = work.measure(seconds)
-        return found | {"waiting_share": waited_s / found["seconds"]}
-
-    work = ours.training(batch_size, platform=platform, batches=batches())
-    return work._replace(measure=measure)
-
-
-def train_batches(
-    directory: str, reader: str, batch_size: int
-) -> Iterator[problem.Batch]:
-    """Yields training batches without end by one of the `READERS`."""
-    data = open_shards(Path(directory), reader=reader)
-    yield from data.train_batches(batch_size, data_seed=0)
 
 
 def run(options: Options) -> Part:
@@ -88,7 +50,7 @@ def _entrants(options: Options, num_clips: int) -> Iterator[Entrant]:
 
     by_reader = {x: {"directory": str(directory), "reader": x} for x in READERS}
     for reader, choices in by_reader.items():
-        yield entrant(f"shards, {reader}", "input:shards", choices)
+        yield entrant(f"shards, {reader}", "ours:shards", choices)
     for number in (1,) if options.quick else LOADER_PROCESSES:
         load = {"directory": str(files), "num_workers": number}
         yield entrant(f"DataLoader, {number} processes", "pytorch:loader", load)
@@ -97,7 +59,7 @@ def _entrants(options: Options, num_clips: int) -> Iterator[Entrant]:
         yield entrant(name, "ours:training", platform | choices, training_gib)
     for reader, choices in by_reader.items():
         name = f"training from shards, {reader}"
-        yield entrant(name, "input:fed", platform | choices, training_gib)
+        yield entrant(name, "ours:fed", platform | choices, training_gib)
 
 
 def _write_shards(directory: Path, num_clips: int) -> Path:

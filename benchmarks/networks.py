@@ -129,13 +129,13 @@ def inference(options: Options) -> Part:
 
 def _entrants(task: str, options: Options, sizes: Sequence[int]) -> Iterator[Entrant]:
     trains, on_cpu = task == "training", options.backend == "cpu"
+    given: dict[str, Any]
     given = {"weights": options.weights if trains else options.trained_weights}
-    platform = {"platform": options.platform}
+    platform: dict[str, Any] = {"platform": options.platform}
     for name, gib in GIB_PER_CLIP[task].items():
         words, is_torch = name.split(), name.startswith("PyTorch")
         if is_torch and options.quick and name not in QUICK:
             continue
-        choices: dict[str, Any]
         if is_torch:
             module, choices = "pytorch", given | platform
             choices |= {

@@ -1,6 +1,7 @@
 """This project's own programs as contestants: what main.py runs, through its doors."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import problem
-from benchmarks.worker import Work, repeating
+from benchmarks.worker import Work, loading, repeating
+from input_pipeline.batches import open_shards
 from msd_tagger import platform as platform_
 
 WEIGHTS_BATCH = 2  # Clips of the steps that make the trained weights.
@@ -88,6 +90,61 @@ def inference(
         return setup.programs.evaluate(on_devices, batch)["scores"][0]
 
     return problem.scoring(score, batch_size, device_memory_bytes)
+
+
+def shards(batch_size: int, directory: str, reader: str) -> Work:
+    """Reads prepared shards by a reader of `open_shards`."""
+    return loading(train_batches(directory, reader, batch_size), batch_size)
+
+
+def fed(batch_size: int, directory: str, reader: str, platform: str) -> Work:
+    """Trains from shards; "waiting_share" is of the time that waits for a batch."""
+    waited_s = 0.0
+
+    def batches() -> Iterator[problem.Batch]:
+        nonlocal waited_s
+        found = train_batches(directory, reader, batch_size)
+        while True:
+            started = time.perf_counter()
+            batch = next(found)
+            waited_s += time.perf_counter() - started
+            yield batch
+
+    def measure(seconds: float) -> dict[str, float]:
+        nonlocal waited_s
+        waited_s = 0.0
+        found = work.measure(seconds)
+        return found | {"waiting_share": waited_s / found["seconds"]}
+
+    work = training(batch_size, platform=platform, batches=batches())
+    return work._replace(measure=measure)
+
+
+def train_batches(
+    directory: str, reader: str, batch_size: int
+) -> Iterator[problem.Batch]:
+    """Yields training batches without end by a reader of `open_shards`."""
+    data = open_shards(Path(directory), reader=reader)
+    yield from data.train_batches(batch_size, data_seed=0)
+
+
+def tagging(bundle: str, folder: str, platform: str) -> Work:
+    """Tags a folder's files by this project's own `tag_files`."""
+    platform_.set_up(platform)
+    from msd_tagger.bundle.format import read_bundle
+    from msd_tagger.tagging.songs import Song, tag_files
+    from msd_tagger.tagging.tagger import Tagger
+
+    tagger = Tagger(read_bundle(Path(bundle)))
+    files = sorted(Path(folder).glob("*.mp3"))
+
+    def scores_of_one() -> Iterator[float]:
+        [song] = tag_files(tagger, files[:1])
+        assert isinstance(song, Song), song
+        yield from song.scores[0, 0].tolist()
+
+    measure = repeating(lambda: list(tag_files(tagger, files)), len(files))
+    return Work(scores_of_one, measure)
 
 
 def start(

@@ -6,19 +6,9 @@ so that what counts is the speed of a long preparation and not the start of Pyth
 
 from statistics import median
 
-from benchmarks import corpora
+from benchmarks import corpora, results
 from benchmarks.race import Entrant, Lane, Options, race
-from benchmarks.results import (
-    Columns,
-    Part,
-    Requirement,
-    compare,
-    find,
-    lane_table,
-    rate,
-    ratios,
-    significant,
-)
+from benchmarks.results import Columns, Part, Requirement
 from benchmarks.ways import CLIPS_PER_SHARD, WAYS
 from msd_tagger.common.processes import available_cores
 
@@ -44,11 +34,13 @@ def run(options: Options) -> Part:
     lanes = race(entrants, options.fewer_rounds, options.seconds, memory_gib=1e3)
     against_librosa, over_decoding = [], []
     for audio, asked in LIBROSA_AT_LEAST.items():
-        mine, librosa, decoding = (find(lanes, way, audio=audio) for way in WAYS)
+        mine, librosa, decoding = (
+            results.find(lanes, way, audio=audio) for way in WAYS
+        )
         what = f"preparation against a librosa loop, {audio}"
-        against_librosa.append(compare(what, asked, mine, librosa))
+        against_librosa.append(results.compare(what, asked, mine, librosa))
         what = f"preparation time over decoding alone, {audio}"
-        times, note = tuple(ratios(decoding, mine)), "ours / decoding alone"
+        times, note = tuple(results.ratios(decoding, mine)), "ours / decoding alone"
         one = Requirement(what, DECODING_AT_MOST, times, at_most=True, note=note)
         over_decoding.append(one)
     requirements = [*against_librosa, *over_decoding]
@@ -78,9 +70,13 @@ def _table(lanes: list[Lane]) -> str:
         return median(lane.extra[name])
 
     columns: Columns = {
-        "clips/s": rate,
-        "CPU ms per clip": lambda x: significant(1e3 * middle("cpu_s_per_clip", x)),
-        "start of the processes": lambda x: f"{significant(middle('start_s', x), 2)} s",
+        "clips/s": results.rate,
+        "CPU ms per clip": lambda x: results.significant(
+            1e3 * middle("cpu_s_per_clip", x)
+        ),
+        "start of the processes": lambda x: (
+            f"{results.significant(middle('start_s', x), 2)} s"
+        ),
         "memory of a process": lambda x: (
             f"{middle('process_memory_bytes', x) / 1e6:.0f} MB"
         ),
@@ -92,4 +88,4 @@ def _table(lanes: list[Lane]) -> str:
         "writes nothing."
     )
     names: Columns = {"way": lambda x: x.name, "audio": lambda x: x.setting["audio"]}
-    return lane_table("Preparation, 29 s clips", lanes, names, columns, note)
+    return results.lane_table("Preparation, 29 s clips", lanes, names, columns, note)

@@ -7,22 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpora
+from benchmarks import corpora, results
 from benchmarks.race import ROOT, Entrant, Lane, Options, race
-from benchmarks.results import (
-    Columns,
-    Part,
-    Requirement,
-    against,
-    best,
-    compare,
-    lane_table,
-    memory,
-    rate,
-    significant,
-)
-from benchmarks.worker import Work, repeating
-from msd_tagger import platform as platform_
+from benchmarks.results import Columns, Part, Requirement
 from msd_tagger.common.processes import available_cores
 
 SONGS_PER_S = 20.0
@@ -36,34 +23,17 @@ TORCH: dict[str, dict[str, Any]] = {
 }
 
 
-def tagging(bundle: str, folder: str, platform: str) -> Work:
-    """Tags a folder's files by this project's own `tag_files`."""
-    platform_.set_up(platform)
-    from msd_tagger.bundle.format import read_bundle
-    from msd_tagger.tagging.songs import Song, tag_files
-    from msd_tagger.tagging.tagger import Tagger
-
-    tagger = Tagger(read_bundle(Path(bundle)))
-    files = sorted(Path(folder).glob("*.mp3"))
-
-    def scores_of_one() -> Iterator[float]:
-        [song] = tag_files(tagger, files[:1])
-        assert isinstance(song, Song), song
-        yield from song.scores[0, 0].tolist()
-
-    measure = repeating(lambda: list(tag_files(tagger, files)), len(files))
-    return Work(scores_of_one, measure)
-
-
 def run(options: Options) -> Part:
     """Races all contestants over the same songs, and times the command on one."""
     folder = _songs(options)
     lanes = race(list(_entrants(options, folder)), options.rounds, options.seconds)
-    mine, peer = lanes[0], best(lanes[1:])
+    mine, peer = lanes[0], results.best(lanes[1:])
     rates = tuple(mine.rates.values())
     requirements = [
         Requirement("songs/s tagged, 22 kHz mono MP3", SONGS_PER_S, rates, note="ours"),
-        compare("tagging against librosa and the best PyTorch", 1.0, mine, peer),
+        results.compare(
+            "tagging against librosa and the best PyTorch", 1.0, mine, peer
+        ),
         Requirement(
             "seconds from the command to a song's tags",
             FIRST_TAGS_S,
@@ -80,7 +50,7 @@ def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
     # As --mode=tag does: files are decoded in parallel already.
     one_thread = {"OPENBLAS_NUM_THREADS": "1"}
     mine = shared | {"bundle": options.bundle}
-    ours = Entrant("ours", "benchmarks.tagging:tagging", mine, ({},))
+    ours = Entrant("ours", "benchmarks.ours:tagging", mine, ({},))
     yield ours._replace(tolerances=TOLERANCES, environment=one_thread)
     for name, choices in TORCH.items():
         if not options.quick or not choices:
@@ -117,10 +87,12 @@ def _first_tags_s(options: Options, folder: Path) -> Iterator[float]:
 
 def _table(lanes: list[Lane], peer: Lane | None) -> str:
     columns: Columns = {
-        "songs/s": rate,
-        **against(peer),
-        "peak memory": memory,
-        "start to first tags": lambda x: f"{significant(x.prepared['seconds'], 2)} s",
+        "songs/s": results.rate,
+        **results.against(peer),
+        "peak memory": results.memory,
+        "start to first tags": lambda x: (
+            f"{results.significant(x.prepared['seconds'], 2)} s"
+        ),
     }
     note = (
         "Songs are MP3 previews of 29 s, 22 kHz mono, in the page cache. The start "
@@ -128,4 +100,4 @@ def _table(lanes: list[Lane], peer: Lane | None) -> str:
         "the main process; a DataLoader has one more for each core."
     )
     names: Columns = {"contestant": lambda x: x.name}
-    return lane_table("Tagging", lanes, names, columns, note)
+    return results.lane_table("Tagging", lanes, names, columns, note)

@@ -35,11 +35,11 @@ explains how it works.
 Runs of two small networks, 36 steps with three evaluations, were killed {num_kills}
 times at random moments ({signals}), up to four times each, and every time the same
 command was given again. "Survived" means that the run ended with the bits of one that
-nobody disturbed: parameters, batch statistics, optimiser, best weights and scores of each
-seed, predictions, summary, and `metrics.jsonl` line by line, without times and speeds;
-and that its shards were the same to the byte. SIGKILL ends all processes at once; the
-others had to be answered with a saved checkpoint and status 128 + n. The kills were
-aimed at every phase, in fixed shares.
+nobody disturbed: parameters, batch statistics, optimiser, best weights and scores of
+each seed, predictions, summary, and `metrics.jsonl` line by line, without times and
+speeds; and that its shards were the same to the byte. SIGKILL ends all processes at
+once; the others had to be answered with a saved checkpoint and status 128 + n. The
+kills were aimed at every phase, in fixed shares.
 
 Lost: **{lost_kills}**.
 
