@@ -138,18 +138,16 @@ def _entrants(task: str, options: Options, sizes: Sequence[int]) -> Iterator[Ent
             continue
         if is_torch:
             module, choices = "pytorch", given | platform
-            choices |= {
-                TORCH_OPTIONS[word]: True for word in words[1:] if word != "eager"
-            }
+            choices |= {TORCH_OPTIONS[x]: True for x in words if x in TORCH_OPTIONS}
         elif "Flax" in words:
             module, choices = "plain_flax", given
         else:
             # Training makes the initial weights itself; they are those of the file.
             module, choices = "ours", platform | ({} if trains else given)
-            choices |= {"dtype": "bfloat16"} if "bf16" in words else {}
-            choices |= (
-                {"num_seeds": 2 if options.quick else SEEDS} if "seeds" in words else {}
-            )
+            if "bf16" in words:
+                choices["dtype"] = "bfloat16"
+            if "seeds" in words:
+                choices["num_seeds"] = 2 if options.quick else SEEDS
         # Of what takes longest one size. On a CPU every compiled one of PyTorch costs
         # half a minute of C++ compilation.
         once = "seeds" in words or "Flax" in words

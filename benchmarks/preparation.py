@@ -34,9 +34,8 @@ def run(options: Options) -> Part:
     lanes = race(entrants, options.fewer_rounds, options.seconds, memory_gib=1e3)
     against_librosa, over_decoding = [], []
     for audio, asked in LIBROSA_AT_LEAST.items():
-        mine, librosa, decoding = (
-            results.find(lanes, way, audio=audio) for way in WAYS
-        )
+        found = (results.find(lanes, way, audio=audio) for way in WAYS)
+        mine, librosa, decoding = found
         what = f"preparation against a librosa loop, {audio}"
         against_librosa.append(results.compare(what, asked, mine, librosa))
         what = f"preparation time over decoding alone, {audio}"
@@ -69,17 +68,17 @@ def _table(lanes: list[Lane]) -> str:
     def middle(name: str, lane: Lane) -> float:
         return median(lane.extra[name])
 
+    def cpu_ms(lane: Lane) -> str:
+        return results.significant(1e3 * middle("cpu_s_per_clip", lane))
+
+    def memory(lane: Lane) -> str:
+        return f"{middle('process_memory_bytes', lane) / 1e6:.0f} MB"
+
     columns: Columns = {
         "clips/s": results.rate,
-        "CPU ms per clip": lambda x: results.significant(
-            1e3 * middle("cpu_s_per_clip", x)
-        ),
-        "start of the processes": lambda x: (
-            f"{results.significant(middle('start_s', x), 2)} s"
-        ),
-        "memory of a process": lambda x: (
-            f"{middle('process_memory_bytes', x) / 1e6:.0f} MB"
-        ),
+        "CPU ms per clip": cpu_ms,
+        "start of the processes": lambda x: results.seconds(middle("start_s", x)),
+        "memory of a process": memory,
     }
     note = (
         f"{available_cores()} processes. Clips/s and CPU time are of the clips of a "

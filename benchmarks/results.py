@@ -50,6 +50,11 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - exponent)}f}"
 
 
+def seconds(value: float) -> str:
+    """Prints a short time."""
+    return f"{significant(value, 2)} s"
+
+
 def ratios(a: Lane, b: Lane | None) -> list[float]:
     """Returns the rate of `a` over that of `b`, in each round that both were in."""
     if b is None:
@@ -138,7 +143,7 @@ def memory(lane: Lane) -> str:
 
 def first_step(lane: Lane) -> str:
     """Prints the time of the first step, compilation included."""
-    return f"{significant(lane.prepared['first_step_s'], 2)} s"
+    return seconds(lane.prepared["first_step_s"])
 
 
 def against(base: Lane | None) -> Columns:

@@ -25,24 +25,22 @@ TORCH: dict[str, dict[str, Any]] = {
 
 def run(options: Options) -> Part:
     """Races all contestants over the same songs, and times the command on one."""
-    folder = _songs(options)
+    scratch = options.scratch / "tagging"
+    previews = corpora.mono_previews(scratch / "previews", available_cores())
+    folder, number = scratch / "songs", 8 if options.quick else NUM_SONGS
+    corpora.repeat(folder, previews, {"test": number})
     lanes = race(list(_entrants(options, folder)), options.rounds, options.seconds)
     mine, peer = lanes[0], results.best(lanes[1:])
     rates = tuple(mine.rates.values())
-    requirements = [
-        Requirement("songs/s tagged, 22 kHz mono MP3", SONGS_PER_S, rates, note="ours"),
-        results.compare(
-            "tagging against librosa and the best PyTorch", 1.0, mine, peer
-        ),
-        Requirement(
-            "seconds from the command to a song's tags",
-            FIRST_TAGS_S,
-            tuple(_first_tags_s(options, folder)),
-            at_most=True,
-            note="ours; Python's start, imports and compilation included",
-        ),
-    ]
-    return Part("tagging", requirements, [_table(lanes, peer)], {"all": lanes})
+    what, seconds = "songs/s tagged, 22 kHz mono MP3", _first_tags_s(options, folder)
+    speed = Requirement(what, SONGS_PER_S, rates, note="ours")
+    what = "tagging against librosa and the best PyTorch"
+    ratio = results.compare(what, 1.0, mine, peer)
+    what = "seconds from the command to a song's tags"
+    note = "ours; Python's start, imports and compilation included"
+    first = Requirement(what, FIRST_TAGS_S, tuple(seconds), at_most=True, note=note)
+    table = _table(lanes, peer)
+    return Part("tagging", [speed, ratio, first], [table], {"all": lanes})
 
 
 def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
@@ -66,15 +64,6 @@ def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
             )
 
 
-def _songs(options: Options) -> Path:
-    """Makes a folder of previews of 29 s."""
-    scratch = options.scratch / "tagging"
-    previews = corpora.mono_previews(scratch / "previews", available_cores())
-    number = 8 if options.quick else NUM_SONGS
-    corpora.repeat(scratch / "songs", previews, {"test": number})
-    return scratch / "songs"
-
-
 def _first_tags_s(options: Options, folder: Path) -> Iterator[float]:
     """Times the command on one song, from nothing compiled."""
     flags = ["--mode=tag", f"--bundle={options.bundle}"]
@@ -90,9 +79,7 @@ def _table(lanes: list[Lane], peer: Lane | None) -> str:
         "songs/s": results.rate,
         **results.against(peer),
         "peak memory": results.memory,
-        "start to first tags": lambda x: (
-            f"{results.significant(x.prepared['seconds'], 2)} s"
-        ),
+        "start to first tags": lambda x: results.seconds(x.prepared["seconds"]),
     }
     note = (
         "Songs are MP3 previews of 29 s, 22 kHz mono, in the page cache. The start "
