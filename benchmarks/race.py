@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import worker
+from benchmarks.worker import main as answer_requests
 
 ROOT = Path(__file__).resolve().parents[1]
 # Memory that stays free for everything else on the machine.
@@ -111,7 +111,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, other_end = context.Pipe()
         self._process = context.Process(
-            target=worker.main,
+            target=answer_requests,
             args=(
                 other_end,
                 self._log.name,
@@ -176,9 +176,9 @@ def race(
         with contextlib.ExitStack() as stack:
             workers = {}
             for entrant in group:
-                started = stack.enter_context(contextlib.closing(Worker(entrant)))
-                workers[entrant.name] = started
-                _prepare(entrant, started, lanes, group[0])
+                worker = stack.enter_context(contextlib.closing(Worker(entrant)))
+                workers[entrant.name] = worker
+                _prepare(entrant, worker, lanes, group[0])
             for in_group in range(rounds):
                 _run_round(group, workers, lanes, f"{number}.{in_group}", seconds)
     return list(lanes.values())
@@ -230,17 +230,17 @@ def available_gib() -> float:
 
 
 def _prepare(
-    entrant: Entrant, of: Worker, lanes: dict[tuple, Lane], reference: Entrant
+    entrant: Entrant, worker: Worker, lanes: dict[tuple, Lane], reference: Entrant
 ) -> None:
     logger.info("  preparing %s", entrant.name)
     for setting in entrant.settings:
         lane = lanes.setdefault(entrant.key(setting), Lane(entrant.name, setting))
         started = time.monotonic()
         try:
-            lane.prepared = of.ask("prepare", setting)
+            lane.prepared = worker.ask("prepare", setting)
             lane.prepared["seconds"] = time.monotonic() - started
             of_device = lane.prepared.get("device_memory_bytes")
-            lane.peak_memory_bytes = of_device or of.peak_memory_bytes
+            lane.peak_memory_bytes = of_device or worker.peak_memory_bytes
             judge = lanes.get(reference.key(setting))
             if entrant.tolerances and judge is not None:
                 lane.failure = disagreement(lane, judge, entrant.tolerances)
