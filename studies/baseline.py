@@ -96,24 +96,22 @@ def evaluate_baseline(
             )
     start_s = time.perf_counter()
     fits = {c: fit_and_score(features, labels["train"]["tags"], c) for c in c_grid}
+    tags = labels["valid"]["tags"]
     valid = {
-        c: metrics.score(labels["valid"]["tags"], scores["valid"])["roc_auc_macro"]
-        for c, scores in fits.items()
+        c: metrics.score(tags, of["valid"])["roc_auc_macro"] for c, of in fits.items()
     }
     # Without one tag to score on validation, the strongest penalty is the choice.
     best = max(c_grid, key=lambda c: -1.0 if valid[c] is None else valid[c])
-    return {
-        "name": NAME,
-        "C": best,
-        "valid_roc_auc_macro": {f"{c:g}": value for c, value in valid.items()},
-        "scores": {
-            split: metrics.score_all(
-                labels[split]["tags"], scores[None], labels[split].get("true_tags")
-            )
-            for split, scores in fits[best].items()
-        },
-        "seconds": round(time.perf_counter() - start_s, 3),
+    scores = {
+        split: metrics.score_all(
+            labels[split]["tags"], scores[None], labels[split].get("true_tags")
+        )
+        for split, scores in fits[best].items()
     }
+    seconds = round(time.perf_counter() - start_s, 3)
+    by_c = {f"{c:g}": value for c, value in valid.items()}
+    found = {"name": NAME, "C": best, "valid_roc_auc_macro": by_c}
+    return found | {"scores": scores, "seconds": seconds}
 
 
 def fit_and_score(

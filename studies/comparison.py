@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from studies import resampling, statistics
 from studies.records import RunRecord, SweepRecord, labels_of
 
 NUM_RESAMPLES = 200
+# Points by name, and what `resampled_auc` finds for them.
+Points = Mapping[str, RunRecord]
+Resampled = Mapping[str, np.ndarray]
 # The array of `predictions_test.npz` for each kind of labels.
 LABELS = {"weak": "tags", "true": "true_tags"}
 # Names of inputs, as they are printed.
@@ -36,19 +39,14 @@ FORMATS: Formats = {
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The macro ROC-AUC of one point minus that of another.
+    """The macro ROC-AUC of one point minus that of another."""
 
-    Attributes:
-        name: Such as "dB − linear".
-        seeds: Paired over seeds.
-        run_std: Deviation of a single run over seeds, pooled over the compared points.
-        resampled: The difference on each resample of the test clips `[R]`; None where
-            the two were not scored on the same clips.
-    """
-
-    name: str
-    seeds: statistics.Difference
+    name: str  # Such as "dB − linear".
+    seeds: statistics.Difference  # Paired over seeds.
+    # Deviation of a single run over seeds, pooled over the compared points.
     run_std: float
+    # The difference on each resample of the test clips [R]; None where the two were not
+    # scored on the same clips.
     resampled: np.ndarray | None
 
     @property
@@ -78,6 +76,16 @@ class Comparison:
         """The difference in standard deviations of a single run; NaN if unknown."""
         return self.seeds.mean / self.run_std if self.run_std else float("nan")
 
+    @property
+    def larger_than(self) -> str:
+        """Says which spreads it is larger than, and which are not known."""
+        spreads = {"seeds": self.seeds.interval, "clips": self.clips}
+        beyond = [name for name, ends in spreads.items() if _excludes_zero(ends)]
+        found = f"{beyond[0]} alone" if beyond else "neither"
+        found = "both spreads" if len(beyond) == 2 else found
+        unknown = [k for k, ends in spreads.items() if not np.isfinite(ends).all()]
+        return found + (f" ({' and '.join(unknown)} unknown)" if unknown else "")
+
     def is_within(self, limit: float) -> bool:
         """Whether both intervals lie between -limit and limit; False if one is NaN."""
         ends = (*self.seeds.interval, *self.clips)
@@ -102,9 +110,8 @@ def train_clips(record: RunRecord) -> int:
     """Returns how many clips a point learnt from."""
     corpus = record.summary["corpus"]
     share = float(record.config["train"]["fraction"])
-    return int(
-        corpus.get("train_clips_used") or round(share * corpus["counts"]["train"])
-    )
+    used = corpus.get("train_clips_used") or round(share * corpus["counts"]["train"])
+    return int(used)
 
 
 def scored(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
@@ -141,27 +148,25 @@ def num_resamples(record: SweepRecord) -> int:
 def resampled_auc(
     points: Mapping[str, RunRecord], labels: str, resamples: int
 ) -> dict[str, np.ndarray]:
-    """Computes macro ROC-AUC, averaged over seeds, on resamples of the test clips.
+    """Computes each point's macro ROC-AUC `[R]`, averaged over seeds, on resamples.
 
-    All points see the same resamples. A point without predictions, or with other clips
-    than the first one, is left out.
-
-    Returns:
-        From a point's name to float64 `[R]`.
+    All points see the same resamples of the test clips. A point without predictions, or
+    with other clips than the first one, is left out.
     """
-    weights, clips, found = np.empty(0), None, {}
-    for name, point in points.items():
-        arrays = point.arrays.get("predictions_test", {})
-        if LABELS[labels] not in arrays:
-            continue
-        if clips is None:
-            clips = arrays["track_id"]
-            weights = resampling.bootstrap_weights(len(clips), resamples)
-        if np.array_equal(arrays["track_id"], clips):
-            found[name] = resampling.macro_auc(
-                arrays[LABELS[labels]], arrays["scores"], weights
-            )
-    return found
+    key = LABELS[labels]
+    known = {
+        name: one.arrays.get("predictions_test", {}) for name, one in points.items()
+    }
+    known = {name: arrays for name, arrays in known.items() if key in arrays}
+    if not known:
+        return {}
+    clips = next(iter(known.values()))["track_id"]
+    weights = resampling.bootstrap_weights(len(clips), resamples)
+    return {
+        name: resampling.macro_auc(arrays[key], arrays["scores"], weights)
+        for name, arrays in known.items()
+        if np.array_equal(arrays["track_id"], clips)
+    }
 
 
 def run_spread(points: Mapping[str, RunRecord], labels: str) -> tuple[float, int]:
@@ -186,39 +191,33 @@ def compare(
         points: By name.
         pairs: From a comparison's name to (minuend, subtrahend).
         resampled: What `resampled_auc` found for the same labels.
-        labels: `weak` or `true`.
-
-    Returns:
-        The comparisons, judged by their pooled scatter over seeds.
+        labels: `weak` or `true`; the scatter over seeds is pooled over all pairs.
     """
-    known = {
-        name: (points[first], points[second])
+    paired = {
+        name: difference
         for name, (first, second) in pairs.items()
-        if first in points and second in points
+        if first in points
+        and second in points
+        and (difference := _paired(points[first], points[second], labels))
     }
-    differences = {name: _paired(*pair, labels) for name, pair in known.items()}
-    paired = {name: one for name, one in differences.items() if one is not None}
     used = {part: points[part] for name in paired for part in pairs[name]}
     std, _ = run_spread(used, labels)
-    judged = statistics.pooled(list(paired.values()))
-    return [
-        Comparison(name, seeds, std, _resampled_difference(resampled, *pairs[name]))
-        for name, seeds in zip(paired, judged, strict=True)
-    ]
+    found = []
+    for name, seeds in zip(paired, statistics.pooled([*paired.values()]), strict=True):
+        both = [resampled[one] for one in pairs[name] if one in resampled]
+        clips = both[0] - both[1] if len(both) == 2 else None
+        found.append(Comparison(name, seeds, std, clips))
+    return found
 
 
 def average(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
     """Averages several comparisons; None without any."""
     if not comparisons:
         return None
-    differences = [one.resampled for one in comparisons if one.resampled is not None]
-    known = len(differences) == len(comparisons)
-    return Comparison(
-        name=name,
-        seeds=statistics.mean_difference([one.seeds for one in comparisons]),
-        run_std=comparisons[0].run_std,
-        resampled=np.mean(differences, axis=0) if known else None,
-    )
+    seeds = statistics.mean_difference([one.seeds for one in comparisons])
+    known = [one.resampled for one in comparisons if one.resampled is not None]
+    clips = np.mean(known, axis=0) if len(known) == len(comparisons) else None
+    return Comparison(name, seeds, comparisons[0].run_std, clips)
 
 
 def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -235,15 +234,8 @@ def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
 def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
     """Makes a table of comparisons, bold where one is beyond both spreads."""
     rows = [
-        (
-            one.name,
-            one.seeds.mean,
-            one.seeds.interval,
-            one.in_run_stds,
-            one.clips,
-            _larger_than(one),
-        )
-        for one in comparisons
+        (x.name, x.seeds.mean, x.seeds.interval, x.in_run_stds, x.clips, x.larger_than)
+        for x in comparisons
     ]
     frame = pd.DataFrame(rows, columns=list(FORMATS))
     strong = [row for row, one in enumerate(comparisons) if one.beyond_both]
@@ -274,39 +266,30 @@ def _paired(
     first: RunRecord, second: RunRecord, labels: str
 ) -> statistics.Difference | None:
     """First minus second over the seeds that both have, None if nothing is known."""
-    values = [
-        dict(zip(seed_numbers(one), auc(one, labels), strict=True))
-        for one in (second, first)
-    ]
-    common = sorted(values[0].keys() & values[1].keys())
-    sides = [[one[seed] for seed in common] for one in values]
-    if not common or not np.isfinite(sides).all():
+    sides = [pd.Series(auc(one, labels), seed_numbers(one)) for one in (second, first)]
+    both = pd.concat(sides, axis=1, join="inner").sort_index().to_numpy().T
+    if not both.size or not np.isfinite(both).all():
         return None
-    return statistics.paired_difference(*sides)
-
-
-def _resampled_difference(
-    resampled: Mapping[str, np.ndarray], first: str, second: str
-) -> np.ndarray | None:
-    if first not in resampled or second not in resampled:
-        return None
-    return resampled[first] - resampled[second]
+    return statistics.paired_difference(*both)
 
 
 def _excludes_zero(ends: tuple[float, float]) -> bool:
     return bool(np.isfinite(ends).all() and (ends[0] > 0 or ends[1] < 0))
 
 
-def _larger_than(one: Comparison) -> str:
-    unknown = [
-        name
-        for name, ends in (("seeds", one.seeds.interval), ("clips", one.clips))
-        if not np.isfinite(ends).all()
+def score_frame(
+    points: Iterable[tuple[tuple, RunRecord]], columns: Sequence[str], labels: str
+) -> pd.DataFrame:
+    """Lists every seed's macro ROC-AUC, one row each, as figures draw them.
+
+    Args:
+        points: What stands in the columns beside each point, and the point.
+        columns: Their names; `seed` and `roc_auc_macro` follow.
+        labels: `weak` or `true`.
+    """
+    rows = [
+        (*what, seed, value)
+        for what, point in points
+        for seed, value in enumerate(auc(point, labels))
     ]
-    found = {
-        (True, True): "both spreads",
-        (True, False): "seeds alone",
-        (False, True): "clips alone",
-        (False, False): "neither",
-    }[one.beyond_seeds, one.beyond_clips]
-    return found + (f" ({' and '.join(unknown)} unknown)" if unknown else "")
+    return pd.DataFrame(rows, columns=[*columns, "seed", "roc_auc_macro"])

@@ -1,13 +1,13 @@
 """The figures of a run's report, one function each.
 
-Each takes a frame or plain arrays, draws in the colours of the current theme
-(`style.py`) and returns the figure. Of the shapes L is logged intervals, E evaluations,
-S seeds, K tags.
+Each draws in the colours of the current theme (`style.py`) and returns the figure. A
+frame of something over time has a row a step and a column a seed, as
+`records.per_seed` makes it; K is the number of tags.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,51 +32,46 @@ MAX_NAMED_SEEDS = 6
 MAX_DRAWN_TAGS = 200
 
 
-def training_loss(
-    steps: np.ndarray, loss: np.ndarray, valid_steps: np.ndarray, valid_loss: np.ndarray
-) -> Figure:
-    """Training loss `[L, S]` of every seed, and the mean of the validation's `[E, S]`.
+def training_loss(loss: pd.DataFrame, valid: pd.DataFrame) -> Figure:
+    """Training loss of every seed, and the mean of the validation's.
 
     The loss is the mean binary cross-entropy.
     """
     figure, axes = _canvas("Training loss", "step", "binary cross-entropy")
-    _draw_seeds(axes, steps, loss)
-    if len(valid_steps):
-        mean = _mean_over_seeds(valid_loss)
-        marker = "." if len(mean) < 3 else ""
-        look: Look = {"color": ink(axes), "marker": marker, "label": "validation"}
-        axes.plot(valid_steps, mean, "--", **look)
+    _draw_seeds(axes, loss)
+    if len(valid):
+        look: Look = {"color": ink(axes), "marker": "." if len(valid) < 3 else ""}
+        axes.plot(valid.index, valid.mean(axis=1), "--", label="validation", **look)
     _legend(axes)
     return figure
 
 
 def validation_curve(
-    steps: np.ndarray, values: np.ndarray, best: np.ndarray, average: str
+    values: pd.DataFrame, best: Iterable[float], average: str
 ) -> Figure:
     """A validation score of every seed, a ring around the parameters it keeps.
 
     Args:
-        steps: `[E]`.
-        values: The score on the weak labels `[E, S]`.
-        best: The step whose parameters each seed keeps `[S]`; NaN for none.
+        values: The score on the weak labels.
+        best: The step whose parameters each seed keeps; NaN for none.
         average: The name of the score, such as `macro ROC-AUC`.
     """
     figure, axes = _canvas(f"Validation {average}, weak labels", "step", average)
-    lines = _draw_seeds(axes, steps, values, marker=".")
+    lines = _draw_seeds(axes, values, marker=".")
     for seed, step in enumerate(best):
-        row = np.flatnonzero(steps == step)
-        if len(row):
+        if step in values.index:
             ring: Look = {"mfc": "none", "mec": lines[seed].get_color(), "mew": 1.6}
-            axes.plot(step, values[row[0], seed], "o", ms=10, **ring)
+            axes.plot(step, values.loc[step].iloc[seed], "o", ms=10, **ring)
     _legend(axes)
     return figure
 
 
-def training_speed(steps: np.ndarray, clips_per_s: np.ndarray) -> Figure:
-    """Clips per second `[L]` over the run, its median dashed."""
-    median = float(np.median(clips_per_s))
+def training_speed(clips_per_s: pd.Series) -> Figure:
+    """Clips per second over the run, its median dashed; the index is the step."""
+    median = clips_per_s.median()
     figure, axes = _canvas(f"Training speed, median {median:.3g}", "step", "clips / s")
-    axes.plot(steps, clips_per_s, color=OTHER, marker="." if len(steps) < 3 else "")
+    marker = "." if len(clips_per_s) < 3 else ""
+    axes.plot(clips_per_s.index, clips_per_s, color=OTHER, marker=marker)
     axes.axhline(median, ls="--", lw=1, color=ink(axes))
     axes.set_ylim(bottom=0)
     return figure
@@ -87,9 +82,8 @@ def scores_overview(
 ) -> Figure:
     """The network's seeds beside the linear baseline, for each kind of labels.
 
-    Args:
-        network: From `weak` and, where known, `true` to each seed's macro ROC-AUC.
-        baseline: From the same to the baseline's; empty without a baseline.
+    Both go from `weak` and, where known, `true` to macro ROC-AUC: the network's of each
+    seed, and the baseline's, which is empty without a baseline.
     """
     figure, axes = _canvas("", "macro ROC-AUC", "", height=1.0 + 0.5 * len(network))
     diamond: Look = {"mfc": "none", "mec": ink(axes), "ms": 7, "mew": 1.5}
@@ -110,15 +104,12 @@ def scores_overview(
 
 
 def auc_per_tag(frame: pd.DataFrame) -> Figure:
-    """ROC-AUC of every tag, with the number of test clips that carry it.
+    """ROC-AUC of every tag as points, and the test clips that carry it as bars.
 
     Args:
         frame: One row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
             and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per
             seed; NaN where a tag cannot be scored.
-
-    Returns:
-        The figure: points on the left, bars on the right.
     """
     rows = np.arange(len(frame))
     auc = {
@@ -126,7 +117,7 @@ def auc_per_tag(frame: pd.DataFrame) -> Figure:
         for labels in LABEL_NAMES
         if (name := f"ROC-AUC ({labels})") in frame
     }
-    figure, left, right = _two_columns(rows, frame["tag"])
+    figure, left, right = _two_columns(frame["tag"])
     if len(auc) == 2:
         left.hlines(rows, auc["weak"], auc["true"], color=ink(left), lw=0.8, alpha=0.5)
     for labels, values in auc.items():
@@ -135,7 +126,7 @@ def auc_per_tag(frame: pd.DataFrame) -> Figure:
     left.axvline(0.5, ls="--", lw=1, color=ink(left))
     left.set_xlabel("ROC-AUC (dashed: chance)")
     left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
-    _draw_counts(right, rows, frame["clips (weak)"], "positive test clips")
+    _draw_counts(right, frame["clips (weak)"], "positive test clips")
     return figure
 
 
@@ -146,9 +137,8 @@ def tag_counts(
     order = np.argsort(-counts, kind="stable")
     figure = Figure(figsize=(4.8, 0.8 + 0.17 * len(tags)))
     axes = figure.subplots()
-    axes.set_yticks(range(len(tags)), [tags[k] for k in order], fontsize=8)
-    axes.set_ylim(len(tags) - 0.4, -0.6)
-    _draw_counts(axes, np.arange(len(tags)), counts[order], label)
+    _name_rows(axes, [tags[k] for k in order])
+    _draw_counts(axes, counts[order], label)
     return figure
 
 
@@ -159,48 +149,49 @@ def tags_per_split(
 ) -> Figure:
     """How large a share of every split carries each tag, the most frequent first.
 
+    Shares stand on the left, on a logarithmic scale where those without a clip are at
+    its left end; on the right are bars of all clips with the tag.
+
     Args:
         tags: K names; of more than `MAX_DRAWN_TAGS` the most frequent are drawn.
         positives: From a split to the clips with each tag `[K]`.
         clips: From a split to its clips; a split without any is left out.
-
-    Returns:
-        The figure: shares on the left, on a logarithmic scale where those without a
-        clip stand at its left end; on the right bars of all clips with the tag.
     """
-    totals = np.sum([np.asarray(counts) for counts in positives.values()], axis=0)
-    order = np.argsort(-totals, kind="stable")[:MAX_DRAWN_TAGS]
-    rows = np.arange(len(order))
+    counts = pd.DataFrame(dict(positives), [*tags])
+    counts["all"] = counts.sum(axis=1)
+    counts = counts.sort_values("all", ascending=False, kind="stable")[:MAX_DRAWN_TAGS]
+    rows = np.arange(len(counts))
     shares = {
-        split: np.asarray(positives[split])[order] / number
-        for split, number in clips.items()
-        if number
+        split: counts[split] / number for split, number in clips.items() if number
     }
-    known = np.concatenate([[1.0], *(s[s > 0] for s in shares.values())])
-    floor = known.min() / 2
-    figure, left, right = _two_columns(rows, [tags[k] for k in order])
-    for (split, share), colour, nudge in zip(
-        shares.items(), (WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=False
-    ):
+    floor = min([1.0, *(share[share > 0].min() for share in shares.values())]) / 2
+    figure, left, right = _two_columns(counts.index)
+    looks = zip((WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=True)
+    for (split, share), (colour, nudge) in zip(shares.items(), looks, strict=False):
         look: Look = {"ms": 3.5, "color": colour, "label": split}
-        left.plot(100 * np.maximum(share, floor), rows + nudge, "o", **look)
+        left.plot(100 * share.clip(lower=floor), rows + nudge, "o", **look)
     left.set(xscale="log", xlabel="% of the split's clips (left end: none)")
     left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.xaxis.set_major_formatter("{x:g}")
     left.xaxis.set_minor_formatter("")
     if shares:
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
-    _draw_counts(right, rows, totals[order], "clips")
+    _draw_counts(right, counts["all"], "clips")
     return figure
 
 
-def _two_columns(rows: np.ndarray, names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
+def _two_columns(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     """Returns a figure with one row a name: wide axes, and narrow ones on the right."""
-    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(rows)))
+    figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(names)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-    left.set_yticks(rows, names, fontsize=8)
-    left.set_ylim(len(rows) - 0.4, -0.6)
+    _name_rows(left, names)
     return figure, left, right
+
+
+def _name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names the rows from top to bottom."""
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(len(names) - 0.4, -0.6)
 
 
 def _canvas(
@@ -214,36 +205,25 @@ def _canvas(
     return figure, axes
 
 
-def _draw_seeds(
-    axes: Axes, steps: np.ndarray, values: np.ndarray, **style: Any
-) -> list[Line2D]:
-    """Draws one line per seed of `values` [L, S]; many seeds share one colour."""
-    num_seeds = values.shape[1] if values.ndim == 2 else 0
-    named = num_seeds <= MAX_NAMED_SEEDS
+def _draw_seeds(axes: Axes, values: pd.DataFrame, **style: Any) -> list[Line2D]:
+    """Draws one line per seed; many seeds share one colour."""
+    named = values.shape[1] <= MAX_NAMED_SEEDS
     # A line through one point would not be seen.
-    style = {"marker": "."} | style if len(steps) < 3 else style
+    style = {"marker": "."} | style if len(values) < 3 else style
     lines = []
-    for seed in range(num_seeds):
+    for seed in values:
         look: Look = {"color": WEAK, "alpha": 0.35}
         if named:
             look = {"label": f"run {seed + 1}"}
-        lines += axes.plot(steps, values[:, seed], **look, **style)
+        lines += axes.plot(values.index, values[seed], **look, **style)
     if not named:
-        mean = _mean_over_seeds(values)
-        axes.plot(steps, mean, color=TRUE, label="mean of seeds")
+        axes.plot(values.mean(axis=1), color=TRUE, label="mean of seeds")
     return lines
 
 
-def _mean_over_seeds(values: np.ndarray) -> np.ndarray:
-    """Returns the mean [L] of the finite ones of [L, S]; NaN where there is none."""
-    return np.ma.masked_invalid(values).mean(axis=1).filled(np.nan)
-
-
-def _draw_counts(
-    axes: Axes, rows: np.ndarray, counts: Sequence[int] | np.ndarray, label: str
-) -> None:
-    """Draws horizontal bars of counts with the number at their end."""
-    bars = axes.barh(rows, counts, color=OTHER, height=0.65)
+def _draw_counts(axes: Axes, counts: np.ndarray | pd.Series, label: str) -> None:
+    """Draws horizontal bars of counts, row by row, with the number at their end."""
+    bars = axes.barh(range(len(counts)), counts, color=OTHER, height=0.65)
     axes.bar_label(bars, [f"{int(c):,}" for c in counts], fontsize=7, padding=2)
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
@@ -257,3 +237,9 @@ def _legend(axes: Axes) -> None:
     """Adds a legend where there is more than one thing to tell apart."""
     if len(axes.get_legend_handles_labels()[1]) > 1:
         axes.legend(fontsize=8)
+
+
+def mean_and_std(frame: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
+    """Mean and deviation over seeds of `roc_auc_macro`, 0 for one seed."""
+    found = frame.groupby(by, sort=False)["roc_auc_macro"].agg(["mean", "std"])
+    return found.fillna({"std": 0})

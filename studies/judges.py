@@ -43,14 +43,12 @@ def fact(found: bool, why: str) -> Judged:
 
 def above(ends: tuple[float, float], limit: float, why: str) -> Judged:
     """Asks for a whole interval above a limit; one below it fails."""
-    low, high = ends
-    return decide(low > limit, high < limit, why)
+    return decide(ends[0] > limit, ends[1] < limit, why)
 
 
 def below(ends: tuple[float, float], limit: float, why: str) -> Judged:
     """Asks for a whole interval below a limit; one above it fails."""
-    low, high = ends
-    return decide(high < limit, low > limit, why)
+    return decide(ends[1] < limit, ends[0] > limit, why)
 
 
 def beyond_chance(
@@ -58,15 +56,10 @@ def beyond_chance(
 ) -> Judged:
     """Asks for what chance alone would do more rarely than the level allows.
 
-    Args:
-        p_value: Of what is claimed.
-        level: Of significance.
-        why: The reason.
-        opposite: The p-value of the contrary; the claim fails where it is as rare.
+    It fails where the contrary, of the p-value `opposite`, is as rare.
     """
-    if opposite < level:
-        return FAILS, why
-    return decide(p_value < level, False, why)
+    contrary = opposite < level
+    return decide(p_value < level and not contrary, contrary, why)
 
 
 def falls_short(shortfall: float, error: float, expected: float, why: str) -> Judged:
@@ -134,38 +127,28 @@ def all_within(found: Sequence[Comparison], limit: float, why: str) -> Judged:
 
     The reason ends with the names of those.
     """
-    beyond = [
-        one for one in comparison.significant(found) if abs(one.seeds.mean) > limit
-    ]
-    names = ", ".join(one.name for one in beyond) or "none"
+    significant = comparison.significant(found)
+    beyond = [one.name for one in significant if abs(one.seeds.mean) > limit]
+    names = ", ".join(beyond) or "none"
     why += f" Above the paper's and beyond both spreads: {names}."
     return decide(all(one.is_within(limit) for one in found), bool(beyond), why)
 
 
 def level(mean: Comparison, limit: float, why: str) -> Judged:
     """Asks that neither side is ahead: both intervals within ± limit and around 0."""
-    if mean.beyond_both:
-        return FAILS, why
-    return decide(mean.is_within(limit), False, why)
+    beyond = mean.beyond_both
+    return decide(mean.is_within(limit) and not beyond, beyond, why)
 
 
 def no_difference(
-    found: Sequence[Comparison],
-    control: Comparison | None,
-    limit: float,
-    why: str,
+    found: Sequence[Comparison], control: Comparison | None, limit: float, why: str
 ) -> Judged:
     """Asks that no difference is significant, in an experiment that can see one.
 
-    It holds where no difference reaches what two seeds make, nor lies beyond both
-    spreads (corrected for the number of pairs), while the control, a difference that
-    the paper does claim, is beyond both. It fails where one does both.
-
-    Args:
-        found: The differences.
-        control: A difference that should be seen: dB minus linear.
-        limit: The smallest difference of two runs that counts; NaN if unknown.
-        why: The start of the reason.
+    It holds where no difference reaches the limit, what two seeds make (NaN if
+    unknown), nor lies beyond both spreads (corrected for the number of pairs), while
+    the control, dB minus linear, which the paper does claim, is beyond both. It fails
+    where one does both.
     """
     if not np.isfinite(limit):
         return unknown(f"{why}; one seed tells no threshold.")

@@ -57,22 +57,40 @@ class Estimates:
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """Table I of L labels, and how sure it is."""
+    """Table I of L labels, from counts of judged clips, and how sure it is."""
 
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     checked: Checked  # Counts of Subset100.
     occurrences: np.ndarray  # N+, clips that carry the label, int [L].
     total: int  # T, clips of the corpus.
     hits: np.ndarray  # Clips of Subset400 for which the label holds, int [L].
     judged: np.ndarray  # Clips of Subset400 that were judged on it, int [L].
-    estimates: Estimates  # What follows from `checked`, [L].
-    samples: Estimates  # The same of R bootstrap samples, [R, L].
-    share_samples: np.ndarray  # The same of `share`, each label on its own, [R, L].
+    num_samples: int = 2000  # R, of the bootstrap.
+    seed: int = 0  # Of the bootstrap, which is always the same for one seed.
+
+    @functools.cached_property
+    def estimates(self) -> Estimates:
+        """What follows from `checked` `[L]`."""
+        rates = (self.checked.error_positive, self.checked.error_negative)
+        return estimate(*rates, self.occurrences, self.total)
 
     @property
     def share(self) -> np.ndarray:
         """Share of Subset400 for which the label holds `[L]`; NaN where not judged."""
         return _ratio(self.hits, self.judged)
+
+    @functools.cached_property
+    def resampled(self) -> tuple[Estimates, np.ndarray]:
+        """Both of many bootstrap samples `[R, L]`; of `share` each label on its own."""
+        rng = np.random.default_rng(self.seed)
+        counts = (self.checked, self.occurrences, self.total)
+        samples = bootstrap(*counts, self.num_samples, rng)
+        return samples, _resample(rng, self.hits, self.judged, self.num_samples)
+
+    @property
+    def samples(self) -> Estimates:
+        """The estimates of the bootstrap samples `[R, L]`."""
+        return self.resampled[0]
 
     @functools.cached_property
     def intervals(self) -> dict[str, np.ndarray]:
@@ -94,36 +112,6 @@ class Findings:
         }
 
 
-def find(
-    labels: Sequence[str],
-    checked: Checked,
-    occurrences: np.ndarray,
-    total: int,
-    hits: np.ndarray,
-    judged: np.ndarray,
-    *,
-    num_samples: int = 2000,
-    seed: int = 0,
-) -> Findings:
-    """Derives `Findings` from the counts that are its attributes.
-
-    The bootstrap draws `num_samples` samples, always the same for one `seed`.
-    """
-    rng = np.random.default_rng(seed)
-    rates = (checked.error_positive, checked.error_negative)
-    return Findings(
-        labels=tuple(labels),
-        checked=checked,
-        occurrences=np.asarray(occurrences),
-        total=total,
-        hits=np.asarray(hits),
-        judged=np.asarray(judged),
-        estimates=estimate(*rates, occurrences, total),
-        samples=bootstrap(checked, occurrences, total, num_samples, rng),
-        share_samples=_resample(rng, hits, judged, num_samples),
-    )
-
-
 def find_paper() -> Findings:
     """Derives the paper's findings from Table I's columns a, b, e and g."""
     rows = list(paper.TABLE_1.values())
@@ -133,7 +121,7 @@ def find_paper() -> Findings:
         for name in ("error_positive", "error_negative")
     )
     sides = np.full(len(rows), side)
-    return find(
+    return Findings(
         tuple(paper.TABLE_1),
         Checked(sides, positive, sides, negative),
         np.array([row.occurrences for row in rows]),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -12,6 +10,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from studies.figures import Look
+
 # More tags than this leave no room for numbers in the cells.
 MAX_NUMBERED = 30
 
@@ -19,12 +19,8 @@ MAX_NUMBERED = 30
 def co_occurrence(frame: pd.DataFrame) -> Figure:
     """Draws C(i, j) in per cent, i along x and j along y as in Fig. 1.
 
-    Args:
-        frame: Columns `i`, `j` and `C(i, j)`, one row for every two different tags, in
-            the order to draw.
-
-    Returns:
-        The figure, two columns wide.
+    Two columns wide. `frame` has columns `i`, `j` and `C(i, j)`, one row for every two
+    different tags, in the order to draw.
     """
     shown = 100 * _square(frame, "C(i, j)").T
     top = np.nanmax([1.0, shown.max(axis=None)])
@@ -38,12 +34,8 @@ def co_occurrence(frame: pd.DataFrame) -> Figure:
 def similarity(frame: pd.DataFrame, measure: str) -> Figure:
     """Draws S(i, j) times 100, each pair once as in Fig. 9.
 
-    Args:
-        frame: Columns `i`, `j` and `S(i, j)`, one row a pair, in the order to draw.
-        measure: "cosine" or "dot".
-
-    Returns:
-        The figure, two columns wide.
+    Two columns wide. `frame` has columns `i`, `j` and `S(i, j)`, one row a pair, in the
+    order to draw; the measure is "cosine" or "dot".
     """
     # The first row and the last column would have no pair.
     shown = 100 * _square(frame, "S(i, j)").T.iloc[1:, :-1]
@@ -77,13 +69,10 @@ def _draw(
     axes.spines[:].set_visible(False)
     for row, column in np.argwhere(np.isfinite(shown.to_numpy())) if has_room else ():
         value = shown.iat[row, column]
-        look: dict[str, Any] = {
-            "ha": "center",
-            "va": "center",
-            "fontsize": min(8.0, 5.6 * 23 / len(shown)),
-            "color": _readable_on(colours(scale(value))),
-        }
-        axes.text(column, row, f"{round(value)}".replace("-", "−"), **look)
+        text = f"{round(value)}".replace("-", "−")
+        colour, size = _readable_on(colours(scale(value))), 5.6 * 23 / len(shown)
+        look: Look = {"color": colour, "fontsize": min(8.0, size)}
+        axes.text(column, row, text, ha="center", va="center", **look)
     size = 7 if has_room else max(2.5, 5.2 * 50 / len(shown))
     columns, rows = shown.columns, shown.index
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)

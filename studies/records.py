@@ -12,25 +12,21 @@ import dataclasses
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from msd_tagger.common import files
 from msd_tagger.common.facts import LABELS
 
 POINTS = "points"
 REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
-ARRAYS = (
-    "predictions_test",
-    "predictions_valid",
-    "label_stats",
-    "label_vectors",
-    "first_layer",
-    "input_stats",
-)
+ARRAYS = ["predictions_test", "predictions_valid", "label_stats", "label_vectors"]
+ARRAYS += ["first_layer", "input_stats"]
 # What NumPy and its archives raise for a damaged file.
 UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
@@ -44,47 +40,27 @@ class RunRecordError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
-    """What a run left behind.
+    """What a run left behind; from `train` on without seeds that failed."""
 
-    Attributes:
-        workdir: The folder that it was read from.
-        config: Every key, nested.
-        config_default: The same keys with their defaults, or None if not recorded.
-        environment: Versions, device, commit, command, times.
-        train: Logged training intervals, by step; like all that follows, without seeds
-            that failed.
-        evaluations: Evaluations of the validation split, by step.
-        summary: Scores, corpus, sizes and times.
-        arrays: The npz files present, from their name without `.npz` to their arrays.
-    """
-
-    workdir: Path
-    config: dict[str, Any]
-    config_default: dict[str, Any] | None
-    environment: dict[str, Any]
-    train: list[Line]
-    evaluations: list[Line]
-    summary: dict[str, Any]
-    arrays: dict[str, dict[str, np.ndarray]]
+    workdir: Path  # The folder that it was read from.
+    config: dict[str, Any]  # Every key, nested.
+    config_default: dict[str, Any] | None  # Their defaults; None if not recorded.
+    environment: dict[str, Any]  # Versions, device, commit, command, times.
+    train: list[Line]  # Logged training intervals, by step.
+    evaluations: list[Line]  # Of the validation split, by step.
+    summary: dict[str, Any]  # Scores, corpus, sizes and times.
+    arrays: dict[str, dict[str, np.ndarray]]  # From a file's name without `.npz`.
 
 
 @dataclasses.dataclass(frozen=True)
 class SweepRecord:
-    """What a study left behind.
-
-    Attributes:
-        workdir: The folder.
-        config: Every key, nested; `sweep` lists the points that were asked for.
-        environment: Versions, device, commit, command, times.
-        points: The record of every complete point, by name, in the sweep's order.
-        missing: The names of the others.
-    """
+    """What a study left behind."""
 
     workdir: Path
-    config: dict[str, Any]
-    environment: dict[str, Any]
-    points: dict[str, RunRecord]
-    missing: tuple[str, ...] = ()
+    config: dict[str, Any]  # Every key; `sweep` lists the points that were asked for.
+    environment: dict[str, Any]  # Versions, device, commit, command, times.
+    points: dict[str, RunRecord]  # Every complete one, by name, in the sweep's order.
+    missing: tuple[str, ...] = ()  # The names of the others.
 
     @property
     def num_points(self) -> int:
@@ -165,44 +141,42 @@ def labels_of(scores: Mapping[str, Any]) -> list[str]:
     return [labels for labels in LABELS if scores.get(labels)]
 
 
-def per_seed(lines: Sequence[Line], key: str) -> np.ndarray:
-    """Collects one quantity of L logged lines: float64 `[L, S]`, NaN where null.
+def per_seed(lines: Sequence[Line], key: str) -> pd.DataFrame:
+    """Collects one quantity of logged lines: a row a step, a column a seed.
 
-    >>> per_seed([{"loss": [0.5, 0.4]}, {"loss": [0.3, None]}], "loss").tolist()
-    [[0.5, 0.4], [0.3, nan]]
+    >>> per_seed([{"step": 5, "loss": [0.5, 0.4]}, {"step": 9, "loss": [0.3, None]}],
+    ...          "loss").T.to_dict("list")
+    {5: [0.5, 0.4], 9: [0.3, nan]}
     """
-    return np.array([line[key] for line in lines], dtype=np.float64)
+    values = np.array([line[key] for line in lines], np.float64)
+    steps = [line["step"] for line in lines]
+    return pd.DataFrame(values.reshape(len(lines), -1 if lines else 0), steps)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads one JSON object.
-
-    Raises:
-        RunRecordError: The file is missing, or holds something else.
-    """
-    try:
-        content = files.read_json(path)
-    except (ValueError, OSError) as error:
-        reason = error.__cause__ or error
-        raise RunRecordError(f"{path} cannot be read as JSON: {reason}") from error
-    if not isinstance(content, dict):
-        raise RunRecordError(
-            f"{path} must hold a JSON object, not a {type(content).__name__}."
-        )
-    return content
+    """Reads one JSON object; where there is none, a `RunRecordError` names the file."""
+    with _reading(path, " as JSON"):
+        content: object = files.read_json(path)
+    if isinstance(content, dict):
+        return content
+    kind = type(content).__name__
+    raise RunRecordError(f"{path} must hold a JSON object, not a {kind}.")
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Reads all arrays of an npz file.
+    """Reads all arrays of an npz file, or raises a `RunRecordError` that names it."""
+    with _reading(path), np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
-    Raises:
-        RunRecordError: The file cannot be read.
-    """
+
+@contextmanager
+def _reading(path: Path, form: str = "") -> Iterator[None]:
+    """Names the file in the error of whatever reads it."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        yield
     except UNREADABLE as error:
-        raise RunRecordError(f"{path} cannot be read: {error}") from error
+        reason = error.__cause__ or error
+        raise RunRecordError(f"{path} cannot be read{form}: {reason}") from error
 
 
 def _read_lines(path: Path, failed: set[int]) -> tuple[list[Line], list[Line]]:
@@ -211,7 +185,8 @@ def _read_lines(path: Path, failed: set[int]) -> tuple[list[Line], list[Line]]:
     A last line that was cut is forgiven. A run that was stopped between a line and a
     checkpoint repeats those steps: the last of equal ones stays.
     """
-    text = path.read_text(encoding="utf-8").splitlines()
+    with _reading(path):
+        text = path.read_text(encoding="utf-8").splitlines()
     found: dict[str, dict[int, Line]] = {"train": {}, "evaluation": {}}
     for number, row in enumerate(text, start=1):
         try:

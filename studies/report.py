@@ -7,20 +7,21 @@ written again at any time, anywhere.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from msd_tagger.bundle import thresholds
 from msd_tagger.common import files
-from msd_tagger.common.nested import flatten
+from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import Table, duration, number, over_seeds, with_spread
-from studies import co_occurrence, figures
+from studies import figures, tag_pairs
 from studies.records import RunRecord, labels_of, per_seed, read_run_record
 
 NUM_PAIRS = 10
@@ -36,10 +37,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_report(workdir: Path | str) -> Path:
-    """Writes `report.html` and `figures/*.png` and `*.svg` into a run's folder.
-
-    Returns:
-        The path of the HTML file.
+    """Writes a run's `report.html`, whose path it returns, and `figures/`.
 
     Raises:
         RunRecordError: A required file is missing or unreadable; it names the file.
@@ -47,26 +45,12 @@ def write_report(workdir: Path | str) -> Path:
     record = read_run_record(workdir)
     folder = record.workdir / "figures"
     folder.mkdir(exist_ok=True)
-    drawings = {one.name: page.draw(one, folder) for one in illustrations(record)}
-    path = record.workdir / "report.html"
-    files.write_text(path, render(record, drawings))
-    return path
-
-
-def render(record: RunRecord, drawings: Mapping[str, Mapping[str, Any]]) -> str:
-    """Returns the HTML of a report.
-
-    Args:
-        record: The run.
-        drawings: From a figure's name to what `page.draw` returned.
-    """
     of_corpus = record.summary["corpus"]
-    loader = record.config.get("corpus", {}).get("name")
-    return page.render(
+    text = page.render(
         "report.html.j2",
         TEMPLATES,
         title=f"Music tagging: {of_corpus['name']}",
-        corpus=page.corpus(of_corpus, loader),
+        corpus=page.corpus(of_corpus, record.config.get("corpus", {}).get("name")),
         facts=_facts(record),
         scores=_scores(record),
         tag_table=tag_table(record),
@@ -74,8 +58,11 @@ def render(record: RunRecord, drawings: Mapping[str, Mapping[str, Any]]) -> str:
         label_stats=_label_stats(record),
         config_table=config_table(record.config, record.config_default),
         environment=flatten(record.environment),
-        figures=drawings,
+        figures={one.name: page.draw(one, folder) for one in illustrations(record)},
     )
+    path = record.workdir / "report.html"
+    files.write_text(path, text)
+    return path
 
 
 def score_table(
@@ -83,24 +70,20 @@ def score_table(
 ) -> Table:
     """Every seed's averages, their mean (in bold) and deviation, and the baseline's.
 
-    Args:
-        scores: What `metrics.score_all` gave for the network on a split.
-        baseline: The same for the linear baseline, or None.
-        labels: `weak` or `true`.
+    Scores are what `metrics.score_all` gave on a split: the network's, and those of the
+    linear baseline if there is one.
     """
-    seeds = scores[labels]["per_seed"]
-    rows = [
-        [f"run {seed}", *(number(one[name]) for name in AVERAGES)]
-        for seed, one in enumerate(seeds, start=1)
-    ]
-    mean, std = scores[labels]["mean"], scores[labels]["std"]
+
+    def row(name: str, values: Mapping[str, Any], std: Mapping[str, Any]) -> list[str]:
+        return [name, *(with_spread(values[key], std.get(key)) for key in AVERAGES)]
+
+    seeds, mean = scores[labels]["per_seed"], scores[labels]["mean"]
+    rows = [row(f"run {seed}", one, {}) for seed, one in enumerate(seeds, start=1)]
     if len(rows) > 1:
-        averages = (with_spread(mean[name], std[name]) for name in AVERAGES)
-        rows.append(["mean ± deviation", *averages])
+        rows.append(row("mean ± deviation", mean, scores[labels]["std"]))
     strong = [len(rows) - 1]
     if baseline and baseline.get(labels):
-        values = (number(baseline[labels]["mean"][name]) for name in AVERAGES)
-        rows.append(["linear baseline", *values])
+        rows.append(row("linear baseline", baseline[labels]["mean"], {}))
     caption = (
         f"Against the {labels} labels; {seeds[0]['num_tags_scored']} of "
         f"{len(seeds[0]['positives'])} tags can be scored."
@@ -111,53 +94,47 @@ def score_table(
 def against_baseline(
     scores: Mapping[str, Any], baseline: Mapping[str, Any], labels: str
 ) -> str:
-    """Says in one sentence which of network and baseline is better, and by how much.
+    """Says which of network and baseline is better on the test split, and by how much.
 
-    Args:
-        scores: What `metrics.score_all` gave for the network on the test split.
-        baseline: The same for the linear baseline.
-        labels: `weak` or `true`.
+    The arguments are those of `score_table`.
     """
-    network = scores[labels]["mean"]["roc_auc_macro"]
-    linear = baseline[labels]["mean"]["roc_auc_macro"]
+    both = scores[labels]["mean"], baseline[labels]["mean"]
+    network, linear = (one["roc_auc_macro"] for one in both)
     start = f"Against the {labels} labels "
     if network is None or linear is None:
         return f"{start}no tag can be scored."
     seeds = scores["num_seeds"]
     who = "the network" if seeds == 1 else f"the network (mean of {seeds} seeds)"
     gap = round(network, 4) - round(linear, 4)
-    both = f"{number(network)} and {number(linear)} macro ROC-AUC"
+    values = f"{number(network)} and {number(linear)} macro ROC-AUC"
     if abs(gap) < 5e-5:
-        return f"{start}{who} and the linear baseline are level: {both}."
+        return f"{start}{who} and the linear baseline are level: {values}."
     verb = "beats" if gap > 0 else "stays below"
-    text = f"{start}{who} {verb} the linear baseline by {abs(gap):.4f}: {both}."
-    std = scores[labels]["std"]["roc_auc_macro"]
-    if not std:
-        return text
-    times = abs(gap) / std
-    return f"{text} That is {times:.1f} times the standard deviation over seeds."
+    text = f"{start}{who} {verb} the linear baseline by {abs(gap):.4f}: {values}."
+    if std := scores[labels]["std"]["roc_auc_macro"]:
+        times = f"{abs(gap) / std:.1f} times"
+        text += f" That is {times} the standard deviation over seeds."
+    return text
 
 
 def tag_frame(record: RunRecord) -> pd.DataFrame:
     """Scores of every tag on the test split, best first, those without a score last.
 
     The order is that of the ROC-AUC against the true labels where the corpus knows
-    them, else against the weak ones.
-
-    Returns:
-        One row a tag: `tag`, then for each kind of labels `clips (weak)`, then
-        `ROC-AUC (weak)` and `PR-AUC (weak)`, one value per seed each, as arrays `[S]`.
+    them, else against the weak ones. The columns are `tag`, then for each kind of
+    labels `clips (weak)`, then `ROC-AUC (weak)` and `PR-AUC (weak)`, arrays of one
+    value per seed.
     """
     scores = record.summary["scores"]["test"]
     columns: dict[str, Any] = {"tag": record.summary["tags"]}
-    for labels in labels_of(scores):
-        clips = scores[labels]["per_seed"][0]["positives"]
-        columns[f"clips ({labels})"] = clips
+    known = labels_of(scores)
+    for labels in known:
+        columns[f"clips ({labels})"] = scores[labels]["per_seed"][0]["positives"]
     for name, short in PER_TAG.items():
-        for labels in labels_of(scores):
+        for labels in known:
             seeds = [one[name] for one in scores[labels]["per_seed"]]
             columns[f"{short} ({labels})"] = list(np.array(seeds, np.float64).T)
-    best = columns[f"ROC-AUC ({labels_of(scores)[-1]})"]
+    best = columns[f"ROC-AUC ({known[-1]})"]
     means = np.nan_to_num([one.mean() for one in best], nan=-1.0)
     return pd.DataFrame(columns).iloc[np.argsort(-means, kind="stable")]
 
@@ -184,17 +161,12 @@ def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
     on_test = thresholds.measure(chosen.threshold, test["tags"], test["scores"], "test")
     half = np.where(np.isnan(chosen.threshold), np.nan, 0.5)  # Of the same tags.
     at_half = thresholds.measure(half, test["tags"], test["scores"], "test")
-    frame = pd.DataFrame(
-        {
-            "tag": record.summary["tags"],
-            "clips (valid)": chosen.positives,
-            "threshold": chosen.threshold,
-            "precision (valid)": chosen.precision,
-            "recall (valid)": chosen.recall,
-            "precision (test)": on_test.precision,
-            "recall (test)": on_test.recall,
-        }
-    )
+    frame = pd.DataFrame({"tag": record.summary["tags"]})
+    frame["clips (valid)"] = chosen.positives
+    frame["threshold"] = chosen.threshold
+    for split, one in (("valid", chosen), ("test", on_test)):
+        frame[f"precision ({split})"] = one.precision
+        frame[f"recall ({split})"] = one.recall
     sentence = (
         f"Mean F1 over tags: {_mean_f1(chosen)} on the validation split, whose best it "
         f"is, and {_mean_f1(on_test)} on the test split, where 0.5 for every tag would "
@@ -208,15 +180,12 @@ def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
 def pair_table(tags: Sequence[str], together: np.ndarray, num_rows: int) -> Table:
     """The pairs of tags that share most clips, relative to the first tag.
 
-    Args:
-        tags: K names.
-        together: Clips with both tags, on the diagonal those with one `[K, K]`.
-        num_rows: How many pairs to list at most.
+    `together` counts the clips with both tags, on its diagonal those with one `[K, K]`.
     """
-    share = co_occurrence.normalise(together)
+    share = tag_pairs.normalise(together)
     rows = [
         [f"{tags[i]} → {tags[j]}", share[i, j], int(together[i, j])]
-        for i, j in co_occurrence.top_tuples(together, num_rows)
+        for i, j in tag_pairs.top_tuples(together, num_rows)
     ]
     frame = pd.DataFrame(rows, columns=["tags i → j", "C(i, j)", "clips"])
     return Table(frame, "Highest co-occurrence", {"C(i, j)": ".2f"})
@@ -225,20 +194,15 @@ def pair_table(tags: Sequence[str], together: np.ndarray, num_rows: int) -> Tabl
 def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -> Table:
     """Every configuration key; those that differ from their default are bold.
 
-    Args:
-        config: Every key, nested.
-        default: The same keys with their defaults, or None if not recorded.
+    Keys are nested; the defaults are None where they were not recorded.
     """
     config = flatten(config)
-    columns: dict[str, list[str | None]]
-    columns = {"key": [*config], "value": [str(one) for one in config.values()]}
+    rows = [(key, str(value)) for key, value in config.items()]
+    frame = pd.DataFrame(rows, columns=["key", "value"], dtype=object)
     if default is None:
-        return Table(pd.DataFrame(columns, dtype=object), "All keys.")
-    default = flatten(default)
-    columns["default"] = [
-        str(default[key]) if key in default else None for key in config
-    ]
-    frame = pd.DataFrame(columns, dtype=object)
+        return Table(frame, "All keys.")
+    known = {key: str(value) for key, value in flatten(default).items()}
+    frame["default"] = [known.get(key) for key in config]
     strong = np.flatnonzero(frame["value"] != frame["default"]).tolist()
     caption = "All keys; bold where the value is not the default."
     return Table(frame, caption, strong=strong)
@@ -246,34 +210,36 @@ def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -
 
 def illustrations(record: RunRecord) -> list[Illustration]:
     """Returns the figures that this record has the numbers for."""
-    found = [_scores_figure(record), _tags_figure(record)]
-    steps, of_valid = _steps(record.train), _steps(record.evaluations)
+    tags = tag_frame(record)
+    alt = f"Points: ROC-AUC of {len(tags)} tags, {tags['tag'].iloc[0]} first. "
+    alt += "Numbers: table below."
+    found = [
+        _scores_figure(record),
+        Illustration("auc_per_tag", figures.auc_per_tag, alt, frame=tags),
+    ]
+
+    def add(name: str, alt: str, plot: Callable[..., Figure], *drawn: Any) -> None:
+        found.append(Illustration(name, functools.partial(plot, *drawn), alt))
+
     if record.train:
-        loss, valid = (
-            per_seed(lines, "loss") for lines in (record.train, record.evaluations)
-        )
-        plot = functools.partial(figures.training_loss, steps, loss, of_valid, valid)
-        first, last = loss[0].mean(), loss[-1].mean()
+        loss, valid = (per_seed(x, "loss") for x in (record.train, record.evaluations))
+        first, last = loss.iloc[[0, -1]].to_numpy().mean(axis=1)
         alt = f"Lines: training loss from {first:.3f} to {last:.3f}."
-        found.append(Illustration("training_loss", plot, alt))
-    timed, speed = _speed(record)
-    if len(speed):
-        plot = functools.partial(figures.training_speed, timed, speed)
-        alt = f"Line: training speed, median {np.median(speed):.3g} clips per second."
-        found.append(Illustration("training_speed", plot, alt))
+        add("training_loss", alt, figures.training_loss, loss, valid)
+    if len(speed := _speed(record)):
+        alt = f"Line: training speed, median {speed.median():.3g} clips per second."
+        add("training_speed", alt, figures.training_speed, speed)
     for key, average in CURVES.items() if record.evaluations else ():
         values = per_seed(record.evaluations, key)
         best = np.array(record.summary["best_step"], np.float64)
-        curve = (of_valid, values, best, average)
-        plot = functools.partial(figures.validation_curve, *curve)
-        highest = number(np.fmax.reduce(values, axis=None), 3)
+        highest = number(np.fmax.reduce(values.to_numpy(), axis=None), 3)
         alt = f"Lines: validation {average} per seed, at most {highest}."
-        found.append(Illustration(f"validation_{key}", plot, alt))
+        plot = figures.validation_curve
+        add(f"validation_{key}", alt, plot, values, best, average)
     counts = record.arrays.get("label_stats", {}).get("train_counts")
     if counts is not None:
-        plot = functools.partial(figures.tag_counts, record.summary["tags"], counts)
         alt = f"Bars: training clips per tag, from {counts.max()} to {counts.min()}."
-        found.append(Illustration("tag_counts", plot, alt))
+        add("tag_counts", alt, figures.tag_counts, record.summary["tags"], counts)
     return found
 
 
@@ -310,25 +276,11 @@ def _value(scores: Mapping[str, Any]) -> float:
     return np.nan if value is None else value
 
 
-def _tags_figure(record: RunRecord) -> Illustration:
-    """ROC-AUC per tag, best first."""
-    frame = tag_frame(record)
-    first = frame["tag"].iloc[0]
-    alt = f"Points: ROC-AUC of {len(frame)} tags, {first} first. Numbers: table below."
-    return Illustration("auc_per_tag", figures.auc_per_tag, alt, frame=frame)
-
-
-def _speed(record: RunRecord) -> tuple[np.ndarray, np.ndarray]:
-    """Returns steps and clips per second of the intervals that were timed."""
-    speed = np.array([line["clips_per_s"] for line in record.train], np.float64)
+def _speed(record: RunRecord) -> pd.Series:
+    """Returns the clips per second of the intervals that were timed, by step."""
+    speed = per_seed(record.train, "clips_per_s").squeeze(axis=1)
     # An interval of one step that compiled has no time of its own.
-    timed = speed > 0
-    return _steps(record.train)[timed], speed[timed]
-
-
-def _steps(lines: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Returns the steps of logged lines [L]."""
-    return np.array([line["step"] for line in lines])
+    return speed[speed > 0]
 
 
 def _facts(record: RunRecord) -> list[tuple[str, str, str]]:
@@ -341,9 +293,8 @@ def _facts(record: RunRecord) -> list[tuple[str, str, str]]:
         mean, std = (test[one][key]["roc_auc_macro"] for key in ("mean", "std"))
         what = f"macro ROC-AUC, {one} labels"
         facts.append((with_spread(mean, std, 3), what, f"test split, {over}"))
-    _, speed = _speed(record)
-    if len(speed):
-        median = f"{np.median(speed):.3g}"
+    if len(speed := _speed(record)):
+        median = f"{speed.median():.3g}"
         facts.append((median, "clips per second", "training, median"))
     training = f"{summary['steps']:,} steps"
     facts.append((duration(summary["train_seconds"]), "training time", training))
@@ -357,14 +308,11 @@ def _scores(record: RunRecord) -> dict[str, Any]:
     """Returns score tables and the sentences that set them against the baseline."""
     scores, linear = record.summary["scores"], _linear(record)
     known = labels_of(scores["test"])
+    splits = [split for split in ("test", "valid") if scores.get(split)]
     return {
         "tables": {
-            split: [
-                score_table(scores[split], linear.get(split), labels)
-                for labels in known
-            ]
-            for split in ("test", "valid")
-            if scores.get(split)
+            split: [score_table(scores[split], linear.get(split), k) for k in known]
+            for split in splits
         },
         "baseline": record.summary.get("baseline"),
         "sentences": [
@@ -386,13 +334,12 @@ def _label_stats(record: RunRecord) -> dict[str, Any] | None:
     stats = record.arrays.get("label_stats", {})
     if not {"train_counts", "train_co_occurrence"} <= stats.keys():
         return None
-    counts, tags = stats["train_counts"], record.summary["tags"]
-    num_clips = int(stats["train_num_clips"])
-    most, least = int(counts.argmax()), int(counts.argmin())
+    tags, num_clips = record.summary["tags"], int(stats["train_num_clips"])
+    counts = pd.Series(stats["train_counts"], tags)
     return {
         "num_clips": num_clips,
         "per_clip": f"{counts.sum() / max(num_clips, 1):.2f}",
-        "most": (tags[most], int(counts[most])),
-        "least": (tags[least], int(counts[least])),
+        "most": (counts.idxmax(), counts.max()),
+        "least": (counts.idxmin(), counts.min()),
         "pairs": pair_table(tags, stats["train_co_occurrence"], NUM_PAIRS),
     }

@@ -34,20 +34,14 @@ def subset_weights(
     return weights
 
 
-def weighted_auc(
-    labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """ROC-AUC of every tag on every resample, float64 `[R, K]`, by scores `[N, K]`.
-
-    It is NaN where a resample holds no clip with the tag or none without.
-    """
-    return auc_per_seed(labels, np.asarray(scores)[None], weights)[0]
-
-
 def auc_per_seed(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """The same for scores of every seed `[S, N, K]`: float64 `[S, R, K]`."""
+    """ROC-AUC of every tag on every resample, float64 `[S, R, K]`.
+
+    Scores are `[S, N, K]`. It is NaN where a resample holds no clip with the tag or
+    none without.
+    """
     columns = zip(np.asarray(labels).T.astype(bool), scores.T, strict=True)
     found = [_auc(label, score.T, weights) for label, score in columns]
     return np.stack(found, axis=2)
@@ -58,15 +52,8 @@ def macro_auc(
 ) -> np.ndarray:
     """Mean over tags of ROC-AUC, averaged over seeds, on every resample.
 
-    Tags that a resample cannot score are left out of its mean.
-
-    Args:
-        labels: `[N, K]`.
-        scores: `[S, N, K]`.
-        weights: `[N, R]`.
-
-    Returns:
-        float64 `[R]`; NaN where no tag can be scored.
+    Scores are `[S, N, K]`. Tags that a resample cannot score are left out of its mean,
+    float64 `[R]`, which is NaN where no tag can be scored.
     """
     per_seed = auc_per_seed(labels, np.asarray(scores), weights)
     values = np.ma.masked_invalid(per_seed.mean(axis=0))

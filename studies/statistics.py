@@ -23,23 +23,14 @@ Values = Sequence[float] | np.ndarray
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """Values over seeds, and what the paper's Fig. 4 says of them.
+    """Values over seeds, and what the paper's Fig. 4 says of them."""
 
-    Attributes:
-        values: One per seed, float64 `[S]`.
-        mean: Their mean.
-        std: Sample standard deviation; NaN for one seed.
-        mean_absolute_deviation: Mean distance from the mean, the paper's MAE.
-        normal_half_width: Of the normal interval of the mean, the paper's CI.
-        t_half_width: Of the interval of the mean by Student's t.
-    """
-
-    values: np.ndarray
+    values: np.ndarray  # One per seed, float64 [S].
     mean: float
-    std: float
-    mean_absolute_deviation: float
-    normal_half_width: float
-    t_half_width: float
+    std: float  # Of the sample; NaN for one seed.
+    mean_absolute_deviation: float  # Mean distance from the mean, the paper's MAE.
+    normal_half_width: float  # Of the normal interval of the mean, the paper's CI.
+    t_half_width: float  # Of the interval of the mean by Student's t.
 
     @property
     def by_extremes(self) -> float:
@@ -54,21 +45,17 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """A difference of two trainings, paired over seeds.
+    """A difference of two trainings, paired over seeds."""
 
-    Attributes:
-        values: Second minus first, one per seed, float64 `[S]`.
-        mean: Their mean.
-        std: Deviation of a single one, over these seeds or pooled over many pairs.
-        degrees_of_freedom: Of `std`.
-        half_width: Of the t interval of the mean; NaN where `std` is unknown.
-    """
-
-    values: np.ndarray
+    values: np.ndarray  # Second minus first, one per seed, float64 [S].
     mean: float
-    std: float
-    degrees_of_freedom: int
-    half_width: float
+    std: float  # Of a single one, over these seeds or pooled over many pairs.
+    degrees_of_freedom: int  # Of `std`.
+
+    @property
+    def half_width(self) -> float:
+        """Of the t interval of the mean; NaN where `std` is unknown."""
+        return t_half_width(self.std, len(self.values), self.degrees_of_freedom)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -101,25 +88,15 @@ class Correlation:
 
 @dataclasses.dataclass(frozen=True)
 class LogFit:
-    """A straight line through scores against log2 of the number of clips.
+    """A straight line through scores against log2 of the number of clips."""
 
-    Attributes:
-        slope: Gain per doubling of the clips.
-        slope_error: Its standard error from the line's residuals; NaN below 3 sizes.
-        intercept: The line's value at one clip.
-        r_squared: Share of the variance between sizes that the line explains.
-        curvature: Coefficient of the squared log2 when one is added; NaN below 4 sizes.
-        curvature_half_width: Of its 95 % t interval.
-        count: Sizes.
-    """
-
-    slope: float
-    slope_error: float
-    intercept: float
-    r_squared: float
-    curvature: float
-    curvature_half_width: float
-    count: int
+    slope: float  # Gain per doubling of the clips.
+    slope_error: float  # By the line's residuals; NaN below 3 sizes.
+    intercept: float  # The line's value at one clip.
+    r_squared: float  # Share of the variance between sizes that the line explains.
+    curvature: float  # Of the squared log2 when one is added; NaN below 4 sizes.
+    curvature_half_width: float  # Of its 95 % t interval.
+    count: int  # Sizes.
 
     @property
     def slope_interval(self) -> tuple[float, float]:
@@ -182,8 +159,7 @@ def largest_deviations(values: Values, count: int = 2) -> list[tuple[int, float]
     >>> [(seed, round(far, 3)) for seed, far in largest_deviations([0.1, 0.2, 0.6])]
     [(2, 0.3), (0, -0.2)]
     """
-    values = np.asarray(values, np.float64)
-    far = values - values.mean()
+    far = np.asarray(values, np.float64) - np.mean(values)
     order = np.argsort(-np.abs(far), kind="stable")[:count]
     return [(int(index), float(far[index])) for index in order]
 
@@ -226,8 +202,8 @@ def share_of_pairs_within(values: Values, limit: float) -> float:
     >>> share_of_pairs_within([0.1, 0.2, 0.6], 0.3)
     0.3333333333333333
     """
-    pairs = list(itertools.combinations(values, 2))
-    return sum(abs(a - b) < limit for a, b in pairs) / len(pairs) if pairs else NAN
+    near = [abs(a - b) < limit for a, b in itertools.combinations(values, 2)]
+    return sum(near) / len(near) if near else NAN
 
 
 def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
@@ -262,7 +238,7 @@ def paired_difference(first: Values, second: Values) -> Difference:
             "seeds of both."
         )
     values = np.subtract(second, first, dtype=np.float64)
-    return _difference(values, _std(values), len(values) - 1)
+    return Difference(values, float(values.mean()), _std(values), len(values) - 1)
 
 
 def pooled(differences: Sequence[Difference]) -> list[Difference]:
@@ -272,7 +248,7 @@ def pooled(differences: Sequence[Difference]) -> list[Difference]:
     one experiment says more, if differences scatter alike in all of them.
     """
     spread = pooled_std([one.values for one in differences])
-    return [_difference(one.values, *spread) for one in differences]
+    return [Difference(one.values, one.mean, *spread) for one in differences]
 
 
 def mean_difference(differences: Sequence[Difference]) -> Difference:
@@ -283,12 +259,11 @@ def mean_difference(differences: Sequence[Difference]) -> Difference:
     Raises:
         ValueError: There is none.
     """
-    if not differences:
-        raise ValueError("no differences to average; give at least one pair.")
     values = [one.values for one in differences]
-    found = _difference(np.concatenate(values), *pooled_std(values))
+    if not values:
+        raise ValueError("no differences to average; give at least one pair.")
     mean = float(np.mean([one.mean for one in differences]))
-    return dataclasses.replace(found, mean=mean)
+    return Difference(np.concatenate(values), mean, *pooled_std(values))
 
 
 def pearson(x: Values, y: Values) -> Correlation:
@@ -316,15 +291,9 @@ def fit_line(clips: Values, scores: Values) -> LogFit | None:
         return None
     x, y = np.log2(np.asarray(clips, np.float64)), np.asarray(scores, np.float64)
     line = stats.linregress(x, y)
-    known = len(x) > 2
-    return LogFit(
-        float(line.slope),
-        float(line.stderr) if known else NAN,
-        float(line.intercept),
-        float(line.rvalue**2) if known else NAN,
-        *_curvature(x, y),
-        len(x),
-    )
+    error, explained = (line.stderr, line.rvalue**2) if len(x) > 2 else (NAN, NAN)
+    straight = float(line.slope), float(error), float(line.intercept), float(explained)
+    return LogFit(*straight, *_curvature(x, y), len(x))
 
 
 def data_factor(
@@ -342,29 +311,24 @@ def data_factor(
     Returns:
         The factor and its 95 % interval.
     """
+
+    def factors(gaps: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        infinite = np.full(len(gaps), np.inf)
+        doublings = np.divide(gaps, slopes, out=infinite, where=slopes > 0)
+        with np.errstate(over="ignore"):
+            return np.exp2(doublings)
+
     rng = np.random.default_rng(0)
     gaps = gap + gap_error * rng.standard_normal(NUM_DRAWS)
     noise = rng.standard_t(max(line.count - 2, 1), NUM_DRAWS)
     slopes = line.slope + np.nan_to_num(line.slope_error, nan=np.inf) * noise
-    low, high = np.quantile(_factors(gaps, slopes), [1 - TAIL, TAIL], method="nearest")
-    point = _factors(np.array([gap]), np.array([line.slope]))[0]
+    low, high = np.quantile(factors(gaps, slopes), [1 - TAIL, TAIL], method="nearest")
+    point = factors(np.array([gap]), np.array([line.slope]))[0]
     return float(point), (float(low), float(high))
-
-
-def _difference(values: np.ndarray, std: float, freedom: int) -> Difference:
-    half_width = t_half_width(std, len(values), freedom)
-    return Difference(values, float(values.mean()), std, freedom, half_width)
 
 
 def _std(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else NAN
-
-
-def _factors(gaps: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-    rises = slopes > 0
-    doublings = np.divide(gaps, slopes, out=np.full(len(gaps), np.inf), where=rises)
-    with np.errstate(over="ignore"):
-        return np.exp2(doublings)
 
 
 def _curvature(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

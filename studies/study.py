@@ -18,26 +18,14 @@ VERDICTS = (HOLDS, FAILS, UNDECIDED)
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """A statement of the paper and what was found here.
+    """A statement of the paper and what was found here: a row of `claims.csv`."""
 
-    The fields are the columns of `claims.csv`; a judge (`judges.py`) gives the last
-    two.
-
-    Attributes:
-        statement: A plain sentence.
-        where: Section, figure or table of the paper.
-        paper: The paper's number, as text.
-        here: Ours, with its uncertainty, as text.
-        verdict: One of `VERDICTS`.
-        why: What the verdict rests on.
-    """
-
-    statement: str
-    where: str
-    paper: str
-    here: str
-    verdict: str
-    why: str
+    statement: str  # A plain sentence.
+    where: str  # Section, figure or table of the paper.
+    paper: str  # The paper's number, as text.
+    here: str  # Ours, with its uncertainty, as text.
+    verdict: str  # One of `VERDICTS`, from a judge (`judges.py`).
+    why: str  # What it rests on, also from the judge.
 
     def __post_init__(self) -> None:
         """Refuses other verdicts."""
@@ -47,20 +35,11 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """One section of a report.
+    """One section of a report."""
 
-    Attributes:
-        name: The task's name, also the section's anchor.
-        title: With the figures and tables of the paper that it redraws.
-        paragraphs: Plain sentences; the first says what was done with which data.
-        illustrations: Figures.
-        tables: Tables.
-        claims: Of the paper, with a verdict each.
-    """
-
-    name: str
-    title: str
-    paragraphs: Sequence[str]
+    name: str  # The task's, also the section's anchor.
+    title: str  # With the figures and tables of the paper that it redraws.
+    paragraphs: Sequence[str]  # Sentences; the first says what was done to which data.
     illustrations: Sequence[Illustration] = ()
     tables: Sequence[Table] = ()
     claims: Sequence[Claim] = ()

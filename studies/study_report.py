@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from msd_tagger.common import files
-from msd_tagger.common.nested import flatten
+from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, duration, with_spread
@@ -28,7 +29,7 @@ from studies.records import (
 )
 from studies.report import TEMPLATES, config_table, write_report
 from studies.sections import PAPER, studies_of
-from studies.study import FAILS, HOLDS, UNDECIDED, VERDICTS, Claim, Study
+from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
 
 ANCHORS = ("claims", "points", "config", "environment")
 CLAIM_HEADER = ("claim", "where", "paper", "here", "verdict", "why")
@@ -41,10 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_report_of(workdir: Path | str) -> Path:
-    """Writes the report of whatever a folder holds, a run or a study.
-
-    Returns:
-        The path of the HTML file.
+    """Writes the report of whatever a folder holds, and returns the HTML file's path.
 
     Raises:
         ValueError: The folder holds neither, or a file is missing or unreadable.
@@ -55,11 +53,11 @@ def write_report_of(workdir: Path | str) -> Path:
             f"{workdir} holds neither a run nor a study: no config.json. Give the "
             "--workdir that was printed when it started."
         )
-    if read_json(workdir / "config.json").get("task", "train") == "train":
+    task = read_json(workdir / "config.json").get("task", "train")
+    if task == "train":
         return write_report(workdir)
     record = read_sweep_record(workdir)
     studies = studies_of(record)
-    task = record.config["task"]
     title = "The paper, redrawn" if task == PAPER else studies[0].title
     return write_study_report(record, studies, title)
 
@@ -67,18 +65,14 @@ def write_report_of(workdir: Path | str) -> Path:
 def write_study_report(
     record: SweepRecord, studies: Sequence[Study], title: str
 ) -> Path:
-    """Writes `report.html`, `report.md`, `claims.csv`, `figures/` and `numbers/`.
+    """Writes `report.html`, whose path it returns, and all that belongs to it.
 
-    Returns:
-        The path of the HTML file.
+    That is `report.md`, `claims.csv`, `figures/` and `numbers/`.
     """
     content = _content(record, sections_of(studies, record.workdir, ANCHORS), title)
-    claims = [
-        (study.name, *dataclasses.astuple(claim))
-        for study in studies
-        for claim in study.claims
-    ]
-    rows = [("study", *CLAIM_HEADER), *claims]
+    rows: list[tuple[str, ...]] = [("study", *CLAIM_HEADER)]
+    for study in studies:
+        rows += [(study.name, *dataclasses.astuple(one)) for one in study.claims]
     files.write_csv(record.workdir / "claims.csv", rows, CSV_LINE_END)
     for name in ("report.md", "report.html"):
         template = name.replace("report", "study") + ".j2"
@@ -90,15 +84,11 @@ def write_study_report(
 def sections_of(
     studies: Sequence[Study], workdir: Path, taken: Iterable[str]
 ) -> list[dict[str, Any]]:
-    """Draws all figures and writes their numbers.
-
-    Args:
-        studies: In their order.
-        workdir: Gets `figures/` and `numbers/`.
-        taken: Anchors that no section may have.
+    """Draws all figures into `figures/` and writes their numbers into `numbers/`.
 
     Returns:
-        Of each study its `anchor`, the `study` itself, and its `drawings`.
+        Of each study its `anchor`, which is none of the taken ones, the `study` itself,
+        and its `drawings`.
     """
     for name in (FIGURES, NUMBERS):
         (workdir / name).mkdir(exist_ok=True)
@@ -119,42 +109,36 @@ def sections_of(
 
 def points_table(record: SweepRecord) -> Table:
     """One row a point, in the sweep's order; a missing one has dashes."""
-    labels = dict.fromkeys(
-        one
-        for point in record.points.values()
-        for one in labels_of(point.summary["scores"]["test"])
+    rows = {name: _cells(one) for name, one in record.points.items()}
+    columns = ["point", "seeds", "training clips", "steps", "time"]
+    columns += dict.fromkeys(
+        key for row in rows.values() for key in row if "AUC" in key
     )
-    rows = [
-        {"point": name, **_cells(record.points[name], labels)}
-        if name in record.points
+    shown = [
+        {"point": name, **rows[name]}
+        if name in rows
         else {"point": f"{name} (missing)"}
         for name in _asked(record) or (*record.points, *record.missing)
     ]
-    columns = ("point", "seeds", "training clips", "steps", "time")
-    frame = pd.DataFrame(
-        rows, columns=[*columns, *(f"AUC, {one}" for one in labels)], dtype=object
-    )
     caption = (
         "Time is of training alone. AUC is the macro ROC-AUC on the test split against "
         "weak or true labels, mean ± deviation over seeds."
     )
-    return Table(frame, caption)
+    return Table(pd.DataFrame(shown, columns=columns, dtype=object), caption)
 
 
 def point_keys(record: SweepRecord) -> Table | None:
     """The keys that differ from point to point, as on the command line."""
-    rows = [[name, _settings(keys)] for name, keys in _asked(record).items()]
+    rows = [
+        (name, ", ".join(f"{key}={_short(keys[key])}" for key in keys))
+        for name, keys in _asked(record).items()
+    ]
     header = ("point", "keys")
     return Table.of_rows("Keys of each point.", header, rows) if rows else None
 
 
 def _drawing(illustration: Illustration, name: str, workdir: Path) -> dict[str, Any]:
-    """Writes a figure and its numbers; says so where it cannot be drawn.
-
-    Returns:
-        `name` (of its files), `alt`, `caption`, `has_numbers` (whether there is a CSV
-        file), `picture` (what `page.draw` returned, or None) and `failure`.
-    """
+    """Writes a figure and its numbers, or says in `failure` why there is none."""
     numbers, picture, failure = illustration.numbers(), None, ""
     if numbers:
         files.write_csv(workdir / NUMBERS / f"{name}.csv", numbers, CSV_LINE_END)
@@ -204,40 +188,39 @@ def _corpus(record: SweepRecord) -> dict[str, Any]:
     """Returns what the pages say of the corpus, from whoever knows most about it."""
     loader = record.config.get("corpus", {}).get("name")
     own = record.workdir / "corpus.json"
-    if record.points:
-        known = next(iter(record.points.values())).summary["corpus"]
-    else:
-        known = read_json(own) if own.exists() else {"name": loader or "unknown"}
+    known = read_json(own) if own.exists() else {"name": loader or "unknown"}
+    for point in [*record.points.values()][:1]:
+        known = point.summary["corpus"]
     # How many clips a point was trained on is said for each.
-    known = {key: known[key] for key in known if key != "train_clips_used"}
-    return page.corpus(known, loader)
+    return page.corpus({k: known[k] for k in known if k != "train_clips_used"}, loader)
 
 
 def _facts(record: SweepRecord, claims: Sequence[Claim]) -> list[tuple[str, str, str]]:
     """Returns the headline: value, what it is, and a remark, for each tile."""
     facts = []
     if claims:
-        count = dict.fromkeys(VERDICTS, 0)
-        for claim in claims:
-            count[claim.verdict] += 1
+        count = Counter(claim.verdict for claim in claims)
         rest = f"{count[FAILS]} do not, {count[UNDECIDED]} cannot be said"
         facts.append((f"{count[HOLDS]} of {len(claims)}", "claims hold here", rest))
     if record.num_points:
         done = f"{len(record.points)} of {record.num_points}"
-        times = [
-            one.summary.get("train_seconds") or 0 for one in record.points.values()
-        ]
-        time = f"{duration(sum(times))} of training"
+        points = record.points.values()
+        seconds = sum(one.summary.get("train_seconds") or 0 for one in points)
+        time = f"{duration(seconds)} of training"
         facts.append((done, "points complete", time))
     return facts
 
 
 def _asked(record: SweepRecord) -> dict[str, dict[str, Any]]:
-    """Returns the keys of each point of the sweep."""
-    return {name: dict(keys) for name, keys in record.config.get("sweep", ())}
+    """Returns the keys of each point of the sweep, dotted."""
+    return {name: flatten(dict(keys)) for name, keys in record.config.get("sweep", ())}
 
 
-def _cells(point: RunRecord, labels: Iterable[str]) -> dict[str, str]:
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _cells(point: RunRecord) -> dict[str, str]:
     """Returns what a point's row says after its name."""
     summary, scores = point.summary, point.summary["scores"]["test"]
     corpus = summary["corpus"]
@@ -248,16 +231,7 @@ def _cells(point: RunRecord, labels: Iterable[str]) -> dict[str, str]:
         "steps": str(summary.get("steps", ABSENT)),
         "time": duration(summary.get("train_seconds")),
     }
-    for one in labels:
-        if scores.get(one):
-            both = (scores[one][key]["roc_auc_macro"] for key in ("mean", "std"))
-            found[f"AUC, {one}"] = with_spread(*both)
+    for one in labels_of(scores):
+        both = (scores[one][key]["roc_auc_macro"] for key in ("mean", "std"))
+        found[f"AUC, {one}"] = with_spread(*both)
     return found
-
-
-def _settings(keys: dict[str, Any]) -> str:
-    """Returns keys and values as one line."""
-    return ", ".join(
-        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
-        for key, value in flatten(keys).items()
-    )

@@ -23,24 +23,15 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Illustration:
-    """A figure of a report, and the numbers behind it.
+    """A figure of a report, and the numbers behind it."""
 
-    Attributes:
-        name: Its file's name, without ending.
-        plot: Draws it in the colours of the current theme (`style.py`), from the frame
-            if there is one.
-        alt: What it shows, for those who do not see it.
-        caption: What to know in order to read it.
-        frame: What is drawn, one row a value; written as CSV.
-        formats: Of the frame's columns.
-    """
-
-    name: str
+    name: str  # Its file's, without ending.
+    # Draws it in the theme's colours (`style.py`), from the frame if there is one.
     plot: Callable[..., Figure]
-    alt: str
-    caption: str = ""
-    frame: pd.DataFrame | None = None
-    formats: Formats = dataclasses.field(default_factory=dict)
+    alt: str  # What it shows, for those who do not see it.
+    caption: str = ""  # What to know in order to read it.
+    frame: pd.DataFrame | None = None  # What is drawn, a row a value; written as CSV.
+    formats: Formats = dataclasses.field(default_factory=dict)  # Of its columns.
 
     def draw(self) -> Figure:
         """Draws it in the colours of the current theme."""
@@ -50,23 +41,30 @@ class Illustration:
         """Returns the rows of the CSV file, its header first; none without a frame."""
         if self.frame is None:
             return []
-        rows = tables.cells(self.frame, self.formats)
-        return [list(self.frame.columns), *rows]
+        return [list(self.frame.columns), *tables.cells(self.frame, self.formats)]
 
 
 def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
     """Fills a template of a folder, or of `TEMPLATES`.
 
-    In HTML every value is escaped; in Markdown the filter `md` does so, and blocks end
-    with one empty line, however many the template makes.
+    In Markdown blocks end with one empty line, however many the template makes.
 
     Raises:
         jinja2.UndefinedError: The template asks for a value that was not given.
     """
+    text = template_of(template, folder).render(**values)
     is_html = ".html" in template
+    return text if is_html else re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def template_of(name: str, folder: Path = TEMPLATES) -> jinja2.Template:
+    """Reads a template of a folder, or of `TEMPLATES`.
+
+    In HTML every value is escaped; in Markdown the filter `md` does so.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, TEMPLATES]),
-        autoescape=is_html,
+        autoescape=".html" in name,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -77,8 +75,7 @@ def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
         "md": markdown.escape,
         "md_table": markdown.markdown_table,
     }
-    text = environment.get_template(template).render(**values)
-    return text if is_html else re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return environment.get_template(name)
 
 
 def draw(
@@ -86,9 +83,7 @@ def draw(
 ) -> dict[str, Any]:
     """Writes a figure's files (`style.save_figure`) and returns what a page needs.
 
-    Returns:
-        `light` and `dark`, the drawings as data URIs, their `width` in pixels, and the
-        `alt` text.
+    `light` and `dark` are the drawings as data URIs, `width` is in pixels.
     """
     stem = folder / (name or illustration.name)
     light = style.save_figure(illustration.draw, stem, pdf=pdf)
@@ -108,31 +103,26 @@ def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
         of_corpus: `corpus` of a summary.
         loader: `corpus.name` of the configuration.
     """
-    counts = of_corpus.get("counts") or {}
+    counts, notice = of_corpus.get("counts") or {}, of_corpus.get("note")
+    name, version = of_corpus["name"], of_corpus.get("version")
+    notice = ("", notice) if notice else None
     # A folder of one's own may be called synthetic too.
-    synthetic = loader == of_corpus["name"] == "synthetic"
+    if loader == name == "synthetic":
+        which = name + (f", version {version}" if version else "")
+        text = (
+            f"Every number on this page was measured on made-up music ({which}) and "
+            "holds for it alone; none can be compared with a score on recorded music."
+        )
+        notice = ("Synthetic corpus.", " ".join([text, *(notice or ())[1:]]))
     return {
-        "name": of_corpus["name"],
-        "version": of_corpus.get("version"),
+        "name": name,
+        "version": version,
         "counts": [(s, counts[s]) for s in SPLITS if s in counts],
         "clips_used": of_corpus.get("train_clips_used", counts.get("train")),
         "clips": counts.get("train"),
-        "notice": _notice(of_corpus, synthetic=synthetic),
+        # What must be said before any number: bold words, then the others.
+        "notice": notice,
     }
-
-
-def _notice(of_corpus: Mapping[str, Any], *, synthetic: bool) -> tuple[str, str] | None:
-    """Returns what must be said before any number: bold words, then the others."""
-    note = of_corpus.get("note")
-    if not synthetic:
-        return ("", note) if note else None
-    version = of_corpus.get("version")
-    which = of_corpus["name"] + (f", version {version}" if version else "")
-    text = (
-        f"Every number on this page was measured on made-up music ({which}) and holds "
-        "for it alone; none can be compared with a score on recorded music."
-    )
-    return "Synthetic corpus.", f"{text} {note}" if note else text
 
 
 def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

@@ -46,15 +46,10 @@ def _theme(
 ) -> dict[Any, Any]:
     """Returns the settings of one theme."""
     inked = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
-    return {
-        **_COMMON,
-        **dict.fromkeys(inked, ink),
-        "axes.edgecolor": ink,
-        "axes.facecolor": background,
-        "axes.prop_cycle": rcsetup.cycler(color=list(palette)),
-        "figure.facecolor": background,
-        "grid.color": grid,
-    }
+    settings = dict.fromkeys((*inked, "axes.edgecolor"), ink)
+    settings |= {"axes.facecolor": background, "figure.facecolor": background}
+    cycle = rcsetup.cycler(color=list(palette))
+    return {**_COMMON, **settings, "grid.color": grid, "axes.prop_cycle": cycle}
 
 
 THEMES = {
@@ -69,12 +64,7 @@ def ink(axes: Axes) -> str:
 
 
 def svg(draw: Callable[[], Figure], theme: str) -> bytes:
-    """Draws a figure as SVG, the same bytes for the same figure.
-
-    Args:
-        draw: Draws and returns the figure, in the colours of the current theme.
-        theme: `light` or `dark`.
-    """
+    """Draws a figure in a theme as SVG, the same bytes for the same figure."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(THEMES[theme]):
         draw().savefig(buffer, format="svg", metadata={"Date": None})
@@ -87,20 +77,13 @@ def data_uri(content: bytes) -> str:
     >>> data_uri(b"<svg/>")
     'data:image/svg+xml;base64,PHN2Zy8+'
     """
-    encoded = base64.b64encode(content).decode("ascii")
-    return f"data:image/svg+xml;base64,{encoded}"
+    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
 
 
 def save_figure(draw: Callable[[], Figure], stem: Path, *, pdf: bool = False) -> bytes:
     """Writes `<stem>.png` (200 dots an inch) and `<stem>.svg`, in the light theme.
 
-    Args:
-        draw: Draws and returns the figure, in the colours of the current theme.
-        stem: The files' path without ending.
-        pdf: Also writes `<stem>.pdf`.
-
-    Returns:
-        The SVG file's content.
+    Also `<stem>.pdf` where that is asked for. Returns the SVG file's content.
     """
     with matplotlib.rc_context(THEMES["light"]):
         figure = draw()

@@ -18,19 +18,13 @@ Formats = Mapping[str, Callable[[Any], str] | str]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Table:
-    """A frame, and how to print it.
+    """A frame, and how to print it."""
 
-    Attributes:
-        frame: Its first column holds the rows' names.
-        caption: What it shows.
-        formats: Of some columns, by name; the others are printed as they are.
-        strong: Rows (by number) to set in bold.
-    """
-
-    frame: pd.DataFrame
-    caption: str = ""
+    frame: pd.DataFrame  # Its first column holds the rows' names.
+    caption: str = ""  # What it shows.
+    # Of some columns, by name; the others are printed as they are.
     formats: Formats = dataclasses.field(default_factory=dict)
-    strong: Collection[int] = ()
+    strong: Collection[int] = ()  # Rows (by number) to set in bold.
 
     @classmethod
     def of_rows(
@@ -177,7 +171,6 @@ def columns_of_words(table: Table) -> set[int]:
     [0, 1]
     """
     start = re.compile(r"[<>~≈±+−-]?\s?[\[(]?[+−-]?\.?\d|[–-]?$")
-    rows = table.rows
-    columns = range(1, len(table.header))
-    words = {k for k in columns if not all(start.match(row[k]) for row in rows)}
+    columns = zip(*table.rows, strict=True)
+    words = {k for k, cells in enumerate(columns) if not all(map(start.match, cells))}
     return {0} | words

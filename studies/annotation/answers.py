@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,13 +59,11 @@ def gather_answers(
         The number of answers.
 
     Raises:
-        AnnotationError: A file is neither, or does not belong to this corpus. The
-            message names the file and the line or task.
+        AnnotationError: A file is neither, or `check_answers` refuses a row.
     """
-    rows = itertools.chain.from_iterable(
-        (read_export if Path(path).suffix.lower() == ".json" else read_rows)(path)
-        for path in paths
-    )
+    readers = {".json": read_export}
+    found = (readers.get(Path(x).suffix.lower(), read_rows)(x) for x in paths)
+    rows = itertools.chain.from_iterable(found)
     answers = check_answers(rows, track_ids, labels)
     write_answers(Path(workdir) / ANNOTATIONS, answers)
     return len(answers)
@@ -90,11 +88,7 @@ def read_answers(
 def find_answers(
     workdir: Path, track_ids: Collection[str], labels: Sequence[str]
 ) -> list[Answer]:
-    """Reads the `annotations.csv` of a study's folder; empty where nobody answered.
-
-    Raises:
-        AnnotationError: As for `read_answers`.
-    """
+    """Reads the `annotations.csv` of a study's folder; empty where nobody answered."""
     path = workdir / ANNOTATIONS
     return read_answers(path, track_ids, labels) if path.exists() else []
 
@@ -164,9 +158,8 @@ def _answers_of_task(task: dict[str, Any]) -> Iterator[Answer]:
     if not isinstance(track_id, str):
         raise TypeError(f"the track_id is {track_id!r}")
     for annotation in task["annotations"]:
-        if annotation.get("was_cancelled"):
-            continue
-        for result in annotation["result"]:
+        results = () if annotation.get("was_cancelled") else annotation["result"]
+        for result in results:
             label = questions.get(result["from_name"])
             if label is not None:
                 (answer,) = result["value"]["choices"]
@@ -187,15 +180,16 @@ def check_answers(
         AnnotationError: An unknown id, label or answer, no annotator, or a question
             that the same annotator answered before. The message says where.
     """
-    known, answers = set(track_ids), []
-    before: dict[tuple[str, str, str], str] = {}
+    known = set(track_ids)
+    before: dict[Answer, str] = {}
+    found = []
     for where, one in rows:
-        wrong = None
+        wrong, question = "", one._replace(answer="")
         if one.track_id not in known:
             wrong = (
                 f"no clip of this corpus has the track_id {one.track_id!r}; was the "
-                "file made for another corpus?"
             )
+            wrong += "file made for another corpus?"
         elif one.label not in labels:
             wrong = f"the label {one.label!r} is not asked for; allowed are "
             wrong += ", ".join(labels)
@@ -203,17 +197,16 @@ def check_answers(
             wrong = f"the answer is {one.answer!r}; allowed are {', '.join(ANSWERS)}"
         elif not one.annotator:
             wrong = "no annotator; give every row a name"
-        question = (one.track_id, one.label, one.annotator)
         if question in before:
             wrong = (
                 f"{one.annotator!r} answered {one.label!r} of clip {one.track_id!r} "
-                f"before, in {before[question]}; keep one row"
             )
+            wrong += f"before, in {before[question]}; keep one row"
         if wrong:
             raise AnnotationError(f"{where}: {wrong}")
         before[question] = where
-        answers.append(one)
-    return answers
+        found.append(one)
+    return found
 
 
 def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:
@@ -222,9 +215,9 @@ def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:
     Returns:
         From (track id, label) to yes or no; None where both have as many votes.
     """
-    votes: dict[tuple[str, str], Counter] = {}
+    votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for one in answers:
-        votes.setdefault((one.track_id, one.label), Counter())[one.answer] += 1
+        votes[one.track_id, one.label][one.answer] += 1
     return {
         question: None if vote["yes"] == vote["no"] else vote["yes"] > vote["no"]
         for question, vote in votes.items()
@@ -236,9 +229,7 @@ def verdicts_of(
 ) -> np.ndarray:
     """Lays out what `consensus` returns for the N clips and L labels of a subset.
 
-    Returns:
-        float64 `[N, L]`: 1 yes, 0 no, NaN where nobody was asked or nothing was
-        decided.
+    It is float64 `[N, L]`: 1 yes, 0 no, NaN where nobody was asked or nothing decided.
     """
     found = np.full(subset.asked.shape, np.nan)
     for question, row, column in subset.questions():
@@ -250,11 +241,9 @@ def verdicts_of(
 def agreements(answers: Iterable[Answer], labels: Sequence[str]) -> pd.DataFrame:
     """Compares every two listeners on every label that both said yes or no to.
 
-    Returns:
-        One row for each label and pair of listeners with clips in common: `label`,
-        `first`, `second`, `clips`, the `share` on which they said the same, and Cohen's
-        `kappa` (1960, doi:10.1177/001316446002000104), NaN where both gave one and the
-        same answer only.
+    There is a row for each label and pair of listeners with clips in common. `share` is
+    of the clips on which they said the same, `kappa` is Cohen's (1960,
+    doi:10.1177/001316446002000104), NaN where both gave one and the same answer only.
     """
     said = pd.DataFrame(answers, columns=COLUMNS).query("answer != 'unsure'")
     rows = []

@@ -10,7 +10,6 @@ import json
 import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -31,14 +30,13 @@ def export_tasks(
     *,
     audio_url: str = LOCAL_FILES,
 ) -> Path:
-    """Writes a Label Studio project: tasks, labelling interface and audio.
+    """Writes `<subset>_tasks.json`, `<subset>_interface.xml` and the audio for them.
 
     A task is a clip. Its heading names the labels to answer: in Subset100 those that
     it was sampled for. Existing tags are not in it.
 
     Args:
-        folder: Gets `<subset>_tasks.json`, `<subset>_interface.xml` and
-            `<subset>_audio_<digest>/`.
+        folder: Gets the files, and the audio in `<subset>_audio_<digest>/`.
         subset: The questions.
         clips: Its N clips, in its order; copied from their start, not cut.
         audio_url: What comes before the names of the copies in the tasks; by default
@@ -52,15 +50,24 @@ def export_tasks(
     """
     check_clips(subset, clips)
     names = copied_names(subset, clips)
-    tasks = [
-        {"data": _task(subset, row, clip, audio_url + urllib.parse.quote(name))}
-        for row, (clip, name) in enumerate(zip(clips, names, strict=True))
-    ]
-    texts = {
-        "tasks.json": json.dumps(tasks, ensure_ascii=False, indent=1),
-        "interface.xml": _interface(subset.labels),
+    tasks = []
+    for clip, name, asked in zip(clips, names, subset.asked, strict=True):
+        labels = {f"answer_{k + 1}": subset.labels[k] for k in np.flatnonzero(asked)}
+        where = f" (from {clip.start_s:g} s)" if clip.start_s else ""
+        data = {
+            "audio": audio_url + urllib.parse.quote(name),
+            "track_id": clip.track_id,
+            "question": f"Can you hear: {', '.join(labels.values())}?{where}",
+            "questions": labels,
+        }
+        tasks.append({"data": data})
+    paths = {
+        Path(folder) / f"{subset.name}_{name}": text
+        for name, text in (
+            ("tasks.json", json.dumps(tasks, ensure_ascii=False, indent=1)),
+            ("interface.xml", _interface(subset.labels)),
+        )
     }
-    paths = {Path(folder) / f"{subset.name}_{k}": v for k, v in texts.items()}
     for path, text in paths.items():
         if path.exists() and path.read_text(encoding="utf-8") != text:
             raise ValueError(f"{path} exists and differs; give another folder")
@@ -70,29 +77,19 @@ def export_tasks(
     return next(iter(paths))
 
 
-def _task(subset: Subset, row: int, clip: ClipToHear, url: str) -> dict[str, Any]:
-    """Returns the data of one task."""
-    columns = np.flatnonzero(subset.asked[row])
-    asked = {f"answer_{k + 1}": subset.labels[k] for k in columns}
-    where = f" (from {clip.start_s:g} s)" if clip.start_s else ""
-    return {
-        "audio": url,
-        "track_id": clip.track_id,
-        "question": f"Can you hear: {', '.join(asked.values())}?{where}",
-        "questions": asked,
-    }
-
-
 def _interface(labels: Sequence[str]) -> str:
     """Returns the labelling interface: a player, and three choices for each label."""
-    lines = ["<View>", '  <Header value="$question"/>']
-    lines.append('  <Audio name="audio" value="$audio"/>')
-    for number, label in enumerate(labels, start=1):
-        lines += [
-            f"  <Header value={quoteattr(label)}/>",
-            f'  <Choices name="answer_{number}" toName="audio" choice="single" '
-            'showInline="true">',
-            *(f'    <Choice value="{answer}"/>' for answer in ANSWERS),
-            "  </Choices>",
-        ]
-    return "\n".join([*lines, "</View>", ""])
+    choices = "\n".join(f'    <Choice value="{answer}"/>' for answer in ANSWERS)
+    questions = "".join(
+        f"""  <Header value={quoteattr(label)}/>
+  <Choices name="answer_{number}" toName="audio" choice="single" showInline="true">
+{choices}
+  </Choices>
+"""
+        for number, label in enumerate(labels, start=1)
+    )
+    return f"""<View>
+  <Header value="$question"/>
+  <Audio name="audio" value="$audio"/>
+{questions}</View>
+"""

@@ -11,30 +11,23 @@ import dataclasses
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import numpy as np
 
 from msd_tagger.common import files
-from msd_tagger.pages.page import TEMPLATES
+from msd_tagger.pages.page import template_of
 from msd_tagger.pages.pictures import spectrogram_png
 from studies.annotation.answers import ANSWERS, COLUMNS
 from studies.annotation.subsets import Subset
 
 # What the browser is told that a file is; others are refused. Also the only part of a
 # file's name that is used again.
-AUDIO_TYPES = {
-    ".aif": "audio/aiff",
-    ".aiff": "audio/aiff",
-    ".flac": "audio/flac",
-    ".mp3": "audio/mpeg",
-    ".oga": "audio/ogg",
-    ".ogg": "audio/ogg",
-    ".opus": "audio/ogg",
-    ".wav": "audio/wav",
-}
+AUDIO_TYPES = dict.fromkeys((".aif", ".aiff"), "audio/aiff")
+AUDIO_TYPES |= {".flac": "audio/flac", ".mp3": "audio/mpeg"}
+AUDIO_TYPES |= dict.fromkeys((".oga", ".ogg", ".opus"), "audio/ogg")
+AUDIO_TYPES |= {".wav": "audio/wav"}
 EMBED_LIMIT_BYTES = 150_000_000
+TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,21 +64,30 @@ def write_annotation_page(
     """
     page = Path(folder) / f"{subset.name}.html"
     check(subset, clips, page)
-    page.parent.mkdir(parents=True, exist_ok=True)
     embed = sum(clip.audio.stat().st_size for clip in clips) <= embed_limit_bytes
     names = copied_names(subset, clips)
     if not embed:
         copy_audio(page.parent, clips, names)
-    data = _data(subset, clips, [""] * len(clips) if embed else names, duration_s)
-    folders = [Path(__file__).parents[1] / "templates", TEMPLATES]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("annotate.html.j2")
+    data = {
+        "digest": subset.digest,
+        "name": subset.name,
+        "columns": COLUMNS,
+        "answers": ANSWERS,
+        "duration_s": duration_s,
+        "clips": [
+            {
+                "id": clip.track_id,
+                "labels": [subset.labels[k] for k in np.flatnonzero(asked)],
+                "existing": list(clip.existing_tags),
+                "start_s": clip.start_s,
+                "type": AUDIO_TYPES[clip.audio.suffix.lower()],
+                "file": "" if embed else name,
+            }
+            for clip, asked, name in zip(clips, subset.asked, names, strict=True)
+        ],
+    }
+    template = template_of("annotate.html.j2", TEMPLATES)
+    # Piece by piece: the audio may be large.
     content = template.generate(data=data, files=_files(clips, embed))
     with files.replacing(page) as new, new.open("w", encoding="utf-8") as file:
         file.writelines(content)
@@ -129,16 +131,14 @@ def check_clips(subset: Subset, clips: Sequence[ClipToHear]) -> None:
             f"{subset.name}; they must be the same, in the same order"
         )
     for clip in clips:
+        which = f"{clip.audio} of clip {clip.track_id!r} is"
         if clip.audio.suffix.lower() not in AUDIO_TYPES:
+            allowed = ", ".join(AUDIO_TYPES)
             raise ValueError(
-                f"{clip.audio} of clip {clip.track_id!r} is no audio that browsers "
-                f"play; allowed are {', '.join(AUDIO_TYPES)}"
+                f"{which} no audio that browsers play; allowed are {allowed}"
             )
         if not clip.audio.is_file():
-            raise ValueError(
-                f"{clip.audio} of clip {clip.track_id!r} is missing; a page to listen "
-                "needs the audio files"
-            )
+            raise ValueError(f"{which} missing; a page to listen needs the audio files")
 
 
 def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
@@ -151,36 +151,11 @@ def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
     if not page.exists():
         return
     with page.open("rb") as file:
-        start = file.read(4096)
-    if subset.digest.encode() not in start:
-        raise ValueError(
-            f"{page} exists and asks other questions; give another folder, or move it "
-            "away"
-        )
-
-
-def _data(
-    subset: Subset, clips: Sequence[ClipToHear], names: Sequence[str], duration_s: float
-) -> dict[str, Any]:
-    """Collects what the page's script knows."""
-    return {
-        "digest": subset.digest,
-        "name": subset.name,
-        "columns": COLUMNS,
-        "answers": ANSWERS,
-        "duration_s": duration_s,
-        "clips": [
-            {
-                "id": clip.track_id,
-                "labels": [subset.labels[k] for k in np.flatnonzero(asked)],
-                "existing": list(clip.existing_tags),
-                "start_s": clip.start_s,
-                "type": AUDIO_TYPES[clip.audio.suffix.lower()],
-                "file": name,
-            }
-            for clip, asked, name in zip(clips, subset.asked, names, strict=True)
-        ],
-    }
+        if subset.digest.encode() not in file.read(4096):
+            raise ValueError(
+                f"{page} exists and asks other questions; give another folder, or move "
+                "it away"
+            )
 
 
 def _files(clips: Sequence[ClipToHear], embed: bool) -> Iterator[tuple[str, str]]:
@@ -188,7 +163,6 @@ def _files(clips: Sequence[ClipToHear], embed: bool) -> Iterator[tuple[str, str]
     for row, clip in enumerate(clips):
         if clip.spectrogram is not None:
             png = spectrogram_png(clip.spectrogram)
-            yield f"picture-{row}", base64.b64encode(png).decode("ascii")
+            yield f"picture-{row}", base64.b64encode(png).decode()
         if embed:
-            sound = clip.audio.read_bytes()
-            yield f"audio-{row}", base64.b64encode(sound).decode("ascii")
+            yield f"audio-{row}", base64.b64encode(clip.audio.read_bytes()).decode()

@@ -55,14 +55,10 @@ class Subset:
 
 
 def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, Subset]:
-    """Draws both subsets of a corpus: from its training and from its test clips.
+    """Draws Subset100 from the training clips and Subset400 from the test clips.
 
-    Args:
-        table: The labels of the corpus.
-        options: Keys of `analysis` in the configuration; those of `OPTIONS` count.
-
-    Returns:
-        Subset100 and Subset400; empty where the split is.
+    Of the options, keys of `analysis` in the configuration, those of `OPTIONS` count. A
+    subset is empty where its split is.
 
     Raises:
         ValueError: The corpus has none of the labels to judge.
@@ -79,14 +75,11 @@ def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, S
     nothing = SplitLabels(np.array([], np.str_), np.zeros((0, len(table.tag_names))))
     train, test = (table.splits.get(split, nothing) for split in ("train", "test"))
     columns, seed = table.columns(labels), options["subset_seed"]
-    per_side, size = options["subset100_clips"] // 2, options["subset400_clips"]
+    half, size = options["subset100_clips"] // 2, options["subset400_clips"]
+    clips = [(one.track_id, one.tags[:, columns], labels) for one in (train, test)]
     return (
-        balanced_subset(
-            train.track_id, train.tags[:, columns], labels, per_side=per_side, seed=seed
-        ),
-        random_subset(
-            test.track_id, test.tags[:, columns], labels, size=size, seed=seed
-        ),
+        balanced_subset(*clips[0], per_side=half, seed=seed),
+        random_subset(*clips[1], size=size, seed=seed),
     )
 
 
@@ -100,9 +93,9 @@ def balanced_subset(
 ) -> Subset:
     """Samples Subset100: for every label as many clips with it as without it.
 
-    The labels' samples are independent of each other, and each clip is asked about the
-    labels that it was sampled for: of the clips asked about a label half carry it, so
-    that the question gives nothing away.
+    The labels' samples are independent of each other, and each clip of their union is
+    asked about the labels that it was sampled for: of the clips asked about a label
+    half carry it, so that the question gives nothing away.
 
     Args:
         track_id: N ids of the training split.
@@ -110,17 +103,13 @@ def balanced_subset(
         labels: L names.
         per_side: Clips with the label, and without it. Where there are fewer, all.
         seed: Of the sample.
-
-    Returns:
-        The union of the labels' samples.
     """
     tagged = np.asarray(tagged) > 0
     asked = np.zeros(tagged.shape, bool)
-    for column, label in enumerate(labels):
+    for given, drawn, label in zip(tagged.T, asked.T, labels, strict=True):
         keys = _keys(track_id, seed, "subset100", label)
         for side in (False, True):
-            rows = np.flatnonzero(tagged[:, column] == side)
-            asked[_first(rows, keys, per_side), column] = True
+            drawn[_first(np.flatnonzero(given == side), keys, per_side)] = True
     keys = _keys(track_id, seed, "order")
     rows = _first(np.flatnonzero(asked.any(axis=1)), keys, len(track_id))
     clips = (np.asarray(track_id)[rows], rows, asked[rows], tagged[rows])
@@ -167,13 +156,9 @@ def shortages(subset: Subset) -> list[str]:
 
 def _keys(track_id: Sequence[str] | np.ndarray, seed: int, *names: str) -> np.ndarray:
     """Returns a random number of each id: uint64 `[N]`."""
-    start = hashlib.sha256("\n".join([str(seed), *names, ""]).encode())
-    keys = np.empty(len(track_id), np.uint64)
-    for row, one in enumerate(track_id):
-        key = start.copy()
-        key.update(str(one).encode())
-        keys[row] = int.from_bytes(key.digest()[:8], "big")
-    return keys
+    start = "\n".join([str(seed), *names, ""])
+    digests = (hashlib.sha256(f"{start}{one}".encode()).digest() for one in track_id)
+    return np.array([int.from_bytes(one[:8], "big") for one in digests], np.uint64)
 
 
 def _first(rows: np.ndarray, keys: np.ndarray, number: int) -> np.ndarray:

@@ -24,11 +24,12 @@ from msd_tagger.pages.tables import (
     signed,
 )
 from studies import comparison, judges, statistics
-from studies.comparison import INPUTS, Comparison, train_clips
-from studies.figures import Look
+from studies.comparison import INPUTS, Comparison, Points, Resampled, train_clips
+from studies.figures import Look, mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import LogFit
 from studies.study import Claim, Study
+from studies.texts import claim, figure, say
 
 NAME = "data_size"
 PREFIX = "size-"
@@ -43,9 +44,6 @@ NUDGE = 1.05
 # A line is called one if it explains this share of the variance between sizes.
 LINE_R_SQUARED = 0.9
 
-# From a share of the training clips to milliseconds per clip and seed, mel and STFT.
-Times = dict[float, tuple[float, float]]
-
 
 def study(record: SweepRecord) -> Study:
     """Redraws Fig. 5 from the points of several sizes, whose names start with `size-`.
@@ -54,57 +52,44 @@ def study(record: SweepRecord) -> Study:
     """
     points = comparison.scored(record.select(PREFIX))
     if not points:
-        text = "No point of this study varies the size of the training set."
-        return Study(NAME, TITLE, [text])
-    sizes = sizes_of(points)
-    known = comparison.known_labels(points)
+        return Study(NAME, TITLE, [say("data_size.no_points")])
+    sizes, known = sizes_of(points), comparison.known_labels(points)
     resamples = comparison.num_resamples(record)
     resampled = {one: comparison.resampled_auc(points, one, resamples) for one in known}
     found = {one: compare_kinds(points, resampled[one], one) for one in known}
     fits = {one: fit_sizes(sizes, one) for one in known}
     gains = _last_gains(points, resampled["weak"])
     times = times_per_clip(sizes)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(record, points, fits["weak"], times),
-        illustrations=[
-            _illustration(sizes, one, found[one], fits[one]) for one in known
-        ],
-        tables=[
-            _table(sizes, known),
-            *(_differences(found[one], one) for one in known),
-            _fit_table(fits),
-            *_time_tables(times),
-            _width_table(next(iter(points.values())).config["spectrogram"]),
-        ],
-        claims=[
-            *claims_of_kinds(list(found["weak"].values())),
-            _claim_of_line(fits["weak"]),
-            _claim_of_saturation(sizes, gains),
-            _claim_of_cost(times),
-        ],
-    )
+    tables = [
+        _table(sizes, known),
+        *(_differences(found[one], one) for one in known),
+        _fit_table(fits),
+        *_time_tables(times),
+        _width_table(next(iter(points.values())).config["spectrogram"]),
+    ]
+    claims = [
+        *claims_of_kinds(list(found["weak"].values())),
+        _claim_of_line(fits["weak"]),
+        _claim_of_saturation(sizes, gains),
+        _claim_of_cost(times),
+    ]
+    paragraphs = _paragraphs(record, points, fits["weak"], times)
+    drawn = [_illustration(sizes, one, found[one], fits[one]) for one in known]
+    return Study(NAME, TITLE, paragraphs, drawn, tables, claims)
 
 
-def sizes_of(points: Mapping[str, RunRecord]) -> pd.DataFrame:
+def sizes_of(points: Points) -> pd.DataFrame:
     """Lists points by the kind of their spectrogram and their size, mel first.
 
     Returns:
         One row a point: `name`, `kind`, `share` of the clips, `clips`, `point`.
     """
-    rows = [
-        (
-            name,
-            one.config["spectrogram"]["kind"],
-            float(one.config["train"]["fraction"]),
-            train_clips(one),
-            one,
-        )
-        for name, one in points.items()
-    ]
-    header = ["name", "kind", "share", "clips", "point"]
-    return pd.DataFrame(rows, columns=header).sort_values(["kind", "share"])
+    found = list(points.values())
+    columns = {"name": list(points), "point": found}
+    columns["kind"] = [one.config["spectrogram"]["kind"] for one in found]
+    columns["share"] = [float(one.config["train"]["fraction"]) for one in found]
+    columns["clips"] = list(map(train_clips, found))
+    return pd.DataFrame(columns).sort_values(["kind", "share"])
 
 
 def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
@@ -117,29 +102,34 @@ def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
 
 
 def compare_kinds(
-    points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray], labels: str
+    points: Points, resampled: Resampled, labels: str
 ) -> dict[float, Comparison]:
     """Mel minus STFT at every share of the training clips that both have."""
-    both = _of_both(sizes_of(points), "name")
-    names = {f"mel − STFT at {percent(share)}": share for share in both}
-    pairs = {name: both[share] for name, share in names.items()}
+    both = _of_both(sizes_of(points))
+    names = {f"mel − STFT at {percent(share)}": share for share in both.share}
+    pairs = dict(zip(names, zip(both.name, both.name_stft, strict=True), strict=True))
     found = comparison.compare(points, pairs, resampled, labels)
     return {names[one.name]: one for one in found}
 
 
-def times_per_clip(sizes: pd.DataFrame) -> Times:
-    """Time of a training clip and seed in ms, where both were timed alike.
+def times_per_clip(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Time of a training clip and seed, where mel and STFT were timed alike.
 
     Points on different devices, or with other numbers of seeds or batch sizes, are no
     comparison and left out.
+
+    Returns:
+        One row a share of the training clips: `mel` and `stft` in ms, and the `ratio`.
     """
-    return {
+    rows = {
         share: (_time_ms(mel), _time_ms(stft))
-        for share, (mel, stft) in _of_both(sizes, "point").items()
+        for share, mel, stft in _of_both(sizes)[["share", "point", "point_stft"]].values
         if _circumstances(mel) == _circumstances(stft)
         and mel.summary.get("clips_per_s")
         and stft.summary.get("clips_per_s")
     }
+    times = pd.DataFrame(rows.values(), rows, ["mel", "stft"], float)
+    return times.assign(ratio=times.stft / times.mel)
 
 
 def stft_width_hz(sample_rate_hz: float, dft_size_samples: int) -> float:
@@ -164,40 +154,20 @@ def mel_width_hz(sample_rate_hz: int, num_mel_bands: int) -> float:
 def claims_of_kinds(found: Sequence[Comparison]) -> list[Claim]:
     """That mel and STFT differ little at any size, and that neither is better."""
     limit = paper.MAX_MEL_STFT_DIFFERENCE
-    small = (
-        "Mel and STFT differ by at most 0.007 at any size.",
-        "IV-B, Fig. 5",
-        f"at most {limit}",
-    )
-    no_winner = (
-        "Neither mel nor STFT outperforms the other.",
-        "IV-B, Fig. 5",
-        "neither",
-    )
     mean = comparison.average("mean of sizes", found)
     if mean is None:
         nothing = judges.no_data("no size has both.")
-        return [Claim(*small, *nothing), Claim(*no_winner, *nothing)]
+        return [claim(key, *nothing) for key in ("small-difference", "no-winner")]
     far = max(found, key=lambda one: abs(one.seeds.mean))
+    small = f"at most {abs(far.seeds.mean):.4f} ({far.name})"
+    largest = f"the largest: {comparison.sentence(far)}."
     ahead = sum(one.seeds.mean > 0 for one in found)
+    no_winner = f"mel is ahead at {ahead} of {len(found)} sizes"
+    why = say("data_size.no_winner", mean=comparison.sentence(mean))
+    within = judges.all_within(found, limit, largest)
     return [
-        Claim(
-            *small,
-            f"at most {abs(far.seeds.mean):.4f} ({far.name})",
-            *judges.all_within(
-                found, limit, f"the largest: {comparison.sentence(far)}."
-            ),
-        ),
-        Claim(
-            *no_winner,
-            f"mel is ahead at {ahead} of {len(found)} sizes",
-            *judges.level(
-                mean,
-                limit,
-                f"mel minus STFT, mean of sizes: {comparison.sentence(mean)}; it holds "
-                f"where both intervals lie within ± {limit}.",
-            ),
-        ),
+        claim("small-difference", small, *within),
+        claim("no-winner", no_winner, *judges.level(mean, limit, why)),
     ]
 
 
@@ -207,22 +177,17 @@ def scores_by_size(
     differences: Mapping[float, float],
     ticks: Mapping[float, str],
 ) -> Figure:
-    """Mean and deviation over seeds on a logarithmic axis, with fitted lines.
+    """Mean and deviation over seeds on a logarithmic axis, two columns wide.
 
     Args:
-        frame: `input` (`mel` or `stft`), `clips`, `seed` and `roc_auc_macro`, one row a
-            seed.
+        frame: `input` (`mel` or `stft`), `clips` and `roc_auc_macro`, one row a seed.
         lines: From `mel` or `stft` to the fitted line.
         differences: From a number of clips to mel minus STFT, printed above.
         ticks: From a number of clips to its name.
-
-    Returns:
-        The figure, two columns wide.
     """
-    figure = Figure(figsize=(7, 3.4))
-    axes = figure.subplots()
-    scores = frame.groupby(["input", "clips"], sort=False)["roc_auc_macro"]
-    spread = scores.agg(["mean", "std"]).fillna(0)
+    drawn = Figure(figsize=(7, 3.4))
+    axes = drawn.subplots()
+    spread = mean_and_std(frame, ["input", "clips"])
     kinds = list(frame["input"].unique())
     for kind in kinds:
         of_kind = spread.loc[kind]
@@ -235,31 +200,26 @@ def scores_by_size(
             style: Look = {"color": LOOKS[kind]["color"], "ls": "--", "lw": 1}
             axes.plot(ends, lines[kind].at(ends), alpha=0.8, **style)
     tops = spread.sum(axis=1).groupby("clips").max()
+    at: Look = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
     for size, difference in differences.items():
-        at: Look = {"xytext": (0, 6), "textcoords": "offset points"}
-        at |= {"ha": "center", "va": "bottom", "fontsize": 8}
-        axes.annotate(signed(difference), (size, tops[size]), **at)
+        name, place = signed(difference), (size, tops[size])
+        axes.annotate(name, place, va="bottom", fontsize=8, **at)
     axes.set(xscale="log", xlabel="training clips", ylabel="macro ROC-AUC")
     axes.minorticks_off()
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.margins(x=0.06, y=0.15)
     axes.grid(visible=False, axis="x")
     axes.legend(loc="lower right", fontsize=8)
-    return figure
+    return drawn
 
 
-def _of_both(sizes: pd.DataFrame, column: str) -> dict[float, tuple[Any, Any]]:
-    """What stands in a column for mel and for STFT, at every share that both have."""
-    mel, stft = (
-        dict(zip(of.share, of[column], strict=True))
-        for of in (sizes[sizes.kind == kind] for kind in ("mel", "stft"))
-    )
-    return {share: (mel[share], stft[share]) for share in mel if share in stft}
+def _of_both(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Puts STFT (`…_stft`) beside mel, at every share that both have."""
+    mel, stft = (sizes[sizes.kind == kind] for kind in ("mel", "stft"))
+    return mel.merge(stft, on="share", suffixes=("", "_stft"))
 
 
-def _last_gains(
-    points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray]
-) -> list[Comparison]:
+def _last_gains(points: Points, resampled: Resampled) -> list[Comparison]:
     """The largest size minus the one before it, for each kind."""
     pairs = {}
     for kind, of in sizes_of(points).groupby("kind"):
@@ -291,18 +251,21 @@ def _claim_of_line(lines: Mapping[str, LogFit]) -> Claim:
     judged = judges.unknown("a line needs at least three sizes.")
     if known:
         judged = judges.rise_straight(known, LINE_R_SQUARED)
-    here = "; ".join(
-        f"{INPUTS[kind]}: {line.slope:.4f} per doubling (95 % "
-        f"{interval(line.slope_interval)}), R² {number(line.r_squared, 3)}"
+    return claim("line", "; ".join(_say_lines("slope", lines)) or ABSENT, *judged)
+
+
+def _say_lines(key: str, lines: Mapping[str, LogFit]) -> list[str]:
+    """Prints the line of each kind."""
+    return [
+        say(
+            f"data_size.{key}",
+            kind=INPUTS[kind],
+            line=line,
+            ends=interval(line.slope_interval),
+            explained=number(line.r_squared, 3),
+        )
         for kind, line in lines.items()
-    )
-    return Claim(
-        "Exponentially more data gain linearly more AUC.",
-        "IV-B, Fig. 5",
-        "as a sentence, no number",
-        here or ABSENT,
-        *judged,
-    )
+    ]
 
 
 def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Claim:
@@ -318,41 +281,26 @@ def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Cl
         shortfall = expected - gain.seeds.mean
         of_gain = np.hypot(gain.seeds.half_width, (high - low) / 2)
         error = float(np.hypot(of_gain, of_line))
-        judged = judges.falls_short(
-            shortfall,
-            error,
-            expected,
-            f"the line through the smaller sizes predicts {expected:+.4f} for that "
-            f"step; the measured gain is {comparison.sentence(gain)}; it falls short "
-            f"by {signed(shortfall)} ± {number(error)}, spreads together.",
+        why = say(
+            "data_size.saturation",
+            expected=expected,
+            gain=comparison.sentence(gain),
+            shortfall=signed(shortfall),
+            error=number(error),
         )
+        judged = judges.falls_short(shortfall, error, expected, why)
     here = [f"{one.name}: {signed(one.seeds.mean)}" for one in gains]
-    return Claim(
-        "AUC starts to converge at 64 % and 100 % of the data.",
-        "IV-B, Fig. 5",
-        "64 % to 100 %, as a sentence",
-        "; ".join(here) or ABSENT,
-        *judged,
-    )
+    return claim("saturation", "; ".join(here) or ABSENT, *judged)
 
 
-def _claim_of_cost(times: Times) -> Claim:
+def _claim_of_cost(times: pd.DataFrame) -> Claim:
     """That mel is cheaper."""
-    claim = (
-        "Mel leads to reduced computation in training.",
-        "IV-B",
-        "its smaller size, no number",
-    )
-    ratios = [stft / mel for mel, stft in times.values()]
-    if not ratios:
-        return Claim(*claim, *judges.no_data("no size has the times of both."))
-    low, high = min(ratios), max(ratios)
-    why = f"the ratio lies between {low:.2f} and {high:.2f} over {len(ratios)} sizes."
-    return Claim(
-        *claim,
-        f"STFT takes {np.median(ratios):.2f} times as long per clip",
-        *judges.above((low, high), 1, why),
-    )
+    if times.empty:
+        return claim("mel-cheaper", *judges.no_data("no size has the times of both."))
+    ends = low, high = times.ratio.min(), times.ratio.max()
+    here = f"STFT takes {times.ratio.median():.2f} times as long per clip"
+    why = f"the ratio lies between {low:.2f} and {high:.2f} over {len(times)} sizes."
+    return claim("mel-cheaper", here, *judges.above(ends, 1, why))
 
 
 def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
@@ -376,36 +324,23 @@ def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
 
 
 def _paragraphs(
-    record: SweepRecord,
-    points: Mapping[str, RunRecord],
-    fits: Mapping[str, LogFit],
-    times: Times,
+    record: SweepRecord, points: Points, fits: Mapping[str, LogFit], times: pd.DataFrame
 ) -> list[str]:
     """What was trained, what a doubling of the clips gains, what a clip costs."""
     sizes = sizes_of(points)
-    found = [
-        f"{len(points)} points ({', '.join(INPUTS[k] for k in sizes.kind.unique())}), "
-        f"trained on {sizes.clips.min()} to {sizes.clips.max()} clips, the smaller "
-        f"sets inside the larger ones, {comparison.seeds_and_clips(points)}. Mel "
-        "and STFT learn from the same clips in the same order, and are paired over "
-        "seeds." + comparison.not_complete(record, PREFIX)
-    ]
-    found += [
-        f"{INPUTS[kind]}: twice the clips gain {line.slope:.4f} (95 % "
-        f"{interval(line.slope_interval)}) by a straight line over {line.count} sizes, "
-        f"which explains {number(line.r_squared, 3)} of the variance between them."
-        for kind, line in fits.items()
-    ]
-    if not times:
-        return [*found, "Mel and STFT were not timed under the same circumstances."]
-    mel, stft = np.median(list(times.values()), axis=0)
-    ratio = np.median([stft / mel for mel, stft in times.values()])
-    return [
-        *found,
-        f"Training takes {mel:.3g} ms per clip and seed with mel and {stft:.3g} ms "
-        f"with STFT (medians of {len(times)} sizes; compilation and evaluation aside), "
-        f"{ratio:.2f} times as long.",
-    ]
+    trained = say(
+        "data_size.trained",
+        points=len(points),
+        inputs=", ".join(INPUTS[kind] for kind in sizes.kind.unique()),
+        least=sizes.clips.min(),
+        most=sizes.clips.max(),
+        scored=comparison.seeds_and_clips(points),
+        missing=comparison.not_complete(record, PREFIX),
+    )
+    cost = "Mel and STFT were not timed under the same circumstances."
+    if len(times):
+        cost = say("data_size.times", sizes=len(times), **times.median())
+    return [trained, *_say_lines("gain", fits), cost]
 
 
 def _illustration(
@@ -415,26 +350,18 @@ def _illustration(
     lines: Mapping[str, LogFit],
 ) -> Illustration:
     """Fig. 5 against one kind of labels."""
-    rows = [
-        (of.kind, of.clips, seed, value)
-        for of in sizes.itertuples()
-        for seed, value in enumerate(comparison.auc(of.point, labels))
-    ]
+    points = [((of.kind, of.clips), of.point) for of in sizes.itertuples()]
     at = dict(zip(sizes.share, sizes.clips, strict=True))
     gaps = {at[share]: one.seeds.mean for share, one in differences.items()}
     ticks = {clips: f"{percent(share)}\n{clips}" for share, clips in at.items()}
     widest = max(map(abs, gaps.values()), default=float("nan"))
     look: Look = {"lines": lines, "differences": gaps, "ticks": ticks}
-    return Illustration(
-        name="fig5_data_size" + ("" if labels == "weak" else f"_{labels}"),
-        plot=functools.partial(scores_by_size, **look),
-        alt=f"Macro ROC-AUC against the {labels} labels for mel and STFT by the number "
-        f"of training clips; they differ by at most {number(widest)}.",
-        caption=f"Fig. 5 against the {labels} labels: mean over seeds, bars are one "
-        "standard deviation, dashed lines the fit against log2 of the clips. Above: "
-        "mel minus STFT. The vertical axis does not start at chance (0.5).",
-        frame=pd.DataFrame(rows, columns=["input", "clips", "seed", "roc_auc_macro"]),
-        formats={"roc_auc_macro": ".6f"},
+    return figure(
+        "fig5_data_size",
+        functools.partial(scores_by_size, **look),
+        comparison.score_frame(points, ["input", "clips"], labels),
+        labels=labels,
+        widest=number(widest),
     )
 
 
@@ -445,24 +372,19 @@ def _table(sizes: pd.DataFrame, known: Sequence[str]) -> Table:
     columns = {"training clips": [f"{n} ({percent(s)})" for s, n in clips.items()]}
     for labels in known:
         for kind, of in sizes.groupby("kind"):
-            points = dict(zip(of.share, of.point, strict=True))
+            points = of.set_index("share").point.reindex(clips.index)
             columns[f"{INPUTS[kind]}, {labels} labels"] = [
-                comparison.auc(points[share], labels) if share in points else None
-                for share in clips.index
+                None if pd.isna(one) else comparison.auc(one, labels) for one in points
             ]
-    caption = "Macro ROC-AUC on the test split, mean ± deviation over seeds."
     formats = dict.fromkeys(list(columns)[1:], over_seeds)
-    return Table(pd.DataFrame(columns), caption, formats)
+    return Table(pd.DataFrame(columns), say("tables.scores"), formats)
 
 
 def _differences(found: Mapping[float, Comparison], labels: str) -> Table:
     """Mel minus STFT against both spreads."""
     rows = list(found.values())
     mean = comparison.average("mel − STFT, mean of sizes", rows)
-    caption = (
-        f"Mel minus STFT, {labels} labels. Intervals over seeds use the scatter pooled "
-        "over all sizes; bold: larger than both spreads."
-    )
+    caption = say("tables.kinds", labels=labels)
     return comparison.table(caption, rows + ([mean] if mean else []))
 
 
@@ -480,37 +402,27 @@ def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:
         for kind, line in lines.items()
     ]
     header = ("", "gain per doubling", "95 % (t)", "R²", "curvature per doubling²")
-    caption = "Straight line through macro ROC-AUC against log2 of the clips."
-    return Table.of_rows(caption, header, rows)
+    return Table.of_rows(say("tables.lines"), header, rows)
 
 
-def _time_tables(times: Times) -> list[Table]:
+def _time_tables(times: pd.DataFrame) -> list[Table]:
     """Times by size, if any size was timed."""
-    rows = [(share, mel, stft, stft / mel) for share, (mel, stft) in times.items()]
     header = ["training clips", "mel [ms]", "STFT [ms]", "STFT / mel"]
-    forms = (percent, ".3g", ".3g", ".2f")
-    formats: Formats = dict(zip(header, forms, strict=True))
-    frame = pd.DataFrame(rows, columns=header)
-    return [Table(frame, "Training time per clip and seed.", formats)] if rows else []
+    formats: Formats = dict(zip(header, (percent, ".3g", ".3g", ".2f"), strict=True))
+    frame = times.reset_index().set_axis(header, axis="columns")
+    return [Table(frame, say("tables.times"), formats)] if len(times) else []
 
 
 def _width_table(spectrogram: Mapping[str, Any]) -> Table:
     """IV-B's widths of bins beside those of the settings."""
     rate, size = spectrogram["sample_rate_hz"], spectrogram["dft_size_samples"]
-    bands = spectrogram["num_mel_bands"]
-    kilohertz = f"{rate / 1000:g} kHz"
+    bands, kilohertz = spectrogram["num_mel_bands"], f"{rate / 1000:g} kHz"
+    widths = {
+        "STFT of the paper's [1]: 256-point DFT, 12 kHz": stft_width_hz(12_000, 256),
+        f"STFT: {size}-point DFT, {kilohertz}": stft_width_hz(rate, size),
+        f"mel below 1 kHz: {bands} bands, {kilohertz}": mel_width_hz(rate, bands),
+    }
     printed = [paper.BIN_WIDTH_HZ[key] for key in ("stft of 256", "stft", "mel")]
-    found = [
-        ("STFT of the paper's [1]: 256-point DFT, 12 kHz", stft_width_hz(12_000, 256)),
-        (f"STFT: {size}-point DFT, {kilohertz}", stft_width_hz(rate, size)),
-        (f"mel below 1 kHz: {bands} bands, {kilohertz}", mel_width_hz(rate, bands)),
-    ]
-    names, widths = zip(*found, strict=True)
-    frame = pd.DataFrame({"": names, "paper [Hz]": printed, "here [Hz]": widths})
-    caption = (
-        "Widths of bins. The paper's 35.9 Hz is the distance of 96 mel frequencies "
-        "spread up to 12 kHz; with bands up to half the sampling rate of 12 kHz the "
-        f"distance of their centres is {mel_width_hz(12_000, 96):.1f} Hz, so mel is "
-        "finer there than the paper says."
-    )
-    return Table(frame, caption, {"here [Hz]": ".1f"})
+    columns = {"": list(widths), "paper [Hz]": printed, "here [Hz]": widths.values()}
+    caption = say("tables.widths", width=mel_width_hz(12_000, 96))
+    return Table(pd.DataFrame(columns), caption, {"here [Hz]": ".1f"})

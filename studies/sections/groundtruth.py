@@ -8,7 +8,7 @@ and Subset400.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,19 +29,20 @@ from studies.annotation.answers import (
     verdicts_of,
 )
 from studies.annotation.subsets import OPTIONS, Subset, shortages, subsets_of
+from studies.figures import Look
 from studies.judges import Judged
 from studies.label_errors import (
     Estimates,
     Findings,
     count_errors,
     estimate,
-    find,
     find_paper,
     interval,
 )
 from studies.label_table import LABELS, LabelTable, find_label_table
 from studies.records import SweepRecord
 from studies.study import HOLDS, Claim, Study
+from studies.texts import claim, figure, rows, say
 
 NAME, TITLE = "groundtruth", "Ground truth under test (Table I, Eq. 2)"
 PAPER, HERE = "paper", "here"
@@ -53,23 +54,17 @@ SINGERS = ("male vocalists", "female vocalists")
 MIN_TAGS_TO_CORRELATE = 20
 NOT_JUDGED = "not enough clips were judged"
 
-# Series of the figures by name: what they show, colour and marker.
+# Series of the figures by name: their panel, what they show, colour and marker.
 SERIES = {
-    "positive labels": ("error_positive", "C0", "o"),
-    "negative labels": ("error_negative", "C1", "s"),
-    "precision": ("precision", "C0", "o"),
-    "recall": ("recall", "C1", "s"),
-    "ground truth": ("tagged", "C0", "o"),
-    "Eq. 2": ("eq2", "C1", "s"),
-    "Subset400": ("subset400", "C2", "^"),
-    "all clips": ("truth", "C3", "D"),
+    "positive labels": ("Error rate", "error_positive", "C0", "o"),
+    "negative labels": ("Error rate", "error_negative", "C1", "s"),
+    "precision": ("At 50/50 balance", "precision", "C0", "o"),
+    "recall": ("At 50/50 balance", "recall", "C1", "s"),
+    "ground truth": ("Clips", "tagged", "C0", "o"),
+    "Eq. 2": ("Clips", "eq2", "C1", "s"),
+    "Subset400": ("Clips", "subset400", "C2", "^"),
+    "all clips": ("Clips", "truth", "C3", "D"),
 }
-# Which of them stand together.
-ERRORS = {
-    "Error rate": ("positive labels", "negative labels"),
-    "At 50/50 balance": ("precision", "recall"),
-}
-SHARES = ("ground truth", "Eq. 2", "Subset400", "all clips")
 
 
 class Truth(NamedTuple):
@@ -84,8 +79,7 @@ class Truth(NamedTuple):
 def study(record: SweepRecord) -> Study:
     """Writes the section on the reliability of the labels.
 
-    Returns:
-        The section; without labels, or with none of those to judge, only why.
+    Without labels, or with none of those to judge, a sentence says so.
 
     Raises:
         AnnotationError: The answers do not belong to this corpus.
@@ -101,17 +95,10 @@ def study(record: SweepRecord) -> Study:
     answers = find_answers(record.workdir, table.track_ids(), table.tag_names)
     here, printed = _find(table, subsets, answers, options), find_paper()
     truth = _truth(table, here)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=[
-            *_paragraphs(table, subsets, answers, here, options),
-            *_remarks(here),
-        ],
-        illustrations=_illustrations(here, printed, truth),
-        tables=_tables(here, printed, truth, answers),
-        claims=claims(here, printed, truth),
-    )
+    paragraphs = _paragraphs(table, subsets, answers, here, options)
+    drawn = _illustrations(here, printed, truth)
+    tables = _tables(here, printed, truth, answers)
+    return Study(NAME, TITLE, paragraphs, drawn, tables, claims(here, printed, truth))
 
 
 def _find(
@@ -128,13 +115,13 @@ def _find(
     )
     labels = subsets[0].labels
     columns, splits = table.columns(labels), table.splits.values()
-    return find(
-        labels,
-        count_errors(subsets[0].tagged, of_100),
-        sum(split.tags[:, columns].sum(axis=0, dtype=int) for split in splits),
-        sum(len(split.track_id) for split in splits),
-        (of_400 == 1).sum(axis=0),
-        np.isfinite(of_400).sum(axis=0),
+    return Findings(
+        labels=labels,
+        checked=count_errors(subsets[0].tagged, of_100),
+        occurrences=sum(one.tags[:, columns].sum(axis=0, dtype=int) for one in splits),
+        total=sum(len(one.track_id) for one in splits),
+        hits=(of_400 == 1).sum(axis=0),
+        judged=np.isfinite(of_400).sum(axis=0),
         num_samples=options.get("bootstrap_samples", 2000),
         seed=options["subset_seed"],
     )
@@ -171,83 +158,47 @@ def _paragraphs(
     here: Findings,
     options: dict[str, Any],
 ) -> list[str]:
-    """Says what was judged, by whom, and what was missing."""
+    """Says what was judged, by whom, what was missing, and what to know of Table I."""
     asked = options["annotated_labels"]
     missing = [label for label in asked if label not in table.tag_names]
-    sizes = [len(subset.rows) for subset in subsets]
-    sentences = [
-        f"Of {here.total:,} clips, {sizes[0]:,} training clips (Subset100: for each "
-        f"label up to {subsets[0].wanted} with it and as many without) and "
-        f"{sizes[1]:,} test clips (Subset400) were drawn for the labels "
-        f"{', '.join(here.labels)}. {_who(subsets, answers, here)}"
-    ]
-    if missing:
-        sentences.append(f"The corpus has no label {', '.join(missing)}: left out.")
     short = [sentence for subset in subsets for sentence in shortages(subset)]
-    if short:
-        sentences.append(" ".join([*short, "What there is was taken."]))
-    return sentences
+    drawn = say(
+        "groundtruth.drawn",
+        total=here.total,
+        sizes=[len(subset.rows) for subset in subsets],
+        wanted=subsets[0].wanted,
+        labels=", ".join(here.labels),
+        who=_who(subsets, answers, here),
+    )
+    rates = (here.estimates.error_positive, here.estimates.error_negative)
+    found = {
+        drawn: True,
+        f"The corpus has no label {', '.join(missing)}: left out.": missing,
+        " ".join([*short, "What there is was taken."]): short,
+        say("groundtruth.slips"): True,
+        say("groundtruth.balance"): True,
+        say("groundtruth.no_error"): any((rate == 0).any() for rate in rates),
+    }
+    return [sentence for sentence, is_so in found.items() if is_so]
 
 
 def _who(subsets: Sequence[Subset], answers: Sequence[Answer], here: Findings) -> str:
     """Says who judged the clips."""
-    if not answers and (here.judged.any() or here.checked.negatives.any()):
-        return "The corpus itself knows what is true of them and was asked."
     if not answers:
-        return (
-            "Nobody has judged them yet, and the corpus does not know: annotate them "
-            "with --mode=annotate."
-        )
+        known = here.judged.any() or here.checked.negatives.any()
+        return say(f"groundtruth.{'corpus' if known else 'nobody'}")
     given = Counter(one.answer for one in answers)
-    split = ", ".join(f"{given[answer]:,} {answer}" for answer in ANSWERS)
-    undecided = sum(verdict is None for verdict in consensus(answers).values())
     people = len({one.annotator for one in answers})
     asked = {question for one in subsets for question, _, _ in one.questions()}
     outside = sum((one.track_id, one.label) not in asked for one in answers)
-    return (
-        f"{people} {'listener' if people == 1 else 'listeners'} gave {len(answers):,} "
-        f"answers ({split}); the majority counts, and {undecided:,} questions without "
-        "one are left out."
-        + (f" {outside:,} answers to other questions are left out." if outside else "")
+    heard = say(
+        "groundtruth.listeners",
+        people=f"{people} {'listener' if people == 1 else 'listeners'}",
+        answers=len(answers),
+        split=", ".join(f"{given[answer]:,} {answer}" for answer in ANSWERS),
+        undecided=sum(verdict is None for verdict in consensus(answers).values()),
     )
-
-
-def _remarks(here: Findings) -> list[str]:
-    """Says what to know when reading the paper's numbers, and ours."""
-    sentences = [
-        "The paper's text swaps two numbers of its own Table I: it gives female "
-        "vocalists a recall of 88.7 % and instrumental one of 80.0 %. By columns (a) "
-        "and (b) the table is right. Its 14.9 % and 64.0 % are slips: 36,048 of "
-        "242,842 clips are 14.8 %, and 252 of 400 are 63.0 %. Of column (f) two counts "
-        "are rounded and two cut off; here all four are computed and rounded.",
-        "Table I's precision and recall are those at as many clips with the label as "
-        "without: TP = 1 - p+, FN = p-. Few clips carry a label, so of the clips for "
-        "which it holds far fewer carry it than this recall says; the table on "
-        "tagability has both, the real one from N+ (1 - p+) over Eq. 2.",
-    ]
-    rates = (here.estimates.error_positive, here.estimates.error_negative)
-    if any((rate == 0).any() for rate in rates):
-        sentences.append(
-            "Where no error was found, the bootstrap has none to draw and its interval "
-            "is too narrow: trust Wilson's there."
-        )
-    return sentences
-
-
-# Tables.
-
-Columns = Mapping[str, Callable[[Findings], Sequence | np.ndarray]]
-
-
-def _rate(name: str) -> Callable[[Findings], np.ndarray]:
-    return lambda one: 100 * getattr(one.estimates, name)
-
-
-def _range(name: str) -> Callable[[Findings], list[str]]:
-    return lambda one: [
-        ABSENT if np.isnan(ends).any() else "{:.1f} to {:.1f}".format(*100 * ends)
-        for ends in one.intervals[name]
-    ]
+    return heard + (say("groundtruth.outside", answers=outside) if outside else "")
 
 
 def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
@@ -258,90 +209,71 @@ def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
     ]
 
 
-TABLE_1: Columns = {
-    "error rate, positive label [%]": _rate("error_positive"),
-    "error rate, negative label [%]": _rate("error_negative"),
-    "precision [%]": _rate("precision"),
-    "recall [%]": _rate("recall"),
-    "in ground truth": lambda one: _clips(one.occurrences, one.total),
-    "estimate by Eq. 2": lambda one: _clips(one.estimates.occurrences, one.total),
-    "by annotation of Subset400": lambda one: _clips(one.hits, one.judged),
-}
-INTERVALS: Columns = {
-    "judged with / without": lambda one: [
-        f"{with_it} / {without}"
-        for with_it, without in zip(
-            one.checked.positives, one.checked.negatives, strict=True
-        )
-    ],
-    "error rate, positive (Wilson)": _range("error_positive"),
-    "error rate, negative (Wilson)": _range("error_negative"),
-    "recall (bootstrap)": _range("recall"),
-    "Eq. 2 (bootstrap)": _range("eq2"),
-    "Subset400 (Wilson)": _range("subset400"),
-}
-TAGABILITY: Columns = {
-    "recall at 50/50 [%]": _rate("recall"),
-    "tagability [%]": _rate("tagability"),
-    "bootstrap [%]": _range("tagability"),
-}
-# What is estimated from samples and known of all clips, where a corpus knows.
-AGAINST_TRUTH = {
-    "error rate, positive": "error_positive",
-    "error rate, negative": "error_negative",
-    "recall at 50/50": "recall",
-    "true occurrences": "occurrences",
-}
+def _printed(one: Findings, known: np.ndarray | float = np.nan) -> pd.DataFrame:
+    """Lists what tables print of each label: rates in per cent, the rest as text.
+
+    `known` is the tagability that a corpus knows of.
+    """
+    rates = (*RATES, "tagability")
+    judged = zip(one.checked.positives, one.checked.negatives, strict=True)
+    columns = {"label": one.labels, "known": 100 * known}
+    columns |= {name: 100 * getattr(one.estimates, name) for name in rates}
+    columns |= {
+        f"interval of {name}": [
+            ABSENT if np.isnan(ends).any() else "{:.1f} to {:.1f}".format(*100 * ends)
+            for ends in of_labels
+        ]
+        for name, of_labels in one.intervals.items()
+    }
+    return pd.DataFrame(columns).assign(
+        judged=[f"{with_it} / {without}" for with_it, without in judged],
+        tagged=_clips(one.occurrences, one.total),
+        eq2=_clips(one.estimates.occurrences, one.total),
+        subset400=_clips(one.hits, one.judged),
+    )
 
 
 def _tables(
     here: Findings, printed: Findings, truth: Truth | None, answers: Sequence[Answer]
 ) -> list[Table]:
     """Table I, how sure it is, tagability, the truth, and how far listeners agree."""
-    table_1 = _both(here, printed, TABLE_1)
-    for who, one in ((PAPER, printed), (HERE, here)):
-        means = [np.mean(_rate(name)(one)) for name in RATES]
-        table_1.loc[len(table_1)] = [f"mean, {who}", *means, None, None, None]
-    tagability = dict(TAGABILITY)
+    known = truth.estimates.tagability if truth else np.nan
+    both = pd.concat([_printed(printed), _printed(here, known)])
+    order = list(dict.fromkeys(both.label))
+    both["who"] = np.repeat([PAPER, HERE], [len(printed.labels), len(here.labels)])
+    # Sorting is stable: of one label the paper's row stays first.
+    both = both.sort_values("label", key=lambda it: it.map(order.index), kind="stable")
+    both["label"] += ", " + both.who
+    found = []
+    for name in ("table_1", "intervals", "tagability"):
+        # Without a truth its column is left out.
+        columns = {
+            v: k for k, v in rows(f"groundtruth.{name}") if truth or v != "known"
+        }
+        frame = both[["label", *columns]].reset_index(drop=True)
+        frame = frame.rename(columns=columns)
+        strong: Sequence[int] = ()
+        if name == "table_1":
+            for who, one in ((PAPER, printed), (HERE, here)):
+                means = [np.mean(100 * getattr(one.estimates, rate)) for rate in RATES]
+                frame.loc[len(frame)] = [f"mean, {who}", *means, None, None, None]
+            strong = (len(frame) - 2, len(frame) - 1)
+        caption = say(f"tables.{name}", paper=printed.total, here=here.total)
+        found.append(_table(frame, caption, strong=strong))
     if truth is not None:
-        every = 100 * truth.estimates.tagability
-        unknown = np.full(len(printed.labels), np.nan)
-        tagability["tagability, all clips known [%]"] = lambda one: (
-            every if one is here else unknown
-        )
-    found = [
-        _table(
-            table_1,
-            "Table I. Precision and recall at as many clips with the label as without; "
-            f"the paper's of {printed.total:,} clips, ours of {here.total:,}.",
-            strong=(len(table_1) - 2, len(table_1) - 1),
-        ),
-        _table(
-            _both(here, printed, INTERVALS),
-            "95 % intervals, in per cent; the paper's from its own counts.",
-        ),
-        _table(
-            _both(here, printed, tagability),
-            "Tagability: the share of the clips for which a label holds that carry it, "
-            "as if half of all clips carried it (Table I's recall), and as they are.",
-        ),
-    ]
-    if truth is not None:
-        columns = {}
-        for text, name in AGAINST_TRUTH.items():
+        against = {"label": here.labels}
+        for text, name in rows("groundtruth.truth"):
             whole = here.total if name == "occurrences" else 1
             for what, of in (("sample", here.estimates), ("all", truth.estimates)):
-                columns[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
-        frame = pd.DataFrame({"label": here.labels} | columns)
-        caption = "Estimates from the sample beside the truth of all clips."
-        found.append(_table(frame, caption))
+                against[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
+        found.append(_table(pd.DataFrame(against), say("tables.truth")))
     agreed = agreements(answers, here.labels)
     if len(agreed):
         pairs = agreed.label + ": " + agreed["first"] + ", " + agreed["second"]
         frame = pd.DataFrame({"label: listeners": pairs, "clips": agreed.clips})
         frame["agree [%]"], frame["Cohen's κ"] = 100 * agreed.share, agreed.kappa
-        caption = "Agreement of listeners, where both said yes or no."
-        found.append(_table(frame, caption, {"clips": ",", "Cohen's κ": ".2f"}))
+        formats = {"clips": ",", "Cohen's κ": ".2f"}
+        found.append(_table(frame, say("tables.agreement"), formats))
     return found
 
 
@@ -356,66 +288,32 @@ def _table(
     return Table(frame, caption, rates | (formats or {}), strong)
 
 
-def _both(here: Findings, printed: Findings, columns: Columns) -> pd.DataFrame:
-    """Makes rows of a table: every label, the paper's before ours."""
-    parts = []
-    for who, one in ((PAPER, printed), (HERE, here)):
-        cells = {text: column(one) for text, column in columns.items()}
-        parts.append(pd.DataFrame({"label": one.labels, "who": who} | cells))
-    order = list(dict.fromkeys([*printed.labels, *here.labels]))
-    # Sorting is stable: of one label the paper's row stays first.
-    frame = pd.concat(parts).sort_values(
-        "label", key=lambda labels: labels.map(order.index), kind="stable"
-    )
-    frame["label"] += ", " + frame.pop("who")
-    return frame.reset_index(drop=True)
-
-
 def _illustrations(
     here: Findings, printed: Findings, truth: Truth | None
 ) -> list[Illustration]:
     """Draws error rates with what follows from them, and occurrences."""
     # The paper's numbers stand beside ours where it has all of our labels.
     known = set(here.labels) <= set(printed.labels)
-    both = {HERE: _shares(here, here.labels, truth)}
-    both |= {PAPER: _shares(printed, here.labels)} if known else {}
-    errors = [
-        shares[shares.series == series].assign(panel=panel, of=who)
-        for panel, names in ERRORS.items()
-        for series in names
-        for who, shares in both.items()
-    ]
-    occurrences = [
-        shares[shares.series.isin(SHARES)].assign(panel=f"Clips, {who}", of=who)
-        for who, shares in reversed(both.items())
-    ]
-    hollow = " Hollow: the paper's." if known else ""
-    texts = {
-        "groundtruth_errors": (
-            "Points: error rates of positive and negative labels, and precision and "
-            "recall, of each label, with intervals.",
-            "Error rates on Subset100, and precision and recall at 50/50, with 95 % "
-            f"intervals: the bootstrap's for recall, else Wilson's.{hollow}",
-        ),
-        "groundtruth_occurrences": (
-            "Points: share of clips with each label, by the ground truth, by Eq. 2 and "
-            "by Subset400.",
-            "Share of clips for which a label holds: as the ground truth counts, by "
-            "Eq. 2 (bootstrap) and on Subset400 (Wilson), with 95 % intervals.",
-        ),
-    }
+    parts = [_shares(here, here.labels, truth).assign(of=HERE)]
+    parts += [_shares(printed, here.labels).assign(of=PAPER)] if known else []
+    both = pd.concat(parts, ignore_index=True)
+    clips = both.panel == "Clips"
+    series = both[~clips].series.map([*SERIES].index).sort_values(kind="stable")
+    occurrences = both[clips].sort_values("of", ascending=False, kind="stable")
+    occurrences["panel"] += ", " + occurrences.of
     columns = ["label", "panel", "series", "of", "percent", "low", "high"]
+    formats = dict.fromkeys(columns[4:], ".3f")
+    frames = {"errors": both.loc[series.index], "occurrences": occurrences}
+    hollow = " Hollow: the paper's." if known else ""
     return [
-        Illustration(
-            name,
+        figure(
+            f"groundtruth_{name}",
             draw_panels,
-            *text,
-            frame=pd.concat(parts, ignore_index=True)[columns],
-            formats=dict.fromkeys(columns[4:], ".3f"),
+            frame[columns].reset_index(drop=True),
+            formats,
+            hollow=hollow,
         )
-        for (name, text), parts in zip(
-            texts.items(), (errors, occurrences), strict=True
-        )
+        for name, frame in frames.items()
     ]
 
 
@@ -432,11 +330,12 @@ def _shares(
     rows = [one.labels.index(label) for label in labels]
     nothing = np.full((len(one.labels), 2), np.nan)
     parts = []
-    for series, (name, *_) in SERIES.items():
+    for series, (panel, name, *_) in SERIES.items():
         if values[name] is not None:
             low, high = 100 * one.intervals.get(name, nothing)[rows].T
             columns = {"percent": 100 * values[name][rows], "low": low, "high": high}
-            parts.append(pd.DataFrame({"label": labels, "series": series} | columns))
+            columns |= {"label": labels, "panel": panel, "series": series}
+            parts.append(pd.DataFrame(columns))
     return pd.concat(parts)
 
 
@@ -449,9 +348,9 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
     """
     labels = frame.label.unique()
     rows = np.arange(len(labels))
-    figure = Figure(figsize=(7, 1.1 + 0.42 * len(labels)))
+    drawn = Figure(figsize=(7, 1.1 + 0.42 * len(labels)))
     panels = dict(list(frame.groupby("panel", sort=False)))
-    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    grid = drawn.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (panel, of_panel) in zip(grid, panels.items(), strict=True):
         series = [points for _, points in of_panel.groupby("series", sort=False)]
         nudges = np.linspace(-0.24, 0.24, len(series)) if len(series) > 1 else [0.0]
@@ -465,33 +364,28 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
         axes.grid(visible=False, axis="y")
         right = axes.get_xlim()[1]
         axes.set_xlim(-0.03 * right, 1.03 * right)  # Markers at 0 and 100 stay whole.
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
+        below: Look = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
         axes.legend(**below, borderaxespad=3, ncols=2, fontsize=7.5)
     grid[0].set_yticks(rows, labels)
     grid[0].set_ylim(len(rows) - 0.5, -0.5)
-    return figure
+    return drawn
 
 
 def _draw_series(
     axes: Axes, rows: np.ndarray, points: pd.DataFrame, hollow: bool
 ) -> None:
     name = points.series.iloc[0]
-    value, colour, marker = SERIES[name]
+    _, value, colour, marker = SERIES[name]
+    look: Look = {"fmt": marker, "color": colour, "ms": 5, "mfc": colour}
+    look |= {"elinewidth": 1.4, "label": name}
+    if hollow:
+        look |= {"mfc": "none", "elinewidth": 0.8, "label": f"{name}, paper"}
+        look["alpha"] = 0.75
     ends = [points.percent - points.low, points.high - points.percent]
     counted = value in ("tagged", "truth")
-    axes.errorbar(
-        points.percent,
-        rows,
-        # An interval of a resampled ratio may miss its own point by a rounding error.
-        xerr=None if counted else np.maximum(ends, 0),
-        fmt=marker,
-        color=colour,
-        ms=5,
-        mfc="none" if hollow else colour,
-        elinewidth=0.8 if hollow else 1.4,
-        alpha=0.75 if hollow else 1.0,
-        label=f"{name}, paper" if hollow else name,
-    )
+    # An interval of a resampled ratio may miss its own point by a rounding error.
+    error = None if counted else np.maximum(ends, 0)
+    axes.errorbar(points.percent, rows, xerr=error, **look)
 
 
 def claims(
@@ -499,16 +393,16 @@ def claims(
 ) -> list[Claim]:
     """Judges every statement that the labels allow to; `truth` is of all clips."""
     found = [
-        Claim(statement, where, show(printed), show(here), *judge(here))
-        for statement, where, show, judge, *needed in STATEMENTS
+        claim(key, show(here), *judge(here), found=show(printed))
+        for key, (show, judge, *needed) in JUDGED.items()
         if {*needed} <= {*here.labels}
     ]
     found.insert(3, _nearer(here, printed, truth))
     return [*found, _uncorrelated(here, printed, truth)]
 
 
-def _percents(shares: Iterable[float]) -> list[str]:
-    return [f"{number(100 * share, 1)} %" for share in shares]
+def _percents(shares: Iterable[float | np.ndarray]) -> list[str]:
+    return [f"{number(100 * float(share), 1)} %" for share in shares]
 
 
 def _listed(one: Findings, values: Sequence[str]) -> str:
@@ -532,15 +426,16 @@ def _factors(one: Findings) -> str:
 
 def _ends(one: Findings, recall: np.ndarray) -> Sequence[np.ndarray]:
     """Returns the lower recall of the peculiar labels, the higher of the usual ones."""
-    peculiar, usual = (
-        recall[..., [one.labels.index(label) for label in labels]]
-        for labels in (PECULIAR, USUAL)
-    )
+    peculiar, usual = (recall[..., _columns(one, them)] for them in (PECULIAR, USUAL))
     return peculiar.min(axis=-1), usual.max(axis=-1)
 
 
+def _columns(one: Findings, labels: Sequence[str]) -> list[int]:
+    return [one.labels.index(label) for label in labels]
+
+
 def _singers(one: Findings) -> str:
-    columns = [one.labels.index(label) for label in SINGERS]
+    columns = _columns(one, SINGERS)
     shares = _percents(one.estimates.occurrences[columns] / one.total)
     tags = [f"{count:,}" for count in one.occurrences[columns]]
     return f"{' and '.join(shares)} by Eq. 2, {' and '.join(tags)} tags"
@@ -582,71 +477,47 @@ def _differs(here: Findings) -> Judged:
         p_value = stats.chi2.sf(statistic, len(weights) - 1)
         why = f"homogeneity: Q = {statistic:.1f}, p = {p_value:.2g}"
         return judges.beyond_chance(p_value, 0.05, why)
-    if np.isfinite(recall).sum() > 1:
-        return judges.unknown(
-            "a recall without any error found has no spread to set others against"
-        )
-    return judges.unknown(NOT_JUDGED)
+    known = np.isfinite(recall).sum() > 1
+    return judges.unknown(say("groundtruth.no_spread") if known else NOT_JUDGED)
 
 
 def _male_more_often(here: Findings) -> Judged:
-    male, female = (here.labels.index(label) for label in SINGERS)
+    male, female = _columns(here, SINGERS)
     if here.occurrences[male] >= here.occurrences[female]:
         return judges.fact(False, "male vocalists is not the rarer tag")
     estimated = here.samples.occurrences / here.total
     return _by_interval(estimated[:, male] - estimated[:, female], "male minus female")
 
 
-# Statement, where the paper says so, what is printed of its findings and of ours, how
-# ours are judged, and the labels that it needs.
-STATEMENTS = (
-    (
-        "Negative labels are wrong far more often than positive ones (mean error "
-        "rates, positive and negative)",
-        "III-B1",
+# By the key of a claim: what is printed of the paper's findings and of ours, how ours
+# are judged, and the labels that it needs.
+JUDGED: dict[str, tuple] = {
+    "negative-wrong": (
         _means("error_positive", "error_negative"),
         _higher("error_negative", "error_positive", "negative minus positive"),
     ),
-    (
-        "The ground truth's precision is high and its recall much lower (means at "
-        "50/50 balance)",
-        "III-B1, Table I (c), (d)",
+    "precision-high": (
         _means("precision", "recall"),
         _higher("precision", "recall", "precision minus recall"),
     ),
-    (
-        "Labels hold for more clips than carry them (Eq. 2 over the count)",
-        "III-B1, Table I (e), (f)",
+    "holds-for-more": (
         _factors,
         lambda here: _for_every_label(here.samples.occurrences - here.occurrences),
     ),
-    (
-        "Tagability, measured by that recall, differs between labels",
-        "III-B1, Table I (d)",
+    "tagability-differs": (
         lambda one: _listed(one, _percents(one.estimates.recall)),
         _differs,
     ),
-    (
-        "Female vocalists and instrumental are more taggable than male vocalists and "
-        "guitar (lower recall of the former, higher of the latter)",
-        "III-B1",
-        lambda one: " and ".join(
-            _percents(map(float, _ends(one, one.estimates.recall)))
-        ),
+    "peculiar-taggable": (
+        lambda one: " and ".join(_percents(_ends(one, one.estimates.recall))),
         lambda here: _by_interval(
             np.subtract(*_ends(here, here.samples.recall)), "difference"
         ),
         *PECULIAR,
         *USUAL,
     ),
-    (
-        "Male vocalists occur more often than female ones, and are tagged less often",
-        "III-B1",
-        _singers,
-        _male_more_often,
-        *SINGERS,
-    ),
-)
+    "male-more-often": (_singers, _male_more_often, *SINGERS),
+}
 
 
 def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
@@ -657,21 +528,17 @@ def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
         means = [np.mean(np.abs(counts / one.total - target)) for counts in pair]
         return " and ".join(f"{number(100 * mean, 1)} points" for mean in means)
 
-    target, shown, against = here.share_samples, here.share, "Subset400"
+    target, shown, against = here.resampled[1], here.share, "Subset400"
     if truth is not None:
         target, shown, against = truth.shares, truth.shares, "the truth of all clips"
     raw = np.abs(here.occurrences / here.total - target)
     gained = raw - np.abs(here.samples.occurrences / here.total - target)
     verdict, why = _by_interval(gained.mean(axis=1), "counts minus Eq. 2")
     each = _for_every_label(gained)[1]
-    return Claim(
-        "Eq. 2 comes nearer to the truth than the ground truth's counts (mean "
-        "distances)",
-        "III-B1, Table I (e) to (g)",
-        f"{distances(printed, printed.share)} from Subset400",
-        f"{distances(here, shown)} from {against}",
-        verdict,
-        why if why == each else f"{why}; {each}",
+    why = why if why == each else f"{why}; {each}"
+    ours = f"{distances(here, shown)} from {against}"
+    return claim(
+        "eq2-nearer", ours, verdict, why, found=distances(printed, printed.share)
     )
 
 
@@ -687,11 +554,6 @@ def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Cla
         judged = judges.fact(bool(none), f"{none}p = {p_value:.2g}")
     of_paper = stats.spearmanr(printed.occurrences, printed.estimates.occurrences)
     source = "the truth of all clips" if truth else "Eq. 2"
-    return Claim(
-        "The correct count of a label is not correlated with its count in the ground "
-        "truth (rank correlation)",
-        "III-B1",
-        f"{of_paper.statistic:.2f}: {len(printed.labels)} labels, by Eq. 2",
-        f"{number(rho, 2)}: {num_tags} tags, by {source}",
-        *judged,
-    )
+    ours = f"{number(rho, 2)}: {num_tags} tags, by {source}"
+    its = {"rho": of_paper.statistic, "labels": len(printed.labels)}
+    return claim("counts-uncorrelated", ours, *judged, **its)

@@ -15,12 +15,14 @@ from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent
-from studies import co_occurrence, judges, matrices, similarity, statistics
-from studies.co_occurrence import Pair
+from studies import judges, matrices, statistics, tag_pairs
+from studies.figures import Look
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import SweepRecord
 from studies.study import FAILS, HOLDS, Claim, Study
+from studies.tag_pairs import Pair
+from studies.texts import claim, figure, say
 
 NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
 POINT = "variance"
@@ -51,46 +53,33 @@ class Vectors:
     @property
     def pairs(self) -> np.ndarray:
         """Marks every pair (i, j) with i < j: bool `[K, K]`."""
-        return similarity.pairs_of(len(self.tag_names))
+        return tag_pairs.pairs_of(len(self.tag_names))
 
     def known(self, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Pair]:
         """Finds where those pairs are whose tags are here."""
-        place = {tag: k for k, tag in enumerate(self.tag_names)}
-        there = (pair for pair in pairs if set(pair) <= set(place))
-        return {(a, b): (place[a], place[b]) for a, b in there}
+        return tag_pairs.find_pairs(self.tag_names, pairs)
 
     def ranks(self, pair: Pair) -> tuple[int, int]:
         """Ranks a pair by S and by C among all pairs."""
-        at = (min(pair), max(pair))
-        by_S, by_C = (
-            co_occurrence.rank_of(values, at, self.pairs)
-            for values in (self.mean, self.either)
-        )
-        return by_S, by_C
+        at, mask = (min(pair), max(pair)), self.pairs
+        by_S = tag_pairs.rank_of(self.mean, at, mask)
+        return by_S, tag_pairs.rank_of(self.either, at, mask)
 
 
 def study(record: SweepRecord) -> Study:
     """Compares the last layer's weights of every seed with co-occurrence.
 
-    Args:
-        record: A study with a complete point, preferably `variance`.
-
-    Returns:
-        The section; without weights or labels, a sentence that says so.
+    They are those of the point `variance` if there is one, else of the first. Without
+    weights or labels, a sentence says so.
     """
     found = _read(record)
     if isinstance(found, str):
         return Study(NAME, TITLE, [found])
     name, source, data = found
     networks = _networks(data)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(name, source, data, networks),
-        illustrations=_illustrations(data),
-        tables=_tables(data, networks),
-        claims=_claims(data, networks),
-    )
+    paragraphs = _paragraphs(name, source, data, networks)
+    drawn, tables = _illustrations(data), _tables(data, networks)
+    return Study(NAME, TITLE, paragraphs, drawn, tables, _claims(data, networks))
 
 
 def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
@@ -115,40 +104,29 @@ def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
         counted = table.counted() if table and table.tag_names == names else None
         if counted is None:
             return "There are no labels to compare label vectors with."
-        together = co_occurrence.count_together(counted[1])
+        together = tag_pairs.count_together(counted[1])
         source = f"{len(counted[1]):,} {counted[0]}"
     measure = record.config.get("analysis", {}).get("similarity", "cosine")
-    return name, source, _compare(names, arrays["kernel"], together, measure)
-
-
-def _compare(
-    names: tuple[str, ...], W: np.ndarray, together: np.ndarray, measure: str
-) -> Vectors:
-    S, C = similarity.similarity(W, measure), co_occurrence.normalise(together)
-    return Vectors(
-        tag_names=names,
-        measure=measure,
-        S=S,
-        mean=S.mean(axis=0),
-        together=together,
-        C=C,
-        either=co_occurrence.either_way(C),
-        selected=co_occurrence.select_tags(names, together),
-    )
+    S = tag_pairs.similarity(arrays["kernel"], measure)
+    C = tag_pairs.normalise(together)
+    either, selected = tag_pairs.either_way(C), tag_pairs.select_tags(names, together)
+    mean = S.mean(axis=0)
+    data = Vectors(names, measure, S, mean, together, C, either, selected)
+    return name, source, data
 
 
 def _networks(data: Vectors) -> pd.DataFrame:
     """Says what each network gives by itself, and last their mean similarity."""
-    tuples = co_occurrence.top_tuples(data.together, TOP)
+    tuples = tag_pairs.top_tuples(data.together, TOP)
     chosen = np.ix_(data.selected, data.selected)
     rows = [
         (
-            similarity.rank_correlation(S, data.C),
-            len(similarity.overlap(similarity.top_pairs(S, TOP), tuples)),
+            tag_pairs.rank_correlation(S, data.C),
+            len(tag_pairs.overlap(tag_pairs.top_pairs(S, TOP), tuples)),
             float(np.nanmean(S[data.pairs])),
             # Over all tuples of different tags that have clips.
             float(np.nanmean(data.C[~np.eye(len(S), dtype=bool)])),
-            len(similarity.negative_pairs(S[chosen])),
+            len(tag_pairs.negative_pairs(S[chosen])),
         )
         for S in (*data.S, data.mean)
     ]
@@ -163,39 +141,33 @@ def _paragraphs(
 ) -> list[str]:
     """Says what was compared, and how far seeds agree."""
     seeds, total = len(data.S), int(data.pairs.sum())
-    trained = "one network" if seeds == 1 else f"{seeds} networks"
-    found = [
-        f"The columns of the last layer's weights of {trained} (point {name}), "
-        f"compared by their {data.measure}, beside C(i, j) of {source}. The paper's "
-        "Eq. 3 is the dot product; the values it prints are cosines."
-    ]
+    compared = say(
+        "label_vectors.compared",
+        networks="one network" if seeds == 1 else f"{seeds} networks",
+        name=name,
+        measure=data.measure,
+        source=source,
+    )
     *each, whole = networks[RHO]
     if np.isnan(whole):
-        return [*found, "A rank correlation cannot be given: too few tags meet."]
-    sentence = (
-        f"Over the {total:,} pairs, Spearman's correlation of S(i, j) with "
-        f"max(C(i, j), C(j, i)) is {whole:.3f}"
-    )
+        unknown = "A rank correlation cannot be given: too few tags meet."
+        return [compared, unknown]
+    sentence = say("label_vectors.correlation", pairs=total, whole=whole)
     if seeds == 1:
-        return [*found, f"{sentence}."]
-    sentence += (
-        " for the similarity averaged over seeds; single networks have "
-        f"{over_seeds(np.array(each), 3)}."
-    )
+        return [compared, f"{sentence}."]
     of_pairs = data.S[:, data.pairs]
     others = [
-        similarity.rank_correlation(S, np.delete(data.S, seed, axis=0).mean(axis=0))
+        tag_pairs.rank_correlation(S, np.delete(data.S, seed, axis=0).mean(axis=0))
         for seed, S in enumerate(data.S)
     ]
-    return [
-        *found,
-        sentence,
-        "The similarity of a pair has a standard deviation of "
-        f"{np.nanmedian(of_pairs.std(axis=0, ddof=1)):.3f} over seeds (median of all "
-        f"pairs); pairs scatter by {np.nanstd(np.nanmean(of_pairs, axis=0)):.3f}. One "
-        "network's ranking of the pairs correlates with that of the others' mean by "
-        f"{over_seeds(np.array(others), 3)}.",
-    ]
+    spread = say(
+        "label_vectors.spread",
+        seeds=np.nanmedian(of_pairs.std(axis=0, ddof=1)),
+        pairs=np.nanstd(np.nanmean(of_pairs, axis=0)),
+        others=over_seeds(np.array(others), 3),
+    )
+    single = say("label_vectors.single", each=over_seeds(np.array(each), 3))
+    return [compared, sentence + single, spread]
 
 
 def _illustrations(data: Vectors) -> list[Illustration]:
@@ -203,56 +175,33 @@ def _illustrations(data: Vectors) -> list[Illustration]:
     found, seeds, chosen = [], len(data.S), data.selected
     formats = dict.fromkeys(("S(i, j)", "deviation over seeds", EITHER), ".6f")
     if len(chosen) > 1:
-        average = f", averaged over {seeds} seeds" if seeds > 1 else ""
-        found.append(
-            Illustration(
-                name="label_vector_similarity",
-                plot=partial(matrices.similarity, measure=data.measure),
-                alt=f"A matrix of the similarity of {len(chosen)} label vectors.",
-                caption=(
-                    f"Fig. 9. Similarity of label vectors{average}, times 100. "
-                    f"{co_occurrence.describe_selection(data.tag_names)}"
-                ),
-                frame=_pair_frame(data, chosen),
-                formats=formats,
-            )
-        )
+        matrix = partial(matrices.similarity, measure=data.measure)
+        values = {
+            "tags": len(chosen),
+            "average": f", averaged over {seeds} seeds" if seeds > 1 else "",
+            "selection": tag_pairs.describe_selection(data.tag_names),
+        }
+        frame = _pair_frame(data, chosen)
+        found = [figure("label_vector_similarity", matrix, frame, formats, **values)]
     # V-A's three pairs where they are there, else the most surprising ones.
     named = list(data.known(paper.UNEXPECTED_PAIRS).values())
-    named = named or similarity.high_and_low(data.mean, data.either, 3)
+    named = named or tag_pairs.high_and_low(data.mean, data.either, 3)
     names = [(data.tag_names[i], data.tag_names[j]) for i, j in named]
-    found.append(
-        Illustration(
-            name="similarity_by_co_occurrence",
-            plot=partial(draw_scatter, measure=data.measure, named=names),
-            alt="Points: similarity against co-occurrence, one a pair of tags.",
-            caption=(
-                "Each pair of tags: how similar its label vectors are, and how often "
-                "its tags meet. Named are the pairs that are similar and rarely meet."
-            ),
-            frame=_pair_frame(data, range(len(data.tag_names))),
-            formats=formats,
-        )
-    )
-    return found
+    points = partial(draw_scatter, measure=data.measure, named=names)
+    frame = _pair_frame(data, range(len(data.tag_names)))
+    return [*found, figure("similarity_by_co_occurrence", points, frame, formats)]
 
 
 def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
     """Returns S and C of all pairs of some tags, with the deviation over seeds."""
     names = np.array(data.tag_names)
     i, j = (np.asarray(tags)[k] for k in np.triu_indices(len(tags), k=1))
-    several = len(data.S) > 1
-    return pd.DataFrame(
-        {
-            "i": names[i],
-            "j": names[j],
-            "S(i, j)": data.mean[i, j],
-            "deviation over seeds": data.S[:, i, j].std(axis=0, ddof=1)
-            if several
-            else np.nan,
-            EITHER: data.either[i, j],
-        }
-    )
+    of_pairs = data.S[:, i, j]
+    several = len(of_pairs) > 1
+    columns = {"i": names[i], "j": names[j], "S(i, j)": data.mean[i, j]}
+    deviation = of_pairs.std(axis=0, ddof=1) if several else np.nan
+    columns |= {"deviation over seeds": deviation, EITHER: data.either[i, j]}
+    return pd.DataFrame(columns)
 
 
 def draw_scatter(
@@ -260,57 +209,50 @@ def draw_scatter(
 ) -> Figure:
     """Draws one point a pair of tags, some of them named, one column wide.
 
-    Args:
-        frame: Columns `i`, `j`, `S(i, j)` and `max(C(i, j), C(j, i))`.
-        measure: "cosine" or "dot".
-        named: Pairs of tags.
+    `frame` has the columns of `_pair_frame`; the measure is "cosine" or "dot".
     """
-    figure = Figure(figsize=(3.5, 3.1))
-    axes = figure.subplots()
+    drawn = Figure(figsize=(3.5, 3.1))
+    axes = drawn.subplots()
     x, y = 100 * frame[EITHER], frame["S(i, j)"]
     axes.plot(x, y, "o", ms=2.5, color="C0", alpha=0.35, mew=0)
     rows = {frozenset(tags): k for k, *tags in frame[["i", "j"]].itertuples()}
     at = [rows[frozenset(pair)] for pair in named]
     marked = zip(y[at], x[at], map(", ".join, named), strict=True)
+    look: Look = {"fontsize": 7, "color": "C1", "ha": "right", "va": "center"}
+    look["bbox"] = {"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6}
+    look["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "color": "C1"}
+    look["textcoords"] = "axes fraction"
     # Their names stand below each other at the right, in the order of their heights.
     for line, (height, share, name) in enumerate(sorted(marked, reverse=True)):
         axes.plot(share, height, "D", ms=4, mfc="none", color="C1")
-        axes.annotate(
-            name,
-            (share, height),
-            xytext=(0.98, 0.94 - 0.07 * line),
-            textcoords="axes fraction",
-            fontsize=7,
-            color="C1",
-            ha="right",
-            va="center",
-            bbox={"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6},
-            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": "C1"},
-        )
+        axes.annotate(name, (share, height), (0.98, 0.94 - 0.07 * line), **look)
     axes.axhline(0, lw=0.8, color=ink(axes))
     axes.set(xlabel=f"{EITHER}, %", ylabel=f"S(i, j), {measure}")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    return figure
+    return drawn
 
 
 def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
-    by_S = similarity.high_and_low(data.mean, data.either, SURPRISING)
-    by_C = similarity.high_and_low(data.either, data.mean, SURPRISING)
-    named = list(data.known(paper.UNEXPECTED_PAIRS).values())
-    lists = {"V-A's three pairs, high in S and low in C.": named} if named else {}
-    lists["In the highest tenth by S, lowest by C."] = by_S
-    lists["In the highest tenth by C, lowest by S."] = by_C
-    tables = [_pairs(data, caption, pairs) for caption, pairs in lists.items()]
+    lists = {
+        "unexpected": list(data.known(paper.UNEXPECTED_PAIRS).values()),
+        "high_S": tag_pairs.high_and_low(data.mean, data.either, SURPRISING),
+        "high_C": tag_pairs.high_and_low(data.either, data.mean, SURPRISING),
+    }
+    tables = [
+        _pairs(data, say(f"tables.{name}"), pairs)
+        for name, pairs in lists.items()
+        if pairs or name != "unexpected"
+    ]
     return [_top_pairs(data), *tables, _per_network(data, networks)]
 
 
 def _top_pairs(data: Vectors) -> Table:
     """Table III, second row: ours beside the paper's."""
     names = data.tag_names
-    ours = similarity.top_pairs(data.mean, TOP)
+    ours = tag_pairs.top_pairs(data.mean, TOP)
     printed = data.known(paper.TOP_SIMILAR)
-    frequent = similarity.overlap(ours, co_occurrence.top_tuples(data.together, TOP))
-    common = similarity.overlap(ours, printed.values())
+    frequent = tag_pairs.overlap(ours, tag_pairs.top_tuples(data.together, TOP))
+    common = tag_pairs.overlap(ours, printed.values())
     columns = {
         "here": [f"{names[i]}, {names[j]}" for i, j in ours],
         "S": [over_seeds(data.S[:, i, j], 3) for i, j in ours],
@@ -324,30 +266,23 @@ def _top_pairs(data: Vectors) -> Table:
     # Where one side is shorter, its cells stay empty.
     frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
     frame.insert(0, "rank", frame.index + 1)
-    caption = (
-        "Table III, second row: the pairs of highest S(i, j), and the paper's. "
-        f"{len(common)} of our {len(ours)} are among its {TOP}; these are bold."
-    )
+    caption = say("tables.similar", common=len(common), ours=len(ours), top=TOP)
     strong = [rank for rank, pair in enumerate(ours) if pair in common]
     return Table(frame, caption, strong=strong)
 
 
 def _pairs(data: Vectors, caption: str, pairs: Sequence[Pair]) -> Table:
     """Pairs with their similarity, their co-occurrence, and the rank by each."""
-    total = f"of {int(data.pairs.sum()):,}"
-    header = ("pair", "S", f"rank {total}", "max C", f"rank of it {total}")
-    rows = [
-        (
-            f"{data.tag_names[i]}, {data.tag_names[j]}",
-            over_seeds(data.S[:, i, j], 3),
-            data.ranks((i, j))[0],
-            data.either[i, j],
-            data.ranks((i, j))[1],
-        )
-        for i, j in pairs
-    ]
-    frame = pd.DataFrame(rows, columns=header)
-    return Table(frame, caption, {"max C": ".3f"})
+    total, names = f"of {int(data.pairs.sum()):,}", data.tag_names
+    ranks = [data.ranks(pair) for pair in pairs]
+    columns = {
+        "pair": [f"{names[i]}, {names[j]}" for i, j in pairs],
+        "S": [over_seeds(data.S[:, i, j], 3) for i, j in pairs],
+        f"rank {total}": [by_S for by_S, _ in ranks],
+        "max C": [data.either[pair] for pair in pairs],
+        f"rank of it {total}": [by_C for _, by_C in ranks],
+    }
+    return Table(pd.DataFrame(columns), caption, {"max C": ".3f"})
 
 
 def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
@@ -355,12 +290,9 @@ def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
     several = len(data.S) > 1
     frame = networks if several else networks[:1]
     formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
-    return Table(
-        frame.rename_axis("network").reset_index(),
-        "Each network by itself, and their mean similarity.",
-        formats,
-        [len(frame) - 1] if several else [],
-    )
+    strong = [len(frame) - 1] if several else []
+    frame = frame.rename_axis("network").reset_index()
+    return Table(frame, say("tables.networks"), formats, strong)
 
 
 def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
@@ -370,30 +302,16 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
     higher = _sign(means - of_C)
     if data.measure != "cosine":
         higher = judges.unknown("a dot product has no scale to compare with a share.")
+    rho = (
+        f"{over_seeds(each[RHO], 3)}; of the mean similarity {number(of_mean[RHO], 3)}"
+    )
+    common = int(of_mean[COMMON])
+    top = f"{over_seeds(each[COMMON], 1)}; of the mean similarity {common}"
+    averages = f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}"
     return [
-        Claim(
-            "Tags that meet often have similar label vectors.",
-            "V-A",
-            f"rank correlation {paper.RANK_CORRELATION:.3f}",
-            f"{over_seeds(each[RHO], 3)}; of the mean similarity "
-            f"{number(of_mean[RHO], 3)}",
-            *_correlation(data, of_mean[RHO]),
-        ),
-        Claim(
-            f"The {TOP} most similar pairs are often among the {TOP} highest tuples.",
-            "V-A, Table III",
-            f"{paper.OVERLAP_TOP_20} of {TOP}",
-            f"{over_seeds(each[COMMON], 1)}; of the mean similarity "
-            f"{of_mean[COMMON]:.0f}",
-            *_overlap(data, int(of_mean[COMMON])),
-        ),
-        Claim(
-            "On average, similarities are higher than co-occurrences.",
-            "V-A",
-            "S above C",
-            f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}",
-            *higher,
-        ),
+        claim("similar-meet", rho, *_correlation(data, of_mean[RHO])),
+        claim("top-in-both", top, *_overlap(data, common), top=TOP),
+        claim("similarity-higher", averages, *higher),
         _hardly_negative(data, each.iloc[:, -1], int(of_mean.iloc[-1])),
         _papers_negative_pairs(data),
         _unexpected_pairs(data),
@@ -404,26 +322,23 @@ def _correlation(data: Vectors, whole: float) -> Judged:
     """Mantel's test of V-A's 0.580."""
     if np.isnan(whole):
         return judges.unknown("too few tags meet.")
-    high = similarity.mantel_p_value(data.mean, data.C)
-    low = similarity.mantel_p_value(-data.mean, data.C)
-    why = (
-        f"{percent(high)} of random relabellings of the tags correlate as high, "
-        f"{percent(low)} as low (Mantel's test); below {percent(SIGNIFICANT)} counts "
-        "as more than chance."
-    )
+    high = tag_pairs.mantel_p_value(data.mean, data.C)
+    low = tag_pairs.mantel_p_value(-data.mean, data.C)
+    shares = {"low": percent(low), "level": percent(SIGNIFICANT)}
+    why = say("label_vectors.mantel", high=percent(high), **shares)
     return judges.beyond_chance(high, SIGNIFICANT, why, opposite=low)
 
 
 def _overlap(data: Vectors, common: int) -> Judged:
     """V-A's 11 of 20."""
-    tuples = co_occurrence.top_tuples(data.together, TOP)
+    tuples = tag_pairs.top_tuples(data.together, TOP)
     pairs_of_C, total = len(set(map(frozenset, tuples))), int(data.pairs.sum())
     if pairs_of_C > FEW_PAIRS * total:
         return judges.unknown(
             f"{total} pairs are too few: {TOP} of them are not the top."
         )
-    ours = len(similarity.top_pairs(data.mean, TOP))
-    chance = similarity.chance_of_overlap(total, ours, pairs_of_C, common)
+    ours = len(tag_pairs.top_pairs(data.mean, TOP))
+    chance = tag_pairs.chance_of_overlap(total, ours, pairs_of_C, common)
     why = f"two random choices share as many with a chance of {chance:.1g}."
     return judges.beyond_chance(chance, SIGNIFICANT, why)
 
@@ -432,46 +347,30 @@ def _hardly_negative(data: Vectors, counts: pd.Series, of_mean: int) -> Claim:
     """V-A: four negative pairs among the 23 tags."""
     tags = len(data.selected)
     total = tags * (tags - 1) // 2
-    why = (
-        f"{of_mean} of the {total} pairs of {tags} tags; hardly any means at most "
-        f"{percent(HARDLY_ANY)}, which is our threshold."
-    )
-    enough = tags >= len(paper.SELECTED_TAGS)
-    few = of_mean <= HARDLY_ANY * total
-    return Claim(
-        "Hardly any pair of the 23 tags has a negative similarity.",
-        "V-A, Fig. 9",
-        f"{len(paper.NEGATIVE_PAIRS)} of 253 pairs",
-        f"{over_seeds(counts, 1)} of {total}; of the mean similarity {of_mean}",
-        *(judges.fact(few, why) if enough else judges.unknown(why)),
-    )
+    values = {"found": of_mean, "total": total, "tags": tags}
+    why = say("label_vectors.negative", limit=percent(HARDLY_ANY), **values)
+    judged = judges.unknown(why)
+    if tags >= len(paper.SELECTED_TAGS):
+        judged = judges.fact(of_mean <= HARDLY_ANY * total, why)
+    here = f"{over_seeds(counts, 1)} of {total}; of the mean similarity {of_mean}"
+    return claim("hardly-negative", here, *judged, number=len(paper.NEGATIVE_PAIRS))
 
 
 def _papers_negative_pairs(data: Vectors) -> Claim:
     """V-A's four pairs by name."""
-    values = {
-        names: data.S[:, i, j]
-        for names, (i, j) in data.known(paper.NEGATIVE_PAIRS).items()
-    }
+    known = data.known(paper.NEGATIVE_PAIRS)
+    values = {names: data.S[:, i, j] for names, (i, j) in known.items()}
     # Negative similarity is the claim.
     verdicts = [_sign(-of_pair)[0] for of_pair in values.values()]
-    number_of = len(paper.NEGATIVE_PAIRS)
-    all_here = len(values) == number_of
+    negative, total = verdicts.count(HOLDS), len(paper.NEGATIVE_PAIRS)
     spread = " beyond the spread over seeds." if len(data.S) > 1 else "; one seed only."
     texts = [f"{', '.join(names)} {over_seeds(v, 2)}" for names, v in values.items()]
-    return Claim(
-        "The label vectors of classic rock and female vocalists, and of Mellow and "
-        "heavy metal, hard rock, dance, point apart.",
-        "V-A",
-        "negative",
-        "; ".join(texts) or ABSENT,
-        *judges.decide(
-            all_here and set(verdicts) == {HOLDS},
-            FAILS in verdicts,
-            f"{len(values)} of the {number_of} pairs are here; "
-            f"{verdicts.count(HOLDS)} are negative{spread}",
-        ),
+    judged = judges.decide(
+        negative == total,
+        FAILS in verdicts,
+        f"{len(values)} of the {total} pairs are here; {negative} are negative{spread}",
     )
+    return claim("negative-pairs", "; ".join(texts) or ABSENT, *judged)
 
 
 def _unexpected_pairs(data: Vectors) -> Claim:
@@ -487,18 +386,11 @@ def _unexpected_pairs(data: Vectors) -> Claim:
         for names, value in paper.UNEXPECTED_PAIRS.items()
     ]
     all_here = len(fits) == len(printed)
-    return Claim(
-        "Three pairs are similar although they rarely meet.",
-        "V-A",
-        f"ranks by S and by C: {'; '.join(printed)}",
-        "; ".join(texts) or ABSENT,
-        *judges.decide(
-            all_here and all(fits),
-            all_here and not any(fits),
-            f"{sum(fits)} of the {len(printed)} are among the {TOP} highest by S and "
-            "not by C.",
-        ),
-    )
+    counts = {"fits": sum(fits), "total": len(printed), "top": TOP}
+    why = say("label_vectors.unexpected", **counts)
+    judged = judges.decide(all_here and all(fits), all_here and not any(fits), why)
+    here = "; ".join(texts) or ABSENT
+    return claim("unexpected-pairs", here, *judged, printed="; ".join(printed))
 
 
 def _sign(values: np.ndarray) -> Judged:
@@ -506,11 +398,9 @@ def _sign(values: np.ndarray) -> Judged:
     values = values[np.isfinite(values)]
     if not len(values):
         return judges.unknown("no label vector to compare.")
-    found = statistics.describe(values.tolist())
+    found = statistics.describe(values)
+    mean, half = found.mean, found.t_half_width
     if len(values) == 1:
-        return judges.unknown(
-            f"one seed: no spread to set the {found.mean:.3f} against."
-        )
-    half = found.t_half_width
-    why = f"the difference is {found.mean:.3f} ± {half:.3f} (95 % over seeds)."
-    return judges.above((found.mean - half, found.mean + half), 0, why)
+        return judges.unknown(f"one seed: no spread to set the {mean:.3f} against.")
+    why = f"the difference is {mean:.3f} ± {half:.3f} (95 % over seeds)."
+    return judges.above((mean - half, mean + half), 0, why)

@@ -22,6 +22,7 @@ from studies.comparison import INPUTS
 from studies.figures import Look
 from studies.records import SweepRecord, read_json
 from studies.study import Claim, Study
+from studies.texts import claim, figure, say
 
 NAME = "network"
 TITLE = "The networks (Fig. 3, Table II)"
@@ -49,14 +50,9 @@ def study(record: SweepRecord) -> Study:
     networks = read_json(path)
     networks = {kind: networks[kind] for kind in INPUTS if kind in networks}
     shown = {INPUTS[kind]: network for kind, network in networks.items()}
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(networks),
-        illustrations=[_illustration(shown)],
-        tables=[_poolings(shown), *(_costs(*item) for item in shown.items())],
-        claims=_claims(networks),
-    )
+    tables = [_poolings(shown), *(_costs(*item) for item in shown.items())]
+    texts, drawn = _paragraphs(networks), [_illustration(shown)]
+    return Study(NAME, TITLE, texts, drawn, tables, _claims(networks))
 
 
 def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
@@ -75,29 +71,24 @@ def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
 def schematic(frame: pd.DataFrame, networks: Mapping[str, Network]) -> Figure:
     """The maps between the layers of each network, from the input to the tags.
 
-    Args:
-        frame: `network`, `layer`, `feature maps`, `bands` and `frames`, one row a
-            layer.
-        networks: From a name to what `network.json` holds of it.
+    Two columns wide, one row a network; lengths are cube roots of the sizes.
 
-    Returns:
-        The figure, two columns wide, one row a network. Lengths are cube roots of the
-        sizes.
+    Args:
+        frame: `network`, `feature maps`, `bands` and `frames`, one row a layer.
+        networks: From a name to what `network.json` holds of it.
     """
-    figure = Figure(figsize=(7, ROW_HEIGHT_IN * len(networks)))
-    rows = figure.subplots(len(networks), 1, squeeze=False)[:, 0]
+    drawn = Figure(figsize=(7, ROW_HEIGHT_IN * len(networks)))
+    rows = drawn.subplots(len(networks), 1, squeeze=False)[:, 0]
     tallest = max(n["input"][1] for n in networks.values()) ** (1 / ROOT)
     for axes, (name, network) in zip(rows, networks.items(), strict=True):
         of_one = frame[frame["network"] == name]
         outputs = of_one[["feature maps", "bands", "frames"]].values.tolist()
         between = [_between(layer) for layer in network["layers"]]
         _draw_network(axes, [network["input"], *outputs], between, tallest)
-        title = (
-            f"{name}: {network['parameters']:,} parameters, "
-            f"{network['multiply_adds'] / 1e6:.0f} M multiply-adds a clip"
-        )
-        axes.set_title(title, fontsize=9)
-    return figure
+        millions = network["multiply_adds"] / 1e6
+        title = f"{name}: {network['parameters']:,} parameters, {millions:.0f} M "
+        axes.set_title(f"{title}multiply-adds a clip", fontsize=9)
+    return drawn
 
 
 def _draw_network(
@@ -156,26 +147,14 @@ def _between(layer: Mapping[str, Any]) -> str:
 
 def _paragraphs(networks: Mapping[str, Network]) -> list[str]:
     product = math.prod(pool for pool, _ in paper.TABLE_2_POOLS)
-    channels, bands, frames = paper.TABLE_2_INPUT
+    bands = paper.TABLE_2_INPUT[1]
     left = ", ".join(map(str, bands_left(bands, paper.TABLE_2_POOLS)))
-    text = (
-        f"Table II's poolings in frequency multiply to {product}. Its input of "
-        f"({channels}, {bands}, {frames}) would be left with {left} bands after the "
-        "five layers, so the table cannot be that of the mel network."
-    )
+    text = say("network.poolings", product=product, left=left)
     if "mel" in networks:
-        ours = ", ".join(_pools_of(networks["mel"]))
-        text += f" The mel network pools {ours}, as its authors published it."
+        text += say("network.mel", pools=", ".join(_pools_of(networks["mel"])))
     if "stft" in networks:
-        bins = networks["stft"]["input"][1]
-        text += f" Table II's poolings fit the {bins} bins of the STFT."
-    return [
-        "Shapes, parameters and multiply-adds of one clip, read from the built "
-        "networks. Each layer is a 3 × 3 convolution with bias that keeps bands and "
-        "frames, batch normalisation, ELU and max-pooling; the tags are one dense "
-        "layer of what is left, 1 × 1 for each feature map.",
-        text,
-    ]
+        text += say("network.stft", bins=networks["stft"]["input"][1])
+    return [say("network.layers"), text]
 
 
 def _illustration(networks: Mapping[str, Network]) -> Illustration:
@@ -185,14 +164,8 @@ def _illustration(networks: Mapping[str, Network]) -> Illustration:
         for layer in network["layers"]
     ]
     header = ["network", "layer", "feature maps", "bands", "frames"]
-    return Illustration(
-        name="network",
-        plot=functools.partial(schematic, networks=networks),
-        alt="Maps that shrink from a spectrogram to one value per feature map.",
-        caption="Fig. 3. Maps between the layers, as feature maps × bands × frames; "
-        "their lengths are drawn as cube roots.",
-        frame=pd.DataFrame(rows, columns=header),
-    )
+    plot = functools.partial(schematic, networks=networks)
+    return figure("network", plot, pd.DataFrame(rows, columns=header), {})
 
 
 def _poolings(networks: Mapping[str, Network]) -> Table:
@@ -210,13 +183,9 @@ def _poolings(networks: Mapping[str, Network]) -> Table:
         columns[name] = [None, *map(_layer, layers)]
         maps = [network["input"], *(layer["output"] for layer in layers)]
         columns[f"{name}: map after it"] = [_tuple(size) for size in maps]
-    caption = (
-        "Table II: feature maps, kernel and pooling in frequency and time of each "
-        "layer; maps as (feature maps, bands, frames)."
-    )
     # A network of other layers than the table's leaves dashes.
     frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
-    return Table(frame, caption)
+    return Table(frame, say("tables.table_2"))
 
 
 def _costs(name: str, network: Network) -> Table:
@@ -227,61 +196,33 @@ def _costs(name: str, network: Network) -> Table:
     columns = {title: [one[key] for one in layers] for title, key in keys.items()}
     frame = pd.DataFrame(columns)
     frame["share"] = frame["multiply-adds"] / network["multiply_adds"]
-    caption = (
-        f"{name}: trainable parameters, and multiply-adds of the convolutions and the "
-        "dense layer for one clip."
-    )
     formats: Formats = {"parameters": ",", "multiply-adds": ",", "share": percent}
-    return Table(frame, caption, formats, [len(frame) - 1])
+    return Table(frame, say("tables.costs", name=name), formats, [len(frame) - 1])
 
 
 def _claims(networks: Mapping[str, Network]) -> list[Claim]:
-    claims = []
+    found = []
     if "mel" in networks:
-        claims += _claims_of_mel(networks["mel"])
+        mel = networks["mel"]
+        ours, bands = _pools_of(mel), mel["input"][1]
+        pools = [_tuple(pool) for pool in paper.TABLE_2_POOLS]
+        left = bands_left(bands, paper.TABLE_2_POOLS)[-1]
+        counted = (
+            f"counted over {len(mel['layers'])} layers, batch statistics left out."
+        )
+        of_size = judges.fact(mel["parameters"] == paper.MEL_PARAMETERS, counted)
+        why = f"the table's leave {left} of {bands} bands."
+        of_pools, printed = judges.fact(ours == pools, why), ", ".join(pools)
+        found = [
+            claim("mel-parameters", f"{mel['parameters']:,}", *of_size),
+            claim("mel-poolings", ", ".join(ours), *of_pools, printed=printed),
+        ]
     if len(networks) == len(INPUTS):
         mel, stft = (networks[kind]["multiply_adds"] for kind in ("mel", "stft"))
-        claims.append(
-            Claim(
-                "The smaller size of mel spectrograms reduces computation.",
-                "IV-B",
-                "less than STFT",
-                f"STFT takes {stft / mel:.2f} times the multiply-adds of mel",
-                *judges.fact(
-                    stft > mel,
-                    f"{stft / 1e6:,.0f} and {mel / 1e6:,.0f} million a clip; measured "
-                    "times are in the study of data sizes.",
-                ),
-            )
-        )
-    return claims
-
-
-def _claims_of_mel(mel: Network) -> list[Claim]:
-    found, ours, bands = mel["parameters"], _pools_of(mel), mel["input"][1]
-    printed = [_tuple(pool) for pool in paper.TABLE_2_POOLS]
-    left = bands_left(bands, paper.TABLE_2_POOLS)[-1]
-    return [
-        Claim(
-            "The mel network has the parameters of the published weights.",
-            "Fig. 3, published weights",
-            f"{paper.MEL_PARAMETERS:,}",
-            f"{found:,}",
-            *judges.fact(
-                found == paper.MEL_PARAMETERS,
-                f"counted over {len(mel['layers'])} layers, batch statistics left out.",
-            ),
-        ),
-        Claim(
-            "Table II gives the poolings of the mel network.",
-            "Table II",
-            ", ".join(printed),
-            ", ".join(ours),
-            *judges.fact(
-                ours == printed, f"the table's leave {left} of {bands} bands."
-            ),
-        ),
-    ]
+        here = f"STFT takes {stft / mel:.2f} times the multiply-adds of mel"
+        why = say("network.cost", stft=stft / 1e6, mel=mel / 1e6)
+        found.append(claim("mel-computation", here, *judges.fact(stft > mel, why)))
+    return found
 
 
 def _pools_of(network: Network) -> list[str]:

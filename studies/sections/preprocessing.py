@@ -15,20 +15,15 @@ from matplotlib.figure import Figure
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
-from msd_tagger.pages.tables import (
-    ABSENT,
-    Table,
-    number,
-    over_seeds,
-    percent,
-    signed,
-)
+from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent, signed
 from studies import comparison, judges, statistics
-from studies.comparison import INPUTS, Comparison
+from studies.comparison import INPUTS, Comparison, Points, Resampled
+from studies.figures import mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.sections import data_size
 from studies.statistics import LogFit
 from studies.study import Claim, Study
+from studies.texts import claim, figure, say
 
 NAME = "preprocessing"
 PREFIX = "pre-"
@@ -52,10 +47,8 @@ WIDEST_FACTOR = 4.0
 # Of the first layer.
 PARAMETERS = {"bias": "convolution's bias", "beta": "batch normalisation's β"}
 
-# A point by what it varies: kind, magnitude, weighting and scale.
-Settings = tuple[str, str, str, float]
-# From a comparison's name to its points, (minuend, subtrahend).
-Pairs = dict[str, tuple[str, str]]
+# What a point of the grid varies.
+SETTINGS = ["kind", "magnitude", "weighting", "scale"]
 
 
 def study(record: SweepRecord) -> Study:
@@ -66,8 +59,7 @@ def study(record: SweepRecord) -> Study:
     """
     points = comparison.scored(record.select(PREFIX))
     if not points:
-        text = "No point of this study varies the preprocessing."
-        return Study(NAME, TITLE, [text])
+        return Study(NAME, TITLE, [say("preprocessing.no_points")])
     known = comparison.known_labels(points)
     resamples = comparison.num_resamples(record)
     found = {
@@ -79,54 +71,69 @@ def study(record: SweepRecord) -> Study:
     line = data_size.fit_sizes(sizes, "weak").get("mel")
     limit = comparison.smallest_difference(points)
     biases = bias_sizes(points)
-    return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=_paragraphs(record, points, limit, line),
-        illustrations=[_illustration(points, sizes, one) for one in known],
-        tables=[
-            _table(points, known),
-            *(_differences(found[one], one) for one in known),
-            *_bias_tables(biases),
-        ],
-        claims=_claims(found["weak"], limit, biases, line),
-    )
+    differences = [_differences(found[one], one) for one in known]
+    tables = [_table(points, known), *differences, *_bias_tables(biases)]
+    paragraphs = _paragraphs(record, points, limit, line)
+    drawn = [_illustration(points, sizes, one) for one in known]
+    claims = _claims(found["weak"], limit, biases, line)
+    return Study(NAME, TITLE, paragraphs, drawn, tables, claims)
 
 
-def settings(point: RunRecord) -> Settings:
-    """What a point of the grid varies."""
-    chosen = point.config["preprocessing"]
-    return (
-        point.config["spectrogram"]["kind"],
-        chosen["magnitude"],
-        chosen["frequency_weighting"],
-        float(chosen["scale"]),
-    )
+def settings(point: RunRecord) -> tuple[str, str, str, float]:
+    """What a point of the grid varies, in the order of `SETTINGS`."""
+    chosen, kind = point.config["preprocessing"], point.config["spectrogram"]["kind"]
+    weighting, scale = chosen["frequency_weighting"], float(chosen["scale"])
+    return kind, chosen["magnitude"], weighting, scale
 
 
 def compare_all(
-    points: Mapping[str, RunRecord], resampled: Mapping[str, np.ndarray], labels: str
+    points: Points, resampled: Resampled, labels: str
 ) -> dict[str, list[Comparison]]:
-    """Every comparison of Fig. 7, by what differs.
+    """Every comparison of Fig. 7, by what differs, as `pairs_of` names it."""
+    return {
+        name: comparison.compare(points, pairs, resampled, labels)
+        for name, pairs in pairs_of(points).items()
+    }
+
+
+def pairs_of(points: Points) -> dict[str, dict[str, tuple[str, str]]]:
+    """Finds the points that differ in one setting alone.
 
     Returns:
         `magnitude` (mel, dB minus linear), `weighting`, `scale` (scaled minus not) and
-        `stft` (dB minus linear).
+        `stft` (dB minus linear): from a comparison's name to (minuend, subtrahend).
     """
-    names = {settings(point): name for name, point in points.items()}
-    pairs = {
-        "magnitude": _magnitude_pairs(names, "mel"),
-        "weighting": _weighting_pairs(names),
-        "scale": _scale_pairs(names),
-        "stft": _magnitude_pairs(names, "stft"),
-    }
-    return {
-        name: comparison.compare(points, of_one, resampled, labels)
-        for name, of_one in pairs.items()
-    }
+    rows = [(name, *settings(point)) for name, point in points.items()]
+    grid = pd.DataFrame(rows, columns=["name", *SETTINGS])
+    grid = grid.drop_duplicates(SETTINGS, keep="last")
+    found: dict[str, dict[str, tuple[str, str]]]
+    found = {"magnitude": {}, "weighting": {}, "scale": {}, "stft": {}}
+    for one in _beside(grid, "magnitude", "linear").itertuples():
+        title = f"dB − linear, {_weighting(one.weighting)}, ×{one.scale:g}"
+        key = "magnitude" if one.kind == "mel" else "stft"
+        found[key][title] = one.name, one.name_other
+    mel = grid[grid.kind == "mel"]
+    for one in _beside(mel, "scale", 1.0).itertuples():
+        what = f"{MAGNITUDES[one.magnitude]}, {_weighting(one.weighting)}"
+        found["scale"][f"×{one.scale:g} − ×1, {what}"] = one.name, one.name_other
+    for (magnitude, scale), of in mel.groupby(["magnitude", "scale"]):
+        names = dict(zip(of.weighting, of.name, strict=True))
+        there = [one for one in WEIGHTINGS if one in names]
+        for pair in itertools.combinations(there, 2):
+            title = f"{' − '.join(map(_weighting, pair))}, {MAGNITUDES[magnitude]}"
+            first, second = (names[one] for one in pair)
+            found["weighting"][f"{title}, ×{scale:g}"] = first, second
+    return found
 
 
-def bias_sizes(points: Mapping[str, RunRecord]) -> pd.DataFrame:
+def _beside(grid: pd.DataFrame, setting: str, value: str | float) -> pd.DataFrame:
+    """Puts what has this value beside those that differ in this setting alone."""
+    alike = [one for one in SETTINGS if one != setting]
+    has = grid[setting] == value
+    return grid[~has].merge(grid[has], on=alike, suffixes=("", "_other"))
+
+
+def bias_sizes(points: Points) -> pd.DataFrame:
     """How large the first layer's additive parameters are (IV-D.2).
 
     Returns:
@@ -134,9 +141,8 @@ def bias_sizes(points: Mapping[str, RunRecord]) -> pd.DataFrame:
         both recorded: `pair`, `parameter` (`bias` or `beta`), and the mean absolute
         values `plain` and `scaled`, over channels and seeds.
     """
-    names = {settings(point): name for name, point in points.items()}
     rows = []
-    for name, pair in _scale_pairs(names).items():
+    for name, pair in pairs_of(points)["scale"].items():
         scaled, plain = (points[one].arrays.get("first_layer", {}) for one in pair)
         rows += [
             (name, key, np.abs(plain[key]).mean(), np.abs(scaled[key]).mean())
@@ -160,39 +166,36 @@ def ratio(scaled: float, plain: float) -> str:
 def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
     """Four groups of three bars, and bars of smaller training sets at the right.
 
+    Two columns wide; the vertical axis starts below the lowest bar.
+
     Args:
         frame: `group`, `weighting`, `seed` and `roc_auc_macro`, one row a seed; what
             has no weighting is a training set's size.
-
-    Returns:
-        The figure, two columns wide. The vertical axis starts below the lowest bar.
     """
-    figure = Figure(figsize=(7, 3.2))
-    grid = frame[frame["weighting"] != ""]
-    sizes = frame[frame["weighting"] == ""]
-    groups, shares = list(grid["group"].unique()), list(sizes["group"].unique())
+    drawn = Figure(figsize=(7, 3.2))
+    grid, sizes = (frame[(frame["weighting"] == "") == one] for one in (False, True))
+    groups, shares = (list(one["group"].unique()) for one in (grid, sizes))
     if shares:
         widths = (max(len(groups), 1), 0.4 + 0.35 * len(shares))
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=widths)
+        left, right = drawn.subplots(1, 2, sharey=True, width_ratios=widths)
         _draw_bars(right, sizes, shares, 0.7, color="C3")
         names = [one.removeprefix("dB, ").split(" %")[0] for one in shares]
         right.set_xticks(range(len(shares)), names)
         right.set_xlabel("% of the training clips")
         right.tick_params(axis="y", length=0)
     else:
-        left = figure.subplots()
+        left = drawn.subplots()
     for index, (weighting, (colour, label)) in enumerate(WEIGHTINGS.items()):
         of_one = grid[grid["weighting"] == weighting]
         at, look = (index - 1) * BAR, {"color": colour, "label": label}
         _draw_bars(left, of_one, groups, BAR * 0.92, at, **look)
     left.set_xticks(range(len(groups)), [one.replace(" ", "\n", 1) for one in groups])
-    scores = frame["roc_auc_macro"]
-    low, high = scores.min(), scores.max()
+    low, high = frame["roc_auc_macro"].agg(["min", "max"])
     margin = 0.25 * max(high - low, 0.01)
     left.set_ylim(low - margin, high + 0.6 * margin)
     left.set_ylabel("macro ROC-AUC")
-    figure.legend(loc="outside upper center", ncols=3, fontsize=8)
-    return figure
+    drawn.legend(loc="outside upper center", ncols=3, fontsize=8)
+    return drawn
 
 
 def _draw_bars(
@@ -204,8 +207,7 @@ def _draw_bars(
     **look: Any,
 ) -> None:
     """Bars of means with the deviation over seeds, one for each group that is there."""
-    of_groups = frame.groupby("group", sort=False)["roc_auc_macro"]
-    found = of_groups.agg(["mean", "std"]).fillna(0)
+    found = mean_and_std(frame, "group")
     if found.empty:
         return
     at = [groups.index(group) + shift for group in found.index]
@@ -213,55 +215,6 @@ def _draw_bars(
     axes.bar(at, found["mean"], width, yerr=found["std"], error_kw=error, **look)
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
-
-
-def _partners(
-    names: Mapping[Settings, str], field: int, value: str | float
-) -> dict[Settings, tuple[str, str]]:
-    """Points beside those that differ in one setting alone, which has this value."""
-    others: dict[Settings, Any] = {
-        key: (*key[:field], value, *key[field + 1 :]) for key in names
-    }
-    return {
-        key: (names[key], names[other])
-        for key, other in others.items()
-        if other != key and other in names
-    }
-
-
-def _magnitude_pairs(names: Mapping[Settings, str], kind: str) -> Pairs:
-    """Decibels minus power, all else equal."""
-    return {
-        f"dB − linear, {_weighting(weighting)}, ×{scale:g}": pair
-        for (its_kind, _, weighting, scale), pair in _partners(
-            names, 1, "linear"
-        ).items()
-        if its_kind == kind
-    }
-
-
-def _scale_pairs(names: Mapping[Settings, str]) -> Pairs:
-    """The scaled input minus that as it is, all else equal."""
-    return {
-        f"×{scale:g} − ×1, {MAGNITUDES[magnitude]}, {_weighting(weighting)}": pair
-        for (kind, magnitude, weighting, scale), pair in _partners(
-            names, 3, 1.0
-        ).items()
-        if kind == "mel"
-    }
-
-
-def _weighting_pairs(names: Mapping[Settings, str]) -> Pairs:
-    """Two weightings, within each group of Fig. 7."""
-    groups = sorted({(key[1], key[3]) for key in names if key[0] == "mel"})
-    return {
-        f"{_weighting(first)} − {_weighting(second)}, {MAGNITUDES[magnitude]}, "
-        f"×{scale:g}": (names[one], names[two])
-        for magnitude, scale in groups
-        for first, second in itertools.combinations(WEIGHTINGS, 2)
-        if (one := ("mel", magnitude, first, scale)) in names
-        and (two := ("mel", magnitude, second, scale)) in names
-    }
 
 
 def _weighting(name: str) -> str:
@@ -276,99 +229,59 @@ def _claims(
 ) -> list[Claim]:
     """What sections IV-C and IV-D say, in their order."""
     mean = comparison.average("mean of pairs", found["magnitude"])
+    stft = comparison.average("STFT", found["stft"])
+    judged = judges.no_data("dB and linear STFT are not both complete.")
+    if stft:
+        why = f"dB minus linear: {comparison.sentence(stft)}."
+        judged = _size(stft), *judges.always_greater(found["stft"], stft, why)
     return [
         _claim_of_decibels(found["magnitude"], mean),
-        _claim_of_nothing("Frequency weighting", found["weighting"], mean, limit),
-        _claim_of_nothing("Multiplying the input by 10", found["scale"], mean, limit),
-        _claim_of_stft(found["stft"]),
+        _claim_of_nothing("weighting", found["weighting"], mean, limit),
+        _claim_of_nothing("scaling", found["scale"], mean, limit),
+        claim("decibels-stft", *judged),
         _claim_of_biases(biases),
         _claim_of_data(mean, line),
     ]
 
 
 def _claim_of_decibels(found: Sequence[Comparison], mean: Comparison | None) -> Claim:
-    claim = (
-        "Decibel-scaled mel spectrograms always outperform linear ones.",
-        "IV-C, Fig. 7",
-        "in all six pairs",
-    )
     if mean is None:
-        return Claim(*claim, *judges.no_data("no pair of dB and linear is complete."))
+        why = "no pair of dB and linear is complete."
+        return claim("decibels", *judges.no_data(why))
     above = [one for one in found if one.seeds.mean > 0]
-    return Claim(
-        *claim,
-        f"above in {len(above)} of {len(found)} pairs, by {_size(mean)} in the mean",
-        *judges.always_greater(
-            found,
-            mean,
-            f"{sum(one.beyond_seeds for one in above)} of {len(found)} pairs are above "
-            f"beyond the spread over seeds, {sum(one.beyond_clips for one in above)} "
-            f"beyond that over test clips; mean: {comparison.sentence(mean)}.",
-        ),
-    )
-
-
-def _claim_of_stft(found: Sequence[Comparison]) -> Claim:
-    claim = (
-        "Decibel-scaled STFT outperforms linear STFT.",
-        "IV-C, footnote 5",
-        "unreported experiments, no number",
-    )
-    mean = comparison.average("STFT", found)
-    if mean is None:
-        why = "dB and linear STFT are not both complete."
-        return Claim(*claim, *judges.no_data(why))
-    why = f"dB minus linear: {comparison.sentence(mean)}."
-    return Claim(*claim, _size(mean), *judges.always_greater(found, mean, why))
+    beyond = {"seeds": sum(one.beyond_seeds for one in above)}
+    beyond |= {"clips": sum(one.beyond_clips for one in above), "pairs": len(found)}
+    why = say("preprocessing.decibels", mean=comparison.sentence(mean), **beyond)
+    here = f"above in {len(above)} of {len(found)} pairs, by {_size(mean)} in the mean"
+    return claim("decibels", here, *judges.always_greater(found, mean, why))
 
 
 def _claim_of_nothing(
-    what: str,
-    found: Sequence[Comparison],
-    control: Comparison | None,
-    limit: float,
+    key: str, found: Sequence[Comparison], control: Comparison | None, limit: float
 ) -> Claim:
     """That something makes no significant difference, where dB against linear does."""
-    claim = (
-        f"{what} makes no significant difference.",
-        "IV-D, Fig. 7",
-        f"small, below {paper.NON_SIGNIFICANT_BELOW}",
-    )
     if not found:
-        return Claim(*claim, *judges.no_data("no pair is complete."))
+        return claim(key, *judges.no_data("no pair is complete."))
     far = max(found, key=lambda one: abs(one.seeds.mean))
+    here = f"at most {abs(far.seeds.mean):.4f} ({far.name})"
     why = f"the largest of {len(found)}: {comparison.sentence(far)}"
-    return Claim(
-        *claim,
-        f"at most {abs(far.seeds.mean):.4f} ({far.name})",
-        *judges.no_difference(found, control, limit, why),
-    )
+    return claim(key, here, *judges.no_difference(found, control, limit, why))
 
 
 def _claim_of_data(mean: Comparison | None, line: LogFit | None) -> Claim:
     """That dB is worth about twice the data."""
-    claim = (
-        "Seemingly twice the data make up for linear magnitudes.",
-        "IV-C, Fig. 7",
-        f"{paper.DATA_WORTH_OF_DB:g} times the data",
-    )
+    key = "worth-of-decibels"
     if mean is None or line is None:
-        return Claim(*claim, *judges.no_data("points of several sizes are needed."))
+        return claim(key, *judges.no_data("points of several sizes are needed."))
     error = _standard_error(mean)
-    factor, (low, high) = statistics.data_factor(mean.seeds.mean, error, line)
+    factor, ends = statistics.data_factor(mean.seeds.mean, error, line)
     here = f"{_times(factor)} the data"
-    why = (
-        f"dB minus linear {mean.seeds.mean:+.4f}, a doubling of the clips gains "
-        f"{line.slope:.4f}; the interval has the spread over seeds and test clips "
-        "and the line's."
-    )
+    why = say("preprocessing.worth", mean=mean.seeds.mean, slope=line.slope)
     if not (np.isfinite(error) and np.isfinite(line.slope_error)):
-        return Claim(*claim, here, *judges.unknown(f"{why} One of them is unknown."))
-    return Claim(
-        *claim,
-        f"{here} (95 %: {_times(low)} to {_times(high)})",
-        *judges.agrees((low, high), paper.DATA_WORTH_OF_DB, WIDEST_FACTOR, why),
-    )
+        return claim(key, here, *judges.unknown(f"{why} One of them is unknown."))
+    here += " (95 %: {} to {})".format(*map(_times, ends))
+    judged = judges.agrees(ends, paper.DATA_WORTH_OF_DB, WIDEST_FACTOR, why)
+    return claim(key, here, *judged)
 
 
 def _claim_of_biases(biases: pd.DataFrame) -> Claim:
@@ -377,18 +290,8 @@ def _claim_of_biases(biases: pd.DataFrame) -> Claim:
         f"{name}: {_range(biases[biases['parameter'] == key])}"
         for key, name in PARAMETERS.items()
     )
-    return Claim(
-        "Scaling the input by 10 makes the first layer's biases 3.4 times as large.",
-        "IV-D.2",
-        f"{paper.BIAS_RATIO_X10}",
-        here if len(biases) else ABSENT,
-        *judges.unknown(
-            "the convolution's bias has no exact gradient, since batch normalisation "
-            "subtracts it: where that gradient is kept at zero it stays at its initial "
-            "0 (0/0), elsewhere its value is accumulated rounding. 3.4 is therefore no "
-            "target; the parameter that adds to the normalised map is β."
-        ),
-    )
+    judged = judges.unknown(say("preprocessing.biases"))
+    return claim("biases", here if len(biases) else ABSENT, *judged)
 
 
 def _range(biases: pd.DataFrame) -> str:
@@ -427,69 +330,45 @@ def _times(factor: float) -> str:
 
 
 def _paragraphs(
-    record: SweepRecord,
-    points: Mapping[str, RunRecord],
-    limit: float,
-    line: LogFit | None,
+    record: SweepRecord, points: Points, limit: float, line: LogFit | None
 ) -> list[str]:
     """What was trained, and how differences are judged."""
-    text = (
-        f"{len(points)} points of the grid, {comparison.seeds_and_clips(points)}. All "
-        "learn from the same clips in the same order, and seeds of equal numbers start "
-        "from the same weights, so differences are paired over seeds."
-        + comparison.not_complete(record, PREFIX)
+    trained = say(
+        "preprocessing.trained",
+        points=len(points),
+        scored=comparison.seeds_and_clips(points),
+        missing=comparison.not_complete(record, PREFIX),
     )
-    judged = (
-        "Two runs that differ in the seed alone lie farther apart than "
-        f"{limit:.4f} in 5 % of all cases (deviation pooled over these points); the "
-        "paper's rule is 0.005."
-        if np.isfinite(limit)
-        else "With one seed the spread over seeds is unknown: nothing can be called "
-        "significant."
-    )
-    alone = "What dB is worth in data needs points of several sizes; there are none."
-    return [text, judged] + ([] if line else [alone])
+    judged = "limit" if np.isfinite(limit) else "no_limit"
+    alone = [] if line else [say("preprocessing.no_sizes")]
+    return [trained, say(f"preprocessing.{judged}", limit=limit), *alone]
 
 
-def _illustration(
-    points: Mapping[str, RunRecord], sizes: pd.DataFrame, labels: str
-) -> Illustration:
+def _illustration(points: Points, sizes: pd.DataFrame, labels: str) -> Illustration:
     """Fig. 7 against one kind of labels: the mel points in the paper's order."""
-    order = list(GROUPS)
-    found = {settings(point): point for point in points.values()}
-    mel = [key for key in found if key[0] == "mel"]
-    drawn = {}
-    for key in sorted(mel, key=lambda key: order.index((key[1], key[3] != 1))):
-        _, magnitude, weighting, scale = key
-        group = f"{GROUPS[magnitude, scale != 1]} {MAGNITUDES[magnitude]} ×{scale:g}"
-        drawn[group, weighting] = found[key]
-    sizes = {
-        (f"dB, {percent(one.share)} of the clips", ""): one.point
+    groups: dict[str, list] = {name: [] for name in GROUPS.values()}
+    for key, point in {settings(point): point for point in points.values()}.items():
+        kind, magnitude, weighting, scale = key
+        if kind == "mel":
+            name = GROUPS[magnitude, scale != 1]
+            title = f"{name} {MAGNITUDES[magnitude]} ×{scale:g}"
+            groups[name].append(((title, weighting), point))
+    beside = [
+        ((f"dB, {percent(one.share)} of the clips", ""), one.point)
         for one in sizes.itertuples()
         if labels in comparison.known_labels({"": one.point})
-    }
-    rows = [
-        (*what, seed, value)
-        for what, one in (drawn | sizes).items()
-        for seed, value in enumerate(comparison.auc(one, labels))
     ]
-    beside = " At the right the training set's size varies." if sizes else ""
-    header = ["group", "weighting", "seed", "roc_auc_macro"]
-    return Illustration(
-        name="fig7_preprocessing" + ("" if labels == "weak" else f"_{labels}"),
-        plot=scores_by_preprocessing,
-        alt=f"Macro ROC-AUC against the {labels} labels by magnitude, scale and "
-        "frequency weighting.",
-        caption=f"Fig. 7 against the {labels} labels: mel spectrograms, mean over "
-        "seeds, bars are one standard deviation. Groups as in the paper: 1 is dB, 2 "
-        f"linear, s stands for the scaled input.{beside} The vertical axis does not "
-        "start at chance (0.5).",
-        frame=pd.DataFrame(rows, columns=header),
-        formats={"roc_auc_macro": ".6f"},
+    drawn = [*itertools.chain(*groups.values()), *beside]
+    return figure(
+        "fig7_preprocessing",
+        scores_by_preprocessing,
+        comparison.score_frame(drawn, ["group", "weighting"], labels),
+        labels=labels,
+        beside=" At the right the training set's size varies." if beside else "",
     )
 
 
-def _table(points: Mapping[str, RunRecord], known: Sequence[str]) -> Table:
+def _table(points: Points, known: Sequence[str]) -> Table:
     """Scores of every point, weak beside true."""
     rows = []
     for point in points.values():
@@ -500,40 +379,26 @@ def _table(points: Mapping[str, RunRecord], known: Sequence[str]) -> Table:
         rows.append([f"{what}, {_weighting(weighting)}", group, *scores])
     names = [f"{one} labels" for one in known]
     frame = pd.DataFrame(rows, columns=["input", "group", *names])
-    caption = "Macro ROC-AUC on the test split, mean ± deviation over seeds."
-    return Table(frame, caption, dict.fromkeys(names, over_seeds))
+    return Table(frame, say("tables.scores"), dict.fromkeys(names, over_seeds))
 
 
 def _differences(found: Mapping[str, list[Comparison]], labels: str) -> Table:
     """All comparisons against both spreads, dB first."""
     mean = comparison.average("dB − linear, mean of the above", found["magnitude"])
-    rows = [
-        *found["magnitude"],
-        *([mean] if mean else []),
-        *(dataclasses.replace(one, name=f"STFT: {one.name}") for one in found["stft"]),
-        *found["weighting"],
-        *found["scale"],
-    ]
-    caption = (
-        f"Differences, {labels} labels. Intervals over seeds use the scatter pooled "
-        "over comparisons of one sort; bold: larger than both spreads."
-    )
-    return comparison.table(caption, rows)
+    stft = [dataclasses.replace(one, name=f"STFT: {one.name}") for one in found["stft"]]
+    rows = [*found["magnitude"], *([mean] if mean else []), *stft]
+    rows += [*found["weighting"], *found["scale"]]
+    return comparison.table(say("tables.preprocessings", labels=labels), rows)
 
 
 def _bias_tables(biases: pd.DataFrame) -> list[Table]:
     """One row for each pair and parameter; no table without any."""
-    names = biases["pair"] + ": " + biases["parameter"].map(PARAMETERS)
     columns = {
-        "": names,
+        "": biases["pair"] + ": " + biases["parameter"].map(PARAMETERS),
         "mean |value|, ×1": biases["plain"],
         "scaled": biases["scaled"],
         "ratio": list(map(ratio, biases["scaled"], biases["plain"])),
     }
-    caption = (
-        "The first layer's additive parameters, over channels and seeds. Batch "
-        "normalisation subtracts the convolution's bias again, so its exact gradient "
-        "is zero and its value says nothing."
-    )
-    formats = {"mean |value|, ×1": ".4g", "scaled": ".4g"}
-    return [Table(pd.DataFrame(columns), caption, formats)] if len(biases) else []
+    formats = dict.fromkeys(("mean |value|, ×1", "scaled"), ".4g")
+    table = Table(pd.DataFrame(columns), say("tables.biases"), formats)
+    return [table] if len(biases) else []

@@ -20,18 +20,24 @@ from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import ABSENT, Table, interval, number
-from studies import comparison, judges, resampling, run_sets, statistics
+from msd_tagger.pages.tables import ABSENT, Table, interval, number, percent
+from studies import comparison, judges, resampling, statistics
 from studies.annotation.answers import consensus, find_answers, verdicts_of
 from studies.annotation.subsets import OPTIONS, random_subset
+from studies.comparison import INPUTS, Points
+from studies.figures import mean_and_std
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import RunRecord, SweepRecord
+from studies.sections.preprocessing import MAGNITUDES, settings
 from studies.statistics import Correlation
 from studies.study import Claim, Study
+from studies.texts import claim, figure, rows, say
 
 NAME = "reliability"
 TITLE = "Reliability of the evaluation (Fig. 2)"
+FAMILIES = ("size-mel-", "size-stft-", "pre-")
+WIDTH = paper.THIRD_SET_RANGE[1] - paper.THIRD_SET_RANGE[0]
 SETS = {"mel": "mel, sizes", "stft": "STFT, sizes", "mixed": "mixed, narrow range"}
 # The paper's colours and dashes: its caption, not the sentence that swaps two of them.
 CURVES = {
@@ -62,30 +68,33 @@ class AnnotatedClips:
     def auc(
         self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
     ) -> np.ndarray:
-        """Averages ROC-AUC over the tags, where there is an answer.
+        """Averages ROC-AUC `[S, R]` over the tags, where there is an answer.
 
-        Labels are 0/1 `[n, T]`, scores `[S, n, T]`, weights of the clips `[n, R]`. The
-        result is `[S, R]`; tags that cannot be scored are left out, NaN without any.
+        Labels are 0/1 `[n, T]`, scores `[S, n, T]`, weights of the clips `[n, R]`. Tags
+        that cannot be scored are left out; it is NaN without any.
         """
         known = np.isfinite(self.verdicts)
+        columns = [[k] for k in range(known.shape[1])]
         per_tag = [
             resampling.auc_per_seed(
-                labels[:, [k]], scores[:, :, [k]], weights * known[:, [k]]
-            )[:, :, 0]
-            for k in range(known.shape[1])
+                labels[:, k], scores[:, :, k], weights * known[:, k]
+            )
+            for k in columns
         ]
-        return np.ma.masked_invalid(per_tag).mean(axis=0).filled(np.nan)
+        return np.ma.masked_invalid(per_tag).mean(axis=0).filled(np.nan)[:, :, 0]
 
 
 @dataclasses.dataclass(frozen=True)
 class RunSet:
     """One panel of Fig. 2: trainings, their scores, and correlations of these."""
 
-    points: Mapping[str, RunRecord]
+    title: str
+    points: Points
     scores: pd.DataFrame  # By point and seed, one column a curve.
     rhos: Mapping[str, Correlation]  # By those of `RHOS` that are known.
     by_seed: pd.DataFrame  # The same of single seeds, one column a correlation.
     by_clips: pd.DataFrame  # The same on resamples of the test clips.
+    subsets: np.ndarray  # `rho_of_subsets`.
 
     @property
     def means(self) -> pd.DataFrame:
@@ -94,55 +103,97 @@ class RunSet:
 
 
 Sets = Mapping[str, RunSet]
-# From a set to rho 1 with all clips, then with those of each subset.
-Subsets = Mapping[str, np.ndarray]
+# By the title of a set.
 Rhos = Mapping[str, Correlation | None]
 
 
 def study(record: SweepRecord) -> Study:
-    """Redraws Fig. 2 from the points of the other studies.
+    """Redraws Fig. 2 from points `size-mel-…`, `size-stft-…` and `pre-…`.
 
-    Args:
-        record: A study with points `size-mel-…`, `size-stft-…` and `pre-…`.
-
-    Returns:
-        The section; a sentence where the tags or the points for it are missing.
+    A sentence says where the tags or the points for it are missing.
 
     Raises:
         AnnotationError: The answers of listeners do not belong to this corpus.
     """
     points = _usable(record)
     tags = _scorable(points, _options(record)["annotated_labels"])
-    sets = run_sets.run_sets(points)
+    sets = run_sets(points)
     if not sets or not tags:
         what = "two points of a set" if tags else "an instrumentation tag to score"
         return Study(NAME, TITLE, [f"Fig. 2 needs {what}; this study has none."])
-    answers = annotated_clips(record, next(iter(points.values())), tags)
+    some = next(iter(points.values()))
+    num_clips = len(some.arrays["predictions_test"]["track_id"])
+    answers = annotated_clips(record, some, tags)
     resamples = comparison.num_resamples(record)
-    scores = {
-        name: scores_of(point, tags, answers, resamples)
-        for of_set in sets.values()
-        for name, point in of_set.items()
+    used = {name: point for of_set in sets.values() for name, point in of_set.items()}
+    scores = {k: scores_of(one, tags, answers, resamples) for k, one in used.items()}
+    found = {
+        key: _run_set(SETS[key], of_set, scores, tags, resamples)
+        for key, of_set in sets.items()
     }
-    found = {key: _run_set(of_set, scores) for key, of_set in sets.items()}
-    subsets = {
-        key: rho_of_subsets(one.points, one.means.four, tags, resamples)
-        for key, one in found.items()
-    }
-    truth = any(len(rhos) for rhos in subsets.values())
+    tables = [_rho_table(found), _spread_table(found), _score_table(found)]
+    if any(len(one.subsets) for one in found.values()):
+        tables.append(_subset_table(found, num_clips))
+    paragraphs = [*_paragraphs(found, tags, answers), _of_subsets(found, num_clips)]
     return Study(
-        name=NAME,
-        title=TITLE,
-        paragraphs=[*_paragraphs(found, tags, answers), _of_subsets(found, subsets)],
-        illustrations=[_illustration(found)],
-        tables=[
-            _rho_table(found),
-            _spread_table(found),
-            _score_table(found),
-            *([_subset_table(found, subsets)] if truth else []),
-        ],
-        claims=[_sizes_claim(found), _narrow_claim(found), _all_tags_claim(found)],
+        NAME, TITLE, paragraphs, [_illustration(found)], tables, _claims(found)
     )
+
+
+def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
+    """Mel sizes, STFT sizes and six mixed trainings of a narrow range.
+
+    They are chosen from points with scores and stand in the order of the curves. A set
+    of fewer than two is left out.
+    """
+    by_size = sorted(points, key=lambda name: points[name].config["train"]["fraction"])
+    sets = {
+        kind: {k: points[k] for k in by_size if k.startswith(f"size-{kind}-")}
+        for kind in INPUTS
+    }
+    sets["mixed"] = narrow_set(points)
+    return {name: one for name, one in sets.items() if len(one) > 1}
+
+
+def narrow_set(points: Points) -> dict[str, RunRecord]:
+    """Up to six trainings that differ little, the lowest score first.
+
+    The rule is in the section's first paragraph.
+    """
+    score = {name: float(comparison.auc(one).mean()) for name, one in points.items()}
+    # Of equal settings the first.
+    distinct: dict[tuple, str] = {}
+    for family in FAMILIES:
+        for name, one in points.items():
+            if name.startswith(family):
+                share = float(one.config["train"]["fraction"])
+                distinct.setdefault((*settings(one), share), name)
+    ranked = sorted(distinct.values(), key=lambda name: (score[name], name))
+    if not ranked:
+        return {}
+    near = [name for name in ranked if score[name] >= score[ranked[-1]] - WIDTH]
+    chosen: list[str] = []
+    for family in FAMILIES:
+        members = [name for name in near if name.startswith(family)]
+        chosen += [*members[:1], *members[1:][-1:]]
+    chosen += [name for name in near if name not in chosen]
+    chosen = chosen[: paper.THIRD_SET_RUNS]
+    return {name: points[name] for name in near if name in chosen}
+
+
+def _short_name(name: str, point: RunRecord) -> str:
+    """What tells a training from the others of its study, in few letters."""
+    kind, magnitude, weighting, scale = settings(point)
+    if name.startswith("size-"):
+        return f"{INPUTS[kind]} {percent(point.config['train']['fraction'])}"
+    weightings = {"per_frequency": "per-freq.", "a_weighting": "A-weight."}
+    parts = [
+        INPUTS[kind] if kind != "mel" else "",
+        MAGNITUDES.get(magnitude, magnitude),
+        weightings.get(weighting, ""),
+        f"×{scale:g}" if scale != 1 else "",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _options(record: SweepRecord) -> dict:
@@ -151,26 +202,25 @@ def _options(record: SweepRecord) -> dict:
 
 def _usable(record: SweepRecord) -> dict[str, RunRecord]:
     """Returns scored points with predictions for the same clips as the first one's."""
-    points, clips = {}, None
-    for name, one in comparison.scored(record.points).items():
-        arrays = one.arrays.get("predictions_test")
-        if arrays is None or not name.startswith(run_sets.FAMILIES):
-            continue
-        clips = arrays["track_id"] if clips is None else clips
-        if np.array_equal(arrays["track_id"], clips):
-            points[name] = one
-    return points
+    scored = comparison.scored(record.points).items()
+    points = {
+        name: one
+        for name, one in scored
+        if name.startswith(FAMILIES) and "predictions_test" in one.arrays
+    }
+    clips = {k: one.arrays["predictions_test"]["track_id"] for k, one in points.items()}
+    first = [*clips.values()][:1]
+    return {k: one for k, one in points.items() if np.array_equal([clips[k]], first)}
 
 
-def _scorable(points: Mapping[str, RunRecord], labels: Sequence[str]) -> list[str]:
+def _scorable(points: Points, labels: Sequence[str]) -> list[str]:
     """Returns the labels to annotate that the corpus has and that have a score."""
     if not points:
         return []
     summary = next(iter(points.values())).summary
     per_seed = summary["scores"]["test"]["weak"]["per_seed"]
     per_tag = np.array([one["roc_auc_per_tag"] for one in per_seed], np.float64)
-    known = np.isfinite(per_tag).all(axis=0)
-    scored = np.array(summary["tags"])[known]
+    scored = np.array(summary["tags"])[np.isfinite(per_tag).all(axis=0)]
     return [label for label in labels if label in scored]
 
 
@@ -192,17 +242,12 @@ def annotated_clips(
         AnnotationError: The answers do not belong to this corpus.
     """
     arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
-    options = _options(record)
-    subset = random_subset(
-        arrays["track_id"],
-        arrays["tags"][:, columns],
-        tags,
-        size=options["subset400_clips"],
-        seed=options["subset_seed"],
-    )
+    options, clips = _options(record), arrays["track_id"]
+    draw = {"size": options["subset400_clips"], "seed": options["subset_seed"]}
+    subset = random_subset(clips, arrays["tags"][:, columns], tags, **draw)
     # Listeners answered for training clips as well (Subset100).
     table = find_label_table(record.workdir)
-    ids = {*arrays["track_id"].tolist(), *(table.track_ids() if table else ())}
+    ids = {*clips.tolist(), *(table.track_ids() if table else ())}
     answers = find_answers(record.workdir, ids, point.summary["tags"])
     verdicts = verdicts_of(subset, consensus(answers))
     heard = np.isfinite(verdicts).any(axis=1)
@@ -250,8 +295,11 @@ def scores_of(
 
 
 def _run_set(
-    points: Mapping[str, RunRecord],
+    title: str,
+    points: Points,
     scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    tags: Sequence[str],
+    num_subsets: int,
 ) -> RunSet:
     """Correlates the curves of one set: means over seeds, seeds, and resamples."""
     by_seed, by_clips = (
@@ -261,26 +309,20 @@ def _run_set(
     means = by_seed.groupby("point", sort=False).mean()
     known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*means}}
     rhos = {k: statistics.pearson(means[x], means[y]) for k, (x, y) in known.items()}
-    return RunSet(points, by_seed, rhos, *map(_correlate, (by_seed, by_clips)))
+    each, moved = _correlate(by_seed), _correlate(by_clips)
+    subsets = rho_of_subsets(points, means.four, tags, num_subsets)
+    return RunSet(title, points, by_seed, rhos, each, moved, subsets)
 
 
 def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
     """Correlates curves over points, for each seed or resample that all points have."""
     wide = {name: curves[name].unstack().dropna(axis="columns") for name in curves}
-    return pd.DataFrame(
-        {
-            name: wide[x].corrwith(wide[y])
-            for name, (x, y) in RHOS.items()
-            if {x, y} <= {*wide}
-        }
-    )
+    known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*wide}}
+    return pd.DataFrame({k: wide[x].corrwith(wide[y]) for k, (x, y) in known.items()})
 
 
 def rho_of_subsets(
-    points: Mapping[str, RunRecord],
-    four: Sequence[float],
-    tags: Sequence[str],
-    num_subsets: int,
+    points: Points, four: Sequence[float], tags: Sequence[str], num_subsets: int
 ) -> np.ndarray:
     """Computes rho 1 with the truth of all test clips and of random subsets of them.
 
@@ -301,10 +343,8 @@ def rho_of_subsets(
     true = []
     for point, of_point in zip(points.values(), arrays, strict=True):
         columns = columns_of(point, tags)
-        truth, scores = of_point["true_tags"], of_point["scores"]
-        true.append(
-            resampling.macro_auc(truth[:, columns], scores[:, :, columns], weights)
-        )
+        truth, scores = of_point["true_tags"][:, columns], of_point["scores"]
+        true.append(resampling.macro_auc(truth, scores[:, :, columns], weights))
     return pd.DataFrame(true).corrwith(pd.Series(np.asarray(four))).to_numpy()
 
 
@@ -321,88 +361,63 @@ def _paragraphs(
     found: Sets, tags: Sequence[str], answers: AnnotatedClips | None
 ) -> list[str]:
     """Says what was compared, and how the paper was read."""
-    absent = [SETS[name] for name in SETS if name not in found]
-    text = (
-        f"{sum(len(one.points) for one in found.values())} trainings in {len(found)} "
-        f"sets; {run_sets.RULE}. The instrumentation tags are {', '.join(tags)}."
-    )
-    text += f" Without points: {', '.join(absent)}." if absent else ""
-    read = (
-        "ρ₁ is Pearson's correlation between the instrumentation tags' score by the "
-        "ground truth and that by the re-annotation, ρ₂ that between the score of all "
-        "tags and of the instrumentation tags, both by the ground truth. The paper's "
-        "definitions and caption agree on this; one of its sentences swaps the colours "
-        "of all tags and of the re-annotation. Scores by the ground truth use the "
-        "whole test split. The instrumentation tags are among all tags, so ρ₂ is also "
-        "given for the other tags alone."
-    )
-    if answers is None:
-        return [text, read, "Nobody re-annotated these clips, so ρ₁ is unknown."]
-    heard = int(np.isfinite(answers.verdicts).sum())
-    return [text, read, f"Re-annotation: {answers.source}, {heard} answers."]
+    absent = ", ".join(SETS[name] for name in SETS if name not in found)
+    trainings = sum(len(one.points) for one in found.values())
+    counts = {"trainings": trainings, "sets": len(found), "width": WIDTH}
+    text = say("reliability.compared", tags=", ".join(tags), **counts)
+    text += f" Without points: {absent}." if absent else ""
+    listened = "Nobody re-annotated these clips, so ρ₁ is unknown."
+    if answers is not None:
+        heard = int(np.isfinite(answers.verdicts).sum())
+        listened = f"Re-annotation: {answers.source}, {heard} answers."
+    return [text, say("reliability.read"), listened]
 
 
-def _of_subsets(found: Sets, subsets: Subsets) -> str:
+def _of_subsets(found: Sets, num_clips: int) -> str:
     """Says what subsets tell of rho 1."""
-    some = next(iter(subsets.values()))
+    some = next(iter(found.values())).subsets
     if not len(some):
-        return "Without true labels nobody knows how well 400 clips predict ρ₁."
-    num_clips = _num_clips(found)
+        return say("reliability.no_truth")
     size = subset_size(num_clips)
-    small = f" (the test split of {num_clips} clips is too small to draw "
-    fewer = f"{small}{paper.SUBSET_400})" if size < paper.SUBSET_400 else ""
+    small = say("reliability.too_small", clips=num_clips)
     parts = [
-        f"{number(np.nanmedian(np.abs(rhos[1:] - rhos[0])), 3)} off ({SETS[key]})"
-        for key, rhos in subsets.items()
-        if np.isfinite(rhos[1:]).any()
+        f"{number(np.nanmedian(np.abs(each - full)), 3)} off ({one.title})"
+        for one in found.values()
+        for full, each in [(one.subsets[0], one.subsets[1:])]
+        if np.isfinite(each).any()
     ]
-    return (
-        f"With the truth known for all {num_clips} test clips, {len(some) - 1} random "
-        f"subsets of {size}{fewer} show how well a re-annotation of that size predicts "
-        f"ρ₁, in the median: {', '.join(parts) or 'nothing varies'}."
+    return say(
+        "reliability.subsets",
+        clips=num_clips,
+        subsets=len(some) - 1,
+        size=f"{size}{small if size < paper.SUBSET_400 else ''}",
+        distances=", ".join(parts) or "nothing varies",
     )
-
-
-def _num_clips(found: Sets) -> int:
-    point = next(iter(next(iter(found.values())).points.values()))
-    return len(point.arrays["predictions_test"]["track_id"])
 
 
 def _illustration(found: Sets) -> Illustration:
     """Draws Fig. 2."""
     labels = {curve: label for curve, (*_, label) in CURVES.items()}
     header = ["set", "point", "curve", "seed", "roc_auc_macro"]
-    parts = []
+    parts, ticks = [], {}
     for key, one in found.items():
         # Seeds are numbered from 0 in every training.
         scores = one.scores.rename(columns=labels).reset_index("point")
         scores["seed"] = scores.groupby("point", sort=False).cumcount()
         drawn = [label for label in labels.values() if label in scores]
-        parts.append(
-            scores.melt(["point", "seed"], drawn, "curve", header[-1]).assign(set=key)
-        )
-    ticks = {
-        key: [_tick(key, *pair) for pair in one.points.items()]
-        for key, one in found.items()
-    }
-    titles = {key: f"{SETS[key]}\n{_two_rhos(one)}" for key, one in found.items()}
-    texts = "; ".join(f"{SETS[key]}: {_two_rhos(one)}" for key, one in found.items())
-    return Illustration(
-        name="fig2_reliability",
-        plot=partial(draw_sets, ticks=ticks, titles=titles),
-        alt=f"Three sets of trainings, macro ROC-AUC by three labellings; {texts}.",
-        caption="Fig. 2: means over seeds, bars are one standard deviation.",
-        frame=pd.concat(parts, ignore_index=True)[header],
-        formats={"roc_auc_macro": ".6f"},
-    )
-
-
-def _tick(key: str, name: str, point: RunRecord) -> str:
-    """Says what stands below a point: its size, or in the mixed set all that it is."""
-    text = run_sets.short_name(name, point)
-    if key not in comparison.INPUTS:
-        return text
-    return text.removeprefix(f"{comparison.INPUTS[key]} ").removesuffix(" %")
+        melted = scores.melt(["point", "seed"], drawn, "curve", header[-1])
+        parts.append(melted.assign(set=key))
+        ticks[key] = [_short_name(*pair) for pair in one.points.items()]
+        if start := INPUTS.get(key):
+            # A size is enough where all are; in the mixed set all that a training is.
+            sizes = (name.removeprefix(f"{start} ") for name in ticks[key])
+            ticks[key] = [name.removesuffix(" %") for name in sizes]
+    rhos = {key: _two_rhos(one) for key, one in found.items()}
+    titles = {key: f"{SETS[key]}\n{text}" for key, text in rhos.items()}
+    plot = partial(draw_sets, ticks=ticks, titles=titles)
+    frame = pd.concat(parts, ignore_index=True)[header]
+    texts = "; ".join(f"{SETS[key]}: {text}" for key, text in rhos.items())
+    return figure("fig2_reliability", plot, frame, rhos=texts)
 
 
 def _two_rhos(one: RunSet) -> str:
@@ -415,34 +430,31 @@ def draw_sets(
 ) -> Figure:
     """Draws three curves for each set of trainings, side by side, two columns wide.
 
-    Args:
-        frame: Columns `set`, `point`, `curve`, `seed` and `roc_auc_macro`.
-        ticks: From a set to the short names of its trainings.
-        titles: From a set to what stands above it.
+    `frame` has columns `set`, `point`, `curve` and `roc_auc_macro`, one row a seed;
+    `ticks` are the short names of a set's trainings, `titles` stand above it.
     """
-    figure = Figure(figsize=(7, 3.3))
-    panels = figure.subplots(1, len(ticks), sharey=True, squeeze=False)[0]
+    drawn = Figure(figsize=(7, 3.3))
+    panels = drawn.subplots(1, len(ticks), sharey=True, squeeze=False)[0]
     for axes, key in zip(panels, ticks, strict=True):
         of_set = frame[frame["set"] == key]
         for colour, dashes, marker, label in CURVES.values():
-            of_curve = of_set[of_set.curve == label].groupby("point", sort=False)
-            values = of_curve.roc_auc_macro.agg(["mean", "std"])
+            values = mean_and_std(of_set[of_set.curve == label], "point")
             if not len(values):
                 continue
             look = {"color": colour, "ls": dashes, "marker": marker, "ms": 4}
-            bars = {"yerr": values["std"].fillna(0), "capsize": 2, "elinewidth": 0.8}
+            bars = {"yerr": values["std"], "capsize": 2, "elinewidth": 0.8}
             first = {"label": label} if axes is panels[0] else {}
             axes.errorbar(range(len(values)), values["mean"], **look, **bars, **first)
         axes.set_title(titles[key], fontsize=9)
-        unit = "% of the training clips" if key in comparison.INPUTS else ""
+        unit = "% of the training clips" if key in INPUTS else ""
         axes.set_xlabel(unit, fontsize=8)
         upright = max(map(len, ticks[key]), default=0) <= 5
         turned = {} if upright else {"rotation": 40, "ha": "right"}
         axes.set_xticks(range(len(ticks[key])), ticks[key], fontsize=7, **turned)
         axes.margins(x=0.08)
     panels[0].set_ylabel("macro ROC-AUC")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
-    return figure
+    drawn.legend(loc="outside lower center", ncols=3, fontsize=8)
+    return drawn
 
 
 def with_interval(rho: Correlation | None) -> str:
@@ -461,26 +473,16 @@ def with_interval(rho: Correlation | None) -> str:
 def _rho_table(found: Sets) -> Table:
     """Both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
-    rows = [
-        [
-            f"{SETS[key]} ({len(one.points)} trainings)",
-            number(printed[key], 3),
-            *(with_interval(one.rhos.get(name)) for name in RHOS),
-        ]
-        for key, one in found.items()
-    ]
-    mean = ["mean of sets", number(float(np.mean(paper.RHO_1)), 3), "", ""]
-    rows.append([*mean, f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})", ""])
-    header = (
-        "",
-        "ρ₁, paper",
-        "ρ₁ (95 %)",
-        "ρ₁, both on the annotated clips",
-        "ρ₂ (95 %)",
-        "ρ₂, the other tags",
-    )
-    caption = "Correlations of Fig. 2, Pearson's with Fisher's intervals."
-    return Table.of_rows(caption, header, rows)
+    sets = found.values()
+    columns = {"": [f"{one.title} ({len(one.points)} trainings)" for one in sets]}
+    columns["ρ₁, paper"] = [number(printed[key], 3) for key in found]
+    for rho, text in rows("reliability.rhos"):
+        columns[text] = [with_interval(one.rhos.get(rho)) for one in sets]
+    frame = pd.DataFrame(columns)
+    means = f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})"
+    mean = number(float(np.mean(paper.RHO_1)), 3)
+    frame.loc[len(frame)] = ["mean of sets", mean, "", "", means, ""]
+    return Table(frame, say("tables.rhos"))
 
 
 def _mean_rho_2(found: Sets) -> str:
@@ -491,19 +493,16 @@ def _mean_rho_2(found: Sets) -> str:
 
 def _spread_table(found: Sets) -> Table:
     """How far rho 1 and rho 2 move with other seeds and with other test clips."""
-    columns = {"": [SETS[key] for key in found]}
+    sets = found.values()
+    columns = {"": [one.title for one in sets]}
     for rho, text in (("rho_1", "ρ₁"), ("rho_2", "ρ₂")):
-        columns[f"{text}, seeds"] = [
-            _ends(one.by_seed.get(rho), 0, 100) for one in found.values()
-        ]
-        columns[f"{text}, test clips"] = [
-            _ends(one.by_clips.get(rho), 2.5, 97.5) for one in found.values()
-        ]
-    caption = (
-        "How far the correlations move: lowest to highest of single seeds, and the "
-        "middle 95 % over resamples of the test clips."
-    )
-    return Table(pd.DataFrame(columns), caption)
+        columns |= {
+            f"{text}, seeds": [_ends(one.by_seed.get(rho), 0, 100) for one in sets],
+            f"{text}, test clips": [
+                _ends(one.by_clips.get(rho), 2.5, 97.5) for one in sets
+            ],
+        }
+    return Table(pd.DataFrame(columns), say("tables.rho_spreads"))
 
 
 def _ends(values: pd.Series | None, low: float, high: float) -> str:
@@ -517,66 +516,42 @@ def _ends(values: pd.Series | None, low: float, high: float) -> str:
 
 def _score_table(found: Sets) -> Table:
     """What is drawn, as means over seeds."""
-    frame = pd.concat(one.means for one in found.values()).reindex(columns=CURVES)
+    sets = found.values()
+    frame = pd.concat(one.means for one in sets).reindex(columns=CURVES)
     frame.columns = [label for *_, label in CURVES.values()]
-    names = [
-        f"{SETS[key]}: {name}" for key, one in found.items() for name in one.points
-    ]
     formats = dict.fromkeys(frame, ".4f")
-    frame.insert(0, "", names)
-    return Table(frame, "Macro ROC-AUC, means over seeds.", formats)
+    frame.insert(0, "", [f"{one.title}: {name}" for one in sets for name in one.points])
+    return Table(frame, say("tables.means"), formats)
 
 
-def _subset_table(found: Sets, subsets: Subsets) -> Table:
+def _subset_table(found: Sets, num_clips: int) -> Table:
     """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
-    rows = []
-    for key, (full, *each) in subsets.items():
-        known = pd.Series(each).dropna()
-        ends = (
-            "{:.3f} to {:.3f}".format(*resampling.interval(known))
-            if len(known)
-            else None
-        )
-        rows.append(
-            [SETS[key], full, known.mean(), ends, (known - full).abs().median()]
-        )
     header = [
-        "",
-        "ρ₁, truth of all test clips",
-        f"mean over subsets of {subset_size(_num_clips(found))}",
-        "middle 95 % of subsets",
-        "median distance",
+        text
+        for (text,) in rows("reliability.subset_table", size=subset_size(num_clips))
     ]
-    frame = pd.DataFrame(rows, columns=header)
+    cells = []
+    for one in found.values():
+        full, known = one.subsets[0], pd.Series(one.subsets[1:]).dropna()
+        ends = resampling.interval(known) if len(known) else None
+        middle = "{:.3f} to {:.3f}".format(*ends) if ends else None
+        distance = (known - full).abs().median()
+        cells.append([one.title, full, known.mean(), middle, distance])
+    frame = pd.DataFrame(cells, columns=header)
     formats = dict.fromkeys(frame.select_dtypes(float), ".3f")
-    return Table(frame, "How well a subset's truth predicts ρ₁.", formats)
+    return Table(frame, say("tables.subsets"), formats)
 
 
-def _sizes_claim(found: Sets) -> Claim:
-    """Judges that noisy labels rank the sizes as a re-annotation does."""
-    rhos = {
-        key: found[key].rhos.get("rho_1") for key in ("mel", "stft") if key in found
-    }
-    return Claim(
-        "Noisy ground truth evaluates stably: over sizes it ranks trainings as the "
-        "re-annotation does (ρ₁).",
-        "III-B.2, Fig. 2",
-        f"ρ₁ = {paper.RHO_1[0]} (mel), {paper.RHO_1[1]} (STFT)",
-        _printed(rhos),
-        *_high(rhos),
-    )
-
-
-def _all_tags_claim(found: Sets) -> Claim:
-    """Judges that the instrumentation tags speak for all tags."""
-    rhos = {key: one.rhos["rho_2"] for key, one in found.items()}
-    return Claim(
-        "The instrumentation tags' score stands for that of all tags (ρ₂).",
-        "III-B.2, Fig. 2",
-        f"ρ₂ = {paper.RHO_2_MEAN} in the mean",
-        f"{_mean_rho_2(found)} in the mean; {_printed(rhos)}",
-        *_high(rhos),
-    )
+def _claims(found: Sets) -> list[Claim]:
+    """Judges that noisy labels rank trainings as a re-annotation does."""
+    sizes = {SETS[k]: found[k].rhos.get("rho_1") for k in INPUTS if k in found}
+    of_all = {one.title: one.rhos["rho_2"] for one in found.values()}
+    in_the_mean = f"{_mean_rho_2(found)} in the mean; {_printed(of_all)}"
+    return [
+        claim("ranks-sizes", _printed(sizes), *_high(sizes)),
+        _narrow_claim(found),
+        claim("stands-for-all", in_the_mean, *_high(of_all)),
+    ]
 
 
 def _narrow_claim(found: Sets) -> Claim:
@@ -585,33 +560,26 @@ def _narrow_claim(found: Sets) -> Claim:
     By rho 1 of the mixed set minus the mean of those over sizes, on the same resamples
     of the test clips.
     """
-    mixed = found["mixed"].rhos.get("rho_1") if "mixed" in found else None
-    wide = [found[key] for key in ("mel", "stft") if key in found]
+    narrow, wide = found.get("mixed"), [found[key] for key in INPUTS if key in found]
+    mixed = narrow.rhos.get("rho_1") if narrow else None
     judged = judges.unknown("it needs ρ₁ of the narrow set and of a wide one.")
-    if mixed is not None and wide:
+    if narrow and mixed is not None and wide:
         of_sizes = sum(one.by_clips.rho_1 for one in wide) / len(wide)
-        ends = resampling.interval(found["mixed"].by_clips.rho_1 - of_sizes)
+        ends = resampling.interval(narrow.by_clips.rho_1 - of_sizes)
         texts = [number(one.rhos["rho_1"].value, 3) for one in wide]
-        judged = judges.below(
-            ends,
-            0,
-            f"ρ₁ is {number(mixed.value, 3)} over {mixed.count} trainings, against "
-            f"{' and '.join(texts)} over the sizes; over test clips the difference is "
-            f"{interval(ends, 3)}.",
+        why = say(
+            "reliability.narrow",
+            rho=number(mixed.value, 3),
+            trainings=mixed.count,
+            sizes=" and ".join(texts),
+            ends=interval(ends, 3),
         )
-    spread = ""
-    if "mixed" in found:
-        aucs = found["mixed"].means["all"]
-        spread = f", AUC from {aucs.min():.3f} to {aucs.max():.3f}"
-    low, high = paper.THIRD_SET_RANGE
-    return Claim(
-        "Where trainings differ little, noisy ground truth may distort the evaluation "
-        "(lower ρ₁).",
-        "III-B.2, Fig. 2",
-        f"ρ₁ = {paper.RHO_1[2]}, AUC from {low} to {high}",
-        f"ρ₁ = {with_interval(mixed)}{spread}",
-        *judged,
-    )
+        judged = judges.below(ends, 0, why)
+    here = f"ρ₁ = {with_interval(mixed)}"
+    if narrow:
+        aucs = narrow.means["all"]
+        here += f", AUC from {aucs.min():.3f} to {aucs.max():.3f}"
+    return claim("narrow-range", here, *judged)
 
 
 def _high(rhos: Rhos) -> Judged:
@@ -619,17 +587,15 @@ def _high(rhos: Rhos) -> Judged:
     known = {k: one for k, one in rhos.items() if one and np.isfinite(one.value)}
     if not known:
         return judges.unknown("no correlation is known.")
-    low = [SETS[key] for key, one in known.items() if one.high < HIGH]
+    low = [title for title, one in known.items() if one.high < HIGH]
     high = [one.value >= HIGH and one.low > 0 for one in known.values()]
-    why = (
-        f"{sum(high)} of {len(known)} are at least {HIGH} and above zero beyond their "
-        "interval"
-    )
+    counts = {"high": sum(high), "all": len(known), "limit": HIGH}
+    why = say("reliability.high", **counts)
     if low:
         why += f"; below {HIGH} beyond their interval: {', '.join(low)}"
     return judges.decide(all(high) and not low, bool(low), f"{why}.")
 
 
 def _printed(rhos: Rhos) -> str:
-    texts = [f"{SETS[key]}: {with_interval(one)}" for key, one in rhos.items()]
+    texts = [f"{title}: {with_interval(one)}" for title, one in rhos.items()]
     return "; ".join(texts) or ABSENT

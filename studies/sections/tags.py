@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,12 @@ from msd_tagger.common import facts, paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, percent
-from studies import co_occurrence, figures, judges, matrices
-from studies.co_occurrence import Pair
+from studies import figures, judges, matrices, tag_pairs
+from studies.figures import Look
 from studies.label_table import LABELS, find_label_table
 from studies.records import SweepRecord
-from studies.similarity import chance_of_overlap
 from studies.study import Claim, Study
+from studies.texts import claim, figure, say
 
 NAME = "tags"
 TITLE = "Tags, their co-occurrence, and the input (Figs 1, 6 and 8, Table III)"
@@ -64,10 +64,8 @@ PRINTED = {
         for tag, (rank, clips) in paper.DATASET_RANKS.items()
     ],
     "the 50 tags, III": [
-        (tag, rank, clips / paper.CLIPS_TOTAL)
-        for rank, (tag, clips) in zip(
-            (1, len(facts.TAGS)), paper.TAG_COUNTS.items(), strict=True
-        )
+        (tag, rank, paper.TAG_COUNTS[tag] / paper.CLIPS_TOTAL)
+        for tag, rank in (("rock", 1), ("happy", len(facts.TAGS)))
     ],
 }
 
@@ -89,13 +87,6 @@ class Counts:
         """Clips with each tag `[K]`."""
         return np.diag(self.together)
 
-    def pair(self, pair: tuple[str, str]) -> Pair | None:
-        """Finds where the tags of a pair are; None where one is not."""
-        if not set(pair) <= set(self.tag_names):
-            return None
-        first, second = map(self.tag_names.index, pair)
-        return first, second
-
     def found(self, tag: str) -> str:
         """Prints count and share of a tag over all splits that are here."""
         clips, total = self.in_all[tag], sum(self.by_split.values())
@@ -105,25 +96,19 @@ class Counts:
 def study(record: SweepRecord) -> Study:
     """Reads the labels of a corpus, and what its spectrograms look like.
 
-    Args:
-        record: A study with `labels.npz` and, for Figs 6 and 8, `input_stats.npz`.
-
-    Returns:
-        The section; what is missing is left out, and a sentence says so.
+    They stand in `labels.npz` and, for Figs 6 and 8, `input_stats.npz`; what is missing
+    is left out, and a sentence says so.
     """
     data, arrays = _count(record), record.arrays("input_stats")
     paragraphs, illustrations, tables, claims = [], [], [], []
     if data is None:
         paragraphs.append(f"There is no {LABELS}, or no clip in it: no tags to count.")
     else:
-        vectors, clips = co_occurrence.unique_vectors(data.tags)
+        vectors, clips = tag_pairs.unique_vectors(data.tags)
         paragraphs += _paragraphs(record, data, clips)
         illustrations += _illustrations(data)
-        tables += [
-            _tuples(data),
-            _prose(data, len(clips)),
-            _vectors(data, vectors, clips),
-        ]
+        tables += [_tuples(data), _prose(data, len(clips))]
+        tables += [_vectors(data, vectors, clips)]
         claims += _claims(data, len(clips))
     if "histogram_db" not in arrays:
         paragraphs.append("Without input_stats.npz, Figs 6 and 8 are left out.")
@@ -135,12 +120,14 @@ def study(record: SweepRecord) -> Study:
         curves = {k: curve for k, curve in curves.items() if curve is not None}
         means = pd.DataFrame({"Hz": arrays["band_centres_hz"]} | curves)
         kind = record.config.get("spectrogram", {}).get("kind", "mel")
-        paragraphs.append(
-            f"Magnitudes of {int(arrays['num_clips'])} training clips in {len(means)} "
-            f"bands ({kind}), each clip standardised; the paper takes "
-            f"{paper.INPUT_EXCERPTS}."
-        )
-        illustrations += _input_illustrations(histogram, means)
+        of_input = {"clips": int(arrays["num_clips"]), "bands": len(means)}
+        paragraphs.append(say("tags.input", kind=kind, **of_input))
+        of_means = dict.fromkeys(means, ".6g") | {"Hz": ".3f"}
+        six = dict.fromkeys(histogram, ".6g")
+        illustrations += [
+            figure("magnitude_histograms", draw_histograms, histogram, six),
+            figure("band_means", draw_band_means, means, of_means),
+        ]
         claims += [*histogram_claims(histogram), *band_claims(means)]
     return Study(NAME, TITLE, paragraphs, illustrations, tables, claims)
 
@@ -158,7 +145,7 @@ def _count(record: SweepRecord) -> Counts | None:
         tag_names=table.tag_names,
         clips=clips,
         tags=tags,
-        together=co_occurrence.count_together(tags),
+        together=tag_pairs.count_together(tags),
         in_all=dict(zip(table.tag_names, in_all.tolist(), strict=True)),
         by_split={split: len(of_split) for split, of_split in splits.items()},
     )
@@ -168,30 +155,36 @@ def _paragraphs(
     record: SweepRecord, data: Counts, vector_clips: np.ndarray
 ) -> list[str]:
     """Says what was counted."""
-    corpus = f"the {data.corpus} corpus" if data.corpus else "the corpus"
     analysis = record.config.get("analysis", {})
     drawn = data.corpus == "synthetic" and analysis.get("label_only_clips")
     counts, num_clips = data.counts, len(data.tags)
     order = np.argsort(-counts, kind="stable")
     most, least = order[0], order[-1]
     fifth = max(1, len(counts) // 5)
-    share = counts[order[:fifth]].sum() / max(counts.sum(), 1)
-    without_training = (
-        " The labels of the training split, of which the paper computes C(i, j), are "
-        "not here."
+    labels = say(
+        "tags.labels",
+        number=num_clips,
+        clips=data.clips,
+        corpus=f"the {data.corpus} corpus" if data.corpus else "the corpus",
+        tags=len(data.tag_names),
     )
-    return [
-        f"Labels of the {num_clips:,} {data.clips} of {corpus}, with "
-        f"{len(data.tag_names)} tags."
-        + (" These are labels sampled without rendering audio." if drawn else "")
-        + ("" if "train" in data.by_split else without_training),
-        f"Clips per tag range from {counts[most]:,} ({data.tag_names[most]}) to "
-        f"{counts[least]:,} ({data.tag_names[least]}). The {fifth} most frequent of "
-        f"{len(counts)} tags make {percent(share)} of all {counts.sum():,} "
-        f"assignments; a clip has {counts.sum() / num_clips:.2f} on average. "
-        f"There are {len(vector_clips):,} different tag vectors, of which "
-        f"{(vector_clips == 1).sum():,} occur once.",
-    ]
+    labels += say("tags.sampled") if drawn else ""
+    labels += "" if "train" in data.by_split else say("tags.without_training")
+    spread = say(
+        "tags.spread",
+        most=counts[most],
+        first=data.tag_names[most],
+        least=counts[least],
+        last=data.tag_names[least],
+        fifth=fifth,
+        tags=len(counts),
+        share=percent(counts[order[:fifth]].sum() / max(counts.sum(), 1)),
+        assignments=counts.sum(),
+        per_clip=counts.sum() / num_clips,
+        vectors=len(vector_clips),
+        once=(vector_clips == 1).sum(),
+    )
+    return [labels, spread]
 
 
 def _illustrations(data: Counts) -> list[Illustration]:
@@ -200,92 +193,62 @@ def _illustrations(data: Counts) -> list[Illustration]:
     order = np.argsort(-counts, kind="stable")
     # More rows than this make a picture that nobody can open.
     most = order[: figures.MAX_DRAWN_TAGS]
-    selected = co_occurrence.select_tags(data.tag_names, data.together)
+    selected = tag_pairs.select_tags(data.tag_names, data.together)
     found = []
     if len(selected) > 1:
-        which = co_occurrence.describe_selection(data.tag_names)
-        found.append(_co_occurrence("selected", selected, data, f"Fig. 1. %s {which}"))
+        which = tag_pairs.describe_selection(data.tag_names)
+        found.append(_co_occurrence("selected", selected, data, which))
     if len(names) > max(len(selected), 1):
-        C = co_occurrence.normalise(data.together)
-        alike = co_occurrence.order_by_likeness(co_occurrence.either_way(C))
-        alike = alike[np.isin(alike, most)]
-        caption = "%s All tags, like beside like."
-        found.append(_co_occurrence("all", alike, data, caption))
+        C = tag_pairs.normalise(data.together)
+        alike = tag_pairs.order_by_likeness(tag_pairs.either_way(C))
+        found.append(_co_occurrence("all", alike[np.isin(alike, most)], data))
     ranked = pd.DataFrame({"rank": np.arange(len(order)) + 1, "tag": names[order]})
     ranked["clips"] = counts[order]
     ranked["share"] = ranked.clips / len(data.tags)
     per_clip = np.bincount((data.tags > 0).sum(axis=1))
+    tags_of_clips = pd.DataFrame({"tags": range(len(per_clip)), "clips": per_clip})
+    bars, frame = partial(_draw_counts, label=data.clips), ranked[["tag", "clips"]]
     return [
         *found,
-        Illustration(
-            "tag_counts",
-            lambda it: figures.tag_counts(it.tag, it.clips.to_numpy(), data.clips),
-            "Bars: clips with each tag, the most frequent first.",
-            f"Clips with each tag (II-A), of the {data.clips}.",
-            frame=ranked[["tag", "clips"]][: len(most)],
-        ),
-        Illustration(
-            "rank_curve",
-            draw_rank_curve,
-            "A falling curve of the share of clips by the rank of the tag.",
-            "Clips with the tag of each rank, and what the paper prints: of "
-            f"{paper.DATASET_TRACKS:,} tracks with any tag (II-A) and of its "
-            f"{paper.CLIPS_TOTAL:,} clips (III).",
-            frame=ranked,
-            formats={"share": ".6f"},
-        ),
-        Illustration(
-            "tags_per_clip",
-            draw_tags_per_clip,
-            "Bars: how many clips have how many tags.",
-            "Tags of a clip.",
-            frame=pd.DataFrame({"tags": range(len(per_clip)), "clips": per_clip}),
-        ),
+        figure("tag_counts", bars, frame[: len(most)], {}, clips=data.clips),
+        figure("rank_curve", draw_rank_curve, ranked, {"share": ".6f"}),
+        figure("tags_per_clip", draw_tags_per_clip, tags_of_clips, {}),
     ]
 
 
+def _draw_counts(frame: pd.DataFrame, label: str) -> Figure:
+    return figures.tag_counts(frame.tag, frame.clips.to_numpy(), label)
+
+
 def _co_occurrence(
-    which: str, chosen: Sequence[int] | np.ndarray, data: Counts, caption: str
+    which: str, chosen: Sequence[int] | np.ndarray, data: Counts, why: str = ""
 ) -> Illustration:
     """Draws C(i, j) of some tags."""
-    C, names = co_occurrence.normalise(data.together), np.array(data.tag_names)
+    C, names = tag_pairs.normalise(data.together), np.array(data.tag_names)
     i, j = np.array(list(itertools.permutations(chosen, 2))).T
     columns = {"i": names[i], "j": names[j], "C(i, j)": C[i, j]}
-    meaning = (
-        "C(i, j) of Eq. 1 in percent: of the clips with the tag below, the share that "
-        "also has the tag on the left."
-    )
-    return Illustration(
-        f"co_occurrence_{which}",
-        matrices.co_occurrence,
-        f"A matrix of C(i, j) of {len(chosen)} tags.",
-        caption % meaning,
-        frame=pd.DataFrame(columns | {"clips with both": data.together[i, j]}),
-        formats={"C(i, j)": ".6f"},
-    )
+    frame = pd.DataFrame(columns | {"clips with both": data.together[i, j]})
+    key, plot = f"co_occurrence_{which}", matrices.co_occurrence
+    meaning = say("tags.eq_1")
+    values = {"tags": len(chosen), "meaning": meaning, "why": why}
+    return figure(key, plot, frame, {"C(i, j)": ".6f"}, **values)
 
 
 def draw_rank_curve(frame: pd.DataFrame) -> Figure:
     """Draws the share of clips with the tag of each rank, both axes logarithmic."""
-    figure = Figure(figsize=(3.5, 2.9))
-    axes = figure.subplots()
+    drawn = Figure(figsize=(3.5, 2.9))
+    axes = drawn.subplots()
     known = frame[frame.share > 0]
     axes.plot(known["rank"], 100 * known.share, "o-", ms=2.5, lw=1, label="here")
     named = set()
-    for (name, points), colour, mark in zip(
-        PRINTED.items(), ("C1", "C2"), "Ds", strict=True
-    ):
-        for tag, rank, share in points:
-            at = (rank, 100 * share)
-            near: dict[str, Any] = {
-                "xytext": (5, 3),
-                "textcoords": "offset points",
-                "fontsize": 7,
-            }
-            if tag not in named:
-                axes.annotate(tag, at, color=colour, **near)
+    look: Look = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 7}
+    looks = (("C1", "D"), ("C2", "s"))
+    for (name, points), (colour, mark) in zip(PRINTED.items(), looks, strict=True):
         tags, ranks, shares = zip(*points, strict=True)
         y = 100 * np.array(shares)
+        for tag, rank, share in zip(tags, ranks, y, strict=True):
+            if tag not in named:
+                axes.annotate(tag, (rank, share), color=colour, **look)
         axes.plot(ranks, y, mark, ms=5, mfc="none", color=colour, label=name)
         named |= set(tags)
     axes.set(xscale="log", yscale="log", xlabel="rank of the tag")
@@ -294,54 +257,28 @@ def draw_rank_curve(frame: pd.DataFrame) -> Figure:
         _mark_1_2_5(axis)
     axes.margins(x=0.15, y=0.12)
     axes.legend(fontsize=7, loc="lower left")
-    return figure
+    return drawn
 
 
 def draw_tags_per_clip(frame: pd.DataFrame) -> Figure:
     """Draws the share of clips with 0, 1, 2, … tags, one column wide."""
-    figure = Figure(figsize=(3.5, 2.4))
-    axes = figure.subplots()
+    drawn = Figure(figsize=(3.5, 2.4))
+    axes = drawn.subplots()
     known = frame[frame.clips > 0]
     axes.bar(known.tags, 100 * known.clips / known.clips.sum(), color="C0")
     axes.set(yscale="log", xlabel="tags of a clip", ylabel="clips, %")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_locator(
-        MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True)
-    )
+    steps = [1, 2, 2.5, 5, 10]
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=steps, integer=True))
     axes.grid(visible=False, axis="x")
-    return figure
-
-
-def _input_illustrations(
-    histogram: pd.DataFrame, means: pd.DataFrame
-) -> list[Illustration]:
-    """Draws Figs 6 and 8."""
-    return [
-        Illustration(
-            "magnitude_histograms",
-            draw_histograms,
-            "Histograms of standardised bins: a bell in decibels, a spike as power.",
-            "Fig. 6. Magnitudes after standardisation. The inset shows both on a "
-            "logarithmic axis, up to its end; the rest of power lies beyond.",
-            frame=histogram,
-            formats=dict.fromkeys(histogram, ".6g"),
-        ),
-        Illustration(
-            "band_means",
-            draw_band_means,
-            "Mean magnitude by frequency for the three weightings.",
-            "Fig. 8. Mean magnitude of each band for three frequency weightings.",
-            frame=means,
-            formats=dict.fromkeys(means, ".6g") | {"Hz": ".3f"},
-        ),
-    ]
+    return drawn
 
 
 def draw_histograms(frame: pd.DataFrame) -> Figure:
     """Draws how standardised bins spread: decibels on the left, power on the right."""
-    figure = Figure(figsize=(7, 2.8))
-    left, right = figure.subplots(1, 2)
+    drawn = Figure(figsize=(7, 2.8))
+    left, right = drawn.subplots(1, 2)
     edges = np.append(frame["from"], frame["to"].iloc[-1])
     density = frame[list(MAGNITUDES.values())].div(frame["to"] - frame["from"], axis=0)
     for axes, (name, colour) in zip((left, right), COLOURS.items(), strict=True):
@@ -358,16 +295,13 @@ def draw_histograms(frame: pd.DataFrame) -> Figure:
         # A peak that would flatten the rest: the floor, where silence ends.
         peak = frame.loc[density.decibels.idxmax()]
         left.set_ylim(top=HIGHEST_DENSITY)
+        cut: Look = {"xy": (peak["to"], 0.93 * HIGHEST_DENSITY), "xytext": (5, 0)}
+        cut["textcoords"] = "offset points"
         left.annotate(
-            f"cut: {percent(peak.decibels)} of the bins",
-            (peak["to"], 0.93 * HIGHEST_DENSITY),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7,
+            f"cut: {percent(peak.decibels)} of the bins", **cut, va="center", fontsize=7
         )
     _draw_tails(right.inset_axes((0.5, 0.3, 0.5, 0.6)), density, edges)
-    return figure
+    return drawn
 
 
 def _draw_tails(axes: Axes, density: pd.DataFrame, edges: np.ndarray) -> None:
@@ -375,7 +309,7 @@ def _draw_tails(axes: Axes, density: pd.DataFrame, edges: np.ndarray) -> None:
     for name, colour in COLOURS.items():
         # The outermost intervals hold everything beyond them, which is no density.
         known = density[name].where(density[name] > 0)[1:-1]
-        look: dict[str, Any] = {"color": colour, "lw": 1, "label": name}
+        look: Look = {"color": colour, "lw": 1, "label": name}
         axes.stairs(known, edges[1:-1], baseline=None, **look)
     axes.set(yscale="log", xlim=(edges[0], edges[-1]))
     axes.tick_params(labelsize=6)
@@ -387,8 +321,8 @@ def _draw_tails(axes: Axes, density: pd.DataFrame, edges: np.ndarray) -> None:
 
 def draw_band_means(frame: pd.DataFrame) -> Figure:
     """Draws the mean magnitude of each band by weighting, but for one at 0 Hz."""
-    figure = Figure(figsize=(3.5, 2.7))
-    axes = figure.subplots()
+    drawn = Figure(figsize=(3.5, 2.7))
+    axes = drawn.subplots()
     known = frame[frame.Hz > 0]
     for key in known.columns[1:]:
         name, colour, line = WEIGHTINGS[key]
@@ -396,8 +330,8 @@ def draw_band_means(frame: pd.DataFrame) -> Figure:
     axes.set(xscale="log", xlabel="frequency, kHz")
     axes.set_ylabel("mean magnitude,\nstandard deviations")
     _mark_1_2_5(axes.xaxis)
-    figure.legend(fontsize=8, loc="outside upper center", ncols=3)
-    return figure
+    drawn.legend(fontsize=8, loc="outside upper center", ncols=3)
+    return drawn
 
 
 def _mark_1_2_5(axis: Axis) -> None:
@@ -409,46 +343,38 @@ def _mark_1_2_5(axis: Axis) -> None:
 
 def _tuples(data: Counts) -> Table:
     """Table III, first row: ours beside the paper's."""
-    C, names = co_occurrence.normalise(data.together), data.tag_names
-    ours = co_occurrence.top_tuples(data.together, TOP_TUPLES)
-    printed = {pair: data.pair(pair) for pair in paper.TOP_TUPLES}
+    C, names = tag_pairs.normalise(data.together), data.tag_names
+    ours = tag_pairs.top_tuples(data.together, TOP_TUPLES)
+    printed, its = paper.TOP_TUPLES, tag_pairs.find_pairs(names, paper.TOP_TUPLES)
     columns = {
         "i → j here": [f"{names[i]} → {names[j]}" for i, j in ours],
         "C(i, j)": [C[pair] for pair in ours],
         "clips": [f"{data.together[pair]:,}" for pair in ours],
         "i → j, paper": [f"{first} → {second}" for first, second in printed],
-        "its C(i, j)": [None if at is None else C[at] for at in printed.values()],
+        "its C(i, j)": [C[its[pair]] if pair in its else None for pair in printed],
     }
     # Where one side is shorter, its cells stay empty.
     frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
     frame.insert(0, "rank", frame.index + 1)
-    known = [rank for rank, pair in enumerate(ours) if pair in printed.values()]
-    caption = (
-        "Table III, first row: the tuples of highest C(i, j), and the paper's, which "
-        f"prints one twice. {len(known)} of our {len(ours)} are among its "
-        f"{len(printed)}; these are bold. Of equal C(i, j) the one with more clips "
-        "comes first."
-    )
+    known = [rank for rank, pair in enumerate(ours) if pair in its.values()]
+    numbers = {"known": len(known), "ours": len(ours), "printed": len(printed)}
     formats = {"C(i, j)": ".3f", "its C(i, j)": ".3f"}
-    return Table(frame, caption, formats, known)
+    return Table(frame, say("tables.tuples", **numbers), formats, known)
 
 
 def _prose(data: Counts, num_vectors: int) -> Table:
     """Sizes and counts, the paper's beside those found."""
-    sizes = {
-        split: f"{data.by_split[split]:,}" if split in data.by_split else ABSENT
-        for split in paper.CLIPS
-    }
-    known = {k: clips for k, clips in paper.TAG_COUNTS.items() if k in data.tag_names}
-    rows = [
-        *((f"clips, {k}", f"{paper.CLIPS[k]:,}", size) for k, size in sizes.items()),
-        *((f"clips with {k}", f"{n:,}", data.found(k)) for k, n in known.items()),
-        (
-            "different tag vectors",
-            f"{paper.UNIQUE_VECTORS:,}",
-            f"{num_vectors:,} on {len(data.tags):,} clips",
-        ),
-    ]
+    rows = []
+    for split, printed in paper.CLIPS.items():
+        size = data.by_split.get(split)
+        rows.append(
+            (f"clips, {split}", f"{printed:,}", f"{size:,}" if size else ABSENT)
+        )
+    for tag, printed in paper.TAG_COUNTS.items():
+        if tag in data.tag_names:
+            rows.append((f"clips with {tag}", f"{printed:,}", data.found(tag)))
+    vectors = f"{num_vectors:,} on {len(data.tags):,} clips"
+    rows.append(("different tag vectors", f"{paper.UNIQUE_VECTORS:,}", vectors))
     return Table.of_rows("Numbers of section III.", ("", "paper", "here"), rows)
 
 
@@ -458,7 +384,7 @@ def _vectors(data: Counts, vectors: np.ndarray, clips: np.ndarray) -> Table:
     tags = [" + ".join(names[one > 0]) or "no tag" for one in vectors[:MAX_VECTORS]]
     frame = pd.DataFrame({"tags": tags, "clips": clips[:MAX_VECTORS]})
     frame["share"] = frame.clips / len(data.tags)
-    caption = f"The most frequent of {len(vectors):,} different tag vectors."
+    caption = say("tables.vectors", vectors=len(vectors))
     return Table(frame, caption, {"clips": ",", "share": percent})
 
 
@@ -467,7 +393,7 @@ def _claims(data: Counts, num_vectors: int) -> list[Claim]:
     return [
         _same_tuples(data),
         *(_not_near_one(data, pair) for pair in paper.CO_OCCURRENCE_EXAMPLES),
-        _long_tail(data),
+        _long_tail(data.counts),
         *(_count_of(data, tag) for tag in paper.TAG_COUNTS),
         _unique_vectors(data, num_vectors),
     ]
@@ -475,100 +401,68 @@ def _claims(data: Counts, num_vectors: int) -> list[Claim]:
 
 def _same_tuples(data: Counts) -> Claim:
     number, K = len(paper.TOP_TUPLES), len(data.tag_names)
-    ours = co_occurrence.top_tuples(data.together, number)
-    printed = map(data.pair, paper.TOP_TUPLES)
-    known = [pair for pair in printed if pair and data.counts[pair[0]] >= MIN_CLIPS]
+    ours = tag_pairs.top_tuples(data.together, number)
+    printed = tag_pairs.find_pairs(data.tag_names, paper.TOP_TUPLES).values()
+    known = [pair for pair in printed if data.counts[pair[0]] >= MIN_CLIPS]
     common = len(set(ours) & set(known))
-    chance = chance_of_overlap(K * (K - 1), len(known), len(ours), common)
-    judged = judges.beyond_chance(
-        chance,
-        SIGNIFICANT,
-        f"two random choices share as many with a chance of {chance:.1g}.",
-    )
+    chance = tag_pairs.chance_of_overlap(K * (K - 1), len(known), len(ours), common)
+    why = f"two random choices share as many with a chance of {chance:.1g}."
+    judged = judges.beyond_chance(chance, SIGNIFICANT, why)
     if len(known) < number / 2:
         judged = judges.unknown(
             f"only {len(known)} of its tuples have tags with clips here."
         )
-    return Claim(
-        "The tuples that co-occur most are a genre and its parent, synonyms, and "
-        "musically similar tags: Table III's first row.",
-        "III-A, Table III",
-        f"{number} different tuples",
-        f"{common} of them among the top {len(ours)}",
-        *judged,
-    )
+    here = f"{common} of them among the top {len(ours)}"
+    return claim("tuples", here, *judged, number=number)
 
 
 def _not_near_one(data: Counts, pair: tuple[str, str]) -> Claim:
     """III-A: synonyms replace each other, so that they meet less than one expects."""
     first, second = pair
-    start = (
-        f"C({first}, {second}) is far from 100 %, although the tags are much alike.",
-        "III-A",
-        percent(paper.CO_OCCURRENCE_EXAMPLES[pair]),
-    )
-    found = data.pair(pair)
-    clips = 0 if found is None else int(data.counts[found[0]])
-    if found is None or clips < MIN_CLIPS:
-        why = f"{clips} clips with the tag {first}; {MIN_CLIPS} are needed."
-        return Claim(*start, *judges.no_data(why))
-    both = int(data.together[found])
-    ends = stats.binomtest(both, clips).proportion_ci(method="wilson")
-    why = (
-        f"the 95 % interval is {percent(ends.low)} to {percent(ends.high)}; far means "
-        f"below {percent(NEAR_ONE)}, which is our threshold."
-    )
-    here = f"{percent(both / clips)} ({both:,} of {clips:,} clips)"
-    return Claim(*start, here, *judges.below(tuple(ends), NEAR_ONE, why))
+    found = tag_pairs.find_pairs(data.tag_names, [pair]).get(pair)
+    clips = int(data.counts[found[0]]) if found else 0
+    why = f"{clips} clips with the tag {first}; {MIN_CLIPS} are needed."
+    judged = judges.no_data(why)
+    if found and clips >= MIN_CLIPS:
+        both = int(data.together[found])
+        ends = stats.binomtest(both, clips).proportion_ci(method="wilson")
+        low, high, near = map(percent, (*ends, NEAR_ONE))
+        why = say("tags.not_near_one", low=low, high=high, near=near)
+        here = f"{percent(both / clips)} ({both:,} of {clips:,} clips)"
+        judged = here, *judges.below(tuple(ends), NEAR_ONE, why)
+    printed = percent(paper.CO_OCCURRENCE_EXAMPLES[pair])
+    return claim("not-near-one", *judged, first=first, second=second, share=printed)
 
 
-def _long_tail(data: Counts) -> Claim:
-    counts = data.counts
-    judged = judges.fact(
-        co_occurrence.is_long_tailed(counts),
-        f"mean {counts.mean():,.1f} and median {np.median(counts):,.1f} clips a tag; a "
-        "long tail needs the mean above the median and ten times as many clips with "
-        "the most frequent tag as with the rarest, which are our thresholds.",
-    )
+def _long_tail(counts: np.ndarray) -> Claim:
+    why = say("tags.long_tail", mean=counts.mean(), median=np.median(counts))
+    judged = judges.fact(tag_pairs.is_long_tailed(counts), why)
     if len(counts) < MIN_CLIPS:
         judged = judges.unknown(f"{len(counts)} tags have no tail.")
-    rock, happy = paper.TAG_COUNTS.values()
-    return Claim(
-        "Tag counts are unbalanced, with a long tail of rarely used tags.",
-        "II-A",
-        f"{rock:,} to {happy:,} clips",
-        f"{counts.max():,} to {counts.min():,} clips",
-        *judged,
-    )
+    return claim("long-tail", f"{counts.max():,} to {counts.min():,} clips", *judged)
 
 
 def _count_of(data: Counts, tag: str) -> Claim:
     """III: the counts of the most frequent and of the rarest tag."""
     printed = paper.TAG_COUNTS[tag]
     in_training, in_all = printed / paper.CLIPS["train"], printed / paper.CLIPS_TOTAL
-    start = (
-        f"{printed:,} clips have the tag {tag}.",
-        "III",
-        f"{percent(in_all)} of all, {percent(in_training)} of training clips",
-    )
-    if data.corpus != PAPERS_CORPUS or tag not in data.tag_names:
-        return Claim(*start, *judges.no_data("a count of another corpus."))
-    total = sum(data.by_split.values())
-    # Of the training clips where they are here, else of what is.
-    counted = int(data.counts[data.tag_names.index(tag)])
-    far = {
-        "training": _errors_apart(counted, len(data.tags), in_training),
-        "all": _errors_apart(data.in_all[tag], total, in_all),
-    }
-    distances = " and ".join(f"{v:.0f} from that of {k}" for k, v in far.items())
-    why = f"the share here is {distances} clips, in standard errors."
-    agrees = min(far.values()) <= FAR_IN_ERRORS
-    if not agrees:
-        why += (
-            f" The labels contradict the prose: {total:,} clips with that share of all "
-            f"would hold {in_all * total:,.0f}."
-        )
-    return Claim(*start, data.found(tag), *judges.fact(agrees, why))
+    judged = judges.no_data("a count of another corpus.")
+    if data.corpus == PAPERS_CORPUS and tag in data.tag_names:
+        total = sum(data.by_split.values())
+        # Of the training clips where they are here, else of what is.
+        counted = int(data.counts[data.tag_names.index(tag)])
+        far = {
+            "training": _errors_apart(counted, len(data.tags), in_training),
+            "all": _errors_apart(data.in_all[tag], total, in_all),
+        }
+        distances = " and ".join(f"{v:.0f} from that of {k}" for k, v in far.items())
+        why = f"the share here is {distances} clips, in standard errors."
+        agrees = min(far.values()) <= FAR_IN_ERRORS
+        if not agrees:
+            why += say("tags.contradicts", clips=total, expected=in_all * total)
+        judged = data.found(tag), *judges.fact(agrees, why)
+    shares = {"of_all": percent(in_all), "of_training": percent(in_training)}
+    return claim("count", *judged, printed=printed, tag=tag, **shares)
 
 
 def _errors_apart(clips: int, total: int, share: float) -> float:
@@ -577,20 +471,15 @@ def _errors_apart(clips: int, total: int, share: float) -> float:
 
 
 def _unique_vectors(data: Counts, num_vectors: int) -> Claim:
-    printed, num_clips = paper.UNIQUE_VECTORS, len(data.tags)
+    clips = {"number": len(data.tags), "clips": data.clips}
     judged = judges.fact(
-        abs(num_vectors / printed - 1) < 0.01,
-        f"of {num_clips:,} training clips; within 1 % counts as the same.",
+        abs(num_vectors / paper.UNIQUE_VECTORS - 1) < 0.01, say("tags.unique", **clips)
     )
     if data.corpus != PAPERS_CORPUS:
         judged = judges.unknown("a count of another corpus.")
     elif "train" not in data.by_split:
-        judged = judges.unknown(
-            f"these are {num_clips:,} {data.clips}; the number grows with the clips, "
-            f"and the paper has {paper.CLIPS['train']:,} for training."
-        )
-    statement = "The 50 tags make 12,348 different vectors."
-    return Claim(statement, "III", f"{printed:,}", f"{num_vectors:,}", *judged)
+        judged = judges.unknown(say("tags.unique_elsewhere", **clips))
+    return claim("unique-vectors", f"{num_vectors:,}", *judged)
 
 
 def histogram_claims(frame: pd.DataFrame) -> list[Claim]:
@@ -601,35 +490,15 @@ def histogram_claims(frame: pd.DataFrame) -> list[Claim]:
     inside, normal = frame.power[middle].sum(), 2 * stats.norm.cdf(0.5) - 1
     nearer = far["decibels"] < far["power"]
     extreme = beyond["power"] > beyond["decibels"] == 0
+    shares = {name: percent(share) for name, share in beyond.items()}
+    of_power = say("tags.power", inside=percent(inside), limit=EXTREME, **shares)
+    of_normal = say("tags.of_normal", share=percent(normal), limit=EXTREME)
+    is_near = nearer and far["decibels"] < NEAR_NORMAL
+    near = judges.decide(is_near, not nearer, say("tags.near", limit=NEAR_NORMAL))
+    spike = judges.fact(extreme and inside > normal, of_normal)
     return [
-        Claim(
-            "Decibels make the distribution of bins approximately Gaussian.",
-            "IV-C, Fig. 6",
-            "a curve",
-            f"distance from a normal distribution {far['decibels']:.3f}; of power "
-            f"{far['power']:.3f}",
-            *judges.decide(
-                nearer and far["decibels"] < NEAR_NORMAL,
-                not nearer,
-                "the largest difference of the distribution functions; approximately "
-                f"means below {NEAR_NORMAL} and nearer than power, which is our "
-                "threshold.",
-            ),
-        ),
-        Claim(
-            "Power is condensed in a very small range and has extreme values; decibels "
-            "have none.",
-            "IV-C, Fig. 6",
-            "a curve",
-            f"power: {percent(inside)} within half a deviation, "
-            f"{percent(beyond['power'])} above {EXTREME} deviations; "
-            f"decibels: {percent(beyond['decibels'])}",
-            *judges.fact(
-                extreme and inside > normal,
-                f"of a normal distribution {percent(normal)} lie within half a "
-                f"deviation and none above {EXTREME}.",
-            ),
-        ),
+        claim("decibels-normal", say("tags.distance", **far), *near),
+        claim("power-extreme", of_power, *spike),
     ]
 
 
@@ -654,26 +523,12 @@ def band_claims(means: pd.DataFrame) -> list[Claim]:
         return []
     peak_hz = means.Hz[means.bypass.idxmax()]
     plain, flat = np.ptp(means.bypass), np.ptp(means.per_frequency)
+    peak = f"the peak is at {peak_hz:,.0f} Hz"
+    low = f"low means below {LOW_HZ} Hz, which is our threshold."
+    ranges = f"it ranges over {flat:.2g} deviations, without weighting over {plain:.2g}"
+    why = say("tags.flat", share=percent(FLAT_SHARE))
+    is_flat = judges.fact(flat / plain < FLAT_SHARE, why)
     return [
-        Claim(
-            "Without weighting, mean magnitude peaks at low frequencies.",
-            "IV-D, Fig. 8",
-            "a curve",
-            f"the peak is at {peak_hz:,.0f} Hz",
-            *judges.fact(
-                peak_hz < LOW_HZ,
-                f"low means below {LOW_HZ} Hz, which is our threshold.",
-            ),
-        ),
-        Claim(
-            "Standardising each frequency makes the mean response flat.",
-            "IV-D, Fig. 8",
-            "a curve",
-            f"it ranges over {flat:.2g} deviations, without weighting over {plain:.2g}",
-            *judges.fact(
-                flat / plain < FLAT_SHARE,
-                f"flat means below {percent(FLAT_SHARE)} of the range without "
-                "weighting, which is our threshold.",
-            ),
-        ),
+        claim("peak-low", peak, *judges.fact(peak_hz < LOW_HZ, low)),
+        claim("response-flat", ranges, *is_flat),
     ]

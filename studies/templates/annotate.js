@@ -4,7 +4,7 @@ const KEY = `annotation/${data.digest}`;
 const SEEK_S = 5;
 const $ = (id) => document.getElementById(id);
 const byId = new Map(data.clips.map((clip) => [clip.id, clip]));
-const numQuestions = data.clips.reduce((sum, clip) => sum + clip.labels.length, 0);
+const numQuestions = data.clips.flatMap((clip) => clip.labels).length;
 
 // Answers are Maps inside of a Map: a track id may be any text, "__proto__" too.
 let state = { annotator: "", position: 0, advance: true, autoplay: true, answers: new Map() };
@@ -37,8 +37,12 @@ function save() {
 
 const answersOf = (clip) => state.answers.get(clip.id) || new Map();
 const numAnswers = () => data.clips.reduce((sum, clip) => sum + answersOf(clip).size, 0);
-const isDone = (clip) => answersOf(clip).size === clip.labels.length;
+const isOpen = (clip) => answersOf(clip).size < clip.labels.length;
 const here = () => data.clips[state.position];
+
+// The first row at or below `start` that a test holds for, else the first above it.
+const nextFrom = (rows, start, holds) =>
+  [...rows.keys()].map((row) => (start + row) % rows.length).find((row) => holds(rows[row]));
 
 function give(label, answer) {
   const given = answersOf(here());
@@ -46,12 +50,9 @@ function give(label, answer) {
   state.answers.set(here().id, given);
   save();
   say(`Clip ${state.position + 1}: ${label}: ${answer || "open again"}.`);
-  // The next open label below, else the first.
-  const isOpen = (one, row) => !given.has(one) && row > here().labels.indexOf(label);
-  const below = here().labels.findIndex(isOpen);
-  const open = below >= 0 ? below : here().labels.findIndex((one) => !given.has(one));
-  if (answer && open >= 0) marked = open;
-  if (answer && open < 0 && state.advance && state.position + 1 < data.clips.length) go(state.position + 1);
+  const open = nextFrom(here().labels, here().labels.indexOf(label) + 1, (one) => !given.has(one));
+  if (answer && open !== undefined) marked = open;
+  if (answer && open === undefined && state.advance && state.position + 1 < data.clips.length) go(state.position + 1);
   else drawAnswers();
   if (answer && numAnswers() === numQuestions) say("All questions are answered: download the answers (D).");
 }
@@ -63,20 +64,20 @@ function say(text, wrong = false) {
   $("status").classList.toggle("wrong", wrong);
 }
 
+// Properties are those of the element in JavaScript, else attributes, as ARIA's are.
 function element(tag, properties, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties))
+    if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
   made.append(...children);
   return made;
 }
 
-function bytesOf(id) {
-  return Uint8Array.from(atob($(id).textContent), (character) => character.charCodeAt(0));
-}
-
 function urlOf(id, type) {
-  const url = URL.createObjectURL(new Blob([bytesOf(id)], { type }));
-  urls.push(url);
-  return url;
+  const bytes = Uint8Array.from(atob($(id).textContent), (character) => character.charCodeAt(0));
+  urls.push(URL.createObjectURL(new Blob([bytes], { type })));
+  return urls.at(-1);
 }
 
 function go(position, sound = state.autoplay) {
@@ -104,14 +105,13 @@ function drawAnswers() {
   $("where").title = clip.id;
   $("where").textContent = `Clip ${state.position + 1} of ${data.clips.length}`;
   $("questions").replaceChildren(...clip.labels.map((label, row) => question(clip, label, row)));
-  const done = data.clips.filter(isDone).length;
-  $("bar").max = numQuestions;
-  $("bar").value = numAnswers();
+  const done = data.clips.filter((one) => !isOpen(one)).length;
+  Object.assign($("bar"), { max: numQuestions, value: numAnswers() });
   $("progress").textContent =
     `${numAnswers()} of ${numQuestions} answers, ${done} of ${data.clips.length} clips complete`;
   [...$("overview").children].forEach((cell, row) => {
     const one = data.clips[row];
-    const kind = isDone(one) ? "done" : answersOf(one).size ? "part" : "open";
+    const kind = !isOpen(one) ? "done" : answersOf(one).size ? "part" : "open";
     cell.className = `cell ${kind}${row === state.position ? " here" : ""}`;
     cell.setAttribute("aria-label", `Clip ${row + 1}: ${kind}`);
   });
@@ -120,16 +120,11 @@ function drawAnswers() {
 function question(clip, label, row) {
   const given = answersOf(clip).get(label);
   const buttons = data.answers.map((answer) => {
-    const button = element("button", {}, `${answer} `, element("kbd", {}, answer[0].toUpperCase()));
-    button.setAttribute("aria-pressed", String(given === answer));
-    button.addEventListener("click", () => give(label, given === answer ? null : answer));
-    return button;
+    const properties = { "aria-pressed": given === answer, onclick: () => give(label, given === answer ? null : answer) };
+    return element("button", properties, `${answer} `, element("kbd", {}, answer[0].toUpperCase()));
   });
-  const made = element("div", { className: `question${row === marked ? " marked" : ""}` });
-  made.setAttribute("role", "group");
-  made.setAttribute("aria-label", label);
-  made.append(element("strong", {}, label), ...buttons);
-  return made;
+  const className = `question${row === marked ? " marked" : ""}`;
+  return element("div", { className, role: "group", "aria-label": label }, element("strong", {}, label), ...buttons);
 }
 
 function showExisting(shown) {
@@ -165,11 +160,8 @@ function drawPlayhead() {
 const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
 function toCsv() {
-  const rows = data.clips.flatMap((clip) =>
-    clip.labels
-      .filter((label) => answersOf(clip).has(label))
-      .map((label) => [clip.id, label, answersOf(clip).get(label), state.annotator])
-  );
+  const rows = data.clips.flatMap((clip) => clip.labels.filter((label) => answersOf(clip).has(label))
+    .map((label) => [clip.id, label, answersOf(clip).get(label), state.annotator]));
   return [data.columns, ...rows].map((row) => `${row.map(quote).join(",")}\n`).join("");
 }
 
@@ -188,70 +180,57 @@ function download() {
 // Returns [line, cells] of every record; a quoted cell may hold commas and line breaks.
 function parseCsv(text) {
   const records = [];
-  const source = text.replace(/^\ufeff/, "").replaceAll("\r\n", "\n");
-  let line = 1, first = 1, cells = [], cell = "", quoted = false;
-  const endRecord = () => {
-    if (cells.length || cell) records.push([first, [...cells, cell].map((one) => one.trim())]);
-    cells = [];
-    cell = "";
-    first = line;
-  };
-  for (let i = 0; i < source.length; i++) {
-    const one = source[i];
-    line += one === "\n";
-    if (quoted && one === '"' && source[i + 1] === '"') { cell += one; i++; }
-    else if (one === '"' && (quoted || !cell)) quoted = !quoted;
-    else if (one === "," && !quoted) { cells.push(cell); cell = ""; }
-    else if (one === "\n" && !quoted) endRecord();
-    else cell += one;
+  let line = 1, first = 1, cells = [];
+  // Of each cell: what is quoted, the rest, and what ends it.
+  const pattern = /(?:"((?:[^"]|"")*)(?:"|$))?([^,\n]*)(,|\n|$)/g;
+  for (const [whole, quoted = "", rest, end] of text.replace(/^\ufeff/, "").replaceAll("\r\n", "\n").matchAll(pattern)) {
+    cells.push(quoted.replaceAll('""', '"') + rest);
+    line += whole.split("\n").length - 1;
+    if (end === ",") continue;
+    if (cells.length > 1 || cells[0]) records.push([first, cells.map((one) => one.trim())]);
+    [first, cells] = [line, []];
   }
-  endRecord();
   return records;
 }
 
-// Returns the answers of a file, or throws an Error that names the line.
+// Returns the rows of a file, or throws an Error that names the line.
 function readCsv(text) {
-  const [head, ...records] = parseCsv(text);
-  const header = head ? head[1] : [];
+  const [[, header] = [1, []], ...records] = parseCsv(text);
   if ([...header].sort().join() !== [...data.columns].sort().join())
     throw new Error(`line 1: the columns must be ${data.columns.join(",")}`);
-  const read = new Map();
-  let annotator = null;
+  const rows = [], questions = new Set();
   for (const [line, cells] of records) {
     const row = Object.fromEntries(header.map((name, column) => [name, cells[column] ?? ""]));
     const wrong = (what) => new Error(`line ${line}: ${what}`);
     const clip = byId.get(row.track_id);
+    const { annotator } = rows[0] || row;
     if (cells.length !== header.length) throw wrong(`${cells.length} values instead of ${header.length}`);
     if (!clip) throw wrong(`"${row.track_id}" is no clip of this page`);
     if (!clip.labels.includes(row.label)) throw wrong(`"${row.label}" is not asked of "${row.track_id}"`);
     if (!data.answers.includes(row.answer)) throw wrong(`"${row.answer}" is none of ${data.answers.join(", ")}`);
-    annotator ??= row.annotator;
     if (row.annotator !== annotator) throw wrong(`two names, "${annotator}" and "${row.annotator}"`);
-    const given = read.get(row.track_id) || new Map();
-    if (given.has(row.label)) throw wrong(`"${row.label}" of "${row.track_id}" is answered twice`);
-    read.set(row.track_id, given.set(row.label, row.answer));
+    const question = JSON.stringify([row.track_id, row.label]);
+    if (questions.has(question)) throw wrong(`"${row.label}" of "${row.track_id}" is answered twice`);
+    questions.add(question);
+    rows.push(row);
   }
+  const annotator = rows[0]?.annotator;
   if (annotator && state.annotator && annotator !== state.annotator)
     throw new Error(`the answers are ${annotator}'s, and you are ${state.annotator}`);
-  return { annotator, read };
+  return rows;
 }
 
 async function upload(file) {
   try {
-    const { annotator, read } = readCsv(await file.text());
-    let changed = 0, taken = 0;
-    read.forEach((given, id) => given.forEach((answer, label) => {
-      const before = (state.answers.get(id) || new Map()).get(label);
-      changed += before !== undefined && before !== answer;
-      taken += 1;
-    }));
+    const rows = readCsv(await file.text());
+    const differs = ({ track_id, label, answer }) => (state.answers.get(track_id)?.get(label) ?? answer) !== answer;
+    const changed = rows.filter(differs).length;
     if (changed && !confirm(`${changed} answers here differ from the file's. Take the file's?`)) return;
-    read.forEach((given, id) => state.answers.set(id, new Map([...(state.answers.get(id) || []), ...given])));
-    state.annotator ||= annotator || "";
-    $("annotator").value = state.annotator;
-    const open = data.clips.findIndex((clip) => !isDone(clip));
-    go(Math.max(0, open), false);
-    say(`${taken} answers were read from ${file.name}.`);
+    for (const { track_id, label, answer } of rows)
+      state.answers.set(track_id, (state.answers.get(track_id) || new Map()).set(label, answer));
+    $("annotator").value = state.annotator ||= rows[0]?.annotator || "";
+    go(nextFrom(data.clips, 0, isOpen) ?? 0, false);
+    say(`${rows.length} answers were read from ${file.name}.`);
   } catch (error) {
     say(`${file.name}: ${error.message}. Nothing was taken from it.`, true);
   }
@@ -260,8 +239,7 @@ async function upload(file) {
 // ---- Wiring.
 
 function nextOpen() {
-  const order = [...data.clips.keys()].map((row) => (state.position + 1 + row) % data.clips.length);
-  const found = order.find((row) => !isDone(data.clips[row]));
+  const found = nextFrom(data.clips, state.position + 1, isOpen);
   found === undefined ? say("No question is open.") : go(found);
 }
 
@@ -272,8 +250,7 @@ function mark(step) {
 }
 
 // The name takes every key; check boxes and the file button need the space bar.
-const isTyping = (target, key) =>
-  target === $("annotator") || (target.tagName === "INPUT" && key === " ");
+const isTyping = ({ target, key }) => target === $("annotator") || (target.tagName === "INPUT" && key === " ");
 const letters = Object.fromEntries(data.answers.map((answer) => [answer[0], answer]));
 const KEYS = {
   " ": () => ($("audio").paused ? play() : $("audio").pause()),
@@ -292,7 +269,7 @@ const KEYS = {
 // Before the player sees the key, which has meanings of its own for some.
 window.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
-  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target, key)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
   const act = letters[key] ? () => give(here().labels[marked], letters[key]) : KEYS[key];
   if (!act) return;
   event.preventDefault();
@@ -301,7 +278,7 @@ window.addEventListener("keydown", (event) => {
 }, true);
 // A button that has the focus would take the space bar's release for a click.
 window.addEventListener("keyup", (event) => {
-  if (event.key === " " && !isTyping(event.target, " ")) event.preventDefault();
+  if (event.key === " " && !isTyping(event)) event.preventDefault();
 }, true);
 
 // Another tab with the same questions: take over what it kept.
@@ -313,44 +290,40 @@ window.addEventListener("storage", (event) => {
   drawAnswers();
 });
 
-$("annotator").addEventListener("input", () => { state.annotator = $("annotator").value.trim(); save(); });
-$("annotator").addEventListener("keydown", (event) => { if (event.key === "Enter") $("annotator").blur(); });
-$("download").addEventListener("click", download);
-$("upload").addEventListener("change", () => {
-  if ($("upload").files.length) upload($("upload").files[0]).then(() => { $("upload").value = ""; });
-});
-$("restart").addEventListener("click", () => {
+$("annotator").oninput = () => { state.annotator = $("annotator").value.trim(); save(); };
+$("annotator").onkeydown = (event) => { if (event.key === "Enter") $("annotator").blur(); };
+$("download").onclick = download;
+$("upload").onchange = async () => {
+  if ($("upload").files.length) await upload($("upload").files[0]);
+  $("upload").value = "";
+};
+$("restart").onclick = () => {
   if (!confirm("Forget your name and all answers in this browser? Download them first to keep them.")) return;
   state = { ...state, annotator: "", answers: new Map() };
   $("annotator").value = "";
   go(0, false);
   say("");
-});
-$("previous").addEventListener("click", () => go(state.position - 1));
-$("next").addEventListener("click", () => go(state.position + 1));
-$("open").addEventListener("click", nextOpen);
-$("show").addEventListener("click", KEYS.t);
-for (const name of ["advance", "autoplay"])
-  $(name).addEventListener("change", () => { state[name] = $(name).checked; save(); });
-$("picture").addEventListener("click", (event) => {
+};
+$("previous").onclick = KEYS.arrowleft;
+$("next").onclick = KEYS.arrowright;
+$("open").onclick = nextOpen;
+$("show").onclick = KEYS.t;
+$("picture").onclick = (event) => {
   const box = $("picture").getBoundingClientRect();
   seek(start() + ((event.clientX - box.left) / box.width) * data.duration_s);
-});
-$("audio").addEventListener("loadedmetadata", () => { if ($("audio").currentTime < start()) seek(start()); });
-$("audio").addEventListener("timeupdate", () => { if ($("audio").currentTime >= end()) $("audio").pause(); });
-$("audio").addEventListener("error", () => say("This browser cannot play the clip: is its folder beside the page? Other browsers know other formats.", true));
+};
+$("audio").onloadedmetadata = () => { if ($("audio").currentTime < start()) seek(start()); };
+$("audio").ontimeupdate = () => { if ($("audio").currentTime >= end()) $("audio").pause(); };
+$("audio").onerror = () => say("This browser cannot play the clip: is its folder beside the page? Other browsers know other formats.", true);
 
 load();
 $("annotator").value = state.annotator;
-for (const name of ["advance", "autoplay"]) $(name).checked = state[name];
-$("overview").append(...data.clips.map((_, row) => {
-  const cell = element("button", { title: `Clip ${row + 1}` });
-  cell.addEventListener("click", () => go(row));
-  return cell;
-}));
-for (let second = 0; second <= data.duration_s; second += SEEK_S) {
-  const tick = element("span", {}, second ? String(second) : "0 s");
-  tick.style.left = `${(100 * second) / data.duration_s}%`;
-  $("axis").append(tick);
+for (const name of ["advance", "autoplay"]) {
+  $(name).checked = state[name];
+  $(name).onchange = () => { state[name] = $(name).checked; save(); };
 }
+$("overview").append(...data.clips.map((_, row) => element("button", { title: `Clip ${row + 1}`, onclick: () => go(row) })));
+for (let second = 0; second <= data.duration_s; second += SEEK_S)
+  $("axis").append(element("span", { style: `left: ${(100 * second) / data.duration_s}%` }, second || "0 s"));
 go(state.position, false);
+drawPlayhead();

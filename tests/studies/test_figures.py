@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from msd_tagger.pages import style
-from studies import figures
+from studies import figures, records
 
 STEPS = np.arange(1, 9)
-CURVES = np.linspace(0.4, 0.7, 24).reshape(8, 3)
+CURVES = pd.DataFrame(np.linspace(0.4, 0.7, 24).reshape(8, 3), STEPS)
 
 
 @pytest.fixture(autouse=True)
@@ -28,31 +28,30 @@ def drawn(draw, theme="light"):
 
 @pytest.mark.parametrize("num_seeds", [1, 3, 20])
 def test_learning_curves_of_any_number_of_seeds(num_seeds):
-    values = np.resize(CURVES, (8, num_seeds))
-    drawn(lambda: figures.training_loss(STEPS, values, STEPS, values))
+    values = pd.DataFrame(np.resize(CURVES, (8, num_seeds)), STEPS)
+    drawn(lambda: figures.training_loss(values, values))
     best = np.full(num_seeds, 4.0)
-    drawn(lambda: figures.validation_curve(STEPS, values, best, "macro ROC-AUC"))
+    drawn(lambda: figures.validation_curve(values, best, "macro ROC-AUC"))
 
 
 def test_the_ring_lies_on_the_step_that_is_kept():
     best = np.array([2, 5, np.nan])
-    axes = figures.validation_curve(STEPS, CURVES, best, "macro ROC-AUC").axes[0]
+    axes = figures.validation_curve(CURVES, best, "macro ROC-AUC").axes[0]
     rings = [line for line in axes.lines if line.get_marker() == "o"]
     found = [(line.get_xdata()[0], line.get_ydata()[0]) for line in rings]
-    assert found == [(2, CURVES[1, 0]), (5, CURVES[4, 1])]
+    assert found == [(2, CURVES.iloc[1, 0]), (5, CURVES.iloc[4, 1])]
 
 
 def test_a_loss_before_any_evaluation_and_one_that_diverged():
-    nothing = np.array([])
-    drawn(lambda: figures.training_loss(STEPS, CURVES, nothing, nothing))
-    gone = np.where(CURVES > 0.6, np.nan, CURVES)
-    drawn(lambda: figures.training_loss(STEPS, gone, STEPS, gone))
-    many = np.hstack([gone] * 4)
-    drawn(lambda: figures.validation_curve(STEPS, many, many[0], "macro PR-AUC"))
+    drawn(lambda: figures.training_loss(CURVES, records.per_seed([], "loss")))
+    gone = CURVES.mask(CURVES > 0.6)
+    drawn(lambda: figures.training_loss(gone, gone))
+    many = pd.concat([gone] * 4, axis=1, ignore_index=True)
+    drawn(lambda: figures.validation_curve(many, many.iloc[0], "macro PR-AUC"))
 
 
 def test_speed_starts_at_zero():
-    figure = figures.training_speed(STEPS, CURVES[:, 0] * 50)
+    figure = figures.training_speed(CURVES[0] * 50)
     assert figure.axes[0].get_ylim()[0] == 0
 
 
@@ -85,7 +84,7 @@ def test_counts_are_ordered():
 
 def test_themes_differ_and_drawings_repeat():
     def draw():
-        return figures.training_speed(STEPS, CURVES[:, 0])
+        return figures.training_speed(CURVES[0])
 
     assert drawn(draw, "light") != drawn(draw, "dark")
     assert drawn(draw) == drawn(draw)

@@ -10,10 +10,10 @@ from scipy import stats
 
 from studies.label_errors import (
     Checked,
+    Findings,
     bootstrap,
     count_errors,
     estimate,
-    find,
     find_paper,
     interval,
     wilson,
@@ -110,7 +110,7 @@ def found_with(positive, negative, occurrences, hits, labels=None, total=10_000)
     sides = np.full(len(positive), 50)
     labels = labels or [f"label {k}" for k in range(len(positive))]
     checked = Checked(sides, np.array(positive), sides, np.array(negative))
-    return find(
+    return Findings(
         labels, checked, np.array(occurrences), total, hits, np.full(len(sides), 400)
     )
 
@@ -146,7 +146,7 @@ def test_little_data_gives_no_verdict():
     here = found_with([2, 3], [4, 5], [90, 80], [30, 30])
     assert verdicts(here)[:2] == [UNDECIDED] * 2 and len(verdicts(here)) == 6
     sides = np.zeros(2, int)
-    nobody = find("ab", Checked(*[sides] * 4), sides + 9, 100, sides, sides)
+    nobody = Findings("ab", Checked(*[sides] * 4), sides + 9, 100, sides, sides)
     assert verdicts(nobody) == [UNDECIDED] * 6
     assert all("nan" not in str(one) for one in claims(nobody, find_paper()))
 

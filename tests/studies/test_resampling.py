@@ -34,7 +34,7 @@ def test_subsets_hold_each_clip_once():
     weights = resampling.subset_weights(60, 25, 4)
     assert set(np.unique(weights)) == {0, 1}
     assert (weights.sum(0) == 25).all()
-    found = resampling.weighted_auc(labels, scores[0], weights)
+    found = resampling.auc_per_seed(labels, scores[:1], weights)[0]
     rows = weights[:, 3] == 1
     judge = roc_auc_score(labels[rows], scores[0][rows], average=None)
     assert found[3] == pytest.approx(judge, abs=1e-12)
@@ -45,7 +45,7 @@ def test_tags_that_a_resample_cannot_score_are_left_out_of_it():
     scores = np.array([[[0.9, 0.1], [0.2, 0.8], [0.3, 0.2], [0.1, 0.5]]])
     # The second resample lacks the only clip with the second tag, the third is empty.
     weights = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [1, 1, 0.0]])
-    per_tag = resampling.weighted_auc(labels, scores[0], weights)
+    per_tag = resampling.auc_per_seed(labels, scores[:1], weights)[0]
     assert per_tag[0].tolist() == [0.5, 1]
     assert per_tag[1, 0] == 0.5
     assert np.isnan(per_tag[1, 1])
@@ -55,10 +55,10 @@ def test_tags_that_a_resample_cannot_score_are_left_out_of_it():
 
 
 def test_a_tag_of_every_clip_has_no_score():
-    scores = np.zeros((3, 1))
+    scores = np.zeros((1, 3, 1))
     weights = np.ones((3, 2))
-    assert np.isnan(resampling.weighted_auc(np.ones((3, 1)), scores, weights)).all()
-    assert np.isnan(resampling.weighted_auc(np.zeros((3, 1)), scores, weights)).all()
+    assert np.isnan(resampling.auc_per_seed(np.ones((3, 1)), scores, weights)).all()
+    assert np.isnan(resampling.auc_per_seed(np.zeros((3, 1)), scores, weights)).all()
 
 
 def test_the_interval_is_as_wide_as_the_scatter_of_new_test_sets():

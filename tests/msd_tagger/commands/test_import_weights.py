@@ -16,7 +16,7 @@ from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging.tagger import Tagger
-from studies import similarity
+from studies import tag_pairs
 from tests import keras_file, preparing, small_corpus, theano_network
 
 REFERENCE = os.environ.get("MSD_TAGGER_REFERENCE")
@@ -102,8 +102,8 @@ def test_calibrated_tags_depend_on_their_clip_alone(made_up, clips, monkeypatch)
 
 @needs_reference
 def test_second_row_of_table_3_exactly_and_in_order(published):
-    S = similarity.cosine(published.weights.params["tags"]["kernel"][0])
-    pairs = similarity.top_pairs(S, limit=20)
+    S = tag_pairs.cosine(published.weights.params["tags"]["kernel"][0])
+    pairs = tag_pairs.top_pairs(S, limit=20)
     found = [{published.tags[i], published.tags[j]} for i, j in pairs]
     assert found == [set(pair) for pair in paper.TOP_SIMILAR]
     for (first, second), pair in paper.UNEXPECTED_PAIRS.items():

@@ -150,6 +150,7 @@ def test_a_listener_in_a_browser(listening):
     audio = "document.getElementById('audio')"
     page.press(" ")
     page.wait(f"!{audio}.paused && {audio}.currentTime > 1")
+    page.wait("parseFloat(document.getElementById('playhead').style.left) > 0")
     page.press(" ")
     assert page.run(f"{audio}.paused") and page.run(f"{audio}.currentTime") < 2
     page.press(" ")  # The clip is the second second of the file.

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from msd_tagger.common import paper
 from msd_tagger.pages import style
-from studies import comparison, resampling, run_sets
+from studies import comparison, resampling
 from studies.annotation.answers import ANNOTATIONS, Answer, write_answers
 from studies.label_table import LabelTable, SplitLabels, write_label_table
 from studies.sections import reliability
@@ -112,13 +112,13 @@ def test_noise_that_keeps_the_order_is_reliable(study):
 
 
 def test_the_narrow_set_follows_its_rule(record):
-    chosen = run_sets.narrow_set(record.points)
+    chosen = reliability.narrow_set(record.points)
     score = {name: comparison.auc(one).mean() for name, one in record.points.items()}
     best = max(score.values())
     assert len(chosen) == 6
     assert all(score[name] >= best - 0.059 for name in chosen)
     assert [score[name] for name in chosen] == sorted(score[name] for name in chosen)
-    for family in run_sets.FAMILIES:
+    for family in reliability.FAMILIES:
         near = {
             name: value
             for name, value in score.items()
@@ -131,8 +131,8 @@ def test_the_narrow_set_follows_its_rule(record):
 
 def test_equal_settings_count_once_in_the_narrow_set(record):
     # The grid's plain dB point is that of 100 % of the clips.
-    assert "size-mel-100" in run_sets.narrow_set(record.points)
-    assert "pre-db-bypass-x1" not in run_sets.narrow_set(record.points)
+    assert "size-mel-100" in reliability.narrow_set(record.points)
+    assert "pre-db-bypass-x1" not in reliability.narrow_set(record.points)
 
 
 @pytest.mark.parametrize("theme", list(style.THEMES))
@@ -193,7 +193,7 @@ def test_answers_for_another_corpus_are_refused(tmp_path):
 
 
 def test_a_subset_predicts_rho_as_scikit_learn_would(record):
-    points = run_sets.run_sets(record.points)["mel"]
+    points = reliability.run_sets(record.points)["mel"]
     tags = paper.INSTRUMENTATION_TAGS
     scores = [
         reliability.scores_of(point, tags, None, 1)[0].four.mean()

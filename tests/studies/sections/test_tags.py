@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from msd_tagger.common import facts, paper
-from studies.co_occurrence import select_tags
 from studies.label_table import LabelTable, SplitLabels, write_label_table
 from studies.records import SweepRecord
 from studies.sections import tags
 from studies.study import FAILS, HOLDS, UNDECIDED
+from studies.tag_pairs import select_tags
 
 REFERENCE = os.environ.get("MSD_TAGGER_REFERENCE")
 EDGES = np.linspace(-5, 15, 401)

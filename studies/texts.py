@@ -1,0 +1,68 @@
+"""The words of the sections, which stand in `sections/claims.toml` and `texts.toml`.
+
+In both files {NAME} is a number of the paper (`msd_tagger.common.paper`) and {name} a
+value that the section hands over.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from msd_tagger.common import paper
+from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.tables import Formats
+from studies.study import Claim
+
+FOLDER = Path(__file__).with_name("sections")
+CLAIMS, TEXTS = (
+    tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
+    for name in ("claims.toml", "texts.toml")
+)
+SCORES: Formats = {"roc_auc_macro": ".6f"}
+
+
+def claim(key: str, here: str, verdict: str, why: str, **values: Any) -> Claim:
+    """Completes a row of `claims.toml` by what was found here and its verdict.
+
+    `values` fill the blanks of a row that stands for several claims.
+    """
+    fixed = {field: _fill(text, values) for field, text in CLAIMS[key].items()}
+    return Claim(**fixed, here=here, verdict=verdict, why=why)
+
+
+def say(key: str, **values: Any) -> str:
+    """Fills a text of `texts.toml`: a sentence, or the caption of a table."""
+    section, name = key.split(".")
+    return _fill(TEXTS[section][name], values)
+
+
+def rows(key: str, **values: Any) -> list[list[str]]:
+    """Fills the cells of a table of `texts.toml`."""
+    section, name = key.split(".")
+    return [[_fill(cell, values) for cell in row] for row in TEXTS[section][name]]
+
+
+def figure(
+    key: str,
+    plot: Callable[..., Figure],
+    frame: pd.DataFrame,
+    formats: Formats = SCORES,
+    **values: Any,
+) -> Illustration:
+    """Makes a figure whose alternative text and caption are in `texts.toml`.
+
+    Of two that differ in the labels alone, that of the true ones has them in its name.
+    """
+    alt, caption = (say(f"{key}.{part}", **values) for part in ("alt", "caption"))
+    suffix = "_true" if values.get("labels") == "true" else ""
+    return Illustration(key + suffix, plot, alt, caption, frame, formats)
+
+
+def _fill(text: str, values: dict[str, Any]) -> str:
+    return text.format_map(vars(paper) | values)
