@@ -9,6 +9,7 @@ are left out where they are not. Run it on a machine that does nothing else.
 """
 
 import argparse
+import contextlib
 import importlib
 import logging
 import os
@@ -18,10 +19,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, results
+from benchmarks import results
 from benchmarks.race import Entrant, Options, Worker, WorkerError
 
-# Name of a part: what it measures.
+# Name of a part: what it measures. The module of that name does so, or `networks`.
 PARTS = {
     "training": "clips/s of training steps, one seed and 15, against PyTorch and Flax",
     "inference": "clips/s of evaluation, against PyTorch and Flax",
@@ -29,14 +30,7 @@ PARTS = {
     "preparation": "clips/s from MP3 to shards, against librosa and decoding alone",
     "tagging": "songs/s from MP3 to tags, against librosa with PyTorch",
 }
-# And the function that does so, "module:function" of this package.
-FUNCTIONS = {
-    "training": "networks:training",
-    "inference": "networks:inference",
-    "input": "input:run",
-    "preparation": "preparation:run",
-    "tagging": "tagging:run",
-}
+NETWORKS = ("training", "inference")
 HERE = Path(__file__).parent
 TRAINED_STEPS = 20  # Before the weights that inference uses.
 
@@ -66,7 +60,7 @@ def main(argv: list[str]) -> int:
         print(results.summary(parts))
     print(f"Load by other processes: {results.other_load(parts)}.")
     if arguments.out:
-        results.write(arguments.out, parts, machine.describe(device), command)
+        results.write(arguments.out, parts, results.describe_machine(device), command)
         print(f"written: {arguments.out / 'RESULTS.md'}")
     return 0
 
@@ -74,7 +68,7 @@ def main(argv: list[str]) -> int:
 def measure(name: str, options: Options) -> results.Part:
     """Runs one part, or says which package it lacks."""
     logger.info("%s: %s", name, PARTS[name])
-    module, function = FUNCTIONS[name].split(":")
+    module, function = ("networks", name) if name in NETWORKS else (name, "run")
     try:
         run = getattr(importlib.import_module(f"benchmarks.{module}"), function)
         return run(options)
@@ -93,23 +87,20 @@ def set_up(
     Raises:
         WorkerError: JAX computes wrongly here, or has no such platform.
     """
-    places = {
-        "initial": str(scratch / "weights.npz"),
-        "trained": str(scratch / "trained.npz"),
+    files = {
+        "weights": str(scratch / "weights.npz"),
+        "trained_weights": str(scratch / "trained.npz"),
         "bundle": str(scratch / "bundle"),
     }
     steps = 2 if arguments.quick else TRAINED_STEPS
-    choices = {"platform": arguments.platform, "steps": steps, **places}
-    worker = Worker(Entrant("ours", "benchmarks.ours:start", choices, ()))
-    try:
+    choices = {"platform": arguments.platform, "steps": steps, **files}
+    with contextlib.closing(
+        Worker(Entrant("ours", "benchmarks.ours:start", choices, ()))
+    ) as worker:
         device = worker.ask("call", {})
-    finally:
-        worker.close()
     options = Options(
         scratch=scratch,
-        weights=places["initial"],
-        trained_weights=places["trained"],
-        bundle=places["bundle"],
+        **files,
         platform=arguments.platform,
         batch_sizes=arguments.batch_sizes,
         rounds=arguments.rounds or (1 if arguments.quick else 5),
@@ -130,30 +121,16 @@ def parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add(
-        "--parts",
-        type=_parts,
-        default=tuple(PARTS),
-        help="names separated by commas; all by default",
-    )
-    add(
-        "--quick",
-        action="store_true",
-        help="a smoke run of about two minutes: fewer contestants, tiny sizes, and "
-        "numbers that mean nothing",
-    )
-    add(
-        "--out",
-        type=Path,
-        help="folder for RESULTS.md and results.json. By default benchmarks/ for a "
-        "whole run; a run of some parts, or a quick one, is only printed",
-    )
-    add(
-        "--batch_sizes",
-        type=_numbers,
-        default=(),
-        help="clips in a batch, separated by commas, instead of each part's own",
-    )
+    said = "names separated by commas; all by default"
+    add("--parts", type=_parts, default=tuple(PARTS), help=said)
+    said = "a smoke run of about two minutes: fewer contestants, tiny sizes, and "
+    said += "numbers that mean nothing"
+    add("--quick", action="store_true", help=said)
+    said = "folder for RESULTS.md and results.json. By default benchmarks/ for a "
+    said += "whole run; a run of some parts, or a quick one, is only printed"
+    add("--out", type=Path, help=said)
+    said = "clips in a batch, separated by commas, instead of each part's own"
+    add("--batch_sizes", type=_numbers, default=(), help=said)
     add("--rounds", type=int, default=0, help="visits to each contestant; 5 by default")
     devices = ("", "cpu", "gpu", "tpu")
     add("--platform", choices=devices, default="", help="insist on a kind of device")

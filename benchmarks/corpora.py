@@ -54,13 +54,7 @@ def stereo_clips(directory: Path, previews: Sequence[Path]) -> list[Path]:
 
 
 def repeat(directory: Path, sounds: Sequence[Path], counts: dict[str, int]) -> Corpus:
-    """Makes a folder corpus whose clips are links to a few files.
-
-    Args:
-        directory: To be made.
-        sounds: The files.
-        counts: Clips by split.
-    """
+    """Makes a folder corpus of so many clips by split: links to a few files."""
     directory.mkdir(parents=True)
     names = [f"{split}-{i:05d}" for split, n in counts.items() for i in range(n)]
     rows = [("track_id", "path", "split", "tags")]

@@ -1,122 +1,29 @@
 """Clips/s from shards to ready batches, beside what training consumes."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
-from benchmarks import corpora, ours, problem, results
+from benchmarks import corpora, problem, results
 from benchmarks.race import Entrant, Lane, Options, race
 from benchmarks.results import Part, best, find, significant
-from benchmarks.worker import Work, repeating
+from input_pipeline.batches import open_shards
+from input_pipeline.prepare import prepare
+from msd_tagger.frontend.recipe import Recipe
 
-READERS = ("tf.data", "plain")  # Of `input_pipeline.batches.open_shards`.
+READERS = ("tf.data", "plain")  # Of `open_shards`.
 CLIP_BYTES = 2 * problem.BANDS * problem.FRAMES  # float16
 LOADER_PROCESSES = (0, 1, 2)
 NUM_CLIPS = 512
 
 
-class Files:
-    """Spectrograms of one file each, and a table of tags: what many write first.
-
-    Args:
-        directory: Holds "00000.npy", … and "tags.npy".
-    """
-
-    def __init__(self, directory: str) -> None:
-        self._directory = Path(directory)
-        self._tags = np.load(self._directory / "tags.npy")
-
-    def __len__(self) -> int:
-        """Returns the number of clips."""
-        return len(self._tags)
-
-    def __getitem__(self, row: int) -> tuple:
-        """Reads spectrogram `[M, F]` and tags `[K]`."""
-        import torch
-
-        spectrogram = np.load(self._directory / f"{row:05d}.npy")
-        return torch.from_numpy(spectrogram), torch.from_numpy(self._tags[row])
-
-
-def loading(batches: Iterator, batch_size: int) -> Work:
-    """Takes batches in turn; opening is part of the first step."""
-
-    def first() -> Iterator[float]:
-        next(batches)
-        yield from ()
-
-    return Work(first, repeating(lambda: next(batches), batch_size))
-
-
-def shards(batch_size: int, directory: str, reader: str) -> Work:
-    """Reads prepared shards by one of the `READERS`."""
-    return loading(train_batches(directory, reader, batch_size), batch_size)
-
-
-def torch_loader(batch_size: int, directory: str, num_workers: int) -> Work:
-    """Reads `Files` by a torch DataLoader, in a new random order each epoch."""
-    import torch
-    from torch.utils.data import DataLoader
-
-    def batches() -> Iterator:
-        loader = DataLoader(
-            Files(directory),
-            batch_size,
-            shuffle=True,
-            num_workers=num_workers,
-            persistent_workers=num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
-        while True:
-            yield from loader
-
-    return loading(batches(), batch_size)
-
-
-def fed(batch_size: int, directory: str, reader: str, platform: str) -> Work:
-    """Trains from shards; "waiting_share" is of the time that waits for a batch."""
-    waited_s = 0.0
-
-    def batches() -> Iterator[problem.Batch]:
-        nonlocal waited_s
-        found = train_batches(directory, reader, batch_size)
-        while True:
-            started = time.perf_counter()
-            batch = next(found)
-            waited_s += time.perf_counter() - started
-            yield batch
-
-    def measure(seconds: float) -> dict[str, float]:
-        nonlocal waited_s
-        waited_s = 0.0
-        found = work.measure(seconds)
-        return found | {"waiting_share": waited_s / found["seconds"]}
-
-    work = ours.training(batch_size, platform=platform, batches=batches())
-    return work._replace(measure=measure)
-
-
-def train_batches(
-    directory: str, reader: str, batch_size: int
-) -> Iterator[problem.Batch]:
-    """Yields training batches without end by one of the `READERS`."""
-    from input_pipeline.batches import open_shards
-
-    data = open_shards(Path(directory), reader=reader)
-    yield from data.train_batches(batch_size, data_seed=0)
-
-
 def run(options: Options) -> Part:
     """Races readers, a DataLoader, and training alone and fed, in the same rounds."""
-    setting = {"batch_size": options.sizes((8,), (128,))[0]}
     num_clips = 32 if options.quick else NUM_CLIPS
-    directory = _write_shards(options.scratch / "input", num_clips)
-    files = _write_files(options.scratch / "npy", directory)
-    entrants = list(_entrants(options, directory, files, setting))
-    lanes = race(entrants, options.rounds, options.seconds)
+    lanes = race(list(_entrants(options, num_clips)), options.rounds, options.seconds)
     training = best([x for x in lanes if x.name.startswith("training, made-up")])
     reader = find(lanes, "shards, tf.data")
     if reader.failure:
@@ -128,11 +35,35 @@ def run(options: Options) -> Part:
     return Part("input", [requirement], tables, {"all": lanes})
 
 
+def _entrants(options: Options, num_clips: int) -> Iterator[Entrant]:
+    setting = {"batch_size": options.sizes((8,), (128,))[0]}
+    directory = _write_shards(options.scratch / "input", num_clips)
+    files = _write_files(options.scratch / "npy", directory)
+    platform = {"platform": options.platform}
+    training_gib = 1.0 + 0.07 * setting["batch_size"]
+
+    def entrant(
+        name: str, factory: str, choices: dict[str, Any], gib: float = 1.0
+    ) -> Entrant:
+        factory = f"benchmarks.{factory}"
+        return Entrant(name, factory, choices, (setting,), memory_gib=gib)
+
+    by_reader = {x: {"directory": str(directory), "reader": x} for x in READERS}
+    for reader, choices in by_reader.items():
+        yield entrant(f"shards, {reader}", "ours:shards", choices)
+    for number in (1,) if options.quick else LOADER_PROCESSES:
+        load = {"directory": str(files), "num_workers": number}
+        yield entrant(f"DataLoader, {number} processes", "pytorch:loader", load)
+    for dtype in ("float32",) if options.quick else ("float32", "bfloat16"):
+        name, choices = f"training, made-up batches, {dtype}", {"dtype": dtype}
+        yield entrant(name, "ours:training", platform | choices, training_gib)
+    for reader, choices in by_reader.items():
+        name = f"training from shards, {reader}"
+        yield entrant(name, "ours:fed", platform | choices, training_gib)
+
+
 def _write_shards(directory: Path, num_clips: int) -> Path:
     """Prepares shards of noise with the project's own writers."""
-    from input_pipeline.prepare import prepare
-    from msd_tagger.frontend.recipe import Recipe
-
     recipe = Recipe("mel")
     sounds = corpora.noise(directory / "sounds", recipe.sample_rate_hz)
     counts = {"train": num_clips, "valid": 8, "test": 8}
@@ -141,9 +72,7 @@ def _write_shards(directory: Path, num_clips: int) -> Path:
 
 
 def _write_files(directory: Path, shards: Path) -> Path:
-    """Writes the training clips as one .npy file each."""
-    from input_pipeline.batches import open_shards
-
+    """Writes the training clips as one .npy file each, and a table of tags."""
     directory.mkdir()
     data = open_shards(shards)
     np.save(directory / "tags.npy", np.asarray(data.labels("train")["tags"]))
@@ -151,33 +80,6 @@ def _write_files(directory: Path, shards: Path) -> Path:
         clip = data.read("train", np.array([row]))["spectrogram"][0]
         np.save(directory / f"{row:05d}.npy", clip)
     return directory
-
-
-def _entrants(
-    options: Options, directory: Path, files: Path, setting: dict[str, int]
-) -> Iterator[Entrant]:
-    def entrant(
-        name: str, factory: str, choices: Mapping[str, object], gib: float = 1.0
-    ) -> Entrant:
-        factory = f"benchmarks.{factory}"
-        return Entrant(name, factory, choices, (setting,), memory_gib=gib)
-
-    platform = {"platform": options.platform}
-    training_gib = 1.0 + 0.07 * setting["batch_size"]
-    by_reader = {
-        reader: {"directory": str(directory), "reader": reader} for reader in READERS
-    }
-    for reader, choices in by_reader.items():
-        yield entrant(f"shards, {reader}", "input:shards", choices)
-    for number in (1,) if options.quick else LOADER_PROCESSES:
-        load = {"directory": str(files), "num_workers": number}
-        yield entrant(f"DataLoader, {number} processes", "input:torch_loader", load)
-    for dtype in ("float32",) if options.quick else ("float32", "bfloat16"):
-        name, choices = f"training, made-up batches, {dtype}", {"dtype": dtype}
-        yield entrant(name, "ours:training", platform | choices, training_gib)
-    for reader, choices in by_reader.items():
-        name = f"training from shards, {reader}"
-        yield entrant(name, "input:fed", platform | choices, training_gib)
 
 
 def _table(lanes: list[Lane], training: Lane | None, num_clips: int) -> str:

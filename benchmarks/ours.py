@@ -1,6 +1,7 @@
 """This project's own programs as contestants: what main.py runs, through its doors."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import problem
-from benchmarks.worker import Work, repeating
+from benchmarks.worker import Work, loading, repeating
+from input_pipeline.batches import open_shards
 from msd_tagger import platform as platform_
 
 WEIGHTS_BATCH = 2  # Clips of the steps that make the trained weights.
@@ -21,15 +23,7 @@ def training(
     platform: str = "",
     batches: Iterator[problem.Batch] | None = None,
 ) -> Work:
-    """Trains S seeds of the default configuration.
-
-    Args:
-        batch_size: B.
-        dtype: "float32" or "bfloat16".
-        num_seeds: S.
-        platform: "cpu", "gpu", "tpu" or "" for JAX's own choice.
-        batches: To train on; by default the same few in turn.
-    """
+    """Trains S seeds of the default configuration, by default on a few batches."""
     platform_.set_up(platform)
     from msd_tagger.training import parallel
     from msd_tagger.training.setup import first_state
@@ -48,11 +42,8 @@ def jax_training(
 ) -> Work:
     """Trains on batches in turn, one of them in flight as in the real loop.
 
-    Args:
-        update: Takes state and batch, and gives state and losses.
-        state: The first.
-        batches: Without end.
-        units: Clip-seeds of a step.
+    `update` takes state and batch, and gives state and losses. The units of a step are
+    clip-seeds.
     """
     import jax
 
@@ -101,17 +92,68 @@ def inference(
     return problem.scoring(score, batch_size, device_memory_bytes)
 
 
+def shards(batch_size: int, directory: str, reader: str) -> Work:
+    """Reads prepared shards by a reader of `open_shards`."""
+    return loading(train_batches(directory, reader, batch_size), batch_size)
+
+
+def fed(batch_size: int, directory: str, reader: str, platform: str) -> Work:
+    """Trains from shards; "waiting_share" is of the time that waits for a batch."""
+    waited_s = 0.0
+
+    def batches() -> Iterator[problem.Batch]:
+        nonlocal waited_s
+        found = train_batches(directory, reader, batch_size)
+        while True:
+            started = time.perf_counter()
+            batch = next(found)
+            waited_s += time.perf_counter() - started
+            yield batch
+
+    def measure(seconds: float) -> dict[str, float]:
+        nonlocal waited_s
+        waited_s = 0.0
+        found = work.measure(seconds)
+        return found | {"waiting_share": waited_s / found["seconds"]}
+
+    work = training(batch_size, platform=platform, batches=batches())
+    return work._replace(measure=measure)
+
+
+def train_batches(
+    directory: str, reader: str, batch_size: int
+) -> Iterator[problem.Batch]:
+    """Yields training batches without end by a reader of `open_shards`."""
+    data = open_shards(Path(directory), reader=reader)
+    yield from data.train_batches(batch_size, data_seed=0)
+
+
+def tagging(bundle: str, folder: str, platform: str) -> Work:
+    """Tags a folder's files by this project's own `tag_files`."""
+    platform_.set_up(platform)
+    from msd_tagger.bundle.format import read_bundle
+    from msd_tagger.tagging.songs import Song, tag_files
+    from msd_tagger.tagging.tagger import Tagger
+
+    tagger = Tagger(read_bundle(Path(bundle)))
+    files = sorted(Path(folder).glob("*.mp3"))
+
+    def scores_of_one() -> Iterator[float]:
+        [song] = tag_files(tagger, files[:1])
+        assert isinstance(song, Song), song
+        yield from song.scores[0, 0].tolist()
+
+    measure = repeating(lambda: list(tag_files(tagger, files)), len(files))
+    return Work(scores_of_one, measure)
+
+
 def start(
-    platform: str, initial: str, trained: str, bundle: str, steps: int
+    platform: str, weights: str, trained_weights: str, bundle: str, steps: int
 ) -> dict[str, Any]:
     """Runs the canary, and writes the weights that all contestants start from.
 
-    Args:
-        platform: As for `training`.
-        initial: An .npz file of "params/…" and "batch_stats/…".
-        trained: Another, of the weights after some steps.
-        bundle: Folder of a model bundle with these.
-        steps: How many.
+    Initial ones and those after some steps are .npz files of "params/…" and
+    "batch_stats/…"; the latter are a model bundle too.
 
     Returns:
         What the devices are.
@@ -124,22 +166,21 @@ def start(
     from flax import traverse_util
 
     from msd_tagger.bundle.format import Bundle, write_bundle
-    from msd_tagger.network.pools import POOLS
     from msd_tagger.training import canary, parallel
-    from msd_tagger.training.setup import first_state
+    from msd_tagger.training.setup import first_state, network_of
 
     canary.check()
     setup = _set_up(WEIGHTS_BATCH, "float32", 1)
     chunks = parallel.to_devices(first_state(setup), setup.layout)
 
     def write(path: str) -> Any:
-        weights = parallel.from_devices(chunks, setup.layout).weights
-        tree = {"params": weights.params, "batch_stats": weights.batch_stats}
-        flat = traverse_util.flatten_dict(tree, sep="/")
-        np.savez(path, **{name: np.asarray(leaf)[0] for name, leaf in flat.items()})
-        return jax.tree.map(np.asarray, weights)
+        found = parallel.from_devices(chunks, setup.layout).weights
+        found = jax.tree.map(np.asarray, found)
+        flat = traverse_util.flatten_dict(vars(found), sep="/")
+        np.savez(path, **{name: leaf[0] for name, leaf in flat.items()})
+        return found
 
-    write(initial)
+    write(weights)
     batches = itertools.cycle(problem.batches(WEIGHTS_BATCH))
     for batch in itertools.islice(batches, steps):
         chunks, _ = setup.programs.update(chunks, batch)
@@ -147,14 +188,9 @@ def start(
         tags=setup.data.tags,
         recipe=setup.data.recipe,
         preprocessing=setup.model.preprocessing,
-        network={
-            "channels": 32,
-            "pools": POOLS["mel"],
-            "epsilon": problem.EPSILON,
-            "dtype": "float32",
-        },
+        network={**network_of(setup.config), "dtype": "float32"},
         bands=jax.tree.map(np.asarray, setup.model.bands),
-        weights=write(trained),
+        weights=write(trained_weights),
         seeds=(0,),
         batch_statistics=False,
         thresholds=None,
@@ -186,5 +222,5 @@ def _set_up(batch_size: int, dtype: str, num_seeds: int) -> Any:
     config.train.batch_size = batch_size
     config.num_seeds = num_seeds
     config.model.dtype = dtype
-    data: Any = problem.MadeUpData(batch_size)  # All that a benchmark needs of it.
+    data: Any = problem.MadeUpData()  # All that a benchmark needs of it.
     return setup.set_up(config, data)

@@ -4,100 +4,18 @@ Each pass starts its processes anew. A small pass before each large one is taken
 so that what counts is the speed of a long preparation and not the start of Python.
 """
 
-import resource
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
 from statistics import median
 
-from benchmarks import corpora, librosa_loop
+from benchmarks import corpora, results
 from benchmarks.race import Entrant, Lane, Options, race
-from benchmarks.results import (
-    Columns,
-    Part,
-    Requirement,
-    compare,
-    find,
-    lane_table,
-    rate,
-    ratios,
-    significant,
-)
-from benchmarks.worker import Work
+from benchmarks.results import Columns, Part, Requirement
+from benchmarks.ways import CLIPS_PER_SHARD, WAYS
 from msd_tagger.common.processes import available_cores
 
 MONO, STEREO = "22 kHz mono MP3", "44 kHz stereo MP3"
 LIBROSA_AT_LEAST = {MONO: 1.2, STEREO: 1.4}
 DECODING_AT_MOST = 1.8
 CLIPS_PER_CORE = 100
-CLIPS_PER_SHARD = 4  # All cores end together, even with few clips.
-
-
-def ours(folder: Path, target: Path) -> int:
-    """Runs the project's own preparation, shards and all; returns the clips."""
-    from input_pipeline.corpora import folder as folders
-    from input_pipeline.prepare import prepare
-    from msd_tagger.frontend.recipe import Recipe
-
-    corpus = folders.load(folder)
-    prepare(corpus, [Recipe("mel")], target, clips_per_shard=CLIPS_PER_SHARD)
-    shutil.rmtree(target / "shards")
-    return len(corpus.clips)
-
-
-WAYS: dict[str, Callable[[Path, Path], int]] = {
-    "ours": ours,
-    "librosa": partial(librosa_loop.in_processes, librosa_loop.write),
-    "decoding alone": partial(librosa_loop.in_processes, librosa_loop.decode),
-}
-
-
-def preparation(
-    audio: str, way: str, folders: dict[str, dict[str, str]], scratch: str
-) -> Work:
-    """Prepares folders of clips in one way.
-
-    Args:
-        audio: Which kind.
-        way: One of `WAYS`.
-        folders: For every kind of audio, a "small" and a "large" folder corpus.
-        scratch: Where results go; each pass deletes its own.
-    """
-
-    def one_pass(size: str) -> tuple[int, float, float]:
-        """Returns clips, seconds and CPU seconds."""
-        with tempfile.TemporaryDirectory(dir=scratch) as target:
-            cpu_s, started = _children_cpu_s(), time.perf_counter()
-            count = WAYS[way](Path(folders[audio][size]), Path(target))
-            seconds = time.perf_counter() - started
-            return count, seconds, _children_cpu_s() - cpu_s
-
-    def fill_page_cache() -> Iterator[float]:
-        one_pass("small")
-        yield from ()
-
-    def measure(seconds: float) -> dict[str, float]:
-        del seconds  # Two passes, however long they take.
-        small, large = one_pass("small"), one_pass("large")
-        units, wall_s, cpu_s = (b - a for a, b in zip(small, large, strict=True))
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return {
-            "units": units,
-            "seconds": wall_s,
-            "cpu_s_per_clip": cpu_s / units,
-            "start_s": small[1] - small[0] * wall_s / units,
-            "process_memory_bytes": 1024 * children.ru_maxrss,
-        }
-
-    return Work(fill_page_cache, measure)
-
-
-def _children_cpu_s() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def run(options: Options) -> Part:
@@ -107,30 +25,24 @@ def run(options: Options) -> Part:
     entrants = [
         Entrant(
             way,
-            "benchmarks.preparation:preparation",
+            "benchmarks.ways:preparation",
             {"way": way, "folders": folders, "scratch": str(options.scratch)},
             settings,
         )
         for way in WAYS
     ]
     lanes = race(entrants, options.fewer_rounds, options.seconds, memory_gib=1e3)
-    requirements = [
-        compare(
-            f"preparation against a librosa loop, {audio}",
-            LIBROSA_AT_LEAST[audio],
-            find(lanes, "ours", audio=audio),
-            find(lanes, "librosa", audio=audio),
-        )
-        for audio in folders
-    ]
-    for audio in folders:
-        mine = find(lanes, "ours", audio=audio)
-        times = ratios(find(lanes, "decoding alone", audio=audio), mine)
+    against_librosa, over_decoding = [], []
+    for audio, asked in LIBROSA_AT_LEAST.items():
+        found = (results.find(lanes, way, audio=audio) for way in WAYS)
+        mine, librosa, decoding = found
+        what = f"preparation against a librosa loop, {audio}"
+        against_librosa.append(results.compare(what, asked, mine, librosa))
         what = f"preparation time over decoding alone, {audio}"
-        note = "ours / decoding alone"
-        requirements.append(
-            Requirement(what, DECODING_AT_MOST, tuple(times), at_most=True, note=note)
-        )
+        times, note = tuple(results.ratios(decoding, mine)), "ours / decoding alone"
+        one = Requirement(what, DECODING_AT_MOST, times, at_most=True, note=note)
+        over_decoding.append(one)
+    requirements = [*against_librosa, *over_decoding]
     return Part("preparation", requirements, [_table(lanes)], {"all": lanes})
 
 
@@ -156,13 +68,17 @@ def _table(lanes: list[Lane]) -> str:
     def middle(name: str, lane: Lane) -> float:
         return median(lane.extra[name])
 
+    def cpu_ms(lane: Lane) -> str:
+        return results.significant(1e3 * middle("cpu_s_per_clip", lane))
+
+    def memory(lane: Lane) -> str:
+        return f"{middle('process_memory_bytes', lane) / 1e6:.0f} MB"
+
     columns: Columns = {
-        "clips/s": rate,
-        "CPU ms per clip": lambda x: significant(1e3 * middle("cpu_s_per_clip", x)),
-        "start of the processes": lambda x: f"{significant(middle('start_s', x), 2)} s",
-        "memory of a process": lambda x: (
-            f"{middle('process_memory_bytes', x) / 1e6:.0f} MB"
-        ),
+        "clips/s": results.rate,
+        "CPU ms per clip": cpu_ms,
+        "start of the processes": lambda x: results.seconds(middle("start_s", x)),
+        "memory of a process": memory,
     }
     note = (
         f"{available_cores()} processes. Clips/s and CPU time are of the clips of a "
@@ -171,4 +87,4 @@ def _table(lanes: list[Lane]) -> str:
         "writes nothing."
     )
     names: Columns = {"way": lambda x: x.name, "audio": lambda x: x.setting["audio"]}
-    return lane_table("Preparation, 29 s clips", lanes, names, columns, note)
+    return results.lane_table("Preparation, 29 s clips", lanes, names, columns, note)

@@ -7,16 +7,15 @@ is therefore taken within each round, and the median of the ratios is what count
 import contextlib
 import dataclasses
 import itertools
-import json
 import logging
-import os
-import subprocess
-import sys
+import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from benchmarks.worker import main as answer_requests
 
 ROOT = Path(__file__).resolve().parents[1]
 # Memory that stays free for everything else on the machine.
@@ -30,31 +29,18 @@ logger = logging.getLogger(__name__)
 
 
 class Options(NamedTuple):
-    """What the command line chooses for all parts.
+    """What the command line chooses for all parts."""
 
-    Attributes:
-        scratch: Folder for this run's files; deleted at the end.
-        weights: File of initial weights for the peers.
-        trained_weights: File of weights after some steps.
-        bundle: Model bundle with these.
-        platform: "cpu", "gpu", "tpu" or "".
-        batch_sizes: To use instead of each part's own; () for those.
-        rounds: Visits to each contestant.
-        seconds: Of each visit.
-        quick: Few contestants, tiny sizes: shows that it runs, measures nothing.
-        backend: Of JAX, as it was found.
-    """
-
-    scratch: Path
-    weights: str
-    trained_weights: str
-    bundle: str
-    platform: str = ""
-    batch_sizes: Sizes = ()
-    rounds: int = 5
-    seconds: float = 1.0
-    quick: bool = False
-    backend: str = "cpu"
+    scratch: Path  # For this run's files; deleted at the end.
+    weights: str  # File of the peers' initial weights.
+    trained_weights: str  # File of weights after some steps.
+    bundle: str  # Model bundle with these.
+    platform: str = ""  # "cpu", "gpu", "tpu" or "" for JAX's own choice.
+    batch_sizes: Sizes = ()  # To use instead of each part's own; () for those.
+    rounds: int = 5  # Visits to each contestant.
+    seconds: float = 1.0  # Of each visit.
+    quick: bool = False  # Few contestants, tiny sizes: it runs, and measures nothing.
+    backend: str = "cpu"  # Of JAX, as it was found.
 
     @property
     def fewer_rounds(self) -> int:
@@ -73,28 +59,19 @@ class Options(NamedTuple):
 
 
 class Entrant(NamedTuple):
-    """A contestant to be started.
+    """A contestant to be started."""
 
-    Attributes:
-        name: In tables.
-        factory: "module:function" of what gives a `worker.Work` in the worker.
-        options: Arguments of the function.
-        settings: Further arguments, one dict for each lane.
-        keep_buffers: Whether glibc is told to keep big buffers before anything else.
-        memory_gib: What it may need, for all settings.
-        tolerances: How far its first, second, … value may be from the first entrant's;
-            the last tolerance holds for all that follow. Empty for any.
-        environment: Of the worker, beside that of this process.
-    """
-
-    name: str
-    factory: str
-    options: Mapping[str, Any]
-    settings: tuple[dict[str, Any], ...]
+    name: str  # In tables.
+    factory: str  # "module:function" of what gives a `worker.Work` in the worker.
+    options: Mapping[str, Any]  # Arguments of the function.
+    settings: tuple[dict[str, Any], ...]  # Further arguments, a dict for each lane.
+    # Whether glibc is told to keep big buffers before anything else.
     keep_buffers: bool = True
-    memory_gib: float = 1.0
+    memory_gib: float = 1.0  # What it may need, for all settings.
+    # How far its first, second, … value may be from the first entrant's; the last holds
+    # for all that follow. Empty for any.
     tolerances: tuple[float, ...] = ()
-    environment: Mapping[str, str] = {}
+    environment: Mapping[str, str] = {}  # Of the worker, beside that of this process.
 
     def key(self, setting: dict[str, Any]) -> tuple:
         """Names its lane of a setting."""
@@ -103,28 +80,22 @@ class Entrant(NamedTuple):
 
 @dataclasses.dataclass
 class Lane:
-    """What one entrant did with one setting.
+    """What one entrant did with one setting; rates and other load by round."""
 
-    Attributes:
-        name: Of the entrant.
-        setting: As given to it.
-        rates: Units per second, by round.
-        failure: Why there are no rates, a sentence; or None.
-        prepared: "values", "first_step_s" and "device_memory_bytes" of its `Work`, and
-            the "seconds" until it was ready.
-        peak_memory_bytes: Of its process, or of its accelerator, when this setting
-            (and those before) had been prepared.
-        extra: Further numbers that it measured, by name.
-        others: Share of the machine that other processes kept busy, by round.
-    """
-
-    name: str
+    name: str  # Of the entrant.
     setting: dict[str, Any]
+    # Units per second.
     rates: dict[str, float] = dataclasses.field(default_factory=dict)
-    failure: str | None = None
+    failure: str | None = None  # Why there are no rates, a sentence.
+    # "values", "first_step_s" and "device_memory_bytes" of its `Work`, and "seconds"
+    # until it was ready.
     prepared: dict[str, Any] = dataclasses.field(default_factory=dict)
+    # Of its process, or of its accelerator, when this setting (and those before) had
+    # been prepared.
     peak_memory_bytes: int | None = None
+    # Further numbers that it measured, by name.
     extra: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    # Share of the machine that other processes kept busy.
     others: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -136,62 +107,51 @@ class Worker:
     """A worker process and the pipe to it."""
 
     def __init__(self, entrant: Entrant) -> None:
-        specification = {
-            "factory": entrant.factory,
-            "options": dict(entrant.options),
-            "keep_buffers": entrant.keep_buffers,
-        }
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", json.dumps(specification)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            cwd=ROOT,
-            env=os.environ | dict(entrant.environment),
-            text=True,
+        self._log = tempfile.NamedTemporaryFile()  # noqa: SIM115 (closed with it)
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other_end = context.Pipe()
+        self._process = context.Process(
+            target=answer_requests,
+            args=(
+                other_end,
+                self._log.name,
+                entrant.factory,
+                dict(entrant.options),
+                entrant.keep_buffers,
+                dict(entrant.environment),
+            ),
         )
-        assert self._process.stdin and self._process.stdout
-        self._requests, self._answers = self._process.stdin, self._process.stdout
+        self._process.start()
+        other_end.close()
         self.peak_memory_bytes: int | None = None
 
     def ask(self, method: str, arguments: dict[str, Any], seconds: float = 0.0) -> Any:
-        """Asks for "call", "prepare" or "run" (`worker.py`) and waits for the answer.
+        """Asks for "call", "prepare" or "run" (`worker.main`), waits for the answer.
 
         Raises:
             WorkerError: It failed; the message is one line for a table.
         """
-        request = {"method": method, "arguments": arguments, "seconds": seconds}
         try:
-            self._requests.write(json.dumps(request) + "\n")
-            self._requests.flush()
-            line = self._answers.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            raise WorkerError(f"its process ended ({self._last_words()})")
-        answer = json.loads(line)
-        self.peak_memory_bytes = answer["peak_memory_bytes"]
-        if "error" in answer:
+            self._pipe.send((method, arguments, seconds))
+            result, failure, self.peak_memory_bytes = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise WorkerError(f"its process ended ({self._last_words(300)})") from error
+        if failure:
             logger.debug("%s", self._last_words(4000))
-            raise WorkerError(answer["error"])
-        return answer["result"]
+            raise WorkerError(failure)
+        return result
 
     def close(self) -> None:
-        """Ends the process by closing its input, and waits for its end."""
-        with contextlib.suppress(BrokenPipeError):  # It has died.
-            self._requests.close()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._answers.close()
+        """Ends the process by closing the pipe, and waits for its end."""
+        self._pipe.close()
+        self._process.join(timeout=20)
+        self._process.kill()
+        self._process.join()
         self._log.close()
 
-    def _last_words(self, num_bytes: int = 300) -> str:
-        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - num_bytes))
-        return " ".join(self._log.read().decode(errors="replace").split())
+    def _last_words(self, num_bytes: int) -> str:
+        said = Path(self._log.name).read_bytes()[-num_bytes:]
+        return " ".join(said.decode(errors="replace").split())
 
 
 def race(
@@ -201,15 +161,10 @@ def race(
     num_references: int = 1,
     memory_gib: float | None = None,
 ) -> list[Lane]:
-    """Runs all entrants, in groups that fit into memory.
+    """Runs all entrants, in groups that fit into memory: by default into what is free.
 
-    Args:
-        entrants: The first of them are the references: they run in every group, so
-            that every ratio to them is one of the same rounds.
-        rounds: Visits to each lane.
-        seconds: Of each visit.
-        num_references: How many.
-        memory_gib: To be used at once; by default what is free.
+    The first entrants are the references: they run in every group, so that every ratio
+    to them is one of the same rounds.
 
     Returns:
         Lanes in the order of the entrants; a reference's rates are of all groups.
@@ -221,8 +176,8 @@ def race(
         with contextlib.ExitStack() as stack:
             workers = {}
             for entrant in group:
-                worker = workers[entrant.name] = Worker(entrant)
-                stack.callback(worker.close)
+                worker = stack.enter_context(contextlib.closing(Worker(entrant)))
+                workers[entrant.name] = worker
                 _prepare(entrant, worker, lanes, group[0])
             for in_group in range(rounds):
                 _run_round(group, workers, lanes, f"{number}.{in_group}", seconds)
@@ -250,31 +205,28 @@ def busy_share(seconds: float) -> float:
 
     While all contestants wait it should be near 0. It is 0 where nobody tells.
     """
-    before = _busy_and_all()
+    before = _ticks()
     time.sleep(seconds)
-    busy, whole = (b - a for a, b in zip(before, _busy_and_all(), strict=True))
-    return busy / whole if whole else 0.0
-
-
-def _busy_and_all() -> tuple[int, int]:
-    """Reads ticks of all cores since the machine started, as /proc/stat counts them."""
-    try:
-        fields = Path("/proc/stat").read_text().split("\n")[0].split()[1:]
-    except OSError:
-        return 0, 0
+    spent = [b - a for a, b in zip(before, _ticks(), strict=True)]
     # user, nice, system, idle, iowait, irq, softirq, steal; guests are in user.
-    ticks = [int(field) for field in fields[:8]]
-    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+    return 1 - sum(spent[3:5]) / sum(spent) if any(spent) else 0.0
+
+
+def _ticks() -> list[int]:
+    """Reads what all cores did since the machine started."""
+    try:
+        return [int(n) for n in Path("/proc/stat").read_text().split(maxsplit=9)[1:9]]
+    except OSError:
+        return [0] * 8
 
 
 def available_gib() -> float:
     """Reads the memory that can be used without swapping; 4 GiB where nobody tells."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        found = Path("/proc/meminfo").read_text().split("MemAvailable:")[1]
     except OSError:
         return 4.0
-    found = next(line for line in lines if line.startswith("MemAvailable:"))
-    return int(found.split()[1]) / 2**20
+    return int(found.split()[0]) / 2**20
 
 
 def _prepare(

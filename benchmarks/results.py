@@ -1,18 +1,28 @@
 """What a part of the benchmark gives, and how it is written."""
 
 import dataclasses
+import datetime
 import json
-import statistics
+import os
+import platform
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks.race import Lane
 from msd_tagger.common.files import write_text
+from msd_tagger.common.processes import available_cores
 
-NOT_MEASURED = "not measured"
+NOT_MEASURED, NONE_RAN = "not measured", "no such contestant ran"
 # Other processes' share of the machine from which on a result is not to be trusted.
 DISTURBED_PERCENT = 10
+PACKAGES = (
+    *("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "tensorflow-cpu"),
+    *("librosa", "soundfile", "soxr", "torch"),
+)
 
 
 def spread(values: Iterable[float], digits: int = 3) -> str:
@@ -22,10 +32,10 @@ def spread(values: Iterable[float], digits: int = 3) -> str:
     '1.23 (1.10 to 1.30)'
     """
     values = list(values)
-    median, lowest, highest = (
-        significant(f(values), digits) for f in (statistics.median, min, max)
+    middle, lowest, highest = (
+        significant(f(values), digits) for f in (median, min, max)
     )
-    return f"{median} ({lowest} to {highest})"
+    return f"{middle} ({lowest} to {highest})"
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -40,6 +50,11 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - 1 - exponent)}f}"
 
 
+def seconds(value: float) -> str:
+    """Prints a short time."""
+    return f"{significant(value, 2)} s"
+
+
 def ratios(a: Lane, b: Lane | None) -> list[float]:
     """Returns the rate of `a` over that of `b`, in each round that both were in."""
     if b is None:
@@ -52,9 +67,7 @@ def ratios(a: Lane, b: Lane | None) -> list[float]:
 def best(lanes: Sequence[Lane]) -> Lane | None:
     """Finds the fastest by the median of its rates; None where none ran."""
     ran = [lane for lane in lanes if lane.rates and not lane.failure]
-    return max(
-        ran, key=lambda lane: statistics.median(lane.rates.values()), default=None
-    )
+    return max(ran, key=lambda lane: median(lane.rates.values()), default=None)
 
 
 def find(lanes: Sequence[Lane], name: str, **setting: Any) -> Lane:
@@ -65,29 +78,21 @@ def find(lanes: Sequence[Lane], name: str, **setting: Any) -> Lane:
 
 
 class Requirement(NamedTuple):
-    """A ratio that the project asks of itself.
-
-    Attributes:
-        what: Which.
-        asked: The number.
-        measured: The ratio in each round; empty where it could not be measured.
-        at_most: Whether the number is a ceiling instead of a floor.
-        note: Which contestants were compared, or why nothing was measured.
-    """
+    """A ratio that the project asks of itself."""
 
     what: str
     asked: float
-    measured: tuple[float, ...]
-    at_most: bool = False
-    note: str = ""
+    measured: tuple[float, ...]  # By round; empty where it could not be measured.
+    at_most: bool = False  # Whether the number is a ceiling instead of a floor.
+    note: str = ""  # Which contestants were compared, or why nothing was measured.
 
     @property
     def is_met(self) -> bool | None:
         """Whether the median reaches the number; None where nothing was measured."""
         if not self.measured:
             return None
-        median = statistics.median(self.measured)
-        return median <= self.asked if self.at_most else median >= self.asked
+        found = median(self.measured)
+        return found <= self.asked if self.at_most else found >= self.asked
 
     def row(self) -> list[str]:
         """Returns its row of the summary table."""
@@ -98,27 +103,16 @@ class Requirement(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one part gives.
+    """What one part gives."""
 
-    Attributes:
-        name: As in --parts.
-        requirements: Ratios for the summary.
-        tables: Markdown, for the reader.
-        races: Lanes of each of its races, by name.
-    """
-
-    name: str
-    requirements: list[Requirement]
-    tables: list[str]
-    races: dict[str, list[Lane]]
+    name: str  # As in --parts.
+    requirements: list[Requirement]  # Ratios for the summary.
+    tables: list[str]  # Markdown, for the reader.
+    races: dict[str, list[Lane]]  # Lanes of each of its races, by name.
 
 
 def compare(
-    what: str,
-    asked: float,
-    a: Lane | None,
-    b: Lane | None,
-    otherwise: str = "no such contestant ran",
+    what: str, asked: float, a: Lane | None, b: Lane | None, otherwise: str = NONE_RAN
 ) -> Requirement:
     """Compares the rate of `a` with that of `b`, round by round."""
     if a is None or b is None:
@@ -149,7 +143,7 @@ def memory(lane: Lane) -> str:
 
 def first_step(lane: Lane) -> str:
     """Prints the time of the first step, compilation included."""
-    return f"{significant(lane.prepared['first_step_s'], 2)} s"
+    return seconds(lane.prepared["first_step_s"])
 
 
 def against(base: Lane | None) -> Columns:
@@ -157,7 +151,7 @@ def against(base: Lane | None) -> Columns:
 
     def ratio(lane: Lane) -> str:
         shared = ratios(lane, base)
-        return significant(statistics.median(shared)) if shared else ""
+        return significant(median(shared)) if shared else ""
 
     return {f"/ {base.name}" if base else "ratio": ratio}
 
@@ -167,12 +161,7 @@ def lane_table(
 ) -> str:
     """Prints lanes as a table; of one that failed, the reason instead of numbers.
 
-    Args:
-        title: Heading.
-        lanes: One row each.
-        names: First columns, which say which lane it is.
-        columns: The others, which need its rates.
-        note: A paragraph below.
+    `names` are the first columns, which say which lane it is; the others need rates.
     """
     rows = []
     for lane in lanes:
@@ -214,7 +203,10 @@ def summary(parts: Sequence[Part]) -> str:
 def page(parts: Sequence[Part], machine: dict[str, Any], command: str) -> str:
     """Prints the whole of RESULTS.md."""
     described = machine | {"other load": other_load(parts)}
-    rows = [[name, _text(value)] for name, value in described.items()]
+    rows = [
+        [name, ", ".join(map(" ".join, value.items())) if name == "versions" else value]
+        for name, value in described.items()
+    ]
     sections = [
         "# Speed, measured\n",
         f"Written by `{command}` on {machine['date']}. `results.json`, which it "
@@ -255,8 +247,9 @@ def write(
 
 def other_load(parts: Sequence[Part]) -> str:
     """Says what other processes did to the machine meanwhile."""
+    # All lanes of a round have the same number.
     shares = {
-        (part.name, race, number): share
+        (part.name, race, number): 100 * share
         for part in parts
         for race, lanes in part.races.items()
         for lane in lanes
@@ -264,8 +257,7 @@ def other_load(parts: Sequence[Part]) -> str:
     }
     if not shares:
         return NOT_MEASURED
-    percent = [100 * share for share in shares.values()]
-    middle, worst = statistics.median(percent), max(percent)
+    middle, worst = median(shares.values()), max(shares.values())
     disturbed = "; some rounds were disturbed, measure again"
     return (
         f"{middle:.0f} % of all cores in the middle round, {worst:.0f} % in the worst"
@@ -273,7 +265,41 @@ def other_load(parts: Sequence[Part]) -> str:
     )
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {found}" for name, found in value.items())
-    return str(value)
+def describe_machine(device: dict[str, Any]) -> dict[str, Any]:
+    """Describes machine, versions, date, and the devices that `ours.start` found."""
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": f"{_processor()}, {available_cores()} cores",
+        "memory": f"{memory_gib:.0f} GiB",
+        "device": f"{device['num_devices']} x {device['device']}",
+        "accelerator": "none was available; nothing below is an estimate of one"
+        if device["backend"] == "cpu"
+        else device["device"],
+        "system": f"{platform.system()} {platform.release()}, "
+        f"{' '.join(platform.libc_ver())}",
+        "huge pages": _read("/sys/kernel/mm/transparent_hugepage/enabled"),
+        "python": sys.version.split()[0],
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _processor() -> str:
+    for line in _read("/proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

@@ -5,25 +5,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from benchmarks import corpora, librosa_loop
+from benchmarks import corpora, results
 from benchmarks.race import ROOT, Entrant, Lane, Options, race
-from benchmarks.results import (
-    Columns,
-    Part,
-    Requirement,
-    against,
-    best,
-    compare,
-    lane_table,
-    memory,
-    rate,
-    significant,
-)
-from benchmarks.worker import Work, repeating
-from msd_tagger import platform as platform_
+from benchmarks.results import Columns, Part, Requirement
 from msd_tagger.common.processes import available_cores
 
 SONGS_PER_S = 20.0
@@ -31,111 +17,30 @@ FIRST_TAGS_S = 10.0
 NUM_SONGS = 96
 # Of scores: librosa resamples and rounds differently.
 TOLERANCES = (0.02,)
-TORCH: dict[str, dict[str, bool]] = {
+TORCH: dict[str, dict[str, Any]] = {
     "librosa, PyTorch channels-last": {},
     "librosa, PyTorch compiled channels-last frozen": {"compiled": True},
 }
-TORCH_BATCH = 8
-
-
-def tagging(bundle: str, folder: str, platform: str) -> Work:
-    """Tags a folder's files by this project's own `tag_files`."""
-    platform_.set_up(platform)
-    from msd_tagger.bundle.format import read_bundle
-    from msd_tagger.tagging.songs import Song, tag_files
-    from msd_tagger.tagging.tagger import Tagger
-
-    tagger = Tagger(read_bundle(Path(bundle)))
-    files = sorted(Path(folder).glob("*.mp3"))
-
-    def scores_of_one() -> Iterator[float]:
-        [song] = tag_files(tagger, files[:1])
-        assert isinstance(song, Song), song
-        yield from song.scores[0, 0].tolist()
-
-    measure = repeating(lambda: list(tag_files(tagger, files)), len(files))
-    return Work(scores_of_one, measure)
-
-
-def torch_tagging(
-    weights: str, folder: str, platform: str, compiled: bool = False
-) -> Work:
-    """Tags them as a PyTorch user would: librosa, a DataLoader, the network.
-
-    `compiled` says whether `torch.compile` is used, with the weights frozen.
-    """
-    import torch
-    from torch.utils.data import DataLoader
-
-    from benchmarks import torch_network
-
-    device = torch_network.set_up(platform)
-    network = torch_network.build(weights, True, device).eval()
-    if compiled:
-        network = torch_network.compile_network(network, frozen=True)
-    files = sorted(Path(folder).glob("*.mp3"))
-    # The processes live on from pass to pass.
-    loader = DataLoader(
-        Spectrograms(files),
-        TORCH_BATCH,
-        num_workers=available_cores(),
-        persistent_workers=True,
-    )
-
-    def score(batch: torch.Tensor) -> np.ndarray:
-        with torch.inference_mode():
-            return torch.sigmoid(network(batch.to(device))).float().cpu().numpy()
-
-    def scores_of_one() -> Iterator[float]:
-        batch = np.repeat(Spectrograms(files)[0][None], TORCH_BATCH, axis=0)
-        yield from score(torch.from_numpy(batch))[0].tolist()
-
-    measure = repeating(lambda: [score(batch) for batch in loader], len(files))
-    return Work(scores_of_one, measure)
-
-
-class Spectrograms:
-    """Spectrograms of files, made when they are asked for."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self._files = files
-
-    def __len__(self) -> int:
-        """Returns the number of files."""
-        return len(self._files)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        """Makes one of exactly 29 s."""
-        return librosa_loop.spectrogram(self._files[index], fix_length=True)
 
 
 def run(options: Options) -> Part:
     """Races all contestants over the same songs, and times the command on one."""
-    folder = _songs(options)
-    lanes = race(list(_entrants(options, folder)), options.rounds, options.seconds)
-    mine, peer = lanes[0], best(lanes[1:])
-    rates = tuple(mine.rates.values())
-    requirements = [
-        Requirement("songs/s tagged, 22 kHz mono MP3", SONGS_PER_S, rates, note="ours"),
-        compare("tagging against librosa and the best PyTorch", 1.0, mine, peer),
-        Requirement(
-            "seconds from the command to a song's tags",
-            FIRST_TAGS_S,
-            tuple(_first_tags_s(options, folder)),
-            at_most=True,
-            note="ours; Python's start, imports and compilation included",
-        ),
-    ]
-    return Part("tagging", requirements, [_table(lanes, peer)], {"all": lanes})
-
-
-def _songs(options: Options) -> Path:
-    """Makes a folder of previews of 29 s."""
     scratch = options.scratch / "tagging"
     previews = corpora.mono_previews(scratch / "previews", available_cores())
-    number = 8 if options.quick else NUM_SONGS
-    corpora.repeat(scratch / "songs", previews, {"test": number})
-    return scratch / "songs"
+    folder, number = scratch / "songs", 8 if options.quick else NUM_SONGS
+    corpora.repeat(folder, previews, {"test": number})
+    lanes = race(list(_entrants(options, folder)), options.rounds, options.seconds)
+    mine, peer = lanes[0], results.best(lanes[1:])
+    rates = tuple(mine.rates.values())
+    what, seconds = "songs/s tagged, 22 kHz mono MP3", _first_tags_s(options, folder)
+    speed = Requirement(what, SONGS_PER_S, rates, note="ours")
+    what = "tagging against librosa and the best PyTorch"
+    ratio = results.compare(what, 1.0, mine, peer)
+    what = "seconds from the command to a song's tags"
+    note = "ours; Python's start, imports and compilation included"
+    first = Requirement(what, FIRST_TAGS_S, tuple(seconds), at_most=True, note=note)
+    table = _table(lanes, peer)
+    return Part("tagging", [speed, ratio, first], [table], {"all": lanes})
 
 
 def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
@@ -143,14 +48,15 @@ def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:
     # As --mode=tag does: files are decoded in parallel already.
     one_thread = {"OPENBLAS_NUM_THREADS": "1"}
     mine = shared | {"bundle": options.bundle}
-    ours = Entrant("ours", "benchmarks.tagging:tagging", mine, ({},))
+    ours = Entrant("ours", "benchmarks.ours:tagging", mine, ({},))
     yield ours._replace(tolerances=TOLERANCES, environment=one_thread)
     for name, choices in TORCH.items():
         if not options.quick or not choices:
+            choices = shared | choices | {"weights": options.trained_weights}
             yield Entrant(
                 name,
-                "benchmarks.tagging:torch_tagging",
-                shared | choices | {"weights": options.trained_weights},
+                "benchmarks.pytorch:tagging",
+                choices,
                 ({},),
                 memory_gib=1.5 + 0.5 * available_cores(),
                 tolerances=TOLERANCES,
@@ -170,10 +76,10 @@ def _first_tags_s(options: Options, folder: Path) -> Iterator[float]:
 
 def _table(lanes: list[Lane], peer: Lane | None) -> str:
     columns: Columns = {
-        "songs/s": rate,
-        **against(peer),
-        "peak memory": memory,
-        "start to first tags": lambda x: f"{significant(x.prepared['seconds'], 2)} s",
+        "songs/s": results.rate,
+        **results.against(peer),
+        "peak memory": results.memory,
+        "start to first tags": lambda x: results.seconds(x.prepared["seconds"]),
     }
     note = (
         "Songs are MP3 previews of 29 s, 22 kHz mono, in the page cache. The start "
@@ -181,4 +87,4 @@ def _table(lanes: list[Lane], peer: Lane | None) -> str:
         "the main process; a DataLoader has one more for each core."
     )
     names: Columns = {"contestant": lambda x: x.name}
-    return lane_table("Tagging", lanes, names, columns, note)
+    return results.lane_table("Tagging", lanes, names, columns, note)

@@ -2,41 +2,30 @@
 
 Allocators, OpenMP teams and XLA's thread pools of two contestants never meet. Between
 two requests a worker waits in a blocking read.
-
-    python -m benchmarks.worker '{"factory": "module:function", "options": {}, …}'
-
-Requests, `{"method": "run", "arguments": {…}, "seconds": 1.0}`, are lines of JSON, and
-so are answers. "call" calls the function with the arguments beside the options, and
-answers with its result; "prepare" does the same where the result is a `Work`, and takes
-its first steps; "run" lets what was prepared with these arguments work for some time.
 """
 
 import importlib
-import json
 import os
 import resource
-import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 
 class Work(NamedTuple):
-    """What a contestant does with one setting.
+    """What a contestant does with one setting."""
 
-    Attributes:
-        values: Takes the first steps, and yields what all contestants must agree on.
-            Until the first value is the time of the first step.
-        measure: Works for about so many seconds. Gives "units" done and "seconds"
-            taken, and whatever else is of interest, by name.
-        device_memory_bytes: Gives the peak memory of the accelerator; None where there
-            is none, or it does not tell.
-    """
-
+    # Takes the first steps, and yields what all contestants must agree on. Until the
+    # first value is the time of the first step.
     values: Callable[[], Iterator[float]]
+    # Works for about so many seconds. Gives "units" done and "seconds" taken, and
+    # whatever else is of interest, by name.
     measure: Callable[[float], dict[str, float]]
+    # Gives the peak memory of the accelerator; None where there is none, or it does not
+    # tell.
     device_memory_bytes: Callable[[], int | None] = lambda: None
 
 
@@ -45,14 +34,10 @@ def repeating(
     units: float,
     finish: Callable[[], object] = lambda: None,
 ) -> Callable[[float], dict[str, float]]:
-    """Returns what measures steps for some time.
+    """Returns what measures steps, of so many clips or clip-seeds, for some time.
 
     The first step is not timed: the caches hold what another contestant left there.
-
-    Args:
-        step: Does, or enqueues, one step.
-        units: What a step processes, in clips or clip-seeds.
-        finish: Waits until all enqueued steps are done.
+    `finish` waits until all steps are done that `step` has enqueued.
     """
 
     def measure(seconds: float) -> dict[str, float]:
@@ -63,55 +48,77 @@ def repeating(
             step()
             num_steps += 1
         finish()
-        return {
-            "units": num_steps * units,
-            "seconds": time.perf_counter() - started,
-        }
+        return {"units": num_steps * units, "seconds": time.perf_counter() - started}
 
     return measure
 
 
-def main(specification: dict[str, Any]) -> None:
-    """Answers requests until the pipe is closed."""
-    # What a library prints must not end up among the answers.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    if specification["keep_buffers"]:
-        from msd_tagger import platform
+def loading(batches: Iterator, batch_size: int) -> Work:
+    """Takes batches in turn; opening is part of the first step."""
 
-        platform.keep_big_buffers()
+    def first() -> Iterator[float]:
+        next(batches)
+        yield from ()
+
+    return Work(first, repeating(lambda: next(batches), batch_size))
+
+
+def main(
+    pipe: Connection,
+    log: str,
+    factory: str,
+    options: Mapping[str, Any],
+    keep_buffers: bool,
+    environment: Mapping[str, str],
+) -> None:
+    """Answers requests until the pipe is closed; what is printed goes into a file.
+
+    A request is a method, arguments beside the options, and seconds. "call" calls the
+    factory and answers with its result; "prepare" does the same where the result is a
+    `Work`, and takes its first steps; "run" lets what was prepared with these arguments
+    work for some time.
+    """
+    with Path(log).open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    # Libraries read it when they are imported.
+    os.environ.update(environment)
+    if keep_buffers:
+        from msd_tagger.common import processes
+
+        processes.keep_big_buffers()
     works: dict[str, Work] = {}
-    for line in sys.stdin:
+
+    def answer(method: str, arguments: dict[str, Any], seconds: float) -> Any:
+        key = repr(arguments)
+        if method == "run":
+            return works[key].measure(seconds)
+        module, name = factory.split(":")
+        found = getattr(importlib.import_module(module), name)(**options, **arguments)
+        if method == "call":
+            return found
+        works[key] = found
+        started, values = time.monotonic(), found.values()
+        first = next(values, None)
+        first_step_s = time.monotonic() - started
+        return {
+            "values": [] if first is None else [first, *values],
+            "first_step_s": first_step_s,
+            "device_memory_bytes": found.device_memory_bytes(),
+        }
+
+    while True:
         try:
-            answer = {"result": _answer(json.loads(line), specification, works)}
+            request = pipe.recv()
+        except EOFError:
+            return
+        result, failure = None, None
+        try:
+            result = answer(*request)
         except Exception as error:
             traceback.print_exc()
-            answer = {"error": describe(error)}
-        answer["peak_memory_bytes"] = peak_memory_bytes()
-        answers.write(json.dumps(answer) + "\n")
-
-
-def _answer(
-    request: dict[str, Any], specification: dict[str, Any], works: dict[str, Work]
-) -> Any:
-    arguments = request["arguments"]
-    key = json.dumps(arguments)
-    if request["method"] == "run":
-        return works[key].measure(request["seconds"])
-    module, name = specification["factory"].split(":")
-    function = getattr(importlib.import_module(module), name)
-    found = function(**specification["options"], **arguments)
-    if request["method"] == "call":
-        return found
-    started, values = time.monotonic(), found.values()
-    first = next(values, None)
-    first_step_s = time.monotonic() - started
-    works[key] = found
-    return {
-        "values": [] if first is None else [first, *values],
-        "first_step_s": first_step_s,
-        "device_memory_bytes": found.device_memory_bytes(),
-    }
+            failure = describe(error)
+        pipe.send((result, failure, peak_memory_bytes()))
 
 
 def describe(error: Exception) -> str:
@@ -122,18 +129,16 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0][:200]}"
 
 
-def peak_memory_bytes() -> int:
-    """Returns the most memory that this process ever held (VmHWM).
+def peak_memory_bytes(process: str = "self") -> int:
+    """Returns the most memory that a process ever held (VmHWM); 0 if it has ended.
 
-    Not `ru_maxrss`: a child inherits that from the process that started it.
+    Not `ru_maxrss`: a child inherits that from the process that started it. Where there
+    is no /proc, that is what is returned, of this process.
     """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return 1024 * int(line.split()[1])
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        own = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return own if process == "self" else 0
+    # A process that is about to end holds none.
+    return 1024 * int(status.partition("VmHWM:")[2].partition("kB")[0] or 0)

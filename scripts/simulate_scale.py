@@ -12,7 +12,6 @@ byte, that of one job which nobody disturbed.
 
 import argparse
 import contextlib
-import hashlib
 import os
 import random
 import signal
@@ -21,8 +20,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
+from benchmarks.worker import peak_memory_bytes
 from msd_tagger.common.processes import available_cores, progress_bar
 from scripts import tiny_clips
 
@@ -88,7 +89,7 @@ class Job:
         # A child that has not become another program yet still shows its parent's.
         workers = [c for c in children if "spawn_main" in _read(f"/proc/{c}/cmdline")]
         for role, found in (("parent", [pid]), ("worker", workers)):
-            peaks = [_peak_memory_mb(process) for process in found]
+            peaks = [peak_memory_bytes(process) / 1e6 for process in found]
             self.memory_mb[role] = max(self.memory_mb[role], *peaks, 0.0)
         return self._process.poll() is None
 
@@ -113,13 +114,6 @@ class Job:
         return lines[-1]
 
 
-def _peak_memory_mb(process: str) -> float:
-    for line in _read(f"/proc/{process}/status").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1000
-    return 0.0
-
-
 def _read(path: str) -> str:
     try:
         return Path(path).read_text()
@@ -136,16 +130,10 @@ def run_array(
     rows: dict[str, str] = {}
     peaks = {"parent": 0.0, "worker": 0.0}
     started = time.perf_counter()
+    keys = {key: vars(options)[key] for key in ("num_workers", "clips_per_shard")}
     for attempt in range(options.num_kills + 1):
         jobs = [
-            Job(
-                corpus,
-                data_dir,
-                worker=worker,
-                num_workers=options.num_workers,
-                clips_per_shard=options.clips_per_shard,
-                num_processes=1,
-            )
+            Job(corpus, data_dir, worker=worker, num_processes=1, **keys)
             for worker in range(options.num_workers)
         ]
         share = (attempt + random_moments.uniform(0.1, 0.9)) / (options.num_kills + 1)
@@ -185,12 +173,10 @@ def _seconds(started: float, num_clips: int) -> str:
 
 def digests(data_dir: Path) -> dict[str, str]:
     """Returns SHA-256 of every file below a directory."""
+    found = [path for path in data_dir.rglob("*") if path.is_file()]
     return {
-        path.relative_to(data_dir).as_posix(): hashlib.sha256(
-            path.read_bytes()
-        ).hexdigest()
-        for path in data_dir.rglob("*")
-        if path.is_file()
+        path.relative_to(data_dir).as_posix(): sha256(path.read_bytes()).hexdigest()
+        for path in found
     }
 
 

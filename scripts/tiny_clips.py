@@ -31,25 +31,15 @@ _PER_FOLDER = 1000
 
 
 class TinyClip(NamedTuple):
-    """What is known of a clip, worked out from its number alone.
+    """What is known of a clip, worked out from its number alone."""
 
-    Attributes:
-        number: From 0.
-        track_id: Sorts in another order than the numbers.
-        path: Within the corpus.
-        split: "train", "valid" or "test".
-        tags: Columns of its tags.
-        start_s: Where it starts in its file, or "".
-        fault: Reason for which it is to be left out, or "".
-    """
-
-    number: int
-    track_id: str
-    path: str
+    number: int  # From 0.
+    track_id: str  # Sorts in another order than the numbers.
+    path: str  # Within the corpus.
     split: str
-    tags: tuple[int, ...]
-    start_s: str
-    fault: str
+    tags: tuple[int, ...]  # Columns of its tags.
+    start_s: str  # Where it starts in its file, or "".
+    fault: str  # Reason for which it is to be left out, or "".
 
     @property
     def vector(self) -> np.ndarray:
@@ -106,18 +96,14 @@ def _write_file(path: Path, samples: np.ndarray, fault: str) -> None:
         centred = (samples.astype(np.int16) - 128) << 8
         soundfile.write(path, centred, RATE_HZ, subtype="PCM_S8")
         return
-    content = _wav(samples)
+    # Mono WAV of 8 bits, by hand: libsndfile takes ten times as long.
+    size, rate = samples.size, RATE_HZ.to_bytes(4, "little")
+    content = b"RIFF" + (36 + size).to_bytes(4, "little") + b"WAVEfmt \x10\0\0\0"
+    content += b"\x01\0\x01\0" + rate + rate + b"\x01\0\x08\0"
+    content += b"data" + size.to_bytes(4, "little") + samples.tobytes()
     if fault:
         content = b"" if fault == "empty" else content[: len(content) // 2]
     path.write_bytes(content)
-
-
-def _wav(samples: np.ndarray) -> bytes:
-    """Returns mono WAV of 8 bits, by hand: libsndfile takes ten times as long."""
-    size, rate = samples.size, RATE_HZ.to_bytes(4, "little")
-    header = b"RIFF" + (36 + size).to_bytes(4, "little") + b"WAVEfmt \x10\0\0\0"
-    layout = b"\x01\0\x01\0" + rate + rate + b"\x01\0\x08\0"
-    return header + layout + b"data" + size.to_bytes(4, "little") + samples.tobytes()
 
 
 def verify(data_dir: Path, corpus: Path, num_clips: int) -> dict[str, str]:

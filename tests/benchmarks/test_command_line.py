@@ -43,9 +43,9 @@ def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
     (tmp_path / "torch.py").write_text(
         "raise ModuleNotFoundError('no torch', name='torch')"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
     options = {"weights": "none"}
-    entrant = Entrant("PyTorch", "benchmarks.torch_network:training", options, ({},))
+    entrant = Entrant("PyTorch", "benchmarks.pytorch:training", options, ({},))
     (lane,) = race([entrant], rounds=1, seconds=0.0)
     assert lane.failure == "torch is not installed"
     assert not lane.rates

@@ -30,25 +30,25 @@ VERSIONS = ("jax", "jaxlib", "orbax-checkpoint", "numpy")
 PAGE = """# Faults tried
 
 `python -m tests.faults --out=docs/faults.md` wrote this page; [resume.md](resume.md)
-says what is behind it.
+explains how it works.
 
-A run of two small networks, 36 steps with three evaluations, was killed {num_kills}
-times at random moments ({signals}), up to four times each, and every time given the
-same command again. "Survived" means that the run ended with the bits of one that nobody
-disturbed: parameters, batch statistics, optimiser, best weights and scores of each
-seed, predictions, summary, and `metrics.jsonl` line by line, times and speeds apart;
-and that its shards were the same to the byte. SIGKILL ends all processes at once; the
-others had to be answered with a saved checkpoint and status 128 + n. The kills were
-aimed at every phase, in fixed shares.
+Runs of two small networks, 36 steps with three evaluations, were killed {num_kills}
+times at random moments ({signals}), up to four times each, and every time the same
+command was given again. "Survived" means that the run ended with the bits of one that
+nobody disturbed: parameters, batch statistics, optimiser, best weights and scores of
+each seed, predictions, summary, and `metrics.jsonl` line by line, without times and
+speeds; and that its shards were the same to the byte. SIGKILL ends all processes at
+once; the others had to be answered with a saved checkpoint and status 128 + n. The
+kills were aimed at every phase, in fixed shares.
 
 Lost: **{lost_kills}**.
 
 {kills}
 
-Then {num_damages} things went wrong. "Recovered" means that the same command ended with
-the same bits all the same; "a clear error", that it ended with status 2 and a sentence
-that names the place. A limit on the size of files stands for a full disk; where folders
-are read-only, the process lacks root's privilege to write all the same.
+Then {num_damages} faults were tried. "Recovered" means that the same command still
+ended with the same bits; "a clear error", that it ended with status 2 and a sentence
+that names the place. A limit on the size of files simulates a full disk. For read-only
+folders, the process gives up root's privilege to write anywhere.
 
 Lost: **{lost_damages}**.
 

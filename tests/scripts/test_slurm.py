@@ -190,7 +190,7 @@ def test_a_study_is_prepared_then_trained_then_reported(cluster):
         (["runs/x", "--config=configs/paper.py", "--config.seeds=3"], "config.seeds"),
         (["runs/x", "--config=configs/db_mel.py"], "db_mel is no study"),
         (["--config=configs/variance.py"], "usage: "),
-        (["runs/x", "--config=configs/paper.py", "--point=3"], "--point means nothing"),
+        (["runs/x", "--config=configs/paper.py", "--point=3"], "--point has no"),
         (["runs/x", "--config=configs/paper.py", "num_seeds=3"], "num_seeds=3"),
     ],
 )

@@ -8,19 +8,23 @@ and their Adam moments in float32, as this project does.
 import contextlib
 import importlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 (everybody's name for it)
+from torch.utils.data import DataLoader
 
-from benchmarks import problem
-from benchmarks.worker import Work, repeating
+from benchmarks import problem, ways
+from benchmarks.worker import Work, loading, repeating
 from msd_tagger.common.processes import available_cores
 from msd_tagger.network.pools import POOLS
+
+SONGS_IN_BATCH = 8
 
 
 class Network(nn.Module):
@@ -81,28 +85,17 @@ def training(
     bfloat16: bool = False,
     platform: str = "",
 ) -> Work:
-    """Trains from the weights of a file.
-
-    Args:
-        batch_size: B.
-        weights: The file.
-        channels_last: Whether maps are stored with their channels last.
-        compiled: Whether `torch.compile` is used.
-        bfloat16: Whether autocast is.
-        platform: "cpu" keeps it from a GPU that is there.
-    """
+    """Trains from the weights of a file; "cpu" keeps it from a GPU that is there."""
     device = set_up(platform)
     network = build(weights, channels_last, device)
-    optimiser = torch.optim.Adam(
-        network.parameters(), problem.LEARNING_RATE, fused=True
-    )
+    parameters = network.parameters()
+    optimiser = torch.optim.Adam(parameters, problem.LEARNING_RATE, fused=True)
     autocast = _autocast(device, bfloat16)
-    batches = itertools.cycle(
-        [
-            [_from_numpy(batch[name], device) for name in ("spectrogram", "tags")]
-            for batch in problem.batches(batch_size)
-        ]
-    )
+    found = [
+        [_from_numpy(batch[name], device) for name in ("spectrogram", "tags")]
+        for batch in problem.batches(batch_size)
+    ]
+    batches = itertools.cycle(found)
 
     def loss_of(spectrogram: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
         logits = network(spectrogram).float()
@@ -143,8 +136,7 @@ def inference(
 ) -> Work:
     """Scores clips with the weights of a file.
 
-    `frozen` says whether the compiler may fold them into constants; the others are as
-    for `training`.
+    `frozen` says whether the compiler may fold them into the program as constants.
     """
     device = set_up(platform)
     network = build(weights, channels_last, device).eval()
@@ -159,6 +151,77 @@ def inference(
         return torch.sigmoid(logits).numpy()
 
     return problem.scoring(score, batch_size, partial(_device_memory_bytes, device))
+
+
+class Items:
+    """What a function makes of some things, each when it is asked for."""
+
+    def __init__(self, make: Callable[[Any], Any], things: Sequence[Any]) -> None:
+        self._make, self._things = make, things
+
+    def __len__(self) -> int:
+        """Returns how many there are."""
+        return len(self._things)
+
+    def __getitem__(self, index: int) -> Any:
+        """Makes one."""
+        return self._make(self._things[index])
+
+
+def loader(batch_size: int, directory: str, num_workers: int) -> Work:
+    """Reads a .npy file per clip in a new random order each epoch, as many do first."""
+
+    def batches() -> Iterator:
+        tags = np.load(Path(directory) / "tags.npy")
+        clips = DataLoader(
+            Items(partial(_read_clip, directory, tags), range(len(tags))),
+            batch_size,
+            shuffle=True,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+        while True:
+            yield from clips
+
+    return loading(batches(), batch_size)
+
+
+def _read_clip(directory: str, tags: np.ndarray, row: int) -> tuple:
+    """Reads spectrogram `[M, F]` and tags `[K]`."""
+    spectrogram = np.load(Path(directory) / f"{row:05d}.npy")
+    return torch.from_numpy(spectrogram), torch.from_numpy(tags[row])
+
+
+def tagging(weights: str, folder: str, platform: str, compiled: bool = False) -> Work:
+    """Tags songs as a PyTorch user would: librosa, a DataLoader, the network.
+
+    `compiled` says whether `torch.compile` is used, with the weights frozen.
+    """
+    device = set_up(platform)
+    network = build(weights, True, device).eval()
+    if compiled:
+        network = compile_network(network, frozen=True)
+    files = sorted(Path(folder).glob("*.mp3"))
+    spectrograms = Items(partial(ways.spectrogram, fix_length=True), files)
+    # The processes live on from pass to pass.
+    songs = DataLoader(
+        spectrograms,
+        SONGS_IN_BATCH,
+        num_workers=available_cores(),
+        persistent_workers=True,
+    )
+
+    def score(batch: torch.Tensor) -> np.ndarray:
+        with torch.inference_mode():
+            return torch.sigmoid(network(batch.to(device))).float().cpu().numpy()
+
+    def scores_of_one() -> Iterator[float]:
+        batch = np.repeat(spectrograms[0][None], SONGS_IN_BATCH, axis=0)
+        yield from score(torch.from_numpy(batch))[0].tolist()
+
+    measure = repeating(lambda: [score(batch) for batch in songs], len(files))
+    return Work(scores_of_one, measure)
 
 
 def set_up(platform: str) -> torch.device:
