@@ -1,11 +1,10 @@
 """The frequencies of bins and mel bands: scale, filters and A-weighting.
 
-librosa defines them and judges them in the tests, but is not imported: it takes 0.4 to
-0.7 s beside JAX, and its filters 1.3 s more, for which every training, every tagging
-and every worker that prepares clips would wait. The scale and A-weighting are equal to
-librosa's in every bit. The filters of recipes of version 2 are not: in 0.5 % of the
-entries librosa rounds differently, by up to 4e-9. They stay until the recipe's version
-changes with the format of the shards.
+librosa defines them. A-weighting is its own; importing it for that takes a training
+0.9 s. Scale and filters are still computed here, as every tagging and every worker that
+prepares clips starts with them: the scale is equal to librosa's in every bit, the
+filters are not. In 0.5 % of the entries librosa rounds differently, by up to 4e-9.
+They become librosa's when the recipe's version changes with the format of the shards.
 """
 
 import numpy as np
@@ -15,9 +14,6 @@ _HZ_PER_MEL = 200 / 3
 _CORNER_HZ = 1000.0
 _CORNER_MEL = _CORNER_HZ / _HZ_PER_MEL
 _LOG_STEP = np.log(6.4) / 27  # 27 mel make a factor of 6.4.
-
-# IEC 61672:2003, annex E: the poles of A-weighting; 2.00 dB bring 1 kHz to 0 dB.
-_POLES_HZ_SQUARED = np.array([12194.217, 20.598997, 107.65265, 737.86223]) ** 2.0
 
 
 def hz_to_mel(frequency_hz: float) -> float:
@@ -66,9 +62,7 @@ def a_weighting_db(frequency_hz: np.ndarray) -> np.ndarray:
     >>> [round(float(db)) for db in a_weighting_db(np.array([0.0, 100.0, 500.0]))]
     [-80, -19, -3]
     """
-    squared = np.asarray(frequency_hz, float) ** 2.0
+    import librosa  # Late: see above.
+
     with np.errstate(divide="ignore"):  # The standard has minus infinity at 0 Hz.
-        gain = np.log10(_POLES_HZ_SQUARED[0]) + 2 * np.log10(squared)
-    for pole, order in zip(_POLES_HZ_SQUARED, (1, 1, 0.5, 0.5), strict=True):
-        gain = gain - order * np.log10(squared + pole)
-    return np.maximum(2.0 + 20.0 * gain, -80.0).astype(np.float32)
+        return librosa.A_weighting(frequency_hz, min_db=-80.0).astype(np.float32)
