@@ -27,10 +27,10 @@ FIELDS = {
 }
 
 _SCALE = 2.0  # Published values are 20 log10 of a power.
-_FLOOR_DB = 10 * np.log10(POWER_FLOOR)
+_POWER_FLOOR_DB = 10 * np.log10(POWER_FLOOR)
 # All that samples of at most 5 (14 dB above full scale) can give, with rounding: what
 # lies outside is no decibel, or is in other units.
-_LOWEST, _HIGHEST = _SCALE * _FLOOR_DB - 0.01, 100.0
+_LOWEST, _HIGHEST = _SCALE * _POWER_FLOOR_DB - 0.01, 100.0
 
 
 def is_spectrogram(path: os.PathLike | str) -> bool:
@@ -100,10 +100,10 @@ def read_clip(
     if lowest < _LOWEST or highest > _HIGHEST:
         detail = f"values from {lowest:.4g} to {highest:.4g}, not -200 to 100"
         raise audio.AudioError(path, "wrong spectrogram", detail)
-    if highest <= _SCALE * _FLOOR_DB:
+    if highest <= _SCALE * _POWER_FLOOR_DB:
         raise audio.AudioError(path, "silent", "every band is at the floor")
-    clip = np.full((num_bands, num_frames), _FLOOR_DB, np.float16)
-    clip[:, : frames.shape[1]] = np.maximum(frames / _SCALE, _FLOOR_DB)
+    clip = np.full((num_bands, num_frames), _POWER_FLOOR_DB, np.float16)
+    clip[:, : frames.shape[1]] = np.maximum(frames / _SCALE, _POWER_FLOOR_DB)
     return clip
 
 

@@ -18,9 +18,9 @@ import numpy as np
 from input_pipeline.corpora.synthetic import label_only, weak_labels
 from input_pipeline.corpora.synthetic.attributes import draw_attributes
 from input_pipeline.corpora.synthetic.tag_rules import true_tags
-from msd_tagger.common.facts import TAGS
 from msd_tagger.common.files import write_csv
 from msd_tagger.common.paper import TABLE_1
+from msd_tagger.common.tags import TAGS
 
 # The rarest tag, happy, then has 1,500 weak positives: its share is known to 3 %.
 FITTED_CLIPS, CHECKED_CLIPS = 500_000, 200_000

@@ -1,6 +1,7 @@
 """The figures of a run's report, one function each.
 
-Each draws in the colours of the current theme (`style.py`) and returns the figure. A
+Each draws in the colours of the current theme (`msd_tagger/pages/style.py` has the
+palette; `matrices.py` draws what lies over pairs of tags) and returns the figure. A
 frame of something over time has a row a step and a column a seed, as
 `records.per_seed` makes it; K is the number of tags.
 """

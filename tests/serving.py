@@ -17,8 +17,8 @@ from msd_tagger.bundle.thresholds import Thresholds
 from msd_tagger.commands.serve import parts_of
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.tagging.server import answers, run
-from msd_tagger.tagging.server.answers import Limits
 from msd_tagger.tagging.server.app import create_app
+from msd_tagger.tagging.server.limits import Limits
 
 TAGS = ("rock", "<b>loud</b>", "jazz", *(f"tag {k}" for k in range(3, 20)))
 RECIPE = Recipe("mel", duration_s=2.0)

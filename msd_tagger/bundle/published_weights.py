@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from msd_tagger.common.facts import TAGS
+from msd_tagger.common.tags import TAGS
 
 if TYPE_CHECKING:
     import h5py

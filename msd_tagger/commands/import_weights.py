@@ -15,8 +15,8 @@ from msd_tagger.bundle.format import Bundle
 from msd_tagger.bundle.published_weights import Published
 from msd_tagger.commands.command_line import Options
 from msd_tagger.common import files, processes
-from msd_tagger.common.facts import TAGS
 from msd_tagger.common.provenance import origin
+from msd_tagger.common.tags import TAGS
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.spectrogram import spectrogram

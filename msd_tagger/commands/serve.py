@@ -10,7 +10,8 @@ import numpy as np
 
 from msd_tagger.commands.command_line import Options
 from msd_tagger.commands.tag import load_tagger
-from msd_tagger.tagging.server.answers import Limits, answer, page_files
+from msd_tagger.tagging.server.answers import answer, page_files
+from msd_tagger.tagging.server.limits import Limits
 from msd_tagger.tagging.songs import Excerpts, excerpts
 from msd_tagger.tagging.tagger import Tagger
 

@@ -11,7 +11,9 @@ from scipy import fft
 
 from msd_tagger.frontend.recipe import Recipe
 
-POWER_FLOOR = 1e-10  # -100 dB, librosa's `amin` for powers
+# -100 dB, librosa's `amin` for powers. The floor of the network's input, -80 dB, is in
+# network/preprocessing.py.
+POWER_FLOOR = 1e-10
 
 # Frames per transform: 128 windows of 512 samples stay in the second-level cache.
 _BLOCK_FRAMES = 128

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from scipy import stats
 
-from msd_tagger.common import facts, paper
+from msd_tagger.common import paper
+from msd_tagger.common.tags import TAGS
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import ABSENT, Table, percent
@@ -65,7 +66,7 @@ PRINTED = {
     ],
     "the 50 tags, III": [
         (tag, rank, paper.TAG_COUNTS[tag] / paper.CLIPS_TOTAL)
-        for tag, rank in (("rock", 1), ("happy", len(facts.TAGS)))
+        for tag, rank in (("rock", 1), ("happy", len(TAGS)))
     ],
 }
 

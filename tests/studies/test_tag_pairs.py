@@ -11,7 +11,8 @@ from scipy import stats
 from sklearn.metrics.pairwise import cosine_similarity
 
 from msd_tagger.bundle import published_weights
-from msd_tagger.common import facts, paper
+from msd_tagger.common import paper
+from msd_tagger.common.tags import TAGS as PAPER_TAGS
 from studies import tag_pairs
 
 REFERENCE = os.environ.get("MSD_TAGGER_REFERENCE")
@@ -134,7 +135,7 @@ def test_16_of_the_papers_tuples_are_among_the_top_20():
     tags = np.concatenate([np.load(folder / f"{s}_y.npy") for s in ("valid", "test")])
     together = tag_pairs.count_together(tags.astype(np.uint8))
     found = tag_pairs.top_tuples(together, 20)
-    names = [(facts.TAGS[i], facts.TAGS[j]) for i, j in found]
+    names = [(PAPER_TAGS[i], PAPER_TAGS[j]) for i, j in found]
     assert len(set(names) & set(paper.TOP_TUPLES)) == 16
 
 
@@ -253,7 +254,7 @@ def test_rank_correlation_of_the_published_weights(published):
 @needs_reference
 def test_the_23_tags_have_no_other_negative_pairs(published):
     S, _ = published
-    chosen = [facts.TAGS.index(tag) for tag in paper.SELECTED_TAGS]
+    chosen = [PAPER_TAGS.index(tag) for tag in paper.SELECTED_TAGS]
     pairs = tag_pairs.negative_pairs(S[np.ix_(chosen, chosen)])
     names = {frozenset(paper.SELECTED_TAGS[k] for k in pair) for pair in pairs}
     assert names == {frozenset(pair) for pair in paper.NEGATIVE_PAIRS}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from input_pipeline.corpora.tables import read_vocabulary
-from msd_tagger.common.facts import TAGS
+from msd_tagger.common.tags import TAGS
 
 MSD_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}", re.ASCII)
 SEVEN_DIGITAL_ID = re.compile(r"[0-9]{2,12}", re.ASCII)

@@ -22,7 +22,7 @@ from input_pipeline.corpora.msd import labels
 from input_pipeline.corpora.tables import split_of, vocabulary_by_count
 
 DATABASE = "lastfm_tags.db"
-MIN_WEIGHT = 50  # Exclusive.
+WEIGHT_ABOVE = 50  # A tag counts when its weight is above this threshold.
 
 # An index would turn one pass over nine million rows into as many jumps.
 _COUNTING = "FROM tid_tag NOT INDEXED WHERE val > ?"
@@ -48,7 +48,7 @@ def read(label_dir: Path, num_tags: int) -> labels.Labels:
             names = dict(database.execute("SELECT rowid, tag FROM tags"))
             counts = dict(
                 database.execute(
-                    f"SELECT tag, COUNT(*) {_COUNTING} GROUP BY tag", (MIN_WEIGHT,)
+                    f"SELECT tag, COUNT(*) {_COUNTING} GROUP BY tag", (WEIGHT_ABOVE,)
                 )
             )
             tags = listed or _most_frequent(names, counts, num_tags, path)
@@ -90,7 +90,7 @@ def _most_frequent(
         by_name[_named(names, row, path, "tags")] += count
     if len(by_name) < num_tags:
         raise ValueError(
-            f"{path} has {len(by_name)} tags with a weight above {MIN_WEIGHT}, fewer "
+            f"{path} has {len(by_name)} tags with a weight above {WEIGHT_ABOVE}, fewer "
             f"than corpus.num_tags={num_tags}; ask for fewer"
         )
     tags = vocabulary_by_count(by_name)[:num_tags]
@@ -106,12 +106,12 @@ def _read_labels(
     """Ids [N] and labels uint8 [N, K] of the tracks that have one of the tags."""
     wanted = ", ".join(map(str, columns))  # Whole numbers, all of them.
     found = database.execute(
-        f"SELECT tid, tag {_COUNTING} AND tag IN ({wanted})", (MIN_WEIGHT,)
+        f"SELECT tid, tag {_COUNTING} AND tag IN ({wanted})", (WEIGHT_ABOVE,)
     )
     flat = itertools.chain.from_iterable(found)
     pairs = np.fromiter(flat, np.int64).reshape(-1, 2)
     if not len(pairs):
-        raise ValueError(f"{path}: no track has any of the tags above {MIN_WEIGHT}")
+        raise ValueError(f"{path}: no track has any of the tags above {WEIGHT_ABOVE}")
     tracks, rows = np.unique(pairs[:, 0], return_inverse=True)
     matrix = np.zeros((len(tracks), num_tags), np.uint8)
     matrix[rows, [columns[row] for row in pairs[:, 1].tolist()]] = 1

@@ -27,7 +27,6 @@ from input_pipeline.corpora.synthetic.clip import synthesize
 from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from input_pipeline.corpora.synthetic.weak_labels import weak_tags
-from msd_tagger.common.facts import TAGS
 from msd_tagger.common.files import (
     remove_abandoned,
     write_bytes,
@@ -40,6 +39,7 @@ from msd_tagger.common.processes import (
     one_thread_each,
     progress_bar,
 )
+from msd_tagger.common.tags import TAGS
 
 # Goes up with every change that changes a clip or a label, and is part of every report.
 VERSION = "1.2"

@@ -12,7 +12,7 @@ import numpy as np
 
 from input_pipeline.corpora.synthetic.attributes import Attributes
 from input_pipeline.corpora.synthetic.styles import read_toml
-from msd_tagger.common.facts import TAGS
+from msd_tagger.common.tags import TAGS
 
 
 class Rule(NamedTuple):

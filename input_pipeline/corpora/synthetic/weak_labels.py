@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from input_pipeline.corpora.synthetic.random_streams import uniforms
-from msd_tagger.common.facts import TAGS
+from msd_tagger.common.tags import TAGS
 
 ACTIVITY_GAMMA_SHAPE = 1.5
 FALSE_SHARE = 0.02

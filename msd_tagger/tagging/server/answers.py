@@ -2,7 +2,7 @@
 
 import base64
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -10,22 +10,13 @@ from msd_tagger.bundle.format import Bundle
 from msd_tagger.common.text import clock
 from msd_tagger.pages.page import TEMPLATES, render
 from msd_tagger.pages.pictures import spectrogram_png
+from msd_tagger.tagging.server.limits import Limits
 from msd_tagger.tagging.songs import MIN_REST_S, Excerpts, Song, rank
 
 PAGE = Path(__file__).with_name("page")
 # Shared with the reports, which it makes the page look like.
 STYLE = TEMPLATES / "style.css"
 FREQUENCIES_HZ = (100, 500, 1000, 2000, 4000, 8000, 16000)
-
-
-class Limits(NamedTuple):
-    """What a visitor may ask for."""
-
-    upload_bytes: int = 200_000_000  # 19 minutes of stereo WAV at 44.1 kHz.
-    duration_s: float = 3600.0
-    # At a time, uploads included; one is tagged while the others wait.
-    songs: int = 5
-    upload_s: float = 300.0  # How long an upload may take.
 
 
 def page_files(bundle: Bundle, limits: Limits) -> dict[str, tuple[str, str]]:

@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from msd_tagger.tagging.server.answers import Limits
 from msd_tagger.tagging.server.guard import guarded
+from msd_tagger.tagging.server.limits import Limits
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from msd_tagger.common import facts, paper
+from msd_tagger.common import paper
+from msd_tagger.common.tags import TAGS
 
 REFERENCE = os.environ.get("MSD_TAGGER_REFERENCE")
 needs_reference = pytest.mark.skipif(
@@ -80,7 +81,7 @@ def test_the_other_figures(printed):
 @needs_reference
 def test_tags_are_those_of_the_public_files():
     text = Path(REFERENCE, "msd", "tags.txt").read_text(encoding="utf-8")
-    assert tuple(text.splitlines()) == facts.TAGS
+    assert tuple(text.splitlines()) == TAGS
 
 
 def test_the_numbers_fit_each_other():
@@ -107,8 +108,8 @@ def test_every_tag_that_is_named_is_one_of_the_50():
         paper.INSTRUMENTATION_TAGS,
         tuple(paper.TAG_COUNTS),
     )
-    assert {tag for pair in pairs for tag in pair} <= set(facts.TAGS)
-    assert len(set(facts.TAGS)) == 50
+    assert {tag for pair in pairs for tag in pair} <= set(TAGS)
+    assert len(set(TAGS)) == 50
     assert len(set(paper.SELECTED_TAGS)) == 23
     assert len(set(paper.TOP_TUPLES)) == len(set(paper.TOP_SIMILAR)) == 20
     negative = {tag for pair in paper.NEGATIVE_PAIRS for tag in pair}

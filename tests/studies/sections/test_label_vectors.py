@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from msd_tagger.common import facts, paper
+from msd_tagger.common import paper
+from msd_tagger.common.tags import TAGS
 from studies.label_table import LabelTable, SplitLabels, write_label_table
 from studies.records import RunRecord, SweepRecord
 from studies.sections import label_vectors
@@ -56,7 +57,7 @@ def draw_all(study) -> None:
 
 
 def test_several_seeds(tmp_path):
-    study = study_of(tmp_path, facts.TAGS)
+    study = study_of(tmp_path, TAGS)
     assert study.paragraphs[0].startswith(
         "The columns of the last layer's weights of 3"
     )
@@ -76,7 +77,7 @@ def test_several_seeds(tmp_path):
 
 
 def test_one_seed_has_no_spread(tmp_path):
-    study = study_of(tmp_path, facts.TAGS, num_seeds=1)
+    study = study_of(tmp_path, TAGS, num_seeds=1)
     assert "one network" in study.paragraphs[0]
     assert not any("±" in text for text in study.paragraphs)
     assert "one seed" in claim(study, "On average").why
@@ -87,7 +88,7 @@ def test_one_seed_has_no_spread(tmp_path):
 def test_vectors_without_relation_to_labels(tmp_path):
     tags, W = labels_and_vectors(50, 2)
     W = np.random.default_rng(5).normal(size=W.shape) - 0.2
-    points = {"variance": point_of(facts.TAGS, W, tags)}
+    points = {"variance": point_of(TAGS, W, tags)}
     study = label_vectors.study(record_of(tmp_path, points))
     assert claim(study, "Tags that meet").verdict == UNDECIDED
     assert claim(study, "The 20 most similar").verdict == UNDECIDED
@@ -97,16 +98,16 @@ def test_vectors_without_relation_to_labels(tmp_path):
 def test_negative_pairs_are_weighed_over_seeds(tmp_path):
     tags, W = labels_and_vectors(50, 4)
     for first, second in paper.NEGATIVE_PAIRS:
-        i, j = facts.TAGS.index(first), facts.TAGS.index(second)
+        i, j = TAGS.index(first), TAGS.index(second)
         W[:, :, i] = -1 + 0.01 * W[:, :, i]
         W[:, :, j] = 1 + 0.01 * W[:, :, j]
     # Mellow is in three pairs: set last, it is against all of them.
-    W[:, :, facts.TAGS.index("Mellow")] = -1
-    points = {"variance": point_of(facts.TAGS, W, tags)}
+    W[:, :, TAGS.index("Mellow")] = -1
+    points = {"variance": point_of(TAGS, W, tags)}
     study = label_vectors.study(record_of(tmp_path, points))
     found = claim(study, "The label vectors of classic rock")
     assert found.verdict == HOLDS and "4 of the 4" in found.why
-    W[:, :, facts.TAGS.index("Mellow")] = 1
+    W[:, :, TAGS.index("Mellow")] = 1
     found = claim(
         label_vectors.study(record_of(tmp_path, points)), found.statement[:20]
     )
@@ -114,11 +115,11 @@ def test_negative_pairs_are_weighed_over_seeds(tmp_path):
 
 
 def test_dot_products_on_request(tmp_path):
-    study = study_of(tmp_path, facts.TAGS, similarity="dot")
+    study = study_of(tmp_path, TAGS, similarity="dot")
     assert "compared by their dot" in study.paragraphs[0]
     assert claim(study, "On average").verdict == UNDECIDED
     with pytest.raises(ValueError, match="'angle'"):
-        study_of(tmp_path, facts.TAGS, similarity="angle")
+        study_of(tmp_path, TAGS, similarity="angle")
 
 
 def test_other_tags_and_few_of_them(tmp_path):

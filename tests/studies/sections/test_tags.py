@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from msd_tagger.common import facts, paper
+from msd_tagger.common import paper
+from msd_tagger.common.tags import TAGS
 from studies.label_table import LabelTable, SplitLabels, write_label_table
 from studies.records import SweepRecord
 from studies.sections import tags
@@ -55,7 +56,7 @@ def normal_histogram(samples: np.ndarray) -> np.ndarray:
 def test_the_published_labels_contradict_the_prose(tmp_path):
     folder = Path(REFERENCE, "msd")
     splits = {split: np.load(folder / f"{split}_y.npy") for split in ("valid", "test")}
-    study = tags.study(record_of(tmp_path, facts.TAGS, "msd", **splits))
+    study = tags.study(record_of(tmp_path, TAGS, "msd", **splits))
     assert "41,174 valid and test clips" in study.paragraphs[0]
     assert "The labels of the training split" in study.paragraphs[0]
     tuples = study.tables[0]
@@ -103,7 +104,7 @@ def test_counts_that_agree_with_the_paper(tmp_path):
     matrix = np.zeros((20_000, 50), np.uint8)
     share = paper.TAG_COUNTS["rock"] / paper.CLIPS["train"]
     matrix[:, 0] = random.random(len(matrix)) < share
-    study = tags.study(record_of(tmp_path, facts.TAGS, "msd", train=matrix))
+    study = tags.study(record_of(tmp_path, TAGS, "msd", train=matrix))
     (rock,) = claims_by_start(study, "52,944")
     assert rock.verdict == HOLDS and "contradict" not in rock.why
     (happy,) = claims_by_start(study, "1,257")
@@ -130,8 +131,8 @@ def test_tags_of_another_corpus_are_those_that_meet_most():
         together[k, k + 1] = together[k + 1, k] = 8 - k // 4
     chosen = select_tags([f"tag {k}" for k in range(30)], together)
     assert len(chosen) == 23 and set(chosen) <= set(range(24))
-    assert select_tags(facts.TAGS[::-1], np.eye(50)) == [
-        49 - facts.TAGS.index(tag) for tag in paper.SELECTED_TAGS
+    assert select_tags(TAGS[::-1], np.eye(50)) == [
+        49 - TAGS.index(tag) for tag in paper.SELECTED_TAGS
     ]
 
 

@@ -11,7 +11,7 @@ from input_pipeline.corpora import load_corpus, msd
 from input_pipeline.corpora.msd import pickles
 from input_pipeline.corpora.tables import split_of
 from input_pipeline.prepare import prepare
-from msd_tagger.common.facts import TAGS as PUBLISHED_TAGS
+from msd_tagger.common.tags import TAGS as PUBLISHED_TAGS
 from tests import msd_files
 from tests.msd_files import IDS, LABELS, SEVEN_DIGITAL, SPLITS, TAGS
 from tests.small_corpus import RECIPE
