@@ -29,7 +29,7 @@ def main(argv: list[str]) -> command_line.Status:
         return command_line.perform(mode, words)
     options = read_options()
     command_line.set_up(mode, options.platform)
-    if config is not None and (config.compilation_cache_dir or config.sweep):
+    if config is not None and (config.compilation_cache_dir or config.task != "train"):
         platform.load_programs_quietly()
     does = command_line.load(mode.function)
     return does(config, options) if mode.needs_config else does(options)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.batches import open_shards
 from msd_tagger.commands import import_weights
 from msd_tagger.commands.command_line import Options
 from msd_tagger.frontend.recipe import Recipe
@@ -17,6 +16,8 @@ def start(options: Options) -> None:
 
 def read_shards(folder: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
     """Clips `[N, M, F]` to calibrate by, and what they are, in words."""
+    from input_pipeline.batches import open_shards  # It needs more than audio does.
+
     data = open_shards(folder, recipe, reader="plain")
     rows = import_weights.choose(data.num_clips("train"))
     clips = data.read("train", rows)["spectrogram"]

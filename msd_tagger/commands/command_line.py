@@ -23,7 +23,7 @@ from msd_tagger.common import interruption, messages
 from msd_tagger.common.errors import Interrupted, LostProcessError, MiscompilationError
 from msd_tagger.training import distributed
 
-HELP = {"--help", "-help", "-h", "help"}
+HELP = {"--help", "-help", "-h"}
 # What a wrong flag, key or configuration raises.
 WRONG = (flags.Error, ValueError, OSError, AttributeError, KeyError, TypeError)
 Status = int | None  # Of a process; None where all went well.
@@ -143,7 +143,7 @@ flags.DEFINE_integer("port", 8000, "Port to serve on; 0 takes a free one.", 0, 6
 def main() -> Status:
     """The program `msd-tagger`."""
     name, *words = sys.argv[1:] or ["--help"]
-    if name in HELP:
+    if name in HELP | {"help"}:
         return print(overview())
     if name not in MODES:
         give_up(f"{name} is not a command; choose from {', '.join(MODES)}")

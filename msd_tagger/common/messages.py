@@ -6,6 +6,9 @@ from typing import Any
 
 from absl import logging as absl_logging
 
+# Loggers of this project.
+OURS = ("main", "modes", "input_pipeline", "msd_tagger", "studies")
+
 
 def set_up() -> None:
     """Shows our own lines as plain text, and of libraries only warnings."""
@@ -13,7 +16,7 @@ def set_up() -> None:
     absl_logging.get_absl_logger().addFilter(_is_news)
     sys.unraisablehook = _say_unless_late
     logging.basicConfig(level=logging.WARNING, format="%(message)s", force=True)
-    for name in ("main", "modes", "input_pipeline", "msd_tagger"):
+    for name in OURS:
         logging.getLogger(name).setLevel(logging.INFO)
 
 

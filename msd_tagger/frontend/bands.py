@@ -59,10 +59,18 @@ def mel_filters(
 def a_weighting_db(frequency_hz: np.ndarray) -> np.ndarray:
     """Returns the A-weighting of IEC 61672:2003, at least -80 dB: float32.
 
+    Raises:
+        ValueError: librosa cannot be imported.
+
     >>> [round(float(db)) for db in a_weighting_db(np.array([0.0, 100.0, 500.0]))]
     [-80, -19, -3]
     """
-    import librosa  # Late: see above.
-
+    try:
+        from librosa import A_weighting  # Late: see above.
+    except RuntimeError as error:  # numba's, where its folders cannot be written.
+        raise ValueError(
+            f"librosa cannot be imported ({error}); set the environment variable "
+            "NUMBA_CACHE_DIR to a folder that can be written"
+        ) from error
     with np.errstate(divide="ignore"):  # The standard has minus infinity at 0 Hz.
-        return librosa.A_weighting(frequency_hz, min_db=-80.0).astype(np.float32)
+        return A_weighting(frequency_hz, min_db=-80.0).astype(np.float32)

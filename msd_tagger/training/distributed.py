@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from msd_tagger.common import messages
 from msd_tagger.common.errors import LostProcessError
 
 Tree = Any
@@ -93,7 +94,7 @@ def start(where: str, count: int, index: int) -> None:
     _rank = _connect({} if where == AUTO else explicit)
     _speak_when_aborted(lost_text())
     if not is_first():
-        for name in ("main", "modes", "input_pipeline", "msd_tagger"):
+        for name in messages.OURS:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
