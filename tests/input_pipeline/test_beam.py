@@ -20,7 +20,7 @@ def corpus_dir(tmp_path_factory):
 def needs_beam():
     pytest.importorskip(
         "apache_beam",
-        reason='Apache Beam is not installed: pip install -e ".[train,tensorflow,beam]"',
+        reason='Apache Beam is missing: pip install -e ".[train,tensorflow,beam]"',
     )
 
 
