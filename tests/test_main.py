@@ -44,7 +44,10 @@ def call(*arguments):
         ((CONFIG, "--config.clip.duration_s=10"), "must end at 1 x 1"),
         ((CONFIG, "--config.spectrogram.num_mel_bands=40"), "turn 40 bands"),
         ((CONFIG, "--config.train.num_devices=4096"), "4096 devices asked for"),
-        ((CONFIG, "--config.compilation_cache_dir=main.py"), "'main.py' cannot be created"),
+        (
+            (CONFIG, "--config.compilation_cache_dir=main.py"),
+            "'main.py' cannot be created",
+        ),
         ((CONFIG, "--platform=tpu"), "no device for JAX_PLATFORMS='tpu'"),
         ((CONFIG, "-config.train.bach=3"), "there is no such key"),
         (
