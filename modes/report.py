@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 
 from modes import Options
-from studies.study_report import write_report_of
 
 logger = logging.getLogger(__name__)
 
@@ -15,5 +14,11 @@ def start(options: Options) -> None:
 
 
 def report(workdir: Path) -> None:
-    """Writes report.html from the record of a run or of a study in `workdir`."""
+    """Writes report.html from the record of a run or of a study in `workdir`.
+
+    What draws is imported here: it takes 2 s, which nobody should wait for to be told
+    of a mistake in a command.
+    """
+    from studies.study_report import write_report_of
+
     logger.info("report: %s", write_report_of(workdir))

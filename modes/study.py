@@ -29,7 +29,6 @@ from msd_tagger.network.describe import describe
 from msd_tagger.training import distributed
 from msd_tagger.training.input_statistics import write_input_statistics
 from msd_tagger.training.setup import build_schedule, resolve_batch_size
-from studies.annotation.answers import gather_answers
 from studies.label_table import write_label_table
 
 logger = logging.getLogger(__name__)
@@ -126,6 +125,8 @@ def write_statistics(
         described = labels.describe(config, corpus, table)
         files.write_json(workdir / "corpus.json", described)
         if config.analysis.annotations:
+            from studies.annotation.answers import gather_answers  # Late, too.
+
             ids = {str(i) for split in table.splits.values() for i in split.track_id}
             answers = config.analysis.annotations
             gather_answers(answers, workdir, ids, table.tag_names)
