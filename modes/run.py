@@ -30,7 +30,7 @@ def start(config: ConfigDict, options: Options) -> None:
 def run(config: ConfigDict, options: Options) -> None:
     """One run, in a folder of its own; with --mode=evaluate only its scores again."""
     devices = set_up_devices(config, options)
-    check_start(config)
+    check_start([config])
     kind = config.spectrogram.kind
     corpus = load_once(config, options)
     shards = prepare_once(config, options, corpus, [kind])[kind]
