@@ -8,6 +8,7 @@ import ast
 import importlib.util
 import itertools
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -81,10 +82,13 @@ def calls_of(*program: str) -> list[list[str]]:
     return [list(call) for call in dict.fromkeys(calls)]
 
 
-def python(*arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess:
+def python(
+    *arguments: str, timeout_s: float = 60, **environment: str
+) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=timeout_s,
@@ -185,7 +189,7 @@ def test_the_first_command_at_small_size(tmp_path):
         f"--data_dir={tmp_path / 'data'}",
         f"--workdir={tmp_path / 'run'}",
     ]
-    done = python(*call, *small, timeout_s=500)
+    done = python(*call, *small, timeout_s=500, XLA_FLAGS="")
     assert done.returncode == 0, done.stderr
     assert "test, true labels: roc_auc_macro" in done.stdout
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -201,7 +205,7 @@ def test_the_first_command_at_small_size(tmp_path):
     other = python(*call, *small, "--config.train.learning_rate=0.1")
     assert other.returncode == 2
     assert "train.learning_rate: 0.005 -> 0.1" in other.stderr
-    again = python(*call, *small, "--mode=evaluate", timeout_s=200)
+    again = python(*call, *small, "--mode=evaluate", timeout_s=200, XLA_FLAGS="")
     assert again.returncode == 0, again.stderr
     kept = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert kept["train_seconds"] == summary["train_seconds"]

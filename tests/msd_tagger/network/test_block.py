@@ -47,7 +47,8 @@ def test_variance_survives_a_mean_far_above_it():
     y, _, variance, *_ = judged(z, gamma, beta)
     found = ours(z, gamma, beta)
     np.testing.assert_allclose(found[2], variance, rtol=1e-5)
-    np.testing.assert_allclose(found[0], y, atol=1e-5)
+    # A float32 near 300 is rounded by up to 1.5e-5; E[z^2] - mean^2 is off by 5e-3.
+    np.testing.assert_allclose(found[0], y, atol=3e-5)
 
 
 @pytest.mark.parametrize("shape", [(3, 14, 22, 5), (2, 12, 20, 5)])

@@ -33,7 +33,7 @@ def start(task, directory, count, devices=1):
     flags = f"--xla_force_host_platform_device_count={devices}"
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"{flags} --xla_backend_optimization_level=0",
+        "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {flags}",
     }
     processes = [
         subprocess.Popen(

@@ -11,10 +11,7 @@ from msd_tagger.training import parallel
 
 def test_devices_change_nothing():
     command = [sys.executable, "-m", "tests.msd_tagger.devices_program"]
-    # Without optimisation the many programs of this test compile in half the time.
-    flags = (
-        "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-    )
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
     result = subprocess.run(
         command,
         capture_output=True,
