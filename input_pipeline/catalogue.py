@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import records, shards, sources
+from input_pipeline import originals, records, shards
 from input_pipeline.corpora.corpus import Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
@@ -189,8 +189,8 @@ def _write_catalogue(
         np.savez(file, **arrays)
     ids = [clip.track_id for task in parts for clip in task.clips]
     order = sorted(range(len(ids)), key=ids.__getitem__)
-    made_of = np.concatenate([part["sources"] for part in parts.values()])
-    sources.write(directory, made_of[order])
+    made_of = np.concatenate([part["originals"] for part in parts.values()])
+    originals.write(directory, made_of[order])
     return counts
 
 

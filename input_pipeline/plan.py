@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from input_pipeline import catalogue, shards, sources
+from input_pipeline import catalogue, originals, shards
 from input_pipeline.corpora.corpus import Clip, Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import temporary
@@ -55,7 +55,7 @@ def shard_directories(
     Where audio was replaced since a set was completed, that is a folder beside it.
     """
     paths = [clip.path for clip in _sorted(corpus)]
-    now = sources.stamps(paths)
+    now = originals.stamps(paths)
     name = f"{corpus.name}-{clip_list_digest(corpus, now)}"
     base = Path(data_dir).absolute() / "shards" / name
     return {one: _of_this_audio(base / one.identifier, paths, now) for one in recipes}
@@ -77,7 +77,7 @@ def _of_this_audio(first: Path, paths: Sequence[Path], now: np.ndarray) -> Path:
     for number in known:
         directory = numbered[number]
         if catalogue.is_written(directory):
-            found = sources.find_replaced(directory, paths, now)
+            found = originals.find_replaced(directory, paths, now)
             if found is None:
                 return directory
             replaced = replaced or found
@@ -104,7 +104,7 @@ def clip_list_digest(corpus: Corpus, stamps: np.ndarray | None = None) -> str:
     digest = hashlib.sha256(json.dumps(corpus.tags).encode())
     clips = _sorted(corpus)
     if stamps is None:
-        stamps = sources.stamps([clip.path for clip in clips])
+        stamps = originals.stamps([clip.path for clip in clips])
     for clip, size_bytes in zip(clips, stamps[:, 0].tolist(), strict=True):
         row = (clip.track_id, clip.split, _relative(clip.path, corpus.audio_dir))
         digest.update(repr((*row, size_bytes, clip.start_s)).encode())

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from input_pipeline import published, records, sources
+from input_pipeline import originals, published, records
 from msd_tagger.common import processes
 from msd_tagger.common.files import replacing, write_text
 from msd_tagger.frontend import audio
@@ -77,7 +77,7 @@ class Target(NamedTuple):
 Work = tuple[ShardTask, list[Target]]  # A shard, and the sets that lack it.
 
 
-_PART = {"plan", "size_bytes", "track_id", "offset", "rejected", "stamps", "sources"}
+_PART = {"plan", "size_bytes", "track_id", "offset", "rejected", "stamps", "originals"}
 
 
 def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
@@ -101,12 +101,12 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     if not is_same or part["stamps"] != _stamps(task, part):
         return None
     made_of = []
-    for clip, known in zip(task.clips, part["sources"], strict=True):
-        now = sources.stamp(clip.path)
-        if not sources.is_same(clip.path, known, now):
+    for clip, known in zip(task.clips, part["originals"], strict=True):
+        now = originals.stamp(clip.path)
+        if not originals.is_same(clip.path, known, now):
             return None
         made_of.append((*now, known[-1]))
-    part["sources"] = np.array(made_of, np.int64)  # It takes less memory.
+    part["originals"] = np.array(made_of, np.int64)  # It takes less memory.
     return part
 
 
@@ -114,7 +114,7 @@ def read_parts(
     directory: Path, tasks: Sequence[ShardTask]
 ) -> Iterator[dict[str, Any] | None]:
     """Reads the parts of several shards, in order; threads share the waiting."""
-    with ThreadPoolExecutor(sources.NUM_THREADS) as pool:
+    with ThreadPoolExecutor(originals.NUM_THREADS) as pool:
         yield from pool.map(lambda task: read_part(directory, task), tasks)
 
 
@@ -154,16 +154,16 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
         KeyboardInterrupt: The parent asked to stop; nothing of this shard is left.
     """
     rejected: list[tuple[str, str, str, str]] = []
-    made_of: list[sources.Source] = []
+    made_of: list[originals.Original] = []
     # Neighbours are often excerpts of one file.
-    source = functools.lru_cache(maxsize=1)(sources.source)
+    original = functools.lru_cache(maxsize=1)(originals.original)
     with contextlib.ExitStack() as stack:
         writers = []
         for target in targets:
             path = stack.enter_context(replacing(target.directory / task.file_name))
             writers.append(_Writer(stack.enter_context(path.open("wb")), target))
         for clip in task.clips:
-            made_of.append(source(clip.path))
+            made_of.append(original(clip.path))
             try:
                 _write_clip(clip, writers)
                 _count(number, was_written=True)
@@ -178,7 +178,7 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
             "track_id": writer.track_ids,
             "offset": writer.offsets,
             "rejected": rejected,
-            "sources": made_of,
+            "originals": made_of,
         }
         part["stamps"] = _stamps(task, part)
         path = _part_path(writer.target.directory, task)

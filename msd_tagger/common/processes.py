@@ -32,7 +32,7 @@ _MALLOPT = (
 
 
 SHARED_MEMORY = Path("/dev/shm")  # On Linux.
-_SHARED_BYTES = 2**20  # More than a number for each of 60,000 shards.
+_SHARED_BYTES = 2**16  # Of locks, a page each, and of counts.
 
 
 def keep_big_buffers() -> bool:
@@ -92,7 +92,7 @@ def check_shared_memory() -> None:
         multiprocessing.get_context("spawn").Lock()
         if SHARED_MEMORY.exists():
             size = shutil.disk_usage(SHARED_MEMORY)
-            if size.free < _SHARED_BYTES < size.total:
+            if size.total and size.free < _SHARED_BYTES:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         raise ValueError(

@@ -20,7 +20,7 @@ from input_pipeline.file_states import NUM_THREADS
 from msd_tagger.common.files import write_npz
 from msd_tagger.common.processes import progress_bar
 
-SOURCES = "sources.npz"  # Beside the index of a complete set.
+ORIGINALS = "originals.npz"  # Beside the index of a complete set.
 # Read whole up to this size, which clips of 30 s have; of larger files as much, in
 # blocks spread evenly over them: other audio differs in all of them.
 _MOST_BYTES = 2**23
@@ -29,7 +29,7 @@ _BLOCK_FILES = 1000  # Files that a thread looks at in one go.
 UNREADABLE, UNKNOWN = -1, -2  # Instead of a checksum.
 
 
-class Source(NamedTuple):
+class Original(NamedTuple):
     """What is remembered of a file."""
 
     size_bytes: int  # -1 where there is none.
@@ -77,9 +77,9 @@ def checksum(path: Path | str) -> int:
     return crc
 
 
-def source(path: Path | str) -> Source:
+def original(path: Path | str) -> Original:
     """Looks at a file, then reads it: what changes in between is noticed later."""
-    return Source(*stamp(path), checksum(path))
+    return Original(*stamp(path), checksum(path))
 
 
 def is_same(path: Path | str, known: Sequence[int], now: Sequence[int]) -> bool:
@@ -87,7 +87,7 @@ def is_same(path: Path | str, known: Sequence[int], now: Sequence[int]) -> bool:
 
     A file that could not be read is looked at each time: its stamp does not tell.
     """
-    was = Source(*known)
+    was = Original(*known)
     if was.checksum != UNREADABLE and (was.size_bytes, was.mtime_ns) == tuple(now):
         return True
     return was.size_bytes == now[0] and was.checksum == checksum(path)
@@ -95,7 +95,7 @@ def is_same(path: Path | str, known: Sequence[int], now: Sequence[int]) -> bool:
 
 def write(directory: Path, found: np.ndarray) -> None:
     """Writes what a complete set was made of: int64 [F, 3], in the order of ids."""
-    write_npz(directory / SOURCES, sources=found)
+    write_npz(directory / ORIGINALS, originals=found)
 
 
 def find_replaced(
@@ -120,7 +120,7 @@ def find_replaced(
         replaced = _find_replaced(paths, known, now, touched.tolist())
         if replaced:
             return replaced
-    if len(touched) or not (directory / SOURCES).exists():
+    if len(touched) or not (directory / ORIGINALS).exists():
         with contextlib.suppress(OSError):  # A set that only others may write to.
             write(directory, np.column_stack([now, known[:, 2]]))
     return None
@@ -146,7 +146,7 @@ def _find_replaced(
 
 
 def _read(directory: Path, now: np.ndarray) -> np.ndarray:
-    path = directory / SOURCES
+    path = directory / ORIGINALS
     if not path.exists():
         newer = int((now[:, 1] > directory.stat().st_mtime_ns).sum())
         if newer:
@@ -158,9 +158,9 @@ def _read(directory: Path, now: np.ndarray) -> np.ndarray:
         return np.column_stack([now, np.full(len(now), UNKNOWN)])
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return stored["sources"].reshape(len(now), 3)
+            return stored["originals"].reshape(len(now), 3)
     except Exception as error:  # zipfile, zlib and NumPy have many.
         raise ValueError(
             f"{path} is damaged ({error}). Delete {directory} and prepare again; or, "
-            f"if no audio file has changed, {SOURCES} alone"
+            f"if no audio file has changed, {ORIGINALS} alone"
         ) from error

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from input_pipeline import catalogue, plan, prepare, shards, sources
+from input_pipeline import catalogue, originals, plan, prepare, shards
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import folder
 from input_pipeline.plan import Slice
@@ -84,9 +84,9 @@ def test_touched_audio_is_read_once_and_not_prepared_again(
     assert prepare_folder(corpus_dir, tmp_path) == old
     assert written == []
     after = files(old)
-    assert before.pop("sources.npz") != after.pop("sources.npz")
+    assert before.pop("originals.npz") != after.pop("originals.npz")
     assert after == before
-    monkeypatch.setattr(sources, "checksum", None)  # Nothing is read a second time.
+    monkeypatch.setattr(originals, "checksum", None)  # Nothing is read a second time.
     assert prepare_folder(corpus_dir, tmp_path) == old
 
 
@@ -132,11 +132,13 @@ def test_a_job_of_several_waits_for_shards_of_replaced_audio(
 def test_a_file_that_could_not_be_read_is_looked_at_each_time(tmp_path, monkeypatch):
     path = write_sound(tmp_path / "a.wav")
     with monkeypatch.context() as patch:
-        patch.setattr(sources, "open", refuse, raising=False)
-        known = sources.source(path)
-        assert known.checksum == sources.UNREADABLE
-        assert sources.is_same(path, known, sources.stamp(path))
-    assert not sources.is_same(path, known, sources.stamp(path))  # Now it can be read.
+        patch.setattr(originals, "open", refuse, raising=False)
+        known = originals.original(path)
+        assert known.checksum == originals.UNREADABLE
+        assert originals.is_same(path, known, originals.stamp(path))
+    assert not originals.is_same(
+        path, known, originals.stamp(path)
+    )  # Now it can be read.
 
 
 def refuse(*arguments, **options):
@@ -148,26 +150,26 @@ def test_a_checksum_is_of_the_whole_file_or_of_many_places(tmp_path, size):
     path = tmp_path / "a"
     content = np.random.default_rng(0).bytes(size)
     path.write_bytes(content)
-    expected = sources.checksum(path)
+    expected = originals.checksum(path)
     assert expected >= 0
     for place in (0, size // 2, size - 1) if 0 < size <= 2**23 else ():
         altered = bytearray(content)
         altered[place] ^= 1
         path.write_bytes(altered)
-        assert sources.checksum(path) != expected
+        assert originals.checksum(path) != expected
     for first in (0, size // 2, size - 400_000) if size > 2**23 else ():
         altered = bytearray(content)  # Three seconds of an MP3.
         altered[first : first + 400_000] = bytes(400_000)
         path.write_bytes(altered)
-        assert sources.checksum(path) != expected
-    assert sources.checksum(tmp_path / "none") == sources.UNREADABLE
+        assert originals.checksum(path) != expected
+    assert originals.checksum(tmp_path / "none") == originals.UNREADABLE
 
 
 def test_a_set_of_an_older_version_is_read_and_watched_from_then_on(
     tmp_path, corpus_dir, written, capsys
 ):
     old = prepare_folder(corpus_dir, tmp_path)
-    (old / "sources.npz").unlink()
+    (old / "originals.npz").unlink()
     os.utime(old, ns=(10**18, 10**18))
     written.clear()
     assert prepare_folder(corpus_dir, tmp_path) == old
@@ -182,10 +184,12 @@ def test_a_set_of_an_older_version_is_read_and_watched_from_then_on(
 
 def test_damaged_notes_are_named(tmp_path, corpus_dir, written):
     old = prepare_folder(corpus_dir, tmp_path)
-    content = (old / "sources.npz").read_bytes()
-    for damaged in (b"", content[:-30], content.replace(b"sources", b"recipes")):
-        (old / "sources.npz").write_bytes(damaged)
-        with pytest.raises(ValueError, match=rf"{old}/sources.npz is damaged .*Delete"):
+    content = (old / "originals.npz").read_bytes()
+    for damaged in (b"", content[:-30], content.replace(b"originals", b"recipes")):
+        (old / "originals.npz").write_bytes(damaged)
+        with pytest.raises(
+            ValueError, match=rf"{old}/originals.npz is damaged .*Delete"
+        ):
             prepare_folder(corpus_dir, tmp_path)
 
 
@@ -197,9 +201,9 @@ def test_excerpts_of_one_file_are_read_once(tmp_path, corpus_dir, monkeypatch):
         task, clips=tuple(clip._replace(path=path) for clip in task.clips)
     )
     read = []
-    checksum = sources.checksum
+    checksum = originals.checksum
     monkeypatch.setattr(
-        sources, "checksum", lambda path: read.append(path) or checksum(path)
+        originals, "checksum", lambda path: read.append(path) or checksum(path)
     )
     target = shards.Target(RECIPE, tmp_path / "out", RECIPE.mel_filters())
     shards.write_shard(task, [target])
