@@ -1,5 +1,6 @@
 """Audio that was replaced is noticed; audio that was only touched costs nothing."""
 
+import dataclasses
 import os
 import shutil
 
@@ -136,9 +137,8 @@ def test_a_file_that_could_not_be_read_is_looked_at_each_time(tmp_path, monkeypa
         known = originals.original(path)
         assert known.checksum == originals.UNREADABLE
         assert originals.is_same(path, known, originals.stamp(path))
-    assert not originals.is_same(
-        path, known, originals.stamp(path)
-    )  # Now it can be read.
+    # Now it can be read.
+    assert not originals.is_same(path, known, originals.stamp(path))
 
 
 def refuse(*arguments, **options):
@@ -185,11 +185,10 @@ def test_a_set_of_an_older_version_is_read_and_watched_from_then_on(
 def test_damaged_notes_are_named(tmp_path, corpus_dir, written):
     old = prepare_folder(corpus_dir, tmp_path)
     content = (old / "originals.npz").read_bytes()
-    for damaged in (b"", content[:-30], content.replace(b"originals", b"recipes")):
+    for damaged in (b"", content[:-30], content.replace(b"originals", b"recipes99")):
         (old / "originals.npz").write_bytes(damaged)
-        with pytest.raises(
-            ValueError, match=rf"{old}/originals.npz is damaged .*Delete"
-        ):
+        message = rf"{old}/originals.npz is damaged .*Delete"
+        with pytest.raises(ValueError, match=message):
             prepare_folder(corpus_dir, tmp_path)
 
 
@@ -197,7 +196,7 @@ def test_excerpts_of_one_file_are_read_once(tmp_path, corpus_dir, monkeypatch):
     corpus = folder.load(corpus_dir)
     [task, *_] = plan.shard_tasks(corpus, 4)
     path = task.clips[0].path
-    task = shards.dataclasses.replace(
+    task = dataclasses.replace(
         task, clips=tuple(clip._replace(path=path) for clip in task.clips)
     )
     read = []
