@@ -1,21 +1,44 @@
-"""What is in a corpus and what is wrong with it, without decoding audio."""
+"""What is in a corpus and what is wrong with it, without decoding audio.
+
+Where its shards are prepared, every byte of them is checked too.
+"""
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from input_pipeline import file_states
+from input_pipeline import catalogue, file_states
+from input_pipeline.batches import open_shards
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from msd_tagger.common.facts import SPLITS
+from msd_tagger.frontend.recipe import Recipe
 
 MAX_EXAMPLES = 3  # Named in a sentence.
 
 
-def audit(corpus: Corpus, num_threads: int = file_states.NUM_THREADS) -> dict[str, Any]:
+def audit(
+    corpus: Corpus,
+    num_threads: int = file_states.NUM_THREADS,
+    directories: Mapping[Recipe, Path] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Counts a corpus and looks for what would spoil training or scores.
+
+    Args:
+        corpus: The clips.
+        num_threads: That read files.
+        directories: Where its shards are, or will be.
 
     Returns:
         What `audit.json` holds, as docs/audit.md describes it: numbers, texts, lists
@@ -39,11 +62,30 @@ def audit(corpus: Corpus, num_threads: int = file_states.NUM_THREADS) -> dict[st
             "total_bytes": states.total_bytes,
             **{problem: broken[problem] for problem in file_states.PROBLEMS},
         },
+        "prepared": _prepared(corpus, directories),
         "problems": {
             **_id_problems(corpus),
             **_file_problems(corpus, files, states),
         },
     }
+
+
+def _prepared(
+    corpus: Corpus, directories: Mapping[Recipe, Path]
+) -> dict[str, dict[str, Any]]:
+    """Reads all records of complete sets: how many are whole, or what is damaged."""
+    found: dict[str, dict[str, Any]] = {}
+    for recipe, directory in directories.items():
+        if catalogue.is_written(directory):
+            records, problem = 0, ""
+            try:
+                data = open_shards(directory, recipe, corpus.tags, check=True)
+                records = sum(map(data.num_clips, SPLITS))
+            except ValueError as error:
+                problem = str(error)
+            one = {"directory": str(directory), "records": records, "problem": problem}
+            found[recipe.kind] = one
+    return found
 
 
 def _label_counts(corpus: Corpus) -> dict[str, Any]:
@@ -176,6 +218,7 @@ def findings(found: dict[str, Any]) -> list[str]:
         *_about_artists(found["artists"] or {"in_two_splits": {}}),
         *_about_tags(found),
         *_about_rows(found["problems"]),
+        *(one["problem"] for one in found["prepared"].values() if one["problem"]),
     ]
 
 

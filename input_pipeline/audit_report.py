@@ -164,6 +164,10 @@ def _facts(found: dict[str, Any]) -> str:
             f"{artists['number']:,} artists; {artists['clips_without']:,} clips "
             "without one"
         )
+    for kind, one in found["prepared"].items():
+        if not one["problem"]:
+            whole = f"all {one['records']:,} records are whole"
+            lines.append(f"prepared, {kind}: {whole}, in {one['directory']}")
     return "\n".join(lines)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import records, shards
+from input_pipeline import originals, records, shards
 from input_pipeline.corpora.corpus import Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
@@ -147,15 +147,15 @@ def _write_catalogue(
     tasks: list[shards.ShardTask],
     max_bad_share: float,
 ) -> dict[str, Any]:
-    found = {task: shards.read_part(directory, task) for task in tasks}
+    found = dict(zip(tasks, shards.read_parts(directory, tasks), strict=True))
     parts = {task: part for task, part in found.items() if part is not None}
     if len(parts) < len(tasks):
         if is_written(directory):  # Another job completed it, and tidied up.
             return read_counts(directory)
         raise ValueError(
-            f"shards have disappeared from {directory}, or files that were left out "
-            "have changed meanwhile; run the same command again, without "
-            "prepare.worker and prepare.num_workers"
+            f"shards have disappeared from {directory}, or audio files have changed "
+            "meanwhile; run the same command again, without prepare.worker and "
+            "prepare.num_workers"
         )
     ledger = [(*row, "") for row in corpus.rejected]
     ledger += [tuple(row) for part in parts.values() for row in part["rejected"]]
@@ -187,6 +187,10 @@ def _write_catalogue(
     arrays: dict[str, Any] = _index(corpus, parts)
     with replacing(directory / "index.npz") as path, path.open("wb") as file:
         np.savez(file, **arrays)
+    ids = [clip.track_id for task in parts for clip in task.clips]
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    made_of = np.concatenate([part["originals"] for part in parts.values()])
+    originals.write(directory, made_of[order])
     return counts
 
 

@@ -7,23 +7,24 @@ at once, they write the same bytes, and renames are atomic.
 """
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from input_pipeline import catalogue, shards
+import numpy as np
+
+from input_pipeline import catalogue, originals, shards
 from input_pipeline.corpora.corpus import Clip, Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import temporary
 from msd_tagger.frontend.recipe import Recipe
 
 PLAN = "plan.json"  # In the folder of the parts: how the set was begun.
-_BLOCK_CLIPS = 1000  # Files that a thread looks at in one go.
 
 
 class Slice(NamedTuple):
@@ -49,20 +50,62 @@ class Slice(NamedTuple):
 def shard_directories(
     corpus: Corpus, recipes: Sequence[Recipe], data_dir: Path | str
 ) -> dict[Recipe, Path]:
-    """Returns where the shards of a corpus are or will be, for every recipe."""
-    name = f"{corpus.name}-{clip_list_digest(corpus)}"
-    root = Path(data_dir).absolute() / "shards" / name
-    return {recipe: root / recipe.identifier for recipe in recipes}
+    """Returns where the shards of a corpus are or will be, for every recipe.
+
+    Where audio was replaced since a set was completed, that is a folder beside it.
+    """
+    paths = [clip.path for clip in _sorted(corpus)]
+    now = originals.stamps(paths)
+    name = f"{corpus.name}-{clip_list_digest(corpus, now)}"
+    base = Path(data_dir).absolute() / "shards" / name
+    return {one: _of_this_audio(base / one.identifier, paths, now) for one in recipes}
 
 
-def clip_list_digest(corpus: Corpus) -> str:
-    """Returns eight hexadecimal digits that change with whatever changes the shards.
+def _of_this_audio(first: Path, paths: Sequence[Path], now: np.ndarray) -> Path:
+    """Chooses among the sets of one clip list and recipe.
+
+    Those made after audio was replaced lie in folders with a number behind the name.
+    """
+    root = first.parent
+    numbered = {1: first}
+    for folder in root.parent.glob(f"{glob.escape(root.name)}-*"):
+        ending = folder.name.removeprefix(f"{root.name}-")
+        if ending.isdecimal():
+            numbered[int(ending)] = folder / first.name
+    known = [n for n in sorted(numbered, reverse=True) if numbered[n].exists()]
+    replaced = None
+    for number in known:
+        directory = numbered[number]
+        if catalogue.is_written(directory):
+            found = originals.find_replaced(directory, paths, now)
+            if found is None:
+                return directory
+            replaced = replaced or found
+    newest = numbered[known[0]] if known else first
+    if replaced is None or not catalogue.is_written(newest):
+        return newest
+    new = root.with_name(f"{root.name}-{known[0] + 1}") / first.name
+    print(
+        f"audio was replaced since {newest} was made ({replaced}); the shards of what "
+        f"is there now are those in {new}. Delete the old folder when no run needs it"
+    )
+    return new
+
+
+def clip_list_digest(corpus: Corpus, stamps: np.ndarray | None = None) -> str:
+    """Returns eight hexadecimal digits that change with the clip list.
 
     Ids, splits, relative paths, sizes of the files, starts, labels and the tags.
+
+    Args:
+        corpus: The clips.
+        stamps: Of their files in the order of ids, int64 [N, 2], where known.
     """
     digest = hashlib.sha256(json.dumps(corpus.tags).encode())
-    clips = sorted(corpus.clips, key=lambda clip: clip.track_id)
-    for clip, size_bytes in zip(clips, sizes_bytes(clips), strict=True):
+    clips = _sorted(corpus)
+    if stamps is None:
+        stamps = originals.stamps([clip.path for clip in clips])
+    for clip, size_bytes in zip(clips, stamps[:, 0].tolist(), strict=True):
         row = (clip.track_id, clip.split, _relative(clip.path, corpus.audio_dir))
         digest.update(repr((*row, size_bytes, clip.start_s)).encode())
         for label in _labels(clip).values():
@@ -70,33 +113,14 @@ def clip_list_digest(corpus: Corpus) -> str:
     return digest.hexdigest()[:8]
 
 
-def sizes_bytes(clips: list[Clip], block_clips: int = _BLOCK_CLIPS) -> Iterator[int]:
-    """Yields the size of every clip's file, -1 where there is none.
-
-    In threads, which share the waiting: where each file takes half a millisecond, as
-    on a network's file system, 240,000 take 9 s and not 139. On a local disk they take
-    0.8 s either way.
-    """
-    blocks = range(0, len(clips), block_clips)
-    with ThreadPoolExecutor(16) as pool:
-        for sizes in pool.map(
-            lambda first: list(map(_size_bytes, clips[first : first + block_clips])),
-            blocks,
-        ):
-            yield from sizes
-
-
-def _size_bytes(clip: Clip) -> int:
-    try:
-        return os.stat(clip.path).st_size  # noqa: PTH116 (3 times faster)
-    except OSError:
-        return -1
+def _sorted(corpus: Corpus) -> list[Clip]:
+    return sorted(corpus.clips, key=lambda clip: clip.track_id)
 
 
 def shard_tasks(corpus: Corpus, clips_per_shard: int) -> list[shards.ShardTask]:
     """Cuts every split, sorted by track id, into shards."""
     by_split: dict[str, list[shards.ClipRow]] = {split: [] for split in SPLITS}
-    for clip in sorted(corpus.clips, key=lambda clip: clip.track_id):
+    for clip in _sorted(corpus):
         path, relative = str(clip.path), _relative(clip.path, corpus.audio_dir)
         row = shards.ClipRow(clip.track_id, path, relative, clip.start_s, _labels(clip))
         by_split[clip.split].append(row)
@@ -151,7 +175,8 @@ def _settle(directory: Path, clips_per_shard: int) -> int:
     parts = directory / shards.PARTS
     mine = temporary(parts)
     mine.mkdir(parents=True)
-    (mine / PLAN).write_text(json.dumps({"clips_per_shard": clips_per_shard}))
+    settled = shards.sealed({"clips_per_shard": clips_per_shard})
+    (mine / PLAN).write_text(json.dumps(settled))
     try:
         mine.rename(parts)
     except OSError as error:
@@ -159,8 +184,7 @@ def _settle(directory: Path, clips_per_shard: int) -> int:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
             raise
     try:
-        plan = json.loads((parts / PLAN).read_text(encoding="utf-8"))
-        return int(plan["clips_per_shard"])
+        return int(shards.read_sealed(parts / PLAN)["clips_per_shard"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         if catalogue.is_written(directory):  # And tidied up meanwhile.
             return clips_per_shard

@@ -5,10 +5,12 @@
         features.json, dataset_info.json         for tfds.builder_from_directory
         recipe.json, tags.txt                    how it was made; the order of tags
         index.npz                                row to id, labels, offset in a file
+        originals.npz                              which audio files it was made of
         ledger.csv                               files left out, and why
         corpus.json                              counts; its presence says: complete
 
-Both digests are part of the path: another clip list or recipe is another folder.
+Both digests are part of the path: another clip list or recipe is another folder. So
+is other audio under the same names and of the same sizes: <corpus>-<digest>-2.
 """
 
 import contextlib
@@ -26,7 +28,12 @@ from tqdm import tqdm
 from input_pipeline import beam, catalogue, plan, published, shards
 from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.plan import Slice, shard_directories
-from msd_tagger.common.processes import available_cores, one_thread_each, progress_bar
+from msd_tagger.common.processes import (
+    available_cores,
+    check_shared_memory,
+    one_thread_each,
+    progress_bar,
+)
 from msd_tagger.frontend.recipe import Recipe
 
 
@@ -108,8 +115,9 @@ def write_missing(
         for recipe, directory in directories.items()
         if not catalogue.is_written(directory)
     ]
-    for task in tasks:
-        needed = [t for t in targets if shards.read_part(t.directory, task) is None]
+    parts = [shards.read_parts(target.directory, tasks) for target in targets]
+    for task, *found in zip(tasks, *parts, strict=True):
+        needed = [t for t, part in zip(targets, found, strict=True) if part is None]
         if needed:
             work.append((task, needed))
     # The largest first: no process is left alone with a full one at the end.
@@ -149,6 +157,7 @@ def complete(
 
 def run_workers(work: list[shards.Work], num_processes: int) -> None:
     """Writes shards in fresh processes, with a progress bar over clips."""
+    check_shared_memory()
     context = multiprocessing.get_context("spawn")
     counts = shards.SharedCounts.of(context, len(work))
     num_clips = sum(len(task.clips) for task, _ in work)

@@ -14,6 +14,7 @@ import numpy as np
 
 from input_pipeline import records
 from msd_tagger.common.facts import SPLITS
+from msd_tagger.common.processes import progress_bar
 
 _OPEN_FILES = 256  # Well below the usual limit of 1,024 a process.
 
@@ -47,7 +48,8 @@ class StoredSplit:
         """Compares the shards with the index.
 
         Args:
-            all_bytes: Read everything and compare checksums and ids; else only sizes.
+            all_bytes: Read everything and compare checksums, ids and tags; else only
+                sizes.
         """
         for shard, expected_bytes in enumerate(self.shard_bytes):
             path = self.path(shard)
@@ -58,14 +60,18 @@ class StoredSplit:
                     f"{path} {found}, expected {expected_bytes} bytes. Delete "
                     f"{self.directory} and prepare again"
                 )
-            if all_bytes:
-                self._check_records(shard, path)
+        if all_bytes:
+            num_shards, what = len(self.shard_bytes), f"checking {self.name}"
+            with progress_bar(num_shards, what, "shard") as bar:
+                for shard in range(num_shards):
+                    self._check_records(shard, self.path(shard))
+                    bar.update()
 
     def gather(self, rows: np.ndarray, shape: tuple[int, int]) -> Batch:
         """Copies records into one array, each straight from the page cache.
 
-        The first time that a process reads a record, it compares the checksum too:
-        disks and networks do flip bits, and nothing later would notice.
+        The first time that a process reads a record, it compares the checksum and the
+        id too: disks and networks do flip bits, and nothing later would notice.
 
         Args:
             rows: int64 `[B]`, -1 for padding.
@@ -89,11 +95,12 @@ class StoredSplit:
         return {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": rows}
 
     def _check_record(self, row: int, file: "_File") -> None:
+        track_id = str(self.track_id[row])
         try:
-            records.check_record(file.read, int(self.offset[row]))
+            records.check_record(file.read, int(self.offset[row]), track_id)
         except ValueError as error:
             raise ValueError(
-                f"{file.path} is damaged: {error}, in clip {self.track_id[row]}. "
+                f"{file.path} is damaged: {error}, in clip {track_id}. "
                 f"Delete {self.directory} and prepare again"
             ) from error
         self.is_checked[row] = True
@@ -101,8 +108,10 @@ class StoredSplit:
     def _check_records(self, shard: int, path: Path) -> None:
         found = records.index_shard(path, check=True)
         is_here = self.shard == shard
-        if found.track_id != self.track_id[is_here].tolist() or not np.array_equal(
-            found.offset, self.offset[is_here]
+        if (
+            found.track_id != self.track_id[is_here].tolist()
+            or found.offset.tolist() != self.offset[is_here].tolist()
+            or found.tags.tobytes() != self.tags[is_here].tobytes()
         ):
             raise ValueError(
                 f"{path} holds other clips than index.npz says. Delete "

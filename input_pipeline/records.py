@@ -177,12 +177,16 @@ def index_shard(path: Path | str, check: bool = False) -> ShardIndex:
     )
 
 
-def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
-    """Compares one record with its checksum.
+def check_record(read: Callable[[int, int], bytes], offset: int, track_id: str) -> None:
+    """Compares one record with its checksum, and with what an index says of it.
 
     Args:
         read: Gives a number of bytes of a shard, from an offset on.
-        offset: First byte of the record's first feature's value, as an index has it.
+        offset: First byte of the spectrogram, which is the record's first value.
+        track_id: The clip's.
+
+    Raises:
+        ValueError: The record is damaged, or of another clip.
     """
     first = max(0, offset - _LONGEST_START)
     before = read(offset - first, first)
@@ -194,9 +198,14 @@ def check_record(read: Callable[[int, int], bytes], offset: int) -> None:
             if start <= 0:
                 raise
             start -= 1
-    content = read(size + _FOOTER_BYTES, first + start + HEADER_BYTES)
+    begins = first + start + HEADER_BYTES
+    content = read(size + _FOOTER_BYTES, begins)
     if checksum(content[:size]) != content[size:]:
         raise ValueError("the content does not match its checksum")
+    spans = parse_example(content, 0, size)
+    found = content[slice(*spans.get("track_id", (0, 0)))].decode()
+    if found != track_id or spans.get("spectrogram", (0, 0))[0] != offset - begins:
+        raise ValueError(f"the record is of the clip {found!r}")
 
 
 def map_file(path: Path | str) -> Buffer:

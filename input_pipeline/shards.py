@@ -9,16 +9,19 @@ shard write the same bytes.
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from input_pipeline import published, records
+from input_pipeline import originals, published, records
 from msd_tagger.common import processes
 from msd_tagger.common.files import replacing, write_text
 from msd_tagger.frontend import audio
@@ -74,20 +77,72 @@ class Target(NamedTuple):
 Work = tuple[ShardTask, list[Target]]  # A shard, and the sets that lack it.
 
 
+_PART = {"plan", "size_bytes", "track_id", "offset", "rejected", "stamps", "originals"}
+
+
 def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     """Reads the part of a finished shard.
 
     Returns:
-        The part, or None where the shard is not finished, belongs to another plan,
-        has lost its TFRecord file, or left out a file that has changed since.
+        The part, or None where the shard is to be written (again): it is not finished,
+        its part is damaged, of an older version or of another plan, its TFRecord file
+        was lost, or an audio file has changed since.
     """
     try:
-        part = json.loads(_part_path(directory, task).read_text(encoding="utf-8"))
+        part = read_sealed(_part_path(directory, task))
         size_bytes = (directory / task.file_name).stat().st_size
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return None
-    is_same = part["plan"] == task.plan and part["size_bytes"] == size_bytes
-    return part if is_same and part["stamps"] == _stamps(task, part) else None
+    if part.keys() != _PART or part["plan"] != task.plan:
+        return None
+    left_out = {row[0] for row in part["rejected"]}
+    ids = [row.track_id for row in task.clips if row.track_id not in left_out]
+    is_same = part["size_bytes"] == size_bytes and part["track_id"] == ids
+    if not is_same or part["stamps"] != _stamps(task, part):
+        return None
+    made_of = []
+    for clip, known in zip(task.clips, part["originals"], strict=True):
+        now = originals.stamp(clip.path)
+        if not originals.is_same(clip.path, known, now):
+            return None
+        made_of.append((*now, known[-1]))
+    part["originals"] = np.array(made_of, np.int64)  # It takes less memory.
+    return part
+
+
+def read_parts(
+    directory: Path, tasks: Sequence[ShardTask]
+) -> Iterator[dict[str, Any] | None]:
+    """Reads the parts of several shards, in order; threads share the waiting."""
+    with ThreadPoolExecutor(originals.NUM_THREADS) as pool:
+        yield from pool.map(lambda task: read_part(directory, task), tasks)
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Reads what `sealed` made.
+
+    Raises:
+        ValueError: A bit of it is another, or it has no seal.
+        FileNotFoundError: There is no such file.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        seal = content.pop("seal")
+    except (ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"no JSON with a seal: {error}") from error
+    if sealed(content)["seal"] != seal:
+        raise ValueError("the content does not match its seal")
+    return content
+
+
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """Adds a digest of all else, as JSON has no checksum of its own.
+
+    >>> sealed({"a": 1})
+    {'a': 1, 'seal': 'f9d86028c6e0d64e225186f96acb6933'}
+    """
+    text = json.dumps(content, sort_keys=True)
+    return content | {"seal": sha256(text.encode()).hexdigest()[:32]}
 
 
 def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> None:
@@ -99,12 +154,16 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
         KeyboardInterrupt: The parent asked to stop; nothing of this shard is left.
     """
     rejected: list[tuple[str, str, str, str]] = []
+    made_of: list[originals.Original] = []
+    # Neighbours are often excerpts of one file.
+    original = functools.lru_cache(maxsize=1)(originals.original)
     with contextlib.ExitStack() as stack:
         writers = []
         for target in targets:
             path = stack.enter_context(replacing(target.directory / task.file_name))
             writers.append(_Writer(stack.enter_context(path.open("wb")), target))
         for clip in task.clips:
+            made_of.append(original(clip.path))
             try:
                 _write_clip(clip, writers)
                 _count(number, was_written=True)
@@ -119,9 +178,11 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
             "track_id": writer.track_ids,
             "offset": writer.offsets,
             "rejected": rejected,
+            "originals": made_of,
         }
         part["stamps"] = _stamps(task, part)
-        write_text(_part_path(writer.target.directory, task), json.dumps(part))
+        path = _part_path(writer.target.directory, task)
+        write_text(path, json.dumps(sealed(part)))
 
 
 class _Writer:
@@ -187,9 +248,13 @@ def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
 
 
 def count_missing(directory: Path, tasks: Sequence[ShardTask]) -> int:
-    """Counts the shards that no job has finished, by the names of the parts alone."""
+    """Counts the shards that no job has finished.
+
+    By the names of the parts, and only where all are there by what they say.
+    """
     found = {path.name for path in (directory / PARTS).glob("*.json")}
-    return sum(_part_path(directory, task).name not in found for task in tasks)
+    missing = sum(_part_path(directory, task).name not in found for task in tasks)
+    return missing or sum(part is None for part in read_parts(directory, tasks))
 
 
 def _part_path(directory: Path, task: ShardTask) -> Path:

@@ -1,4 +1,4 @@
-"""`--mode=audit`: what a corpus holds, before anything is decoded."""
+"""`--mode=audit`: what a corpus holds, and whether what was prepared is whole."""
 
 import logging
 from pathlib import Path
@@ -9,8 +9,9 @@ from configs.identity import digest
 from input_pipeline import audit_report
 from input_pipeline.audit import audit as examine
 from input_pipeline.audit import findings
+from input_pipeline.plan import shard_directories
 from modes import Options
-from modes.corpus import load
+from modes.corpus import kinds, load, recipes
 from msd_tagger.pages import style
 from studies import figures
 
@@ -26,7 +27,10 @@ def audit(config: ConfigDict, options: Options) -> None:
     workdir = Path(options.workdir or name)
     audit_report.claim(workdir, subject)
     corpus = load(config, options)
-    found = examine(corpus)
+    directories = shard_directories(
+        corpus, recipes(config, kinds(config)), options.data_dir
+    )
+    found = examine(corpus, directories=directories)
     found = {"findings": findings(found), "subject": subject, **found}
     audit_report.write(found, workdir)
     positives, clips = found["positives"], found["clips"]

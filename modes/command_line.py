@@ -25,7 +25,8 @@ MODES = {
         needs_config=True,
     ),
     "audit": Mode(
-        "count the corpus and look for problems, without decoding audio",
+        "count the corpus and look for problems, without decoding audio, and check all "
+        "prepared records",
         "modes.audit:audit",
         takes=("workdir",),
         device=None,

@@ -49,6 +49,12 @@ def kinds(config: ConfigDict) -> list[str]:
     return [point.spectrogram.kind for point in points]
 
 
+def recipes(config: ConfigDict, kinds: Sequence[str]) -> list[Recipe]:
+    """The recipes of some kinds, and of those that `prepare.kinds` adds."""
+    every = dict.fromkeys((*kinds, *config.prepare.kinds))
+    return [recipe_of(config, kind) for kind in every]
+
+
 def load_once(config: ConfigDict, options: Options) -> Corpus | None:
     """As `load`, in the first of several processes; None in the others, which wait."""
     found = []
@@ -83,12 +89,11 @@ def prepare(
     config: ConfigDict, options: Options, corpus: Corpus, kinds: Sequence[str]
 ) -> dict[str, Path]:
     """Writes the shards that are missing; a folder per kind of spectrogram."""
-    every = dict.fromkeys((*kinds, *config.prepare.kinds))
     if options.mode == "run":
         check_scorable(corpus)
     return write_shards(
         corpus,
-        [recipe_of(config, kind) for kind in every],
+        recipes(config, kinds),
         options.data_dir,
         num_processes=config.prepare.num_processes,
         clips_per_shard=config.prepare.clips_per_shard,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from input_pipeline import prepare
+from input_pipeline import prepare, shards
 from input_pipeline.corpora import folder
 from tests.small_corpus import RECIPE
 
@@ -16,6 +16,19 @@ def prepare_folder(directory, data_dir, **options):
     options = {"num_processes": 1, "clips_per_shard": 4} | options
     corpus = folder.load(directory)
     return prepare.prepare(corpus, [RECIPE], data_dir, **options)["mel"]
+
+
+def in_this_process(monkeypatch):
+    """Lets shards be written without worker processes; returns those that are."""
+    written = []
+
+    def run_workers(work, num_processes):
+        for task, targets in work:
+            shards.write_shard(task, targets)
+            written.append(task.file_name)
+
+    monkeypatch.setattr(prepare, "run_workers", run_workers)
+    return written
 
 
 def files(directory):

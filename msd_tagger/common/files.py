@@ -4,9 +4,9 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 import shutil
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from msd_tagger.common.processes import is_running
+from msd_tagger.common.processes import is_running, this_host
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -94,29 +94,64 @@ def replacing(path: Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
 
 
+def write_once(path: Path, text: str) -> None:
+    """Writes a file whole, unless it is there: of several writers exactly one wins.
+
+    A link fails where a rename would replace what another process has just written.
+    """
+    unfinished = temporary(path)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_text(text, encoding="utf-8")
+            _name_once(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _name_once(unfinished: Path, path: Path) -> None:
+    try:
+        os.link(unfinished, path)
+    except OSError:
+        # There it is (the winner may have removed what others began, too); or this is
+        # a file system without links.
+        if not path.exists():
+            unfinished.replace(path)
+
+
 def temporary(path: Path) -> Path:
     """Returns a hidden name beside a path that no other writer uses.
 
-    It says which process of which host writes. That is not enough, as two containers
-    of one machine may have the same: a random number is added.
+    It says which process of which host writes. A process number is not enough, as one
+    process may write a file twice at once: a random number is added.
     """
-    owner = f"{secrets.token_hex(4)}.{os.getpid()}@{socket.gethostname()}"
+    owner = f"{secrets.token_hex(4)}.{os.getpid()}@{this_host()}"
     return path.with_name(f".{path.name}.{owner}.tmp")
+
+
+# As `temporary` names them, and as older versions did.
+_UNFINISHED = re.compile(r"\..+\.(\d+)@(.+)\.tmp")
+_OLDER = re.compile(r".+\.\d+(@.+)?\.tmp|\..+-\d+\.tmp")
+_DAY_S = 24 * 3600
 
 
 def remove_abandoned(directory: Path, is_alone: bool = False) -> None:
     """Removes temporary files and folders of processes that were killed.
 
-    Those of another host are left for a day: whether it still runs is unknown. With
-    `is_alone` nobody else can be writing there, and all of them go.
+    Whether a process of another host or container still runs is unknown, as is whose
+    those with a name of an older version are: they are left for a day. With `is_alone`
+    nobody else can be writing there, and all of them go.
     """
-    for path in directory.glob(".*@*.tmp"):
-        with suppress(OSError, ValueError):  # Gone, or not ours to remove.
-            writer, host = path.name.removesuffix(".tmp").split("@", 1)
-            is_ours = host == socket.gethostname()
-            is_old = time.time() - path.stat().st_mtime > 24 * 3600
-            is_dead = is_ours and not is_running(int(writer.split(".")[-1]))
-            if is_alone or is_old or is_dead:
+    for path in directory.glob("*.tmp"):
+        named = _UNFINISHED.fullmatch(path.name)
+        if not (named or _OLDER.fullmatch(path.name)):
+            continue  # Somebody's own.
+        with suppress(OSError):  # Gone, or not ours to remove.
+            if named and named[2] == this_host():
+                is_abandoned = not is_running(int(named[1]))
+            else:
+                is_abandoned = time.time() - path.stat().st_mtime > _DAY_S
+            if is_alone or is_abandoned:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

@@ -2,8 +2,14 @@
 
 import contextlib
 import ctypes
+import errno
+import functools
+import hashlib
+import multiprocessing
 import os
+import shutil
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,6 +29,10 @@ _MALLOPT = (
     (-2, 2**28),  # M_TOP_PAD: it grows in steps of 256 MiB, which are only touched
     # when they are used.
 )
+
+
+SHARED_MEMORY = Path("/dev/shm")  # On Linux.
+_SHARED_BYTES = 2**16  # Of locks, a page each, and of counts.
 
 
 def keep_big_buffers() -> bool:
@@ -72,6 +82,27 @@ def one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def check_shared_memory() -> None:
+    """Makes a lock that processes share, as a test, and looks for room for memory.
+
+    Raises:
+        ValueError: The folder where the system keeps them is full or read-only.
+    """
+    try:
+        multiprocessing.get_context("spawn").Lock()
+        if SHARED_MEMORY.exists():
+            size = shutil.disk_usage(SHARED_MEMORY)
+            if size.total and size.free < _SHARED_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        raise ValueError(
+            f"{SHARED_MEMORY} cannot be used ({error.strerror}), where the system "
+            "keeps the memory and the locks that worker processes share. Make it "
+            "writable and leave some room in it; containers have options for that, "
+            "such as --shm-size=1g"
+        ) from error
+
+
 def follow_parent() -> None:
     """Lets the parent of this worker alone decide when it ends.
 
@@ -89,8 +120,23 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
+@functools.cache
+def this_host() -> str:
+    """Names the host, or the container: where a process number means one process.
+
+    Containers may share a name and number their processes each from 1. What differs is
+    the namespace of these numbers, within one start of one kernel.
+    """
+    known = []
+    with contextlib.suppress(OSError):  # Not on Linux.
+        known.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        known.append(str(Path("/proc/self/ns/pid").readlink()))
+    digest = hashlib.sha256("".join(known).encode()).hexdigest()[:8]
+    return f"{socket.gethostname()}-{digest}"
+
+
 def is_running(number: int) -> bool:
-    """Tells whether a process of this host runs, by its number."""
+    """Tells whether a process of `this_host` runs, by its number."""
     try:
         os.kill(number, 0)
     except ProcessLookupError:

@@ -14,7 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from msd_tagger.common.files import plain, read_json, remove_abandoned, write_json
+from msd_tagger.common.files import (
+    json_text,
+    plain,
+    read_json,
+    remove_abandoned,
+    write_json,
+    write_once,
+)
 from msd_tagger.common.provenance import environment
 
 SEAL = "seal.json"
@@ -42,11 +49,15 @@ def begin(
 def claim(workdir: Path, identity: dict) -> None:
     """Marks a folder as a run's or a study's, before anything else is written there.
 
+    The mark is also what `alone` locks, so it is never replaced: two processes that
+    start together would each lock one of their own.
+
     Raises:
         ValueError: The folder holds something else.
     """
     if not is_known(workdir, identity):
-        write_json(workdir / "matter.json", identity)
+        write_once(workdir / "matter.json", json_text(identity) + "\n")
+        is_known(workdir, identity)  # Another process may have been quicker.
 
 
 def is_known(workdir: Path, identity: dict) -> bool:

@@ -7,12 +7,20 @@ a sentence says which file it is, and the exit status is 2.
 import random
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.faults.runs import Process, Scene, checkpoints, differences, run
+from tests.faults.runs import (
+    TIMEOUT_S,
+    Process,
+    Scene,
+    checkpoints,
+    differences,
+    run,
+)
 
 RECOVERED, SAID = "recovered", "a clear error"
 Find = Callable[[Scene, random.Random], list[Path]]
@@ -24,7 +32,7 @@ class Fault(NamedTuple):
     Attributes:
         group: Row of the table.
         name: What it is, for the log.
-        start: "cut", "complete" or "empty": the run that it happens to.
+        start: "cut", "complete", "begun" or "empty": the run that it happens to.
         names: The folder that an error must name, or something in it.
         damage: Does it to a scene.
         limits: Of the process.
@@ -61,7 +69,8 @@ RECORD_OF_CUT = ("metrics.jsonl", "matter.json", "config.json", "environment.jso
 RECORD_OF_COMPLETE = (*RECORD_OF_CUT, "summary.json", "predictions_test.npz")
 RECORD_OF_COMPLETE += ("label_stats.npz", "report.html")
 SHARDS = tuple(f"clips-{split}.tfrecord-*" for split in ("train", "valid", "test"))
-SHARDS += ("index.npz", "corpus.json", "recipe.json", "tags.txt")
+SHARDS += ("index.npz", "corpus.json", "recipe.json", "tags.txt", "originals.npz")
+PARTS = ("parts/clips-*.json", "parts/plan.json", "clips-*.tfrecord-*")
 
 
 def faults(cut: Scene, seed: int) -> Iterator[Fault]:
@@ -118,14 +127,17 @@ def faults(cut: Scene, seed: int) -> Iterator[Fault]:
             group = f"file of a {start} run's record"
             for name in names:
                 yield of_files(group, name, way, in_record(name), start=start)
-        for pattern in SHARDS:
-            yield of_files(
-                "file of the shards",
-                pattern,
-                way,
-                one_of(pattern),
-                lambda scene: next(scene.data_dir.glob("shards/*/*")),
-            )
+        for start, patterns in (("cut", SHARDS), ("begun", PARTS)):
+            half = " half way" if start == "begun" else ""
+            for pattern in patterns:
+                yield of_files(
+                    f"file of the shards{half}",
+                    pattern,
+                    way,
+                    one_of(pattern),
+                    lambda scene: next(scene.data_dir.glob("shards/*/*")),
+                    start=start,
+                )
         yield of_files(
             "every compiled program",
             "all",
@@ -207,6 +219,21 @@ def cut_run(undisturbed: Scene) -> Scene:
     return cut
 
 
+def begun_run(undisturbed: Scene) -> Scene:
+    """Kills a run when some of its shards are finished."""
+    begun = undisturbed.beside("begun")
+    process = Process(begun)
+    process.wait_for("preparation", 1)
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(list(begun.data_dir.glob("shards/*/*/parts/clips-*"))) < 3:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"no shard was finished: {process.end()}")
+        time.sleep(0.01)
+    process.send(signal.SIGKILL)
+    process.end()
+    return begun
+
+
 def try_all(
     undisturbed: Scene, num_faults: int, seed: int, at_once: int
 ) -> tuple[list[tuple[Fault, str]], list[str]]:
@@ -224,6 +251,7 @@ def try_all(
     if num_faults == 0:
         return [], []
     starts = {"cut": cut_run(undisturbed), "complete": undisturbed}
+    starts["begun"] = begun_run(undisturbed)
 
     def one(fault: Fault, number: int) -> tuple[str, str]:
         if fault.start == "empty":

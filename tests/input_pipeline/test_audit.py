@@ -2,15 +2,17 @@
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from input_pipeline import audit_report
 from input_pipeline.audit import audit, findings
 from input_pipeline.corpora import Clip, Corpus, folder
 from msd_tagger.common.facts import SPLITS
-from tests.small_corpus import write_table
+from tests.small_corpus import RECIPE, STFT, write_table
 
 TAGS = ("rock", "pop", "jazz")
 LABELS = ((1, 0, 1), (0, 1, 0), (1, 1, 0), (0, 0, 0))
@@ -224,6 +226,28 @@ def test_differences_from_published_counts_are_named_per_split(tmp_path):
         "valid": {"clips": 4, "difference": 0},
         "test": {"clips": 2, "difference": 2},
     }
+
+
+def test_prepared_records_are_all_read(corpus, prepared, tmp_path):
+    copy = shutil.copytree(prepared["mel"], tmp_path / "mel")
+    directories = {RECIPE: copy, STFT: tmp_path / "not yet"}
+    found = audit(corpus, directories=directories)
+    whole = {"directory": str(copy), "records": 23, "problem": ""}
+    assert found["prepared"] == {"mel": whole}
+    text = audit_report.text({"findings": [], **found})
+    assert f"prepared, mel: all 23 records are whole, in {copy}" in text
+    num_findings = len(findings(found))
+
+    shard = copy / "clips-test.tfrecord-00000-of-00001"
+    content = bytearray(shard.read_bytes())
+    content[-1000] ^= 4
+    shard.write_bytes(content)
+    found = audit(corpus, directories=directories)
+    *others, damaged = findings(found)
+    assert len(others) == num_findings
+    assert damaged.startswith(f"{shard}, record 3 (from 0): the content does not match")
+    text = audit_report.text({"findings": [damaged], **found})
+    assert "are whole" not in text
 
 
 @pytest.mark.skipif(

@@ -175,10 +175,33 @@ def test_a_flipped_bit_is_found_when_it_is_read(copy, reader):
         list(data.evaluation_batches("train", 4))
 
 
-def test_a_shard_of_other_clips_is_found_when_asked_for(copy):
+@pytest.mark.parametrize("reader", ["tf.data", "plain"])
+def test_a_shard_of_other_clips_is_found(copy, reader):
     shutil.copy(copy / SHARD.replace("00001", "00000"), copy / SHARD)
     with pytest.raises(ValueError, match=f"{SHARD} holds other clips"):
         open_shards(copy, check=True)
+    data = open_shards(copy, reader=reader)
+    message = (
+        rf"{SHARD} is damaged: the record is of the clip 'id-.*, in clip id-.*\. D"
+    )
+    with pytest.raises(ValueError, match=message):
+        list(data.evaluation_batches("train", 4))
+
+
+@pytest.mark.parametrize("name", ["train_track_id", "train_offset", "train_tags"])
+def test_an_index_of_other_clips_is_found(copy, name):
+    """Damage that no checksum shows, as of an index made from a damaged part."""
+    with np.load(copy / "index.npz") as stored:
+        arrays = dict(stored)
+    arrays[name][[0, 1]] = arrays[name][[1, 0]]
+    np.savez(copy / "index.npz", **arrays)
+    with pytest.raises(ValueError, match=r"holds other clips than index\.npz says"):
+        open_shards(copy, check=True)
+    if name != "train_tags":  # Only an audit compares all labels.
+        with pytest.raises(
+            ValueError, match=r"damaged: .*the clip 'id-.*, in clip id-"
+        ):
+            open_shards(copy).read("train", np.arange(4))
 
 
 @pytest.mark.parametrize(

@@ -163,12 +163,9 @@ def test_a_registration_that_fails_leaves_nothing(tmp_path, corpus_dir, monkeypa
     assert catalogue.is_complete(prepare_folder(corpus_dir, tmp_path))
 
 
-def test_threads_look_at_files_in_the_order_of_the_clips(tmp_path):
+def test_another_size_is_another_clip_list(tmp_path):
     corpus_dir = write_folder(tmp_path / "corpus", 20)
     corpus = folder.load(corpus_dir)
     expected = plan.clip_list_digest(corpus)
     (corpus_dir / "audio" / "007.wav").write_bytes(b"shorter")
-    changed = plan.clip_list_digest(corpus)
-    assert changed != expected
-    sizes = list(plan.sizes_bytes(corpus.clips, block_clips=3))
-    assert sizes == [clip.path.stat().st_size for clip in corpus.clips]
+    assert plan.clip_list_digest(corpus) != expected

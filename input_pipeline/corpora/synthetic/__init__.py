@@ -35,6 +35,7 @@ from msd_tagger.common.files import (
 )
 from msd_tagger.common.processes import (
     available_cores,
+    check_shared_memory,
     follow_parent,
     one_thread_each,
     progress_bar,
@@ -196,6 +197,7 @@ def _mapping(num_workers: int) -> Iterator[Callable]:
     if num_workers <= 1:
         yield map
         return
+    check_shared_memory()
     with one_thread_each():
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(num_workers, context, initializer=follow_parent)

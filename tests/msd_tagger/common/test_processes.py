@@ -1,6 +1,10 @@
+import errno
+import multiprocessing
+import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,3 +36,29 @@ def test_a_dead_process_that_nobody_reaped_does_not_run():
         time.sleep(0.01)
     assert not processes.is_running(process.pid)
     process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [(errno.EROFS, "Read-only file system"), (errno.ENOSPC, "No space left on dev")],
+)
+def test_shared_memory_that_cannot_be_used_is_named(monkeypatch, number, says):
+    def lock(_):
+        raise OSError(number, os.strerror(number))
+
+    processes.check_shared_memory()
+    context = multiprocessing.get_context("spawn")
+    monkeypatch.setattr(type(context), "Lock", lock)
+    message = rf"^/dev/shm cannot be used \({says}.*--shm-size"
+    with pytest.raises(ValueError, match=message):
+        processes.check_shared_memory()
+
+
+@pytest.mark.parametrize("free", [0, 4096])
+def test_shared_memory_that_is_full_is_named(monkeypatch, free):
+    size = SimpleNamespace(free=free, total=2**26)
+    monkeypatch.setattr(processes.shutil, "disk_usage", lambda _: size)
+    with pytest.raises(ValueError, match=r"/dev/shm cannot be used \(No space left"):
+        processes.check_shared_memory()
+    size.free = size.total = 0  # As where there is no limit.
+    processes.check_shared_memory()

@@ -1,5 +1,8 @@
 """The folder of a run: claimed, begun, sealed."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 
@@ -24,6 +27,47 @@ def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
     changed = {**identity, "train.learning_rate": 0.2}
     with pytest.raises(ValueError, match=r"train.learning_rate: 0.1 -> 0.2"):
         workspace.claim(tmp_path / "run", changed)
+
+
+@pytest.mark.parametrize("num_starts", [2, 8])
+def test_of_starts_at_the_same_time_exactly_one_gets_in(tmp_path, num_starts):
+    ready, done = Barrier(num_starts, timeout=20), Barrier(num_starts, timeout=20)
+
+    def start(_):
+        said = []
+        for attempt in range(40):
+            workdir = tmp_path / str(attempt)
+            ready.wait()
+            try:
+                workspace.claim(workdir, {"seed": 1})
+                with workspace.alone(workdir):
+                    said.append("in")
+                    done.wait()
+            except ValueError as error:
+                said.append(str(error))
+                done.wait()
+        return said
+
+    with ThreadPoolExecutor(num_starts) as pool:
+        of_all = zip(*pool.map(start, range(num_starts)), strict=True)
+    for attempt, said in enumerate(of_all):
+        refused = f"another process works in {tmp_path / str(attempt)}; wait"
+        found = sorted(text[: len(refused)] for text in said)
+        assert found == [refused] * (num_starts - 1) + ["in"]
+
+
+def test_a_start_that_was_quicker_with_another_configuration_is_named(
+    tmp_path, monkeypatch
+):
+    write_once = workspace.write_once
+
+    def be_late(path, text):
+        write_once(path, '{"seed": 2}')
+        write_once(path, text)
+
+    monkeypatch.setattr(workspace, "write_once", be_late)
+    with pytest.raises(ValueError, match=r"another configuration \(seed: 2 -> 1"):
+        workspace.claim(tmp_path / "run", {"seed": 1})
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path):

@@ -1,0 +1,166 @@
+"""Which audio files a set of shards was made of, and whether they are still the same.
+
+A file whose size and time of modification are what they were counts as unchanged. Of
+another one, of the same size, the content is compared, by a checksum that was computed
+when the shard was written: a file that was copied or touched costs reading it once,
+and nothing is made again. Sizes are part of the name of a set's folder.
+"""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import google_crc32c
+import numpy as np
+
+from input_pipeline.file_states import NUM_THREADS
+from msd_tagger.common.files import write_npz
+from msd_tagger.common.processes import progress_bar
+
+ORIGINALS = "originals.npz"  # Beside the index of a complete set.
+# Read whole up to this size, which clips of 30 s have; of larger files as much, in
+# blocks spread evenly over them: other audio differs in all of them.
+_MOST_BYTES = 2**23
+_NUM_BLOCKS = 64
+_BLOCK_FILES = 1000  # Files that a thread looks at in one go.
+UNREADABLE, UNKNOWN = -1, -2  # Instead of a checksum.
+
+
+class Original(NamedTuple):
+    """What is remembered of a file."""
+
+    size_bytes: int  # -1 where there is none.
+    mtime_ns: int  # Time of modification.
+    checksum: int  # CRC32C of the content, or one of the two above.
+
+
+def stamp(path: Path | str) -> tuple[int, int]:
+    """Returns size and time of modification of a file, (-1, 0) where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 (3 times faster)
+    except OSError:
+        return -1, 0
+    return found.st_size, found.st_mtime_ns
+
+
+def stamps(paths: Sequence[Path], block_files: int = _BLOCK_FILES) -> np.ndarray:
+    """Returns the stamps of F files, int64 [F, 2].
+
+    In threads, which share the waiting: where each file takes half a millisecond, as
+    on a network's file system, 240,000 take 9 s and not 139. On a local disk they take
+    0.8 s either way.
+    """
+    starts = range(0, len(paths), block_files)
+    blocks = (paths[first : first + block_files] for first in starts)
+    with ThreadPoolExecutor(NUM_THREADS) as pool:
+        found = pool.map(lambda block: list(map(stamp, block)), blocks)
+        rows = [row for block in found for row in block]
+    return np.array(rows, np.int64).reshape(-1, 2)
+
+
+def checksum(path: Path | str) -> int:
+    """Computes the CRC32C of a file, or of many places in a large one."""
+    crc = 0
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (faster)
+            size = file.seek(0, os.SEEK_END)
+            is_small = size <= _MOST_BYTES
+            block = size if is_small else _MOST_BYTES // _NUM_BLOCKS
+            for start in np.linspace(0, size - block, 1 if is_small else _NUM_BLOCKS):
+                file.seek(int(start))
+                crc = google_crc32c.extend(crc, file.read(block))
+    except OSError:
+        return UNREADABLE
+    return crc
+
+
+def original(path: Path | str) -> Original:
+    """Looks at a file, then reads it: what changes in between is noticed later."""
+    return Original(*stamp(path), checksum(path))
+
+
+def is_same(path: Path | str, known: Sequence[int], now: Sequence[int]) -> bool:
+    """Tells whether a file is what it was, from its stamp now and, if need be, content.
+
+    A file that could not be read is looked at each time: its stamp does not tell.
+    """
+    was = Original(*known)
+    if was.checksum != UNREADABLE and (was.size_bytes, was.mtime_ns) == tuple(now):
+        return True
+    return was.size_bytes == now[0] and was.checksum == checksum(path)
+
+
+def write(directory: Path, found: np.ndarray) -> None:
+    """Writes what a complete set was made of: int64 [F, 3], in the order of ids."""
+    write_npz(directory / ORIGINALS, originals=found)
+
+
+def find_replaced(
+    directory: Path, paths: Sequence[Path], now: np.ndarray
+) -> Path | None:
+    """Finds a file that is not what a complete set was made of, None if there is none.
+
+    What it learns by reading files is noted, so that it need not read them again. Sets
+    of older versions noted nothing. They do now: from then on changes are seen.
+
+    Args:
+        directory: The set.
+        paths: Of its F files, in the order of ids.
+        now: Their stamps, int64 [F, 2].
+
+    Raises:
+        ValueError: The notes are damaged.
+    """
+    known = _read(directory, now)
+    touched = np.flatnonzero((known[:, :2] != now).any(1) | (known[:, 2] == UNREADABLE))
+    if len(touched):
+        replaced = _find_replaced(paths, known, now, touched.tolist())
+        if replaced:
+            return replaced
+    if len(touched) or not (directory / ORIGINALS).exists():
+        with contextlib.suppress(OSError):  # A set that only others may write to.
+            write(directory, np.column_stack([now, known[:, 2]]))
+    return None
+
+
+def _find_replaced(
+    paths: Sequence[Path], known: np.ndarray, now: np.ndarray, touched: list[int]
+) -> Path | None:
+    def same(row: int) -> bool:
+        return is_same(paths[row], known[row].tolist(), now[row].tolist())
+
+    with (
+        ThreadPoolExecutor(NUM_THREADS) as pool,
+        progress_bar(len(touched), "comparing files", "file") as bar,
+    ):
+        for first in range(0, len(touched), _BLOCK_FILES):
+            block = touched[first : first + _BLOCK_FILES]
+            for row, is_unchanged in zip(block, pool.map(same, block), strict=True):
+                if not is_unchanged:
+                    return paths[row]
+            bar.update(len(block))
+    return None
+
+
+def _read(directory: Path, now: np.ndarray) -> np.ndarray:
+    path = directory / ORIGINALS
+    if not path.exists():
+        newer = int((now[:, 1] > directory.stat().st_mtime_ns).sum())
+        if newer:
+            print(
+                f"{newer:,} audio files are newer than {directory}, which was made by "
+                "a version that did not note their content. If they were replaced, "
+                "delete that folder and prepare again"
+            )
+        return np.column_stack([now, np.full(len(now), UNKNOWN)])
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return stored["originals"].reshape(len(now), 3)
+    except Exception as error:  # zipfile, zlib and NumPy have many.
+        raise ValueError(
+            f"{path} is damaged ({error}). Delete {directory} and prepare again; or, "
+            f"if no audio file has changed, {ORIGINALS} alone"
+        ) from error
