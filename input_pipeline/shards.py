@@ -10,8 +10,6 @@ shard write the same bytes.
 import contextlib
 import dataclasses
 import json
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -19,10 +17,12 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from input_pipeline import published, records
-from msd_tagger.common import processes
+from msd_tagger.common import messages, processes
 from msd_tagger.common.files import replacing, write_text
 from msd_tagger.frontend import audio
+from msd_tagger.frontend.handles import open_file
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.sources import DECODERS
 from msd_tagger.frontend.spectrogram import power_stft, to_bands, to_stored_db
 
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
@@ -87,7 +87,8 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     is_same = part["plan"] == task.plan and part["size_bytes"] == size_bytes
-    return part if is_same and part["stamps"] == _stamps(task, part) else None
+    is_same = is_same and part["stamps"] == _stamps(task, part)
+    return part if is_same and not _can_be_read_now(task, part) else None
 
 
 def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> None:
@@ -169,18 +170,30 @@ def _write_clip(clip: ClipRow, writers: list[_Writer]) -> None:
         writer.append(clip, to_stored_db(bands))
 
 
-def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
+def _can_be_read_now(task: ShardTask, part: dict[str, Any]) -> bool:
+    """Whether a file that could not be opened can be: a disk may have been away."""
+    closed = {row[0] for row in part["rejected"] if row[2] == "unreadable"}
+    for clip in task.clips:
+        if clip.track_id in closed:
+            with contextlib.suppress(audio.AudioError):
+                open_file(clip.path).close()
+                return True
+    return False
+
+
+def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int | str] | None]:
     """Reads size and time of change of the files left out: a mended one is tried again.
 
-    The time of change, not of modification: it moves with permissions too.
+    The time of change, not of modification: it moves with permissions too. And what
+    decoded them, as another version may read them.
     """
     rejected = {row[0] for row in part["rejected"]}
-    stamps: list[list[int] | None] = []
+    stamps: list[list[int | str] | None] = []
     for clip in task.clips:
         if clip.track_id in rejected:
             try:
                 found = Path(clip.path).stat()
-                stamps.append([found.st_size, found.st_ctime_ns])
+                stamps.append([found.st_size, found.st_ctime_ns, DECODERS])
             except OSError:
                 stamps.append(None)
     return stamps
@@ -216,6 +229,7 @@ class SharedCounts(NamedTuple):
 
 
 _counts: SharedCounts | None = None  # Of this process, if it is a worker.
+_for_good = contextlib.ExitStack()
 
 
 def _count(number: int, was_written: bool) -> None:
@@ -236,9 +250,5 @@ def start_worker(counts: SharedCounts) -> None:
     global _counts
     _counts = counts
     processes.follow_parent()
-    # The notes that libmpg123 writes about odd files stay off the progress bar. They
-    # come from C, past `sys.stderr`; Python's own messages go on to the terminal.
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 2)
+    _for_good.enter_context(messages.quiet_decoders())
     processes.keep_big_buffers()
