@@ -16,6 +16,7 @@ from pathlib import Path
 
 from input_pipeline import shards
 from msd_tagger.common.files import temporary
+from msd_tagger.common.messages import quiet_decoders
 
 Span = tuple[int, int]  # First byte and length.
 
@@ -75,7 +76,8 @@ def parse_options(text: str) -> list[str]:
 def _write(span: Span, path: str, targets: list[shards.Target]) -> None:
     """Writes one shard: this is what a worker runs."""
     task, numbers = read_task(Path(path), span)
-    shards.write_shard(task, [targets[number] for number in numbers])
+    with quiet_decoders():
+        shards.write_shard(task, [targets[number] for number in numbers])
 
 
 @contextlib.contextmanager

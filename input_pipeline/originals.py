@@ -8,6 +8,7 @@ and nothing is made again. Sizes are part of the name of a set's folder.
 
 import contextlib
 import os
+import stat as file_types
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,6 +66,8 @@ def checksum(path: Path | str) -> int:
     """Computes the CRC32C of a file, or of many places in a large one."""
     crc = 0
     try:
+        if not file_types.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (3 times faster)
+            return UNREADABLE  # A pipe would wait for its writer.
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (faster)
             size = file.seek(0, os.SEEK_END)
             is_small = size <= _MOST_BYTES

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from msd_tagger.frontend import audio
+from msd_tagger.frontend.audio_error import AudioError
+from msd_tagger.frontend.handles import open_file
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.spectrogram import POWER_FLOOR
 
@@ -88,7 +89,7 @@ def read_clip(
         float16 `[M, F]`, decibels of power.
 
     Raises:
-        AudioError: With one of `audio.REASONS`.
+        AudioError: With one of `REASONS`.
     """
     published = _open(path, recipe)
     num_bands, num_frames = recipe.shape
@@ -96,12 +97,12 @@ def read_clip(
     frames = np.asarray(published[:, first : first + num_frames], np.float32)
     lowest, highest = float(frames.min()), float(frames.max())
     if not np.isfinite([lowest, highest]).all():
-        raise audio.AudioError(path, "not finite")
+        raise AudioError(path, "not finite")
     if lowest < _LOWEST or highest > _HIGHEST:
         detail = f"values from {lowest:.4g} to {highest:.4g}, not -200 to 100"
-        raise audio.AudioError(path, "wrong spectrogram", detail)
+        raise AudioError(path, "wrong spectrogram", detail)
     if highest <= _SCALE * _POWER_FLOOR_DB:
-        raise audio.AudioError(path, "silent", "every band is at the floor")
+        raise AudioError(path, "silent", "every band is at the floor")
     clip = np.full((num_bands, num_frames), _POWER_FLOOR_DB, np.float16)
     clip[:, : frames.shape[1]] = np.maximum(frames / _SCALE, _POWER_FLOOR_DB)
     return clip
@@ -109,20 +110,20 @@ def read_clip(
 
 def _open(path: os.PathLike | str, recipe: Recipe) -> np.ndarray:
     """Maps the file into memory; what it claims to be is checked before it is read."""
-    audio.open_file(path).close()
+    open_file(path).close()
     try:
         # Never executes anything: arrays of objects, which are pickles, are refused.
         published = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # A damaged header raises whatever its parser does.
-        raise audio.AudioError(path, "not a spectrogram", str(error)) from error
+        raise AudioError(path, "not a spectrogram", str(error)) from error
     if not isinstance(published, np.ndarray):
         published.close()
-        raise audio.AudioError(path, "not a spectrogram", "an archive of arrays")
+        raise AudioError(path, "not a spectrogram", "an archive of arrays")
     num_bands, shape = recipe.shape[0], published.shape
     fits = published.ndim == 2 and shape[0] == num_bands and shape[1] > 0
     if not fits or published.dtype.kind != "f":
         detail = f"{published.dtype} {list(shape)}, not float [{num_bands}, frames]"
-        raise audio.AudioError(path, "wrong spectrogram", detail)
+        raise AudioError(path, "wrong spectrogram", detail)
     return published
 
 
@@ -135,5 +136,5 @@ def _first_frame(
     first = round(start_s * recipe.sample_rate_hz / recipe.hop_samples)
     if first >= length:
         detail = f"start_s {start_s} is frame {first} of {length}"
-        raise audio.AudioError(path, "past the end", detail)
+        raise AudioError(path, "past the end", detail)
     return first

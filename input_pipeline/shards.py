@@ -11,8 +11,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -22,10 +20,12 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from input_pipeline import originals, published, records
-from msd_tagger.common import processes
+from msd_tagger.common import messages, processes
 from msd_tagger.common.files import replacing, write_text
 from msd_tagger.frontend import audio
+from msd_tagger.frontend.handles import open_file
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.sources import DECODERS
 from msd_tagger.frontend.spectrogram import power_stft, to_bands, to_stored_db
 
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
@@ -99,6 +99,8 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     ids = [row.track_id for row in task.clips if row.track_id not in left_out]
     is_same = part["size_bytes"] == size_bytes and part["track_id"] == ids
     if not is_same or part["stamps"] != _stamps(task, part):
+        return None
+    if _can_be_read_now(task, part):
         return None
     made_of = []
     for clip, known in zip(task.clips, part["originals"], strict=True):
@@ -230,18 +232,30 @@ def _write_clip(clip: ClipRow, writers: list[_Writer]) -> None:
         writer.append(clip, to_stored_db(bands))
 
 
-def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int] | None]:
+def _can_be_read_now(task: ShardTask, part: dict[str, Any]) -> bool:
+    """Whether a file that could not be opened can be: a disk may have been away."""
+    closed = {row[0] for row in part["rejected"] if row[2] == "unreadable"}
+    for clip in task.clips:
+        if clip.track_id in closed:
+            with contextlib.suppress(audio.AudioError):
+                open_file(clip.path).close()
+                return True
+    return False
+
+
+def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int | str] | None]:
     """Reads size and time of change of the files left out: a mended one is tried again.
 
-    The time of change, not of modification: it moves with permissions too.
+    The time of change, not of modification: it moves with permissions too. And what
+    decoded them, as another version may read them.
     """
     rejected = {row[0] for row in part["rejected"]}
-    stamps: list[list[int] | None] = []
+    stamps: list[list[int | str] | None] = []
     for clip in task.clips:
         if clip.track_id in rejected:
             try:
                 found = Path(clip.path).stat()
-                stamps.append([found.st_size, found.st_ctime_ns])
+                stamps.append([found.st_size, found.st_ctime_ns, DECODERS])
             except OSError:
                 stamps.append(None)
     return stamps
@@ -281,6 +295,7 @@ class SharedCounts(NamedTuple):
 
 
 _counts: SharedCounts | None = None  # Of this process, if it is a worker.
+_for_good = contextlib.ExitStack()
 
 
 def _count(number: int, was_written: bool) -> None:
@@ -301,9 +316,5 @@ def start_worker(counts: SharedCounts) -> None:
     global _counts
     _counts = counts
     processes.follow_parent()
-    # The notes that libmpg123 writes about odd files stay off the progress bar. They
-    # come from C, past `sys.stderr`; Python's own messages go on to the terminal.
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        os.dup2(nowhere.fileno(), 2)
+    _for_good.enter_context(messages.quiet_decoders())
     processes.keep_big_buffers()

@@ -11,6 +11,7 @@ from input_pipeline.corpora import Clip
 from modes import Options
 from modes.corpus import load, recipe_of
 from modes.labels import table_of
+from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import progress_bar
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
@@ -38,7 +39,7 @@ def annotate(config: ConfigDict, options: Options) -> None:
         unheard = [ClipToHear(clip.track_id, clip.path) for clip in own]
         check(subset, unheard, folder / f"{subset.name}.html")
         clips = []
-        with progress_bar(len(own), subset.name) as bar:
+        with quiet_decoders(), progress_bar(len(own), subset.name) as bar:
             for clip in own:
                 clips.append(to_hear(clip, recipe, corpus.tags))
                 bar.update()

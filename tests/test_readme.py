@@ -291,7 +291,7 @@ def test_every_import_is_required(folder):
     """Whatever the code imports, pyproject.toml installs by name.
 
     The package alone needs no more than its own dependencies and what serves,
-    imports and writes Parquet.
+    imports, writes Parquet and decodes what libsndfile does not.
     """
     distributions = {
         "sklearn": "scikit-learn",
@@ -299,7 +299,7 @@ def test_every_import_is_required(folder):
         "tensorflow": "tensorflow-cpu",
         "absl": "absl-py",
     }
-    extras = ["", "serve", "import", "parquet"]
+    extras = ["", "serve", "import", "parquet", "m4a"]
     if folder != "msd_tagger":
         extras += ["train", "tensorflow", "beam"]
     required = set().union(*map(required_by, extras))

@@ -25,6 +25,7 @@ import numpy as np
 from input_pipeline.corpora import tables
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from msd_tagger.common.facts import SPLITS
+from msd_tagger.frontend import foreign
 
 REQUIRED = ("track_id", "path", "tags")
 OPTIONAL = ("split", "artist", "start_s", "true_tags")
@@ -51,6 +52,7 @@ def load(
         raise ValueError(f"{table} has a header but no rows; add one row per clip")
     tags = _vocabulary(directory, _read_rows(table))
     clips, rejected = _clips(directory, _read_rows(table), tags)
+    foreign.warn_of_missing(clip.path for clip in clips)
     empty = [
         one for one in clips if one.true_tags is not None and not any(one.true_tags)
     ]
@@ -121,6 +123,9 @@ def _clips(
     columns = {tag: column for column, tag in enumerate(tags)}
     for row in rows:
         clip = _clip(directory, row, columns)
+        if clip.path.name.startswith("._"):  # A Mac's notes on the file of that name.
+            rejected.append((clip.track_id, row["path"], "not audio"))
+            continue
         first = clips.setdefault(clip.track_id, clip)
         if first is not clip:
             is_other = first.split != clip.split

@@ -10,8 +10,8 @@ from msd_tagger.commands.tag import (
     check_new_file,
     consume,
     load_tagger,
-    quiet_decoders,
 )
+from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores
 from msd_tagger.common.text import printable, short_names
 from msd_tagger.tagging import embeddings

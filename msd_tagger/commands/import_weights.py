@@ -15,6 +15,7 @@ from msd_tagger.bundle.format import Bundle
 from msd_tagger.bundle.published_weights import Published
 from msd_tagger.commands.command_line import Options
 from msd_tagger.common import files, processes
+from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.provenance import origin
 from msd_tagger.common.tags import TAGS
 from msd_tagger.frontend import audio
@@ -164,6 +165,7 @@ def _read_audio(source: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
     found = audio_files([source])
     chosen = [found[row] for row in choose(len(found))]
     with (
+        quiet_decoders(),
         ThreadPoolExecutor(processes.available_cores()) as pool,
         processes.progress_bar(len(chosen), "calibrate", "file") as bar,
     ):

@@ -10,6 +10,7 @@ import numpy as np
 
 from msd_tagger.commands.command_line import Options
 from msd_tagger.commands.tag import load_tagger
+from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.tagging.server.answers import answer, page_files
 from msd_tagger.tagging.server.limits import Limits
 from msd_tagger.tagging.songs import Excerpts, excerpts
@@ -41,7 +42,8 @@ def serve(options: Options) -> None:
             )
         address = run.address_of(listener, options.host)
         print(f"Open {address} in a browser; Ctrl-C ends.", flush=True)
-        run.serve(app, listener)
+        with quiet_decoders():
+            run.serve(app, listener)
 
 
 def check_packages() -> None:

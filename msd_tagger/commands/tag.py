@@ -2,8 +2,6 @@
 
 import contextlib
 import csv
-import logging
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from msd_tagger.bundle.format import Bundle
 from msd_tagger.commands.command_line import Options
 from msd_tagger.common.errors import Interrupted
 from msd_tagger.common.files import check_unused
+from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.common.text import printable
 from msd_tagger.tagging import output
@@ -36,6 +35,7 @@ def tag(options: Options) -> int:
     bundle, files = tagger.bundle, audio_files(options.files)
     prints_text = "-" not in (options.json, options.csv)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(quiet_decoders())  # Before a stream is taken.
         writers: list[Callable[[Song | Failure], None]] = []
         if prints_text:
 
@@ -57,7 +57,6 @@ def tag(options: Options) -> int:
         if options.taggram:
             writers.append(_songs_only(_taggram_writer(options, bundle)))
         songs = tag_files(tagger, files, options.max_duration_s, available_cores())
-        stack.enter_context(quiet_decoders())
         failures = consume(songs, len(files), "tag", writers)
     if failures < len(files) and prints_text:
         print(output.legend(bundle))
@@ -138,37 +137,6 @@ def consume(
     if failures:
         print(f"{failures} of {total} files could not be used", file=sys.stderr)
     return failures
-
-
-@contextlib.contextmanager
-def quiet_decoders() -> Iterator[None]:
-    """Keeps what libraries of C print away from the terminal; Python's lines stay.
-
-    libmpg123 complains after every seek, which is in its nature, and libsndfile has no
-    way to stop it. MSD_TAGGER_TRACEBACK, for those who look for an error, does.
-    """
-    if os.environ.get("MSD_TAGGER_TRACEBACK"):
-        yield
-        return
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    with os.fdopen(kept, "w", buffering=1, errors="backslashreplace") as lines:
-        handlers = [
-            handler
-            for handler in logging.getLogger().handlers
-            if isinstance(handler, logging.StreamHandler)
-            and handler.stream is sys.stderr
-        ]
-        for handler in handlers:
-            handler.setStream(lines)
-        try:
-            with contextlib.redirect_stderr(lines):
-                os.dup2(nowhere, 2)
-                yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(nowhere)
-            for handler in handlers:
-                handler.setStream(sys.stderr)
 
 
 def _say(text: str, file: TextIO) -> None:

@@ -1,8 +1,13 @@
-"""What a process writes to stderr: our own lines, and warnings of libraries."""
+"""What a process writes: our own lines, and warnings of libraries."""
 
+import contextlib
+import ctypes
 import logging
+import os
 import sys
-from typing import Any
+import threading
+from collections.abc import Iterator
+from typing import Any, TextIO
 
 from absl import logging as absl_logging
 
@@ -29,3 +34,74 @@ def _say_unless_late(unraisable: Any) -> None:
     """Leaves out what files say that close after Orbax has abandoned a checkpoint."""
     if str(unraisable.exc_value) != "Event loop is closed":
         sys.__unraisablehook__(unraisable)
+
+
+_quiet_lock, _quiet_depth, _quiet = threading.Lock(), 0, contextlib.ExitStack()
+
+
+@contextlib.contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keeps what libraries of C print off both streams; Python's own lines stay.
+
+    libmpg123 complains after every seek, which is in its nature, libsndfile describes
+    every damaged block of some formats on standard output, and nothing stops either.
+    MSD_TAGGER_TRACEBACK, for those who look for an error, does. `sys.stdout` must be
+    taken inside of the block, not before. Blocks may be nested, and used by several
+    threads.
+    """
+    global _quiet_depth
+    with _quiet_lock:
+        if not _quiet_depth and not os.environ.get("MSD_TAGGER_TRACEBACK"):
+            for name, number in (("stdout", 1), ("stderr", 2)):
+                _quiet.enter_context(_ours_alone(name, number))
+        _quiet_depth += 1
+    try:
+        yield
+    finally:
+        with _quiet_lock:
+            _quiet_depth -= 1
+            if not _quiet_depth:
+                _quiet.close()
+
+
+@contextlib.contextmanager
+def _ours_alone(name: str, number: int) -> Iterator[None]:
+    """Gives Python's stream a descriptor of its own, and the old one to nobody."""
+    before: TextIO = getattr(sys, name)
+    try:
+        kept = os.dup(number)
+    except OSError:  # The stream is closed.
+        yield
+        return
+    with os.fdopen(
+        kept, "w", buffering=1, encoding=before.encoding, errors=before.errors
+    ) as ours:
+        handlers = [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler, logging.StreamHandler) and handler.stream is before
+        ]
+        before.flush()
+        if _writes_to(before, number):
+            setattr(sys, name, ours)
+            for handler in handlers:
+                handler.setStream(ours)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+        try:
+            yield
+        finally:
+            # What the C library still holds would come out with the next line.
+            ctypes.CDLL(None).fflush(None)
+            os.dup2(kept, number)
+            setattr(sys, name, before)
+            for handler in handlers:
+                handler.setStream(before)
+
+
+def _writes_to(stream: TextIO, number: int) -> bool:
+    try:
+        return stream.fileno() == number
+    except (OSError, ValueError):  # Not a file, as in a notebook.
+        return False

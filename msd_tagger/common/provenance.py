@@ -11,7 +11,7 @@ from pathlib import Path
 
 PACKAGES = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "safetensors"),
-    *("numpy", "scipy", "scikit-learn", "soundfile", "soxr"),
+    *("numpy", "scipy", "scikit-learn", "soundfile", "soxr", "av"),
     *("tensorflow-cpu", "tensorflow-datasets"),
 )
 

@@ -3,9 +3,10 @@
 A file longer than one excerpt is cut into consecutive ones; its score is their mean.
 """
 
+import itertools
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -14,14 +15,13 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from msd_tagger.bundle.format import Bundle
-from msd_tagger.common.text import clock
-from msd_tagger.frontend import audio
+from msd_tagger.common.text import clock, text_path
+from msd_tagger.frontend import audio, foreign
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.sources import SUFFIXES, Source, open_source
 from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging.tagger import Tagger
 
-# What is looked for in folders; a file that is named is tried, whatever its name.
-SUFFIXES = (".mp3", ".ogg", ".oga", ".opus", ".flac", ".wav", ".aif", ".aiff", ".aifc")
 MAX_DURATION_S = 3600.0
 # A shorter rest of a long file tells little beside whole excerpts, and is left out.
 MIN_REST_S = 5.0
@@ -129,22 +129,38 @@ def audio_files(paths: Iterable[AnyPath]) -> list[str]:
     """Files to read: those given, and in folders those with one of `SUFFIXES`.
 
     A folder with none, or one that cannot be listed, stands for itself: reading it
-    then gives the reason. None is named twice.
+    then gives the reason. None is named twice. What sounds like audio and cannot be
+    read is counted, in one line.
     """
     found: dict[str, None] = {}
+    passed_over: Counter[str] = Counter()
     for path in (os.fspath(one) for one in paths):
-        inside = list(_walk(path)) if _is_folder(path) else [path]
+        inside = list(_walk(path, passed_over)) if _is_folder(path) else [path]
         found |= dict.fromkeys(inside or [path])
+    if passed_over and any(not _is_folder(path) for path in found):
+        logger.warning("%s", _about_passed_over(passed_over))
     return list(found)
 
 
-def _walk(folder: str) -> Iterator[str]:
+def _about_passed_over(passed_over: Counter[str]) -> str:
+    text = f"passed over in folders: {foreign.in_words(passed_over)}"
+    may_be_read = any(one in foreign.SUFFIXES for one in passed_over)
+    return f"{text} ({foreign.INSTALL})" if may_be_read else f"{text} (no decoder)"
+
+
+def _walk(folder: str, passed_over: Counter[str]) -> Iterator[str]:
     unlisted: list[str] = []
     walk = os.walk(folder, onerror=lambda error: unlisted.append(error.filename))
     for place, folders, names in walk:
         folders.sort()  # In place: it is the order in which they are entered.
-        for name in sorted(names):
-            if name.lower().endswith(SUFFIXES):
+        # A Mac keeps notes on `a.mp3` in `._a.mp3` where a disk has no room for them.
+        for name in sorted(name for name in names if not name.startswith("._")):
+            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (twice as fast)
+            if suffix in (*foreign.SUFFIXES, *foreign.NEVER_READ) and (
+                suffix not in SUFFIXES
+            ):
+                passed_over[suffix] += 1
+            if suffix in SUFFIXES:
                 yield os.path.join(place, name)  # noqa: PTH118 (keeps "./" as given)
     yield from unlisted
 
@@ -157,8 +173,7 @@ def excerpts(
     A short file, and a rest of at least `MIN_REST_S`, is padded with zeros; a shorter
     rest is left out, and so are silent excerpts. A file that ends before its header
     says so fails if it ends in the first excerpt; else the whole excerpts before that
-    are used and a warning is logged: for an MP3 without a Xing header the length is an
-    estimate.
+    are used and a warning is logged.
 
     Raises:
         ValueError: The file is too long, which is known before it is decoded, or
@@ -166,7 +181,7 @@ def excerpts(
     """
     if _is_folder(path):
         raise ValueError(_about_folder(os.fspath(path)))
-    with audio.open_audio(path) as source:
+    with open_source(path) as source:
         if source.length_s > max_duration_s:
             raise ValueError(
                 f"{clock(source.length_s)} long; at most {clock(max_duration_s)} is "
@@ -175,25 +190,33 @@ def excerpts(
         return _read_all(source, recipe)
 
 
-def _read_all(source: audio.Source, recipe: Recipe) -> Excerpts:
+def _read_all(source: Source, recipe: Recipe) -> Excerpts:
     spectrograms: list[np.ndarray] = []
     starts_s: list[float] = []
     silence: audio.AudioError | None = None
-    for start_s in _starts_s(source.length_s, recipe.duration_s):
+    odd = source.note
+    for number in itertools.count():
+        # Asked for each time: a second look may find the file to be longer.
+        ahead_s = _starts_s(source.length_s, recipe.duration_s)[number:]
+        if not ahead_s:
+            odd = odd or source.cut
+            break
         try:
-            samples = audio.clip_of(source, recipe, start_s)
+            samples = audio.clip_of(source, recipe, ahead_s[0])
         except audio.AudioError as error:
             if error.reason == "silent":
                 silence = error
                 continue
             if error.reason == "truncated" and starts_s:
-                logger.warning("%s; used up to %s", error, clock(start_s))
+                odd = f"{error.explanation}; used up to {clock(ahead_s[0])}"
                 break
             raise
         spectrograms.append(spectrogram(samples, recipe))
-        starts_s.append(start_s)
+        starts_s.append(ahead_s[0])
     if silence is not None and not starts_s:
         raise silence
+    if odd:
+        logger.warning("%s: %s", text_path(source.path), odd)
     return Excerpts(np.stack(spectrograms), np.array(starts_s), source.length_s)
 
 
@@ -218,6 +241,10 @@ def _about_folder(folder: str) -> str:
         os.scandir(folder).close()
     except OSError as error:
         return f"a folder that cannot be listed: {error.strerror}"
+    passed_over: Counter[str] = Counter()
+    list(_walk(folder, passed_over))
+    if passed_over:
+        return f"a folder without audio; {_about_passed_over(passed_over)}"
     return f"a folder without audio: no file ends in {', '.join(SUFFIXES)}"
 
 

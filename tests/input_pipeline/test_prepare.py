@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline import catalogue, plan, prepare, records
+from input_pipeline import catalogue, plan, prepare, records, shards
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import folder
 from msd_tagger.frontend import audio
+from msd_tagger.frontend.audio_error import AudioError
 from msd_tagger.frontend.spectrogram import spectrogram
 from tests.preparing import files as _files
 from tests.preparing import prepare_folder as _prepare
@@ -162,6 +163,29 @@ def test_a_mended_file_is_tried_again(tmp_path):
     for path, content in good.items():
         path.write_bytes(content)
     assert _ledger(_prepare(directory, tmp_path)) == {}
+
+
+def test_no_rejection_outlives_its_cause(tmp_path, monkeypatch):
+    """Neither another version of a decoder nor a disk that was away."""
+    directory = write_folder(tmp_path / "corpus", 5)
+    (directory / "audio" / "000.wav").write_bytes(bytes(5000))
+    task = plan.shard_tasks(folder.load(directory), 64)[0]
+    target = shards.Target(RECIPE, tmp_path / "set", RECIPE.mel_filters())
+    (target.directory / shards.PARTS).mkdir(parents=True)
+    shards.write_shard(task, [target])
+    part = shards.read_part(target.directory, task)
+    assert [row[2] for row in part["rejected"]] == ["not audio"]
+    with monkeypatch.context() as other:
+        other.setattr(shards, "DECODERS", "another version")
+        assert shards.read_part(target.directory, task) is None
+
+    def fail(path, *_):
+        raise AudioError(path, "unreadable", "Input/output error")
+
+    with monkeypatch.context() as other:
+        other.setattr(audio, "read_clip", fail)
+        shards.write_shard(task, [target])
+    assert shards.read_part(target.directory, task) is None
 
 
 def test_a_split_without_clips_is_an_error(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from input_pipeline import batches, published
 from input_pipeline.corpora import mtg_jamendo
 from input_pipeline.prepare import prepare
-from msd_tagger.frontend import audio
+from msd_tagger.frontend.audio_error import REASONS, AudioError
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.spectrogram import spectrogram
 from tests import small_jamendo
@@ -133,18 +133,18 @@ BAD = {
 def test_a_bad_file_has_a_reason(tmp_path, content, reason, detail):
     path = tmp_path / "a.npy"
     path.write_bytes(content)
-    with pytest.raises(audio.AudioError) as caught:
+    with pytest.raises(AudioError) as caught:
         published.read_clip(path, RECIPE)
     assert caught.value.reason == reason
     assert detail in caught.value.detail
-    assert reason in audio.REASONS
+    assert reason in REASONS
 
 
 def test_other_bad_files(tmp_path, path):
     for name, reason in (("none.npy", "missing"), ("00", "unreadable")):
-        with pytest.raises(audio.AudioError, match=reason):
+        with pytest.raises(AudioError, match=reason):
             published.read_clip(tmp_path / name, RECIPE)
-    with pytest.raises(audio.AudioError, match=r"past the end.*frame 117 of 95"):
+    with pytest.raises(AudioError, match=r"past the end.*frame 117 of 95"):
         published.read_clip(path, RECIPE, 2.5)
 
 
@@ -152,7 +152,7 @@ def test_a_bad_value_elsewhere_in_the_track_is_not_read(tmp_path):
     path = tmp_path / "a.npy"
     path.write_bytes(_file(_values(c55=np.nan)))
     published.read_clip(path, RECIPE)
-    with pytest.raises(audio.AudioError, match="not finite"):
+    with pytest.raises(AudioError, match="not finite"):
         published.read_clip(path, RECIPE, 0.5)
 
 
@@ -168,8 +168,8 @@ def test_damage_anywhere_is_an_audio_error(tmp_path, path):
         damaged.write_bytes(broken)
         try:
             assert published.read_clip(damaged, RECIPE).shape == (96, 47)
-        except audio.AudioError as error:
-            assert error.reason in audio.REASONS
+        except AudioError as error:
+            assert error.reason in REASONS
 
 
 @pytest.mark.parametrize(

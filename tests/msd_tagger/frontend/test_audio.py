@@ -8,6 +8,7 @@ import soundfile
 import soxr
 
 from msd_tagger.frontend import audio
+from msd_tagger.frontend.audio_error import REASONS, AudioError
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.spectrogram import power_stft, spectrogram
 from tests.small_corpus import DAMAGED, RECIPE, STFT, sound, write_sound
@@ -97,21 +98,21 @@ def test_seeking_gives_what_decoding_from_the_start_gives(tmp_path, name, start_
 @pytest.mark.parametrize("name", list(DAMAGED))
 def test_a_damaged_file_says_why(tmp_path, name):
     make, reason = DAMAGED[name]
-    with pytest.raises(audio.AudioError, match=name) as caught:
+    with pytest.raises(AudioError, match=name) as caught:
         audio.read_clip(make(tmp_path / name), RECIPE)
     assert caught.value.reason == reason
-    assert reason in audio.REASONS
+    assert reason in REASONS
 
 
 def test_a_start_behind_the_end_says_so(tmp_path):
     path = write_sound(tmp_path / "a.wav")
-    with pytest.raises(audio.AudioError, match=r"start_s 7.0, length 1.20 s"):
+    with pytest.raises(AudioError, match=r"start_s 7.0, length 1.20 s"):
         audio.read_clip(path, RECIPE, start_s=7.0)
 
 
 def test_a_named_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
-    with pytest.raises(audio.AudioError, match="unreadable"):
+    with pytest.raises(AudioError, match="unreadable"):
         audio.read_clip(tmp_path / "pipe.wav", RECIPE)
 
 
@@ -124,7 +125,7 @@ def test_a_clip_before_the_cut_is_whole(tmp_path):
     path = write_sound(tmp_path / "a.mp3", duration_s=6)
     path.write_bytes(path.read_bytes()[:-20_000])
     assert audio.read_clip(path, RECIPE).shape == (12_000,)
-    with pytest.raises(audio.AudioError, match="truncated"):
+    with pytest.raises(AudioError, match="truncated"):
         audio.read_clip(path, RECIPE, start_s=5.0)
 
 
@@ -148,12 +149,12 @@ def test_cover_art_before_an_mp3_is_skipped(tmp_path):
 def test_samples_that_would_overflow_are_refused(tmp_path):
     samples = np.full(24_000, 1e20, np.float32)
     soundfile.write(tmp_path / "huge.wav", samples, 12_000, subtype="FLOAT")
-    with pytest.raises(audio.AudioError, match=r"not finite .* peak 1.0e\+20"):
+    with pytest.raises(AudioError, match=r"not finite .* peak 1.0e\+20"):
         audio.read_clip(tmp_path / "huge.wav", RECIPE)
 
 
 def test_more_channels_than_memory_is_meant_for_are_refused(tmp_path):
     samples = np.zeros((2000, 40), np.float32)
     soundfile.write(tmp_path / "wide.wav", samples, 96_000)
-    with pytest.raises(audio.AudioError, match=r"40 channels of 96000 Hz"):
+    with pytest.raises(AudioError, match=r"40 channels of 96000 Hz"):
         audio.read_clip(tmp_path / "wide.wav", RECIPE)

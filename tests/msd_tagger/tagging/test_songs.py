@@ -16,6 +16,7 @@ from msd_tagger.tagging.songs import (
     rank,
 )
 from msd_tagger.tagging.tagger import Tagger
+from tests.awkward_audio import KINDS
 from tests.bundles import make_bundle
 from tests.fakes import RECIPE
 from tests.small_corpus import DAMAGED, sound, write_sound
@@ -145,6 +146,40 @@ def test_folders_are_searched(tmp_path, monkeypatch):
         "none",
         "gone",
     ]
+
+
+def test_what_is_passed_over_is_counted_in_one_line(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(tag_files, "SUFFIXES", (".mp3", ".au"))
+    names = ("a.mp3", "._a.mp3", "b.M4A", "c.m4a", "d.wma", "e.mid", "f.au", "g.txt")
+    for name in names:
+        (tmp_path / name).write_text("")
+    found = audio_files([tmp_path])
+    assert found == [str(tmp_path / name) for name in ("a.mp3", "f.au")]
+    (said,) = caplog.messages
+    assert "2 .m4a, 1 .mid, 1 .wma (PyAV reads it: pip install" in said
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "a.m4a").write_text("")
+    assert audio_files([tmp_path / "only"]) == [str(tmp_path / "only")]
+    with pytest.raises(ValueError, match=r"without audio; passed over.*: 1 .m4a"):
+        excerpts(tmp_path / "only", RECIPE)
+
+
+def test_what_is_odd_about_a_file_is_a_warning(tmp_path, caplog):
+    path = tmp_path / "a.flac"
+    path.write_bytes(KINDS["flac_length_half.flac"][0]())
+    assert excerpts(path, RECIPE).duration_s == pytest.approx(3.0)
+    assert "a.flac: its header says 1.50 s; 3.00 s are there" in caplog.text
+    caplog.clear()
+    path.write_bytes(KINDS["mp3_concat_44k_22k.mp3"][0]())
+    excerpts(path, RECIPE)
+    assert "the sample rate or channels change" in caplog.text
+
+
+def test_a_header_that_says_too_little_hides_no_excerpt(tmp_path):
+    path = tmp_path / "a.mp3"
+    path.write_bytes(KINDS["xing_too_few.mp3"][0]())
+    found = excerpts(path, RECIPE)
+    np.testing.assert_allclose(found.starts_s, RECIPE.duration_s * np.arange(4))
 
 
 def test_a_name_that_no_file_can_have(tagger):

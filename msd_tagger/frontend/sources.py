@@ -1,0 +1,453 @@
+"""Sound files as they are: what decodes each, how long it is, and whether it was cut.
+
+`open_source` is the one place that says so. Files are opened by content, never by the
+ending of their name. What libsndfile cannot read as it stands (junk before an MP3, a
+header that lies, streams in a row, codecs that cannot seek, formats of others) it reads
+from a copy.
+"""
+
+import contextlib
+import functools
+import io
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import soundfile
+
+from msd_tagger.frontend import containers, foreign, handles, mpeg
+from msd_tagger.frontend.audio_error import AudioError
+
+# Changes with what is made of files: whoever remembers that one could not be read tries
+# it again then.
+DECODERS = f"2, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
+
+# What libsndfile reads, by the usual endings.
+SUFFIXES: tuple[str, ...] = (
+    *(".mp3", ".mp2", ".mpga", ".ogg", ".oga", ".opus", ".flac", ".wav", ".wave"),
+    *(".bwf", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".voc"),
+    *(".sph", ".svx", ".paf", ".sds", ".avr", ".htk"),
+)
+if foreign.IS_INSTALLED:
+    SUFFIXES += foreign.SUFFIXES
+
+_HEAD_BYTES = 2**14  # Some MPEG frames.
+_MOST_JUNK_BYTES = 2**24  # Before the first of them.
+_MOST_FRAMES_BYTES = 2**30  # Of them, where they have to be counted: 7 h at 320 kbps.
+_CONTAINERS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b"riff", b"fLaC", b"OggS")
+_UNKNOWN_SAMPLES = 2**60  # libsndfile gives the largest number there is.
+_BLOCK_SAMPLES = 2**16
+# Encoders add a frame or two before and behind the sound, which decoders take off.
+_MPEG_SLACK_SAMPLES, _MOST_ADDED_SAMPLES = 2400, 8192
+_LAST_S = 0.2  # A decoder that fails this near to the end ran out of bytes.
+
+
+class _Decoder(soundfile.SoundFile):
+    """Reads on from where it is: soundfile would seek before and behind every read."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class Source:
+    """An opened sound file."""
+
+    def __init__(
+        self,
+        path: os.PathLike | str,
+        rate_hz: int,
+        num_channels: int,
+        num_samples: int,
+        decoder: Callable[[], _Decoder],
+    ) -> None:
+        self.path = path  # As it was given.
+        self.rate_hz, self.num_channels = rate_hz, num_channels
+        self.num_samples = num_samples  # That must be there, by its frames or header.
+        self.readable = num_samples  # That can be decoded, where that is known.
+        self.slack_samples = 0  # That may be missing all the same.
+        self.extra_samples = 0  # That the decoder gives before the first.
+        self.is_copy = False  # Whether what is decoded was mended.
+        self.cut = ""  # What is missing, in words, where that is known.
+        self.note = ""  # What is odd about a file that is read nevertheless.
+        # Examines it more closely, should it seem to end or fail within a clip.
+        self.second_look: Callable[[], Source] | None = None
+        self._decoder = decoder
+
+    @property
+    def length_s(self) -> float:
+        """How long it should be."""
+        return self.num_samples / self.rate_hz
+
+    @functools.cached_property
+    def _file(self) -> _Decoder:
+        """Opened late: a copy is made of no file that is only looked at."""
+        return self._decoder()
+
+    def read(self, first: int, count: int) -> np.ndarray:
+        """Decodes float32 `[samples, channels]`, fewer than `count` at the end.
+
+        Raises:
+            AudioError: "damaged", or "truncated" for a decoder that fails at the end.
+        """
+        try:
+            samples = self._read(first, count)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            if self._looks_again():
+                return self.read(first, count)
+            reason = "truncated" if self.cut or self._fails_last(first, count) else ""
+            detail = self.cut or str(error).strip()
+            raise AudioError(self.path, reason or "damaged", detail) from error
+        if len(samples) < count and self._looks_again():
+            return self.read(first, count)
+        return samples
+
+    def _read(self, first: int, count: int) -> np.ndarray:
+        there = self._file.frames - self.extra_samples
+        end = min(first + count, self.readable, there)
+        if first >= end:
+            return np.zeros((0, self.num_channels), np.float32)
+        self._file.seek(first + self.extra_samples)
+        return self._file.read(end - first, dtype="float32", always_2d=True)
+
+    def _looks_again(self) -> bool:
+        """Examines the file more closely, once; tells whether that helps."""
+        if self.second_look is None:
+            return False
+        other, self.second_look = self.second_look(), None
+        is_same = other.num_samples <= self.num_samples + self.slack_samples
+        if is_same and not other.is_copy and not other.cut:
+            return False
+        self.__dict__.pop("_file", None)
+        self.__dict__.update(other.__dict__)
+        return True
+
+    def _fails_last(self, first: int, count: int) -> bool:
+        """Whether all can be decoded but the end of the file."""
+        last = self.num_samples - round(_LAST_S * self.rate_hz)
+        if first + count <= last:
+            return False
+        try:
+            self._read(first, max(0, last - first))
+        except (soundfile.LibsndfileError, RuntimeError):
+            return False
+        return True
+
+
+@contextlib.contextmanager
+def open_source(path: os.PathLike | str) -> Iterator[Source]:
+    """Opens a sound file.
+
+    Raises:
+        AudioError: "missing", "unreadable", "empty", "not audio", "no decoder", or
+            "truncated" where nothing of it can be decoded for that reason.
+    """
+    with contextlib.ExitStack() as stack:
+        handle = stack.enter_context(handles.open_file(path, may_be_pipe=True))
+        try:
+            source = _examine(_File(path, handle, stack))
+        except RuntimeError as error:  # As libsndfile's are.
+            raise AudioError(path, "damaged", str(error).strip()) from error
+        yield source
+
+
+class _File:
+    """A file, and everything that is opened on its behalf."""
+
+    def __init__(
+        self, path: os.PathLike | str, handle: io.FileIO, stack: contextlib.ExitStack
+    ) -> None:
+        self.path, self.handle, self.stack = path, handle, stack
+        self.start = mpeg.behind_tags(self.bytes_at)  # Where the format begins.
+
+    def bytes_at(self, start: int, count: int) -> bytes:
+        try:
+            return os.pread(self.handle.fileno(), count, start)
+        except OSError as error:  # As of a disk that fails.
+            raise AudioError(self.path, "unreadable", str(error)) from error
+
+    def size_bytes(self) -> int:
+        return os.fstat(self.handle.fileno()).st_size
+
+    def decoder(self) -> _Decoder | None:
+        """Opens it as it stands.
+
+        By a name without an ending: libsndfile would trust `.raw`. By a descriptor
+        alone it takes a file `._` or a folder `.AppleDouble` in the current directory
+        for a part of every MP3.
+        """
+        name = f"/dev/fd/{self.handle.fileno()}"
+        try:
+            if os.path.exists(name):  # noqa: PTH110 (faster)
+                return self.stack.enter_context(_Decoder(name))
+            self.handle.seek(0)
+            file = _Decoder(self.handle.fileno(), closefd=False)
+            return self.stack.enter_context(file)
+        except (soundfile.LibsndfileError, RuntimeError, TypeError):
+            return None
+
+    def copy(self, pieces: Iterable[bytes], size_bytes: int) -> "_File":
+        """Writes other bytes in its place."""
+        handle = handles.copy_of(self.path, pieces, size_bytes)
+        return _File(self.path, self.stack.enter_context(handle), self.stack)
+
+    def patched(self, at: int, new: bytes) -> "_File":
+        """Copies it with other bytes at one place."""
+        head = self.bytes_at(0, at)
+        pieces = handles.pieces(self.handle, at + len(new))
+        return self.copy(itertools.chain([head, new], pieces), self.size_bytes())
+
+
+def _examine(file: _File) -> Source:
+    """Finds out what a file is; what is most frequent comes first."""
+    if _starts_with_frames(file, file.start):
+        return _of_mpeg(file, file.decoder())
+    magic, decoder = file.bytes_at(file.start, 64), file.decoder()
+    sound = containers.sound_of(file.handle, file.start)
+    if sound and _starts_with_frames(file, sound.start):
+        return _of_mpeg(file, decoder, sound)
+    if decoder and "MPEG" in decoder.subtype:
+        return _of_mpeg(file, decoder)
+    if sound and (source := _of_chunks(file, decoder, sound)):
+        return source
+    if decoder:
+        by_format = {"FLAC": _of_flac, "OGG": _of_ogg}
+        return by_format.get(decoder.format, _as_it_is)(file, decoder)
+    if file.start and magic[:4] in _CONTAINERS:
+        pieces = handles.pieces(file.handle, file.start)
+        return _examine(file.copy(pieces, file.size_bytes()))
+    if kind := foreign.kind_of(magic):
+        return _of_foreign(file, kind)
+    return _of_mpeg(file, None)
+
+
+def _starts_with_frames(file: _File, start: int) -> bool:
+    return mpeg.find(file.bytes_at(start, _HEAD_BYTES), most=1) is not None
+
+
+def _source(file: _File, decoder: _Decoder, num_samples: int = 0) -> Source:
+    count = num_samples or decoder.frames
+    return Source(
+        file.path, decoder.samplerate, decoder.channels, count, lambda: decoder
+    )
+
+
+def _as_it_is(file: _File, decoder: _Decoder) -> Source:
+    if decoder.frames >= _UNKNOWN_SAMPLES:
+        return _source(file, decoder, sum(map(len, _blocks(decoder))))
+    # DWVW says that it can seek, and cannot.
+    can_seek = soundfile.SoundFile.seekable(decoder) and "DWVW" not in decoder.subtype
+    if can_seek:
+        return _source(file, decoder)
+    kind = (decoder.samplerate, decoder.channels, decoder.frames)
+    return _unrolled(file, *kind, _blocks(decoder))
+
+
+def _blocks(decoder: _Decoder) -> Iterator[np.ndarray]:
+    while len(block := decoder.read(_BLOCK_SAMPLES, "float32", always_2d=True)):
+        yield block
+
+
+def _unrolled(
+    file: _File,
+    rate_hz: int,
+    num_channels: int,
+    num_samples: int,
+    blocks: Iterable[np.ndarray],
+) -> Source:
+    """Decodes all of it once, before the first read: what cannot seek then can."""
+
+    def decode() -> _Decoder:
+        copy = file.copy([], 4 * num_samples * num_channels)
+        kind = (rate_hz, num_channels, "FLOAT", None, "W64")
+        number = copy.handle.fileno()
+        try:
+            with soundfile.SoundFile(number, "w", *kind, closefd=False) as unrolled:
+                for block in blocks:
+                    unrolled.write(block)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise AudioError(file.path, "damaged", str(error).strip()) from error
+        decoder = copy.decoder()
+        assert decoder is not None  # It was just written.
+        return decoder
+
+    return Source(file.path, rate_hz, num_channels, num_samples, decode)
+
+
+def _of_mpeg(
+    file: _File,
+    decoder: _Decoder | None,
+    sound: containers.Sound | None = None,
+    counts: bool = False,
+) -> Source:
+    """MP3 and its kin, by its Xing header, or by following its frames."""
+    start = sound.start if sound else file.start
+    head = file.bytes_at(start, 200)
+    if decoder and _can_trust_xing(file, decoder, start, head) and not counts:
+        source = _source(file, decoder)
+        source.second_look = lambda: _of_mpeg(file, decoder, sound, counts=True)
+        source.slack_samples = _MPEG_SLACK_SAMPLES
+        return source
+    if not mpeg.frame_format(head):
+        start = 10 if file.bytes_at(0, 3) == b"ID3" else 0  # A size may be wrong.
+    if not mpeg.find(file.bytes_at(start, _MOST_JUNK_BYTES)):
+        if decoder:
+            return _as_it_is(file, decoder)
+        raise AudioError(file.path, "not audio")
+    num_bytes = sound.there if sound else file.size_bytes()
+    data = file.bytes_at(start, min(num_bytes, _MOST_FRAMES_BYTES))
+    stream = mpeg.follow(data)
+    assert stream is not None
+    if decoder and _fits(decoder, stream):
+        count = decoder.frames if stream.xing else stream.num_samples
+        source = _source(file, decoder, count)
+    else:
+        source = _mended_mpeg(file, data, stream)
+    if stream.lacking:
+        source.cut = f"{stream.lacking:,} frames that the header counts are not there"
+        source.num_samples += stream.lacking * stream.format.frame_samples
+    if stream.changes:
+        source.cut = f"at {source.length_s:.2f} s the sample rate or channels change"
+    if num_bytes > _MOST_FRAMES_BYTES:
+        source.cut = f"only the first {_MOST_FRAMES_BYTES:,} bytes are read"
+    source.slack_samples = _MPEG_SLACK_SAMPLES
+    return source
+
+
+def _can_trust_xing(file: _File, decoder: _Decoder, start: int, head: bytes) -> bool:
+    """Whether frames end where the header says, and libsndfile sees the same file."""
+    form = mpeg.frame_format(head)
+    xing = form and mpeg.read_xing(head, form)
+    if not form or not xing or not mpeg.is_plausible(xing, form):
+        return False
+    added = xing.num_frames * form.frame_samples - decoder.frames
+    has_format = (decoder.samplerate, decoder.channels) == form[2:4]
+    behind = mpeg.behind_tags(file.bytes_at, start + xing.num_bytes)
+    after = file.bytes_at(behind, 11)
+    is_end = not (after + file.bytes_at(file.size_bytes() - 99, 99)).strip(b"\0")
+    is_end = is_end or after in (b"", b"LYRICSBEGIN")
+    return has_format and 0 <= added < _MOST_ADDED_SAMPLES and is_end
+
+
+def _fits(decoder: _Decoder, stream: mpeg.Stream) -> bool:
+    """Whether libsndfile reads all frames without help."""
+    if (decoder.samplerate, decoder.channels) != stream.format[2:4]:
+        return False
+    if stream.xing and stream.xing.num_frames != stream.num_frames:
+        return False
+    enough = stream.xing or decoder.frames >= stream.num_samples
+    return bool(enough) and len(stream.runs) == 1
+
+
+def _mended_mpeg(file: _File, data: bytes, stream: mpeg.Stream) -> Source:
+    """Gives libsndfile the frames alone."""
+    pieces, extra_samples = mpeg.copied(data, stream)
+
+    def decode() -> _Decoder:
+        decoder = file.copy(pieces, len(data)).decoder()
+        if decoder is None:
+            raise AudioError(file.path, "damaged", "its frames cannot be decoded")
+        return decoder
+
+    _, _, rate_hz, num_channels, _ = stream.format
+    source = Source(file.path, rate_hz, num_channels, stream.num_samples, decode)
+    source.extra_samples, source.is_copy = extra_samples, True
+    return source
+
+
+def _of_chunks(
+    file: _File, decoder: _Decoder | None, sound: containers.Sound
+) -> Source | None:
+    """WAV and its kin: whether as many bytes are there as the header says."""
+    is_unknown = sound.declared < 0 < sound.there and not (decoder and decoder.frames)
+    if sound.size and (is_unknown or (decoder is None and sound.share < 1)):
+        decoder = file.patched(*sound.patch).decoder() or decoder
+    if decoder is None and sound.share < 1:
+        raise AudioError(file.path, "truncated", sound.lacking)
+    if decoder is None:
+        return None
+    source = _as_it_is(file, decoder)
+    if sound.share < 1:
+        source.cut = sound.lacking
+        if decoder.format == "SDS":  # Its decoder makes up what is not there.
+            source.readable = int(decoder.frames * sound.share)
+        elif "ALAC" not in decoder.subtype:  # It has a table of its packets.
+            source.num_samples = round(decoder.frames / sound.share)
+    return source
+
+
+def _of_flac(file: _File, decoder: _Decoder) -> Source:
+    """FLAC: whether its last frame is where its header says."""
+    declared, last = containers.flac_lengths(file.handle, file.start) or (0, 0)
+    if not declared:
+        return _source(file, decoder, last) if last else _as_it_is(file, decoder)
+    source = _source(file, decoder, declared)
+    said_s, there_s = declared / source.rate_hz, last / source.rate_hz
+    if 0 < last < declared:
+        source.cut = f"the frames end at {there_s:.2f} s of {said_s:.2f} s"
+    elif last > declared:
+        patch = containers.flac_patch(file.bytes_at(file.start, 42), last)
+        better = file.patched(file.start + patch[0], patch[1]).decoder()
+        if better:
+            source = _source(file, better, last)
+            source.note = f"its header says {said_s:.2f} s; {there_s:.2f} s are there"
+    return source
+
+
+def _of_ogg(file: _File, decoder: _Decoder) -> Source:
+    """Ogg: whether its last page is whole, and each stream where several follow."""
+    source = None
+    is_cut, may_be_chained = containers.ogg_end(file.handle)
+    if decoder.frames >= _UNKNOWN_SAMPLES or may_be_chained:
+        source = _chained(file)
+    source = source or _as_it_is(file, decoder)
+    if is_cut:
+        source.cut = "the last Ogg page is cut"
+    return source
+
+
+def _chained(file: _File) -> Source | None:
+    """Streams in a row, as radio stations send them, become one."""
+    links = containers.ogg_links(file.bytes_at(file.start, _MOST_FRAMES_BYTES))
+    if len(links) < 2:
+        return None
+    kinds = []
+    for link in links:
+        with _opened(file, link) as decoder:
+            kinds.append((decoder.samplerate, decoder.channels, decoder.frames))
+    alike = list(itertools.takewhile(lambda kind: kind[:2] == kinds[0][:2], kinds))
+
+    def blocks() -> Iterator[np.ndarray]:
+        for link in links[: len(alike)]:
+            with _opened(file, link) as decoder:
+                yield from _blocks(decoder)
+
+    rate_hz, num_channels, _ = kinds[0]
+    num_samples = sum(frames for _, _, frames in alike)
+    source = _unrolled(file, rate_hz, num_channels, num_samples, blocks())
+    if len(alike) < len(links):
+        source.cut = f"what follows at {source.length_s:.2f} s is another kind of sound"
+    return source
+
+
+@contextlib.contextmanager
+def _opened(file: _File, link: bytes) -> Iterator[_Decoder]:
+    """Opens a stream of several; a radio's hundreds must not be open at a time."""
+    with contextlib.ExitStack() as stack:
+        copy = handles.copy_of(file.path, [link], len(link))
+        decoder = _File(file.path, stack.enter_context(copy), stack).decoder()
+        if decoder is None:
+            raise AudioError(file.path, "damaged", "one of several streams")
+        yield decoder
+
+
+def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
+    """What PyAV decodes."""
+    if not foreign.IS_INSTALLED:
+        raise AudioError(file.path, "no decoder", f"{kind.name}; {foreign.INSTALL}")
+    stream = foreign.open_stream(file.handle, kind)
+    if stream is None:
+        raise AudioError(file.path, "no decoder", f"{kind.name}, nor does PyAV read it")
+    source = _unrolled(file, *stream[:3], stream.blocks())
+    source.slack_samples = _MPEG_SLACK_SAMPLES
+    return source

@@ -1,0 +1,209 @@
+"""What sound files have in them, judged by a row for every kind."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+import soundfile
+
+from msd_tagger.common.messages import quiet_decoders
+from msd_tagger.frontend import audio, foreign, sources
+from msd_tagger.frontend.audio_error import AudioError
+from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.sources import open_source
+from tests import awkward_audio as awkward
+from tests.awkward_audio import KINDS, LENGTH_S, mp3, ogg, wav
+
+# Longer than any of the files: all of it is read, and what is missing is noticed.
+WHOLE = Recipe("mel", duration_s=10.0)
+# Encoders of MP3 and of blocks round lengths up.
+TOLERANCE_S = 0.06
+
+
+def written(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def check_sound(path, expected_s):
+    """The length that is told is decoded, and is sound to the end."""
+    with open_source(path) as source:
+        # A header that says too little is found out when its end is reached.
+        samples = source.read(0, 10 * source.rate_hz)
+        assert source.length_s == pytest.approx(expected_s, abs=TOLERANCE_S)
+        decoded_s = len(samples) / source.rate_hz
+        assert decoded_s == pytest.approx(expected_s, abs=TOLERANCE_S)
+        if len(samples) > source.rate_hz / 4:
+            assert np.abs(samples[-source.rate_hz // 8 :]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_gives_what_is_in_it(tmp_path, name):
+    make, expected = KINDS[name]
+    path = written(tmp_path / name, make())
+    if isinstance(expected, float):
+        check_sound(path, expected)
+        assert audio.read_clip(path, WHOLE).any()
+    else:
+        with pytest.raises(AudioError) as caught:
+            audio.read_clip(path, WHOLE)
+        assert caught.value.reason == expected
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("rate_hz", [8000, 22_050, 44_100])
+def test_mended_mp3s_sound_as_they_did(tmp_path, mode, rate_hz):
+    """Frames are decoded as from a file in which nothing stands before them."""
+    data = mp3(mode, 0.2, rate_hz)
+    plain = soundfile.read(written(tmp_path / "plain.mp3", data), dtype="float32")[0]
+    with open_source(written(tmp_path / "junk.mp3", b"\r\njunk" + data)) as source:
+        found = source.read(0, len(plain))[:, 0]
+    np.testing.assert_array_equal(found, plain)
+    # Without the header nothing says what the encoder has added in front.
+    bare = awkward.bare(mode, 0.2, rate_hz)
+    with open_source(written(tmp_path / "bare.mp3", b"\r\n" + bare)) as source:
+        found = source.read(0, 10 * rate_hz)[:, 0]
+    delay = next(
+        at
+        for at in range(2400)
+        if np.abs(found[at : at + 9000] - plain[:9000]).max() < 1e-5
+    )
+    rest = found[delay : delay + len(plain)]
+    np.testing.assert_allclose(rest, plain[: len(rest)], atol=1e-6)
+
+
+def test_the_centre_of_an_mp3_without_a_header_is_its_centre(tmp_path):
+    """The length is not guessed: song of rising level, so places can be told apart."""
+    centre = Recipe("mel", duration_s=1.0, offset="centre")
+    with_header = written(tmp_path / "a.mp3", mp3("VARIABLE", 0.3))
+    without = written(tmp_path / "b.mp3", awkward.bare("VARIABLE", 0.3))
+    levels = [np.std(audio.read_clip(path, centre)) for path in (with_header, without)]
+    assert levels[0] == pytest.approx(levels[1], rel=0.1)
+    assert audio.start_s(without, centre) == pytest.approx(1.0, abs=TOLERANCE_S)
+
+
+def test_a_header_that_says_too_little_is_noted(tmp_path):
+    path = written(tmp_path / "a.flac", KINDS["flac_length_half.flac"][0]())
+    with open_source(path) as source:
+        assert source.note == "its header says 1.50 s; 3.00 s are there"
+
+
+def test_what_is_cut_says_how_much_is_there(tmp_path):
+    path = written(tmp_path / "a.wav", wav()[:-60_000])
+    with pytest.raises(
+        AudioError, match=r"2.32 s of 3.00 s .*204,600 of 264,600 bytes"
+    ):
+        audio.read_clip(path, WHOLE)
+    assert audio.read_clip(path, Recipe("mel", duration_s=2.0)).any()
+
+
+@pytest.mark.parametrize("make", [mp3, awkward.bare, wav])
+@pytest.mark.parametrize("name", ["._", ".AppleDouble"])
+def test_the_current_folder_does_not_matter(tmp_path, monkeypatch, make, name):
+    path = written(tmp_path / "a.mp3", make())
+    clip = audio.read_clip(path, WHOLE)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    if name == "._":
+        written(tmp_path / "here" / name, b"\0\5\x16\7" + bytes(100))
+    else:
+        (tmp_path / "here" / name).mkdir()
+    np.testing.assert_array_equal(audio.read_clip(path, WHOLE), clip)
+
+
+@pytest.mark.parametrize("make", [mp3, wav, ogg, awkward.flac, awkward.bare])
+def test_a_pipe_is_read_from_the_start(tmp_path, make):
+    path, content = tmp_path / "pipe", make()
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(content,))
+    writer.start()
+    found = audio.read_clip(path, WHOLE)
+    writer.join()
+    same = audio.read_clip(written(tmp_path / "file", content), WHOLE)
+    np.testing.assert_array_equal(found, same)
+
+
+def test_a_small_disk_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("msd_tagger.frontend.handles.scratch", Full)
+    path = written(tmp_path / "a.mp3", b"\r\n" + mp3())
+    with pytest.raises(AudioError, match=r"unreadable.*no room in .*No space left"):
+        audio.read_clip(path, WHOLE)
+
+
+class Full:
+    """A file on a full disk."""
+
+    def __init__(self, size_bytes):
+        self.size_bytes = size_bytes
+
+    def write(self, piece):
+        raise OSError(28, "No space left on device")
+
+    def close(self):
+        pass
+
+
+def test_decoders_print_nothing(tmp_path, capfd):
+    """A damaged SDS file makes libsndfile describe every block on standard output."""
+    sds = bytearray(KINDS["fmt_SDS_PCM_16.sds"][0]())
+    sds[3000:4000] = awkward.NOISE[:1000]
+    paths = [
+        written(tmp_path / "a.sds", sds),
+        written(tmp_path / "a.mp3", mp3()[:20_000] + awkward.NOISE[:900] + mp3()),
+    ]
+    with quiet_decoders():
+        for path in paths:
+            with open_source(path) as source:
+                source.read(0, source.num_samples)
+                source.read(1000, 1000)
+        print("ours", flush=True)
+    assert capfd.readouterr() == ("ours\n", "")
+
+
+def test_what_decodes_is_part_of_what_is_remembered():
+    assert soundfile.__libsndfile_version__ in sources.DECODERS
+    assert "PyAV" in sources.DECODERS
+
+
+@pytest.fixture
+def m4a(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "a.m4a"
+    with av.open(path, "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=44_100, layout="mono")
+        sound = awkward.samples()[None]
+        frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 44_100, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_what_libsndfile_does_not_read_is_read_by_pyav(m4a):
+    check_sound(m4a, LENGTH_S)
+    found = audio.read_clip(m4a, WHOLE)[:36_000]
+    wanted = audio.read_clip(written(m4a.with_name("a.wav"), wav()), WHOLE)[:36_000]
+    # AAC changes the noise of -26 dB, but the tone is in its place.
+    assert np.corrcoef(found, wanted)[0, 1] > 0.95
+
+
+def test_a_cut_file_of_others_is_truncated(m4a):
+    content = m4a.read_bytes()
+    at = content.index(b"mdat")
+    if content.index(b"moov") > at:  # The table is behind what is cut.
+        with pytest.raises(AudioError, match=r"no decoder|truncated"):
+            audio.read_clip(written(m4a, content[: len(content) // 2]), WHOLE)
+
+
+def test_without_pyav_its_formats_are_named(m4a, monkeypatch):
+    monkeypatch.setattr(foreign, "IS_INSTALLED", False)
+    with pytest.raises(AudioError, match=r"no decoder.*MPEG-4.*PyAV reads it: pip"):
+        audio.read_clip(m4a, WHOLE)
+
+
+def test_text_is_no_list_of_addresses(tmp_path):
+    """FFmpeg would load what a playlist names."""
+    text = b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n"
+    with pytest.raises(AudioError, match="not audio"):
+        audio.read_clip(written(tmp_path / "a.m3u8", text), WHOLE)
