@@ -1,10 +1,12 @@
 """Settings of the whole suite."""
 
 import os
+import signal
 
 import pytest
 
 from msd_tagger import platform
+from msd_tagger.common import interruption
 
 # Before JAX is imported anywhere: the suite runs on the CPU, whatever the machine has.
 platform.set_up(os.environ.get("JAX_PLATFORMS", "cpu"))
@@ -22,3 +24,14 @@ def compilation_cache(tmp_path_factory):
     jax.config.update("jax_compilation_cache_dir", str(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+@pytest.fixture
+def own_signals():
+    """Lets a test use signals; what answers them otherwise comes back."""
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    for number in before:  # Under nohup SIGHUP is ignored, and would stay so.
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -255,9 +255,8 @@ def give_up(message: str, exit_status: int = 2) -> NoReturn:
 def run(work: Callable[[], Status]) -> Status:
     """Does the work of a process; what goes wrong becomes a sentence and a status."""
     messages.set_up()
-    interruption.listen()
     try:
-        with distributed.naming_losses():
+        with interruption.answered(), distributed.naming_losses():
             return work()
     except BrokenPipeError:  # As of `| head`: nobody reads what would follow.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
