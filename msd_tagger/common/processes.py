@@ -72,6 +72,19 @@ def one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Starts processes that Ctrl-C, which reaches a whole group, cannot end.
+
+    `follow_parent` does the same, but only when a process has imported what it needs.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def follow_parent() -> None:
     """Lets the parent of this worker alone decide when it ends.
 
