@@ -123,7 +123,8 @@ _KEYS = (
         "Factor on the input; the paper tries 10."),
     Key("model.channels", 32, Range(1, 4096), "N, feature maps of each layer."),
     Key("model.pools", (), "((bands, frames), …)",
-        "Pooling of each layer; () for the paper's."),
+        "Pooling of each layer; () for the paper's, which fit 96 mel bands or 257 bins "
+        "and 29 s. Others are proposed where these do not fit."),
     Key("model.batch_norm_momentum", 0.99, Range(0, 1),
         "Share that running statistics keep at a step."),
     Key("model.batch_norm_epsilon", 1e-3, Range(0, 1, above=True),

@@ -12,7 +12,7 @@ from input_pipeline.plan import Slice
 from input_pipeline.prepare import prepare as write_shards
 from modes import Options
 from msd_tagger.frontend.recipe import Recipe
-from msd_tagger.network.pools import check_pools, choose_pools
+from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed
 
 
@@ -21,8 +21,14 @@ def check(config: ConfigDict, options: Options) -> None:
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
     parse_options(config.prepare.beam)
     for point in points:
-        kind = point.spectrogram.kind
-        check_pools(recipe_of(point).shape, choose_pools(point.model.pools, kind))
+        shape = recipe_of(point).shape
+        if options.mode in ("run", "evaluate") and not options.bundle:
+            check_pools(shape, pools_of(point))
+
+
+def pools_of(config: ConfigDict) -> Pools:
+    """The poolings of a configuration's network."""
+    return choose_pools(config.model.pools, config.spectrogram.kind)
 
 
 def recipe_of(config: ConfigDict, kind: str = "") -> Recipe:

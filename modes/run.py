@@ -7,7 +7,6 @@ from input_pipeline.batches import open_shards
 from modes import Options
 from modes.corpus import load_once, prepare_once
 from modes.report import report
-from modes.study import run_study
 from modes.training import (
     check_start,
     choose_workdir,
@@ -23,14 +22,17 @@ from msd_tagger.training.setup import resolve_batch_size
 
 def start(config: ConfigDict, options: Options) -> None:
     """Does what the configuration's `task` names: one run, or a study of several."""
-    does = run if config.task == "train" else run_study
-    does(config, options)
+    if config.task == "train":
+        return run(config, options)
+    from modes.study import run_study  # 2 s, for what a single run does not need.
+
+    return run_study(config, options)
 
 
 def run(config: ConfigDict, options: Options) -> None:
     """One run, in a folder of its own; with --mode=evaluate only its scores again."""
     devices = set_up_devices(config, options)
-    check_start(config)
+    check_start([config])
     kind = config.spectrogram.kind
     corpus = load_once(config, options)
     shards = prepare_once(config, options, corpus, [kind])[kind]

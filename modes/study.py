@@ -54,8 +54,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
         programs = config.compilation_cache_dir or str(workdir / "programs")
         config.compilation_cache_dir = programs
         devices = set_up_devices(config, options)
-        for point in chosen:
-            check_start(sweeps.at(config, point))
+        check_start([sweeps.at(config, point) for point in chosen])
     distributed.shared(lambda: begin(workdir, config, own, devices))
     if needs_audio or not (config.task == "network" or labels.are_sampled(config)):
         corpus = load_once(config, options)

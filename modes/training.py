@@ -1,6 +1,7 @@
 """One training in a folder of its own: what runs, studies and evaluations share."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from configs import default
 from configs.identity import digest
 from configs.keys import values_of
 from modes import Options
-from modes.corpus import recipe_of
+from modes.corpus import pools_of, recipe_of
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
+from msd_tagger.network.pools import unheard
 from msd_tagger.training import distributed, loop, results, setup
 from msd_tagger.training.setup import Data
 
@@ -41,9 +43,16 @@ def set_up_devices(config: ConfigDict, options: Options) -> list[str]:
     return devices
 
 
-def check_start(config: ConfigDict) -> None:
-    """Checks the bundle that training starts from, before anything takes long."""
-    setup.starting_bundle(config, recipe_of(config))
+def check_start(configs: Sequence[ConfigDict]) -> None:
+    """Checks what trainings start from, before anything takes long.
+
+    A warning says which part of the clips a network would not hear.
+    """
+    for config in configs:
+        setup.starting_bundle(config, recipe_of(config))
+    parts = (unheard(recipe_of(one).shape, pools_of(one)) for one in configs)
+    for part in filter(None, dict.fromkeys(parts)):
+        logger.warning("the network does not hear all of a clip: %s", part)
 
 
 def choose_workdir(config: ConfigDict, options: Options, identity: dict) -> Path:

@@ -1,29 +1,27 @@
-"""Settings of the whole suite."""
+"""Settings of the whole suite, and of the processes that its tests start."""
 
 import os
 import signal
+import tempfile
 
 import pytest
 
 from msd_tagger import platform
 from msd_tagger.common import interruption
 
+# Each distinct program is compiled once for all processes of the suite: most tests
+# train the same small network. Workers of pytest-xdist get the folder from the process
+# that starts them, which removes it at the end.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    PROGRAMS = tempfile.TemporaryDirectory(prefix="msd-tagger-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = PROGRAMS.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
+platform.load_programs_quietly()
+# The code of random numbers alone takes LLVM seconds at its highest level, 3.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 # Before JAX is imported anywhere: the suite runs on the CPU, whatever the machine has.
 platform.set_up(os.environ.get("JAX_PLATFORMS", "cpu"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def compilation_cache(tmp_path_factory):
-    """Compiles each distinct step once: most tests train the same small network."""
-    import jax
-
-    # Processes of one suite (pytest-xdist) share it: they have folders side by side.
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ
-    base = tmp_path_factory.getbasetemp()
-    directory = (base.parent if is_worker else base) / "jit"
-    jax.config.update("jax_compilation_cache_dir", str(directory))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 @pytest.fixture

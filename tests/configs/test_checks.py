@@ -52,6 +52,7 @@ def test_every_experiment_passes(name):
         ({"corpus__audio_dir": "x"}, r"goes with --config.corpus.name=folder"),
         ({"model__pools": ((2, 4), (3,))}, r"each entry must be two"),
         ({"model__pools": (2, 4)}, r"each entry must be two"),
+        ({"model__pools": ((96, 47),)}, r"96 x 47 positions .* more than 256"),
         ({"train__max_epochs": float("nan")}, r"max_epochs=nan"),
         ({"train__init_bundle": "/no/such"}, r"init_bundle=/no/such: no such direct"),
         ({"train__freeze": "features"}, r"freeze=features needs --config.train.init"),

@@ -96,5 +96,6 @@ def test_options_are_split_as_a_shell_does(monkeypatch):
 
 def test_without_beam_its_installation_is_named(monkeypatch):
     monkeypatch.setattr(beam, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r'pip install -e "\.\[beam\]"'):
+    extras = r'pip install -e "\.\[train,tensorflow,beam\]"'
+    with pytest.raises(ValueError, match=extras):
         beam.parse_options("--runner=DirectRunner")

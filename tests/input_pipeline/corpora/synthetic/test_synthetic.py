@@ -16,7 +16,7 @@ import soundfile
 
 from input_pipeline.corpora import synthetic
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 NUM_CLIPS = 9
 
 
@@ -103,6 +103,7 @@ def test_survives_a_kill(written, tmp_path, num_workers):
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("*.mp3")) and time.monotonic() < deadline:
         time.sleep(0.01)
+    assert list(tmp_path.rglob("*.mp3"))
     workers = children_of(process.pid)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,0 +1,30 @@
+import logging
+
+import pytest
+
+from configs import default
+from modes import Options, corpus
+from modes.training import check_start
+
+
+def clips_of(duration_s):
+    config = default.get_config()
+    config.clip.duration_s = duration_s
+    return config
+
+
+@pytest.mark.parametrize("mode", ["prepare", "audit", "annotate"])
+def test_what_builds_no_network_needs_no_poolings_that_fit(mode):
+    corpus.check(clips_of(3.0), Options(mode=mode))
+    corpus.check(clips_of(3.0), Options(mode="evaluate", bundle="bundle"))
+    with pytest.raises(ValueError, match=r'These fit: --config\.model\.pools="\(\('):
+        corpus.check(clips_of(3.0), Options())
+
+
+def test_a_warning_says_what_the_network_does_not_hear(caplog):
+    check_start([clips_of(29.0)])
+    assert not caplog.records
+    with caplog.at_level(logging.WARNING):
+        check_start([clips_of(54.58), clips_of(54.58)])
+    [record] = caplog.records
+    assert "the last 858 of 2559 frames change no score" in record.message
