@@ -1,32 +1,30 @@
-"""Sends signals to processes that trace and compile, and counts those not answered.
+"""Sends signals while a training step is traced, and counts those not answered.
 
     python -m tests.faults.signals --signals=100
 
-Each process trains a small network for two steps, evaluates it and predicts, and
-collects garbage ten times as often as usual: a signal that arrives in a callback of the
-collector is the easiest to lose. The signal comes at a random moment. Most of the time
-is tracing; every fifth process compiles, too, what the others find compiled. A process
-has to end with the signal's status, 128 + n, and a sentence. `python -m tests.faults`
-does the same to whole runs and lets them go on, which takes longer: here, processes are
-copies of one that has imported everything.
+The step of a small network is traced again and again, with garbage collected ten times
+as often as usual: a signal that arrives in a callback of the collector is the easiest
+to lose. It comes at a random moment, and has to end the tracing. What that takes when
+an exception was lost is counted, too. (`python -m tests.faults` sends signals to whole
+runs and lets them go on, which takes far longer.)
 """
 
 import argparse
 import gc
 import os
 import random
-import signal
 import sys
-import tempfile
+import threading
 import time
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 from msd_tagger import platform
+from msd_tagger.common import interruption
+from msd_tagger.common.errors import Interrupted
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
-LIMIT_S = 300.0
-COMPILES_EVERY = 5
+LIMIT_S = 30.0
 
 
 def main() -> None:
@@ -35,79 +33,68 @@ def main() -> None:
     parser.add_argument("--signals", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
     platform.set_up("cpu")
-    from tests.faults import training  # noqa: F401 (every process has it)
-
+    trace = traced_step()
+    trace()  # What is only imported when it is needed is there from now on.
+    began_s = time.monotonic()
+    trace()
+    longest_s = time.monotonic() - began_s
+    print(f"a step is traced in {longest_s:.2f} s", flush=True)
     rng, counts = random.Random(options.seed), Counter[str]()
-    with tempfile.TemporaryDirectory(prefix="signals-") as programs:
-        # Left alone, they say how long all of it takes, compiled already and not.
-        one(Path(programs), None, 0)
-        usual_s, _, _ = one(Path(programs), None, 0)
-        compiling_s, _, _ = one(None, None, 0)
-        for number in range(options.signals):
-            compiles = number % COMPILES_EVERY == 0
-            moment_s = rng.uniform(0, 0.9 * (compiling_s if compiles else usual_s))
-            sent = rng.choice(SIGNALS)
-            where = None if compiles else Path(programs)
-            _, status, said = one(where, moment_s, sent)
-            answered = status == 128 + sent and f"{sent.name}; " in said
-            counts["answered" if answered else "not"] += 1
-            print(f"{number} {sent.name} {moment_s:.2f} s: {status} {said}", flush=True)
-    print(dict(counts))
-    sys.exit(counts["not"] > 0)
-
-
-def one(
-    programs: Path | None, moment_s: float | None, number: int
-) -> tuple[float, int, str]:
-    """Trains in a copy of this process; returns seconds, exit status and last line.
-
-    Args:
-        programs: A folder of compiled ones; None compiles them.
-        moment_s: When the signal is sent, if it is.
-        number: Of the signal.
-    """
-    with tempfile.TemporaryDirectory(prefix="signals-") as folder:
-        said = Path(folder) / "said"
-        reading, writing = os.pipe()
-        child = os.fork()
-        if not child:
-            try:
-                _train(Path(folder), said, writing, programs)
-            finally:
-                os._exit(1)
-        os.close(writing)
-        os.read(reading, 1)  # From here on it answers.
-        began_s = time.monotonic()
-        if moment_s is not None:
-            time.sleep(moment_s)
-            os.kill(child, number)
-        _, status = os.waitpid(child, 0)
-        os.close(reading)
-        lines = said.read_text().splitlines() or [""]
-        seconds = time.monotonic() - began_s
-        return seconds, os.waitstatus_to_exitcode(status), lines[-1]
-
-
-def _train(folder: Path, said: Path, ready: int, programs: Path | None) -> None:
-    from msd_tagger.commands import command_line
-    from tests.faults import training
-
-    for number in SIGNALS:  # Shells let background jobs ignore Ctrl-C.
-        signal.signal(number, signal.SIG_DFL)
-    signal.alarm(int(LIMIT_S))
     gc.set_threshold(70)
-    os.dup2(os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
+    for _ in range(options.signals):
+        number = rng.choice(interruption.SIGNALS)
+        counts[answer(trace, number, rng.uniform(0, longest_s))] += 1
+    print(dict(counts))
+    sys.exit("not answered" in counts)
 
-    platform.keep_programs(str(programs or ""))
 
-    def work() -> None:
-        os.write(ready, b"!")
-        training.train(folder)
+def traced_step() -> Callable[[], object]:
+    """Returns what traces a training step and its gradient, every time anew."""
+    import jax
 
-    command_line.run(work)
-    os._exit(0)
+    from msd_tagger.network.model import prepare_batch
+    from msd_tagger.training import setup, steps
+    from tests import fakes
+
+    data = fakes.FakeData()
+    bands = setup.bands_without_statistics(data)
+    model = setup.build_model(fakes.small_config(), len(data.tags), bands, None)
+    batch = next(iter(data.train_batches(8, 0)))
+    shape = data.recipe.shape
+    init = partial(steps.init_state, model=model, input_shape=shape)
+    state = jax.eval_shape(init, 0)
+
+    def trace() -> object:
+        jax.clear_caches()
+        return jax.eval_shape(
+            lambda state, batch: steps.train_step(
+                state, prepare_batch(batch, model), model=model
+            ),
+            state,
+            batch,
+        )
+
+    return trace
+
+
+def answer(trace: Callable[[], object], number: int, moment_s: float) -> str:
+    """Sends a signal after a while, and says how it was answered."""
+    timer = threading.Timer(moment_s, os.kill, (os.getpid(), number))
+    timer.start()
+    try:
+        with interruption.answered():
+            hook, lost = sys.unraisablehook, []
+            sys.unraisablehook = lambda it: (lost.append(it.object), hook(it))
+            deadline_s = time.monotonic() + moment_s + LIMIT_S
+            while time.monotonic() < deadline_s:
+                trace()
+            timer.join()
+    except Interrupted as interrupted:
+        if interrupted.number != number:
+            return "not answered"
+        return "answered, though lost at first" if lost else "answered"
+    return "not answered"
 
 
 if __name__ == "__main__":
