@@ -41,8 +41,11 @@ def call(*arguments):
         ((CONFIG, "--config.spectrogram.kind=mfcc"), "must be one of 'mel', 'stft'"),
         ((CONFIG, "--config.train.fraction=0"), "fraction=0.0: must be more than 0"),
         ((CONFIG, "--config.corpus.name=folder"), "--config.corpus.audio_dir=DIR"),
-        ((CONFIG, "--config.clip.duration_s=10"), "must end at 1 x 1"),
-        ((CONFIG, "--config.spectrogram.num_mel_bands=40"), "turn 40 bands"),
+        (
+            (CONFIG, "--config.clip.duration_s=10"),
+            "frames layer 5 pools 1 of them by 4",
+        ),
+        ((CONFIG, "--config.spectrogram.num_mel_bands=40"), "do not fit 40 bands"),
         ((CONFIG, "--config.train.num_devices=4096"), "4096 devices asked for"),
         (
             (CONFIG, "--config.compilation_cache_dir=main.py"),

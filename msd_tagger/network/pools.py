@@ -31,6 +31,8 @@ def check_pools(shape: tuple[int, int], pools: Pools) -> None:
     Raises:
         ValueError: The last map is not 1 x 1; the message proposes poolings that fit.
     """
+    if not pools:
+        raise ValueError("the poolings are (): no layer pools anything")
     for axis, what in enumerate(("bands", "frames")):
         sizes = _sizes(shape[axis], [pool[axis] for pool in pools])
         if sizes[-1] == 1:
@@ -87,7 +89,7 @@ def propose_pools(shape: tuple[int, int], num_layers: int = 5) -> Pools:
     little.
 
     >>> propose_pools((128, 1292))
-    ((2, 4), (3, 7), (2, 3), (3, 3), (2, 4))
+    ((2, 2), (3, 3), (2, 5), (3, 6), (2, 6))
     """
     found = [_propose(size, num_layers) or () for size in shape]
     return tuple(zip(*found, strict=True))

@@ -164,7 +164,11 @@ DAMAGES = {
     ),
     "other poolings": (
         lambda d: rewrite(d, network__pools=[[2, 2]]),
-        "turn 24 bands x 40 frames into 12 x 20; they",
+        r"do not fit 24 bands x 40 frames: .* by 2 and leaves 12",
+    ),
+    "no poolings": (
+        lambda d: rewrite(d, network__pools=[]),
+        "no layer pools",
     ),
     "poolings of nothing": (
         lambda d: rewrite(d, network__pools=[[0, 4]] * 4),

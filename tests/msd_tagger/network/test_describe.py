@@ -74,5 +74,7 @@ def test_other_networks():
     # Kernel, bias, scale and shift of each layer; the dense one.
     assert [layer["parameters"] for layer in described["layers"]] == [48, 156, 15]
     assert [layer["multiply_adds"] for layer in described["layers"]] == [864, 864, 12]
-    with pytest.raises(ValueError, match=r"turn 5 bands x 12 .* into 1 x 2"):
+    with pytest.raises(
+        ValueError, match=r"fit 5 bands x 12 .* layer 2 pools 6 .* leaves 2"
+    ):
         describe_network(network, (5, 12))
