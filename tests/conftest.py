@@ -1,9 +1,13 @@
 """Settings of the whole suite, and of the processes that its tests start."""
 
 import os
+import signal
 import tempfile
 
+import pytest
+
 from msd_tagger import platform
+from msd_tagger.common import interruption
 
 # Each distinct program is compiled once for all processes of the suite: most tests
 # train the same small network. Workers of pytest-xdist get the folder from the process
@@ -22,3 +26,14 @@ os.environ.setdefault(
 )
 # Before JAX is imported anywhere: the suite runs on the CPU, whatever the machine has.
 platform.set_up(os.environ.get("JAX_PLATFORMS", "cpu"))
+
+
+@pytest.fixture
+def own_signals():
+    """Lets a test use signals; what answers them otherwise comes back."""
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    for number in before:  # Under nohup SIGHUP is ignored, and would stay so.
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

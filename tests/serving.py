@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,7 @@ import numpy as np
 import soundfile
 
 from msd_tagger.bundle.thresholds import Thresholds
-from msd_tagger.commands.serve import parts_of
+from msd_tagger.commands.serve import decoders, in_turn
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.tagging.server import answers, run
 from msd_tagger.tagging.server.app import create_app
@@ -22,7 +24,9 @@ from msd_tagger.tagging.server.limits import Limits
 
 TAGS = ("rock", "<b>loud</b>", "jazz", *(f"tag {k}" for k in range(3, 20)))
 RECIPE = Recipe("mel", duration_s=2.0)
-LIMITS = Limits(upload_bytes=3_000_000, duration_s=60.0, songs=2)
+LIMITS = Limits(
+    duration_s=60.0, samples=20_000_000, decode_s=60.0, upload_bytes=3_000_000, songs=2
+)
 
 
 class LoudnessTagger:
@@ -58,19 +62,25 @@ def make_bundle(with_thresholds: bool = True):
 
 
 @contextlib.contextmanager
-def serving(**changes):
-    """Runs a server in a thread."""
+def serving(read=None, **changes):
+    """Runs a server in a thread; `read` stands in for the decoders."""
     tagger, limits = LoudnessTagger(make_bundle()), LIMITS._replace(**changes)
     files = answers.page_files(tagger.bundle, limits)
-    app = create_app(*parts_of(tagger, limits), files, limits)
-    with run.take_port("127.0.0.1", 0) as listener:
+    with contextlib.ExitStack() as stack:
+        tag = stack.enter_context(in_turn(tagger))
+        if read is None:
+            read = stack.enter_context(decoders(RECIPE, limits)).read
+        listener = stack.enter_context(run.take_port("127.0.0.1", 0))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="msd-tagger-"))
+        app = create_app(read, tag, files, limits, Path(folder))
         server = run.server_of(app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         wait(lambda: server.started)
         port = listener.getsockname()[1]
         try:
-            yield SimpleNamespace(port=port, tagger=tagger, limits=limits)
+            ends = partial(setattr, server, "should_exit", True)
+            yield SimpleNamespace(port=port, tagger=tagger, ends=ends)
         finally:
             tagger.hold.set()
             server.should_exit = True

@@ -58,6 +58,8 @@ class Options(NamedTuple):
     csv: str = ""
     taggram: str = ""
     max_duration_s: float = 3600.0
+    max_samples: int = 1_500_000_000
+    max_decode_s: float = 30.0
     layers: str = "last"
     neighbours: str = ""
     keras: str = ""
@@ -88,7 +90,7 @@ MODES = {
         "serve a web page on which to try the model in --bundle",
         "msd_tagger.commands.serve:serve",
         needs=("bundle",),
-        takes=("host", "port", "max_duration_s"),
+        takes=("host", "port", "max_duration_s", "max_samples", "max_decode_s"),
     ),
     "export": Mode(
         "copy the model bundle of the run in --workdir to --out",
@@ -114,6 +116,8 @@ _HELP = {
     "csv": "A new file for a line of each song and tag; - prints it instead.",
     "taggram": "A new or empty folder for a picture of each song's tags over time.",
     "max_duration_s": "Longer files are refused.",
+    "max_samples": "Files of more samples in all channels are refused.",
+    "max_decode_s": "Files that take longer to decode are refused.",
     "neighbours": "A new .html file for the songs and tags that are nearest to each "
     "other; - prints them instead.",
     "keras": "The published weights, an HDF5 file.",
@@ -243,9 +247,10 @@ def give_up(message: str, exit_status: int = 2) -> NoReturn:
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     distributed.leave(exit_status)
     others = [one for one in threading.enumerate() if not one.daemon]
-    if others != [threading.main_thread()]:
-        # Python would wait for them: for minutes, after a save that failed. All files
-        # are written whole or not at all, so nothing is lost.
+    if others != [threading.main_thread()] or exit_status > 128:
+        # Python would wait for them: for minutes, after a save that failed. After a
+        # signal it would take seconds to clear up what JAX has loaded. All files are
+        # written whole or not at all, so nothing is lost.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(exit_status)
@@ -255,9 +260,8 @@ def give_up(message: str, exit_status: int = 2) -> NoReturn:
 def run(work: Callable[[], Status]) -> Status:
     """Does the work of a process; what goes wrong becomes a sentence and a status."""
     messages.set_up()
-    interruption.listen()
     try:
-        with distributed.naming_losses():
+        with interruption.answered(), distributed.naming_losses():
             return work()
     except BrokenPipeError:  # As of `| head`: nobody reads what would follow.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

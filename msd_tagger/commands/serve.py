@@ -1,8 +1,13 @@
 """`serve`: a page in the browser on which to try a bundle."""
 
+import asyncio
 import logging
 import math
-from collections.abc import Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +15,10 @@ import numpy as np
 
 from msd_tagger.commands.command_line import Options
 from msd_tagger.commands.tag import load_tagger
-from msd_tagger.common.messages import quiet_decoders
+from msd_tagger.common.processes import available_cores
+from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.tagging.server.answers import answer, page_files
+from msd_tagger.tagging.server.decoders import Decoders
 from msd_tagger.tagging.server.limits import Limits
 from msd_tagger.tagging.songs import Excerpts, excerpts
 from msd_tagger.tagging.tagger import Tagger
@@ -23,17 +30,16 @@ logger = logging.getLogger(__name__)
 
 
 def serve(options: Options) -> None:
-    """Serves the page until Ctrl-C."""
+    """Serves the page until a signal comes."""
     check_packages()
     from msd_tagger.tagging.server import run
 
-    if not 0 < options.max_duration_s < math.inf:
-        raise ValueError(
-            f"--max_duration_s={options.max_duration_s:g}: it must be a positive number"
-        )
-    limits = Limits(duration_s=options.max_duration_s)
-    with run.take_port(options.host, options.port) as listener:
-        app = build_app(options, limits)
+    limits = limits_of(options)
+    with (
+        run.take_port(options.host, options.port) as listener,
+        tempfile.TemporaryDirectory(prefix="msd-tagger-") as folder,
+        built_app(options, limits, Path(folder)) as app,
+    ):
         if not run.is_private(listener):
             logger.warning(
                 "--host=%s: whoever reaches this address can use the page; there is no "
@@ -42,8 +48,17 @@ def serve(options: Options) -> None:
             )
         address = run.address_of(listener, options.host)
         print(f"Open {address} in a browser; Ctrl-C ends.", flush=True)
-        with quiet_decoders():
-            run.serve(app, listener)
+        run.serve(app, listener)
+
+
+def limits_of(options: Options) -> Limits:
+    """Reads the limits; a ValueError names the flag that is no positive number."""
+    names = ("max_duration_s", "max_samples", "max_decode_s")
+    values = {name: getattr(options, name) for name in names}
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"--{name}={value:g}: it must be a positive number")
+    return Limits(*values.values())
 
 
 def check_packages() -> None:
@@ -58,27 +73,48 @@ def check_packages() -> None:
         ) from error
 
 
-def build_app(options: Options, limits: Limits) -> "ASGIApp":
+@contextmanager
+def built_app(options: Options, limits: Limits, folder: Path) -> Iterator["ASGIApp"]:
     """Reads and compiles the network, and puts the page before it."""
     from msd_tagger.tagging.server.app import create_app
 
     tagger = load_tagger(options)
     bundle = tagger.bundle
-    # Compiles, so that the first visitor does not wait.
-    tagger.scores(np.zeros((1, *bundle.recipe.shape), np.float16))
-    files = page_files(bundle, limits)
-    return create_app(*parts_of(tagger, limits), files, limits, options.host)
+    recipe, host = bundle.recipe, options.host
+    with decoders(recipe, limits) as reading, in_turn(tagger) as tag:
+        # Compiles, so that the first visitor does not wait.
+        tagger.scores(np.zeros((1, *recipe.shape), np.float16))
+        files = page_files(bundle, limits)
+        yield create_app(reading.read, tag, files, limits, folder, host)
 
 
-def parts_of(
-    tagger: Tagger, limits: Limits
-) -> tuple[Callable[[Path], Excerpts], Callable[[Excerpts], dict[str, Any]]]:
-    """Returns how to read a song, and how to tag what was read."""
+def decoders(recipe: Recipe, limits: Limits) -> Decoders:
+    """Starts the processes that read songs: some can be ended while others go on."""
+    read = partial(
+        excerpts,
+        recipe=recipe,
+        max_duration_s=limits.duration_s,
+        max_samples=limits.samples,
+    )
+    # Two at least: then one visitor cannot keep all others waiting.
+    return Decoders(read, min(max(2, available_cores()), limits.songs), limits.decode_s)
 
-    def read(path: Path) -> Excerpts:
-        return excerpts(path, tagger.bundle.recipe, limits.duration_s)
 
-    def tag(heard: Excerpts) -> dict[str, Any]:
+@contextmanager
+def in_turn(
+    tagger: Tagger,
+) -> Iterator[Callable[[Excerpts], Awaitable[dict[str, Any]]]]:
+    """Gives how to tag what was read, in a thread in which songs take turns."""
+
+    def compute(heard: Excerpts) -> dict[str, Any]:
         return answer(tagger.bundle, heard, tagger.scores(heard.spectrograms))
 
-    return read, tag
+    async def tag(heard: Excerpts) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(thread, compute, heard)
+
+    thread = ThreadPoolExecutor(1, "network")
+    try:
+        yield tag
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)

@@ -103,6 +103,19 @@ def check_shared_memory() -> None:
         ) from error
 
 
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Starts processes that Ctrl-C, which reaches a whole group, cannot end.
+
+    `follow_parent` does the same, but only when a process has imported what it needs.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def follow_parent() -> None:
     """Lets the parent of this worker alone decide when it ends.
 

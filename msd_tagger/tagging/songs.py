@@ -5,22 +5,25 @@ A file longer than one excerpt is cut into consecutive ones; its score is their 
 
 import itertools
 import logging
+import math
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from msd_tagger.bundle.format import Bundle
 from msd_tagger.common.text import clock, text_path
 from msd_tagger.frontend import audio, foreign
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.sources import SUFFIXES, Source, open_source
 from msd_tagger.frontend.spectrogram import spectrogram
-from msd_tagger.tagging.tagger import Tagger
+
+if TYPE_CHECKING:  # They bring JAX, which who only decodes can do without.
+    from msd_tagger.bundle.format import Bundle
+    from msd_tagger.tagging.tagger import Tagger
 
 MAX_DURATION_S = 3600.0
 # A shorter rest of a long file tells little beside whole excerpts, and is left out.
@@ -77,7 +80,7 @@ class Excerpts(NamedTuple):
 
 
 def tag_files(
-    tagger: Tagger,
+    tagger: "Tagger",
     paths: Iterable[AnyPath],
     max_duration_s: float = MAX_DURATION_S,
     num_threads: int = 0,
@@ -97,7 +100,7 @@ def tag_files(
 
 
 def embed_files(
-    tagger: Tagger,
+    tagger: "Tagger",
     paths: Iterable[AnyPath],
     max_duration_s: float = MAX_DURATION_S,
     num_threads: int = 0,
@@ -107,7 +110,7 @@ def embed_files(
     return _compute(Embedding, compute, tagger, paths, max_duration_s, num_threads)
 
 
-def rank(song: Song, bundle: Bundle) -> list[TagScore]:
+def rank(song: Song, bundle: "Bundle") -> list[TagScore]:
     """All tags of a song, the highest score first."""
     of_seeds = song.scores.astype(np.float64).mean(1)
     scores, deviations = of_seeds.mean(0), [None] * len(bundle.tags)
@@ -166,7 +169,10 @@ def _walk(folder: str, passed_over: Counter[str]) -> Iterator[str]:
 
 
 def excerpts(
-    path: AnyPath, recipe: Recipe, max_duration_s: float = MAX_DURATION_S
+    path: AnyPath,
+    recipe: Recipe,
+    max_duration_s: float = MAX_DURATION_S,
+    max_samples: float = math.inf,
 ) -> Excerpts:
     """Decodes a file into consecutive excerpts of the recipe's duration.
 
@@ -176,8 +182,8 @@ def excerpts(
     are used and a warning is logged.
 
     Raises:
-        ValueError: The file is too long, which is known before it is decoded, or
-            cannot be used.
+        ValueError: The file is too long, or has too many samples in all its channels,
+            which is known before it is decoded, or cannot be used.
     """
     if _is_folder(path):
         raise ValueError(_about_folder(os.fspath(path)))
@@ -186,6 +192,12 @@ def excerpts(
             raise ValueError(
                 f"{clock(source.length_s)} long; at most {clock(max_duration_s)} is "
                 "allowed (--max_duration_s)"
+            )
+        num_samples = source.num_samples * source.num_channels
+        if num_samples > max_samples:
+            raise ValueError(
+                f"{num_samples:,} samples in {source.num_channels} channels; at most "
+                f"{max_samples:,} are allowed (--max_samples)"
             )
         return _read_all(source, recipe)
 
@@ -251,7 +263,7 @@ def _about_folder(folder: str) -> str:
 def _compute(
     kind: Callable[[str, float, np.ndarray, np.ndarray], Found],
     compute: Callable[[np.ndarray], np.ndarray],
-    tagger: Tagger,
+    tagger: "Tagger",
     paths: Iterable[AnyPath],
     max_duration_s: float,
     num_threads: int,

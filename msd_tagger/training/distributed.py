@@ -15,6 +15,8 @@ import logging
 import os
 import re
 import signal
+import socket
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,9 +31,12 @@ Tree = Any
 AUTO = "auto"
 CONNECT_S = 300  # All processes have to start within this time.
 HEARTBEAT_S = 60  # A process that is silent for so long counts as dead.
+ANSWER_S = 10  # Process 0 answers within this time, or it is another program.
 LEAVE_S = 5  # Time for all that fail alike to say why, before the first one ends.
 LOST_STATUS = 75  # EX_TEMPFAIL of sysexits.h: give the same command again.
 _FOREVER_MS = 30 * 24 * 3600 * 1000  # Heartbeats end a wait for a dead process.
+_HELLO = struct.Struct("!8sHH")  # `_NAME`, number of processes, index.
+_NAME, _GO = b"msdtagr1", b"!"
 # Texts of what XLA raises when the other side of a connection is gone.
 _LOSSES = ("gloo", "nccl", "unavailable", "coordination", "heartbeat", "connection")
 
@@ -69,8 +74,9 @@ def start(where: str, count: int, index: int) -> None:
         index: Of this one, from 0.
 
     Raises:
-        ValueError: "auto" finds nothing about other processes, or process 0 cannot
-            listen there.
+        ValueError: "auto" finds nothing about other processes, process 0 cannot listen
+            there, or another program does.
+        LostProcessError: Nobody listens there in time.
     """
     global _rank
     if not where:
@@ -79,23 +85,41 @@ def start(where: str, count: int, index: int) -> None:
 
     if jax.distributed.is_initialized():
         return
-    _speak_when_aborted(
-        f"this process and the others did not all meet within {CONNECT_S} s"
-        f"{'' if where == AUTO else f' at {where}'}; was every one started, with the "
-        "same address and count and an index of its own, and is the port open?"
-    )
     # Arguments for JAX that leave nothing to be detected.
-    explicit = {
+    given = {
         "coordinator_address": where,
         "num_processes": count,
         "process_id": index,
         "cluster_detection_method": "deactivate",
     }
-    _rank = _connect({} if where == AUTO else explicit)
+    if where == AUTO:
+        given |= _detected()
+    _rank = _connect(given)
     _speak_when_aborted(lost_text())
     if not is_first():
         for name in messages.OURS:
             logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _detected() -> dict[str, Any]:
+    """Asks JAX what started this process; None where nothing is known."""
+    from jax._src.clusters import ClusterEnv
+
+    names = ("coordinator_address", "num_processes", "process_id", "local_device_ids")
+    address = os.environ.get("JAX_COORDINATOR_ADDRESS")
+    found = ClusterEnv.auto_detect_unset_distributed_params(
+        address, None, None, None, None, CONNECT_S
+    )
+    given = dict(zip(names, found, strict=True))
+    if "JAX_LOCAL_DEVICE_IDS" in os.environ:  # Which JAX then follows.
+        del given["local_device_ids"]
+    if None in (given["coordinator_address"], *found[1:3]):
+        raise ValueError(
+            "--config.distributed=auto: neither SLURM, Open MPI, Kubernetes nor a TPU "
+            "pod started this process; give --config.distributed=HOST:PORT, "
+            "--config.process_count and --config.process_index"
+        )
+    return given
 
 
 def _connect(given: dict[str, Any]) -> Rank:
@@ -104,22 +128,114 @@ def _connect(given: dict[str, Any]) -> Rank:
 
     # Its handler of SIGTERM would replace ours.
     jax.config.update("jax_enable_preemption_service", False)
+    where, own = given["coordinator_address"], given["process_id"]
+    did_not_meet = (
+        f"this process and the others did not all meet within {CONNECT_S} s at "
+        f"{where}; was every one started, with the same address and count and an index "
+        "of its own, and is the port open?"
+    )
+    if not _meet(where, Rank(own, given["num_processes"])):
+        raise LostProcessError(did_not_meet)
+    _speak_when_aborted(did_not_meet)
     try:
         jax.distributed.initialize(
             initialization_timeout=CONNECT_S,
             heartbeat_timeout_seconds=HEARTBEAT_S,
             **given,
         )
-    except ValueError as error:
-        raise ValueError(
-            "--config.distributed=auto: neither SLURM, Open MPI, Kubernetes nor a TPU "
-            f"pod started this process ({error}); give --config.distributed=HOST:PORT, "
-            "--config.process_count and --config.process_index"
-        ) from error
     except jax.errors.JaxRuntimeError as error:
-        address = global_state.coordinator_address
-        raise ValueError(f"process 0 cannot listen at {address} ({error})") from error
+        raise ValueError(f"process 0 cannot listen at {where} ({error})") from error
     return Rank(global_state.process_id, global_state.num_processes)
+
+
+def _meet(where: str, own: Rank) -> bool:
+    """Lets all processes meet at the port that JAX will use; tells whether they did.
+
+    Where a port is taken, JAX's own service crashes, and JAX's client waits for minutes
+    for whatever program has it. If that is the service of another job, that job dies.
+
+    Raises:
+        ValueError: Another program has the port.
+    """
+    deadline_s = time.monotonic() + CONNECT_S
+    meet = _gather if own.index == 0 else _greet
+    return meet(where, own, deadline_s)
+
+
+def _gather(where: str, own: Rank, deadline_s: float) -> bool:
+    """Waits for all others, and then lets them go on."""
+    missing, here = set(range(1, own.count)), []
+    with contextlib.ExitStack() as stack:
+        with _listen(where) as listener:
+            while missing:
+                listener.settimeout(max(0.001, deadline_s - time.monotonic()))
+                try:
+                    here.append(stack.enter_context(listener.accept()[0]))
+                except TimeoutError:
+                    return False
+                name, count, index = _HELLO.unpack(
+                    _read(here[-1], _HELLO.size, ANSWER_S)
+                )
+                if (name, count) == (_NAME, own.count):
+                    _say(here[-1], _NAME)
+                    missing.discard(index)
+        for peer in here:
+            _say(peer, _GO)
+    return True
+
+
+def _listen(where: str) -> socket.socket:
+    """Takes the port of every address, as JAX will."""
+    where = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS", where)
+    address = ("", int(where.rpartition(":")[2]))
+    try:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(
+                address, family=socket.AF_INET6, dualstack_ipv6=True
+            )
+        return socket.create_server(address)
+    except OSError as error:
+        problem = f"process 0 cannot have it ({os.strerror(error.errno or 0)})"
+        raise ValueError(_about_port(where, problem)) from error
+
+
+def _greet(where: str, own: Rank, deadline_s: float) -> bool:
+    """Waits for process 0, and then for its word that all have come."""
+    host, _, port = where.rpartition(":")
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        try:
+            peer = socket.create_connection((host.strip("[]"), int(port)), left_s)
+        except OSError:  # It has not been started yet.
+            time.sleep(0.2)
+            continue
+        with peer:
+            _say(peer, _HELLO.pack(_NAME, own.count, own.index))
+            if _read(peer, len(_NAME), ANSWER_S) != _NAME:
+                problem = "another program, or another job, listens there"
+                raise ValueError(_about_port(where, problem))
+            return _read(peer, 1, left_s) == _GO
+    return False
+
+
+def _say(peer: socket.socket, text: bytes) -> None:
+    with contextlib.suppress(OSError):  # It has gone, and will be missed.
+        peer.sendall(text)
+
+
+def _read(peer: socket.socket, size: int, timeout_s: float) -> bytes:
+    """Reads what the other side says; zeros where it says nothing."""
+    peer.settimeout(timeout_s)
+    with contextlib.suppress(OSError):
+        return peer.recv(size, socket.MSG_WAITALL).ljust(size, b"\0")
+    return bytes(size)
+
+
+def _about_port(where: str, problem: str) -> str:
+    port = where.rpartition(":")[2]
+    return (
+        f"port {port} of {where}: {problem}; choose another with "
+        "--config.distributed=HOST:PORT, or JAX_COORDINATOR_PORT with auto"
+    )
 
 
 def shared(function: Callable[[], Any]) -> Any:

@@ -31,6 +31,8 @@ PHASES = {
     "results": (5, 1.0, 1),
     "report": (5, 2.0, 1),
 }
+# Not aimed at by chance: until the report, most of it is tracing and compilation.
+TRACING = {"tracing": (0, 30.0, 1)}
 # Signals and their share. All but SIGKILL are to be answered with a checkpoint.
 SIGNALS = {
     signal.SIGKILL: 0.7,
@@ -40,6 +42,7 @@ SIGNALS = {
     signal.SIGHUP: 0.03,
 }
 LAST = "36"  # Step of a training.
+ANSWERED = {number: 0.25 for number in SIGNALS if number != signal.SIGKILL}
 SAVING = ("step", "save", "evaluation")  # Phases in which a signal saves first.
 
 
@@ -72,7 +75,7 @@ def chain(
 ) -> tuple[list[Kill], list[str]]:
     """Kills a run in each of some phases, lets it end, and says what was lost."""
     rng = random.Random(seed)
-    aimed = sorted(phases, key=list(PHASES).index)
+    aimed = sorted(phases, key=list(PHASES | TRACING).index)
     kills = [kill for phase in aimed if (kill := _kill(scene, phase, rng))]
     lost = [kill.wrong for kill in kills if kill.wrong]
     ended = run(scene)
@@ -86,18 +89,19 @@ def chain(
 
 def _kill(scene: Scene, phase: str, rng: random.Random) -> Kill | None:
     """Starts the run and kills it; None where it ended before."""
-    _, longest_s, times = PHASES[phase]
-    [number] = rng.choices(list(SIGNALS), list(SIGNALS.values()))
+    _, longest_s, times = (PHASES | TRACING)[phase]
+    signals = ANSWERED if phase in TRACING else SIGNALS
+    [number] = rng.choices(list(signals), list(signals.values()))
     process = Process(scene)
     # A run that goes on announces less often; then the moment is the last of them.
     if process.wait_for(phase, rng.randint(1, times)):
         time.sleep(rng.uniform(0, longest_s))
-    process.send(number)
+    last = process.send(number)
     ended = process.end()
     if ended.status != 0:
         return Kill(ended.phase, number.name, _wrong(scene, number, ended))
-    if number != signal.SIGKILL and ended.phase in ("step", "evaluation"):
-        return Kill(ended.phase, number.name, f"{number.name} was not answered")
+    if last != "report":  # During which it may have ended before.
+        return Kill(last, number.name, f"{number.name} was not answered")
     return None
 
 
@@ -122,7 +126,7 @@ def _wrong(scene: Scene, number: signal.Signals, ended: Ended) -> str:
 
 
 def try_all(
-    undisturbed: Scene, num_kills: int, seed: int, at_once: int
+    undisturbed: Scene, num_kills: int, seed: int, at_once: int, traces: bool = False
 ) -> tuple[list[tuple[Kill, bool]], list[str]]:
     """Kills runs until there were enough kills.
 
@@ -131,6 +135,8 @@ def try_all(
         num_kills: How many.
         seed: Of the moments and signals.
         at_once: Runs.
+        traces: Whether all are signals that come while a process that has no programs
+            yet traces and compiles them.
 
     Returns:
         (kill, whether its run lost anything) of all; and what was lost.
@@ -141,6 +147,8 @@ def try_all(
 
     def one(phases: list[str], number: int) -> tuple[list[Kill], list[str]]:
         scene = undisturbed.beside(f"kill-{number}")
+        if traces:
+            scene = scene._replace(programs=None)
         if "preparation" not in phases:
             shutil.copytree(undisturbed.data_dir, scene.data_dir)
         found = chain(scene, undisturbed, phases, seed + 1000 * number)
@@ -148,7 +156,8 @@ def try_all(
         return found
 
     while len(kills) < num_kills:  # A run that ends before its kill has none.
-        phases = plan(num_kills - len(kills), rng)
+        missing = num_kills - len(kills)
+        phases = list(TRACING) * missing if traces else plan(missing, rng)
         num_runs = -(-len(phases) // KILLS_PER_RUN)
         groups = [phases[i::num_runs] for i in range(num_runs)]
         with ThreadPoolExecutor(at_once) as pool:

@@ -4,12 +4,14 @@
 
 Nothing else differs from `python main.py`, but that TensorFlow is hidden, and that
 limits can be set: FAULT_LIMIT_BYTES is the size that no file can exceed, FAULT_OBEYS=1
-takes from root the privilege to write where permissions forbid it.
+takes from root the privilege to write where permissions forbid it. Python looks for
+garbage after FAULT_COLLECT_EVERY new objects.
 """
 
 import ctypes
 import faulthandler
 import functools
+import gc
 import importlib
 import os
 import resource
@@ -24,6 +26,7 @@ HANGS_S = 280.0  # Then a process says where it is; its end comes a little later
 # that is imported later takes what is announced.
 FUNCTIONS = {
     "preparation": ("input_pipeline.prepare", "write_missing"),
+    "tracing": ("msd_tagger.training.canary", "check"),
     "restore": ("msd_tagger.training.checkpoints", "Checkpoints.restore"),
     "save": ("msd_tagger.training.checkpoints", "Checkpoints.save"),
     "evaluation": ("msd_tagger.training.evaluation", "score_validation"),
@@ -62,6 +65,7 @@ def limit() -> None:
 def main() -> None:
     """Announces the phases and runs main.py."""
     limit()
+    gc.set_threshold(int(os.environ.get("FAULT_COLLECT_EVERY", "700")))
     marks = int(os.environ["FAULT_MARKS"])
     os.write(marks, b"start\n")
     faulthandler.dump_traceback_later(HANGS_S)

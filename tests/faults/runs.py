@@ -52,12 +52,13 @@ class Scene(NamedTuple):
     Attributes:
         folder: Of the scene.
         corpus: Audio files and tags.csv.
-        programs: Compiled ones, shared by all scenes.
+        programs: Compiled ones, shared by all scenes. None where each process compiles
+            its own; it then also collects garbage ten times as often as usual.
     """
 
     folder: Path
     corpus: Path
-    programs: Path
+    programs: Path | None
 
     @property
     def workdir(self) -> Path:
@@ -119,7 +120,7 @@ class Process:
             [
                 *(sys.executable, "-m", "tests.faults.program", *SETTINGS),
                 f"--config.corpus.audio_dir={scene.corpus}",
-                f"--config.compilation_cache_dir={scene.programs}",
+                f"--config.compilation_cache_dir={scene.programs or ''}",
                 f"--data_dir={scene.data_dir}",
                 f"--workdir={scene.workdir}",
             ],
@@ -129,6 +130,7 @@ class Process:
                 "FAULT_MARKS": str(writing),
                 "FAULT_LIMIT_BYTES": str(limit_bytes),
                 "FAULT_OBEYS": str(int(obeys)),
+                "FAULT_COLLECT_EVERY": "70" if scene.programs is None else "700",
             },
             pass_fds=(writing,),
             stdout=subprocess.DEVNULL,
@@ -156,14 +158,15 @@ class Process:
             times -= found.count(phase)
         return True
 
-    def send(self, number: int) -> None:
-        """Sends a signal; SIGKILL to its workers as well."""
+    def send(self, number: int) -> str:
+        """Sends a signal, SIGKILL to its workers as well, and returns the phase."""
         self._read_marks(0.0)
         with contextlib.suppress(ProcessLookupError):
             if number == signal.SIGKILL:
                 os.killpg(self._process.pid, number)
             else:
                 self._process.send_signal(number)
+        return self.phase
 
     def end(self) -> Ended:
         """Waits until it has ended."""

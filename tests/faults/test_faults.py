@@ -15,7 +15,8 @@ def test_kills_and_damages_lose_nothing(tmp_path):
     page = tmp_path / "page.md"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "tests.faults", "--kills=1", "--damages=1"),
+            *(sys.executable, "-m", "tests.faults"),
+            *("--kills=1", "--damages=1", "--signals=0"),
             *(f"--scratch={tmp_path}", f"--out={page}", "--seed=3"),
         ],
         cwd=ROOT,
@@ -26,7 +27,7 @@ def test_kills_and_damages_lose_nothing(tmp_path):
     )
     assert done.returncode == 0, done.stderr + done.stdout
     text = page.read_text(encoding="utf-8")
-    assert text.count("Lost: **0**.") == 2
+    assert text.count("Lost: **0**.") == 3
     assert "| all | 1 | 1 | 0 |" in text
     assert list(tmp_path.iterdir()) == [page]
 

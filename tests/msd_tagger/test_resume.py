@@ -21,17 +21,6 @@ SIZES = {"num_seeds": 2, "train__max_steps": 24, "train__log_every_steps": 5}
 TIMES = ("clips_per_s", "seconds")
 
 
-@pytest.fixture
-def listening():
-    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
-    for number in before:  # Under nohup SIGHUP is ignored, and would stay so.
-        signal.signal(number, signal.SIG_DFL)
-    interruption.listen()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 class Killing(fakes.FakeData):
     """Sends this process a signal when a training or evaluation batch is read."""
 
@@ -86,10 +75,11 @@ def whole(tmp_path_factory):
     ],
 )
 def test_a_signal_saves_first_and_changes_nothing(
-    tmp_path, whole, listening, number, moment, saved
+    tmp_path, whole, own_signals, number, moment, saved
 ):
     message = f"{number.name}; step {saved} is saved; the same command goes on"
-    with pytest.raises(Interrupted, match=message) as caught:
+    raises = pytest.raises(Interrupted, match=message)
+    with raises as caught, interruption.answered():
         fit(tmp_path, Killing(number, **moment))
     assert caught.value.exit_status == 128 + number
     assert (tmp_path / "checkpoints" / str(saved)).is_dir()
@@ -104,7 +94,7 @@ def test_a_signal_saves_first_and_changes_nothing(
 
 
 def test_a_signal_during_the_last_save_is_answered(
-    tmp_path, whole, listening, monkeypatch
+    tmp_path, whole, own_signals, monkeypatch
 ):
     save = Checkpoints.save
 
@@ -115,7 +105,8 @@ def test_a_signal_during_the_last_save_is_answered(
 
     with monkeypatch.context() as patched:
         patched.setattr(Checkpoints, "save", save_and_signal)
-        with pytest.raises(Interrupted, match="SIGTERM; step 24 is saved"):
+        message = "SIGTERM; step 24 is saved"
+        with pytest.raises(Interrupted, match=message), interruption.answered():
             fit(tmp_path)
     assert_same(fit(tmp_path).state, whole[0])
     assert metrics(tmp_path) == whole[1]
@@ -143,25 +134,6 @@ def test_every_checkpoint_leads_to_the_same_end(tmp_path, whole, monkeypatch, se
 
 def _die(*_):
     raise Dying
-
-
-def test_signals_outside_of_training_end_at_once(listening):
-    with pytest.raises(Interrupted, match="SIGTERM; the same command goes on"):
-        os.kill(os.getpid(), signal.SIGTERM)
-    with interruption.deferred() as asked:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert asked.number == signal.SIGINT
-        with pytest.raises(Interrupted, match="SIGINT"):
-            os.kill(os.getpid(), signal.SIGINT)  # Somebody is in a hurry.
-    with interruption.deferred() as asked:
-        assert asked.number is None
-
-
-def test_an_ignored_signal_stays_ignored(listening):
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    interruption.listen()
-    os.kill(os.getpid(), signal.SIGHUP)
 
 
 STATE = {"a": np.arange(7.0), "b": {"c": np.ones((2, 3), np.float32)}}

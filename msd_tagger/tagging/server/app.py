@@ -3,14 +3,12 @@
 import asyncio
 import logging
 import secrets
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -22,25 +20,26 @@ from msd_tagger.tagging.server.limits import Limits
 
 logger = logging.getLogger(__name__)
 
-# What a file may do to whoever reads it.
-READING = (ValueError, OSError, RuntimeError, MemoryError)
+Done = TypeVar("Done")
 
 
 def create_app(
-    read: Callable[[Path], Any],
-    tag: Callable[[Any], Mapping[str, Any]],
+    read: Callable[[Path], Awaitable[Any]],
+    tag: Callable[[Any], Awaitable[Mapping[str, Any]]],
     files: Mapping[str, tuple[str, str]],
     limits: Limits,
+    folder: Path,
     host: str = "127.0.0.1",
 ) -> ASGIApp:
     """Builds the application.
 
     Args:
-        read: Reads an audio file, or raises one of `READING`, which may name the path.
-        tag: Gives the answer for what was read. Both are called in a thread, and never
-            for two songs at a time.
+        read: Reads an audio file, or raises a ValueError, which may name the path.
+        tag: Gives the answer for what was read. Both are cancelled when the visitor
+            leaves.
         files: Path on the server to media type and text.
         limits: What a visitor may ask for.
+        folder: Keeps uploads; nobody else should be able to read it.
         host: The name it is to be reached by, beside addresses and localhost.
     """
     routes = [Route(path, _text_of(*file)) for path, file in files.items()]
@@ -49,18 +48,11 @@ def create_app(
         HTTPException: _refuse,
         Exception: _fail,
     }
-    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=_lifespan)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False
     app.state.read, app.state.tag = read, tag
-    app.state.limits, app.state.songs, app.state.turn = limits, 0, asyncio.Lock()
+    app.state.limits, app.state.songs, app.state.folder = limits, 0, folder
     return guarded(app, host)
-
-
-@asynccontextmanager
-async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Keeps uploads in a folder that nobody else can read and that goes in the end."""
-    with tempfile.TemporaryDirectory(prefix="msd-tagger-") as folder:
-        app.state.folder = Path(folder)
-        yield
 
 
 def _text_of(media_type: str, text: str) -> Callable[[Request], Any]:
@@ -81,23 +73,47 @@ async def _tag_song(request: Request) -> Response:
         return await _tag_upload(request)
     except ClientDisconnect:
         return Response(status_code=499)  # Nobody reads it.
+    except asyncio.CancelledError:
+        return await _refuse(request, HTTPException(503, "The server is ending."))
     finally:
         state.songs -= 1
 
 
 async def _tag_upload(request: Request) -> Response:
     state = request.app.state
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        message = "Send the file itself, not a form: curl --data-binary @song.mp3"
+        raise HTTPException(415, message)
     with private_path(state.folder) as path:
-        limits = state.limits
-        await receive(request, path, limits.upload_bytes, limits.upload_s)
-        async with state.turn:
-            if await request.is_disconnected():
-                raise ClientDisconnect
-            try:
-                heard = await run_in_threadpool(state.read, path)
-            except READING as error:
-                raise HTTPException(422, sentence(error, path)) from error
-            return JSONResponse(await run_in_threadpool(state.tag, heard))
+        await receive(request, path, state.limits)
+        try:
+            heard = await attended(request, state.read(path))
+        except ValueError as error:
+            raise HTTPException(422, sentence(error, path)) from error
+    return JSONResponse(await attended(request, state.tag(heard)))
+
+
+async def attended(request: Request, work: Awaitable[Done]) -> Done:
+    """Does what a visitor waits for, and cancels it when the visitor leaves.
+
+    Raises:
+        ClientDisconnect: The visitor left.
+    """
+    working, leaving = asyncio.ensure_future(work), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        for one in (working, leaving):
+            one.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _refuse(request: Request, error: HTTPException) -> Response:
@@ -125,38 +141,45 @@ def private_path(folder: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-async def receive(
-    request: Request, path: Path, limit_bytes: int, timeout_s: float
-) -> None:
+async def receive(request: Request, path: Path, limits: Limits) -> None:
     """Writes the body of a request to a new file, piece by piece.
 
     Raises:
         HTTPException: 413, before anything is read where the request says its size; 408
-            where it takes too long; 507 where the disk is full.
+            where it takes too long, as a whole or between two pieces; 507 where the
+            disk is full.
         ClientDisconnect: the visitor went away.
     """
     # The HTTP parser lets nothing but a number through.
     declared_bytes = int(request.headers.get("content-length", 0))
-    _check_size(declared_bytes, limit_bytes)
+    _check_size(declared_bytes, limits.upload_bytes)
     try:
-        async with asyncio.timeout(timeout_s):
-            await write(request, path, limit_bytes)
+        await write(request, path, limits)
     except TimeoutError as error:
-        message = f"The upload took more than {timeout_s:g} seconds."
+        message = (
+            f"The upload took more than {limits.upload_s:g} seconds, paused for "
+            f"{limits.pause_s:g}, or was slower than "
+            f"{limits.upload_bytes_per_s / 1e3:g} kB/s."
+        )
         raise HTTPException(408, message) from error
     except OSError as error:
         message = f"The server cannot keep the file: {error.strerror}."
         raise HTTPException(507, message) from error
 
 
-async def write(request: Request, path: Path, limit_bytes: int) -> None:
-    """Writes what arrives, as long as it is not too much."""
-    written_bytes = 0
+async def write(request: Request, path: Path, limits: Limits) -> None:
+    """Writes what arrives, as long as it is not too much, nor too slow."""
+    written_bytes, clock = 0, asyncio.get_running_loop().time
+    began_s = clock()
     with path.open("xb") as file:
-        async for piece in request.stream():
-            written_bytes += len(piece)
-            _check_size(written_bytes, limit_bytes)
-            file.write(piece)
+        async with asyncio.timeout(limits.pause_s) as patience:
+            async for piece in request.stream():
+                written_bytes += len(piece)
+                _check_size(written_bytes, limits.upload_bytes)
+                file.write(piece)
+                needs_s = limits.pause_s + written_bytes / limits.upload_bytes_per_s
+                ends_s = began_s + min(limits.upload_s, needs_s)
+                patience.reschedule(min(clock() + limits.pause_s, ends_s))
 
 
 def _check_size(size_bytes: int, limit_bytes: int) -> None:

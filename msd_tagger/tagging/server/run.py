@@ -1,6 +1,6 @@
 """Takes a port and serves on it until somebody says stop."""
 
-import contextlib
+import asyncio
 import errno
 import ipaddress
 import socket
@@ -8,8 +8,12 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-# How long a song that is being tagged may take after Ctrl-C.
-GRACE_S = 5
+from msd_tagger.common import interruption
+from msd_tagger.common.errors import Interrupted
+from msd_tagger.tagging.server.connections import Connection
+
+# How long a song that is being tagged may take after a signal.
+GRACE_S = 2
 
 
 def take_port(host: str, port: int) -> socket.socket:
@@ -70,9 +74,9 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=Connection,
             ws="none",
-            lifespan="on",
+            lifespan="off",
             access_log=False,
             log_level="critical",
             log_config=None,
@@ -84,7 +88,24 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serves until Ctrl-C."""
-    # When everything has ended, uvicorn hands the interruption on.
-    with contextlib.suppress(KeyboardInterrupt):
-        server_of(app).run([listener])
+    """Serves until a signal comes.
+
+    Raises:
+        Interrupted: It came, and the server has ended.
+    """
+    try:
+        with interruption.deferred() as asked:
+            asyncio.run(_serve(server_of(app), listener, asked))
+    except Interrupted as ended:
+        raise Interrupted(ended.number, "the server has ended", False) from None
+
+
+async def _serve(
+    server: uvicorn.Server, listener: socket.socket, asked: interruption.Interruption
+) -> None:
+    """Lets uvicorn answer SIGINT and SIGTERM, which it hands on, and the others too."""
+    serving = asyncio.create_task(server.serve([listener]))
+    while not serving.done():
+        server.should_exit |= asked.number is not None
+        await asyncio.wait([serving], timeout=0.1)
+    await serving

@@ -1,11 +1,14 @@
 """`--mode=serve`: from the command line to a song's tags, and mistakes."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,50 +18,84 @@ import soundfile
 from msd_tagger.bundle.format import write_bundle
 from msd_tagger.commands import serve
 from msd_tagger.commands.command_line import Options
+from msd_tagger.common.processes import is_running
 from msd_tagger.tagging.server import run
 from tests.bundles import make_bundle
-from tests.serving import ask
+from tests.serving import ask, wait
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_a_song_is_tagged_and_ctrl_c_ends(tmp_path):
+@contextlib.contextmanager
+def served(tmp_path):
+    """Runs the command; gives its process and port."""
     write_bundle(tmp_path / "bundle", make_bundle())
-    temporary, song = tmp_path / "temporary", tmp_path / "song.wav"
-    temporary.mkdir()
-    soundfile.write(song, 0.5 * np.sin(np.arange(24_000)), 12_000)
     command = [sys.executable, "main.py", "--mode=serve", "--port=0", "--platform=cpu"]
+    (tmp_path / "temporary").mkdir()
     with subprocess.Popen(
         [*command, f"--bundle={tmp_path / 'bundle'}"],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(temporary)},
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as server:
         try:
             line = server.stdout.readline()
-            found = re.fullmatch(
-                r"Open http://127.0.0.1:(\d+) in a browser; .*\n", line
-            )
+            pattern = r"Open http://127.0.0.1:(\d+) in a browser; .*\n"
+            found = re.fullmatch(pattern, line)
             assert found, line + server.stderr.read()
-            status, _, answer = ask(int(found[1]), body=song)
-            assert status == 200
-            assert len(list(temporary.glob("msd-tagger-*"))) == 1
-            assert {tag["tag"] for tag in answer["tags"]} == {"rock", "pop", "jazz"}
-            assert all(0 < tag["score"] < 1 for tag in answer["tags"])
+            yield server, int(found[1])
         finally:
-            server.send_signal(signal.SIGINT)
-            rest, errors = server.communicate(timeout=120)
-    assert (server.returncode, rest, errors) == (0, "", "")
+            server.kill()
+
+
+def children(process):
+    of_thread = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    for number in map(int, of_thread.read_text().split()):
+        if "spawn_main" in Path(f"/proc/{number}/cmdline").read_text():
+            yield number
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP]],
+    ids=lambda numbers: numbers[0].name,
+)
+def test_a_song_is_tagged_and_a_signal_ends(tmp_path, own_signals, numbers):
+    """Within five seconds, also while decoders are busy, here: stopped."""
+    temporary, song = tmp_path / "temporary", tmp_path / "song.wav"
+    soundfile.write(song, 0.5 * np.sin(np.arange(24_000)), 12_000)
+    with served(tmp_path) as (server, port):
+        status, _, answer = ask(port, body=song)
+        assert status == 200
+        (folder,) = temporary.glob("msd-tagger-*")
+        assert {tag["tag"] for tag in answer["tags"]} == {"rock", "pop", "jazz"}
+        assert all(0 < tag["score"] < 1 for tag in answer["tags"])
+        decoders = list(children(server))
+        for number in decoders:
+            os.kill(number, signal.SIGSTOP)
+        visitor = threading.Thread(target=ask, args=(port,), kwargs={"body": song})
+        visitor.start()
+        wait(lambda: list(folder.iterdir()))
+        began_s = time.monotonic()
+        for number in numbers:
+            server.send_signal(number)
+            time.sleep(0.3)
+        rest, errors = server.communicate(timeout=60)
+        assert time.monotonic() - began_s < 5
+        visitor.join()
+    assert (server.returncode, rest) == (128 + numbers[0], "")
+    assert errors == f"main.py: {numbers[0].name}; the server has ended\n"
     assert not list(temporary.glob("msd-tagger-*"))
+    wait(lambda: not any(map(is_running, decoders)))
 
 
 @pytest.mark.parametrize(
     ("host", "words"), [("127.0.0.1", ""), ("0.0.0.0", "no password")]
 )
 def test_only_an_open_door_is_warned_of(monkeypatch, caplog, capsys, host, words):
-    monkeypatch.setattr(serve, "build_app", lambda *_: None)
+    monkeypatch.setattr(serve, "built_app", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(run, "serve", lambda *_: None)
     serve.serve(Options(host=host, port=0))
     name = "localhost" if words else host
@@ -84,7 +121,8 @@ def test_missing_packages_are_named(monkeypatch):
         serve.serve(Options())
 
 
-@pytest.mark.parametrize("limit_s", [0, -1, float("nan"), float("inf")])
-def test_a_limit_is_a_positive_number(limit_s):
-    with pytest.raises(ValueError, match=f"--max_duration_s={limit_s:g}: "):
-        serve.serve(Options(max_duration_s=limit_s))
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["max_duration_s", "max_samples", "max_decode_s"])
+def test_a_limit_is_a_positive_number(name, limit):
+    with pytest.raises(ValueError, match=f"--{name}={limit:g}: "):
+        serve.serve(Options(**{name: limit}))

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+from msd_tagger.common.errors import LostProcessError
 from msd_tagger.training import distributed
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
@@ -156,3 +157,27 @@ def test_one_process_is_alone():
     gathered = distributed.all_gather({"a": np.arange(3)})
     np.testing.assert_array_equal(gathered["a"], [[0, 1, 2]])
     distributed.leave(2)  # Or this would be the last line.
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_port_that_another_program_has(monkeypatch, index):
+    monkeypatch.setattr(distributed, "ANSWER_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = "Address already in use" if index == 0 else "another program"
+        with pytest.raises(ValueError, match=rf"^port {port} of .*{said}"):
+            distributed.start(f"localhost:{port}", 2, index)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_processes_that_do_not_come(monkeypatch, index):
+    monkeypatch.setattr(distributed, "CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(LostProcessError, match=f"within 0.5 s at {where}"):
+        distributed.start(where, 3, index)
+
+
+def test_auto_needs_a_launcher():
+    with pytest.raises(ValueError, match="neither SLURM, Open MPI"):
+        distributed.start("auto", 0, 0)

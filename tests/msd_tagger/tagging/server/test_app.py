@@ -1,6 +1,10 @@
 """The server over HTTP: answers, refusals, and what stays on the disk."""
 
+import asyncio
+import contextlib
 import http.client
+import json
+import select
 import socket
 import tempfile
 import threading
@@ -10,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from msd_tagger.tagging.server import app
+from msd_tagger.tagging.server import app, connections
 from tests.serving import TAGS, ask, serving, sound, wait
 
 
@@ -75,6 +79,10 @@ def test_what_is_no_song_is_refused(server, tmp_path):
     hours = np.zeros(3 * 3600 * 1000, np.int16)
     hours[0] = 20000
     soundfile.write(tmp_path / "hours.flac", hours, 1000)
+    # Half a minute of eight channels at the highest rate: 46 million samples.
+    wide = np.zeros((30 * 192_000, 8), np.int16)
+    soundfile.write(tmp_path / "wide.flac", wide, 192_000)
+    soundfile.write(tmp_path / "wider.wav", wide[:2000].reshape(-1, 1000), 8000)
     silence = tmp_path / "silence.wav"
     soundfile.write(silence, np.zeros(30000), 8000)
     for body, reason in (
@@ -83,6 +91,8 @@ def test_what_is_no_song_is_refused(server, tmp_path):
         (flac[: len(flac) // 4], "truncated"),
         (silence, "silent"),
         (tmp_path / "hours.flac", "3:00:00 long; at most 1:00 is allowed"),
+        (tmp_path / "wide.flac", "46,080,000 samples in 8 channels; at most 20,000,0"),
+        (tmp_path / "wider.wav", "1000 channels of 8000 Hz"),
     ):
         status, _, found = ask(server.port, body=body)
         assert status == 422, found
@@ -167,11 +177,57 @@ def test_the_page_needs_nothing_from_elsewhere(server):
         assert "://" not in text and "url(" not in text and "@import" not in text
 
 
-def test_other_paths_and_methods_are_refused_in_json(server):
-    for path in ("/../serve.js", "/etc/passwd", "/tag/../../x", "/%2e%2e/app.py"):
-        status, _, found = ask(server.port, "GET", path)
-        assert status == 404 and found == {"error": "Not Found"}
-    assert ask(server.port, "GET", "/tag")[0] == 405
+@pytest.mark.parametrize(
+    "path", ["/../serve.js", "/etc/passwd", "/tag/../../x", "/%2e%2e/app.py", "/tag/"]
+)
+def test_other_paths_are_refused(server, path):
+    status, _, found = ask(server.port, "GET", path)
+    assert status == 404 and found == {"error": "Not Found"}
+
+
+HOST = b"\r\nHost: localhost"
+POST = b"POST /tag HTTP/1.1" + HOST
+CLOSE = b"\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"GET /tag HTTP/1.1" + HOST + CLOSE, 405),
+        (b"DELETE / HTTP/1.1" + HOST + CLOSE, 405),
+        (b"BREW /x HTTP/1.1" + HOST + CLOSE, 404),
+        (b"OPTIONS * HTTP/1.1" + HOST + CLOSE, 404),
+        (b"CONNECT a.org:443 HTTP/1.1" + HOST + CLOSE, 404),
+        (b"GET / HTTP/1.0\r\n\r\n", 403),
+        (b"GET / HTTP/1.1\r\nHost: \xff" + CLOSE, 403),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),  # Without a host.
+        (b"GET / HTTP/1.1" + HOST + HOST + CLOSE, 400),
+        (b"GET / HTTP/3\r\n\r\n", 400),
+        (b"GET \xc3\xa9 HTTP/1.1" + HOST + CLOSE, 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 403),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # TLS.
+        (b"hello\r\n\r\n", 400),
+        (b"GET / HTTP/1.1" + HOST + b"\r\nX: " + 200_000 * b"x" + CLOSE, 400),
+        (POST + b"\r\nContent-Length: -1" + CLOSE, 400),
+        (POST + b"\r\nContent-Length: 1e3" + CLOSE, 400),
+        (POST + b"\r\nContent-Length: 1\r\nContent-Length: 2" + CLOSE, 400),
+        (POST + b"\r\nTransfer-Encoding: gzip" + CLOSE, 400),
+        (POST + b"\r\nTransfer-Encoding: chunked" + CLOSE + b"zz\r\n", 400),
+        (POST + b"\r\nContent-Length: 99999999999999" + CLOSE, 413),
+        (POST + b"\r\nContent-Type: multipart/form-data" + CLOSE, 415),
+        (POST + b"\r\nOrigin: http://evil.example" + CLOSE, 403),
+        (POST + CLOSE, 422),
+    ],
+)
+def test_every_refusal_is_json(server, said, status):
+    with connected(server.port) as connection:
+        connection.sendall(said)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.headers["Content-Type"] == "application/json"
+        found = json.loads(answer.read())
+    assert answer.status == status
+    assert list(found) == ["error"] and len(found["error"]) > 5
 
 
 def test_names_of_files_are_no_paths(server, tmp_path, uploads):
@@ -194,13 +250,100 @@ def test_a_visitor_who_leaves_leaves_nothing(server, uploads):
     assert server.tagger.heard == heard
 
 
-def test_a_visitor_who_dawdles_is_refused(uploads):
-    with serving(upload_s=0.5) as server:
-        with connected(server.port) as connection:
-            connection.sendall(head(1_000_000))
-            answer = connection.recv(10_000)
-        assert answer.startswith(b"HTTP/1.1 408") and b"more than 0.5 seconds" in answer
-        assert not list(uploads.rglob("*/*"))
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"upload_s": 0.3}, "more than 0.3 seconds"),
+        ({"pause_s": 0.3}, "paused for 0.3,"),
+        ({"pause_s": 0.3, "upload_bytes_per_s": 10**6}, "slower than 1000 kB/s"),
+    ],
+)
+def test_a_visitor_who_dawdles_is_refused(uploads, limits, said):
+    is_silent = list(limits) == ["pause_s"]
+    with hanging(**limits) as (server, _), connected(server.port) as connection:
+        connection.sendall(head(1_000_000))
+        while not select.select([connection], [], [], 0.05)[0]:
+            connection.sendall(b"" if is_silent else b"x")
+        answer = connection.recv(10_000)
+        assert answer.startswith(b"HTTP/1.1 408") and said.encode() in answer
+        wait(lambda: not list(uploads.rglob("*/*")))
+
+
+HEAD = b"GET / HTTP/1.1\r\n"  # Of which the rest does not come.
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [HEAD, *(40 * [b"X: y\r\n"])],
+        [b"GET /no HTTP/1.1" + HOST + b"\r\n\r\n" + HEAD, *(40 * [b"X: y\r\n"])],
+        [head(10**9), *(40 * [b"x"])],  # Of a body that was refused.
+    ],
+)
+def test_a_connection_without_a_request_is_dropped(server, monkeypatch, said):
+    monkeypatch.setattr(connections, "IDLE_S", 0.4)
+    began_s = time.monotonic()
+    with connected(server.port) as connection, contextlib.suppress(OSError):
+        for line in said:
+            connection.sendall(line)
+            time.sleep(0.05)
+        while connection.recv(10_000):
+            pass
+    assert 0.3 < time.monotonic() - began_s < 10
+
+
+def test_the_oldest_idle_connections_make_room(server, monkeypatch):
+    monkeypatch.setattr(connections, "MOST", 20)
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(connected(server.port)) for _ in range(60)]
+        for connection in idle:
+            with contextlib.suppress(OSError):
+                connection.sendall(b"GET / HTTP/1.1\r\n")
+        assert ask(server.port, "GET", "/")[0] == 200
+        with contextlib.suppress(ConnectionResetError):
+            assert idle[0].recv(1) == b""
+        assert not select.select([idle[-1]], [], [], 0)[0]
+
+
+@contextlib.contextmanager
+def hanging(**changes):
+    """A server whose decoders hang on what begins with `!`."""
+    ended = []
+
+    async def read(path):
+        if not path.read_bytes().startswith(b"!"):
+            raise ValueError(f"{path}: read")
+        try:
+            await asyncio.sleep(600)
+        finally:
+            ended.append(path)
+
+    with serving(read, **changes) as server:
+        yield server, ended
+
+
+def test_while_some_hang_others_are_answered(uploads):
+    with hanging(songs=4) as (server, ended), contextlib.ExitStack() as stack:
+        for _ in range(3):
+            connection = stack.enter_context(connected(server.port))
+            connection.sendall(head(5) + b"!song")
+        wait(lambda: len(list(uploads.rglob("*/*"))) == 3)
+        status, _, found = ask(server.port, body=b"?song")
+        assert status == 422 and found["error"] == "The file cannot be tagged: read."
+        assert ask(server.port, "GET", "/")[0] == 200
+        stack.close()  # All three leave.
+        wait(lambda: len(ended) == 3 and not list(uploads.rglob("*/*")))
+
+
+def test_visitors_are_told_that_the_server_ends(uploads):
+    with hanging() as (server, ended), connected(server.port) as connection:
+        connection.sendall(head(5) + b"!song")
+        wait(lambda: list(uploads.rglob("*/*")))
+        server.ends()
+        answer = connection.recv(10_000)
+    assert b" 503 " in answer and b'{"error":"The server is ending."}' in answer
+    assert ended and not list(uploads.rglob("*/*"))
 
 
 def test_too_many_songs_at_a_time(server, tmp_path):
