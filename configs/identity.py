@@ -48,7 +48,7 @@ def bundle_digest(directory: Path) -> str:
     try:
         content = json.loads((directory / "bundle.json").read_text(encoding="utf-8"))
         return digest({key: content[key] for key in OF_BUNDLE})
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"--config.train.init_bundle={directory} holds no bundle ({error!r}); a "
             "training leaves its bundle in <workdir>/bundle"

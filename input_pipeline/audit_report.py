@@ -43,7 +43,7 @@ def claim(workdir: Path, subject: dict[str, Any]) -> None:
     path = workdir / EVERYTHING
     try:
         before = dict(read_json(path)["subject"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} was not written by an audit; give another --workdir"
         ) from error

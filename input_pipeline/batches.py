@@ -7,7 +7,6 @@ number of reading threads change anything. `streams.py` fetches ahead of the con
 """
 
 import dataclasses
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ def open_shards(
         data = _read_descriptions(directory, reader)
     except PermissionError as error:
         raise ValueError(f"{directory} cannot be read: {error}") from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"{directory} is damaged ({error}). Delete it and prepare again"
         ) from error

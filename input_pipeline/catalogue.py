@@ -22,8 +22,11 @@ import numpy as np
 
 from input_pipeline import originals, records, shards
 from input_pipeline.corpora.corpus import Corpus
+from msd_tagger.common import contents
+from msd_tagger.common.contents import COUNT
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
+    read_json,
     remove_abandoned,
     replacing,
     temporary,
@@ -36,6 +39,17 @@ REGISTERED = "dataset_info.json"  # The last of TFDS's files.
 LEDGER = "ledger.csv"
 CORPUS_FILE = "corpus.json"  # Written last: its presence says that the set is whole.
 _WITH_IT = ("recipe.json", "tags.txt")
+# What it says; see `contents`.
+_COUNTS = {
+    "name": str,
+    "version": str,
+    "num_clips": dict.fromkeys(SPLITS, COUNT),
+    "left_out": contents.Each(COUNT),
+    "num_tags": COUNT,
+    "has_true_tags": bool,
+    "shard_lengths": dict.fromkeys(SPLITS, contents.Each(COUNT)),
+    "size_bytes": dict.fromkeys(SPLITS, COUNT),
+}
 
 
 def is_complete(directory: Path) -> bool:
@@ -59,18 +73,17 @@ def read_counts(directory: Path) -> dict[str, Any]:
     Raises:
         ValueError: The set was altered since, or the file is not JSON.
     """
-    path, again = directory / CORPUS_FILE, "and prepare again"
+    path, again = directory / CORPUS_FILE, f"Delete {directory} and prepare again"
     try:
-        counts = json.loads(path.read_text(encoding="utf-8"))
+        counts = read_json(path)
         known = counts.pop("digest", None)
-    except (ValueError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}). Delete {directory} {again}"
-        ) from error
+        contents.check(counts, _COUNTS, f"{path}: ")
+    except ValueError as error:
+        raise ValueError(f"{error}. {again}") from error
     if known not in (None, _digest(directory, counts)):
         raise ValueError(
             f"{CORPUS_FILE}, {' or '.join(_WITH_IT)} in {directory} was altered since "
-            f"it was written. Delete the folder {again}"
+            f"it was written. {again}"
         )
     return counts
 

@@ -18,7 +18,7 @@ import google_crc32c
 import numpy as np
 
 from input_pipeline.file_states import NUM_THREADS
-from msd_tagger.common.files import write_npz
+from msd_tagger.common.files import read_npz, write_npz
 from msd_tagger.common.processes import progress_bar
 
 ORIGINALS = "originals.npz"  # Beside the index of a complete set.
@@ -160,9 +160,9 @@ def _read(directory: Path, now: np.ndarray) -> np.ndarray:
             )
         return np.column_stack([now, np.full(len(now), UNKNOWN)])
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return stored["originals"].reshape(len(now), 3)
-    except Exception as error:  # zipfile, zlib and NumPy have many.
+        found = read_npz(path)["originals"].reshape(len(now), 3)
+        return found.astype(np.int64, casting="safe")
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is damaged ({error}). Delete {directory} and prepare again; or, "
             f"if no audio file has changed, {ORIGINALS} alone"

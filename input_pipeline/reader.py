@@ -9,16 +9,28 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from input_pipeline import records
+from msd_tagger.common import contents
 from msd_tagger.common.facts import SPLITS
+from msd_tagger.common.files import read_npz
 from msd_tagger.common.processes import progress_bar
 
 _OPEN_FILES = 256  # Well below the usual limit of 1,024 a process.
 
 Batch = dict[str, np.ndarray]
+# What index.npz has of each split of N clips, see `contents`.
+_ARRAYS = {
+    "track_id": contents.Array("U", "N"),
+    "shard": contents.Array("i", "N"),
+    "offset": contents.Array("i", "N"),
+    "tags": contents.Array("u", "N K"),
+    "true_tags?": contents.Array("u", "N K"),
+    "shard_bytes": contents.Array("i", "."),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,23 +132,33 @@ class StoredSplit:
 
 
 def read_index(path: Path) -> tuple[dict[str, StoredSplit], tuple[str, ...]]:
-    """Reads index.npz: the splits by name, and the names of the K tags."""
-    with np.load(path, allow_pickle=False) as stored:
-        splits = {
-            split: StoredSplit(
-                name=split,
-                directory=path.parent,
-                track_id=stored[f"{split}_track_id"],
-                shard=stored[f"{split}_shard"],
-                offset=stored[f"{split}_offset"],
-                tags=stored[f"{split}_tags"],
-                true_tags=stored.get(f"{split}_true_tags"),
-                shard_bytes=stored[f"{split}_shard_bytes"],
-                is_checked=np.zeros(len(stored[f"{split}_track_id"]), bool),
-            )
-            for split in SPLITS
+    """Reads index.npz: the splits by name, and the names of the K tags.
+
+    Raises:
+        ValueError: The file is damaged, or its arrays do not fit each other.
+    """
+    stored = read_npz(path)
+    expected: dict[str, contents.Array] = {"tag_names": contents.Array("U", "K")}
+    for split in SPLITS:
+        arrays = {f"{split}_{name}": array for name, array in _ARRAYS.items()}
+        expected |= {
+            key: array._replace(axes=array.axes.replace("N", split))
+            for key, array in arrays.items()
         }
-        return splits, tuple(stored["tag_names"].tolist())
+    contents.check(stored, expected, f"{path}: ")
+    return {split: _split(path, split, stored) for split in SPLITS}, tuple(
+        stored["tag_names"].tolist()
+    )
+
+
+def _split(path: Path, split: str, stored: dict[str, np.ndarray]) -> StoredSplit:
+    own = {name.rstrip("?"): f"{split}_{name.rstrip('?')}" for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: stored.get(key) for name, key in own.items()}
+    shard, num_shards = arrays["shard"], len(arrays["shard_bytes"])
+    if not ((shard >= 0) & (shard < num_shards)).all():
+        raise ValueError(f"{path}: {own['shard']} names other than {num_shards} shards")
+    is_checked = np.zeros(len(shard), bool)
+    return StoredSplit(split, path.parent, **arrays, is_checked=is_checked)
 
 
 class _File:

@@ -21,7 +21,7 @@ import numpy as np
 
 from input_pipeline import originals, published, records
 from msd_tagger.common import messages, processes
-from msd_tagger.common.files import replacing, write_text
+from msd_tagger.common.files import parse_json, replacing, write_text
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.handles import open_file
 from msd_tagger.frontend.recipe import Recipe
@@ -127,13 +127,10 @@ def read_sealed(path: Path) -> dict[str, Any]:
         ValueError: A bit of it is another, or it has no seal.
         FileNotFoundError: There is no such file.
     """
-    try:
-        content = json.loads(path.read_bytes())
-        seal = content.pop("seal")
-    except (ValueError, RecursionError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"no JSON with a seal: {error}") from error
+    content = parse_json(path.read_bytes(), path)
+    seal = content.pop("seal", None)
     if sealed(content)["seal"] != seal:
-        raise ValueError("the content does not match its seal")
+        raise ValueError(f"{path} does not match its seal, or has none")
     return content
 
 

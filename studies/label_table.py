@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from msd_tagger.common import files
+from msd_tagger.common import contents, files
 from msd_tagger.common.facts import SPLITS
-from studies.records import RunRecordError, read_arrays
+from studies.record_contents import LABELS_OF_SPLIT
+from studies.records import HINT, RunRecordError, read_arrays
 
 LABELS = "labels.npz"
 
@@ -90,25 +91,32 @@ def read_label_table(path: Path | str) -> LabelTable:
         RunRecordError: The file cannot be read or is no table of labels. The message
             names it.
     """
-    arrays = read_arrays(Path(path))
-    try:
-        names = tuple(arrays["tag_names"].tolist())
-        splits = {
-            split: SplitLabels(
-                arrays[f"{split}_track_id"],
-                np.unpackbits(arrays[f"{split}_tags"], axis=1, count=len(names)),
-                None
-                if (true := arrays.get(f"{split}_true_tags")) is None
-                else np.unpackbits(true, axis=1, count=len(names)),
-            )
-            for split in arrays["splits"].tolist()
+    path = Path(path)
+    arrays = read_arrays(path)
+    names = tuple(arrays["tag_names"].tolist())
+    splits = arrays["splits"].tolist()
+    num_bytes = -(-len(names) // 8)
+
+    def labels_of(split: str) -> SplitLabels:
+        prefix = f"{split}_"
+        own = {
+            name.removeprefix(prefix): array
+            for name, array in arrays.items()
+            if name.startswith(prefix)
         }
-    except KeyError as error:
-        raise RunRecordError(
-            f"{path} is no table of labels: {error} is missing. It holds "
-            f"{', '.join(sorted(arrays)) or 'nothing'}."
-        ) from error
-    return LabelTable(names, splits)
+        sizes: contents.Sizes = {"B": (num_bytes, f"{path}: tag_names, as bits,")}
+        try:
+            contents.check(own, LABELS_OF_SPLIT, f"{path}: {prefix}", sizes)
+        except ValueError as error:
+            raise RunRecordError(f"{error}{HINT}") from error
+        unpacked = {
+            name: np.unpackbits(own[name], axis=1, count=len(names))
+            for name in ("tags", "true_tags")
+            if name in own
+        }
+        return SplitLabels(own["track_id"], **unpacked)
+
+    return LabelTable(names, {split: labels_of(split) for split in splits})
 
 
 def find_label_table(workdir: Path) -> LabelTable | None:

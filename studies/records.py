@@ -9,9 +9,6 @@ one run record for each point in `points/<name>/`.
 from __future__ import annotations
 
 import dataclasses
-import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,15 +17,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from msd_tagger.common import files
+from msd_tagger.common import contents, files, workspace
 from msd_tagger.common.facts import LABELS
+from studies import record_contents
 
 POINTS = "points"
 REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
 ARRAYS = ["predictions_test", "predictions_valid", "label_stats", "label_vectors"]
 ARRAYS += ["first_layer", "input_stats"]
-# What NumPy and its archives raise for a damaged file.
-UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+HINT = ". Give the command of the run or study again: it writes its record anew"
 
 # A logged line of `metrics.jsonl`.
 Line = dict[str, Any]
@@ -70,7 +67,7 @@ class SweepRecord:
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Reads `<name>.npz` of the study's folder; empty if there is no such file."""
         path = self.workdir / f"{name}.npz"
-        return read_arrays(path) if path.exists() else {}
+        return read_arrays(path, {}) if path.exists() else {}
 
     def select(self, prefix: str) -> dict[str, RunRecord]:
         """Returns the complete points whose name starts with `prefix`."""
@@ -95,21 +92,37 @@ def read_run_record(workdir: Path | str) -> RunRecord:
             "If the run was cut short, start it again with the same --workdir: it goes "
             "on where it stopped."
         )
-    default = workdir / "config_default.json"
-    summary = read_json(workdir / "summary.json")
+    _check_unaltered(workdir)
+    sizes: contents.Sizes = {}
+    summary = read_json(workdir / "summary.json", record_contents.SUMMARY, sizes)
     failed = {one["number"] for one in summary.get("failed_seeds", ())}
-    train, evaluations = _read_lines(workdir / "metrics.jsonl", failed)
+    lines = _read_lines(workdir / "metrics.jsonl", failed, sizes)
+    default = workdir / "config_default.json"
     paths = {name: workdir / f"{name}.npz" for name in ARRAYS}
     return RunRecord(
         workdir=workdir,
-        config=read_json(workdir / "config.json"),
+        config=read_json(workdir / "config.json", record_contents.CONFIG),
         config_default=read_json(default) if default.exists() else None,
         environment=read_json(workdir / "environment.json"),
-        train=train,
-        evaluations=evaluations,
+        train=lines["train"],
+        evaluations=lines["evaluation"],
         summary=summary,
-        arrays={k: read_arrays(path) for k, path in paths.items() if path.exists()},
+        arrays={k: read_arrays(x, sizes) for k, x in paths.items() if x.exists()},
     )
+
+
+def _check_unaltered(workdir: Path) -> None:
+    """Compares what a report reads with the seal of a complete run, if there is one."""
+    if (workdir / workspace.SEAL).exists():
+        read = {workspace.SEAL, "config_default.json", *REQUIRED}
+        read |= {f"{name}.npz" for name in ARRAYS}
+        changed = [name for name in workspace.altered(workdir) if name in read]
+        changed = [name for name in changed if (workdir / name).exists()]
+        if changed:
+            raise RunRecordError(
+                f"{workdir / changed[0]} was altered after the run was complete{HINT}. "
+                f"If you changed it on purpose, delete {workspace.SEAL} there"
+            )
 
 
 def read_sweep_record(workdir: Path | str) -> SweepRecord:
@@ -121,13 +134,24 @@ def read_sweep_record(workdir: Path | str) -> SweepRecord:
     workdir = Path(workdir)
     if not (workdir / "config.json").is_file():
         raise RunRecordError(f"{workdir} holds no record of a study: no config.json.")
-    config = read_json(workdir / "config.json")
-    names = [point[0] for point in config.get("sweep", ())]
+    config = read_json(workdir / "config.json", record_contents.CONFIG)
+    names = _names_of_points(config, workdir / "config.json")
     folders = {name: workdir / POINTS / name for name in names}
     points = {k: read_run_record(one) for k, one in folders.items() if is_complete(one)}
     missing = tuple(name for name in folders if name not in points)
     environment = read_json(workdir / "environment.json")
     return SweepRecord(workdir, config, environment, points, missing)
+
+
+def _names_of_points(config: Mapping[str, Any], path: Path) -> list[str]:
+    try:
+        names = list({name: dict(keys) for name, keys in config.get("sweep", ())})
+        contents.check(names, contents.Each(str), "names ")
+        return names
+    except (TypeError, ValueError) as error:
+        raise RunRecordError(
+            f"{path}: sweep must list names of points, each with its keys{HINT}"
+        ) from error
 
 
 def is_complete(workdir: Path) -> bool:
@@ -153,54 +177,75 @@ def per_seed(lines: Sequence[Line], key: str) -> pd.DataFrame:
     return pd.DataFrame(values.reshape(len(lines), -1 if lines else 0), steps)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads one JSON object; where there is none, a `RunRecordError` names the file."""
-    with _reading(path, " as JSON"):
-        content: object = files.read_json(path)
-    if isinstance(content, dict):
+def read_json(
+    path: Path, expected: Any = None, sizes: contents.Sizes | None = None
+) -> dict[str, Any]:
+    """Reads one JSON object and checks what it holds.
+
+    Args:
+        path: The file.
+        expected: A description, see `contents`; nothing is checked without it.
+        sizes: Of the record's other files.
+
+    Raises:
+        RunRecordError: Names the file, and what is wrong.
+    """
+    with _reading(path):
+        content = files.read_json(path)
+        contents.check(content, expected or {}, f"{path}: ", sizes)
         return content
-    kind = type(content).__name__
-    raise RunRecordError(f"{path} must hold a JSON object, not a {kind}.")
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Reads all arrays of an npz file, or raises a `RunRecordError` that names it."""
-    with _reading(path), np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+def read_arrays(
+    path: Path, sizes: contents.Sizes | None = None
+) -> dict[str, np.ndarray]:
+    """Reads and checks all arrays of an npz file of a record; see `read_json`."""
+    with _reading(path):
+        found = files.read_npz(path)
+        expected = record_contents.ARRAYS[path.stem]
+        contents.check(found, expected, f"{path}: ", sizes)
+        return found
 
 
 @contextmanager
-def _reading(path: Path, form: str = "") -> Iterator[None]:
-    """Names the file in the error of whatever reads it."""
+def _reading(path: Path) -> Iterator[None]:
+    """Says what to do about a file that cannot be read, and names it."""
     try:
         yield
-    except UNREADABLE as error:
-        reason = error.__cause__ or error
-        raise RunRecordError(f"{path} cannot be read{form}: {reason}") from error
+    except OSError as error:
+        raise RunRecordError(
+            f"{path} cannot be read: {error.strerror}{HINT}"
+        ) from error
+    except ValueError as error:
+        raise RunRecordError(f"{error}{HINT}") from error
 
 
-def _read_lines(path: Path, failed: set[int]) -> tuple[list[Line], list[Line]]:
+def _read_lines(
+    path: Path, failed: set[int], sizes: contents.Sizes
+) -> dict[str, list[Line]]:
     """Reads training intervals and evaluations, without the seeds that failed.
 
     A last line that was cut is forgiven. A run that was stopped between a line and a
     checkpoint repeats those steps: the last of equal ones stays.
     """
-    with _reading(path):
-        text = path.read_text(encoding="utf-8").splitlines()
     found: dict[str, dict[int, Line]] = {"train": {}, "evaluation": {}}
-    for number, row in enumerate(text, start=1):
-        try:
-            line = json.loads(row)
-        except ValueError as error:
-            if number < len(text):
-                raise RunRecordError(f"{path}, line {number}: {error}") from error
-            continue
-        if line["kind"] in found and line.get("split", "valid") == "valid":
-            found[line["kind"]][line["step"]] = {
-                key: [one for k, one in enumerate(value) if k not in failed]
-                if isinstance(value, list)
-                else value
-                for key, value in line.items()
-            }
-    train, evaluations = ([one[k] for k in sorted(one)] for one in found.values())
-    return train, evaluations
+    with _reading(path):
+        text = path.read_bytes().split(b"\n")
+        for number, row in enumerate(text[:-1], start=1):
+            where = f"{path}, line {number}"
+            line = _without(files.parse_json(row, where), failed)
+            kind = line.get("kind")
+            if kind in found and line.get("split", "valid") == "valid":
+                contents.check(line, record_contents.LINES[kind], f"{where}: ", sizes)
+                found[kind][line["step"]] = line
+    return {kind: [one[k] for k in sorted(one)] for kind, one in found.items()}
+
+
+def _without(line: Line, failed: set[int]) -> Line:
+    """Leaves the numbers of some seeds out of a logged line."""
+    return {
+        key: [one for k, one in enumerate(value) if k not in failed]
+        if isinstance(value, list)
+        else value
+        for key, value in line.items()
+    }

@@ -20,6 +20,7 @@ from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, duration, with_spread
+from studies.record_contents import CONFIG, CORPUS
 from studies.records import (
     RunRecord,
     SweepRecord,
@@ -53,7 +54,7 @@ def write_report_of(workdir: Path | str) -> Path:
             f"{workdir} holds neither a run nor a study: no config.json. Give the "
             "--workdir that was printed when it started."
         )
-    task = read_json(workdir / "config.json").get("task", "train")
+    task = read_json(workdir / "config.json", CONFIG).get("task", "train")
     if task == "train":
         return write_report(workdir)
     record = read_sweep_record(workdir)
@@ -188,7 +189,7 @@ def _corpus(record: SweepRecord) -> dict[str, Any]:
     """Returns what the pages say of the corpus, from whoever knows most about it."""
     loader = record.config.get("corpus", {}).get("name")
     own = record.workdir / "corpus.json"
-    known = read_json(own) if own.exists() else {"name": loader or "unknown"}
+    known = read_json(own, CORPUS) if own.exists() else {"name": loader or "unknown"}
     for point in [*record.points.values()][:1]:
         known = point.summary["corpus"]
     # How many clips a point was trained on is said for each.

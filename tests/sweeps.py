@@ -91,6 +91,10 @@ def write_point(
         "corpus": records.SYNTHETIC | {"train_clips_used": clips},
         "tags": list(tags),
         "num_seeds": num_seeds,
+        "steps": 100,
+        "best_step": [100] * num_seeds,
+        "train_seconds": 60.0,
+        "parameters": 39_282,
         "batch_size": 8,
         "clips_per_s": clips_per_s,
         "scores": {"test": found, "valid": found},
@@ -105,7 +109,8 @@ def write_point(
     predictions = {"track_id": ids, "tags": weak, "scores": scores} | truth_array
     np.savez(workdir / "predictions_test.npz", **predictions)
     if first_layer is not None:
-        np.savez(workdir / "first_layer.npz", **first_layer)
+        of_seeds = {name: array[:num_seeds] for name, array in first_layer.items()}
+        np.savez(workdir / "first_layer.npz", **of_seeds)
 
 
 def make_point_config(num_seeds: int, **settings: Any) -> dict[str, Any]:

@@ -157,11 +157,8 @@ def _read_description(directory: Path) -> dict[str, Any]:
             "<workdir>/bundle; --mode=export copies it"
         )
     path = directory / DESCRIPTION
-    try:
-        content = json.loads(_read_file(directory, DESCRIPTION))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    content = files.parse_json(_read_file(directory, DESCRIPTION), path)
+    if content.get("format") != FORMAT:
         raise ValueError(f"{path} does not describe a bundle ({FORMAT!r})")
     if content.get("version") != VERSION:
         raise ValueError(

@@ -7,6 +7,7 @@ comments here hold what the code there says and the file does not.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,10 @@ EPSILON = 1e-3  # Keras 1's default.
 FRONT_END_TOLERANCE = 1e-4
 
 _BLOCK = "ConvBNEluDr"
+
+
+class WeightsError(ValueError):
+    """The file is not that network's; the message says why."""
 
 
 class Published(NamedTuple):
@@ -65,7 +70,8 @@ def read_keras(path: Path) -> Published:
     nothing in it is executed and none of its links is followed.
 
     Raises:
-        ValueError: The file is not that network's, or h5py is missing.
+        WeightsError: The file is not that network's.
+        ValueError: There is no such file, or h5py is missing.
     """
     arrays = _read_arrays(Path(path))
     kernel, bias = (arrays[f"dense_1/dense_1_{name}"] for name in "Wb")
@@ -81,7 +87,7 @@ def read_keras(path: Path) -> Published:
         mean, var = arrays[layer + "running_mean"], arrays[layer + "running_std"]
         # The batch normalisation of mode 2 of Keras 1 has no use for them.
         if np.any(mean != 0) or np.any(var != 1):
-            raise ValueError(
+            raise WeightsError(
                 f"{path}: {layer}running_mean and {layer}running_std are not all 0 and "
                 "1, as in the published network, which normalises by each batch's "
                 "statistics; one that keeps running statistics is another network"
@@ -147,13 +153,16 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         ) from error
     if not path.is_file():
         raise ValueError(f"--keras={path}: there is no such file")
+    shapes = array_shapes()
     try:
         with h5py.File(path, "r") as file:
-            shapes = array_shapes()
             return {name: _read(path, file, name, shapes[name]) for name in shapes}
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(
-            f"{path} is not an HDF5 file or is damaged ({str(error).strip()}); "
+    except WeightsError:
+        raise
+    except Exception as error:  # Damage makes HDF5 raise errors of a dozen kinds.
+        reason = str(error).strip()[:200] or type(error).__name__
+        raise WeightsError(
+            f"{path} is not an HDF5 file or is damaged ({reason}); "
             f"--keras takes weights_layer4_theano.hdf5 of {SOURCE}"
         ) from error
 
@@ -162,18 +171,23 @@ def _read(path: Path, file: h5py.File, name: str, shape: tuple[int, ...]) -> np.
     """Reads one array as float32, after checking all that can be checked before."""
     array = _find(file, name)
     if not hasattr(array, "dtype"):
-        raise ValueError(
+        raise WeightsError(
             f"{path} has no array {name!r}, but {_contents(file, name)}; expected the "
             "Theano network with its last layer, weights_layer4_theano.hdf5 of "
             f"{SOURCE}"
         )
     if array.shape != shape or array.dtype.kind != "f":
-        raise ValueError(
+        raise WeightsError(
             f"{path}: {name} is {array.dtype} {array.shape}; expected float32 {shape}"
+        )
+    # A chunk is unpacked as a whole, however little of it belongs to the array.
+    if array.chunks and math.prod(array.chunks) > array.size:
+        raise WeightsError(
+            f"{path}: {name} is stored in chunks of {array.chunks}, larger than itself"
         )
     values = np.asarray(array[()], np.float32)
     if not np.isfinite(values).all():
-        raise ValueError(f"{path}: {name} has values that are not finite")
+        raise WeightsError(f"{path}: {name} has values that are not finite")
     return values
 
 

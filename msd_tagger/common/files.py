@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import time
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,12 @@ from typing import Any
 import numpy as np
 
 from msd_tagger.common.processes import is_running, this_host
+
+DEEPEST = 100  # Levels of JSON inside of each other; our own files have ten.
+# An archive that says it holds more than this, and than so many times its size, is
+# made to exhaust the memory: arrays of ours shrink to a twentieth at most.
+_ALWAYS_READ_BYTES, _MOST_INFLATED = 2**26, 200
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -39,16 +46,92 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def read_json(path: Path) -> dict:
-    """Reads a JSON file.
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON file of one object.
 
     Raises:
-        ValueError: The file is not JSON.
+        ValueError: As `parse_json`.
+    """
+    return parse_json(path.read_bytes(), path)
+
+
+def parse_json(content: bytes | str, where: Path | str, kind: type = dict) -> Any:
+    """Reads JSON text in UTF-8, a byte order mark allowed, that holds one `kind`.
+
+    Raises:
+        ValueError: It is no JSON, holds something else, is nested more than `DEEPEST`
+            levels, or has text that no file can hold. The message says where.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # Also for text that is not UTF-8.
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        text = content if isinstance(content, str) else content.decode("utf-8-sig")
+        found = json.loads(text, parse_constant=_no_number)
+        _check_depth(found)
+        if _SURROGATE.search(text):  # Text that could not be written again.
+            json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{where} cannot be read as JSON: {reason}") from error
+    if not isinstance(found, kind):
+        names: dict[type, str] = {dict: "object", list: "list"}
+        given = names.get(type(found), type(found).__name__)
+        raise ValueError(f"{where} must hold a JSON {names[kind]}, not a {given}")
+    return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _check_depth(content: Any) -> None:
+    """Goes down level by level, so that no depth exhausts the stack."""
+    level: list[Any] = [[content]]
+    for _ in range(DEEPEST + 1):
+        inside = (x.values() if isinstance(x, dict) else x for x in level)
+        level = [x for one in inside for x in one if isinstance(x, (dict, list))]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {DEEPEST} levels")
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Reads all arrays of a NumPy archive, each to its last byte and checksum.
+
+    Raises:
+        ValueError: The file is damaged, claims more than it can hold, or has arrays of
+            objects. The message names it.
+    """
+    content = path.read_bytes()
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            claimed = sum(member.file_size for member in archive.infolist())
+            if claimed > max(_ALWAYS_READ_BYTES, _MOST_INFLATED * len(content)):
+                raise ValueError(f"{len(content)} bytes that claim to hold {claimed}")
+            names = archive.namelist()
+            # The last 22 bytes count the members; one can be hidden in another.
+            if len(names) != int.from_bytes(content[-12:-10], "little"):
+                raise ValueError(f"{len(names)} arrays are not all that it counts")
+            found = {x.removesuffix(".npy"): _array(archive.read(x)) for x in names}
+    # Damage makes zip, zlib and NumPy raise errors of a dozen kinds.
+    except Exception as error:
+        reason = str(error)[:200] or type(error).__name__
+        raise ValueError(f"{path} is no archive of arrays: {reason}") from error
+    if len(found) < len(names):
+        raise ValueError(f"{path} holds two arrays of one name: {', '.join(names)}")
+    return found
+
+
+def _array(content: bytes) -> np.ndarray:
+    """Reads a `.npy` file that holds one array and no byte more or less."""
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    shape, in_columns, dtype = readers[version](stream)
+    # A view of what is there, so that no size that is claimed is allocated.
+    flat = np.frombuffer(content, dtype, offset=stream.tell())
+    return flat.reshape(shape, order="F" if in_columns else "C").copy()
 
 
 def flatten(nested: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:

@@ -126,18 +126,18 @@ def is_whole(workdir: Path) -> bool:
         ValueError: It was complete, is no longer, and has no checkpoint to be written
             again from.
     """
-    altered = _altered(workdir)
-    if not altered:
+    changed = altered(workdir)
+    if not changed:
         return True
     has_ended = _has_ended(workdir)
     if has_ended and not any((workdir / "checkpoints").glob("[0-9]*")):
         raise ValueError(
-            f"{workdir} was complete, but {', '.join(altered)} was altered or lost "
+            f"{workdir} was complete, but {', '.join(changed)} was altered or lost "
             "since, and there is no checkpoint to write it again from; restore it, or "
             "train anew in another --workdir"
         )
     if has_ended:
-        logger.warning("%s: altered or lost: %s", workdir, ", ".join(altered))
+        logger.warning("%s: altered or lost: %s", workdir, ", ".join(changed))
     return False
 
 
@@ -149,15 +149,15 @@ def _has_ended(workdir: Path) -> bool:
         return bool(read_json(workdir / "summary.json").get("complete", True))
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         return True
 
 
-def _altered(workdir: Path) -> list[str]:
+def altered(workdir: Path) -> list[str]:
     """Lists files that are not what they were; the seal itself if it is missing."""
     try:
-        known = dict(read_json(workdir / SEAL))
-    except (OSError, ValueError, TypeError):
+        known = read_json(workdir / SEAL)
+    except (OSError, ValueError):
         return [SEAL]
     found = _digests(workdir)
     return sorted(name for name in known if known[name] != found.get(name))

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from msd_tagger.common import contents, files
+from msd_tagger.common.contents import COUNT, Number
 from msd_tagger.common.facts import KINDS
 from msd_tagger.frontend import bands
 
@@ -128,12 +130,13 @@ class Recipe:
             ValueError: The text is not a recipe, or is one with other fields.
         """
         known = {field.name for field in dataclasses.fields(cls)}
-        values = json.loads(text)
-        if not isinstance(values, dict) or set(values) != known:
+        values = files.parse_json(text, "the recipe")
+        if set(values) != known:
             raise ValueError(
                 f"{text[:200]!r} is not a spectrogram recipe; its fields must be "
                 f"{sorted(known)}. Prepare the shards again"
             )
+        contents.check(values, _KINDS_OF_FIELDS, "the recipe: ")
         return cls(**values)
 
     @classmethod
@@ -150,6 +153,16 @@ class Recipe:
 
 
 _OF_SPECTROGRAM = ("sample_rate_hz", "dft_size_samples", "hop_samples", "num_mel_bands")
+_KINDS_OF_FIELDS = {
+    "kind": str,
+    "sample_rate_hz": Number(1, 1e9, is_whole=True),
+    "duration_s": Number(0, 1e6),
+    "offset": str,
+    "dft_size_samples": Number(2, 2**24, is_whole=True),
+    "hop_samples": Number(1, 2**24, is_whole=True),
+    "num_mel_bands": Number(0, 2**24, is_whole=True),
+    "version": COUNT,
+}
 _LOWEST = {
     "sample_rate_hz": 1,
     "duration_s": 0.0,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -134,11 +133,9 @@ def read_export(path: Path | str) -> list[tuple[str, Answer]]:
         AnnotationError: The file is no such export. The message names the task.
     """
     try:
-        tasks = json.loads(Path(path).read_text(encoding="utf-8"))
+        tasks = files.parse_json(Path(path).read_bytes(), path, list)
     except (OSError, ValueError) as error:
-        raise AnnotationError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(tasks, list):
-        raise AnnotationError(f"{path} must hold a list of tasks: export as JSON")
+        raise AnnotationError(f"{error}; export the tasks as JSON") from error
     found = []
     for number, task in enumerate(tasks, start=1):
         where = f"{path}, task {number}"

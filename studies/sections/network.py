@@ -20,6 +20,7 @@ from msd_tagger.pages.tables import Formats, Table, percent
 from studies import judges
 from studies.comparison import INPUTS
 from studies.figures import Look
+from studies.record_contents import NETWORKS
 from studies.records import SweepRecord, read_json
 from studies.study import Claim, Study
 from studies.texts import claim, figure, say
@@ -47,7 +48,7 @@ def study(record: SweepRecord) -> Study:
     path = record.workdir / FILE
     if not path.exists():
         return Study(NAME, TITLE, [f"There is no {FILE}: the networks are left out."])
-    networks = read_json(path)
+    networks = read_json(path, NETWORKS)
     networks = {kind: networks[kind] for kind in INPUTS if kind in networks}
     shown = {INPUTS[kind]: network for kind, network in networks.items()}
     tables = [_poolings(shown), *(_costs(*item) for item in shown.items())]

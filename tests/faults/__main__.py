@@ -24,13 +24,14 @@ from pathlib import Path
 from msd_tagger.common.processes import available_cores
 from scripts import tiny_clips
 from tests.faults import damages, kills, program
+from tests.faults.pages import write_section
 from tests.faults.runs import Scene, run
 
 NUM_CLIPS = 180
 VERSIONS = ("jax", "jaxlib", "orbax-checkpoint", "numpy")
 PAGE = """# Faults tried
 
-`python -m tests.faults --out=docs/faults.md` wrote this page; [resume.md](resume.md)
+`python -m tests.faults --out=docs/faults.md` wrote this part; [resume.md](resume.md)
 explains how it works.
 
 Runs of two small networks, 36 steps with three evaluations, were killed {num_kills}
@@ -109,7 +110,7 @@ def main() -> None:
     page = write_page(options.seed, killed, traced, damaged, time.monotonic() - started)
     print(page)
     if options.out:
-        options.out.write_text(page, encoding="utf-8")
+        write_section(options.out, "# Faults tried", page)
     if lost := lost + lost_by_signal + lost_by_damage:
         sys.exit("\n".join(["lost:", *lost]))
 

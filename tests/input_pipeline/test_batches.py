@@ -243,6 +243,39 @@ def test_sets_from_before_there_was_a_digest_are_read(copy):
     assert open_shards(copy).corpus == description
 
 
+INDEXES = {
+    "train_offset": (lambda array: None, "has no 'train_offset'"),
+    "valid_tags": (lambda array: array[:, :2], "valid_tags has the size 2, .* has 3"),
+    "test_track_id": (lambda array: array[1:], "test_shard has the size 4, .* has 3"),
+    "train_shard": (lambda array: array + 9, "train_shard names other than 4 shards"),
+    "test_shard_bytes": (lambda array: array / 2, "test_shard_bytes is float64"),
+}
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_an_index_that_does_not_fit_is_refused(copy, name):
+    change, message = INDEXES[name]
+    arrays = dict(np.load(copy / "index.npz"))
+    arrays[name] = change(arrays[name])
+    kept = {key: array for key, array in arrays.items() if array is not None}
+    np.savez(copy / "index.npz", **kept)
+    with pytest.raises(ValueError, match=rf"index\.npz.*{message}.*prepare again"):
+        open_shards(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("hop_samples", "256"), ("duration_s", None), ("version", 2.5)]
+)
+def test_a_recipe_of_another_form_is_refused(copy, name, value):
+    """In a set from before there was a digest."""
+    for file, change in (("corpus.json", {}), ("recipe.json", {name: value})):
+        content = json.loads((copy / file).read_text()) | change
+        content.pop("digest", None)
+        (copy / file).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"the recipe: {name} is .*prepare again"):
+        open_shards(copy)
+
+
 def test_another_recipe_or_tag_order_is_refused(prepared):
     with pytest.raises(ValueError, match=r"holds the recipe .*kind='mel'.*kind='stft'"):
         open_shards(prepared["mel"], recipe=STFT)

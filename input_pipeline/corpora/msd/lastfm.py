@@ -24,6 +24,11 @@ from input_pipeline.corpora.tables import split_of, vocabulary_by_count
 DATABASE = "lastfm_tags.db"
 WEIGHT_ABOVE = 50  # A tag counts when its weight is above this threshold.
 
+# No name is longer, and no row takes more instructions of SQLite for each of its bytes:
+# a damaged tree of pages can have more rows than the file has bytes.
+_LONGEST_BYTES = 10_000
+_INSTRUCTIONS_PER_BYTE = 20
+_SPARE_INSTRUCTIONS = 10**6
 # An index would turn one pass over nine million rows into as many jumps.
 _COUNTING = "FROM tid_tag NOT INDEXED WHERE val > ?"
 
@@ -44,6 +49,7 @@ def read(label_dir: Path, num_tags: int) -> labels.Labels:
         with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
             # A name that is not UTF-8 is no reason to read none.
             database.text_factory = lambda text: text.decode("utf-8", "replace")
+            _limit(database, path)
             _check(database, path)
             names = dict(database.execute("SELECT rowid, tag FROM tags"))
             counts = dict(
@@ -54,22 +60,41 @@ def read(label_dir: Path, num_tags: int) -> labels.Labels:
             tags = listed or _most_frequent(names, counts, num_tags, path)
             columns = _columns(names, tags, path)
             ids, matrix = _read_labels(database, path, columns, len(tags))
-    except sqlite3.Error as error:
+    # SQLite says "out of memory" of damage, too, and what it quotes may be no text.
+    except (sqlite3.Error, MemoryError, UnicodeDecodeError) as error:
+        reason = str(error) or "out of memory"
+        if reason == "interrupted":  # By `_limit`.
+            reason = "it has more rows than a file of its size can have"
         raise ValueError(
             f"{path} is not the database of Last.fm tags, with the tables tids(tid), "
-            f"tags(tag) and tid_tag(tid, tag, val): {error}"
+            f"tags(tag) and tid_tag(tid, tag, val), or is damaged: {reason}"
         ) from error
     splits = [split_of(track_id) for track_id in ids]
     return labels.Labels("Last.fm tags", tags, ids, splits, matrix)
 
 
+def _limit(database: sqlite3.Connection, path: Path) -> None:
+    """Bounds what the file can cost by its size."""
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_BYTES)
+    most = _SPARE_INSTRUCTIONS + _INSTRUCTIONS_PER_BYTE * path.stat().st_size
+    calls = itertools.count(1)
+    step = 10_000
+    database.set_progress_handler(lambda: next(calls) * step > most, step)
+
+
 def _check(database: sqlite3.Connection, path: Path) -> None:
     for table in ("tids", "tags", "tid_tag"):
         kinds = database.execute(
-            "SELECT type FROM sqlite_master WHERE name = ?", (table,)
-        )
+            "SELECT type FROM sqlite_master WHERE name = ? AND rootpage > 0", (table,)
+        )  # A virtual table has no page.
         if kinds.fetchall() != [("table",)]:
             raise sqlite3.DatabaseError(f"no such table: {table}")
+        # They are computed whenever they are read, at any cost.
+        computed = database.execute(
+            "SELECT name FROM pragma_table_xinfo(?) WHERE hidden > 0", (table,)
+        )
+        if column := computed.fetchone():
+            raise sqlite3.DatabaseError(f"{table} has the generated column {column[0]}")
     # Text would count as above any number.
     wrong = database.execute(
         "SELECT rowid, tid, tag, val FROM tid_tag WHERE typeof(tid) != 'integer' OR "

@@ -125,7 +125,7 @@ def _read_labels(
                 f"{path} has {kind} for {track_id} ({where(index)}); it must have "
                 "an array"
             )
-        rows.append(vector.value.ravel())
+        rows.append(vector.value)
     tags = labels.vocabulary(label_dir, rows[0].size, path)
     for track_id, row in zip(ids, rows, strict=True):
         if row.size != len(tags):
@@ -133,5 +133,5 @@ def _read_labels(
                 f"{path}, entry {track_id}: {row.size} labels for {len(tags)} tags"
             )
     return tags, labels.as_labels(
-        np.stack(rows), lambda row: f"{path}, entry {ids[row]}"
+        np.stack([row.ravel() for row in rows]), lambda row: f"{path}, entry {ids[row]}"
     )

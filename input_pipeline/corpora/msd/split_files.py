@@ -112,8 +112,11 @@ def _read_matrix(path: Path) -> np.ndarray:
     try:
         # A map checks the size that the file claims before any memory is allocated.
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise ValueError(f"{path} is no array of numbers: {error}") from error
+    except Exception as error:  # A damaged header raises whatever its parser does.
+        reason = str(error)[:200] or type(error).__name__
+        raise ValueError(f"{path} is no array of numbers: {reason}") from error
+    if isinstance(matrix, np.lib.npyio.NpzFile):
+        matrix.close()
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or not matrix.size:
         shape = getattr(matrix, "shape", None)
         raise ValueError(f"{path}: the shape is {shape}; it must be tracks x tags")

@@ -123,11 +123,11 @@ DAMAGES = {
     ),
     "cut description": (
         lambda d: edit(d, DESCRIPTION, lambda b: b[:100]),
-        "bundle.json is not JSON",
+        "bundle.json cannot be read as JSON",
     ),
     "endless nesting": (
         lambda d: edit(d, DESCRIPTION, lambda b: b"[" * 100_000),
-        "bundle.json is not JSON",
+        "bundle.json cannot be read as JSON",
     ),
     "something else": (
         lambda d: edit(d, DESCRIPTION, lambda b: b'{"format": "tar"}'),
@@ -176,7 +176,7 @@ DAMAGES = {
     ),
     "endless clips": (
         lambda d: rewrite(d, recipe__duration_s=math.inf),
-        "not a usable bundle: cannot convert",
+        "bundle.json cannot be read as JSON: Infinity is no number",
     ),
     "numbers for lists": (lambda d: rewrite(d, seeds=3), "not a usable bundle: 'int'"),
     "half precision": (

@@ -81,6 +81,15 @@ def test_arrays_in_other_files_are_not_read(tmp_path):
         published_weights.read_keras(path)
 
 
+def test_chunks_larger_than_their_array_are_not_unpacked(tmp_path):
+    path = keras_file.write(tmp_path / "bomb.hdf5", {"dense_1/dense_1_b": None})
+    with h5py.File(path, "a") as file:
+        options = {"maxshape": (None,), "chunks": (2**28,), "compression": 9}
+        file.create_dataset("dense_1/dense_1_b", (50,), "f4", **options)
+    with pytest.raises(ValueError, match=r"dense_1_b is stored in chunks of \(2684354"):
+        published_weights.read_keras(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"not HDF5" * 1000])
 def test_what_is_not_hdf5_is_refused(tmp_path, content):
     path = tmp_path / "weights.hdf5"

@@ -1,6 +1,9 @@
 import errno
+import io
 import os
 import time
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +133,95 @@ def test_a_full_disk_leaves_no_part_of_what_is_written_once(tmp_path, monkeypatc
     with pytest.raises(OSError, match=f"{tmp_path}/a.txt cannot be written: No space"):
         files.write_once(tmp_path / "a.txt", "text")
     assert not list(tmp_path.iterdir())
+
+
+JSON = {
+    "deep": (b'{"a":' * 10_000, "recursion"),
+    "deep, and closed": (b"[" * 300 + b"]" * 300, "more than 100 levels"),
+    "cp1252": ('{"a": "é"}'.encode("cp1252"), "'utf-8' codec"),
+    "half a character": (rb'{"a": "\ud83d"}', "surrogates not allowed"),
+    "NaN": (b'{"a": NaN}', "NaN is no number"),
+    "digits": (b"9" * 5000, "4300 digits"),
+    "list": (b"[1]", "must hold a JSON object, not a list"),
+    "number": (b"12", "must hold a JSON object, not a int"),
+    "empty": (b"", "Expecting value"),
+}
+
+
+@pytest.mark.parametrize("name", JSON)
+def test_json_that_is_none_is_named(tmp_path, name):
+    content, message = JSON[name]
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.json .*{message}"):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_json_of_other_programs_is_read(tmp_path):
+    text = '\ufeff{"a": "\\ud83d\\ude00"}'  # A byte order mark, an escaped emoji.
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    assert files.read_json(tmp_path / "a.json") == {"a": "\U0001f600"}
+
+
+def header(**changes):
+    """The start of a .npy file; 7 TiB by default."""
+    values = {"descr": "<f8", "fortran_order": False, "shape": (10**12,)} | changes
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, values)
+    return stream.getvalue()
+
+
+def zipped(**members):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return stream.getvalue()
+
+
+def bits_flipped(content, at):
+    return bytes([*content[:at], content[at] ^ 1, *content[at + 1 :]])
+
+
+WHOLE = zipped(a=header(shape=(3,)) + bytes(24), b=header(shape=()) + bytes(8))
+ARCHIVES = {
+    "7 TiB": zipped(a=header()),
+    "more than it has": zipped(a=header(shape=(3,)) + bytes(16)),
+    "less than it has": zipped(a=header(shape=(3,)) + bytes(32)),
+    "nested types": zipped(a=b"\x93NUMPY\1\0\0\4" + b"(" * 1024),
+    "bomb": zipped(a=header(shape=(2**24,)) + bytes(2**27)),
+    "objects": zipped(a=header(shape=(1,), descr="|O") + b"N."),
+    "two of a name": WHOLE.replace(b"b.npy", b"a.npy"),
+    "no archive": b"<html>404</html>",
+    "cut": WHOLE[:-30],
+    "a flipped bit": bits_flipped(WHOLE, 60),
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_an_archive_that_is_damaged_or_a_trap_is_named(tmp_path, name):
+    (tmp_path / "a.npz").write_bytes(ARCHIVES[name])
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"a\.npz (is no archive|holds two arrays)"):
+        files.read_npz(tmp_path / "a.npz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6
+
+
+def test_every_flipped_bit_of_an_archive_is_seen_or_changes_nothing(tmp_path):
+    path = tmp_path / "a.npz"
+    arrays = {"track_id": np.array(["a", "b"]), "tags": np.eye(2, dtype=np.uint8)}
+    files.write_npz(path, **arrays)
+    content, refused = bytearray(path.read_bytes()), 0
+    for bit in range(0, 8 * len(content), 7):
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        content[bit // 8] ^= 1 << bit % 8
+        try:
+            found = files.read_npz(path)
+        except ValueError:
+            refused += 1
+            continue
+        assert found.keys() == arrays.keys()
+        assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    assert refused > len(content) // 2

@@ -92,7 +92,8 @@ def test_only_labels_that_were_asked_for_are_imported(tmp_path):
     ("content", "message"),
     [
         ("{", r"export.json cannot be read as JSON"),
-        ("{}", r"export.json must hold a list of tasks"),
+        ('[{"data":' * 10_000, r"export.json cannot be read as JSON"),
+        ("{}", r"export.json must hold a JSON list, .*; export the tasks as JSON"),
         ('[{"audio": "x", "answer_1": "yes"}]', r"task 1: .*'data'.*not JSON_MIN"),
         ('[{"data": {"track_id": "a", "questions": []}}]', r"task 1: .*'annotations'"),
         (

@@ -3,6 +3,8 @@
 import pickle
 import shutil
 import sqlite3
+import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +195,24 @@ CHANGES = {
         "DROP TABLE tids; CREATE VIEW tids AS SELECT 'x' AS tid",
         "no such table: tids",
     ),
+    "virtual table": (
+        "DROP TABLE tags; CREATE VIRTUAL TABLE tags USING fts5(tag)",
+        "no such table: tags",
+    ),
+    # Each row of it would be made anew whenever it is read: 800 MB.
+    "generated column": (
+        "ALTER TABLE tags ADD COLUMN more AS (hex(zeroblob(400000000)))",
+        "tags has the generated column more",
+    ),
+    "generated name": (
+        "DROP TABLE tags; CREATE TABLE tags (n, tag AS (hex(zeroblob(400000000))));"
+        "INSERT INTO tags VALUES (1)",
+        "tags has the generated column tag",
+    ),
+    "long name": (
+        "UPDATE tags SET tag = hex(zeroblob(9999)) WHERE tag = 'rock'",
+        "string or blob too big",
+    ),
     "no id": (
         f"UPDATE tids SET tid = '../x' WHERE tid = '{IDS[4]}'",
         r"lastfm_tags.db, tids, row 8: '\.\./x' is not an MSD track id",
@@ -212,12 +232,49 @@ def test_tables_of_the_database(tmp_path, name):
     _expect(tmp_path, message, num_tags=3)
 
 
+def test_pages_that_lead_to_a_page_again_and_again_are_given_up(tmp_path):
+    """Rows without number in a small file: every page names the next 100 times."""
+    path = msd_files.write_database(tmp_path) / "lastfm_tags.db"
+    database = sqlite3.connect(path)
+    (page,) = database.execute(
+        "SELECT rootpage FROM sqlite_master WHERE name = 'tid_tag'"
+    ).fetchone()
+    (size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    content = bytearray(path.read_bytes())
+    last = len(content) // size + 1
+    leaf = content[(page - 1) * size : page * size]
+    for level in range(6):
+        below = last + 5 if level == 5 else last + level
+        inner = bytearray(size)
+        cells = [size - 5 * (n + 1) for n in range(100)]
+        # An inner page of a table: kind, cells, where they start, the last child.
+        inner[:12] = struct.pack(">BHHHBI", 5, 0, 100, cells[-1], 0, below)
+        for number, cell in enumerate(cells):
+            struct.pack_into(">H", inner, 12 + 2 * number, cell)
+            struct.pack_into(">IB", inner, cell, below, number)
+        if level == 0:
+            content[(page - 1) * size : page * size] = inner
+        else:
+            content += inner
+    content += leaf
+    struct.pack_into(">I", content, 28, len(content) // size)
+    path.write_bytes(content)
+    start = time.process_time()
+    _expect(tmp_path, "or is damaged: it has more rows than", num_tags=3)
+    assert time.process_time() - start < 5
+
+
 def test_what_the_database_does_not_have(tmp_path):
     label_dir = msd_files.write_database(tmp_path)
     _expect(label_dir, "has 4 tags with a weight above 50, fewer than .*num_tags=50")
     msd_files.write_vocabulary(label_dir, tags=("rock", "mellow"))
     _expect(label_dir, "does not know the tags mellow, which are listed beside it")
-    (tmp_path / "lastfm_tags.db").write_bytes(b"<html>404</html>" * 99)
+    path = tmp_path / "lastfm_tags.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"CREATE TABLE tids (", b"CREATE TABLE tids \xb1"))
+    _expect(label_dir, "is damaged: 'utf-8' codec can't decode byte 0xb1")
+    path.write_bytes(b"<html>404</html>" * 99)
     _expect(label_dir, "is not the database of Last.fm tags.*file is not a database")
 
 

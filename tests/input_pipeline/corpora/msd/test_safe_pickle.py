@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import time
 import tracemalloc
 
 import numpy as np
@@ -101,7 +102,7 @@ ASKS = {
     "allocation": (b"cnumpy\nndarray\n((I100000000000\nttR.", "not callable"),
     "state of a function": (
         b"cnumpy.core.multiarray\n_reconstruct\n}S'a'\nI1\nsb.",
-        "a state for a function",
+        "a state for a method",
     ),
     "registered": (b"\x82\x01.", r"the instruction b'\\x82'"),
     "persistent": (b"Pid\n.", "the instruction b'P'"),
@@ -142,6 +143,37 @@ BOMBS = {
     "bytearray": b"\x96" + (2**40).to_bytes(8, "little") + b"abc.",
     "frame": b"\x80\x04\x95" + (2**40).to_bytes(8, "little") + b"N.",
 }
+
+
+# Tuples of tuples, each stored once: 2^60 items to whoever looks at all of them.
+_NESTED = b")" + b"".join(b"q%ch%c\x86" % (n, n) for n in range(60))
+_ENCODE, _ARRAY = b"c_codecs\nencode\n", _with_state(b"(I1\nSHAPETYPEI00\nS'a'\nt")
+COSTLY = {
+    "key": (b"}" + _NESTED + b"Ns.", "a key that is a tuple"),
+    "keys": (b"}(" + _NESTED + b"Nu.", "a key that is a tuple"),
+    "dict": (b"(" + _NESTED + b"Nd.", "a key that is a tuple"),
+    "number as a key": (b"}(L" + b"9" * 4000 + b"L\nNu.", "a key that is a int"),
+    "encoding": (_ENCODE + b"(X\x01\0\0\0a" + _NESTED + b"tR.", "another encoding"),
+    "shape": (_ARRAY.replace(b"SHAPE", _NESTED), "is no pickle"),
+    "number type": (
+        b"cnumpy\ndtype\n(S'b1'\ntR(I3\nS'|'\n" + _NESTED + b"NNtb.",
+        "something else than numbers",
+    ),
+    "bytes of one text": (
+        b"(X\xa0\x86\x01\0" + b"a" * 100_000 + b"q\1X\6\0\0\0latin1q\2"
+        b"" + _ENCODE + b"q\3" + b"h\3h\1h\2\x86R" * 20_000 + b"l.",
+        "repeats its content",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_no_file_costs_more_than_its_size(tmp_path, name):
+    content, message = COSTLY[name]
+    start = time.process_time()
+    with pytest.raises(ValueError, match=message):
+        _load(tmp_path / "x", content)
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("name", BOMBS)

@@ -1,0 +1,1 @@
+"""Damaged inputs, and whether every parser answers: `python -m tests.fuzz`."""
