@@ -129,13 +129,19 @@ def audio_files(paths: Iterable[AnyPath]) -> list[str]:
     """Files to read: those given, and in folders those with one of `SUFFIXES`.
 
     A folder with none, or one that cannot be listed, stands for itself: reading it
-    then gives the reason. None is named twice.
+    then gives the reason. A file that has several names among them, as through a
+    link, is there once, under the first.
     """
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
+    number = 0
     for path in (os.fspath(one) for one in paths):
-        inside = list(_walk(path)) if _is_folder(path) else [path]
-        found |= dict.fromkeys(inside or [path])
-    return list(found)
+        for name in (list(_walk(path)) if _is_folder(path) else []) or [path]:
+            found.setdefault(os.path.realpath(name), name)
+            number += 1
+    if number > len(found):
+        again = number - len(found)
+        logger.info("%d of %d names are of a file that was named before", again, number)
+    return list(found.values())
 
 
 def _walk(folder: str) -> Iterator[str]:
