@@ -50,7 +50,9 @@ def check(name: str, words: Sequence[str]) -> command_line.Mode:
 
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses flags; a wrong one ends the process with a sentence, not a traceback."""
+    platform.begin()
     with command_line.reporting_mistakes():
+        checks.check_file(argv)
         checks.check_keys(argv)
         words = command_line.parse(argv)
         _ = CONFIG.value

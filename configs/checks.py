@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -18,6 +18,9 @@ FOLDERS = {
     "magnatagatune": ("audio_dir", "label_dir"),
     "mtg_jamendo": ("audio_dir", "label_dir"),
 }
+
+# Corpora whose number of tags is chosen; the others have their own.
+COUNTED = ("folder", "msd", "magnatagatune")
 
 # Corpora whose labels can be looked at where nobody has the audio.
 LABELS_ALONE = ("msd",)
@@ -49,6 +52,75 @@ def check_keys(arguments: Sequence[str]) -> None:
         )
 
 
+def check_file(arguments: Sequence[str]) -> None:
+    """Checks the file that `--config=FILE` names, which may end in `:variant`.
+
+    Raises:
+        ValueError: Names a file that does not exist, and the nearest that does.
+    """
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    for argument, after in pairs:
+        flag, is_whole, value = argument.partition("=")
+        if flag not in ("--config", "-config"):
+            continue
+        value = value if is_whole else after
+        file = Path(value.split(":")[0])
+        if file.is_file():
+            continue
+        folders = {Path("configs"), file.parent} - {Path()}
+        there = [path for folder in folders for path in folder.glob("*.py")]
+        names = {path.stem: str(path) for path in there}
+        near = difflib.get_close_matches(file.stem, list(names), n=2)
+        hint = (
+            f"; did you mean {' or '.join(names[one] for one in near)}?"
+            if near
+            else "."
+        )
+        raise ValueError(
+            f"--config={value}: there is no such file{hint} docs/commands.md and "
+            "docs/studies.md list the configs"
+        )
+
+
+def check_names(config: object) -> None:
+    """Checks that a configuration has the keys of `keys.py`, and no others.
+
+    Raises:
+        ValueError: Names keys that are missing, or that nobody knows.
+    """
+    if not isinstance(config, ConfigDict):
+        raise ValueError(
+            f"the configuration is a {type(config).__name__}; get_config() of its file "
+            "must return a ConfigDict: start from configs/default.py"
+        )
+    found = set(_names(config))
+    missing = sorted(KEYS.keys() - found)
+    if missing:
+        some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        raise ValueError(
+            f"the configuration lacks {len(missing)} of {len(KEYS)} keys ({some}); "
+            "start from configs/default.py, as configs/db_mel.py does, and change what "
+            "differs"
+        )
+    for name in sorted(found - KEYS.keys()):
+        near = difflib.get_close_matches(name, list(KEYS), n=2)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "."
+        raise ValueError(
+            f"the configuration has {name}: there is no such key{hint} docs/keys.md "
+            "lists all keys"
+        )
+
+
+def _names(section: ConfigDict, prefix: str = "") -> Iterator[str]:
+    """Yields the dotted names of all keys."""
+    for key in section:
+        value = section[key]
+        if isinstance(value, ConfigDict):
+            yield from _names(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
 def check_for_mode(
     config: ConfigDict, mode: str, bundle: str = "", point: str = ""
 ) -> list[ConfigDict]:
@@ -60,6 +132,7 @@ def check_for_mode(
     Raises:
         ValueError: Names the key or the flag, the value given and what is allowed.
     """
+    check_names(config)
     needs_audio = mode != "audit"
     check(config, needs_audio)
     workers = config.prepare.num_workers
@@ -144,6 +217,11 @@ def _check_spectrogram(config: ConfigDict) -> None:
 
 def _check_corpus(corpus: ConfigDict, needs_audio: bool) -> None:
     needed = FOLDERS.get(corpus.name, ())
+    if corpus.num_tags and corpus.name not in COUNTED:
+        raise ValueError(
+            f"--config.corpus.num_tags={corpus.num_tags} goes with --config.corpus."
+            f"name={' or '.join(COUNTED)}, not with {corpus.name}"
+        )
     may_lack = () if needs_audio or corpus.name not in LABELS_ALONE else ("audio_dir",)
     for key in ("audio_dir", "label_dir"):
         folder = corpus[key]

@@ -22,6 +22,11 @@ def identity(config: ConfigDict) -> dict:
     """
     values = values_of(config)
     found = {name: value for name, value in values.items() if KEYS[name].matters}
+    # 0 was added later, and means what 50 alone meant before; a folder's 50 is new.
+    if not config.corpus.num_tags:
+        found["corpus.num_tags"] = 50
+    elif config.corpus.name == "folder":
+        found["corpus.num_tags"] = f"{config.corpus.num_tags} by count"
     if config.train.init_bundle:
         found["train.init_bundle"] = bundle_digest(Path(config.train.init_bundle))
     else:

@@ -86,8 +86,9 @@ _KEYS = (
     Key("corpus.seed", 0, SEED, "Synthetic: another seed is another corpus."),
     Key("corpus.tagability_exponent", 0.5, Range(0, 1, above=True),
         "Synthetic: 1 makes tags as sparse as Last.fm's."),
-    Key("corpus.num_tags", 50, Range(1, 1000),
-        "K, of MagnaTagATune, and of MSD from Last.fm."),
+    Key("corpus.num_tags", 0, Range(0, 10**5),
+        "K, the most frequent tags: of a folder over its training clips, of "
+        "MagnaTagATune, of MSD from Last.fm. 0 means all of a folder's, else 50."),
     Key("corpus.merge_synonyms", False, BOOLEAN,
         "MagnaTagATune: merges synonyms before tags are counted."),
     Key("corpus.labels", "auto", ("auto", "split_files", "lastfm", "pickles"),

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import catalogue, file_states
+from input_pipeline import catalogue, file_states, tag_names
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from msd_tagger.common.facts import SPLITS
@@ -54,6 +54,7 @@ def audit(
             "audio_dir": str(corpus.audio_dir),
             "tags": list(corpus.tags),
         },
+        "tag_names": tag_names.examine(corpus.tags),
         **_label_counts(corpus),
         "artists": _artists(corpus.clips),
         "published": _published(corpus),
@@ -216,6 +217,7 @@ def findings(found: dict[str, Any]) -> list[str]:
         *_about_files(found),
         *_about_repeated_files(found["problems"]),
         *_about_artists(found["artists"] or {"in_two_splits": {}}),
+        *tag_names.sentences(found["tag_names"], MAX_EXAMPLES),
         *_about_tags(found),
         *_about_rows(found["problems"]),
         *(one["problem"] for one in found["prepared"].values() if one["problem"]),

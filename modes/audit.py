@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from configs.identity import digest
+from configs.identity import digest, identity
 from input_pipeline import audit_report
 from input_pipeline.audit import audit as examine
 from input_pipeline.audit import findings
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 def audit(config: ConfigDict, options: Options) -> None:
     """Counts the corpus, looks for problems, and writes both down."""
     subject = config.corpus.to_dict()
+    subject["num_tags"] = identity(config)["corpus.num_tags"]
     for key in ("audio_dir", "label_dir"):
         subject[key] = subject[key] and str(Path(subject[key]).absolute())
     name = f"runs/audit-{config.corpus.name}-{digest(subject)}"

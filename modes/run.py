@@ -2,7 +2,6 @@
 
 from ml_collections import ConfigDict
 
-from configs.identity import identity
 from input_pipeline.batches import open_shards
 from modes import Options
 from modes.corpus import load_once, prepare_once
@@ -10,7 +9,7 @@ from modes.report import report
 from modes.training import (
     check_start,
     choose_workdir,
-    identity_of_shards,
+    identity_of,
     print_scores,
     set_up_devices,
     train_in,
@@ -38,7 +37,7 @@ def run(config: ConfigDict, options: Options) -> None:
     shards = prepare_once(config, options, corpus, [kind])[kind]
     data = open_shards(shards, reader=config.input.reader)
     config.train.batch_size = resolve_batch_size(config.train.batch_size)
-    own = identity(config) | identity_of_shards(shards)
+    own = identity_of(config, shards)
     workdir = choose_workdir(config, options, own)
     summary = train_in(workdir, config, options, own, data, devices)
     if distributed.is_first():

@@ -8,7 +8,6 @@ import jax
 from ml_collections import ConfigDict
 
 from configs import sweeps
-from configs.identity import identity
 from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.corpora import Corpus
 from modes import Options, labels
@@ -18,7 +17,7 @@ from modes.training import (
     begin,
     check_start,
     choose_workdir,
-    identity_of_shards,
+    identity_of,
     join_processes,
     print_scores,
     set_up_devices,
@@ -41,7 +40,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
     chosen = config.sweep
     if options.point:
         chosen = [sweeps.find(config.sweep, options.point)]
-    own = identity(config)
+    own = identity_of(config)
     if config.distributed:
         join_processes(config, options)
     workdir = choose_workdir(config, options, own)
@@ -87,7 +86,7 @@ def run_points(
         train = at_point.train
         train.batch_size = resolve_batch_size(train.batch_size)
         of_kind = data[at_point.spectrogram.kind]
-        own = identity(at_point) | identity_of_shards(of_kind.directory)
+        own = identity_of(at_point, of_kind.directory)
         num_clips = of_kind.num_clips("train", train.fraction)
         logger.info(
             "point %d of %d, %s: at most %d steps of %d clips, %d seeds",

@@ -8,7 +8,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs import default
-from configs.identity import digest
+from configs.identity import digest, identity
 from configs.keys import values_of
 from modes import Options
 from modes.corpus import pools_of, recipe_of
@@ -55,25 +55,29 @@ def check_start(configs: Sequence[ConfigDict]) -> None:
         logger.warning("the network does not hear all of a clip: %s", part)
 
 
-def choose_workdir(config: ConfigDict, options: Options, identity: dict) -> Path:
+def choose_workdir(config: ConfigDict, options: Options, own: dict) -> Path:
     """The folder of a run or a study, a new one where it is not to be resumed."""
-    workdir = Path(options.workdir or f"runs/{config.name}-{digest(identity)}")
+    workdir = Path(options.workdir or f"runs/{config.name}-{digest(own)}")
     if options.mode == "run" and not config.resume:
         workdir = Path(distributed.shared(lambda: str(files.unused(workdir))))
     return workdir
 
 
-def begin(
-    workdir: Path, config: ConfigDict, identity: dict, devices: list[str]
-) -> None:
+def begin(workdir: Path, config: ConfigDict, own: dict, devices: list[str]) -> None:
     """Writes what a run or a study begins with."""
     defaults = default.get_config().to_dict()
-    workspace.begin(workdir, identity, config.to_dict(), defaults, devices)
+    workspace.begin(workdir, own, config.to_dict(), defaults, devices)
 
 
-def identity_of_shards(directory: Path) -> dict:
-    """Which clips a run learns from, and the spectrograms' recipe with its version."""
-    return {"shards": directory.parent.name, "recipe": directory.name}
+def identity_of(config: ConfigDict, shards: Path | None = None) -> dict:
+    """What the result of a run or a study depends on, which also names its folder.
+
+    Shards say which clips a run learns from, and by which version of the recipe.
+    """
+    own = identity(config) | platform.numerics()
+    if shards:
+        own |= {"shards": shards.parent.name, "recipe": shards.name}
+    return own
 
 
 @distributed.naming_losses()
@@ -81,7 +85,7 @@ def train_in(
     workdir: Path,
     config: ConfigDict,
     options: Options,
-    identity: dict,
+    own: dict,
     data: Data,
     devices: list[str],
 ) -> dict:
@@ -93,7 +97,7 @@ def train_in(
     begins = options.mode == "run"
 
     def look() -> tuple[bool, bool]:
-        is_known = workspace.is_known(workdir, identity)
+        is_known = workspace.is_known(workdir, own)
         return is_known, begins and is_known and workspace.is_whole(workdir)
 
     is_known, is_complete = distributed.shared(look)
@@ -106,10 +110,10 @@ def train_in(
     with ExitStack() as stack:
 
         def enter() -> None:
-            workspace.claim(workdir, identity)
+            workspace.claim(workdir, own)
             stack.enter_context(workspace.alone(workdir))
             if begins:
-                begin(workdir, config, identity, devices)
+                begin(workdir, config, own, devices)
 
         distributed.shared(enter)
         reach = loop.train if begins else loop.restore
@@ -150,4 +154,5 @@ def print_scores(summary: dict, split: str = "test") -> None:
 def print_numbers(title: str, numbers: dict[str, float | None]) -> None:
     """Prints numbers with their names in one line."""
     known = [f"{name} {one:.4f}" for name, one in numbers.items() if one is not None]
-    print(f"{title}: {', '.join(known)}")
+    nothing = "no tag can be scored, as none has both clips with it and without it"
+    print(f"{title}: {', '.join(known) or nothing}")

@@ -1,9 +1,62 @@
 """Sets a process up for NumPy and JAX, before they are imported."""
 
+import logging
 import os
+import re
+import shlex
+import sys
 from pathlib import Path
 
+from msd_tagger.common import messages
 from msd_tagger.common.processes import keep_big_buffers, one_thread_each
+
+# Variables of JAX that change no number: where it computes, what it logs and keeps, how
+# processes meet. All others could make another network of the same configuration.
+_HARMLESS = re.compile(
+    "JAX_(PLATFORM|(COMPILATION|PERSISTENT|ENABLE_COMPILATION)_CACHE|RAISE_PERSISTENT"
+    "|LOG|DEBUG_LOG|EXPLAIN|DUMP|TRACEBACK|NUM_|CPU_|CUDA_VIS|ROCM_VIS|LOCAL_DEVICE"
+    "|COORDINATOR|PROCESS|DISTRIBUTED|CROSS_HOST|ENABLE_PREEMPTION|ENABLE_RECOVER"
+    "|PJRT_CLIENT|SHARE_BINARY)"
+)
+# The same of XLA's flags; others become part of what a run is (`numerics`).
+_HARMLESS_FLAGS = ("--xla_dump", "--xla_force_host_", "--xla_gpu_cuda_data_dir")
+# Beside XLA_FLAGS, what else tells compilers and libraries how to compute.
+_NUMERICS = ("LIBTPU_INIT_ARGS", "NVIDIA_TF32_OVERRIDE")
+# Settings of JAX that change numbers, as they are where nobody has changed them.
+_SETTINGS = {
+    "jax_enable_x64": False,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_random_seed_offset": 0,
+    "jax_default_matmul_precision": None,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+    "jax_disable_jit": False,
+    "jax_debug_nans": False,
+    "jax_debug_infs": False,
+    "jax_disable_most_optimizations": False,
+}
+
+logger = logging.getLogger(__name__)
+
+
+def begin() -> None:
+    """Makes a program independent of how it was started; call it before all else."""
+    messages.open_streams()
+    use_utf8()
+    # What a notebook or a user's file says of figures is not meant for these.
+    os.environ |= {"MPLBACKEND": "Agg", "MATPLOTLIBRC": os.devnull}
+
+
+def use_utf8() -> None:
+    """Starts the program again where the locale is none of UTF-8, as of `LC_ALL=C`.
+
+    Names of files, tables and what is printed could not be told apart otherwise.
+    """
+    asked = os.environ.get("PYTHONUTF8") == "1"  # It was in vain: Python ignores it.
+    if sys.getfilesystemencoding() != "utf-8" and not asked:
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def set_up(platform: str = "") -> None:
@@ -16,10 +69,53 @@ def set_up(platform: str = "") -> None:
     # TensorFlow, which only reads files here, greets at length otherwise.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    given = os.environ.get("XLA_FLAGS", "")
+    given = _given_flags()
     added = [f"{key}={value}" for key, value in xla_flags().items() if key not in given]
     os.environ["XLA_FLAGS"] = " ".join([given, *added]).strip()
     keep_big_buffers()
+
+
+def _given_flags() -> str:
+    """Returns the user's flags for XLA, which may be in a file that XLA_FLAGS names."""
+    given = os.environ.get("XLA_FLAGS", "").strip()
+    if not given or given.startswith("-"):
+        return given
+    try:
+        return " ".join(Path(given).read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"XLA_FLAGS={given} is neither flags, which start with --, nor a file of "
+            f"flags that can be read ({error})"
+        ) from error
+
+
+def settle() -> None:
+    """Leaves out variables of JAX with which the same run would be another network.
+
+    A line names each. It is for programs; who imports this package keeps their JAX.
+    """
+    for name in sorted(os.environ):
+        if name.startswith("JAX_") and not _HARMLESS.match(name):
+            value = os.environ.pop(name)
+            logger.warning(
+                "%s=%s is left out: the same config could train another network",
+                *(name, value),
+            )
+
+
+def numerics() -> dict[str, str]:
+    """Returns what the environment says that numbers depend on: part of what a run is.
+
+    It is empty where nothing is set beside the flags of `xla_flags`.
+    """
+    own = {f"{key}={value}" for key, value in xla_flags().items()}
+    given = shlex.split(os.environ.get("XLA_FLAGS", ""))
+    flags = [
+        flag for flag in given if not (flag in own or flag.startswith(_HARMLESS_FLAGS))
+    ]
+    found = {"XLA_FLAGS": " ".join(sorted(flags))}
+    found |= {name: os.environ.get(name, "") for name in _NUMERICS}
+    return {name: value for name, value in found.items() if value}
 
 
 def xla_flags(cpu_info: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
@@ -87,13 +183,15 @@ def import_numpy() -> None:
 
 
 def devices() -> list[str]:
-    """Returns the names of all devices of the job.
+    """Returns the names of all devices of the job, once JAX is as `_SETTINGS` say.
 
     Raises:
         ValueError: There is none of the platform that was asked for.
     """
     import jax
 
+    for name, value in _SETTINGS.items():  # Something may have set them in Python.
+        jax.config.update(name, value)
     try:
         return [str(device) for device in jax.devices()]
     except (RuntimeError, AssertionError) as error:

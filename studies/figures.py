@@ -18,9 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from msd_tagger.pages.style import ink
+from msd_tagger.pages import style
+from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, ink
 
-WEAK, TRUE, OTHER = "C0", "C1", "C2"
+WEAK, TRUE, OTHER = BLUE, ORANGE, GREEN
 LABEL_NAMES = {"weak": "weak labels", "true": "true labels"}
 LABEL_COLOURS = {"weak": WEAK, "true": TRUE}
 
@@ -167,7 +168,7 @@ def tags_per_split(
     }
     floor = min([1.0, *(share[share > 0].min() for share in shares.values())]) / 2
     figure, left, right = _two_columns(counts.index)
-    looks = zip((WEAK, TRUE, "C3"), (-0.25, 0, 0.25), strict=True)
+    looks = zip((WEAK, TRUE, PINK), (-0.25, 0, 0.25), strict=True)
     for (split, share), (colour, nudge) in zip(shares.items(), looks, strict=False):
         look: Look = {"ms": 3.5, "color": colour, "label": split}
         left.plot(100 * share.clip(lower=floor), rows + nudge, "o", **look)
@@ -191,7 +192,7 @@ def _two_columns(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     """Names the rows from top to bottom."""
-    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_yticks(range(len(names)), [*map(style.label, names)], fontsize=8)
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 

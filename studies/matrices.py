@@ -10,6 +10,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from msd_tagger.pages import style
 from studies.figures import Look
 
 # More tags than this leave no room for numbers in the cells.
@@ -74,7 +75,9 @@ def _draw(
         look: Look = {"color": colour, "fontsize": min(8.0, size)}
         axes.text(column, row, text, ha="center", va="center", **look)
     size = 7 if has_room else max(2.5, 5.2 * 50 / len(shown))
-    columns, rows = shown.columns, shown.index
+    columns, rows = (
+        [*map(style.label, names)] for names in (shown.columns, shown.index)
+    )
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=size)
     axes.set_yticks(range(len(rows)), rows, fontsize=size)
     axes.tick_params(length=0)

@@ -4,6 +4,7 @@ And what main.py sets up works: a run without TensorFlow, a cache of compiled pr
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,11 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = "--config=configs/db_mel.py"
 
 
-def call(*arguments):
+def call(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "main.py", *arguments],
         cwd=ROOT,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=180,  # It is a guard: a loaded machine takes a minute to import.
@@ -97,6 +99,27 @@ def test_a_mistake_gets_a_sentence(arguments, message, tmp_path):
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({}, "日本"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "日本"),
+        ({"PYTHONIOENCODING": "latin-1"}, r"\u65e5\u672c"),
+    ],
+)
+def test_names_are_told_in_every_locale(environment, shown):
+    result = call("--mode=report", "--workdir=no/日本", **environment)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"main.py: no/{shown} holds neither a run" in result.stderr
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_no_status(closed):
+    command = f"{sys.executable} main.py --mode=report --workdir=no {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
 
 
 # Runs main.py where some packages cannot be imported.
@@ -180,11 +203,29 @@ def test_help_says_what_the_modes_do():
         assert flag in result.stdout
 
 
-def test_too_little_memory_of_a_device_gets_a_sentence():
+@pytest.mark.parametrize(
+    ("raised", "parts"),
+    [
+        (
+            "RuntimeError('RESOURCE_EXHAUSTED: Out of memory: 9 GiB\\nat op')",
+            ["RESOURCE_EXHAUSTED: Out of memory: 9 GiB)", "train.seeds_per_chunk"],
+        ),
+        ("MemoryError('Unable to allocate 9 GiB')", ["allocate 9 GiB", "`ulimit -v`"]),
+        (
+            "ImportError('x.so: failed to map segment from shared object')",
+            ["x.so: failed to map segment", "`ulimit -v`"],
+        ),
+        (
+            "OSError(36, 'File name too long', 'runs/xx')",
+            ["-c: runs/xx: File name too long; give a shorter name"],
+        ),
+    ],
+)
+def test_what_the_machine_lacks_gets_a_sentence(raised, parts):
     code = (
         "from msd_tagger.commands import command_line\n"
         "def fails():\n"
-        "    raise RuntimeError('RESOURCE_EXHAUSTED: Out of memory: 9 GiB\\nat op')\n"
+        f"    raise {raised}\n"
         "command_line.run(fails)\n"
     )
     done = subprocess.run(
@@ -192,5 +233,4 @@ def test_too_little_memory_of_a_device_gets_a_sentence():
     )
     assert done.returncode == 2
     (said,) = done.stderr.splitlines()
-    assert "RESOURCE_EXHAUSTED: Out of memory: 9 GiB)" in said
-    assert "train.seeds_per_chunk" in said
+    assert all(part in said for part in parts)

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from input_pipeline.corpora import folder, magnatagatune, msd, mtg_jamendo
+from input_pipeline.corpora import folder, magnatagatune, msd, mtg_jamendo, names
 from input_pipeline.corpora.corpus import Clip, Corpus, check_scorable
 
 __all__ = ["Clip", "Corpus", "check_scorable", "load_corpus"]
 
 # Name -> its function, and the keys of `config.corpus` that are its arguments.
 READERS: dict[str, tuple[Callable[..., Corpus], str]] = {
-    "folder": (folder.load, "audio_dir"),
+    "folder": (folder.load, "audio_dir num_tags"),
     "msd": (msd.load, "label_dir audio_dir labels num_tags"),
     "magnatagatune": (
         magnatagatune.load,
@@ -26,6 +26,8 @@ READERS: dict[str, tuple[Callable[..., Corpus], str]] = {
         "audio_dir label_dir subset fold excerpts_per_track clip_duration_s",
     ),
 }
+# What `corpus.num_tags=0` means; elsewhere it means all tags.
+DEFAULT_NUM_TAGS = {"msd": 50, "magnatagatune": 50}
 # What must be given, as nothing else says where the corpus is: key -> what is there.
 NEEDED = {
     "folder": ("audio_dir", "tags.csv and its audio files"),
@@ -62,9 +64,10 @@ def load_corpus(
             f"corpus.{key} is empty; give the directory that holds {what}: "
             f"--config.corpus.{key}=…"
         )
-    values = {**config, "clip_duration_s": clip_duration_s}
+    num_tags = config.get("num_tags") or DEFAULT_NUM_TAGS.get(name, 0)
+    values = {**config, "clip_duration_s": clip_duration_s, "num_tags": num_tags}
     read, keys = READERS[name]
-    return read(*(values[key] for key in keys.split()))
+    return names.as_on_disk(read(*(values[key] for key in keys.split())))
 
 
 def _load_synthetic(

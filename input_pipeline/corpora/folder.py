@@ -12,12 +12,13 @@
     true_tags  optional; like tags, known of every clip
 
 An optional `tags.txt` beside it, one tag a line, fixes the vocabulary and its order.
-Without it the vocabulary is every tag of the column, the most frequent first.
+Without it the vocabulary is every tag of the column, the most frequent first. Tags
+outside of the vocabulary are left out and counted.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ import numpy as np
 from input_pipeline.corpora import tables
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from msd_tagger.common.facts import SPLITS
+from msd_tagger.common.text import printable, text_path
 from msd_tagger.frontend import foreign
 
 REQUIRED = ("track_id", "path", "tags")
@@ -34,12 +36,16 @@ logger = logging.getLogger(__name__)
 
 
 def load(
-    directory: Path | str, name: str | None = None, version: str | None = None
+    directory: Path | str,
+    num_tags: int = 0,
+    name: str | None = None,
+    version: str | None = None,
 ) -> Corpus:
     """Reads `tags.csv`; the audio files themselves are not looked at.
 
-    Links are followed; paths that leave the directory by name are refused. The name is
-    by default that of the directory, the version has a digest of `tags.csv`.
+    Of the vocabulary the `num_tags` that most training clips have are kept; 0 keeps
+    all. Links are followed; paths that leave the directory by name are refused. The
+    name is by default that of the directory, the version has a digest of `tags.csv`.
 
     Raises:
         ValueError: Names the file, the row, what was found and what is allowed. A later
@@ -50,7 +56,7 @@ def load(
     # Read twice: the rows of 240,000 clips at once would take 200 MB.
     if next(_read_rows(table), None) is None:
         raise ValueError(f"{table} has a header but no rows; add one row per clip")
-    tags = _vocabulary(directory, _read_rows(table))
+    tags = _vocabulary(directory, _read_rows(table), num_tags)
     clips, rejected = _clips(directory, _read_rows(table), tags)
     foreign.warn_of_missing(clip.path for clip in clips)
     empty = [
@@ -64,7 +70,7 @@ def load(
         )
     return Corpus(
         name=name or _short_name(directory.name),
-        version=version or f"{directory.name}-{tables.digest(table)}",
+        version=version or f"{text_path(directory.name)}-{tables.digest(table)}",
         audio_dir=directory,
         tags=tags,
         clips=clips,
@@ -98,21 +104,55 @@ def _tags(row: tables.Row, column: str) -> list[str]:
     return [tag for tag in tags if tag]
 
 
-def _vocabulary(directory: Path, rows: Iterable[tables.Row]) -> tuple[str, ...]:
-    listed = directory / "tags.txt"
-    if listed.exists():
-        return tables.read_vocabulary(listed)
+def _vocabulary(
+    directory: Path, rows: Iterable[tables.Row], num_tags: int
+) -> tuple[str, ...]:
     counts: Counter[str] = Counter()
+    learnt: Counter[str] = Counter()
     for row in rows:
-        counts.update(set(_tags(row, "tags")))
+        tags = set(_tags(row, "tags"))
+        counts.update(tags)
         # A tag that only the truth has is learnt by nobody, but has its column.
         counts.update(dict.fromkeys(_tags(row, "true_tags"), 0))
-    if not counts:
+        if num_tags and _split(row) == "train":
+            learnt.update(tags)
+    listed = directory / "tags.txt"
+    found = (
+        tables.read_vocabulary(listed)
+        if listed.exists()
+        else tables.vocabulary_by_count(counts)
+    )
+    if counts.keys().isdisjoint(found) and (counts or not listed.exists()):
+        among = f" of those in {listed}" if listed.exists() else ""
         raise ValueError(
-            f"{directory / 'tags.csv'}: no row has a tag; fill the column `tags`, "
-            "several tags separated by |"
+            f"{directory / 'tags.csv'}: no row has a tag{among}; fill the column "
+            "`tags`, several tags separated by |"
         )
-    return tables.vocabulary_by_count(counts)
+    if num_tags > len(found):
+        raise ValueError(
+            f"corpus.num_tags={num_tags}: {directory} has only {len(found)} tags; ask "
+            "for fewer, or leave it out to have all"
+        )
+    if num_tags:
+        by_count = {tag: learnt[tag] for tag in found}
+        best = tables.vocabulary_by_count(by_count)[:num_tags]
+        found = tuple(filter(best.__contains__, found)) if listed.exists() else best
+    _tell_left_out(directory, counts, found)
+    return found
+
+
+def _tell_left_out(
+    directory: Path, counts: Mapping[str, int], tags: Collection[str]
+) -> None:
+    others = {tag: counts[tag] for tag in counts.keys() - {*tags}}
+    if others:
+        first = tables.vocabulary_by_count(others)[:3]
+        logger.info(
+            "%s: %d of %d tags are left out, and so %d labels (%s%s)",
+            *(directory, len(others), len(counts), sum(others.values())),
+            ", ".join(f"{printable(tag)}: {others[tag]}" for tag in first),
+            ", …" if len(others) > len(first) else "",
+        )
 
 
 def _clips(
@@ -136,27 +176,27 @@ def _clips(
 
 def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     def labels(column: str) -> np.ndarray:
-        where = f"{row.where}, column {column!r}"
-        hint = "add it to tags.txt or leave it out"
-        return tables.label_vector(_tags(row, column), columns, where, hint)
+        vector = np.zeros(len(columns), np.uint8)
+        vector[[columns[tag] for tag in _tags(row, column) if tag in columns]] = 1
+        return vector
 
-    artist, start = row.get("artist") or None, row.get("start_s")
+    start = row.get("start_s")
     return Clip(
         track_id=row["track_id"],
-        split=_split(row, artist),
+        split=_split(row),
         path=tables.path_inside(directory, row["path"], row.where),
         tags=labels("tags"),
         true_tags=labels("true_tags") if "true_tags" in row else None,
         start_s=tables.seconds(start, "start_s", row.where, True) if start else None,
-        artist=artist,
+        artist=row.get("artist") or None,
     )
 
 
-def _split(row: tables.Row, artist: str | None) -> str:
+def _split(row: tables.Row) -> str:
     if "split" not in row:
         # Excerpts of one recording must not be both learnt and tested.
         key = row["path"] if "start_s" in row else row["track_id"]
-        return tables.split_of(artist or key)
+        return tables.split_of(row.get("artist") or key)
     if row["split"] not in SPLITS:
         raise ValueError(
             f"{row.where}: split is {row['split']!r}; allowed are {', '.join(SPLITS)}"
@@ -165,6 +205,7 @@ def _split(row: tables.Row, artist: str | None) -> str:
 
 
 def _short_name(name: str) -> str:
-    """Keeps what is safe in a file name."""
+    """Keeps what is safe in a file name, and not too long for one."""
     kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
+    kept = kept.encode()[:200].decode(errors="ignore")
     return kept.strip(".") or "folder"

@@ -4,7 +4,6 @@ Vocabularies are K tags in the order of the label vectors. Paths may not leave t
 directory of the corpus. Where a table has no splits, a hash makes them.
 """
 
-import csv
 import hashlib
 import math
 import posixpath
@@ -13,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+
+from msd_tagger.common.files import csv_rows, not_utf8
 
 SEPARATORS = {"comma": ",", "tab": "\t"}
 _SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
@@ -73,35 +74,32 @@ def _read_lines(
     table: Path, separator: str, hint: str, missing: str
 ) -> Iterator[tuple[str, list[str]]]:
     """Yields file and line, and the values: the header's first."""
+    is_strict = separator == "comma"  # A tab needs no quotation marks.
     try:
-        # utf-8-sig: spreadsheets write a byte order mark.
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            is_strict = separator == "comma"  # A tab needs no quotation marks.
-            reader = csv.reader(file, delimiter=SEPARATORS[separator], strict=is_strict)
-            header = next(reader, [])
-            yield f"{table}, line 1", header
-            for values in filter(None, reader):
-                where = f"{table}, line {reader.line_num}"
-                if len(values) != len(header):
-                    raise ValueError(
-                        f"{where}: {len(values)} values for {len(header)} columns; "
-                        f"{hint}"
-                    )
-                yield where, values
+        rows = csv_rows(table, SEPARATORS[separator], is_strict)
+        _, header = next(rows, (1, []))
+        yield f"{table}, line 1", header
+        for line, values in rows:
+            where = f"{table}, line {line}"
+            if len(values) != len(header):
+                raise ValueError(
+                    f"{where}: {len(values)} values for {len(header)} columns; {hint}"
+                )
+            yield where, values
     except FileNotFoundError as error:
         raise ValueError(f"{table} does not exist; {missing}") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"{table} cannot be read as {separator}-separated UTF-8 text: {error}"
-        ) from error
+    except OSError as error:
+        raise ValueError(f"{table} cannot be read: {error}") from error
 
 
 def read_text(path: Path) -> str:
     """Reads UTF-8 text, without a byte order mark."""
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(not_utf8(path)) from error
 
 
 def digest(*tables: Path) -> str:

@@ -9,6 +9,7 @@ JAX are imported: both decide then how they work.
 import contextlib
 import importlib
 import os
+import re
 import sys
 import threading
 import traceback
@@ -20,12 +21,22 @@ from absl import flags
 
 from msd_tagger import platform
 from msd_tagger.common import interruption, messages
-from msd_tagger.common.errors import Interrupted, LostProcessError, MiscompilationError
+from msd_tagger.common.errors import (
+    Interrupted,
+    LostProcessError,
+    MiscompilationError,
+    sentence,
+)
 from msd_tagger.training import distributed
 
 HELP = {"--help", "-help", "-h"}
 # What a wrong flag, key or configuration raises.
-WRONG = (flags.Error, ValueError, OSError, AttributeError, KeyError, TypeError)
+WRONG = (
+    *(flags.Error, ValueError, OSError, AttributeError, KeyError, TypeError),
+    *(SyntaxError, ImportError, NameError),
+)
+# What libraries say where the system gives them no more memory.
+_NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate|bad_alloc")
 Status = int | None  # Of a process; None where all went well.
 
 
@@ -146,6 +157,7 @@ flags.DEFINE_integer("port", 8000, "Port to serve on; 0 takes a free one.", 0, 6
 
 def main() -> Status:
     """The program `msd-tagger`."""
+    platform.begin()
     name, *words = sys.argv[1:] or ["--help"]
     if name in HELP | {"help"}:
         return print(overview())
@@ -224,6 +236,7 @@ def set_up(mode: Mode, device: str) -> None:
     if mode.decodes_in_threads:
         platform.import_numpy()
     if mode.device is not None:
+        platform.settle()
         platform.set_up(device or mode.device)
 
 
@@ -239,7 +252,7 @@ def reporting_mistakes() -> Iterator[None]:
     try:
         yield
     except WRONG as error:
-        give_up(str(error).strip())
+        give_up(sentence(error))
 
 
 def give_up(message: str, exit_status: int = 2) -> NoReturn:
@@ -271,10 +284,15 @@ def run(work: Callable[[], Status]) -> Status:
     except (ValueError, OSError, MiscompilationError) as error:
         if os.environ.get("MSD_TAGGER_TRACEBACK"):
             raise
-        give_up(str(error))
+        give_up(sentence(error))
     except Interrupted as interrupted:
         give_up(str(interrupted), interrupted.exit_status)
     except Exception as error:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            give_up(
+                f"this process may not have as much memory as it needs ({error}); "
+                "see what `ulimit -v` and the job allow"
+            )
         if "RESOURCE_EXHAUSTED" in str(error):
             give_up(
                 f"the device has too little memory ({str(error).splitlines()[0]}). "

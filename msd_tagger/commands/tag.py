@@ -1,7 +1,6 @@
 """`tag`: the tags of audio files, from a model bundle; and what `embed` needs too."""
 
 import contextlib
-import csv
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from msd_tagger import platform
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.commands.command_line import Options
 from msd_tagger.common.errors import Interrupted
-from msd_tagger.common.files import check_unused
+from msd_tagger.common.files import check_unused, csv_line
 from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.common.text import printable
@@ -49,11 +48,14 @@ def tag(options: Options) -> int:
                 lambda one: print(output.to_json(one, bundle), file=lines, flush=True)
             )
         if options.csv:
-            table = csv.writer(_open(options.csv, stack), lineterminator="\n")
-            table.writerow(output.CSV_COLUMNS)
-            writers.append(
-                _songs_only(lambda song: table.writerows(output.to_rows(song, bundle)))
-            )
+            table = _open(options.csv, stack)
+            print(csv_line(output.CSV_COLUMNS), file=table)
+
+            def add(song: Song) -> None:
+                for row in output.to_rows(song, bundle):
+                    print(csv_line(row), file=table)
+
+            writers.append(_songs_only(add))
         if options.taggram:
             writers.append(_songs_only(_taggram_writer(options, bundle)))
         songs = tag_files(tagger, files, options.max_duration_s, available_cores())

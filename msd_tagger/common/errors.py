@@ -1,6 +1,27 @@
 """Errors that a user reads without a traceback; free of JAX."""
 
+import errno
 import signal
+
+_HINTS = {
+    errno.ENAMETOOLONG: "; give a shorter name: most file systems take 255 bytes for a "
+    "name and 4,096 for a path",
+    errno.ENOSPC: "; make room there",
+    errno.EACCES: "; give another place, or ask for the right to it",
+}
+
+
+def sentence(error: Exception) -> str:
+    """Says what went wrong, without the numbers of the system.
+
+    >>> sentence(FileNotFoundError(2, "No such file or directory", "a.mp3"))
+    'a.mp3: No such file or directory'
+    """
+    if not (isinstance(error, OSError) and error.strerror):
+        return str(error).strip()
+    places = [str(one) for one in (error.filename, error.filename2) if one is not None]
+    said = ": ".join(filter(None, [" -> ".join(places), error.strerror]))
+    return said + _HINTS.get(error.errno or 0, "")
 
 
 class MiscompilationError(RuntimeError):

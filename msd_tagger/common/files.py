@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from msd_tagger.common.processes import is_running, this_host
+from msd_tagger.common.text import csv_cell
 
 DEEPEST = 100  # Levels of JSON inside of each other; our own files have ten.
 # An archive that says it holds more than this, and than so many times its size, is
@@ -42,8 +43,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes text as UTF-8, its line ends as they are, whole or not at all."""
-    write_bytes(path, text.encode())
+    """Writes text as UTF-8, its line ends as they are, whole or not at all.
+
+    What is not UTF-8 in a name of a file is written out.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -153,9 +157,66 @@ def write_csv(
     path: Path, rows: Iterable[Sequence[object]], line_end: str = "\n"
 ) -> None:
     """Writes CSV by RFC 4180, whatever the cells hold, whole or not at all."""
+    write_text(path, "".join(f"{csv_line(row)}{line_end}" for row in rows))
+
+
+def csv_line(row: Iterable[object]) -> str:
+    r"""Returns a line of CSV without its end; no cell is a formula for a spreadsheet.
+
+    >>> csv_line(["a,b", "=1+2", -3, "x\ry"])
+    '"a,b",\'=1+2,-3,"x\ry"'
+    """
     text = io.StringIO(newline="")
-    csv.writer(text, lineterminator=line_end).writerows(rows)
-    write_text(path, text.getvalue())
+    # Another line end than "\r\n" would leave one of the two without quotation marks.
+    csv.writer(text, lineterminator="\r\n").writerow(map(csv_cell, row))
+    return text.getvalue().removesuffix("\r\n")
+
+
+def csv_rows(
+    path: Path, delimiter: str = ",", strict: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """Yields the rows of a table of UTF-8 text, each after the line where it starts.
+
+    Empty lines are left out.
+
+    Raises:
+        OSError: The file cannot be opened.
+        ValueError: Names the line that is not UTF-8, or has quotation marks that are
+            not closed.
+    """
+    line = 1
+    try:
+        # utf-8-sig: spreadsheets write a byte order mark.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=strict)
+            for values in reader:
+                if values:
+                    yield line, values
+                line = reader.line_num + 1
+    except UnicodeDecodeError as error:
+        raise ValueError(not_utf8(path)) from error
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, the row that starts in line {line}: {error}. Close every "
+            "quotation mark, and double those inside of a value"
+        ) from error
+
+
+def not_utf8(path: Path) -> str:
+    """Says in which line a file is no UTF-8, and what to do."""
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        line, near = before.count(b"\n") + 1, before.rpartition(b"\n")[2][-12:]
+        is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        guess = "UTF-16" if is_utf16 else "perhaps cp1252 or Latin-1"
+        return (
+            f"{path}, line {line}: {near + content[error.start :][:4]!r} is not UTF-8 "
+            f'but {guess}; save the file as UTF-8 (in a spreadsheet: "CSV UTF-8")'
+        )
+    return f"{path} was changed while it was read"
 
 
 def write_npz(path: Path, **arrays: Any) -> None:
@@ -209,7 +270,9 @@ def temporary(path: Path) -> Path:
     process may write a file twice at once: a random number is added.
     """
     owner = f"{secrets.token_hex(4)}.{os.getpid()}@{this_host()}"
-    return path.with_name(f".{path.name}.{owner}.tmp")
+    # A name may have 255 bytes, this one too.
+    name = path.name.encode("utf-8", "surrogateescape")[:120].decode(errors="ignore")
+    return path.with_name(f".{name}.{owner}.tmp")
 
 
 # As `temporary` names them, and as older versions did.

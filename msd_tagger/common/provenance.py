@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -14,6 +15,9 @@ PACKAGES = (
     *("numpy", "scipy", "scikit-learn", "soundfile", "soxr", "av"),
     *("tensorflow-cpu", "tensorflow-datasets"),
 )
+
+# Of the environment, what tells libraries how to compute.
+VARIABLES = r"(JAX|XLA|CUDA|CUBLAS|CUDNN|NVIDIA|LIBTPU|TPU|OMP|OPENBLAS|MKL)_"
 
 
 def origin() -> dict:
@@ -35,6 +39,11 @@ def environment(devices: list[str]) -> dict:
         "system": platform.platform(),
         "cpu_count": os.cpu_count(),
         "devices": devices,
+        "variables": {
+            name: os.environ[name]
+            for name in sorted(os.environ)
+            if re.match(VARIABLES, name)
+        },
         **made,
     }
 

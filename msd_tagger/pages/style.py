@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import unicodedata
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 from matplotlib import rcsetup
@@ -14,11 +16,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from msd_tagger.common import files
+from msd_tagger.common.text import printable
+from msd_tagger.pages import fonts
+
+T = TypeVar("T")
 
 # Okabe and Ito's palette, told apart by every kind of colour vision; the dark theme
-# swaps in its lighter members. "C0" is the weak labels, "C1" the true ones.
+# swaps in its lighter members.
 _LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DARK = ("#56B4E9", "#E69F00", "#2FC79A", "#E79BC5", "#F0E442", "#7FA6FF")
+# How figures name the colours of the current theme.
+BLUE, ORANGE, GREEN, PINK, YELLOW = (f"C{number}" for number in range(5))
+
+# Longer names keep their start and their end: a figure has no room for 300 characters.
+MAX_LABEL = 40
 
 _COMMON = {
     "axes.grid": True,
@@ -38,6 +49,9 @@ _COMMON = {
     # Paths instead of fonts: the page looks the same where DejaVu is not installed.
     "svg.fonttype": "path",
     "svg.hashsalt": "msd-tagger",
+    # Names may hold dollars, carets and underlines: no text is a formula.
+    "text.parse_math": False,
+    "text.usetex": False,
 }
 
 
@@ -63,12 +77,42 @@ def ink(axes: Axes) -> str:
     return str(axes.xaxis.label.get_color())
 
 
+def label(name: str) -> str:
+    """Returns a user's name as figures show it, in one line that is not too long.
+
+    >>> label("rock & roll"), label("ab" * 150)
+    ('rock & roll', 'ababababababababababababab…abababababab')
+    """
+    line = printable(name)
+    is_wide = any(unicodedata.east_asian_width(c) in "WF" for c in line)
+    room = MAX_LABEL // (1 + is_wide)
+    if len(line) <= room:
+        return line
+    return f"{line[: room * 2 // 3]}…{line[1 - room // 3 :]}"
+
+
 def svg(draw: Callable[[], Figure], theme: str) -> bytes:
     """Draws a figure in a theme as SVG, the same bytes for the same figure."""
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(THEMES[theme]):
-        draw().savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+
+    def write(figure: Figure) -> bytes:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        return buffer.getvalue()
+
+    return _drawn(draw, theme, write)
+
+
+def _drawn(draw: Callable[[], Figure], theme: str, write: Callable[[Figure], T]) -> T:
+    """Draws in a theme, and again where fonts have to be added for its characters."""
+    settings = THEMES[theme] | {"font.family": [*fonts.FAMILIES]}
+    with matplotlib.rc_context(settings), warnings.catch_warnings(record=True) as said:
+        warnings.filterwarnings("always", "Glyph .* missing from", UserWarning)
+        written = write(draw())
+    lacking = fonts.lacking(str(one.message) for one in said)
+    for one in said:
+        if not fonts.lacking([str(one.message)]):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return _drawn(draw, theme, write) if fonts.add_for(lacking) else written
 
 
 def data_uri(content: bytes) -> str:
@@ -85,18 +129,25 @@ def save_figure(draw: Callable[[], Figure], stem: Path, *, pdf: bool = False) ->
 
     Also `<stem>.pdf` where that is asked for. Returns the SVG file's content.
     """
-    with matplotlib.rc_context(THEMES["light"]):
-        figure = draw()
-        save(figure, stem.with_name(f"{stem.name}.png"), dpi=200)
+
+    def write(figure: Figure) -> None:
+        _save(figure, stem.with_name(f"{stem.name}.png"), dpi=200)
         if pdf:
             metadata = {"CreationDate": None}
-            save(figure, stem.with_name(f"{stem.name}.pdf"), metadata=metadata)
+            _save(figure, stem.with_name(f"{stem.name}.pdf"), metadata=metadata)
+
+    _drawn(draw, "light", write)
     content = svg(draw, "light")
     files.write_bytes(stem.with_name(f"{stem.name}.svg"), content)
     return content
 
 
-def save(figure: Figure, path: Path, **options: Any) -> None:
-    """Writes a figure whole or not at all, in the format of the file's ending."""
+def save(draw: Callable[[], Figure], path: Path, **options: Any) -> None:
+    """Writes a figure in the light theme, in the format of the file's ending."""
+    _drawn(draw, "light", lambda figure: _save(figure, path, **options))
+
+
+def _save(figure: Figure, path: Path, **options: Any) -> None:
+    """Writes a figure whole or not at all."""
     with files.replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], **options)

@@ -132,17 +132,24 @@ def audio_files(paths: Iterable[AnyPath]) -> list[str]:
     """Files to read: those given, and in folders those with one of `SUFFIXES`.
 
     A folder with none, or one that cannot be listed, stands for itself: reading it
-    then gives the reason. None is named twice. What sounds like audio and cannot be
-    read is counted, in one line.
+    then gives the reason. A file that has several names among them, as through a
+    link, is there once, under the first. What sounds like audio and cannot be read is
+    counted, in one line.
     """
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     passed_over: Counter[str] = Counter()
+    number = 0
     for path in (os.fspath(one) for one in paths):
-        inside = list(_walk(path, passed_over)) if _is_folder(path) else [path]
-        found |= dict.fromkeys(inside or [path])
-    if passed_over and any(not _is_folder(path) for path in found):
+        inside = list(_walk(path, passed_over)) if _is_folder(path) else []
+        for name in inside or [path]:
+            found.setdefault(os.path.realpath(name), name)
+            number += 1
+    if passed_over and any(not _is_folder(path) for path in found.values()):
         logger.warning("%s", _about_passed_over(passed_over))
-    return list(found)
+    if number > len(found):
+        again = number - len(found)
+        logger.info("%d of %d names are of a file that was named before", again, number)
+    return list(found.values())
 
 
 def _about_passed_over(passed_over: Counter[str]) -> str:

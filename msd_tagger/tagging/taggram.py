@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -27,8 +26,7 @@ def write_taggram(
         scores: `[K, P]`, of each part of the song; NaN where there is none.
         edges_s: `[P + 1]`, where the parts start and the last ends.
     """
-    with matplotlib.rc_context(style.THEMES["light"]):
-        style.save(draw(title, tags, scores, edges_s), path, dpi=150)
+    style.save(lambda: draw(title, tags, scores, edges_s), path, dpi=150)
 
 
 def draw(
@@ -40,7 +38,7 @@ def draw(
     top = float(np.nanmax(scores))
     rows = np.arange(len(tags) + 1)
     image = axes.pcolormesh(edges_s, rows, scores, cmap="viridis", vmin=0, vmax=top)
-    axes.set_yticks(rows[:-1] + 0.5, [_plain(tag) for tag in tags])
+    axes.set_yticks(rows[:-1] + 0.5, [style.label(tag) for tag in tags])
     axes.invert_yaxis()
     axes.grid(False)
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 1.5, 3, 6, 10]))
@@ -48,14 +46,9 @@ def draw(
         FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02}")
     )
     axes.set_xlabel("time")
-    axes.set_title(_plain(title))
+    axes.set_title(style.label(title))
     figure.colorbar(image, ax=axes, label="score")
     return figure
-
-
-def _plain(text: str) -> str:
-    """Text without matplotlib's formulas: a name may hold dollars."""
-    return text.replace("$", r"\$")
 
 
 def parts(

@@ -9,6 +9,7 @@ a flipped bit.
 import hashlib
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,10 +54,12 @@ class Checkpoints:
                 active_processes={0}, barrier_sync_key_prefix="first"
             ),
         )
-        self._directory = directory.absolute()
+        self._directory = self._place = directory.absolute()
         with self._clear_errors():
             self._directory.mkdir(parents=True, exist_ok=True)
-            self._manager = ocp.CheckpointManager(self._directory, options=options)
+            self._opened = os.open(self._directory, os.O_RDONLY)
+            self._place = _plain_name(self._opened, self._directory)
+            self._manager = ocp.CheckpointManager(self._place, options=options)
 
     def save(self, state: Tree, step: int, log: dict) -> None:
         """Starts to write a checkpoint, which replaces one of the same step.
@@ -103,7 +106,8 @@ class Checkpoints:
             except Exception as error:
                 # Orbax and its storage raise many kinds; whatever it is, the
                 # checkpoint before this one may be whole.
-                logger.warning("checkpoint %d cannot be read: %s", step, _reason(error))
+                reason = self._reason(error)
+                logger.warning("checkpoint %d cannot be read: %s", step, reason)
                 # Renamed, so that its step can be written again.
                 aside = unused(self._directory / f"damaged-{step}")
                 (self._directory / str(step)).rename(aside)
@@ -150,6 +154,7 @@ class Checkpoints:
         self.wait()
         with self._clear_errors():
             self._manager.close()
+            os.close(self._opened)
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -159,13 +164,24 @@ class Checkpoints:
         except Exception as error:
             raise ValueError(
                 f"a checkpoint cannot be written into {self._directory}: "
-                f"{_reason(error)}. Make room or repair the disk; the same command "
-                "then goes on from the newest whole checkpoint"
+                f"{self._reason(error)}. Make room or repair the disk; the same "
+                "command then goes on from the newest whole checkpoint"
             ) from error
 
+    def _reason(self, error: Exception) -> str:
+        said = str(error).replace(str(self._place), str(self._directory))
+        return said.strip().partition("\n")[0][:200]
 
-def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+
+def _plain_name(opened: int, directory: Path) -> Path:
+    """Returns another path of an open folder, in which no character means anything.
+
+    Orbax and its storage take brackets, stars and question marks in a path for patterns
+    (what they wrote is then not found again), "gs:" for the name of a cloud, and refuse
+    what is not UTF-8. Only Linux has such a path; elsewhere it is the folder's own.
+    """
+    plain = Path(f"/proc/self/fd/{opened}")
+    return plain if plain.is_dir() else directory
 
 
 def _structure(state: Tree) -> list[str]:

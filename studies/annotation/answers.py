@@ -6,7 +6,7 @@ Files are CSV from the page, or what Label Studio exports as JSON
 
 from __future__ import annotations
 
-import csv
+import html
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +18,7 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from msd_tagger.common import files
+from msd_tagger.common.text import from_csv_cell
 from studies.annotation.subsets import Subset
 
 ANNOTATIONS = "annotations.csv"
@@ -100,24 +101,27 @@ def read_rows(path: Path | str) -> Iterator[tuple[str, Answer]]:
     """
     path = Path(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(rows, [])]
-            if sorted(header) != sorted(COLUMNS):
+        rows = files.csv_rows(path)
+        line, header = next(rows, (1, []))
+        header = [name.strip() for name in header]
+        if sorted(header) != sorted(COLUMNS):
+            raise AnnotationError(
+                f"{path}, line {line}: the columns are "
+                f"{','.join(header) or 'missing'}; they must be {','.join(COLUMNS)}"
+            )
+        for line, row in rows:
+            where = f"{path}, line {line}"
+            if len(row) != len(header):
                 raise AnnotationError(
-                    f"{path}, line 1: the columns are {','.join(header) or 'missing'}; "
-                    f"they must be {','.join(COLUMNS)}"
+                    f"{where}: {len(row)} values; there are {len(header)} columns"
                 )
-            for row in filter(None, rows):
-                where = f"{path}, line {rows.line_num}"
-                if len(row) != len(header):
-                    raise AnnotationError(
-                        f"{where}: {len(row)} values; there are {len(header)} columns"
-                    )
-                cells = dict(zip(header, map(str.strip, row), strict=True))
-                yield where, Answer(**cells | {"answer": cells["answer"].lower()})
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AnnotationError(f"{path} cannot be read as CSV: {error}") from error
+            values = [from_csv_cell(cell.strip()) for cell in row]
+            cells = dict(zip(header, values, strict=True))
+            yield where, Answer(**cells | {"answer": cells["answer"].lower()})
+    except OSError as error:
+        raise AnnotationError(f"{path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise AnnotationError(str(error)) from error
 
 
 def read_export(path: Path | str) -> list[tuple[str, Answer]]:
@@ -125,8 +129,9 @@ def read_export(path: Path | str) -> list[tuple[str, Answer]]:
 
     Returns:
         The answers to the labels that were asked for, each after where it stands: file
-        and task. Cancelled annotations and answers to other labels are left out. The
-        annotator is the e-mail address or number that Label Studio gives; of several
+        and task. Cancelled annotations, choices that were taken back and whatever else
+        annotators added are left out. The annotator is the e-mail address or number
+        that Label Studio gives, else "unknown 1", … within a task; of several
         annotations of a task by one annotator the last counts.
 
     Raises:
@@ -154,16 +159,26 @@ def _answers_of_task(task: dict[str, Any]) -> Iterator[Answer]:
     questions, track_id = task["data"]["questions"], task["data"]["track_id"]
     if not isinstance(track_id, str):
         raise TypeError(f"the track_id is {track_id!r}")
-    for annotation in task["annotations"]:
-        results = () if annotation.get("was_cancelled") else annotation["result"]
-        for result in results:
-            label = questions.get(result["from_name"])
-            if label is not None:
-                (answer,) = result["value"]["choices"]
-                by = annotation["completed_by"]
-                if isinstance(by, dict):
-                    by = by.get("email") or by["id"]
-                yield Answer(track_id, label, answer, str(by))
+    for number, annotation in enumerate(task["annotations"] or (), start=1):
+        by = _annotator(annotation, number)
+        results = annotation["result"] or ()
+        for result in () if annotation.get("was_cancelled") else results:
+            # Relations and regions have no name, or one that is no question.
+            label = questions.get(result.get("from_name"))
+            choices = (result.get("value") or {}).get("choices") or ()
+            if label is None or not choices:
+                continue
+            (answer,) = [choices] if isinstance(choices, str) else choices
+            yield Answer(track_id, label, answer.strip().lower(), by)
+
+
+def _annotator(annotation: dict[str, Any], number: int) -> str:
+    """Names who annotated, by what Label Studio says of them."""
+    by = annotation.get("completed_by")
+    if isinstance(by, dict):
+        named = (by.get(key) for key in ("email", "username", "id"))
+        by = next((one for one in named if one not in (None, "")), None)
+    return f"unknown {number}" if by in (None, "") else str(by)
 
 
 def check_answers(
@@ -181,6 +196,8 @@ def check_answers(
     before: dict[Answer, str] = {}
     found = []
     for where, one in rows:
+        track_id, label = _as_known(one.track_id, known), _as_known(one.label, labels)
+        one = one._replace(track_id=track_id, label=label)
         wrong, question = "", one._replace(answer="")
         if one.track_id not in known:
             wrong = (
@@ -204,6 +221,16 @@ def check_answers(
         before[question] = where
         found.append(one)
     return found
+
+
+def _as_known(name: str, known: Collection[str]) -> str:
+    """Undoes what tools for HTML do to a name, where it is known so.
+
+    >>> _as_known("R&amp;B", ["R&B"]), _as_known("R&amp;B", ["R&amp;B"])
+    ('R&B', 'R&amp;B')
+    """
+    plain = html.unescape(name)
+    return plain if name not in known and plain in known else name
 
 
 def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:

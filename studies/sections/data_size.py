@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from msd_tagger.common import paper
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import BLUE, ORANGE
 from msd_tagger.pages.tables import (
     ABSENT,
     Formats,
@@ -36,8 +37,8 @@ PREFIX = "size-"
 TITLE = "Mel against STFT, and the size of the training set (Fig. 5)"
 
 LOOKS: dict[str, Look] = {
-    "mel": {"color": "C0", "marker": "o", "label": "mel spectrogram"},
-    "stft": {"color": "C1", "marker": "s", "label": "STFT"},
+    "mel": {"color": BLUE, "marker": "o", "label": "mel spectrogram"},
+    "stft": {"color": ORANGE, "marker": "s", "label": "STFT"},
 }
 # Half the distance between the two marks of a size, as a factor.
 NUDGE = 1.05

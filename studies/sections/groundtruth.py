@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, label
 from msd_tagger.pages.tables import ABSENT, Table, number
 from studies import judges
 from studies.annotation.answers import (
@@ -56,14 +57,14 @@ NOT_JUDGED = "not enough clips were judged"
 
 # Series of the figures by name: their panel, what they show, colour and marker.
 SERIES = {
-    "positive labels": ("Error rate", "error_positive", "C0", "o"),
-    "negative labels": ("Error rate", "error_negative", "C1", "s"),
-    "precision": ("At 50/50 balance", "precision", "C0", "o"),
-    "recall": ("At 50/50 balance", "recall", "C1", "s"),
-    "ground truth": ("Clips", "tagged", "C0", "o"),
-    "Eq. 2": ("Clips", "eq2", "C1", "s"),
-    "Subset400": ("Clips", "subset400", "C2", "^"),
-    "all clips": ("Clips", "truth", "C3", "D"),
+    "positive labels": ("Error rate", "error_positive", BLUE, "o"),
+    "negative labels": ("Error rate", "error_negative", ORANGE, "s"),
+    "precision": ("At 50/50 balance", "precision", BLUE, "o"),
+    "recall": ("At 50/50 balance", "recall", ORANGE, "s"),
+    "ground truth": ("Clips", "tagged", BLUE, "o"),
+    "Eq. 2": ("Clips", "eq2", ORANGE, "s"),
+    "Subset400": ("Clips", "subset400", GREEN, "^"),
+    "all clips": ("Clips", "truth", PINK, "D"),
 }
 
 
@@ -366,7 +367,7 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
         axes.set_xlim(-0.03 * right, 1.03 * right)  # Markers at 0 and 100 stay whole.
         below: Look = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
         axes.legend(**below, borderaxespad=3, ncols=2, fontsize=7.5)
-    grid[0].set_yticks(rows, labels)
+    grid[0].set_yticks(rows, [*map(label, labels)])
     grid[0].set_ylim(len(rows) - 0.5, -0.5)
     return drawn
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.style import ink
+from msd_tagger.pages.style import BLUE, ORANGE, ink, label
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent
 from studies import judges, matrices, statistics, tag_pairs
 from studies.figures import Look
@@ -214,17 +214,18 @@ def draw_scatter(
     drawn = Figure(figsize=(3.5, 3.1))
     axes = drawn.subplots()
     x, y = 100 * frame[EITHER], frame["S(i, j)"]
-    axes.plot(x, y, "o", ms=2.5, color="C0", alpha=0.35, mew=0)
+    axes.plot(x, y, "o", ms=2.5, color=BLUE, alpha=0.35, mew=0)
     rows = {frozenset(tags): k for k, *tags in frame[["i", "j"]].itertuples()}
     at = [rows[frozenset(pair)] for pair in named]
-    marked = zip(y[at], x[at], map(", ".join, named), strict=True)
-    look: Look = {"fontsize": 7, "color": "C1", "ha": "right", "va": "center"}
+    names = [", ".join(map(label, pair)) for pair in named]
+    marked = zip(y[at], x[at], names, strict=True)
+    look: Look = {"fontsize": 7, "color": ORANGE, "ha": "right", "va": "center"}
     look["bbox"] = {"fc": axes.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 0.6}
-    look["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "color": "C1"}
+    look["arrowprops"] = {"arrowstyle": "-", "lw": 0.5, "color": ORANGE}
     look["textcoords"] = "axes fraction"
     # Their names stand below each other at the right, in the order of their heights.
     for line, (height, share, name) in enumerate(sorted(marked, reverse=True)):
-        axes.plot(share, height, "D", ms=4, mfc="none", color="C1")
+        axes.plot(share, height, "D", ms=4, mfc="none", color=ORANGE)
         axes.annotate(name, (share, height), (0.98, 0.94 - 0.07 * line), **look)
     axes.axhline(0, lw=0.8, color=ink(axes))
     axes.set(xlabel=f"{EITHER}, %", ylabel=f"S(i, j), {measure}")

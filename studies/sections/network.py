@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.style import ink
+from msd_tagger.pages.style import BLUE, GREEN, ORANGE, ink
 from msd_tagger.pages.tables import Formats, Table, percent
 from studies import judges
 from studies.comparison import INPUTS
@@ -110,7 +110,7 @@ def _draw_network(
         x += width * unit + sheets + GAP
         _draw_arrow(axes, end, x, layer)
     x += 0.004
-    axes.add_patch(Rectangle((x, 0.1), 0.014, 0.7, facecolor="C2", lw=0))
+    axes.add_patch(Rectangle((x, 0.1), 0.014, 0.7, facecolor=GREEN, lw=0))
     text = f"{math.prod(tags)}\ntags"
     axes.text(x + 0.007, -0.06, text, ha="center", va="top", fontsize=7)
 
@@ -123,7 +123,7 @@ def _draw_map(
     many = channels > 1
     sheets = SHEETS if many else 1
     look: Look = {"facecolor": matplotlib.rcParams["axes.facecolor"], "lw": 1}
-    look["edgecolor"] = "C0" if many else "C1"
+    look["edgecolor"] = BLUE if many else ORANGE
     for sheet in reversed(range(sheets)):
         corner = (x + sheet * SHIFT, 0.45 - height / 2 + sheet * 2 * SHIFT)
         axes.add_patch(Rectangle(corner, width, height, **look))

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.style import ink
+from msd_tagger.pages.style import BLUE, GREEN, PINK, YELLOW, ink
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent, signed
 from studies import comparison, judges, statistics
 from studies.comparison import INPUTS, Comparison, Points, Resampled
@@ -30,9 +30,9 @@ PREFIX = "pre-"
 TITLE = "Decibels, frequency weighting and scaling of the input (Fig. 7)"
 MAGNITUDES = {"db": "dB", "linear": "linear"}
 WEIGHTINGS = {
-    "per_frequency": ("C4", "per-frequency"),
-    "a_weighting": ("C0", "A-weighting"),
-    "bypass": ("C2", "bypass"),
+    "per_frequency": (YELLOW, "per-frequency"),
+    "a_weighting": (BLUE, "A-weighting"),
+    "bypass": (GREEN, "bypass"),
 }
 # The paper's names of the groups of Fig. 7, by magnitude and whether it is scaled.
 GROUPS = {
@@ -178,7 +178,7 @@ def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
     if shares:
         widths = (max(len(groups), 1), 0.4 + 0.35 * len(shares))
         left, right = drawn.subplots(1, 2, sharey=True, width_ratios=widths)
-        _draw_bars(right, sizes, shares, 0.7, color="C3")
+        _draw_bars(right, sizes, shares, 0.7, color=PINK)
         names = [one.removeprefix("dB, ").split(" %")[0] for one in shares]
         right.set_xticks(range(len(shares)), names)
         right.set_xlabel("% of the training clips")

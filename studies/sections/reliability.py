@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import BLUE, ORANGE, YELLOW
 from msd_tagger.pages.tables import ABSENT, Table, interval, number, percent
 from studies import comparison, judges, resampling, statistics
 from studies.annotation.answers import consensus, find_answers, verdicts_of
@@ -41,9 +42,9 @@ WIDTH = paper.THIRD_SET_RANGE[1] - paper.THIRD_SET_RANGE[0]
 SETS = {"mel": "mel, sizes", "stft": "STFT, sizes", "mixed": "mixed, narrow range"}
 # The paper's colours and dashes: its caption, not the sentence that swaps two of them.
 CURVES = {
-    "all": ("C4", "-", "o", "all tags, ground truth"),
-    "four": ("C0", "--", "s", "instrumentation tags, ground truth"),
-    "annotated": ("C1", ":", "^", "instrumentation tags, re-annotation"),
+    "all": (YELLOW, "-", "o", "all tags, ground truth"),
+    "four": (BLUE, "--", "s", "instrumentation tags, ground truth"),
+    "annotated": (ORANGE, ":", "^", "instrumentation tags, re-annotation"),
 }
 # From a correlation to the curves that it is of: `others` is the score of the tags that
 # are not among the four, `tagged` that of the four on the annotated clips alone.

@@ -21,7 +21,7 @@ from scipy import stats
 from msd_tagger.common import paper
 from msd_tagger.common.tags import TAGS
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.style import ink
+from msd_tagger.pages.style import BLUE, GREEN, ORANGE, ink
 from msd_tagger.pages.tables import ABSENT, Table, percent
 from studies import figures, judges, matrices, tag_pairs
 from studies.figures import Look
@@ -48,12 +48,12 @@ NEAR_NORMAL = 0.1  # Largest distance of the distribution functions.
 EXTREME = 10  # Deviations.
 
 MAGNITUDES = {"db": "decibels", "linear": "power"}
-COLOURS = {"decibels": "C0", "power": "C1"}
+COLOURS = {"decibels": BLUE, "power": ORANGE}
 # From a weighting to its name, colour and line.
 WEIGHTINGS = {
-    "bypass": ("bypass", "C2", "-"),
-    "a_weighting": ("A-weighting", "C0", "--"),
-    "per_frequency": ("per-frequency", "C1", "-."),
+    "bypass": ("bypass", GREEN, "-"),
+    "a_weighting": ("A-weighting", BLUE, "--"),
+    "per_frequency": ("per-frequency", ORANGE, "-."),
 }
 # How far the linear panel of Fig. 6 reaches, in deviations; the rest is in its inset.
 LINEAR_RANGE = (-2, 5)
@@ -243,7 +243,7 @@ def draw_rank_curve(frame: pd.DataFrame) -> Figure:
     axes.plot(known["rank"], 100 * known.share, "o-", ms=2.5, lw=1, label="here")
     named = set()
     look: Look = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 7}
-    looks = (("C1", "D"), ("C2", "s"))
+    looks = ((ORANGE, "D"), (GREEN, "s"))
     for (name, points), (colour, mark) in zip(PRINTED.items(), looks, strict=True):
         tags, ranks, shares = zip(*points, strict=True)
         y = 100 * np.array(shares)
@@ -266,7 +266,7 @@ def draw_tags_per_clip(frame: pd.DataFrame) -> Figure:
     drawn = Figure(figsize=(3.5, 2.4))
     axes = drawn.subplots()
     known = frame[frame.clips > 0]
-    axes.bar(known.tags, 100 * known.clips / known.clips.sum(), color="C0")
+    axes.bar(known.tags, 100 * known.clips / known.clips.sum(), color=BLUE)
     axes.set(yscale="log", xlabel="tags of a clip", ylabel="clips, %")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
@@ -318,6 +318,8 @@ def _draw_tails(axes: Axes, density: pd.DataFrame, edges: np.ndarray) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_title("both, density on a logarithmic axis", fontsize=6.5)
     axes.legend(fontsize=6.5, loc="upper right")
+    for power in axes.get_yticklabels():  # 10⁻³ is a formula of Matplotlib's own.
+        power.set_parse_math(True)
 
 
 def draw_band_means(frame: pd.DataFrame) -> Figure:

@@ -157,12 +157,16 @@ function drawPlayhead() {
 
 // ---- CSV.
 
+// An apostrophe keeps spreadsheets from computing a cell.
+const formula = /^'*[=+\-@＝＋－＠\t\r\n]/;
+const guard = (cell) => (formula.test(cell) && Number.isNaN(Number(cell)) ? `'${cell}` : cell);
+const unguard = (cell) => (cell.startsWith("'") && formula.test(cell) ? cell.slice(1) : cell);
 const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
 
 function toCsv() {
   const rows = data.clips.flatMap((clip) => clip.labels.filter((label) => answersOf(clip).has(label))
     .map((label) => [clip.id, label, answersOf(clip).get(label), state.annotator]));
-  return [data.columns, ...rows].map((row) => `${row.map(quote).join(",")}\n`).join("");
+  return [data.columns, ...rows].map((row) => `${row.map(guard).map(quote).join(",")}\n`).join("");
 }
 
 function download() {
@@ -187,7 +191,7 @@ function parseCsv(text) {
     cells.push(quoted.replaceAll('""', '"') + rest);
     line += whole.split("\n").length - 1;
     if (end === ",") continue;
-    if (cells.length > 1 || cells[0]) records.push([first, cells.map((one) => one.trim())]);
+    if (cells.length > 1 || cells[0]) records.push([first, cells.map((one) => unguard(one.trim()))]);
     [first, cells] = [line, []];
   }
   return records;

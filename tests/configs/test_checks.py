@@ -1,6 +1,8 @@
 import importlib
+import re
 
 import pytest
+from ml_collections import ConfigDict
 
 from configs import checks, default
 from configs.keys import KEYS, STUDIES
@@ -88,3 +90,44 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
     }
     assert {key: KEYS[key].allowed for key in taken} == taken
     assert set(STUDIES) == {*studies.STUDIES, studies.PAPER}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--config=configs/db_ml.py"],
+            "no such file; did you mean configs/db_mel.py?",
+        ),
+        (["--config", "configs/papr.py:quick"], "did you mean configs/paper.py?"),
+        (["--config=db_mel"], "did you mean configs/db_mel.py?"),
+        (["--config=zzz.py"], "--config=zzz.py: there is no such file. docs/commands"),
+    ],
+)
+def test_a_mistyped_file_gets_the_nearest(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        checks.check_file(["main.py", *arguments])
+
+
+def test_files_that_exist_are_taken():
+    checks.check_file(["main.py", "--config=configs/paper.py:quick", "--mode=audit"])
+
+
+def test_a_configuration_has_the_keys_of_the_table():
+    bare = ConfigDict({"name": "x", "train": {"max_epochs": 1.0}})
+    with pytest.raises(
+        ValueError, match=r"lacks \d+ of \d+ keys \(.*configs/default.py"
+    ):
+        checks.check_for_mode(bare, "run")
+    mistyped = default.get_config()
+    with mistyped.unlocked():
+        mistyped.train.bach_size = 3
+    with pytest.raises(ValueError, match=r"train.bach_size: .*mean train.batch_size"):
+        checks.check_for_mode(mistyped, "run")
+    with pytest.raises(ValueError, match="is a dict; get_config"):
+        checks.check_for_mode({"name": "x"}, "run")
+
+
+def test_a_number_of_tags_is_not_ignored():
+    with pytest.raises(ValueError, match=r"num_tags=20 goes with .*folder or msd or"):
+        checks.check(config(corpus__num_tags=20))

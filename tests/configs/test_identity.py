@@ -85,3 +85,14 @@ def test_of_a_bundle_its_content_matters(tmp_path):
         ValueError, match=r"here holds no bundle \(KeyError\('tags'\)\)"
     ):
         identity(config(train__init_bundle=str(tmp_path / "here")))
+
+
+def test_a_number_of_tags_that_is_left_out_names_folders_as_it_always_did():
+    def of(number, corpus):
+        made = config(corpus__num_tags=number, corpus__name=corpus)
+        return identity(made)["corpus.num_tags"]
+
+    assert [of(0, "folder"), of(0, "msd"), of(50, "msd"), of(20, "msd")] == [
+        *(50, 50, 50, 20)
+    ]
+    assert of(50, "folder") != of(0, "folder")

@@ -274,3 +274,33 @@ def test_the_published_labels_of_the_paper(tmp_path):
     no_train, missing = findings(found)
     assert no_train.startswith("There are no clips in train;")
     assert missing.startswith("All 41,174 files are missing")
+
+
+def test_tags_that_nobody_meant_are_listed_with_what_to_do(tmp_path):
+    rows = [
+        ("a", "Jazz|caf\u00e9"),
+        ("b", "jazz|cafe\u0301"),
+        ("c", "soul\u200b"),
+        ("d", "rock, pop|rock;pop|['rock', 'pop']"),
+        ("e", "nan|hip hop|90s|女性ボーカル|👩\u200d🎤"),
+    ]
+    rows = [(name, f"{name}.mp3", tags) for name, tags in rows]
+    corpus = folder.load(write_table(tmp_path, rows, ("track_id", "path", "tags")))
+    found = audit(corpus)
+    assert found["tag_names"] == {
+        "written in several ways": [["Jazz", "jazz"], ["cafe\u0301", "caf\u00e9"]],
+        "with invisible characters": [["soul\u200b"]],
+        "that look like several in one": [
+            *(["['rock', 'pop']"], ["rock, pop"], ["rock;pop"])
+        ],
+        "that look like an empty cell": [["nan"]],
+    }
+    sentences = [one for one in findings(found) if one.startswith("Tags ")]
+    assert sentences == [
+        r"Tags written in several ways (2): Jazz = jazz, cafe\u0301 = café. Write each "
+        "in one way, with the same capitals and spaces.",
+        r"Tags with invisible characters (1): soul\u200b. Delete these.",
+        "Tags that look like several in one (3): ['rock', 'pop'], rock, pop, rock;pop. "
+        "Separate tags by |.",
+        "Tags that look like an empty cell (1): nan. Leave the cell empty.",
+    ]

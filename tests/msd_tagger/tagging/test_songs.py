@@ -142,7 +142,6 @@ def test_folders_are_searched(tmp_path, monkeypatch):
         "a.txt",
         "b/1.flac",
         "b/2.MP3",
-        str(tmp_path / "b/1.flac"),
         "none",
         "gone",
     ]
@@ -210,3 +209,14 @@ def test_rank_has_mean_spread_and_thresholds():
         Song("a", 2.0, np.arange(2), scores), bundle._replace(thresholds=None)
     )
     assert {one.passes for one in without} == {None}
+
+
+def test_a_file_of_several_names_is_there_once(tmp_path, monkeypatch, caplog):
+    song = write_sound(tmp_path / "a.wav")
+    (tmp_path / "link.wav").symlink_to(song)
+    (tmp_path / "b.wav").write_bytes(song.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    given = ["./a.wav", "a.wav", str(song), "link.wav", "b.wav", ".", "lost", "./lost"]
+    with caplog.at_level("INFO"):
+        assert audio_files(given) == ["./a.wav", "b.wav", "lost"]
+    assert "7 of 10 names are of a file that was named before" in caplog.text

@@ -1,8 +1,13 @@
-"""What a process says, and when it ends, after a checkpoint could not be written."""
+"""Checkpoints in folders of any name, and what is said when one cannot be written."""
 
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+import pytest
+
+from msd_tagger.training.checkpoints import Checkpoints
 
 ROOT = Path(__file__).parents[3]
 FULL_DISK = """
@@ -51,3 +56,22 @@ def test_a_full_disk_is_one_sentence(tmp_path):
 def test_nobody_waits_for_threads_that_wait_for_nothing():
     done = python(WAITING)
     assert (done.returncode, done.stderr) == (2, "-c: over\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["[1]*?", "**", "gs:", "a\\b", "%41#?q=1", "two\nlines", "日本語", "\udce9"],
+)
+def test_any_name_of_a_folder_does(tmp_path, name):
+    folder = tmp_path / name / "checkpoints"
+    state = {"weights": np.arange(6.0)}
+    for step in (1, 2):
+        store = Checkpoints(folder)
+        store.save(state, step, {"step": step})
+        store.close()
+    store = Checkpoints(folder)
+    saved = store.restore({"weights": np.zeros(6)})
+    store.close()
+    assert saved.log == {"step": 2}
+    np.testing.assert_array_equal(saved.state["weights"], state["weights"])
+    assert sorted(path.name for path in folder.iterdir()) == ["1", "2"]

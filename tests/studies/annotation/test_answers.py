@@ -52,8 +52,8 @@ def test_spreadsheets_may_have_been_at_it(tmp_path):
         (HEADER + '"c, d",guitar,yes,"A\nnn"\nb,guitar,x,A\n', r"line 4: the answer"),
         ("track_id;label;answer\n", r"line 1: the columns are track_id;label;answer"),
         ("", r"line 1: the columns are missing; .* track_id,label,answer,annotator"),
-        (HEADER + 'a,"guitar"x,yes,Ann\n', r"x.csv cannot be read as CSV"),
-        (b"\xff\xfe\x00", r"x.csv cannot be read as CSV"),
+        (HEADER + 'a,"guitar"x,yes,Ann\n', r"x.csv, the row that starts in line 2: "),
+        (b"\xff\xfe\x00", r"x.csv, line 1: b'.xff.xfe.x00' is not UTF-8 but UTF-16"),
     ],
 )
 def test_wrong_rows_are_named(tmp_path, text, message):
@@ -125,3 +125,12 @@ def test_kappa_without_disagreement_to_expect():
     assert found.share.tolist() == [1] and np.isnan(found.kappa[0])
     apart = [*answers[::2], Answer("z", "guitar", "no", "Bob")]
     assert agreements(apart, LABELS).empty
+
+
+def test_ids_that_look_like_formulas_come_back(tmp_path):
+    ids = ["-0nBq3bLJkA", "=1+2", "@x", "'=y", "+a"]
+    answers = [Answer(one, LABELS[0], "yes", "=Ann") for one in ids]
+    write_answers(tmp_path / "x.csv", answers)
+    assert read_answers(tmp_path / "x.csv", ids, LABELS) == answers
+    lines = (tmp_path / "x.csv").read_text().splitlines()[1:]
+    assert all(line.startswith("'") and line.endswith(",'=Ann") for line in lines)

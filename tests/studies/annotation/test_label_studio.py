@@ -6,7 +6,12 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from studies.annotation.answers import AnnotationError, Answer, read_export
+from studies.annotation.answers import (
+    AnnotationError,
+    Answer,
+    check_answers,
+    read_export,
+)
 from studies.annotation.label_studio import export_tasks
 from studies.annotation.subsets import balanced_subset
 from tests.subsets import NASTY, make_clips, make_subset
@@ -86,6 +91,36 @@ def test_only_labels_that_were_asked_for_are_imported(tmp_path):
     (tmp_path / "export.json").write_text(json.dumps([task]))
     ((_, answer),) = read_export(tmp_path / "export.json")
     assert answer == Answer("a", "guitar", "yes", "1")
+
+
+def test_what_label_studio_adds_is_harmless(tmp_path):
+    task = {
+        "data": {
+            "track_id": "a",
+            "questions": {"answer_1": "R&amp;B", "answer_2": "x"},
+        },
+        "predictions": [],
+    }
+    extra = answered(task, {"username": "bo"}, answer_1="No ")
+    extra["result"] += [
+        {"type": "relation", "from_id": "x", "to_id": "y", "direction": "right"},
+        {"from_name": "answer_2", "type": "choices", "value": {"choices": []}},
+        {"from_name": "answer_2", "type": "choices"},
+        {"from_name": "notes", "type": "textarea", "value": {"text": ["loud"]}},
+    ]
+    nameless = [answered(task, None, answer_1=one) for one in ("yes", "unsure")]
+    del nameless[0]["completed_by"]
+    empty = answered(task, 5) | {"result": None}
+    tasks = [task | {"annotations": [extra, *nameless, empty]}]
+    tasks.append(task | {"annotations": None})
+    text = "\ufeff" + json.dumps(tasks)
+    (tmp_path / "export.json").write_text(text, encoding="utf-8")
+    found = check_answers(read_export(tmp_path / "export.json"), ["a"], ["R&B", "x"])
+    assert found == [
+        Answer("a", "R&B", "no", "bo"),
+        Answer("a", "R&B", "yes", "unknown 2"),
+        Answer("a", "R&B", "unsure", "unknown 3"),
+    ]
 
 
 @pytest.mark.parametrize(

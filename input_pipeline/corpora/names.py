@@ -1,0 +1,94 @@
+"""Finds audio files whose names differ from the table's only in how they are written.
+
+A Mac writes é as two characters where a table has one, and Windows does not tell
+`01.WAV` from `01.wav`.
+"""
+
+import dataclasses
+import functools
+import logging
+import os
+import unicodedata
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from input_pipeline.corpora.corpus import Corpus
+from input_pipeline.file_states import NUM_THREADS
+
+# Of a folder: from `_key` to the names that have it.
+Names = Callable[[Path], Mapping[str, list[str]]]
+logger = logging.getLogger(__name__)
+
+
+def as_on_disk(corpus: Corpus) -> Corpus:
+    """Returns a corpus with the paths as their files are named.
+
+    A path without such a file, or with several, stays as it is. The log says how many
+    were found under another spelling.
+    """
+    # Folders are listed, and at once: that takes less than asking for every file.
+    folders = {clip.path.parent for clip in corpus.clips}
+    with ThreadPoolExecutor(NUM_THREADS) as pool:
+        names = dict(zip(folders, pool.map(_names_in, folders), strict=True))
+    by_key = functools.cache(_by_key)
+    found = [
+        clip.path
+        if clip.path.name in names[clip.path.parent]
+        else _spelled(clip.path, corpus.audio_dir, by_key)
+        for clip in corpus.clips
+    ]
+    changed = [
+        (clip.path, path)
+        for clip, path in zip(corpus.clips, found, strict=True)
+        if path != clip.path
+    ]
+    if not changed:
+        return corpus
+    asked, path = changed[0]
+    logger.warning(
+        "%d files have names that are written otherwise than in the table (accents or "
+        "capitals), and are taken; the first is %s for %s",
+        *(len({path for _, path in changed}), ascii(str(path)), ascii(str(asked))),
+    )
+    clips = [
+        dataclasses.replace(clip, path=path)
+        for clip, path in zip(corpus.clips, found, strict=True)
+    ]
+    return dataclasses.replace(corpus, clips=clips)
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208 (names alone)
+    except OSError:
+        return frozenset()
+
+
+def _spelled(path: Path, top: Path, names: Names) -> Path:
+    """Follows a path below a folder, by its parts as they are written there."""
+    if not path.is_relative_to(top):
+        return path
+    found = top
+    for part in path.relative_to(top).parts:
+        same = names(found).get(_key(part), [])
+        if part not in same and len(same) != 1:
+            return path
+        found /= part if part in same else same[0]
+    return found
+
+
+def _by_key(folder: Path) -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in sorted(_names_in(folder)):
+        found.setdefault(_key(name), []).append(name)
+    return found
+
+
+def _key(name: str) -> str:
+    """What a name has in common with others that are written otherwise.
+
+    >>> _key("CAFÉ.WAV") == _key("café.wav")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -1,0 +1,101 @@
+"""Figures show the text of users as it is, and leave room for the rest."""
+
+import io
+import xml.etree.ElementTree as ET
+
+import matplotlib.image
+import numpy as np
+import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib.figure import Figure
+
+from msd_tagger.pages import fonts, style
+
+MARKUP = ("$_$", "Ca$h", "a^b_c", r"$\frac{1}{2}$", "$", "<b>&amp;", "--", "_hidden")
+
+
+def titled(text):
+    def draw():
+        figure = Figure(figsize=(5, 1))
+        figure.suptitle(style.label(text))
+        return figure
+
+    return draw
+
+
+@pytest.fixture
+def no_fonts(monkeypatch):
+    """As where nothing was drawn before, and nothing but Matplotlib is installed."""
+    monkeypatch.setattr(fonts, "FAMILIES", ["sans-serif"])
+    monkeypatch.setattr(fonts, "_in_no_font", set())
+    monkeypatch.setattr(fonts.font_manager, "findSystemFonts", lambda: [])
+    manager = fonts.font_manager.fontManager
+    own = [e for e in manager.ttflist if e.name in ("DejaVu Sans", "cmr10")]
+    monkeypatch.setattr(manager, "ttflist", own)
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_no_text_is_a_formula(text, tmp_path):
+    drawn = []
+
+    def draw():
+        drawn.append(titled(text)())
+        return drawn[-1]
+
+    ET.fromstring(style.svg(draw, "dark"))  # Well-formed.
+    (shown,) = drawn[0].texts
+    assert shown.get_text() == text
+    assert not shown.get_parse_math() and not shown.get_usetex()
+    style.save_figure(draw, tmp_path / "figure", pdf=True)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"figure.pdf", "figure.png", "figure.svg"}
+
+
+def test_long_names_leave_room(tmp_path):
+    for text in ("x" * 300, "長" * 300):
+        style.save(titled(text), tmp_path / "long.png", dpi=50)
+        ink = (matplotlib.image.imread(tmp_path / "long.png")[..., :3] < 0.9).any(2)
+        assert ink[:, [0, -1]].sum() == 0 and ink.any()
+    assert style.label("a" * 39 + "b") == "a" * 39 + "b"
+
+
+def test_control_characters_are_written_out():
+    assert style.label("a\x07b\nc\u200b") == r"a\x07b\nc\u200b"
+    assert style.label("名前\u3000👩\u200d🎤") == "名前\u3000👩\u200d🎤"
+
+
+def test_one_line_says_what_no_font_has(no_fonts, caplog, recwarn):
+    for theme in style.THEMES:
+        style.svg(titled("日本 🎸"), theme)
+    (said,) = caplog.messages
+    assert said.startswith(
+        "figures show boxes in place of 日, 本, 🎸: no installed font"
+    )
+    assert not recwarn.list
+
+
+def test_an_installed_font_is_found(no_fonts, caplog, monkeypatch, tmp_path):
+    builder = FontBuilder(1000, isTTF=True)
+    pen = TTGlyphPen(None)
+    for place in ((0, 0), (0, 900), (900, 900), (900, 0)):
+        (pen.lineTo if place != (0, 0) else pen.moveTo)(place)
+    pen.closePath()
+    builder.setupGlyphOrder([".notdef", "block"])
+    builder.setupCharacterMap({ord("日"): "block"})
+    builder.setupGlyf({".notdef": TTGlyphPen(None).glyph(), "block": pen.glyph()})
+    builder.setupHorizontalMetrics({".notdef": (1000, 0), "block": (1000, 0)})
+    builder.setupHorizontalHeader(ascent=900, descent=0)
+    builder.setupNameTable({"familyName": "Blocks", "styleName": "Regular"})
+    builder.setupOS2()
+    builder.setupPost()
+    builder.save(tmp_path / "blocks.ttf")
+    found = [str(tmp_path / "blocks.ttf")]
+    monkeypatch.setattr(fonts.font_manager, "findSystemFonts", lambda: found)
+    style.save(titled("日"), tmp_path / "block.png", dpi=50)
+    assert fonts.FAMILIES == ["sans-serif", "Blocks"]
+    assert not caplog.messages
+    picture = matplotlib.image.imread(io.BytesIO((tmp_path / "block.png").read_bytes()))
+    dark = (picture[..., :3] < 0.5).all(2)
+    rows, columns = np.nonzero(dark)
+    assert dark[rows.min() : rows.max(), columns.min() : columns.max()].all()
