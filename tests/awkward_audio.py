@@ -429,6 +429,22 @@ def without_last_flag(data):
     return data[:at] + bytes(page)
 
 
+def without_page(data, put=b""):
+    """Leaves out a page in the middle, or has bytes in its place."""
+    start = data.find(b"OggS", len(data) // 2)
+    return data[:start] + put + data[data.find(b"OggS", start + 4) :]
+
+
+def with_junk_between_pages(data):
+    at = data.find(b"OggS", len(data) // 2)
+    return data[:at] + b"junk" * 99 + data[at:]
+
+
+def flipped(data, share):
+    at = int(share * len(data))
+    return data[:at] + bytes([data[at] ^ 8]) + data[at + 1 :]
+
+
 def opus():
     return FORMATS["fmt_OGG_OPUS.opus"][0]()
 
@@ -441,6 +457,13 @@ OGG = {
     "ogg_thrice.ogg": (lambda: 3 * ogg(), 3 * LENGTH_S),
     "opus_chained.opus": (lambda: 2 * opus(), 2 * LENGTH_S),
     "ogg_then_opus.ogg": (lambda: ogg() + opus(), "truncated"),
+    # A page that is not sound is left out by decoders, and silence stands for it.
+    "ogg_flipped_bit.ogg": (lambda: flipped(ogg(), 0.4), "damaged"),
+    "ogg_flipped_bit_at_the_end.ogg": (lambda: flipped(ogg(), 0.98), "damaged"),
+    "opus_flipped_bit.opus": (lambda: flipped(opus(), 0.6), "damaged"),
+    "ogg_page_missing.ogg": (lambda: without_page(ogg()), "damaged"),
+    "ogg_page_of_zeros.ogg": (lambda: without_page(ogg(), bytes(4000)), "damaged"),
+    "ogg_junk_between.ogg": (lambda: with_junk_between_pages(ogg()), LENGTH_S),
     "id3_ogg.ogg": (lambda: id3(art(500)) + ogg(), LENGTH_S),
 }
 

@@ -10,6 +10,7 @@ import math
 import os
 import re
 import struct
+import zlib
 from typing import NamedTuple
 
 # Programs that write into a pipe leave 0 or a placeholder of about 2 or 4 GiB.
@@ -260,6 +261,39 @@ def ogg_end(handle: io.FileIO) -> tuple[bool, bool]:
     expected = max(1, head.count(b"OggS")) / len(head) * (first + at)
     may_be_chained = size < _SMALL_BYTES or number < 0.75 * expected - 4
     return at >= 0 and _page_end(tail, at) > len(tail), may_be_chained
+
+
+def ogg_damage(data: bytes) -> str:
+    """Says which page decoders leave out, without a word and for silence; "" for none.
+
+    Its checksum is wrong, or it is not there: pages of a stream are numbered. Bytes
+    between pages do no harm, and a recording may begin in the middle of a stream.
+    """
+    at, last = 0, dict[bytes, tuple[int, bool]]()
+    while (at := data.find(b"OggS", at)) >= 0:
+        end = _page_end(data, at)
+        if end > len(data):
+            at += 4
+            continue
+        page = data[at:end]
+        if _ogg_checksum(page) != int.from_bytes(page[22:26], "little"):
+            return f"the checksum of the Ogg page at byte {at:,} is wrong"
+        serial, number = page[14:18], int.from_bytes(page[18:22], "little")
+        before, is_sound = last.get(serial, (number - 1, False))
+        if is_sound and number != before + 1 and not page[5] & 2:
+            return f"an Ogg page is missing before byte {at:,}"
+        last[serial] = number, any(page[6:14])
+        at = end
+    return ""
+
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _ogg_checksum(page: bytes) -> int:
+    """CRC32 of a page; zlib has the same polynomial, but takes bits the other way."""
+    bits = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
+    return int(f"{zlib.crc32(bits, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
 
 
 def ogg_links(data: bytes) -> list[bytes]:

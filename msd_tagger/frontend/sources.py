@@ -396,19 +396,22 @@ def _of_flac(file: _File, decoder: _Decoder) -> Source:
 
 def _of_ogg(file: _File, decoder: _Decoder) -> Source:
     """Ogg: whether its last page is whole, and each stream where several follow."""
+    pages = file.bytes_at(file.start, _MOST_FRAMES_BYTES)
+    if damage := containers.ogg_damage(pages):
+        raise AudioError(file.path, "damaged", damage)
     source = None
     is_cut, may_be_chained = containers.ogg_end(file.handle)
     if decoder.frames >= _UNKNOWN_SAMPLES or may_be_chained:
-        source = _chained(file)
+        source = _chained(file, pages)
     source = source or _as_it_is(file, decoder)
     if is_cut:
         source.cut = "the last Ogg page is cut"
     return source
 
 
-def _chained(file: _File) -> Source | None:
+def _chained(file: _File, pages: bytes) -> Source | None:
     """Streams in a row, as radio stations send them, become one."""
-    links = containers.ogg_links(file.bytes_at(file.start, _MOST_FRAMES_BYTES))
+    links = containers.ogg_links(pages)
     if len(links) < 2:
         return None
     kinds = []
