@@ -332,7 +332,8 @@ def _scores(record: RunRecord) -> dict[str, Any]:
 def _label_stats(record: RunRecord) -> dict[str, Any] | None:
     """Returns what the page says about the training labels, if they were counted."""
     stats = record.arrays.get("label_stats", {})
-    if not {"train_counts", "train_co_occurrence"} <= stats.keys():
+    needed = {"train_counts", "train_co_occurrence", "train_num_clips"}
+    if not needed <= stats.keys():
         return None
     tags, num_clips = record.summary["tags"], int(stats["train_num_clips"])
     counts = pd.Series(stats["train_counts"], tags)

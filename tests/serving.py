@@ -34,7 +34,7 @@ class LoudnessTagger:
 
     def __init__(self, bundle):
         self.bundle = bundle
-        self.heard, self.hold = 0, threading.Event()
+        self.decoded, self.heard, self.hold = 0, 0, threading.Event()
         self.hold.set()
 
     def scores(self, spectrograms):
@@ -72,7 +72,13 @@ def serving(read=None, **changes):
             read = stack.enter_context(decoders(RECIPE, limits)).read
         listener = stack.enter_context(run.take_port("127.0.0.1", 0))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="msd-tagger-"))
-        app = create_app(read, tag, files, limits, Path(folder))
+
+        async def decode(path):
+            decoded = await read(path)
+            tagger.decoded += 1
+            return decoded
+
+        app = create_app(decode, tag, files, limits, Path(folder))
         server = run.server_of(app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -198,11 +198,11 @@ def test_the_first_command_at_small_size(tmp_path):
     assert "Synthetic corpus." in page and "linear baseline" in page
     assert summary["corpus"]["version"] in page
 
-    shown = python(*call, *small)
+    shown = python(*call, *small, XLA_FLAGS="")
     assert "is complete" in shown.stderr and shown.stdout.endswith(
         done.stdout.splitlines()[-1] + "\n"
     )
-    other = python(*call, *small, "--config.train.learning_rate=0.1")
+    other = python(*call, *small, "--config.train.learning_rate=0.1", XLA_FLAGS="")
     assert other.returncode == 2
     assert "train.learning_rate: 0.005 -> 0.1" in other.stderr
     again = python(*call, *small, "--mode=evaluate", timeout_s=200, XLA_FLAGS="")

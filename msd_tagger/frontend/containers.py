@@ -13,8 +13,8 @@ import struct
 import zlib
 from typing import NamedTuple
 
-# Programs that write into a pipe leave 0 or a placeholder of about 2 or 4 GiB.
-_PLACEHOLDERS = range(2**31 - 2**16, 2**32)
+# Programs that write into a pipe leave 0 or a number of about 2 or 4 GiB.
+_STAND_INS = range(2**31 - 2**16, 2**32)
 # A few bytes too few are a mistake in counting, and not a cut: 64 last 0.4 ms.
 _COUNTING_ERROR_BYTES = 64
 _MOST_CHUNKS = 1000
@@ -141,7 +141,7 @@ def _sound_chunk(handle: io.FileIO, magic: bytes, start: int, end: int) -> Sound
                 found = _of_64(handle, start, found)
             is_narrow = struct.calcsize(family.size) == 4
             is_unknown = found.declared >= _MOST_BYTES or (
-                is_narrow and found.declared in _PLACEHOLDERS
+                is_narrow and found.declared in _STAND_INS
             )
             is_empty = size == 0 and _are_chunks(handle, family, first, end)
             if is_unknown or (found.declared <= 0 and not is_empty):

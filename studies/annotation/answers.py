@@ -168,6 +168,8 @@ def _answers_of_task(task: dict[str, Any]) -> Iterator[Answer]:
             choices = (result.get("value") or {}).get("choices") or ()
             if label is None or not choices:
                 continue
+            if not isinstance(label, str):
+                raise TypeError(f"a question is {label!r}")
             (answer,) = [choices] if isinstance(choices, str) else choices
             yield Answer(track_id, label, answer.strip().lower(), by)
 

@@ -379,7 +379,7 @@ def wrong_tags(path: Path, value: Any) -> str:
         return f"{len(rows)} rows are {len(clips)} clips, {len(rejected)} rejected"
     for clip, row in zip(clips, [] if rejected else rows, strict=False):
         given = {tag for tag, is_given in zip(tags, clip[3], strict=True) if is_given}
-        cells = {one.strip() for cell in row for one in cell.split("|")}
+        cells = {x.strip() for cell in row for x in (cell, *cell.split("|"))}
         if given - cells or clip[0] not in cells:
             return f"{clip[0]} has {given}, its row is {row}"
     both = table.replace(b'""', b'"') + (path / "tags.txt").read_bytes()

@@ -179,7 +179,7 @@ def test_a_bad_row_is_named(tmp_path, line, message):
         (b"", "line 1: '' is not the header; expected .* TRACK_ID ARTIST_ID"),
         (b"TRACK_ID,ARTIST_ID\n", "line 1: 'TRACK_ID,ARTIST_ID' is not the header"),
         (small_jamendo.HEADER.encode(), "has a header but no tracks"),
-        (b"\xff\xfe", "cannot be read as UTF-8"),
+        (b"\xff\xfe", "is not UTF-8 but UTF-16"),
     ],
 )
 def test_a_bad_table_is_named(tmp_path, content, message):

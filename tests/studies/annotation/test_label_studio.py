@@ -135,6 +135,11 @@ def test_what_label_studio_adds_is_harmless(tmp_path):
             '[{"data": {"track_id": [], "questions": []}}]',
             r"task 1: .*track_id is \[\]",
         ),
+        (
+            '[{"data": {"track_id": "a", "questions": {"q": 0.5}}, "annotations": '
+            '[{"result": [{"from_name": "q", "value": {"choices": ["yes"]}}]}]}]',
+            r"task 1: .*question is 0\.5",
+        ),
     ],
 )
 def test_other_files_are_named(tmp_path, content, message):

@@ -100,7 +100,7 @@ SPLIT_FILES = {
     "not text": (
         "train_x_msd_id.txt",
         lambda path: path.write_bytes(b"\xff\xfe"),
-        "cannot be read as UTF-8",
+        "line 1: .* is not UTF-8 but UTF-16",
     ),
     "no lists": (
         "test_y.npy",

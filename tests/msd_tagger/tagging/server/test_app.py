@@ -375,17 +375,17 @@ def test_too_many_songs_at_a_time(server, tmp_path):
 def test_a_song_whose_visitor_has_left_is_not_tagged(server, tmp_path, uploads):
     song = sound(tmp_path / "a.wav").read_bytes()
     server.tagger.hold.clear()
-    heard = server.tagger.heard
+    decoded, heard = server.tagger.decoded, server.tagger.heard
     first = threading.Thread(target=ask, args=(server.port,), kwargs={"body": song})
     try:
         first.start()
-        wait(lambda: len(list(uploads.rglob("*/*"))) == 1)
+        wait(lambda: server.tagger.decoded == decoded + 1)
         with connected(server.port) as connection:
             head = (
                 f"POST /tag HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(song)}"
             )
             connection.sendall(head.encode() + b"\r\n\r\n" + song)
-            wait(lambda: len(list(uploads.rglob("*/*"))) == 2)
+            wait(lambda: server.tagger.decoded == decoded + 2)
     finally:
         server.tagger.hold.set()
     first.join(60)
