@@ -273,7 +273,7 @@ WAV = {
     "wav_trailing_chunk_cut.wav": (lambda: wav(after=ID3_CHUNK)[:-6], LENGTH_S),
     "wav_trailing_garbage.wav": (lambda: wav() + b"\x01\x02garbage" * 100, LENGTH_S),
     "wav_data_interrupted.wav": (lambda: wav()[:-60_000], "truncated"),
-    "header_only.wav": (lambda: wav(num_samples=0), "truncated"),
+    "header_only.wav": (lambda: wav(num_samples=0), "empty"),
     "wav_named.mp3": (wav, LENGTH_S),
     "mp3_named.wav": (mp3, LENGTH_S),
     "named.raw": (wav, LENGTH_S),

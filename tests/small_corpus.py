@@ -100,7 +100,7 @@ DAMAGED = {
     "cut.wav": (lambda path: _cut(write_sound(path)), "truncated"),
     "header.wav": (
         lambda path: _write_samples(path, np.zeros((0, 1), np.float32)),
-        "truncated",
+        "empty",
     ),
     "garbled.flac": (
         lambda path: _garble(write_sound(path, duration_s=1.0)),

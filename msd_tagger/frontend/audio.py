@@ -133,6 +133,8 @@ def _check_not_truncated(source: Source, end: int, num_read: int) -> None:
     missing = source.num_samples - end
     if num_read and missing <= source.slack_samples and not source.cut:
         return
+    if not source.num_samples and not source.cut:
+        raise AudioError(source.path, "empty")
     detail = f"{end / source.rate_hz:.2f} s of {source.length_s:.2f} s decoded"
     if source.cut:
         detail = f"{detail}; {source.cut}"

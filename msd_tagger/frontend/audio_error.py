@@ -7,7 +7,7 @@ from pathlib import Path
 REASONS = {
     "missing": "no file at this path",
     "unreadable": "a folder, a device, an idle pipe, or no permission to read",
-    "empty": "a file of 0 bytes",
+    "empty": "no samples: a file of 0 bytes, or nothing behind its header",
     "not audio": "no decoder recognises it",
     "no decoder": "a format that libsndfile does not read",
     "damaged": "the decoder gives up in the middle",
