@@ -90,7 +90,9 @@ def test_a_fresh_process_needs_no_tensorflow(options, music, tmp_path):
     assert status == "1"
     slow = {"tensorflow", "matplotlib", "sklearn", "orbax", "pyarrow", "librosa"}
     assert "jax" in modules and not slow & set(modules)
-    assert any("empty.mp3: empty (no samples: a file of 0 bytes" in line for line in said)
+    assert any(
+        "empty.mp3: empty (no samples: a file of 0 bytes" in line for line in said
+    )
     assert "1 of 4 files could not be used" in said
     assert "2.flac (0:02, 3 excerpts)" in done.stdout
     # A name, two tags; and the legend at the end.
