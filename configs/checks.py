@@ -40,16 +40,22 @@ def check_keys(arguments: Sequence[str]) -> None:
         if not argument.lstrip("-").startswith("config.") or argument[:1] != "-":
             continue
         key = argument.lstrip("-").removeprefix("config.").partition("=")[0]
-        if key in KEYS:
-            continue
-        # A key is known by its last part too: --config.batch_size, say.
-        near = [name for name in KEYS if name.split(".")[-1] == key.split(".")[-1]]
-        near = near or [name for name in KEYS if name.startswith(f"{key}.")]
-        near = near or difflib.get_close_matches(key, list(KEYS), n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "."
-        raise ValueError(
-            f"--config.{key}: there is no such key{hint} docs/keys.md lists all keys"
-        )
+        if key not in KEYS:
+            raise _no_such_key(f"--config.{key}", key)
+
+
+def _no_such_key(what: str, key: str) -> ValueError:
+    # A key is known by its last part too: --config.batch_size, say.
+    near = [name for name in KEYS if name.split(".")[-1] == key.split(".")[-1]]
+    near = near or [name for name in KEYS if name.startswith(f"{key}.")]
+    near = near or difflib.get_close_matches(key, list(KEYS), n=3)
+    return ValueError(
+        f"{what}: there is no such key{_did_you_mean(near)} docs/keys.md lists all keys"
+    )
+
+
+def _did_you_mean(near: Sequence[str]) -> str:
+    return f"; did you mean {' or '.join(near)}?" if near else "."
 
 
 def check_file(arguments: Sequence[str]) -> None:
@@ -71,11 +77,7 @@ def check_file(arguments: Sequence[str]) -> None:
         there = [path for folder in folders for path in folder.glob("*.py")]
         names = {path.stem: str(path) for path in there}
         near = difflib.get_close_matches(file.stem, list(names), n=2)
-        hint = (
-            f"; did you mean {' or '.join(names[one] for one in near)}?"
-            if near
-            else "."
-        )
+        hint = _did_you_mean([names[one] for one in near])
         raise ValueError(
             f"--config={value}: there is no such file{hint} docs/commands.md and "
             "docs/studies.md list the configs"
@@ -103,12 +105,7 @@ def check_names(config: object) -> None:
             "differs"
         )
     for name in sorted(found - KEYS.keys()):
-        near = difflib.get_close_matches(name, list(KEYS), n=2)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "."
-        raise ValueError(
-            f"the configuration has {name}: there is no such key{hint} docs/keys.md "
-            "lists all keys"
-        )
+        raise _no_such_key(f"the configuration has {name}", name)
 
 
 def _names(section: ConfigDict, prefix: str = "") -> Iterator[str]:

@@ -22,10 +22,11 @@ from msd_tagger.training.setup import resolve_batch_size
 def start(config: ConfigDict, options: Options) -> None:
     """Does what the configuration's `task` names: one run, or a study of several."""
     if config.task == "train":
-        return run(config, options)
-    from modes.study import run_study  # 2 s, for what a single run does not need.
+        run(config, options)
+    else:
+        from modes.study import run_study  # 2 s, for what a single run does not need.
 
-    return run_study(config, options)
+        run_study(config, options)
 
 
 def run(config: ConfigDict, options: Options) -> None:

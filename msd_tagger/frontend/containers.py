@@ -11,6 +11,7 @@ import os
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 # Programs that write into a pipe leave 0 or a number of about 2 or 4 GiB.
@@ -263,37 +264,69 @@ def ogg_end(handle: io.FileIO) -> tuple[bool, bool]:
     return at >= 0 and _page_end(tail, at) > len(tail), may_be_chained
 
 
-def ogg_damage(data: bytes) -> str:
-    """Says which page decoders leave out, without a word and for silence; "" for none.
+def ogg_damage(handle: io.FileIO, start: int, rate_hz: int, end_s: float) -> str:
+    """Says which page decoders leave out, without a word; "" where they leave out none.
 
-    Its checksum is wrong, or it is not there: pages of a stream are numbered. Bytes
+    Its checksum is wrong, or it is not there: the pages of a stream are numbered. Bytes
     between pages do no harm, and a recording may begin in the middle of a stream.
+
+    Args:
+        handle: The file.
+        start: Where the format begins, behind tags.
+        rate_hz: In which pages count.
+        end_s: How much of the file matters.
     """
-    at, last = 0, dict[bytes, tuple[int, bool]]()
-    while (at := data.find(b"OggS", at)) >= 0:
-        end = _page_end(data, at)
-        if end > len(data):
-            at += 4
-            continue
-        page = data[at:end]
-        if _ogg_checksum(page) != int.from_bytes(page[22:26], "little"):
-            return f"the checksum of the Ogg page at byte {at:,} is wrong"
-        serial, number = page[14:18], int.from_bytes(page[18:22], "little")
-        before, is_sound = last.get(serial, (number - 1, False))
-        if is_sound and number != before + 1 and not page[5] & 2:
-            return f"an Ogg page is missing before byte {at:,}"
-        last[serial] = number, any(page[6:14])
-        at = end
+    before: dict[int, int] = {}  # Of every stream the last page that had sound.
+    began_s = 0.0  # How late a recording may have begun: where its first page ends.
+    for page in _ogg_pages(handle, start):
+        if not _is_sound(handle, page):
+            return f"the checksum of the Ogg page at byte {page.at:,} is wrong"
+        expected = before.pop(page.serial, page.number - 1) + 1
+        if page.number not in (expected, 0):  # 0 where a stream begins.
+            return f"an Ogg page is missing before byte {page.at:,}"
+        if page.granule:  # It is 0 where a stream begins, and may jump behind that.
+            before[page.serial] = page.number
+        page_s = page.granule / rate_hz
+        began_s = began_s or max(0.0, page_s)
+        if page_s - began_s > end_s:
+            break
     return ""
+
+
+class _Page(NamedTuple):
+    """What the header of a page says."""
+
+    at: int  # Where it begins, and
+    end: int  # ends, in the file.
+    granule: int  # How many samples its stream has then; -1 in the middle of a packet.
+    serial: int  # Of its stream.
+    number: int
+
+
+def _ogg_pages(handle: io.FileIO, at: int) -> Iterator[_Page]:
+    """Yields all whole pages, and steps over what is none."""
+    size = os.fstat(handle.fileno()).st_size
+    while at < size:
+        header = os.pread(handle.fileno(), 27 + 255, at)
+        end = at + _page_end(header, 0)
+        if header[:4] == b"OggS" and end <= size:
+            yield _Page(at, end, *struct.unpack_from("<qII", header, 6))
+            at = end
+            continue
+        found = os.pread(handle.fileno(), _LARGEST_PAGE_BYTES, at + 1).find(b"OggS")
+        at += 1 + found if found >= 0 else _LARGEST_PAGE_BYTES - 3
 
 
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def _ogg_checksum(page: bytes) -> int:
-    """CRC32 of a page; zlib has the same polynomial, but takes bits the other way."""
-    bits = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)
-    return int(f"{zlib.crc32(bits, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
+def _is_sound(handle: io.FileIO, page: _Page) -> bool:
+    """Checks a page's CRC32: zlib's polynomial, but the bits of bytes reversed."""
+    data = os.pread(handle.fileno(), page.end - page.at, page.at)
+    bits = memoryview(data.translate(_REVERSED))
+    crc = zlib.crc32(bits[:22], 0xFFFFFFFF)
+    crc = zlib.crc32(bits[26:], zlib.crc32(bytes(4), crc))
+    return crc ^ 0xFFFFFFFF == int.from_bytes(bits[22:26], "big")
 
 
 def ogg_links(data: bytes) -> list[bytes]:

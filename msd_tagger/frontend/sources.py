@@ -10,8 +10,10 @@ import contextlib
 import functools
 import io
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import soundfile
@@ -70,6 +72,8 @@ class Source:
         self.is_copy = False  # Whether what is decoded was mended.
         self.cut = ""  # What is missing, in words, where that is known.
         self.note = ""  # What is odd about a file that is read nevertheless.
+        # Says what a decoder would leave out between two times in seconds, if anything.
+        self.damage: Callable[[float, float], str] | None = None
         # Examines it more closely, should it seem to end or fail within a clip.
         self.second_look: Callable[[], Source] | None = None
         self._decoder = decoder
@@ -90,6 +94,10 @@ class Source:
         Raises:
             AudioError: "damaged", or "truncated" for a decoder that fails at the end.
         """
+        if self.damage:
+            lost = self.damage(first / self.rate_hz, (first + count) / self.rate_hz)
+            if lost:
+                raise AudioError(self.path, "damaged", lost)
         try:
             samples = self._read(first, count)
         except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -396,22 +404,27 @@ def _of_flac(file: _File, decoder: _Decoder) -> Source:
 
 def _of_ogg(file: _File, decoder: _Decoder) -> Source:
     """Ogg: whether its last page is whole, and each stream where several follow."""
-    pages = file.bytes_at(file.start, _MOST_FRAMES_BYTES)
-    if damage := containers.ogg_damage(pages):
-        raise AudioError(file.path, "damaged", damage)
+    rate_hz = 48_000 if decoder.subtype == "OPUS" else decoder.samplerate
+    look = partial(containers.ogg_damage, file.handle, file.start, rate_hz)
+    whole = functools.cache(lambda: look(math.inf))
     source = None
     is_cut, may_be_chained = containers.ogg_end(file.handle)
     if decoder.frames >= _UNKNOWN_SAMPLES or may_be_chained:
-        source = _chained(file, pages)
+        source = _chained(file)
+    is_chained = source is not None
     source = source or _as_it_is(file, decoder)
+    # A decoder that has to find a place looks at any page on its way.
+    source.damage = lambda first_s, end_s: (
+        whole() if first_s or is_chained else look(end_s)
+    )
     if is_cut:
         source.cut = "the last Ogg page is cut"
     return source
 
 
-def _chained(file: _File, pages: bytes) -> Source | None:
+def _chained(file: _File) -> Source | None:
     """Streams in a row, as radio stations send them, become one."""
-    links = containers.ogg_links(pages)
+    links = containers.ogg_links(file.bytes_at(file.start, _MOST_FRAMES_BYTES))
     if len(links) < 2:
         return None
     kinds = []

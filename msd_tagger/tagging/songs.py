@@ -166,12 +166,10 @@ def _walk(folder: str, passed_over: Counter[str]) -> Iterator[str]:
         # A Mac keeps notes on `a.mp3` in `._a.mp3` where a disk has no room for them.
         for name in sorted(name for name in names if not name.startswith("._")):
             suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (twice as fast)
-            if suffix in (*foreign.SUFFIXES, *foreign.NEVER_READ) and (
-                suffix not in SUFFIXES
-            ):
-                passed_over[suffix] += 1
             if suffix in SUFFIXES:
                 yield os.path.join(place, name)  # noqa: PTH118 (keeps "./" as given)
+            elif suffix in (*foreign.SUFFIXES, *foreign.NEVER_READ):
+                passed_over[suffix] += 1
     yield from unlisted
 
 

@@ -51,6 +51,16 @@ def test_every_kind_gives_what_is_in_it(tmp_path, name):
         assert caught.value.reason == expected
 
 
+def test_a_damaged_page_matters_where_it_is_decoded_or_searched(tmp_path):
+    """Nothing behind a clip at the start is looked at; a seek looks anywhere."""
+    path = written(tmp_path / "a.ogg", awkward.flipped(ogg(), 0.98))
+    with open_source(path) as source, open_source(written(tmp_path / "b", ogg())) as b:
+        count = source.rate_hz // 2
+        np.testing.assert_array_equal(source.read(0, count), b.read(0, count))
+        with pytest.raises(AudioError, match="checksum of the Ogg page at byte"):
+            source.read(count, count)
+
+
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 @pytest.mark.parametrize("rate_hz", [8000, 22_050, 44_100])
 def test_mended_mp3s_sound_as_they_did(tmp_path, mode, rate_hz):
