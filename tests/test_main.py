@@ -35,6 +35,7 @@ def call(*arguments, **environment):
     [
         ((), "--config is missing"),
         (("--config=configs/db_ml.py",), "configs/db_ml.py"),
+        (("--config=tests/configs/undefined.py",), "undefined.py, line 7: name 'epo"),
         ((CONFIG, "--confg=1"), "Unknown command line flag 'confg'"),
         ((CONFIG, "--mode=tarin"), "value should be one of <run|prepare|"),
         ((CONFIG, "--config.num_sed=1"), "did you mean num_seeds"),

@@ -252,7 +252,15 @@ def reporting_mistakes() -> Iterator[None]:
     try:
         yield
     except WRONG as error:
-        give_up(sentence(error))
+        give_up(_place_in_config(error) + sentence(error))
+
+
+def _place_in_config(error: Exception) -> str:
+    """Says where in the file of --config an error arose, if it did."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [one for one in frames if one.name == "get_config"][-1:]
+    inside = inside or [one for one in frames if one.name == "<module>"][:1]
+    return "".join(f"{one.filename}, line {one.lineno}: " for one in inside)
 
 
 def give_up(message: str, exit_status: int = 2) -> NoReturn:
