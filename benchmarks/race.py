@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.worker import main as answer_requests
+from msd_tagger.common import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 # Memory that stays free for everything else on the machine.
@@ -221,12 +222,9 @@ def _ticks() -> list[int]:
 
 
 def available_gib() -> float:
-    """Reads the memory that can be used without swapping; 4 GiB where nobody tells."""
-    try:
-        found = Path("/proc/meminfo").read_text().split("MemAvailable:")[1]
-    except OSError:
-        return 4.0
-    return int(found.split()[0]) / 2**20
+    """Estimates the memory that can be used; 4 GiB where nobody tells."""
+    found = processes.available_memory_bytes()
+    return 4.0 if found is None else found / 2**30
 
 
 def _prepare(

@@ -187,6 +187,11 @@ _KEYS = (
     Aside("input.reader", "tf.data", ("tf.data", "plain"),
           '"plain" threads need no TensorFlow; both give the same batches. Where '
           'TensorFlow is not installed, "tf.data" means "plain".'),
+    Aside("input.cache", "auto", ("auto", "none", "memory", "device"),
+          'Where training clips are kept: "none" reads them from the shards each time, '
+          '"memory" once into the memory of each process, "device" once into that of '
+          'the accelerators; "auto" is "device" where they take at most half of what '
+          "is free there, else \"none\" (docs/speed.md)."),
     Aside("analysis.similarity", "cosine", ("cosine", "dot"),
           "How label vectors are compared."),
     Aside("analysis.label_only_clips", 200_000, Range(0, 10**7),

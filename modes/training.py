@@ -15,7 +15,7 @@ from modes.corpus import pools_of, recipe_of
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
 from msd_tagger.network.pools import unheard
-from msd_tagger.training import distributed, loop, results, setup
+from msd_tagger.training import clip_cache, distributed, loop, results, setup
 from msd_tagger.training.setup import Data
 
 logger = logging.getLogger(__name__)
@@ -107,6 +107,8 @@ def train_in(
     logger.info("run folder: %s", workdir)
     if not (begins or is_known):
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
+    if begins:
+        config.input.cache = clip_cache.choose(config, data)
     with ExitStack() as stack:
 
         def enter() -> None:

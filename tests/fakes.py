@@ -21,26 +21,30 @@ class FakeData:
         self.tags = tuple(f"tag {k}" for k in range(num_tags))
         self.recipe = RECIPE
         self.corpus = {"name": "fake", "version": "1"}
-        self._splits = {}
+        self.splits = {}
         for split, n in (counts or {"train": 50, "valid": 30, "test": 31}).items():
             tags = (random.random((n, num_tags)) < 0.4).astype(np.uint8)
             x = random.normal(-60, 8, (n, BANDS, FRAMES))
             for k in range(num_tags):
                 x[:, 4 * k : 4 * k + 3] += 6 * tags[:, k, None, None]
             ids = [f"{split}{i:04d}" for i in range(n)]
-            self._splits[split] = (ids, x.astype(np.float16), tags)
+            self.splits[split] = (ids, x.astype(np.float16), tags)
 
     def num_clips(self, split, fraction=1.0):
-        return math.ceil(fraction * len(self._splits[split][0]))
+        return math.ceil(fraction * len(self.splits[split][0]))
 
     def labels(self, split, fraction=1.0):
-        ids, _, tags = self._splits[split]
+        ids, _, tags = self.splits[split]
         n = self.num_clips(split, fraction)
         return {"track_id": np.array(ids)[:n], "tags": tags[:n], "true_tags": tags[:n]}
 
     def train_batches(
         self, batch_size, data_seed, first_step=0, fraction=1.0, rows=slice(None)
     ):
+        for clips in self.train_rows(batch_size, data_seed, first_step, fraction):
+            yield self._batch("train", clips, batch_size, rows)
+
+    def train_rows(self, batch_size, data_seed, first_step=0, fraction=1.0):
         n = self.num_clips("train", fraction)
         for step in itertools.count(first_step):
             at = np.arange(step * batch_size, (step + 1) * batch_size)
@@ -48,8 +52,7 @@ class FakeData:
                 epoch: np.random.default_rng([data_seed, epoch]).permutation(n)
                 for epoch in set(at // n)
             }
-            clips = np.array([orders[i // n][i % n] for i in at])
-            yield self._batch("train", clips, batch_size, rows)
+            yield np.array([orders[i // n][i % n] for i in at])
 
     def evaluation_batches(self, split, batch_size, fraction=1.0, rows=slice(None)):
         n = self.num_clips(split, fraction)
@@ -58,7 +61,7 @@ class FakeData:
             yield self._batch(split, clips, batch_size, rows)
 
     def _batch(self, split, clips, size, rows):
-        _, x, tags = self._splits[split]
+        _, x, tags = self.splits[split]
         missing = size - len(clips)
         batch = {
             "spectrogram": np.pad(x[clips], ((0, missing), (0, 0), (0, 0))),

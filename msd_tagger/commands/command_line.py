@@ -306,7 +306,7 @@ def run(work: Callable[[], Status]) -> Status:
                 f"the device has too little memory ({str(error).splitlines()[0]}). "
                 "Let fewer seeds train at once (train.seeds_per_chunk), lower "
                 "train.batch_size or train.evaluation_batch_size, or use "
-                "--config.model.dtype=bfloat16"
+                "--config.model.dtype=bfloat16 or --config.input.cache=none"
             )
         if distributed.rank().count > 1:  # The others would wait for this one.
             traceback.print_exc()

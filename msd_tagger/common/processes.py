@@ -63,6 +63,35 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def available_memory_bytes(root: Path = Path("/")) -> int | None:
+    """Estimates how much memory this process can still use; None where nobody tells.
+
+    The machine tells, and on Linux every control group (version 2) that holds the
+    process, as of a job or a container. `root` is where /proc and /sys are.
+    """
+    found = []
+    with contextlib.suppress(OSError):
+        text = (root / "proc/meminfo").read_text().partition("MemAvailable:")[2]
+        found += [1024 * int(number) for number in text.split()[:1]]
+    with contextlib.suppress(OSError):
+        text = (root / "proc/self/cgroup").read_text().partition("0::/")[2]
+        group = root / "sys/fs/cgroup" / text.partition("\n")[0]
+        for one in (group, *group.parents):
+            with contextlib.suppress(OSError, ValueError):  # No limit, or none at all.
+                found.append(_left_in_group(one))
+    return min(found, default=None)
+
+
+def _left_in_group(group: Path) -> int:
+    """Subtracts what a control group uses from its limit, which may be "max"."""
+    limit = int((group / "memory.max").read_text())
+    used = int((group / "memory.current").read_text())
+    lines = (group / "memory.stat").read_text().splitlines()
+    # Contents of files that were read; the kernel drops them where memory is needed.
+    dropped = dict(line.split() for line in lines).get("inactive_file", 0)
+    return max(0, limit - used + int(dropped))
+
+
 @contextlib.contextmanager
 def one_thread_each() -> Iterator[None]:
     """Lets every worker use one core: workers times BLAS threads would fight.

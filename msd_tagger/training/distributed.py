@@ -294,7 +294,7 @@ def agree(numbers: Sequence[int]) -> list[int]:
     """
     import numpy as np
 
-    return all_gather(np.array(numbers, np.int32)).max(0).tolist()
+    return all_gather(np.array(numbers, np.int64)).max(0).tolist()
 
 
 def check_same(values: dict[str, Any]) -> None:

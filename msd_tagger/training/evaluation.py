@@ -118,13 +118,7 @@ def _with_statistics(setup: Setup, weights: list, watch: Watch) -> list:
     config, schedule = setup.config.train, setup.schedule
     if setup.model.features_frozen or not config.statistics_clips:
         return weights
-    batches = setup.data.train_batches(
-        schedule.batch_size,
-        STATISTICS_SEED,
-        0,
-        config.fraction,
-        parallel.own_rows(schedule.batch_size, setup.layout),
-    )
+    batches = setup.train_batches(STATISTICS_SEED, 0)
     clips = min(config.statistics_clips, schedule.num_clips)
     weights = setup.programs.forget(weights)
     for batch in watch(islice(batches, math.ceil(clips / schedule.batch_size))):

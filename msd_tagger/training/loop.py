@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from msd_tagger.common import interruption
 from msd_tagger.common.errors import Interrupted
-from msd_tagger.training import canary, distributed, parallel, steps
+from msd_tagger.training import canary, clip_cache, distributed, parallel, steps
 from msd_tagger.training.checkpoints import Checkpoints, Saved
 from msd_tagger.training.evaluation import score_validation
 from msd_tagger.training.health import FailedSeed, Health, Watchdog
@@ -47,12 +47,13 @@ def train(config: ConfigDict, data: Data, workdir: Path) -> Trained:
 
     Raises:
         MiscompilationError: The compiler produces wrong results on this machine.
-        ValueError: The data or the devices do not fit the configuration, no seed came
-            to a finite score, or a checkpoint cannot be written.
+        ValueError: The data or the devices do not fit the configuration, the memory
+            is too small for `input.cache`, no seed came to a finite score, or a
+            checkpoint cannot be written.
         Interrupted: A signal came; a checkpoint was saved.
     """
     canary.check()
-    setup = set_up(config, data)
+    setup = clip_cache.keep(set_up(config, data))
     fresh = first_state(setup)
     with _checkpoints(workdir) as checkpoints:
         saved = _restore(checkpoints, fresh) if config.resume else None
@@ -112,13 +113,7 @@ class Training:
         profile_steps = config.profile_steps if first else ()
         self._trace = Trace(profile_steps, workdir / "profile")
         self._chunks = parallel.to_devices(self._state, layout)
-        self._batches = setup.data.train_batches(
-            schedule.batch_size,
-            config.data_seed,
-            self._step,
-            config.train.fraction,
-            parallel.own_rows(schedule.batch_size, layout),
-        )
+        self._batches = setup.train_batches(config.data_seed, self._step)
 
     def fit(self) -> None:
         """Steps, logs, evaluates and saves, until the last step or out of patience."""

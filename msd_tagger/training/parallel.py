@@ -17,7 +17,7 @@ working set of several seeds at once outgrows the caches. Outside this module st
 have a leading seed axis `[S, …]`, on the host.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -31,6 +31,9 @@ from msd_tagger.training import distributed
 DEVICES = "devices"
 MODES = ("data", "seeds")
 Tree = Any
+
+# Rows that `hold` writes at once on a device: 8 MB of mel spectrograms.
+HELD_AT_ONCE = 32
 
 
 class Layout(NamedTuple):
@@ -219,6 +222,67 @@ def pad_batch_size(batch_size: int, layout: Layout) -> int:
     return -(-batch_size // parts) * parts
 
 
+def hold(
+    batches: Iterable[Tree], num_rows: int, layout: Layout
+) -> Callable[[np.ndarray], Tree]:
+    """Keeps the rows of all batches in the devices' memory.
+
+    In mode "data" each row lies on one device, else on every one. Batches are host
+    arrays, this process's rows of `held_batch_size` rows, and together have `num_rows`
+    and padding.
+
+    Returns:
+        A function of row numbers `[B]`, counted through the batches. It gives these
+        rows, on the devices as `map_update` splits a batch.
+    """
+    split = layout.mode == "data"
+    parts = layout.num_own_devices if split else 1
+    sharding, depth = _sharding(layout, split), held_rows(num_rows, layout)
+
+    def empty(batch: Tree) -> Tree:
+        def zeros(leaf: np.ndarray) -> jax.Array:
+            return jnp.zeros((parts, depth, *leaf.shape[1:]), leaf.dtype)
+
+        return jax.jit(lambda: jax.tree.map(zeros, batch), out_shardings=sharding)()
+
+    @partial(jax.jit, donate_argnums=0, out_shardings=sharding)
+    def write(held: Tree, batch: Tree, start: int) -> Tree:
+        def put(rows: jax.Array, new: jax.Array) -> jax.Array:
+            new = new.reshape(parts, -1, *new.shape[1:])
+            return jax.lax.dynamic_update_slice_in_dim(rows, new, start, axis=1)
+
+        return jax.tree.map(put, held, batch)
+
+    held: Tree = None
+    for start, batch in zip(range(0, depth, HELD_AT_ONCE), batches, strict=True):
+        if held is None:
+            held = empty(batch)
+        held = write(held, jax.device_put(batch, sharding), start)
+    return partial(_map_take(layout), held)
+
+
+def held_batch_size(layout: Layout) -> int:
+    """Counts the rows of a batch for `hold`."""
+    return pad_batch_size(1, layout) * HELD_AT_ONCE
+
+
+def held_rows(num_rows: int, layout: Layout) -> int:
+    """Counts the rows that `hold` keeps on each device, padding included."""
+    return -(-num_rows // held_batch_size(layout)) * HELD_AT_ONCE
+
+
+def free_memory_bytes(layout: Layout) -> int | None:
+    """Returns the least free memory of any device; None where they do not tell.
+
+    All processes return the same.
+    """
+    stats = [device.memory_stats() or {} for device in _own_devices(layout)]
+    if not all("bytes_limit" in one for one in stats):
+        return None
+    free = min(one["bytes_limit"] - one["bytes_in_use"] for one in stats)
+    return -distributed.agree([-free])[0]
+
+
 def peak_memory_bytes(layout: Layout) -> int | None:
     """Returns the highest memory use on any device; None where they do not tell."""
     stats = [device.memory_stats() or {} for device in _own_devices(layout)]
@@ -249,6 +313,54 @@ def _join(parts: list[Tree], layout: Layout) -> Tree:
     )
 
 
+def _map_take(layout: Layout) -> Callable[[Tree, np.ndarray], Tree]:
+    """Maps taking rows of what `hold` keeps; no arithmetic touches them.
+
+    Where devices hold different rows, each takes what it has of a whole batch, and
+    sends to each other one what that one computes on.
+    """
+    sharding = _sharding(layout, split=layout.mode == "data")
+    size = held_batch_size(layout)
+
+    @partial(jax.jit, out_shardings=sharding)
+    def take(held: Tree, places: jax.Array) -> Tree:
+        return jax.tree.map(lambda rows: _at(rows[0], places), held)
+
+    def exchange(held: Tree, places: jax.Array, holders: jax.Array) -> Tree:
+        share = len(places) // layout.num_devices
+        first = jax.lax.axis_index(DEVICES) * share
+        own_holders = jax.lax.dynamic_slice_in_dim(holders, first, share)
+
+        def of(rows: jax.Array) -> jax.Array:
+            taken = _at(rows, places)  # Of other devices' rows, any.
+            got = jax.lax.all_to_all(taken, DEVICES, 0, 0, tiled=True)
+            return _at(got, own_holders * share + jnp.arange(share))
+
+        return jax.tree.map(of, held)
+
+    exchanged = jax.pmap(
+        exchange, DEVICES, in_axes=(0, None, None), devices=_all_devices(layout)
+    )
+
+    @partial(jax.jit, out_shardings=sharding)
+    def join(shards: Tree) -> Tree:
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), shards)
+
+    def take_rows(held: Tree, rows: np.ndarray) -> Tree:
+        rows = rows.astype(np.int32)
+        places = rows // size * HELD_AT_ONCE + rows % HELD_AT_ONCE
+        if layout.axis_name is None:
+            return take(held, places)
+        return join(exchanged(held, places, rows % size // HELD_AT_ONCE))
+
+    return take_rows
+
+
+def _at(rows: jax.Array, places: jax.Array) -> jax.Array:
+    """Takes rows at places that exist."""
+    return rows.at[places].get(mode="promise_in_bounds")
+
+
 def _map_batch(
     function: Callable,
     layout: Layout,
@@ -262,19 +374,13 @@ def _map_batch(
     still compute the step before.
     """
     split, parts = layout.mode == "data", layout.num_own_devices
-    # All processes' devices, process by process, as the rows of a batch.
-    devices = [
-        device
-        for process in range(layout.rank.count)
-        for device in jax.local_devices(process)[:parts]
-    ]
     mapped = jax.pmap(
         function,
         axis_name=DEVICES,
         in_axes=(None, 0) if split else (0, None),
         out_axes=out_axes,
         donate_argnums=(0,) if donate else (),
-        devices=devices,
+        devices=_all_devices(layout),
     )
     sharding = _sharding(layout, split)
 
@@ -305,6 +411,15 @@ def _sharding(layout: Layout, split: bool) -> NamedSharding:
     """Splits the leading axis over this process's devices, or copies to each."""
     mesh = Mesh(np.array(_own_devices(layout)), (DEVICES,))
     return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
+
+
+def _all_devices(layout: Layout) -> list[jax.Device]:
+    """Lists all processes' devices, process by process, as the rows of a batch."""
+    return [
+        device
+        for process in range(layout.rank.count)
+        for device in jax.local_devices(process)[: layout.num_own_devices]
+    ]
 
 
 def _own_devices(layout: Layout) -> list[jax.Device]:

@@ -61,6 +61,18 @@ class Data(Protocol):
         `rows` are those of every batch that this process wants.
         """
 
+    def train_rows(
+        self,
+        batch_size: int,
+        data_seed: int,
+        first_step: int = 0,
+        fraction: float = 1.0,
+    ) -> Iterator[np.ndarray]:
+        """Gives the rows int64 `[B]` of these batches, without reading any clip.
+
+        Row 0 is the first clip that `evaluation_batches` gives of this share.
+        """
+
     def evaluation_batches(
         self,
         split: str,
@@ -107,6 +119,10 @@ class Programs(NamedTuple):
     keep: Callable  # steps.keep_best
 
 
+# Of a data seed and a first step: endless batches, as `Data.train_batches` gives them.
+TrainBatches = Callable[[int, int], Iterator[Batch]]
+
+
 class Setup(NamedTuple):
     """What a training is set up with, and what it does not change."""
 
@@ -117,6 +133,7 @@ class Setup(NamedTuple):
     layout: parallel.Layout
     schedule: Schedule
     programs: Programs
+    train_batches: TrainBatches
 
 
 # Fewer steps between two evaluations than this would be mostly evaluation: a small
@@ -228,7 +245,13 @@ def set_up(config: ConfigDict, data: Data) -> Setup:
     num_clips = data.num_clips("train", config.train.fraction)
     schedule = build_schedule(config, num_clips)
     programs = build_programs(model, layout, schedule.patience_steps)
-    return Setup(config, data, bundle, model, layout, schedule, programs)
+    size, share = schedule.batch_size, config.train.fraction
+    rows = parallel.own_rows(size, layout)
+
+    def train_batches(data_seed: int, first_step: int) -> Iterator[Batch]:
+        return data.train_batches(size, data_seed, first_step, share, rows)
+
+    return Setup(config, data, bundle, model, layout, schedule, programs, train_batches)
 
 
 def first_state(setup: Setup) -> steps.TrainState:

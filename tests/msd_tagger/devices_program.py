@@ -1,9 +1,12 @@
 """Trains the same small run on several host devices; prints how far they differ.
 
+Clips that are kept on these devices have to give the same bits as clips that are read.
+
 Run in a process of its own, because the number of host devices is fixed at start; it
 expects XLA_FLAGS to ask for eight.
 """
 
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -11,8 +14,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from msd_tagger.training import clip_cache, results, setup
 from msd_tagger.training import loop as train
-from msd_tagger.training import results
 from tests import fakes
 
 SEEDS = 15  # No multiple of the devices, so that some seeds only fill up.
@@ -49,8 +52,32 @@ CASES = {
     "adam": (("data", 2), ("data", 4), ("seeds", 4)),
 }
 
+
+def check_kept_batches(mode, devices):
+    """Batches from the devices' memory, against those that are read."""
+    data = fakes.FakeData({"train": 300, "valid": 2, "test": 2})
+    config = fakes.small_config(
+        train__num_devices=devices, train__parallel=mode, input__cache="device"
+    )
+    read = setup.set_up(config, data)
+    kept = clip_cache.keep(read)
+    for found, expected in itertools.islice(
+        zip(kept.train_batches(3, 30), read.train_batches(3, 30), strict=True), 12
+    ):
+        for name, array in found.items():
+            np.testing.assert_array_equal(
+                np.asarray(array).view(np.uint8), expected[name].view(np.uint8)
+            )
+    (held,) = (a for a in jax.live_arrays() if a.ndim == 4 and a.dtype == np.float16)
+    on_each = {shard.data.size for shard in held.addressable_shards}
+    clips = -(-300 // 32 // devices) * 32 if mode == "data" else 320
+    assert on_each == {clips * fakes.BANDS * fakes.FRAMES}, on_each
+
+
 if __name__ == "__main__":
     assert jax.local_device_count() == 8
+    for case in (("data", 2), ("data", 4), ("data", 8), ("seeds", 4)):
+        check_kept_batches(*case)
     for optimiser, layouts in CASES.items():
         of = {"train__optimiser": optimiser}
         one = fit(SEEDS, train__num_devices=1, **of)
@@ -60,3 +87,6 @@ if __name__ == "__main__":
             many = fit(seeds, **place, **of)
             for name, value in many.items():
                 print(optimiser, mode, devices, name, difference(value, one[name]))
+            if devices == 4:
+                kept = fit(seeds, input__cache="device", **place, **of)
+                jax.tree.map(np.testing.assert_array_equal, kept, many)

@@ -59,7 +59,10 @@ def compare():
     run("data")
     if distributed.rank().count > 1:
         run("evaluated", mode="evaluate")
-        run("seeds", SignallingData(signal.SIGTERM), train__parallel="seeds")
+        cached = {"input__cache": "device"}
+        run("cached", **cached)
+        data = SignallingData(signal.SIGTERM)
+        run("seeds", data, train__parallel="seeds", **cached)
 
 
 class SignallingData(fakes.FakeData):
@@ -69,12 +72,12 @@ class SignallingData(fakes.FakeData):
         super().__init__()
         self._number = number
 
-    def train_batches(self, *arguments):
+    def train_rows(self, *arguments):
         rank = distributed.rank()
-        for step, batch in enumerate(super().train_batches(*arguments), start=1):
+        for step, rows in enumerate(super().train_rows(*arguments), start=1):
             if step == 12 and rank.index == rank.count - 1:
                 os.kill(os.getpid(), self._number)
-            yield batch
+            yield rows
 
 
 def kill_last():

@@ -1,4 +1,5 @@
 import errno
+import functools
 import multiprocessing
 import os
 import subprocess
@@ -62,3 +63,33 @@ def test_shared_memory_that_is_full_is_named(monkeypatch, free):
         processes.check_shared_memory()
     size.free = size.total = 0  # As where there is no limit.
     processes.check_shared_memory()
+
+
+def test_available_memory_is_the_least_of_machine_and_groups(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def group(folder, limit, used, inactive_file):
+        write(f"sys/fs/cgroup/{folder}/memory.max", f"{limit}\n")
+        write(f"sys/fs/cgroup/{folder}/memory.current", f"{used}\n")
+        stat = f"anon 1\ninactive_file {inactive_file}\n"
+        write(f"sys/fs/cgroup/{folder}/memory.stat", stat)
+
+    found = functools.partial(processes.available_memory_bytes, tmp_path)
+    assert found() is None
+    write("proc/meminfo", "MemTotal: 9 kB\nMemAvailable:    8 kB\n")
+    assert found() == 8192
+    write("proc/self/cgroup", "4:memory:/old\n0::/job/step\n")
+    assert found() == 8192
+    group("job/step", "max", 100, 0)
+    assert found() == 8192
+    group("job", 5000, 3000, 500)
+    assert found() == 2500
+    group("job/step", 700, 900, 100)  # A limit that was lowered meanwhile.
+    assert found() == 0
+
+
+def test_this_machine_has_memory_available():
+    assert processes.available_memory_bytes() > 2**20

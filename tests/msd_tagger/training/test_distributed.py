@@ -54,6 +54,10 @@ def start(task, directory, count, devices=1):
     return [process.returncode for process in processes], errors
 
 
+def cache(workdir):
+    return json.loads((workdir / "config.json").read_text())["input"]["cache"]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A folder with what two processes did, and in "alone" what one did."""
@@ -111,6 +115,14 @@ def test_two_processes_equal_one_bit_for_bit(finished):
     assert {path.name for path in two.iterdir()} == {p.name for p in one.iterdir()}
     devices = json.loads((two / "environment.json").read_text())["devices"]
     assert len(devices) == 2
+
+
+def test_clips_on_the_devices_of_two_processes_change_nothing(finished):
+    kept, read = finished / "cached", finished / "data"
+    assert (cache(kept), cache(read)) == ("device", "none")
+    jax.tree.map(np.testing.assert_array_equal, saved(kept), saved(read))
+    assert lines(kept) == lines(read)
+    assert (kept / "matter.json").read_text() == (read / "matter.json").read_text()
 
 
 def test_one_process_goes_on_from_what_two_have_saved(finished, tmp_path):
