@@ -68,6 +68,8 @@ def check_kept_batches(mode, devices):
             np.testing.assert_array_equal(
                 np.asarray(array).view(np.uint8), expected[name].view(np.uint8)
             )
+        share = found["spectrogram"].addressable_shards[-1].data
+        assert len(share) == (8 // devices if mode == "data" else 8)
     (held,) = (a for a in jax.live_arrays() if a.ndim == 4 and a.dtype == np.float16)
     on_each = {shard.data.size for shard in held.addressable_shards}
     clips = -(-300 // 32 // devices) * 32 if mode == "data" else 320
