@@ -3,9 +3,9 @@
     python -m benchmarks
 
 prints one table and writes benchmarks/RESULTS.md, and the numbers of every round to
-benchmarks/results.json, which is not under version control. PyTorch and TensorFlow are
-contestants where they are installed (`pip install -e ".[train,tensorflow,bench]"`), and
-are left out where they are not. Run it on a machine that does nothing else.
+benchmarks/results.json, which is not under version control. PyTorch is a contestant
+where it is installed (`pip install -e ".[train,bench]"`), and is left out where it is
+not. Run it on a machine that does nothing else.
 """
 
 import argparse

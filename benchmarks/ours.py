@@ -92,18 +92,18 @@ def inference(
     return problem.scoring(score, batch_size, device_memory_bytes)
 
 
-def shards(batch_size: int, directory: str, reader: str) -> Work:
-    """Reads prepared shards by a reader of `open_shards`."""
-    return loading(train_batches(directory, reader, batch_size), batch_size)
+def shards(batch_size: int, directory: str, threads: int) -> Work:
+    """Reads prepared shards."""
+    return loading(train_batches(directory, threads, batch_size), batch_size)
 
 
-def fed(batch_size: int, directory: str, reader: str, platform: str) -> Work:
+def fed(batch_size: int, directory: str, threads: int, platform: str) -> Work:
     """Trains from shards; "waiting_share" is of the time that waits for a batch."""
     waited_s = 0.0
 
     def batches() -> Iterator[problem.Batch]:
         nonlocal waited_s
-        found = train_batches(directory, reader, batch_size)
+        found = train_batches(directory, threads, batch_size)
         while True:
             started = time.perf_counter()
             batch = next(found)
@@ -121,10 +121,10 @@ def fed(batch_size: int, directory: str, reader: str, platform: str) -> Work:
 
 
 def train_batches(
-    directory: str, reader: str, batch_size: int
+    directory: str, threads: int, batch_size: int
 ) -> Iterator[problem.Batch]:
-    """Yields training batches without end by a reader of `open_shards`."""
-    data = open_shards(Path(directory), reader=reader)
+    """Yields training batches without end."""
+    data = open_shards(directory, threads=threads)
     yield from data.train_batches(batch_size, data_seed=0)
 
 

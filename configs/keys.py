@@ -184,14 +184,17 @@ _KEYS = (
           "How many clips a file of the shards holds."),
     Aside("prepare.max_bad_share", 0.1, Range(0, 1),
           "A larger share of unreadable files is an error."),
-    Aside("input.reader", "tf.data", ("tf.data", "plain"),
-          '"plain" threads need no TensorFlow; both give the same batches. Where '
-          'TensorFlow is not installed, "tf.data" means "plain".'),
     Aside("input.cache", "auto", ("auto", "none", "memory", "device"),
           'Where training clips are kept: "none" reads them from the shards each time, '
           '"memory" once into the memory of each process, "device" once into that of '
           'the accelerators; "auto" is "device" where they take at most half of what '
-          "is free there, else \"none\" (docs/speed.md)."),
+          'is free there, else "none" (docs/speed.md).'),
+    Aside("input.threads", 0, Range(0, 1024),
+          "How many read and parse shards; 0 means half of the cores, 2 to 16. More "
+          "help where a store answers slowly. They change no result."),
+    Key("input.window_shards", 0, Range(0, 10**6),
+        "How many shards of an epoch are shuffled together; 0 means as many as 256 MB "
+        "hold. Two windows are in memory at once."),
     Aside("analysis.similarity", "cosine", ("cosine", "dot"),
           "How label vectors are compared."),
     Aside("analysis.label_only_clips", 200_000, Range(0, 10**7),

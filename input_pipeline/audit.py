@@ -13,7 +13,6 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 from input_pipeline import catalogue, file_states, tag_names
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
+from input_pipeline.storage import Place
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe
 
@@ -31,7 +31,7 @@ MAX_EXAMPLES = 3  # Named in a sentence.
 def audit(
     corpus: Corpus,
     num_threads: int = file_states.NUM_THREADS,
-    directories: Mapping[Recipe, Path] = MappingProxyType({}),
+    directories: Mapping[Recipe, Place] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Counts a corpus and looks for what would spoil training or scores.
 
@@ -72,7 +72,7 @@ def audit(
 
 
 def _prepared(
-    corpus: Corpus, directories: Mapping[Recipe, Path]
+    corpus: Corpus, directories: Mapping[Recipe, Place]
 ) -> dict[str, dict[str, Any]]:
     """Reads all records of complete sets: how many are whole, or what is damaged."""
     found: dict[str, dict[str, Any]] = {}

@@ -1,54 +1,56 @@
-"""Shards to batches: what training and evaluation consume.
+"""Prepared shards, opened: what training and evaluation consume.
 
-Rows of a split are numbered in the order of their track ids. Every order of examples is
-worked out from numbers alone (data seed, epoch, step), so nothing has to be read to
-know what comes when: resuming at any step is free, and neither seeds, devices nor the
-number of reading threads change anything. `streams.py` fetches ahead of the consumer.
+Row r of a split is its r-th clip, in the order of the shards. Which clips come when is
+worked out from numbers alone (`order.py`), so that going on at any step costs no more
+than reading one window, and neither seeds, devices, processes nor threads change it.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import hashlib
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from input_pipeline import catalogue, order, streams
-from input_pipeline.reader import Batch, StoredSplit, read_index
+from input_pipeline import catalogue, index, order, storage, stream
+from input_pipeline.index import Split
+from input_pipeline.storage import Place
+from input_pipeline.stream import Batch
 from msd_tagger.common.facts import SPLITS
+from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.frontend.recipe import Recipe
+
+_MOST_THREADS = 16  # By themselves; more are for stores that answer slowly.
 
 
 def open_shards(
-    directory: Path | str,
+    directory: Place | str,
     recipe: Recipe | None = None,
     tags: tuple[str, ...] | None = None,
     check: bool = False,
-    reader: str = "tf.data",
+    threads: int = 0,
+    window_shards: int = 0,
 ) -> "ShardedSplits":
     """Opens what `prepare` made.
 
     Args:
-        directory: As `prepare` returns it.
+        directory: As `prepare` returns it: a folder, or an address on another store.
         recipe: If given, the shards must be of this recipe.
         tags: If given, the labels must be in this order.
-        check: Read everything and compare all checksums; else only sizes are compared.
-        reader: Who fetches batches, "tf.data" or "plain" threads. The batches are the
-            same; without TensorFlow it is always "plain".
+        check: Read everything and compare all checksums, ids and labels; else only the
+            sizes of the files are compared.
+        threads: That read and parse; 0 for half of the cores, 2 to 16. They change no
+            result.
+        window_shards: How many shards of a training epoch are shuffled together; 0 for
+            as many as 256 MB hold.
 
     Raises:
-        ValueError: No such reader; the directory is incomplete, damaged, or of another
-            recipe or order.
+        ValueError: The directory is incomplete, damaged, or of another recipe or order.
     """
-    streams.check_reader(reader)
-    directory = Path(directory)
-    if not (directory / catalogue.CORPUS_FILE).exists():
-        raise ValueError(
-            f"{directory} holds no complete set of shards; run --mode=prepare with the "
-            "same config first"
-        )
+    directory = storage.place(directory)
     try:
-        data = _read_descriptions(directory, reader)
+        data = _read_descriptions(directory, threads, window_shards)
     except PermissionError as error:
         raise ValueError(f"{directory} cannot be read: {error}") from error
     except (OSError, ValueError) as error:
@@ -58,7 +60,9 @@ def open_shards(
     _check_expected(directory, "recipe", data.recipe, recipe)
     _check_expected(directory, "tag order", data.tags, tags)
     for split in data.splits.values():
-        split.check(check)
+        _check_sizes(split)
+        if check:
+            data.check(split.name)
     return data
 
 
@@ -66,37 +70,35 @@ def open_shards(
 class ShardedSplits:
     """The three splits of a corpus as spectrograms of one recipe."""
 
-    directory: Path  # Where the shards are.
+    directory: Place  # Where the shards are.
     recipe: Recipe  # How the spectrograms were made.
     tags: tuple[str, ...]  # Names of the K tags.
     corpus: dict[str, Any]  # Content of corpus.json: name, version, counts.
-    splits: dict[str, StoredSplit]  # Index of each split.
-    reader: str = "tf.data"  # Who fetches batches, see `open_shards`.
+    splits: dict[str, Split]  # Index of each split.
+    threads: int = 2  # That read and parse.
+    window_shards: int = 1  # How many shards of an epoch are shuffled together.
 
     def num_clips(self, split: str, fraction: float = 1.0) -> int:
-        """Counts the clips N of a split, or of a share of it (see `subset`)."""
+        """Counts the clips N of a split, or of a share of it.
+
+        A share is the first ceil(fraction * N) clips, so a smaller one is inside of
+        every larger one.
+        """
         return order.subset_size(len(self._split(split).track_id), fraction)
 
     def labels(self, split: str, fraction: float = 1.0) -> dict[str, np.ndarray | None]:
-        """Labels of a split, or of a share of it (see `subset`), rows in order.
+        """Labels of a split, or of a share of it (see `num_clips`), row by row.
 
         Returns:
             track_id `[N]` text, tags uint8 `[N, K]`, true_tags uint8 `[N, K]` or None.
         """
-        found, rows = self._split(split), self.subset(split, fraction)
+        found, size = self._split(split), self.num_clips(split, fraction)
         truth = found.true_tags
         return {
-            "track_id": found.track_id[rows],
-            "tags": found.tags[rows],
-            "true_tags": None if truth is None else truth[rows],
+            "track_id": found.track_id[:size],
+            "tags": found.tags[:size],
+            "true_tags": None if truth is None else truth[:size],
         }
-
-    def subset(self, split: str, fraction: float) -> np.ndarray:
-        """Rows of a nested subset: a smaller fraction is inside of a larger one.
-
-        The ceil(fraction * N) clips whose ids have the lowest hash, in order of rows.
-        """
-        return order.nested_subset(self._split(split).track_id, fraction)
 
     def train_batches(
         self,
@@ -108,22 +110,31 @@ class ShardedSplits:
     ) -> Iterator[Batch]:
         """Endless batches of the training split.
 
-        The stream is one permutation after the other, permutation e a function of
-        (data_seed, e) only; step s takes positions s * B to s * B + B - 1. So nothing
-        is dropped at the end of an epoch, and a subset smaller than a batch repeats,
-        reshuffled.
+        The stream is one order of all clips after the other (`order.windows`); step s
+        takes its positions s * B to s * B + B - 1. So nothing is dropped at the end of
+        an epoch, and a subset smaller than a batch repeats, reshuffled.
 
         Yields:
             spectrogram float16 `[B, M, F]`, tags uint8 `[B, K]`, mask bool `[B]` (all
             True) and row int64 `[B]`, of the rows of every batch that are asked for.
         """
-        _check_batch_size(batch_size)
-        split, members = self._split("train"), self.subset("train", fraction)
+        reader = self._reader("train", batch_size, fraction)
+        return stream.train_batches(
+            reader, self.window_shards, batch_size, data_seed, first_step, rows
+        )
 
-        def rows_of_step(step: int) -> np.ndarray:
-            return order.rows_of_step(members, batch_size, data_seed, step)[rows]
-
-        return self._stream(split, rows_of_step, first_step, np.iinfo(np.int64).max)
+    def train_rows(
+        self,
+        batch_size: int,
+        data_seed: int,
+        first_step: int = 0,
+        fraction: float = 1.0,
+    ) -> Iterator[np.ndarray]:
+        """Yields "row" of what `train_batches` yields, without reading a clip."""
+        reader = self._reader("train", batch_size, fraction)
+        return stream.train_rows(
+            reader, self.window_shards, batch_size, data_seed, first_step
+        )
 
     def evaluation_batches(
         self,
@@ -138,57 +149,71 @@ class ShardedSplits:
             As `train_batches`. The last batch is padded with zeros, its mask False and
             its row -1 there.
         """
-        _check_batch_size(batch_size)
-        found, members = self._split(split), self.subset(split, fraction)
-        num_steps = -(-len(members) // batch_size)
-        padded = np.full(num_steps * batch_size, -1)
-        padded[: len(members)] = members
-        table = padded.reshape(num_steps, batch_size)[:, rows]
-        return self._stream(found, table.__getitem__, 0, num_steps)
+        reader = self._reader(split, batch_size, fraction)
+        return stream.evaluation_batches(reader, batch_size, rows)
 
-    def read(self, split: str, rows: np.ndarray) -> Batch:
-        """Reads one batch at once, without TensorFlow; row -1 is padding."""
-        return self._split(split).gather(np.asarray(rows, np.int64), self.recipe.shape)
+    def order_digest(self) -> str:
+        """Names what the order of training clips depends on besides seeds and ids."""
+        clips = self.splits["train"].shard_clips.tolist()
+        content = json.dumps([clips, min(self.window_shards, len(clips))])
+        return hashlib.sha256(content.encode()).hexdigest()[:8]
 
-    def _split(self, name: str) -> StoredSplit:
+    def check(self, split: str) -> None:
+        """Reads all of a split and compares it with checksums and index.
+
+        Raises:
+            ValueError: Something is damaged, or of another set.
+        """
+        with progress_bar(self.num_clips(split), f"checking {split}") as bar:
+            for batch in self.evaluation_batches(split, 32):
+                bar.update(int(batch["mask"].sum()))
+
+    def _split(self, name: str) -> Split:
         if name not in self.splits:
             raise ValueError(f"split is {name!r}; allowed are {', '.join(SPLITS)}")
         return self.splits[name]
 
-    def _stream(
-        self,
-        split: StoredSplit,
-        rows_of_step: Callable[[int], np.ndarray],
-        first_step: int,
-        stop_step: int,
-    ) -> Iterator[Batch]:
-        def load(step: int) -> Batch:
-            return split.gather(rows_of_step(step), self.recipe.shape)
-
-        return streams.stream(self.reader, load, first_step, stop_step)
+    def _reader(self, split: str, batch_size: int, fraction: float) -> stream.Reader:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        found, size = self._split(split), self.num_clips(split, fraction)
+        clips = order.first_clips(found.shard_clips, size)
+        return stream.Reader(found, self.recipe.shape, clips, self.threads)
 
 
-def _read_descriptions(directory: Path, reader: str) -> ShardedSplits:
+def _read_descriptions(
+    directory: Place, threads: int, window_shards: int
+) -> ShardedSplits:
     """Reads everything but the shards."""
+    if not (directory / catalogue.CORPUS_FILE).exists():
+        raise ValueError("it holds no complete set of shards")
     tags = tuple(_read(directory / "tags.txt").splitlines())
-    splits, tag_names = read_index(directory / "index.npz")
+    recipe = Recipe.from_json(_read(directory / "recipe.json"))
+    if recipe.version != Recipe.version:
+        raise ValueError(
+            f"it was made by version {recipe.version} of the spectrograms, and this "
+            f"code reads version {Recipe.version}"
+        )
+    splits, tag_names = index.read(directory)
     if tags != tag_names:
         raise ValueError(f"tags.txt lists {tags}, index.npz {tag_names}")
+    largest = int(splits["train"].shard_bytes.max(initial=0))
     return ShardedSplits(
         directory=directory,
-        recipe=Recipe.from_json(_read(directory / "recipe.json")),
+        recipe=recipe,
         tags=tags,
         corpus=catalogue.read_counts(directory),
         splits=splits,
-        reader=reader,
+        threads=threads or min(_MOST_THREADS, max(2, available_cores() // 2)),
+        window_shards=order.choose_window(window_shards, largest),
     )
 
 
-def _read(path: Path) -> str:
+def _read(path: Place) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _check_expected(directory: Path, what: str, found: Any, expected: Any) -> None:
+def _check_expected(directory: Place, what: str, found: Any, expected: Any) -> None:
     if expected is not None and found != expected:
         raise ValueError(
             f"{directory} holds the {what} {found}, not the expected {expected}; "
@@ -196,6 +221,12 @@ def _check_expected(directory: Path, what: str, found: Any, expected: Any) -> No
         )
 
 
-def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+def _check_sizes(split: Split) -> None:
+    found = storage.sizes_bytes(split.files)
+    for path, size, expected in zip(split.files, found, split.shard_bytes, strict=True):
+        if size != expected:
+            said = "is missing" if size is None else f"has {size}"
+            raise ValueError(
+                f"{path} {said}, expected {expected} bytes. Delete {split.directory} "
+                "and prepare again"
+            )

@@ -59,7 +59,7 @@ def parse_options(text: str) -> list[str]:
     if find_spec("apache_beam") is None:
         raise ValueError(
             f"--config.prepare.beam={text!r} needs Apache Beam, which is not "
-            'installed. In the repository: pip install -e ".[train,tensorflow,beam]"'
+            'installed. In the repository: pip install -e ".[train,beam]"'
         )
     try:
         options = shlex.split(text)

@@ -20,15 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from input_pipeline import originals, records, shards
+from input_pipeline import index, originals, records, shards
 from input_pipeline.corpora.corpus import Corpus
+from input_pipeline.storage import Place
 from msd_tagger.common import contents
 from msd_tagger.common.contents import COUNT
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
     read_json,
     remove_abandoned,
-    replacing,
     temporary,
     write_csv,
     write_text,
@@ -60,12 +60,12 @@ def is_complete(directory: Path) -> bool:
     return is_written(directory) and (registered or not can_be)
 
 
-def is_written(directory: Path) -> bool:
+def is_written(directory: Place) -> bool:
     """Tells whether all shards and their index are there, registered or not."""
     return (directory / CORPUS_FILE).exists()
 
 
-def read_counts(directory: Path) -> dict[str, Any]:
+def read_counts(directory: Place) -> dict[str, Any]:
     """Reads `corpus.json`, without the digest.
 
     Sets that were made before there was a digest are not compared with one.
@@ -88,7 +88,7 @@ def read_counts(directory: Path) -> dict[str, Any]:
     return counts
 
 
-def _digest(directory: Path, counts: dict[str, Any]) -> str:
+def _digest(directory: Place, counts: dict[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(counts, sort_keys=True).encode())
     for path in (directory / name for name in _WITH_IT):
         if not path.exists():
@@ -97,7 +97,7 @@ def _digest(directory: Path, counts: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def report(directory: Path, max_bad_share: float) -> None:
+def report(directory: Place, max_bad_share: float) -> None:
     """Prints what a complete set holds and what was left out, in one line."""
     counts = read_counts(directory)
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
@@ -197,18 +197,16 @@ def _write_catalogue(
             path.unlink(missing_ok=True)  # TFDS would trip over it.
     write_text(directory / "recipe.json", recipe.to_json() + "\n")
     write_text(directory / "tags.txt", "".join(f"{tag}\n" for tag in corpus.tags))
-    arrays: dict[str, Any] = _index(corpus, parts)
-    with replacing(directory / "index.npz") as path, path.open("wb") as file:
-        np.savez(file, **arrays)
+    index.write(directory / index.INDEX, corpus.tags, _splits(corpus, parts))
     ids = [clip.track_id for task in parts for clip in task.clips]
-    order = sorted(range(len(ids)), key=ids.__getitem__)
+    by_id = sorted(range(len(ids)), key=ids.__getitem__)
     made_of = np.concatenate([part["originals"] for part in parts.values()])
-    originals.write(directory, made_of[order])
+    originals.write(directory, made_of[by_id])
     return counts
 
 
 def _check_bad_share(
-    counts: dict[str, Any], max_bad_share: float, ledger: Path
+    counts: dict[str, Any], max_bad_share: float, ledger: Place
 ) -> None:
     num_bad = sum(counts["left_out"].values())
     num_all = num_bad + sum(counts["num_clips"].values())
@@ -225,32 +223,25 @@ def _reasons(counts: dict[str, Any]) -> str:
     return ", ".join(f"{count} {why}" for why, count in counts["left_out"].items())
 
 
-def _index(
+def _splits(
     corpus: Corpus, parts: dict[shards.ShardTask, dict[str, Any]]
-) -> dict[str, np.ndarray]:
-    """Arrays of index.npz; rows of a split are in the order of their track ids.
-
-    Per split: track_id [N] text, shard int32 [N], offset int64 [N] of the spectrogram
-    in its file, tags uint8 [N, K], true_tags uint8 [N, K] if known, and the size of
-    every file, shard_bytes. Once: tag_names [K].
-    """
+) -> dict[str, dict[str, np.ndarray]]:
+    """Makes the arrays of the index, see `index.Split`."""
     by_id = {clip.track_id: clip for clip in corpus.clips}
-    index = {"tag_names": np.array(corpus.tags)}
+    splits = {}
     for split in SPLITS:
-        own = [(task.index, p) for task, p in parts.items() if task.split == split]
-        clips = [by_id[track_id] for _, part in own for track_id in part["track_id"]]
-        lengths = [len(part["track_id"]) for _, part in own]
+        own = [part for task, part in parts.items() if task.split == split]
+        clips = [by_id[track_id] for part in own for track_id in part["track_id"]]
         columns: dict[str, Any] = {
             "track_id": [clip.track_id for clip in clips],
-            "shard": np.repeat([shard for shard, _ in own], lengths).astype(np.int32),
-            "offset": [offset for _, part in own for offset in part["offset"]],
             "tags": [clip.tags for clip in clips],
-            "shard_bytes": [part["size_bytes"] for _, part in own],
+            "shard_clips": [len(part["track_id"]) for part in own],
+            "shard_bytes": [part["size_bytes"] for part in own],
         }
         if corpus.has_true_tags:
             columns["true_tags"] = [clip.true_tags for clip in clips]
-        index |= {f"{split}_{name}": np.array(c) for name, c in columns.items()}
-    return index
+        splits[split] = {name: np.array(column) for name, column in columns.items()}
+    return splits
 
 
 def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:

@@ -1,61 +1,35 @@
 """Which clips come when: a matter of numbers alone.
 
-The order of training examples is a function of (data seed, epoch), the members of a
-training subset one of their ids. Nothing has to be read to know either.
+Within a split clips lie in the order of a hash of their ids, so that any first n of
+them are a random subset, and inside of every larger one. An epoch is an order of whole
+shards, drawn from (data seed, epoch), cut into windows; TensorFlow shuffles the clips
+of a window (`stream.py`). Nothing has to be read to know where a window begins.
 """
 
-import functools
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-
-def permutation(num_clips: int, data_seed: int, epoch: int) -> np.ndarray:
-    """Orders an epoch: int64 `[num_clips]`, the same with every version of NumPy.
-
-    It sorts raw bits of PCG64, which NumPy guarantees; its shuffles it does not.
-
-    >>> permutation(5, data_seed=0, epoch=0), permutation(5, data_seed=0, epoch=1)
-    (array([3, 2, 1, 0, 4]), array([4, 1, 2, 0, 3]))
-    """
-    bits = np.random.PCG64(np.random.SeedSequence([data_seed, epoch]))
-    return np.argsort(bits.random_raw(num_clips), kind="stable")
+# What a window may hold unless `input.window_shards` says otherwise. Two are in memory
+# at once: one is shuffled while the one before it is used.
+_WINDOW_BYTES = 2**28
 
 
-def rows_of_step(
-    members: np.ndarray, batch_size: int, data_seed: int, step: int
-) -> np.ndarray:
-    """Rows of one training batch.
+class Window(NamedTuple):
+    """Some shards of an epoch, whose clips are shuffled together."""
 
-    Step s takes positions s * B to s * B + B - 1 of one permutation after the other,
-    so that the last clips of an epoch share a batch with the first of the next.
-    """
-    positions = np.arange(step * batch_size, (step + 1) * batch_size)
-    epochs, within = np.divmod(positions, len(members))
-    rows = np.empty_like(positions)
-    for epoch in np.unique(epochs):
-        here = epochs == epoch
-        order = _cached_permutation(len(members), data_seed, int(epoch))
-        rows[here] = members[order[within[here]]]
-    return rows
+    shards: np.ndarray  # int64 [W], in the order in which they are read.
+    seed: int  # Of TensorFlow's shuffle.
+    start: int  # Position of its first clip in the stream of all epochs.
+    num_clips: int
 
 
-def nested_subset(track_ids: Sequence[str] | np.ndarray, fraction: float) -> np.ndarray:
-    """Rows of a subset that is inside of every larger one: the lowest hashes of ids.
-
-    >>> nested_subset(["a", "b", "c", "d"], 0.5), nested_subset(["a", "b", "c"], 1)
-    (array([2, 3]), array([0, 1, 2]))
-
-    Returns:
-        Sorted rows, int64; ceil(fraction * N) of the N.
-    """
-    size = subset_size(len(track_ids), fraction)
-    if size == len(track_ids):
-        return np.arange(size)
-    hashes = [hashlib.sha256(str(track_id).encode()).digest() for track_id in track_ids]
-    return np.sort(np.array(sorted(range(len(hashes)), key=hashes.__getitem__)[:size]))
+def place(track_id: str) -> bytes:
+    """Returns what the clips of a split are sorted by: a hash of the id."""
+    return hashlib.sha256(track_id.encode()).digest()
 
 
 def subset_size(num_clips: int, fraction: float) -> int:
@@ -75,7 +49,54 @@ def subset_size(num_clips: int, fraction: float) -> int:
     return max(1, math.ceil(round(fraction * num_clips, 6)))
 
 
-# Two epochs meet in a batch, more only where a subset is smaller than a batch.
-@functools.lru_cache(maxsize=4)
-def _cached_permutation(num_clips: int, data_seed: int, epoch: int) -> np.ndarray:
-    return permutation(num_clips, data_seed, epoch)
+def first_clips(shard_clips: Sequence[int] | np.ndarray, num_clips: int) -> np.ndarray:
+    """Counts the clips that each shard has among the first of a split.
+
+    >>> first_clips([4, 0, 4, 3], 6).tolist()
+    [4, 0, 2, 0]
+    """
+    shard_clips = np.asarray(shard_clips, np.int64)
+    before = np.cumsum(shard_clips) - shard_clips
+    return np.clip(num_clips - before, 0, shard_clips)
+
+
+def choose_window(window_shards: int, largest_shard_bytes: int) -> int:
+    """Returns how many shards a window has; 0 means as many as 256 MB hold.
+
+    It depends on the shards alone, not on the machine, as the order of examples does.
+
+    >>> choose_window(0, 64 * 261_120), choose_window(3, 64 * 261_120)
+    (16, 3)
+    """
+    return window_shards or max(1, _WINDOW_BYTES // max(1, largest_shard_bytes))
+
+
+def windows(
+    shard_clips: np.ndarray, window_shards: int, data_seed: int, first_position: int = 0
+) -> Iterator[Window]:
+    """Yields the windows of all epochs, without end.
+
+    It sorts raw bits of PCG64, which NumPy guarantees to stay; its shuffles it does
+    not. Shards without clips are left out.
+
+    Args:
+        shard_clips: int64 [shards], how many clips of each take part.
+        window_shards: How many shards a window has; the last one may have fewer.
+        data_seed: Another seed is another order.
+        first_position: The first window is the one that holds this clip of the stream.
+    """
+    shards = np.flatnonzero(shard_clips)
+    per_epoch = int(shard_clips.sum())
+    epoch = first_position // per_epoch
+    while True:
+        bits = np.random.PCG64(np.random.SeedSequence([data_seed, epoch]))
+        order = shards[np.argsort(bits.random_raw(len(shards)), kind="stable")]
+        start = epoch * per_epoch
+        for first in range(0, len(order), window_shards):
+            seed = int(bits.random_raw() >> 33)  # 31 bits.
+            members = order[first : first + window_shards]
+            size = int(shard_clips[members].sum())
+            if start + size > first_position:
+                yield Window(members, seed, start, size)
+            start += size
+        epoch += 1

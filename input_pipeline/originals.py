@@ -18,6 +18,7 @@ import google_crc32c
 import numpy as np
 
 from input_pipeline.file_states import NUM_THREADS
+from input_pipeline.storage import Place
 from msd_tagger.common.files import read_npz, write_npz
 from msd_tagger.common.processes import progress_bar
 
@@ -102,7 +103,7 @@ def write(directory: Path, found: np.ndarray) -> None:
 
 
 def find_replaced(
-    directory: Path, paths: Sequence[Path], now: np.ndarray
+    directory: Place, paths: Sequence[Path], now: np.ndarray
 ) -> Path | None:
     """Finds a file that is not what a complete set was made of, None if there is none.
 
@@ -123,7 +124,8 @@ def find_replaced(
         replaced = _find_replaced(paths, known, now, touched.tolist())
         if replaced:
             return replaced
-    if len(touched) or not (directory / ORIGINALS).exists():
+    is_noted = not len(touched) and (directory / ORIGINALS).exists()
+    if isinstance(directory, Path) and not is_noted:
         with contextlib.suppress(OSError):  # A set that only others may write to.
             write(directory, np.column_stack([now, known[:, 2]]))
     return None
@@ -148,9 +150,9 @@ def _find_replaced(
     return None
 
 
-def _read(directory: Path, now: np.ndarray) -> np.ndarray:
+def _read(directory: Place, now: np.ndarray) -> np.ndarray:
     path = directory / ORIGINALS
-    if not path.exists():
+    if isinstance(directory, Path) and not path.exists():
         newer = int((now[:, 1] > directory.stat().st_mtime_ns).sum())
         if newer:
             print(

@@ -7,19 +7,20 @@ at once, they write the same bytes, and renames are atomic.
 """
 
 import errno
-import glob
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from input_pipeline import catalogue, originals, shards
+from input_pipeline import catalogue, order, originals, shards, storage
 from input_pipeline.corpora.corpus import Clip, Corpus
+from input_pipeline.storage import Place, RemotePath
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import temporary
 from msd_tagger.frontend.recipe import Recipe
@@ -30,9 +31,9 @@ PLAN = "plan.json"  # In the folder of the parts: how the set was begun.
 class Slice(NamedTuple):
     """Which of the planned shards a job writes.
 
-    Every n-th, not a run of neighbours: neighbours are of one split and, as ids go,
-    often of one folder or source, and the last shards of a split are shorter. So slices
-    are equally long, and the same shards are of a slice whoever asks.
+    Every n-th, not a run of neighbours: those are of one split, whose last shard is
+    shorter. So slices are equally long, and the same shards are of a slice whoever
+    asks.
     """
 
     worker: int = 0  # Number of the job, from 0.
@@ -48,30 +49,45 @@ class Slice(NamedTuple):
 
 
 def shard_directories(
-    corpus: Corpus, recipes: Sequence[Recipe], data_dir: Path | str
-) -> dict[Recipe, Path]:
+    corpus: Corpus, recipes: Sequence[Recipe], data_dir: Place | str
+) -> dict[Recipe, Any]:
     """Returns where the shards of a corpus are or will be, for every recipe.
 
-    Where audio was replaced since a set was completed, that is a folder beside it.
+    Where audio was replaced since a set was completed, that is a folder beside it. They
+    are places of the same kind as `data_dir`.
     """
     paths = [clip.path for clip in _sorted(corpus)]
     now = originals.stamps(paths)
     name = f"{corpus.name}-{clip_list_digest(corpus, now)}"
-    base = Path(data_dir).absolute() / "shards" / name
+    root = storage.place(data_dir)
+    base = (root if isinstance(root, RemotePath) else root.absolute()) / "shards" / name
+    for recipe in recipes:
+        _name_older(base, recipe)
     return {one: _of_this_audio(base / one.identifier, paths, now) for one in recipes}
 
 
-def _of_this_audio(first: Path, paths: Sequence[Path], now: np.ndarray) -> Path:
+def _name_older(base: Place, recipe: Recipe) -> None:
+    """Says that sets of older versions of a recipe are there, and not read."""
+    for version in range(1, recipe.version):
+        older = base / replace(recipe, version=version).identifier
+        if older.exists() and not (base / recipe.identifier).exists():
+            print(
+                f"{older} was made by version {version} of the spectrograms and is not "
+                "read; delete it when no run needs it"
+            )
+
+
+def _of_this_audio(first: Any, paths: Sequence[Path], now: np.ndarray) -> Any:
     """Chooses among the sets of one clip list and recipe.
 
     Those made after audio was replaced lie in folders with a number behind the name.
     """
     root = first.parent
     numbered = {1: first}
-    for folder in root.parent.glob(f"{glob.escape(root.name)}-*"):
-        ending = folder.name.removeprefix(f"{root.name}-")
-        if ending.isdecimal():
-            numbered[int(ending)] = folder / first.name
+    for folder in storage.names(root.parent):
+        start, _, ending = folder.rpartition("-")
+        if start == root.name and ending.isdecimal():
+            numbered[int(ending)] = root.parent / folder / first.name
     known = [n for n in sorted(numbered, reverse=True) if numbered[n].exists()]
     replaced = None
     for number in known:
@@ -118,9 +134,9 @@ def _sorted(corpus: Corpus) -> list[Clip]:
 
 
 def shard_tasks(corpus: Corpus, clips_per_shard: int) -> list[shards.ShardTask]:
-    """Cuts every split, sorted by track id, into shards."""
+    """Cuts every split into shards, its clips in the order of `order.place`."""
     by_split: dict[str, list[shards.ClipRow]] = {split: [] for split in SPLITS}
-    for clip in _sorted(corpus):
+    for clip in sorted(corpus.clips, key=lambda clip: order.place(clip.track_id)):
         path, relative = str(clip.path), _relative(clip.path, corpus.audio_dir)
         row = shards.ClipRow(clip.track_id, path, relative, clip.start_s, _labels(clip))
         by_split[clip.split].append(row)

@@ -49,7 +49,7 @@ class ShardTask:
     index: int  # Number of the shard within its split, from 0.
     num_shards: int  # Of the split.
     first: int  # Position of its first clip in the split.
-    clips: tuple[ClipRow, ...]  # Its clips, sorted by track id.
+    clips: tuple[ClipRow, ...]  # Its clips, in the order of `order.place`.
 
     @property
     def file_name(self) -> str:
@@ -77,7 +77,7 @@ class Target(NamedTuple):
 Work = tuple[ShardTask, list[Target]]  # A shard, and the sets that lack it.
 
 
-_PART = {"plan", "size_bytes", "track_id", "offset", "rejected", "stamps", "originals"}
+_PART = {"plan", "size_bytes", "track_id", "rejected", "stamps", "originals"}
 
 
 def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
@@ -154,8 +154,8 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
     """
     rejected: list[tuple[str, str, str, str]] = []
     made_of: list[originals.Original] = []
-    # Neighbours are often excerpts of one file.
-    original = functools.lru_cache(maxsize=1)(originals.original)
+    # Some may be excerpts of one file.
+    original = functools.cache(originals.original)
     with contextlib.ExitStack() as stack:
         writers = []
         for target in targets:
@@ -175,7 +175,6 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
             "plan": task.plan,
             "size_bytes": writer.size_bytes,
             "track_id": writer.track_ids,
-            "offset": writer.offsets,
             "rejected": rejected,
             "originals": made_of,
         }
@@ -185,12 +184,11 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
 
 
 class _Writer:
-    """Appends clips to one TFRecord file and remembers where they are."""
+    """Appends clips to one TFRecord file and remembers which they are."""
 
     def __init__(self, file: BinaryIO, target: Target) -> None:
         self.file, self.target = file, target
         self.track_ids: list[str] = []
-        self.offsets: list[int] = []
         self.size_bytes = 0
 
     def append(self, clip: ClipRow, spectrogram: np.ndarray) -> None:
@@ -205,8 +203,6 @@ class _Writer:
                 **clip.labels,
             }
         )
-        start = records.parse_example(example)["spectrogram"][0]
-        self.offsets.append(self.size_bytes + records.HEADER_BYTES + start)
         self.track_ids.append(clip.track_id)
         records.write_record(self.file, example)
         self.size_bytes = self.file.tell()

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from input_pipeline.storage import Place
+
 
 class Options(NamedTuple):
     """What the flags of the same names say beside the configuration."""
 
     mode: str = "run"
     workdir: str = ""  # "" has it named.
-    data_dir: Path = Path("data")
+    data_dir: Place = Path("data")
     platform: str = ""
     point: str = ""  # The only run of a study to do.
     bundle: str = ""

@@ -18,7 +18,8 @@ def read_shards(folder: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
     """Clips `[N, M, F]` to calibrate by, and what they are, in words."""
     from input_pipeline.batches import open_shards  # It needs more than audio does.
 
-    data = open_shards(folder, recipe, reader="plain")
-    rows = import_weights.choose(data.num_clips("train"))
-    clips = data.read("train", rows)["spectrogram"]
-    return clips, f"{len(clips)} training clips of {data.corpus['name']}"
+    data = open_shards(folder, recipe)
+    # Any first clips of a split are a random choice.
+    number = len(import_weights.choose(data.num_clips("train")))
+    batch = next(data.evaluation_batches("train", number))
+    return batch["spectrogram"], f"{number} training clips of {data.corpus['name']}"

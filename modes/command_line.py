@@ -1,10 +1,9 @@
 """The command line of main.py: its modes, and the flags that only it has."""
 
-from pathlib import Path
-
 from absl import flags
 from ml_collections import config_flags
 
+from input_pipeline.storage import place
 from modes import Options
 from msd_tagger.commands import command_line
 from msd_tagger.commands.command_line import Mode
@@ -65,7 +64,12 @@ MODE = flags.DEFINE_enum(
         for name, mode in MODES.items()
     ),
 )
-flags.DEFINE_string("data_dir", "data", "The folder of corpora and shards.")
+flags.DEFINE_string(
+    "data_dir",
+    "data",
+    "The folder of corpora and shards; or, for shards alone, an address that "
+    "TensorFlow reads, as gs://bucket/msd.",
+)
 flags.DEFINE_string(
     "point", "", "Do only this run of a study: its name, or its number from 0."
 )
@@ -74,4 +78,4 @@ flags.DEFINE_string(
 def read_options() -> Options:
     """What the flags say beside the configuration."""
     values = command_line.values_of(Options._fields)
-    return Options(**values | {"data_dir": Path(values["data_dir"])})
+    return Options(**values | {"data_dir": place(values["data_dir"])})

@@ -1,15 +1,17 @@
 """The corpus and its shards, as a configuration names them; `--mode=prepare`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from configs import checks, sweeps
+from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.beam import parse_options
 from input_pipeline.corpora import Corpus, check_scorable, load_corpus
+from input_pipeline.elsewhere import check as check_store
+from input_pipeline.elsewhere import prepare_in, working_folder
 from input_pipeline.plan import Slice
-from input_pipeline.prepare import prepare as write_shards
+from input_pipeline.storage import Place, place
 from modes import Options
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools
@@ -20,6 +22,7 @@ def check(config: ConfigDict, options: Options) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
     parse_options(config.prepare.beam)
+    check_store(options.data_dir)
     for point in points:
         shape = recipe_of(point).shape
         if options.mode in ("run", "evaluate") and not options.bundle:
@@ -64,7 +67,7 @@ def load_once(config: ConfigDict, options: Options) -> Corpus | None:
 
 def prepare_once(
     config: ConfigDict, options: Options, corpus: Corpus | None, kinds: Sequence[str]
-) -> dict[str, Path]:
+) -> dict[str, Place]:
     """As `prepare`, by the first of several processes while the others wait."""
 
     def named() -> dict[str, str]:
@@ -72,14 +75,14 @@ def prepare_once(
         return {kind: str(path) for kind, path in shards.items()}
 
     shards = distributed.shared(named)
-    return {kind: Path(path) for kind, path in shards.items()}
+    return {kind: place(path) for kind, path in shards.items()}
 
 
 def load(config: ConfigDict, options: Options) -> Corpus:
     """Loads the corpus; the synthetic one is made first, where it is missing."""
     return load_corpus(
         config.corpus,
-        options.data_dir,
+        working_folder(options.data_dir),
         config.prepare.num_processes,
         clip_duration_s=config.clip.duration_s,
     )
@@ -87,17 +90,23 @@ def load(config: ConfigDict, options: Options) -> Corpus:
 
 def prepare(
     config: ConfigDict, options: Options, corpus: Corpus, kinds: Sequence[str]
-) -> dict[str, Path]:
+) -> dict[str, Place]:
     """Writes the shards that are missing; a folder per kind of spectrogram."""
     if options.mode == "run":
         check_scorable(corpus)
-    return write_shards(
+    return prepare_in(
+        options.data_dir,
         corpus,
         recipes(config, kinds),
-        options.data_dir,
         num_processes=config.prepare.num_processes,
         clips_per_shard=config.prepare.clips_per_shard,
         max_bad_share=config.prepare.max_bad_share,
         own=Slice(config.prepare.worker, config.prepare.num_workers),
         beam_options=parse_options(config.prepare.beam),
     )
+
+
+def open_data(config: ConfigDict, shards: Place) -> ShardedSplits:
+    """Opens prepared shards, to be read as a configuration says."""
+    threads, window = config.input.threads, config.input.window_shards
+    return open_shards(shards, threads=threads, window_shards=window)

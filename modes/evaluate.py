@@ -5,9 +5,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs.identity import bundle_digest, digest
-from input_pipeline.batches import open_shards
 from modes import Options
-from modes.corpus import load, prepare, recipe_of
+from modes.corpus import load, open_data, prepare, recipe_of
 from modes.run import start as start_run
 from modes.training import print_numbers, print_scores, set_up_devices
 from msd_tagger.bundle.format import Bundle, read_bundle
@@ -52,7 +51,7 @@ def evaluate_bundle(config: ConfigDict, options: Options) -> None:
     digests = {"bundle": bundle_digest(folder), "shards": shards.parent.name}
     default = Path(f"runs/scores-{digest(digests)}")
     out = Path(options.out) if options.out else files.unused(default)
-    data = open_shards(shards, reader=config.input.reader)
+    data = open_data(config, shards)
     summary = {
         "bundle": {"digest": digests["bundle"], "provenance": bundle.provenance},
         **score(bundle, data, config, out),

@@ -2,9 +2,8 @@
 
 from ml_collections import ConfigDict
 
-from input_pipeline.batches import open_shards
 from modes import Options
-from modes.corpus import load_once, prepare_once
+from modes.corpus import load_once, open_data, prepare_once
 from modes.report import report
 from modes.training import (
     check_start,
@@ -36,9 +35,9 @@ def run(config: ConfigDict, options: Options) -> None:
     kind = config.spectrogram.kind
     corpus = load_once(config, options)
     shards = prepare_once(config, options, corpus, [kind])[kind]
-    data = open_shards(shards, reader=config.input.reader)
+    data = open_data(config, shards)
     config.train.batch_size = resolve_batch_size(config.train.batch_size)
-    own = identity_of(config, shards)
+    own = identity_of(config, data)
     workdir = choose_workdir(config, options, own)
     summary = train_in(workdir, config, options, own, data, devices)
     if distributed.is_first():

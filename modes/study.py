@@ -8,10 +8,10 @@ import jax
 from ml_collections import ConfigDict
 
 from configs import sweeps
-from input_pipeline.batches import ShardedSplits, open_shards
+from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
 from modes import Options, labels
-from modes.corpus import kinds, load_once, prepare_once
+from modes.corpus import kinds, load_once, open_data, prepare_once
 from modes.report import report
 from modes.training import (
     begin,
@@ -59,8 +59,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
         corpus = load_once(config, options)
     if needs_audio:
         shards = prepare_once(config, options, corpus, kinds(config))
-        reader = config.input.reader
-        data = {kind: open_shards(one, reader=reader) for kind, one in shards.items()}
+        data = {kind: open_data(config, one) for kind, one in shards.items()}
     if distributed.is_first():
         write_statistics(workdir, config, corpus, data)
     failed = run_points(workdir, config, options, chosen, data, devices)
@@ -86,7 +85,7 @@ def run_points(
         train = at_point.train
         train.batch_size = resolve_batch_size(train.batch_size)
         of_kind = data[at_point.spectrogram.kind]
-        own = identity_of(at_point, of_kind.directory)
+        own = identity_of(at_point, of_kind)
         num_clips = of_kind.num_clips("train", train.fraction)
         logger.info(
             "point %d of %d, %s: at most %d steps of %d clips, %d seeds",

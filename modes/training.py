@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from configs import default
 from configs.identity import digest, identity
 from configs.keys import values_of
+from input_pipeline.batches import ShardedSplits
 from modes import Options
 from modes.corpus import pools_of, recipe_of
 from msd_tagger import platform
@@ -69,14 +70,17 @@ def begin(workdir: Path, config: ConfigDict, own: dict, devices: list[str]) -> N
     workspace.begin(workdir, own, config.to_dict(), defaults, devices)
 
 
-def identity_of(config: ConfigDict, shards: Path | None = None) -> dict:
+def identity_of(config: ConfigDict, data: ShardedSplits | None = None) -> dict:
     """What the result of a run or a study depends on, which also names its folder.
 
-    Shards say which clips a run learns from, and by which version of the recipe.
+    Shards say which clips a run learns from, by which version of the recipe, and in
+    which order.
     """
     own = identity(config) | platform.numerics()
-    if shards:
+    if data:
+        shards = data.directory
         own |= {"shards": shards.parent.name, "recipe": shards.name}
+        own["order"] = data.order_digest()
     return own
 
 

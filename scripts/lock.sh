@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 # lock DEVICE PLATFORM [EXTRA]
 lock() {
   uv pip compile pyproject.toml --quiet \
-    --extra train --extra tensorflow ${3:+--extra "$3"} \
+    --extra train ${3:+--extra "$3"} \
     --python-version 3.11 --python-platform "$2" --annotation-style line \
     --custom-compile-command "bash scripts/lock.sh" \
     --output-file "requirements/$1.lock"

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from input_pipeline import records
+from input_pipeline.batches import open_shards
+from input_pipeline.order import place
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import write_csv
 from msd_tagger.frontend import audio
@@ -142,25 +143,21 @@ def _check(what: str, found: object, expected: object) -> None:
 
 
 def _check_split(directory: Path, split: str, good: list[TinyClip]) -> int:
-    """Index and shards hold every good clip once, in the order of ids, with labels."""
+    """Index and shards hold every good clip once, in the order of `place`, with labels.
+
+    Reading compares the records with the index, and with their checksums.
+    """
     clips = sorted(
-        (one for one in good if one.split == split), key=lambda x: x.track_id
+        (one for one in good if one.split == split), key=lambda x: place(x.track_id)
     )
-    names = sorted(directory.glob(f"clips-{split}.tfrecord-*"))
-    found = [records.index_shard(name, check=True) for name in names]
-    index = np.load(directory / "index.npz")
-    ids = [track_id for shard in found for track_id in shard.track_id]
+    data = open_shards(directory)
+    data.check(split)
+    found = data.splits[split]
     expected = [one.track_id for one in clips]
-    _check(f"ids of {split} in the shards", ids, expected)
-    _check(f"ids of {split}", index[f"{split}_track_id"].tolist(), expected)
+    _check(f"ids of {split}", found.track_id.tolist(), expected)
     vectors = np.array([one.vector for one in clips])
-    tags = np.concatenate([shard.tags for shard in found if shard.track_id])
-    offset = np.concatenate([shard.offset for shard in found])
-    for labels in (index[f"{split}_tags"], tags):
-        _check(f"tags of {split}", np.array_equal(labels, vectors), True)
-    same = np.array_equal(index[f"{split}_offset"], offset)
-    _check(f"offsets of {split}", same, True)
-    return len(names)
+    _check(f"tags of {split}", np.array_equal(found.tags, vectors), True)
+    return len(found.files)
 
 
 def _check_with_tfds(directory: Path, corpus: Path, good: list[TinyClip]) -> int:

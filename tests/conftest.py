@@ -28,6 +28,18 @@ os.environ.setdefault(
 platform.set_up(os.environ.get("JAX_PLATFORMS", "cpu"))
 
 
+# Whole jobs in processes of their own. Begun last, they would leave one worker alone.
+LONGEST = {
+    *("test_readme.py", "test_distributed.py", "test_parallel.py", "test_main.py"),
+    *("test_faults.py", "test_clip_cache.py", "test_package.py", "test_resume.py"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the longest tests first."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture
 def own_signals():
     """Lets a test use signals; what answers them otherwise comes back."""

@@ -31,7 +31,7 @@ class FakeData:
             self.splits[split] = (ids, x.astype(np.float16), tags)
 
     def num_clips(self, split, fraction=1.0):
-        return math.ceil(fraction * len(self.splits[split][0]))
+        return math.ceil(round(fraction * len(self.splits[split][0]), 6))
 
     def labels(self, split, fraction=1.0):
         ids, _, tags = self.splits[split]

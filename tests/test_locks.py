@@ -30,7 +30,7 @@ def test_a_lock_satisfies_the_requirements(device):
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
     extras = project["optional-dependencies"]
-    for line in project["dependencies"] + extras["train"] + extras["tensorflow"]:
+    for line in project["dependencies"] + extras["train"]:
         wanted = Requirement(line)
         assert pins[wanted.name] in wanted.specifier, f"{line}: scripts/lock.sh"
 

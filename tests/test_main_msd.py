@@ -56,7 +56,6 @@ def test_from_files_to_a_trained_network(tmp_path):
         "--config.train.batch_size=4",
         "--config.model.channels=4",
         "--config.analysis.linear_baseline=False",
-        "--config.input.reader=plain",
     )
     assert done.returncode == 0, done.stderr
     assert "11 clips in 3 shards, 1 left out (1 missing)" in done.stdout

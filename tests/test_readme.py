@@ -281,9 +281,9 @@ def test_every_requirement_is_a_range_with_a_reason():
 def test_what_the_extras_are_for():
     """The plain requirements are all but what few commands need."""
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    assert text.splitlines()[-1] == "-e .[train,tensorflow]"
-    assert required_by("tensorflow") == {"tensorflow-cpu", "tensorflow-datasets"}
-    assert not required_by("") & (required_by("train") | required_by("tensorflow"))
+    assert text.splitlines()[-1] == "-e .[train]"
+    assert {"tensorflow-cpu", "tensorflow-datasets"} <= required_by("train")
+    assert not required_by("") & required_by("train")
 
 
 @pytest.mark.parametrize("folder", ["msd_tagger", "input_pipeline", "studies", "modes"])
@@ -301,7 +301,7 @@ def test_every_import_is_required(folder):
     }
     extras = ["", "serve", "import", "parquet", "m4a"]
     if folder != "msd_tagger":
-        extras += ["train", "tensorflow", "beam"]
+        extras += ["train", "beam"]
     required = set().union(*map(required_by, extras))
     own = {"msd_tagger", "input_pipeline", "studies", "modes", "configs", "main"}
     for path in (ROOT / folder).rglob("*.py"):

@@ -50,5 +50,9 @@ class Interrupted(KeyboardInterrupt):
         return 128 + self.number
 
 
+class LostInputError(ValueError):
+    """Prepared clips cannot be read: they are damaged, or their store is away."""
+
+
 class LostProcessError(RuntimeError):
     """Another process of the same job died, or cannot be reached."""

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +24,13 @@ DEEPEST = 100  # Levels of JSON inside of each other; our own files have ten.
 # made to exhaust the memory: arrays of ours shrink to a twentieth at most.
 _ALWAYS_READ_BYTES, _MOST_INFLATED = 2**26, 200
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class Readable(Protocol):
+    """A file, wherever it lies."""
+
+    def read_bytes(self) -> bytes:
+        """Reads all of it."""
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -50,7 +57,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Readable) -> dict[str, Any]:
     """Reads a JSON file of one object.
 
     Raises:
@@ -59,7 +66,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return parse_json(path.read_bytes(), path)
 
 
-def parse_json(content: bytes | str, where: Path | str, kind: type = dict) -> Any:
+def parse_json(content: bytes | str, where: object, kind: type = dict) -> Any:
     """Reads JSON text in UTF-8, a byte order mark allowed, that holds one `kind`.
 
     Raises:
@@ -97,7 +104,7 @@ def _check_depth(content: Any) -> None:
     raise ValueError(f"it is nested more than {DEEPEST} levels")
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Readable) -> dict[str, np.ndarray]:
     """Reads all arrays of a NumPy archive, each to its last byte and checksum.
 
     Raises:

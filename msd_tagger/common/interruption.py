@@ -15,6 +15,7 @@ exception is on its way up.
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -90,6 +91,18 @@ def check() -> None:
     """Raises `Interrupted` if a signal came that was not answered yet."""
     if _asked.number is not None:
         raise Interrupted(_asked.number)
+
+
+def pause(seconds: float) -> None:
+    """Sleeps, but ends at once when a signal comes, also where signals wait.
+
+    Raises:
+        Interrupted: One came.
+    """
+    ends = time.monotonic() + seconds
+    while (left := ends - time.monotonic()) > 0:
+        check()
+        time.sleep(min(left, 0.2))
 
 
 def _answer(number: int, _: FrameType | None) -> None:

@@ -21,9 +21,8 @@ from tqdm import tqdm
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 # Option numbers of mallopt(3) and the values that keep big buffers in the process.
-_MMAP_THRESHOLD = (-3, 2**30)  # M_MMAP_THRESHOLD: hundreds of MB come from the heap.
-_NO_MMAP = (-4, 0)  # M_MMAP_MAX: the same, for glibc before 2.35, which refuses that.
 _MALLOPT = (
+    (-4, 0),  # M_MMAP_MAX: hundreds of MB come from the heap, too.
     (-8, 1),  # M_ARENA_MAX: one arena, so that a freed buffer serves every thread.
     (-1, 2**31 - 1),  # M_TRIM_THRESHOLD: the heap is not handed back in between.
     (-2, 2**28),  # M_TOP_PAD: it grows in steps of 256 MiB, which are only touched
@@ -51,9 +50,8 @@ def keep_big_buffers() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    from_heap = mallopt(*_MMAP_THRESHOLD) == 1 or mallopt(*_NO_MMAP) == 1
     taken = [mallopt(option, value) == 1 for option, value in _MALLOPT]
-    return from_heap and all(taken)
+    return all(taken)
 
 
 def available_cores() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGES = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "safetensors"),
-    *("numpy", "scipy", "scikit-learn", "soundfile", "soxr", "av"),
+    *("numpy", "scipy", "scikit-learn", "librosa", "soundfile", "soxr", "av"),
     *("tensorflow-cpu", "tensorflow-datasets"),
 )
 

@@ -71,11 +71,11 @@ def keep(setup: Setup) -> Setup:
         "input.cache=%s: reading %d training clips", cache, setup.schedule.num_clips
     )
     take = _in_memory(setup) if cache == "memory" else _on_devices(setup)
-    size, share = setup.schedule.batch_size, setup.config.train.fraction
+    size = setup.schedule.batch_size
     mask = np.ones(size, bool)[parallel.own_rows(size, setup.layout)]
 
-    def train_batches(data_seed: int, first_step: int) -> Iterator[Batch]:
-        for rows in setup.data.train_rows(size, data_seed, first_step, share):
+    def train_batches(seed: int, first_step: int, fraction: float) -> Iterator[Batch]:
+        for rows in setup.data.train_rows(size, seed, first_step, fraction):
             yield take(rows) | {"mask": mask}
 
     return setup._replace(train_batches=train_batches)

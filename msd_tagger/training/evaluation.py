@@ -12,7 +12,7 @@ import numpy as np
 from msd_tagger.common import metrics
 from msd_tagger.common.files import write_npz
 from msd_tagger.training import parallel
-from msd_tagger.training.setup import Batch, Setup
+from msd_tagger.training.setup import Batch, Setup, share_of
 
 Evaluate = Callable[[list, Batch], dict[str, np.ndarray]]
 Watch = Callable[[Iterable[Batch]], Iterator[Batch]]
@@ -118,8 +118,9 @@ def _with_statistics(setup: Setup, weights: list, watch: Watch) -> list:
     config, schedule = setup.config.train, setup.schedule
     if setup.model.features_frozen or not config.statistics_clips:
         return weights
-    batches = setup.train_batches(STATISTICS_SEED, 0)
     clips = min(config.statistics_clips, schedule.num_clips)
+    share = share_of(clips, setup.config, setup.data)
+    batches = setup.train_batches(STATISTICS_SEED, 0, share)
     weights = setup.programs.forget(weights)
     for batch in watch(islice(batches, math.ceil(clips / schedule.batch_size))):
         weights, _ = setup.programs.estimate(weights, batch)

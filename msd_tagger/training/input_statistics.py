@@ -12,7 +12,12 @@ from ml_collections import ConfigDict
 
 from msd_tagger.common.files import write_npz
 from msd_tagger.network import preprocessing as pre
-from msd_tagger.training.setup import Data, bands_without_statistics, resolve_batch_size
+from msd_tagger.training.setup import (
+    Data,
+    bands_without_statistics,
+    resolve_batch_size,
+    share_of,
+)
 
 INPUT_CLIPS = 200  # As in the paper.
 INPUT_SEED = 2_000_003
@@ -26,10 +31,10 @@ def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
     arrays of the .npz file.
     """
     size = resolve_batch_size(config.train.batch_size)
-    num_clips = data.num_clips("train", config.train.fraction)
-    count = -(-min(INPUT_CLIPS, num_clips) // size)
+    share = share_of(INPUT_CLIPS, config, data)
+    count = -(-data.num_clips("train", share) // size)
     bands = bands_without_statistics(data)
-    batches = data.train_batches(size, INPUT_SEED, 0, config.train.fraction)
+    batches = data.train_batches(size, INPUT_SEED, 0, share)
     clips = [batch["spectrogram"] for batch in islice(batches, count)]
     arrays = {"histogram_edges": HISTOGRAM_EDGES, "num_clips": np.array(count * size)}
     for magnitude in pre.MAGNITUDES:

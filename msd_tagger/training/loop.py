@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from msd_tagger.common import interruption
-from msd_tagger.common.errors import Interrupted
+from msd_tagger.common.errors import Interrupted, LostInputError
 from msd_tagger.training import canary, clip_cache, distributed, parallel, steps
 from msd_tagger.training.checkpoints import Checkpoints, Saved
 from msd_tagger.training.evaluation import score_validation
@@ -113,10 +113,29 @@ class Training:
         profile_steps = config.profile_steps if first else ()
         self._trace = Trace(profile_steps, workdir / "profile")
         self._chunks = parallel.to_devices(self._state, layout)
-        self._batches = setup.train_batches(config.data_seed, self._step)
+        self._batches = setup.train_batches(
+            config.data_seed, self._step, config.train.fraction
+        )
 
     def fit(self) -> None:
-        """Steps, logs, evaluates and saves, until the last step or out of patience."""
+        """Steps, logs, evaluates and saves, until the last step or out of patience.
+
+        Raises:
+            LostInputError: Clips cannot be read; what was learnt so far is saved.
+            Interrupted: A signal came; likewise.
+        """
+        try:
+            self._go_on()
+        except (LostInputError, Interrupted):  # While it waited for input.
+            # Several processes would have to do it together: there it is the last save.
+            if not self._saved and self._step and distributed.rank().count == 1:
+                self._store()
+            raise
+        if self._checkpoints is not None:
+            self._checkpoints.wait()
+        self._save()  # Ends here if a signal came during the last one.
+
+    def _go_on(self) -> None:
         self._evaluate()  # What a signal cut short.
         self._save()
         while not self._is_over():
@@ -124,9 +143,6 @@ class Training:
             self._log()
             self._evaluate()
             self._save()
-        if self._checkpoints is not None:
-            self._checkpoints.wait()
-        self._save()  # Ends here if a signal came during the last one.
 
     def close(self) -> None:
         """Ends trace, watchdog and progress bar."""
@@ -186,24 +202,28 @@ class Training:
         """Saves after an evaluation, once in a while, and when asked to end."""
         asked, due = self._reasons_to_save()
         if not self._saved and (self._evaluated or due or asked):
-            progress = self._progress.state()
-            if not self._evaluated:
-                self._state = parallel.from_devices(self._chunks, self._setup.layout)
-            self._watchdog.enter("checkpoint", self._step)
-            log = {
-                "evaluated": self._evaluated,
-                "failures": [list(one) for one in self._health.failures],
-                "progress": progress,
-                "metrics": list(self._metrics.lines),
-            }
-            if self._checkpoints is not None:
-                self._checkpoints.save(self._state, self._step, log)
-            self._watchdog.enter("", self._step)
-            self._saved_at, self._saved = time.monotonic(), True
+            self._store()
         if asked:
             if self._checkpoints is not None:
                 self._checkpoints.wait()
             raise Interrupted(asked, f"step {self._step} is saved")
+
+    def _store(self) -> None:
+        """Begins to write a checkpoint of this step."""
+        progress = self._progress.state()
+        if not self._evaluated:
+            self._state = parallel.from_devices(self._chunks, self._setup.layout)
+        self._watchdog.enter("checkpoint", self._step)
+        log = {
+            "evaluated": self._evaluated,
+            "failures": [list(one) for one in self._health.failures],
+            "progress": progress,
+            "metrics": list(self._metrics.lines),
+        }
+        if self._checkpoints is not None:
+            self._checkpoints.save(self._state, self._step, log)
+        self._watchdog.enter("", self._step)
+        self._saved_at, self._saved = time.monotonic(), True
 
     def _reasons_to_save(self) -> tuple[int, bool]:
         """Returns the signal that asks to end, 0 for none, and whether a save is due.

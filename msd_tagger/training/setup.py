@@ -119,8 +119,9 @@ class Programs(NamedTuple):
     keep: Callable  # steps.keep_best
 
 
-# Of a data seed and a first step: endless batches, as `Data.train_batches` gives them.
-TrainBatches = Callable[[int, int], Iterator[Batch]]
+# Of a data seed, a first step and a share of the training split: endless batches, as
+# `Data.train_batches` gives them.
+TrainBatches = Callable[[int, int, float], Iterator[Batch]]
 
 
 class Setup(NamedTuple):
@@ -245,11 +246,11 @@ def set_up(config: ConfigDict, data: Data) -> Setup:
     num_clips = data.num_clips("train", config.train.fraction)
     schedule = build_schedule(config, num_clips)
     programs = build_programs(model, layout, schedule.patience_steps)
-    size, share = schedule.batch_size, config.train.fraction
+    size = schedule.batch_size
     rows = parallel.own_rows(size, layout)
 
-    def train_batches(data_seed: int, first_step: int) -> Iterator[Batch]:
-        return data.train_batches(size, data_seed, first_step, share, rows)
+    def train_batches(seed: int, first_step: int, fraction: float) -> Iterator[Batch]:
+        return data.train_batches(size, seed, first_step, fraction, rows)
 
     return Setup(config, data, bundle, model, layout, schedule, programs, train_batches)
 
@@ -283,6 +284,14 @@ def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
     preprocessing, network = preprocessing_of(config), network_of(config)
     warm_start.check_start(bundle, recipe, preprocessing, network)
     return bundle
+
+
+def share_of(num_clips: int, config: ConfigDict, data: Data) -> float:
+    """Returns the share of the training split that has so many clips, at most a run's.
+
+    They are its first ones, so that no more is read, and a random choice.
+    """
+    return min(config.train.fraction, num_clips / data.num_clips("train"))
 
 
 def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:

@@ -6,7 +6,6 @@ from ml_collections import ConfigDict
 
 from configs import checks, default
 from configs.keys import KEYS, STUDIES
-from input_pipeline import streams
 from msd_tagger.common import files
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.pools import POOLS
@@ -41,7 +40,7 @@ def test_every_experiment_passes(name):
         ({"model__batch_norm_momentum": 1.5}, r"momentum=1.5"),
         ({"corpus__num_clips": 9}, r"num_clips=9: must be at least 18"),
         ({"preprocessing__scale": float("inf")}, r"scale=inf"),
-        ({"input__reader": "tfdata"}, r"'tfdata': must be one of 'tf.data', 'plain'"),
+        ({"input__cache": "disk"}, r"'disk': must be one of 'auto', 'none', 'memory'"),
         ({"name": "../x"}, r"name='../x': it names a folder"),
         ({"spectrogram__dft_size_samples": 511}, r"size_samples=511: must be even"),
         ({"prepare__kinds": ("mel", "cqt")}, r"'cqt' must be one of"),
@@ -86,7 +85,6 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
         "spectrogram.kind": tuple(POOLS),
         "train.optimiser": tuple(steps.OPTIMISERS),
         "train.parallel": parallel.MODES,
-        "input.reader": tuple(streams.READERS),
     }
     assert {key: KEYS[key].allowed for key in taken} == taken
     assert set(STUDIES) == {*studies.STUDIES, studies.PAPER}

@@ -30,6 +30,7 @@ from studies.sections import network
 from tests import keras_file, msd_files, small_corpus, small_jamendo, subsets, sweeps
 from tests import records as made_records
 from tests.preparing import prepare_folder
+from tests.reading import whole
 
 LABELS = ("guitar", "male vocalists")
 
@@ -74,11 +75,8 @@ def make_shards(path: Path) -> None:
 
 def read_shards(path: Path) -> Any:
     """Reads all records of all splits."""
-    data = open_shards(path, reader="plain")
-    batches = {
-        split: data.read(split, np.arange(data.num_clips(split)))
-        for split in ("train", "valid", "test")
-    }
+    data = open_shards(path)
+    batches = {split: whole(data, split) for split in ("train", "valid", "test")}
     labels = {split: data.labels(split) for split in batches}
     return batches, labels, data.tags, data.recipe, data.corpus
 
@@ -113,7 +111,7 @@ def read_part(path: Path) -> Any:
     part = shards.read_part(path, task_of(path))
     if part is None:
         raise ValueError(f"{path}: the shard is written anew")
-    return {name: part[name] for name in ("track_id", "offset", "rejected")}
+    return {name: part[name] for name in ("track_id", "rejected")}
 
 
 # Bundles.

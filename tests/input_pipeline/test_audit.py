@@ -245,7 +245,7 @@ def test_prepared_records_are_all_read(corpus, prepared, tmp_path):
     found = audit(corpus, directories=directories)
     *others, damaged = findings(found)
     assert len(others) == num_findings
-    assert damaged.startswith(f"{shard}, record 3 (from 0): the content does not match")
+    assert damaged.startswith(f"{shard}, record 3 (from 0): it does not match")
     text = audit_report.text({"findings": [damaged], **found})
     assert "are whole" not in text
 

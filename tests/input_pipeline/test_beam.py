@@ -20,7 +20,7 @@ def corpus_dir(tmp_path_factory):
 def needs_beam():
     pytest.importorskip(
         "apache_beam",
-        reason='Apache Beam is missing: pip install -e ".[train,tensorflow,beam]"',
+        reason='Apache Beam is missing: pip install -e ".[train,beam]"',
     )
 
 
@@ -96,6 +96,6 @@ def test_options_are_split_as_a_shell_does(monkeypatch):
 
 def test_without_beam_its_installation_is_named(monkeypatch):
     monkeypatch.setattr(beam, "find_spec", lambda name: None)
-    extras = r'pip install -e "\.\[train,tensorflow,beam\]"'
+    extras = r'pip install -e "\.\[train,beam\]"'
     with pytest.raises(ValueError, match=extras):
         beam.parse_options("--runner=DirectRunner")

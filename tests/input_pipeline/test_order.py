@@ -1,4 +1,4 @@
-"""The order of clips is a function of (data seed, epoch) alone."""
+"""The order of clips is a function of shards, window and (data seed, epoch) alone."""
 
 import itertools
 
@@ -7,58 +7,80 @@ import pytest
 
 from input_pipeline import order
 
-
-def _stream(members, batch_size, num_places, data_seed=0):
-    steps = range(-(-num_places // batch_size))
-    batches = [order.rows_of_step(members, batch_size, data_seed, s) for s in steps]
-    return np.concatenate(batches)[:num_places]
+CLIPS = np.array([4, 4, 0, 3, 4, 1, 4, 4])
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 8, 10, 25, 64])
-def test_the_stream_does_not_depend_on_the_batch_size(batch_size):
-    members = np.arange(10)
-    expected = [order.permutation(10, 0, epoch) for epoch in range(7)]
-    found = _stream(members, batch_size, 64)
-    np.testing.assert_array_equal(found, np.concatenate(expected)[:64])
+def _epochs(number, window_shards, data_seed=0, first_position=0):
+    found, size = [], 0
+    for window in order.windows(CLIPS, window_shards, data_seed, first_position):
+        found.append(window)
+        size += window.num_clips
+        if size >= number * CLIPS.sum():
+            return found
+    raise AssertionError
 
 
-def test_every_epoch_has_every_clip_once_in_another_order():
-    epochs = _stream(np.arange(50), 7, 500).reshape(10, 50)
-    assert (np.sort(epochs, axis=1) == np.arange(50)).all()
-    assert len({tuple(epoch) for epoch in epochs}) == 10
+@pytest.mark.parametrize("window_shards", [1, 3, 7, 100])
+def test_every_epoch_has_every_shard_once_in_another_order(window_shards):
+    per_epoch = -(-7 // window_shards)
+    found = _epochs(6, window_shards)
+    orders = set()
+    for first in range(0, len(found), per_epoch):
+        of_epoch = found[first : first + per_epoch]
+        assert {len(window.shards) for window in of_epoch[:-1]} <= {window_shards}
+        shards = np.concatenate([window.shards for window in of_epoch])
+        assert sorted(shards.tolist()) == [0, 1, 3, 4, 5, 6, 7]
+        orders.add(tuple(shards.tolist()))
+    assert len(orders) == 6
+    assert len({window.seed for window in found}) == len(found)
+    starts = np.cumsum([0, *(window.num_clips for window in found)])
+    assert [window.start for window in found] == starts[:-1].tolist()
+
+
+@pytest.mark.parametrize("position", [0, 1, 10, 23, 24, 25, 100, 10**12])
+def test_a_position_says_which_window_it_lies_in(position):
+    first = next(order.windows(CLIPS, 3, 5, position))
+    assert first.start <= position < first.start + first.num_clips
+    if position < 200:
+        before = [w for w in _epochs(20, 3, 5) if w.start + w.num_clips > position]
+        np.testing.assert_array_equal(first.shards, before[0].shards)
+        assert first[1:] == before[0][1:]
 
 
 def test_data_seeds_differ():
-    members = np.arange(50)
-    first, second = (_stream(members, 8, 50, seed) for seed in (0, 1))
-    assert (first != second).any()
+    first, second = (_epochs(1, 100, seed)[0] for seed in (0, 1))
+    assert first.seed != second.seed
+    assert (first.shards != second.shards).any()
 
 
-def test_permutations_are_uniform():
-    firsts = [order.permutation(4, 0, epoch)[0] for epoch in range(4000)]
+def test_the_order_stays_what_it_is():
+    """As it was written down: another version of NumPy must not change it."""
+    found = [(w.shards.tolist(), w.seed) for w in _epochs(1, 4)]
+    assert found == PINNED
+
+
+PINNED = [([4, 3, 1, 7], 1566581935), ([0, 5, 6], 1167425779)]
+
+
+def test_orders_are_uniform():
+    clips = np.ones(4, np.int64)
+    firsts = []
+    for window in itertools.islice(order.windows(clips, 4, 0), 4000):
+        firsts.append(window.shards[0])
     counts = np.bincount(firsts, minlength=4)
     assert abs(counts - 1000).max() < 150  # Five standard deviations.
 
 
-def test_subsets_are_nested_and_of_the_right_size():
+def test_places_depend_on_ids_alone():
     ids = [f"TR{number:06d}" for number in range(1000)]
-    subsets = [
-        set(order.nested_subset(ids, fraction).tolist())
-        for fraction in (0.02, 0.04, 0.07, 0.5, 1)
-    ]
-    assert [len(subset) for subset in subsets] == [20, 40, 70, 500, 1000]
-    for smaller, larger in itertools.pairwise(subsets):
-        assert smaller < larger
-
-
-def test_a_subset_depends_on_ids_not_on_rows():
-    ids = [f"TR{number:06d}" for number in range(100)]
-    found = {ids[row] for row in order.nested_subset(ids, 0.1)}
-    backwards = ids[::-1]
-    assert {backwards[row] for row in order.nested_subset(backwards, 0.1)} == found
+    places = [order.place(track_id) for track_id in ids]
+    assert len(set(places)) == 1000
+    # Neighbours by id are no neighbours: the first tenth is of all parts.
+    first = np.argsort(np.argsort(places))[:100]
+    assert 400 < first.mean() < 600
 
 
 @pytest.mark.parametrize("fraction", [0, -0.5, 1.01, float("nan")])
 def test_a_bad_fraction_is_named(fraction):
     with pytest.raises(ValueError, match=f"train.fraction is {fraction}"):
-        order.nested_subset(["a"], fraction)
+        order.subset_size(5, fraction)

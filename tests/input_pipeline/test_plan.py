@@ -1,5 +1,6 @@
 """Several jobs on one set: whoever does what in which order, the set is the same."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -169,3 +170,16 @@ def test_another_size_is_another_clip_list(tmp_path):
     expected = plan.clip_list_digest(corpus)
     (corpus_dir / "audio" / "007.wav").write_bytes(b"shorter")
     assert plan.clip_list_digest(corpus) != expected
+
+
+def test_sets_of_older_versions_are_named_and_left_alone(tmp_path, corpus_dir, capsys):
+    found = where(corpus_dir, tmp_path)
+    older = found.with_name(dataclasses.replace(RECIPE, version=2).identifier)
+    older.mkdir(parents=True)
+    made = prepare_folder(corpus_dir, tmp_path)
+    said = f"{older} was made by version 2 of the spectrograms and is not read; delete"
+    assert made == found
+    assert said in capsys.readouterr().out
+    assert not list(older.iterdir())
+    assert prepare_folder(corpus_dir, tmp_path) == found
+    assert said not in capsys.readouterr().out

@@ -41,6 +41,9 @@ class Data(fakes.FakeData):
         super().__init__()
         self.directory = directory / "fake-1" / "mel"
 
+    def order_digest(self):
+        return "0123abcd"
+
 
 def run(workdir, config, points=POINTS, data=None):
     data = {"mel": data or Data(workdir)}

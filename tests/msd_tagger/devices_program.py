@@ -62,7 +62,7 @@ def check_kept_batches(mode, devices):
     read = setup.set_up(config, data)
     kept = clip_cache.keep(read)
     for found, expected in itertools.islice(
-        zip(kept.train_batches(3, 30), read.train_batches(3, 30), strict=True), 12
+        zip(*(one.train_batches(3, 30, 1.0) for one in (kept, read)), strict=True), 12
     ):
         for name, array in found.items():
             np.testing.assert_array_equal(

@@ -45,7 +45,7 @@ def test_verification_notices_what_is_wrong(tmp_path):
     assert list(tiny_clips.write(corpus, 120, 1)) == [120]
     found = prepare(folder.load(corpus), [RECIPE], tmp_path, 1, 8)["mel"]
     assert tiny_clips.verify(tmp_path, corpus, 120)["clips in the ledger, each once"]
-    with pytest.raises(SystemExit, match=r"ids of \w+ in the shards: "):
+    with pytest.raises(SystemExit, match=r"ids of \w+: "):
         tiny_clips.verify(tmp_path, corpus, 121)
     ledger = found / "ledger.csv"
     good = ledger.read_text()

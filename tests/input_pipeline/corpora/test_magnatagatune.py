@@ -198,7 +198,7 @@ def test_files_to_a_trained_network(tmp_path, capfd):
     corpus = load_corpus(config.corpus, tmp_path)
     shards = prepare(corpus, [RECIPE], tmp_path / "data", num_processes=1)
     assert "19 clips in 3 shards, 1 left out (1 empty)" in capfd.readouterr().out
-    data = open_shards(shards["mel"], reader="plain")
+    data = open_shards(shards["mel"])
     assert data.tags == ("beat", "guitar", "strange", "techno")
     run = train.train(config, data, tmp_path / "run")
     assert int(run.state.step[0]) == 3

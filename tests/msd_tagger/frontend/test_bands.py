@@ -1,8 +1,5 @@
 """Frequencies of bins and bands, judged by librosa."""
 
-import subprocess
-import sys
-
 import librosa
 import numpy as np
 import pytest
@@ -37,19 +34,16 @@ def test_mel_filters_are_librosas(num_bands, dft_size, rate_hz):
     expected = librosa.filters.mel(sr=rate_hz, n_fft=dft_size, n_mels=num_bands)
     found = recipe.mel_filters()
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=2e-7, atol=0)  # One rounding.
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(("num_bands", "dft_size", "rate_hz"), SIZES)
 def test_the_scale_is_librosas_to_the_bit(num_bands, dft_size, rate_hz):
     edges_hz = librosa.mel_frequencies(num_bands + 2, fmin=0, fmax=rate_hz / 2)
-    np.testing.assert_array_equal(bands.mel_edges_hz(num_bands, rate_hz), edges_hz)
     recipe = Recipe("mel", rate_hz, 29.0, "start", dft_size, 256, num_bands)
     np.testing.assert_array_equal(recipe.band_centres_hz(), edges_hz[1:-1])
     bins_hz = librosa.fft_frequencies(sr=rate_hz, n_fft=dft_size)
     np.testing.assert_array_equal(bands.bins_hz(dft_size, rate_hz), bins_hz)
-    mels = [bands.hz_to_mel(edge_hz) for edge_hz in edges_hz.tolist()]
-    np.testing.assert_array_equal(mels, librosa.hz_to_mel(edges_hz))
 
 
 def _standards_curve_db(frequency_hz):
@@ -78,13 +72,3 @@ def test_a_weighting_is_the_standards_to_the_bit(kind, num_bands, dft_size, rate
 def test_a_weighting_is_0_db_at_1_khz(kind):
     nearest = np.abs(Recipe(kind).band_centres_hz() - 1000).argmin()
     assert abs(Recipe(kind).a_weighting_db()[nearest]) < 0.2
-
-
-def test_tagging_and_preparing_start_without_librosa():
-    code = (
-        "import sys; from msd_tagger.frontend.recipe import Recipe; recipe = "
-        "Recipe('mel'); recipe.mel_filters(); import "
-        "msd_tagger.training.setup, msd_tagger.tagging.songs, input_pipeline.prepare; "
-        "assert 'librosa' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

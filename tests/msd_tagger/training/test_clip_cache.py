@@ -23,7 +23,8 @@ def set_up(cache, data=None, **overrides):
 
 
 def take(setup, count, first_step=0):
-    return list(itertools.islice(setup.train_batches(3, first_step), count))
+    share = setup.config.train.fraction
+    return list(itertools.islice(setup.train_batches(3, first_step, share), count))
 
 
 def bits(array):
@@ -84,7 +85,7 @@ def test_nothing_is_compiled_twice(caplog):
         nonlocal chunks
         caplog.clear()
         with jax.log_compiles():
-            for batch in itertools.islice(setup.train_batches(data_seed, 0), 2):
+            for batch in itertools.islice(setup.train_batches(data_seed, 0, 1.0), 2):
                 chunks, _ = setup.programs.update(chunks, batch)
         return [r for r in caplog.records if r.getMessage().startswith("Compiling")]
 

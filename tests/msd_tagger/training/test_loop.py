@@ -1,10 +1,12 @@
 import json
+from contextlib import closing
 from functools import partial
 
 import jax
 import numpy as np
 import pytest
 
+from msd_tagger.common.errors import LostInputError
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.model import predict, prepare_batch
 from msd_tagger.training import evaluation, parallel, steps
@@ -280,3 +282,35 @@ def test_dataset_statistics_are_those_of_the_training_clips(magnitude):
     deviation = x.std((0, 2))
     deviation[2] = 1
     np.testing.assert_allclose(found.deviation, deviation, rtol=1e-3)
+
+
+class AwayData(fakes.FakeData):
+    """Its store fails at a step, or in an evaluation."""
+
+    def __init__(self, where):
+        super().__init__()
+        self.where = where
+
+    def train_batches(self, batch_size, data_seed, first_step=0, *more):
+        batches = super().train_batches(batch_size, data_seed, first_step, *more)
+        for step, batch in enumerate(batches, start=first_step):
+            if self.where == "step" and data_seed == 0 and step == 9:
+                raise LostInputError("the shards are away")
+            yield batch
+
+    def evaluation_batches(self, split, *more, **others):
+        if self.where == "evaluation" and split == "valid":
+            raise LostInputError("the shards are away")
+        yield from super().evaluation_batches(split, *more, **others)
+
+
+@pytest.mark.parametrize(("where", "step"), [("step", 9), ("evaluation", 10)])
+def test_what_was_learnt_is_saved_where_the_input_is_lost(tmp_path, where, step):
+    length = {"train__max_epochs": 3.0, "train__checkpoint_every_minutes": 1e6}
+    whole = fit(tmp_path, "whole", **length)
+    with pytest.raises(LostInputError, match="the shards are away"):
+        fit(tmp_path, "cut", AwayData(where), **length)
+    with closing(Checkpoints(tmp_path / "cut" / "checkpoints")) as checkpoints:
+        assert int(checkpoints.restore(whole.state).state.step[0]) == step
+    resumed = fit(tmp_path, "cut", **length)
+    assert_same(resumed.state, whole.state)

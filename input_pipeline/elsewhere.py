@@ -1,0 +1,81 @@
+"""Sets that lie on another store than a file system: found there, or made and copied.
+
+Workers write shards under temporary names and rename them, which stores of objects
+cannot do. So a set is made in a folder of this machine and copied when it is whole, the
+file that says so last.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from input_pipeline import catalogue, plan
+from input_pipeline.corpora.corpus import Corpus
+from input_pipeline.prepare import prepare
+from input_pipeline.storage import Place, RemotePath, copy_folder
+from msd_tagger.frontend.recipe import Recipe
+
+WORKING_FOLDER = Path("data")
+
+
+def working_folder(data_dir: Place) -> Path:
+    """Returns where things are made that are to lie in `data_dir`."""
+    return WORKING_FOLDER if isinstance(data_dir, RemotePath) else data_dir
+
+
+def check(data_dir: Place) -> None:
+    """Checks that a store can be reached, before anything takes long.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if isinstance(data_dir, RemotePath):
+        try:
+            data_dir.exists()
+        except OSError as error:
+            raise ValueError(_cannot_be_used(data_dir, error)) from error
+
+
+def _cannot_be_used(data_dir: Place, error: OSError) -> str:
+    return f"--data_dir={data_dir} cannot be used: {error}"
+
+
+def prepare_in(
+    data_dir: Place,
+    corpus: Corpus,
+    recipes: Sequence[Recipe],
+    max_bad_share: float = 0.1,
+    **options: Any,
+) -> dict[str, Place]:
+    """Does what `prepare` does, wherever the sets lie.
+
+    Raises:
+        ValueError: As `prepare`; or the store cannot be reached.
+    """
+    if not isinstance(data_dir, RemotePath):
+        made = prepare(
+            corpus, recipes, data_dir, max_bad_share=max_bad_share, **options
+        )
+        return dict(made)
+    try:
+        there = plan.shard_directories(corpus, recipes, data_dir)
+        missing = [one for one in recipes if not catalogue.is_written(there[one])]
+        made = {}
+        if missing:
+            folder = working_folder(data_dir)
+            made = prepare(
+                corpus, missing, folder, max_bad_share=max_bad_share, **options
+            )
+        for recipe in missing:
+            source, target = made[recipe.kind], there[recipe]
+            if catalogue.is_complete(source) and isinstance(target, RemotePath):
+                copy_folder(source, target, catalogue.CORPUS_FILE)
+                print(f"copied to {target}; {source} is not needed any more")
+        for recipe in filter(lambda one: catalogue.is_written(there[one]), recipes):
+            catalogue.report(there[recipe], max_bad_share)
+    except OSError as error:
+        raise ValueError(
+            f"{_cannot_be_used(data_dir, error)}. What is finished on this machine "
+            f"stays in {working_folder(data_dir)}"
+        ) from error
+    return {recipe.kind: directory for recipe, directory in there.items()}

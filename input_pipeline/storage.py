@@ -1,0 +1,213 @@
+"""Places where prepared sets lie: folders, and whatever else TensorFlow reads.
+
+A place on another store has an address with "://" in it, as gs://bucket/msd. A folder
+stays a `Path`, and needs no TensorFlow.
+"""
+
+import functools
+import os
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from input_pipeline.file_states import NUM_THREADS
+from msd_tagger.common.processes import progress_bar
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+@functools.cache
+def tensorflow() -> Any:
+    """Imports TensorFlow, with the accelerators left to JAX.
+
+    Raises:
+        ValueError: It is not installed.
+    """
+    # Only tf.data is used, so oneDNN's kernels, and eight lines about them and the
+    # processor at every start, are not needed; errors are exceptions.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        import tensorflow as tf
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"shards are read with TensorFlow, which is not installed ({error}). "
+            "In the repository: pip install -r requirements.txt"
+        ) from error
+    for kind in ("GPU", "TPU"):
+        tf.config.set_visible_devices([], kind)
+    return tf
+
+
+class RemotePath:
+    """A place on a store that TensorFlow reaches, with what is used of `Path`.
+
+    What it raises is OSError, as a `Path` does.
+    """
+
+    def __init__(self, address: str) -> None:
+        scheme, _, rest = address.partition("://")
+        self._address = f"{scheme}://{posixpath.normpath(rest.rstrip('/') or '.')}"
+
+    def __str__(self) -> str:
+        """Returns the address."""
+        return self._address
+
+    def __repr__(self) -> str:
+        """Returns what makes an equal one."""
+        return f"RemotePath({self._address!r})"
+
+    def __fspath__(self) -> str:
+        """Returns the address."""
+        return self._address
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same address."""
+        return isinstance(other, RemotePath) and str(other) == str(self)
+
+    def __hash__(self) -> int:
+        """Returns one number for equal addresses."""
+        return hash(self._address)
+
+    def __truediv__(self, name: str) -> "RemotePath":
+        """Returns a place below this one."""
+        return RemotePath(f"{self._address}/{name}")
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self._address.rpartition("/")[2]
+
+    @property
+    def parent(self) -> "RemotePath":
+        """The place that holds this one."""
+        return RemotePath(self._address.rpartition("/")[0])
+
+    def with_name(self, name: str) -> "RemotePath":
+        """Returns a place beside this one."""
+        return self.parent / name
+
+    def exists(self) -> bool:
+        """Whether something is there."""
+        return self._call("exists")
+
+    def size_bytes(self) -> int:
+        """Returns the size of a file."""
+        return self._call("stat").length
+
+    def names(self) -> list[str]:
+        """Lists what is in a folder; nothing where there is none."""
+        if not self.exists():
+            return []
+        return sorted(name.rstrip("/") for name in self._call("listdir"))
+
+    def read_bytes(self) -> bytes:
+        """Reads a file."""
+        return self._do(lambda tf: tf.io.gfile.GFile(str(self), "rb").read())
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Reads a file of text."""
+        return self.read_bytes().decode(encoding)
+
+    def put(self, source: Path) -> None:
+        """Copies a file to this place, whole or not at all where the store can."""
+
+        def copy(tf: Any) -> None:
+            tf.io.gfile.makedirs(str(self.parent))
+            if tf.io.gfile.exists(str(self)):  # Not every store overwrites.
+                tf.io.gfile.remove(str(self))
+            tf.io.gfile.copy(str(source), str(self))
+
+        self._do(copy)
+
+    def _call(self, function: str) -> Any:
+        return self._do(lambda tf: getattr(tf.io.gfile, function)(str(self)))
+
+    def _do(self, action: Callable[[Any], Any]) -> Any:
+        tf = tensorflow()
+        try:
+            return action(tf)
+        except tf.errors.NotFoundError as error:
+            raise FileNotFoundError(f"{self}: {error.message}") from error
+        except tf.errors.OpError as error:
+            raise OSError(f"{self}: {error.message}") from error
+
+
+Place = Path | RemotePath
+
+
+def place(where: os.PathLike | str) -> Place:
+    """Returns the place of an address or a path.
+
+    >>> place("gs://bucket/msd/"), place("data").name
+    (RemotePath('gs://bucket/msd'), 'data')
+    """
+    text = os.fspath(where)
+    return RemotePath(text) if is_remote(text) else Path(text)
+
+
+def is_remote(where: os.PathLike | str) -> bool:
+    """Tells whether it is an address rather than a path."""
+    return bool(_ADDRESS.match(os.fspath(where)))
+
+
+def names(directory: Place) -> list[str]:
+    """Lists what is in a folder; nothing where there is none."""
+    if isinstance(directory, RemotePath):
+        return directory.names()
+    return sorted(p.name for p in directory.iterdir()) if directory.is_dir() else []
+
+
+def sizes_bytes(files: Sequence[Place]) -> list[int | None]:
+    """Returns the sizes of files, None where there is none; threads share the waiting.
+
+    Raises:
+        OSError: A store cannot be reached.
+    """
+    with ThreadPoolExecutor(NUM_THREADS) as pool:
+        return list(pool.map(_size_bytes, files))
+
+
+def _size_bytes(file: Place) -> int | None:
+    try:
+        if isinstance(file, RemotePath):
+            return file.size_bytes()
+        return file.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def copy_folder(source: Path, target: RemotePath, last: str) -> None:
+    """Copies the files of a folder, one of them last, with a progress bar.
+
+    Args:
+        source: The folder; what it holds besides files is left out.
+        target: Files there are replaced.
+        last: Name of the file whose presence says that the others are there.
+
+    Raises:
+        OSError: A file cannot be written there.
+    """
+    found = sorted(path for path in source.iterdir() if path.is_file())
+    others = [path for path in found if path.name != last]
+    with (
+        ThreadPoolExecutor(NUM_THREADS) as pool,
+        progress_bar(len(found), f"copying to {target}", "file") as bar,
+    ):
+        for _ in _in_order(pool, lambda one: (target / one.name).put(one), others):
+            bar.update()
+        (target / last).put(source / last)
+        bar.update()
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Path], None], files: Sequence[Path]
+) -> Iterator[None]:
+    try:
+        yield from pool.map(work, files)
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise

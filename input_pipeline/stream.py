@@ -1,0 +1,321 @@
+"""Shards to batches, by TensorFlow's own operations.
+
+Files are read one behind the other, several at once, each from its beginning: there is
+no seek and no Python function in the path of a record. Python names windows of shards
+(`order.py`); TensorFlow reads, shuffles, parses, batches and fetches ahead. So shards
+may lie wherever its file systems reach.
+
+The order depends on the windows alone. Threads change nothing: files may be read at
+once, their records still come one file after another.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from input_pipeline import order
+from input_pipeline.index import Split
+from input_pipeline.order import Window
+from input_pipeline.storage import tensorflow
+from msd_tagger.common.errors import LostInputError
+from msd_tagger.common.interruption import pause
+
+Batch = dict[str, np.ndarray]
+# What is asked for at once: a store that takes 20 ms for each answer still gives 200
+# MB/s per file.
+_READ_BYTES = 2**22
+# Batches that are made while the consumer works on one. Small ones come 6 % faster than
+# with two; 32 clips take 8 MB.
+_PREFETCHED_BATCHES = 4
+# Waits before a store that failed is asked again, a minute in all.
+_WAITS_S = (1, 2, 4, 8, 15, 30)
+
+logger = logging.getLogger(__name__)
+
+
+class Reader(NamedTuple):
+    """How the clips of a split that take part are read."""
+
+    split: Split
+    shape: tuple[int, int]  # (M, F) of the spectrograms.
+    shard_clips: np.ndarray  # int64 [P], how many clips of each shard, from its start.
+    threads: int
+
+    @property
+    def first_row(self) -> np.ndarray:
+        """Row of the first clip of every shard, int64 [P]."""
+        return np.cumsum(self.split.shard_clips) - self.split.shard_clips
+
+    def file(self, shard: int) -> str:
+        """Returns the address of a shard's file."""
+        return str(self.split.files[shard])
+
+
+def train_batches(
+    reader: Reader,
+    window_shards: int,
+    batch_size: int,
+    data_seed: int,
+    first_step: int,
+    rows: slice,
+) -> Iterator[Batch]:
+    """Yields batches without end, see `batches.ShardedSplits.train_batches`."""
+    windows = partial(order.windows, reader.shard_clips, window_shards, data_seed)
+
+    def open_at(step: int) -> Iterator[Batch]:
+        clips = _shuffled(reader, windows, step * batch_size, _read_records)
+        return _batches(reader, clips, batch_size, rows)
+
+    def shards_of(step: int) -> list[int]:
+        """Those whose damage would be seen in this step's batch."""
+        found: list[int] = []
+        for window in windows(step * batch_size):
+            if window.start >= (step + 1) * batch_size:
+                return found
+            found += window.shards.tolist()
+        return found
+
+    return _persistent(reader, open_at, shards_of, first_step)
+
+
+def train_rows(
+    reader: Reader,
+    window_shards: int,
+    batch_size: int,
+    data_seed: int,
+    first_step: int,
+) -> Iterator[np.ndarray]:
+    """Yields the rows of what `train_batches` yields, without reading a clip."""
+    windows = partial(order.windows, reader.shard_clips, window_shards, data_seed)
+    rows = _shuffled(reader, windows, first_step * batch_size, _name_rows)
+    yield from rows.batch(batch_size).prefetch(16).as_numpy_iterator()
+
+
+def evaluation_batches(reader: Reader, batch_size: int, rows: slice) -> Iterator[Batch]:
+    """Yields every clip once, see `batches.ShardedSplits.evaluation_batches`."""
+    first_row = np.cumsum(reader.shard_clips) - reader.shard_clips
+
+    def open_at(step: int) -> Iterator[Batch]:
+        clips = _in_order(reader, np.flatnonzero(reader.shard_clips), _read_records)
+        found = _batches(reader, clips.skip(step * batch_size), batch_size, rows)
+        length = len(range(batch_size)[rows])
+        return (_padded(batch, length) for batch in found)
+
+    def shards_of(step: int) -> list[int]:
+        begins = first_row < (step + 1) * batch_size
+        ends = first_row + reader.shard_clips > step * batch_size
+        return np.flatnonzero(begins & ends).tolist()
+
+    return _persistent(reader, open_at, shards_of, 0)
+
+
+def _shuffled(
+    reader: Reader,
+    windows: Callable[[int], Iterator[Window]],
+    position: int,
+    read: Callable,
+) -> Any:
+    """A data set of the clips of all epochs from a position of the stream on."""
+    tf = tensorflow()
+    one = tf.TensorSpec([], tf.int64)
+    signature = (tf.TensorSpec([None], tf.int64), one, one)
+    named = tf.data.Dataset.from_generator(
+        lambda: ((w.shards, w.seed, w.num_clips) for w in windows(position)),
+        output_signature=signature,
+    )
+
+    def shuffle(shards: Any, seed: Any, num_clips: Any) -> Any:
+        clips = _in_order(reader, shards, read)
+        return clips.shuffle(num_clips, seed=seed, reshuffle_each_iteration=False)
+
+    first = next(windows(position))
+    # The next window is read and shuffled while this one is used.
+    clips = named.flat_map(shuffle).prefetch(first.num_clips)
+    return clips.skip(position - first.start)
+
+
+def _in_order(reader: Reader, shards: Any, read: Callable) -> Any:
+    """A data set of the clips of some shards, one shard after another."""
+    tf = tensorflow()
+    files = np.array([str(file) for file in reader.split.files])
+    columns = (files, reader.first_row, reader.shard_clips)
+    chosen = tuple(tf.gather(tf.constant(column), shards) for column in columns)
+    return tf.data.Dataset.from_tensor_slices(chosen).interleave(
+        read,
+        cycle_length=reader.threads,
+        # A file is read to its end before it is another's turn, so that the order does
+        # not depend on how many are read at once.
+        block_length=max(1, int(reader.shard_clips.max(initial=1))),
+        num_parallel_calls=reader.threads,
+        deterministic=True,
+    )
+
+
+def _read_records(file: Any, first_row: Any, num_clips: Any) -> Any:
+    """A data set of (row, record) of the first clips of a shard."""
+    tf = tensorflow()
+    records = tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES)
+    # Where a file ends early, empty records follow, which fail when they are parsed.
+    records = records.concatenate(tf.data.Dataset.from_tensors("").repeat())
+    return tf.data.Dataset.zip((_name_rows(file, first_row, num_clips), records))
+
+
+def _name_rows(file: Any, first_row: Any, num_clips: Any) -> Any:
+    """A data set of the rows of the first clips of a shard."""
+    return tensorflow().data.Dataset.range(first_row, first_row + num_clips)
+
+
+def _batches(
+    reader: Reader, clips: Any, batch_size: int, rows: slice
+) -> Iterator[Batch]:
+    """Parses batches of (row, record), and compares them with the index."""
+    tf = tensorflow()
+    is_whole = rows == slice(None)
+
+    def parse(row: Any, record: Any) -> tuple:
+        if not is_whole:
+            row, record = row[rows], record[rows]
+        return (row, *parse_records(record, reader.shape))
+
+    batches = clips.batch(batch_size).map(
+        parse, num_parallel_calls=reader.threads, deterministic=True
+    )
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = reader.threads
+    batches = batches.prefetch(_PREFETCHED_BATCHES).with_options(options)
+    for row, track_id, tags, spectrogram in batches.as_numpy_iterator():
+        _check(reader, row, track_id, tags)
+        mask = np.ones(len(row), bool)
+        yield {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": row}
+
+
+def parse_records(records: Any, shape: tuple[int, int]) -> tuple[Any, Any, Any]:
+    """Parses records [B]: track_id [B], tags [B, K], spectrogram [B, M, F]."""
+    tf = tensorflow()
+    text = tf.io.FixedLenFeature([], tf.string)
+    found = tf.io.parse_example(
+        records, dict.fromkeys(("track_id", "tags", "spectrogram"), text)
+    )
+    tags = tf.io.decode_raw(found["tags"], tf.uint8)
+    spectrogram = tf.io.decode_raw(found["spectrogram"], tf.float16)
+    size = tf.size(records)
+    return found["track_id"], tags, tf.reshape(spectrogram, [size, *shape])
+
+
+def _check(
+    reader: Reader, row: np.ndarray, track_id: np.ndarray, tags: np.ndarray
+) -> None:
+    """Compares clips with the index.
+
+    Raises:
+        LostInputError: A record is of another clip, or has other labels.
+    """
+    split = reader.split
+    expected = [name.encode() for name in split.track_id[row].tolist()]
+    if track_id.tolist() == expected and np.array_equal(tags, split.tags[row]):
+        return
+    wrong = [i for i, name in enumerate(expected) if track_id[i] != name]
+    at = wrong[0] if wrong else 0
+    shard = int(np.searchsorted(reader.first_row, row[at], side="right")) - 1
+    found, wanted = track_id[at].decode(errors="replace"), split.track_id[row[at]]
+    raise LostInputError(
+        f"{reader.file(shard)} holds other clips than index.npz says (the clip "
+        f"{found!r} with its labels, not {wanted!r} with its own). " + _again(reader)
+    )
+
+
+def _padded(batch: Batch, length: int) -> Batch:
+    """Fills the last batch up with zeros, where the mask is False and the row -1."""
+    missing = length - len(batch["row"])
+    if not missing:
+        return batch
+
+    def fill(array: np.ndarray) -> np.ndarray:
+        return np.pad(array, ((0, missing), *[(0, 0)] * (array.ndim - 1)))
+
+    filled = {name: fill(array) for name, array in batch.items()}
+    filled["row"][length - missing :] = -1
+    return filled
+
+
+def _persistent(
+    reader: Reader,
+    open_at: Callable[[int], Iterator[Batch]],
+    shards_of: Callable[[int], list[int]],
+    step: int,
+) -> Iterator[Batch]:
+    """Yields the batches from a step on; where the store fails, it is asked again.
+
+    Raises:
+        LostInputError: A shard is damaged, or the store is away for more than a minute.
+    """
+    tf = tensorflow()
+    failures = 0
+    batches = open_at(step)
+    while True:
+        try:
+            batch = next(batches, None)
+        except tf.errors.OpError as error:
+            reason = _explain(reader, shards_of(step), error)
+            if failures == len(_WAITS_S):
+                raise LostInputError(
+                    f"{reader.split.directory} cannot be read, after {failures} "
+                    f"attempts in {sum(_WAITS_S)} s: {reason}. What was saved stays; "
+                    "give the same command when the shards are back"
+                ) from error
+            logger.warning(
+                "%s: %s; trying again in %d s",
+                *(reader.split.directory, reason, _WAITS_S[failures]),
+            )
+            pause(_WAITS_S[failures])
+            failures += 1
+            batches = open_at(step)
+            continue
+        if batch is None:
+            return
+        yield batch
+        step, failures = step + 1, 0
+
+
+def _explain(reader: Reader, shards: list[int], error: Exception) -> str:
+    """Returns why the store failed, in short.
+
+    Raises:
+        LostInputError: It did not: a shard is damaged.
+    """
+    tf = tensorflow()
+    if isinstance(error, (tf.errors.DataLossError, tf.errors.InvalidArgumentError)):
+        for shard in shards:
+            try:
+                damage = find_damage(reader, shard)
+            except tf.errors.OpError as other:
+                error = other
+                break
+            if damage:
+                raise LostInputError(f"{damage}. {_again(reader)}") from error
+    return str(getattr(error, "message", error)).splitlines()[0][:200]
+
+
+def find_damage(reader: Reader, shard: int) -> str:
+    """Reads a shard record by record: what is wrong with it, and where, or ""."""
+    tf = tensorflow()
+    file, count = reader.file(shard), 0
+    try:
+        for record in tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES):
+            parse_records(record[None], reader.shape)
+            count += 1
+    except tf.errors.DataLossError:
+        return f"{file}, record {count} (from 0): it does not match its checksum"
+    except tf.errors.InvalidArgumentError:
+        return f"{file}, record {count} (from 0): it is no clip of this set"
+    if count < reader.split.shard_clips[shard]:
+        expected = reader.split.shard_clips[shard]
+        return f"{file} ends after {count} of {expected} records"
+    return ""
+
+
+def _again(reader: Reader) -> str:
+    return f"Delete {reader.split.directory} and prepare again"
