@@ -22,7 +22,7 @@ import numpy as np
 
 from input_pipeline import index, originals, records, shards
 from input_pipeline.corpora.corpus import Corpus
-from input_pipeline.storage import Place
+from input_pipeline.storage import Place, tensorflow
 from msd_tagger.common import contents
 from msd_tagger.common.contents import COUNT
 from msd_tagger.common.facts import SPLITS
@@ -250,6 +250,7 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
     TFDS's own builder writes a data set in one piece and cannot resume; this call
     declares files that are already there.
     """
+    tensorflow()  # As TFDS would, which takes longer.
     import tensorflow_datasets as tfds
 
     def tensor(shape: tuple[int, ...], dtype: type) -> Any:
