@@ -84,3 +84,12 @@ def test_the_first_of_equal_extremes_takes_the_gradient():
 def test_elu_does_not_overflow():
     gradient = jax.grad(lambda x: block.elu(x).sum())(jnp.array([500.0, -500.0]))
     np.testing.assert_allclose(gradient, [1, 0])
+
+
+@pytest.mark.parametrize(("platform", "slices"), [("cpu", 8), ("cuda", 0), ("tpu", 0)])
+def test_bands_are_summed_in_groups_on_a_cpu_alone(platform, slices):
+    values = jnp.zeros((2, 24, 40, 6), jnp.bfloat16)
+    traced = jax.jit(block.sum_to_channels).trace(values)
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert text.count("stablehlo.slice") == slices
+    assert text.count("stablehlo.reduce") >= 1
