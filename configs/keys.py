@@ -168,7 +168,8 @@ _KEYS = (
     Aside("train.num_devices", 0, Range(0, 4096),
           "How many devices each process uses; 0 means all."),
     Aside("train.seeds_per_chunk", 0, Range(0, 10_000),
-          "How many seeds train at once; 0 means 1 on a CPU, else all."),
+          "How many seeds train at once, the others after them on the same batch. 0 "
+          "means 1. Memory grows with it."),
     Aside("prepare.num_processes", 0, Range(0, 4096), "0 means one per core."),
     Aside("prepare.worker", 0, Range(0, 10**5),
           "Array jobs that share a file system: which of num_workers this is, counted "

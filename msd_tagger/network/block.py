@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 Array = jax.Array
 _BANDS_PER_SUM = 8  # Bands that a CPU adds up before a reduction, at most.
@@ -42,14 +43,67 @@ def compiled(function: Callable) -> Callable:
     return jax.jit(function, static_argnames=static)
 
 
+def _convolve(x: Array, kernel: Array, groups: int = 1) -> Array:
+    return lax.conv_general_dilated(
+        *(x, kernel, (1, 1), "SAME"),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
+
+
+def _input_gradient(dz: Array, x: Array, kernel: Array, groups: int = 1) -> Array:
+    return jax.linear_transpose(lambda x: _convolve(x, kernel, groups), x)(dz)[0]
+
+
+def _kernel_gradient(dz: Array, x: Array, kernel: Array, groups: int = 1) -> Array:
+    return jax.linear_transpose(lambda k: _convolve(x, k, groups), kernel)(dz)[0]
+
+
+def _grouped(one_pass: Callable[..., Array]) -> Callable[..., Array]:
+    """Computes a pass for many seeds at once by groups of channels, one for each.
+
+    JAX's own rule makes the kernels' gradients forward convolutions, whose windows are
+    whole maps. A GPU has kernels for these gradients, of groups too.
+    """
+    mapped = custom_vmap(lambda *arrays: one_pass(*arrays))
+
+    @mapped.def_vmap
+    def of_seeds(
+        num_seeds: int, has_seeds: list[bool], *arrays: Array
+    ) -> tuple[Array, bool]:
+        merged = []
+        for array, has in zip(arrays, has_seeds, strict=True):
+            full = array if has else jnp.stack([array] * num_seeds)
+            last = jnp.moveaxis(full, 0, -2)  # [S, …, C] -> […, S, C] -> […, S * C]
+            merged.append(last.reshape(*last.shape[:-2], -1))
+        found = one_pass(*merged, num_seeds)
+        found = found.reshape(*found.shape[:-1], num_seeds, -1)
+        return jnp.moveaxis(found, -2, 0), True
+
+    return mapped
+
+
+@jax.custom_vjp
 def conv3x3(x: Array, kernel: Array) -> Array:
     """Convolves ('same', a correlation, no bias) to maps `[B, M, F, C_out]`.
 
     The maps are `[B, M, F, C_in]`, the kernel `[3, 3, C_in, C_out]`.
     """
-    return lax.conv_general_dilated(
-        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    return _grouped(_convolve)(x, kernel)
+
+
+def _convolve_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return conv3x3(x, kernel), (x, kernel)
+
+
+def _convolve_backward(
+    residuals: tuple[Array, Array], dz: Array
+) -> tuple[Array, Array]:
+    to_input, to_kernel = _grouped(_input_gradient), _grouped(_kernel_gradient)
+    return to_input(dz, *residuals), to_kernel(dz, *residuals)
+
+
+conv3x3.defvjp(_convolve_forward, _convolve_backward)
 
 
 def elu(x: Array) -> Array:

@@ -13,8 +13,10 @@ Devices may belong to several processes (`distributed.py`): each then fills its 
 reads its own rows of a split batch, and sees all scores.
 
 Seeds may also run in chunks, one after another on the same batch: on a CPU the
-working set of several seeds at once outgrows the caches. Outside this module states
-have a leading seed axis `[S, …]`, on the host.
+working set of several seeds at once outgrows the caches, on accelerators it grows with
+their number. On a CPU each chunk is a call of its own, as XLA's loops are slow there;
+elsewhere one program has them all. Outside this module states have a leading seed axis
+`[S, …]`, on the host.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -44,6 +46,8 @@ class Layout(NamedTuple):
     num_seeds: int
     seeds_per_chunk: int  # Seeds that run at once on each device.
     rank: distributed.Rank = distributed.Rank()
+    # Whether chunks take turns inside one program; else each is a call of its own.
+    is_one_program: bool = False
 
     @property
     def num_own_devices(self) -> int:
@@ -57,7 +61,9 @@ class Layout(NamedTuple):
 
     @property
     def bounds(self) -> list[tuple[int, int]]:
-        """Lists start and stop of each chunk's seeds; the last chunk may be padded."""
+        """Lists start and stop of the seeds of each call; the last may be padded."""
+        if self.is_one_program:
+            return [(0, self.num_seeds)]
         spread = self.num_devices if self.mode == "seeds" else 1
         size = min(self.seeds_per_chunk * spread, self.num_seeds)
         starts = range(0, self.num_seeds, size)
@@ -69,8 +75,8 @@ def choose_layout(
 ) -> Layout:
     """Chooses a layout for the devices of all processes of the job.
 
-    `seeds_per_chunk` 0 means one on a CPU, else all; `num_devices` is of each process,
-    0 for all there are.
+    `seeds_per_chunk` 0 means one; `num_devices` is of each process, 0 for all there
+    are.
 
     Raises:
         ValueError: More devices are asked for than there are, or processes have
@@ -88,10 +94,9 @@ def choose_layout(
             f"{num_devices} devices asked for, {min(counts)} available: "
             f"{[str(device) for device in jax.local_devices()]}"
         )
-    if seeds_per_chunk == 0:
-        seeds_per_chunk = 1 if jax.default_backend() == "cpu" else num_seeds
     of_all = (num_devices or counts[0]) * rank.count
-    return Layout(mode, of_all, num_seeds, seeds_per_chunk, rank)
+    is_one_program = jax.default_backend() != "cpu"
+    return Layout(mode, of_all, num_seeds, seeds_per_chunk or 1, rank, is_one_program)
 
 
 def own_rows(batch_size: int, layout: Layout) -> slice:
@@ -293,17 +298,22 @@ def peak_memory_bytes(layout: Layout) -> int | None:
 def _over_seeds(step: Callable, layout: Layout) -> Callable:
     """Maps a step over the leading axis of its state, not of its batch.
 
-    A single seed needs no `vmap`: XLA's CPU convolutions and reductions take twice the
-    time when they carry an axis of one.
+    A single seed needs no axis: XLA's CPU convolutions and reductions take twice the
+    time when they carry one of length one.
     """
-    if layout.seeds_per_chunk > 1:
-        return jax.vmap(step, in_axes=(0, None))
+    at_once = layout.seeds_per_chunk
 
-    def one(state: Tree, batch: dict[str, jax.Array]) -> Tree:
-        result = step(jax.tree.map(lambda leaf: leaf[0], state), batch)
-        return jax.tree.map(lambda leaf: leaf[None], result)
+    def over(state: Tree, batch: dict[str, jax.Array]) -> Tree:
+        num_seeds = len(jax.tree.leaves(state)[0])
+        if num_seeds == 1:
+            result = step(jax.tree.map(lambda leaf: leaf[0], state), batch)
+            return jax.tree.map(lambda leaf: leaf[None], result)
+        if num_seeds <= at_once:
+            return jax.vmap(step, in_axes=(0, None))(state, batch)
+        size = at_once if at_once > 1 else None  # Of None there is no axis either.
+        return jax.lax.map(lambda seed: step(seed, batch), state, batch_size=size)
 
-    return one
+    return over
 
 
 def _join(parts: list[Tree], layout: Layout) -> Tree:

@@ -97,6 +97,7 @@ def test_every_point_becomes_a_run_of_its_own(finished):
     assert summary(finished, "variance")["num_seeds"] == 3
     written = json.loads((finished / "points/pre-linear/config.json").read_text())
     assert written["preprocessing"]["magnitude"] == "linear"
+    assert written["train"]["seeds_per_chunk"] == 1  # What 0 was resolved to.
     assert (written["task"], written["sweep"]) == ("train", [])
 
 

@@ -10,11 +10,12 @@ import itertools
 import json
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import jax
 import numpy as np
 
-from msd_tagger.training import clip_cache, results, setup
+from msd_tagger.training import clip_cache, parallel, results, setup
 from msd_tagger.training import loop as train
 from tests import fakes
 
@@ -45,6 +46,11 @@ def difference(many, one):
     """Largest absolute one, over the seeds that both have."""
     pairs = zip(jax.tree.leaves(many), jax.tree.leaves(one), strict=True)
     return max(float(np.max(np.abs(a - b[: len(a)]))) for a, b in pairs)
+
+
+def in_one_program(*choices, choose=parallel.choose_layout):
+    """A layout as on accelerators: seeds take turns inside one program."""
+    return choose(*choices)._replace(is_one_program=True)
 
 
 CASES = {
@@ -87,8 +93,12 @@ if __name__ == "__main__":
             seeds = SEEDS if mode == "seeds" else 2
             place = {"train__num_devices": devices, "train__parallel": mode}
             many = fit(seeds, **place, **of)
-            for name, value in many.items():
-                print(optimiser, mode, devices, name, difference(value, one[name]))
+            found = {mode: many}
             if devices == 4:
                 kept = fit(seeds, input__cache="device", **place, **of)
                 jax.tree.map(np.testing.assert_array_equal, kept, many)
+                with mock.patch.object(parallel, "choose_layout", in_one_program):
+                    found[f"{mode}-in-turn"] = fit(seeds, **place, **of)
+            for how, run in found.items():
+                for name, value in run.items():
+                    print(optimiser, how, devices, name, difference(value, one[name]))

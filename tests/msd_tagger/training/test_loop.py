@@ -138,6 +138,24 @@ def test_vmapped_seeds_equal_separate_runs(
     assert np.ptp(scores[-1]) > 0  # Different seeds are different networks.
 
 
+@pytest.mark.parametrize("per_chunk", [1, 2])
+def test_seeds_in_one_program_equal_separate_runs(
+    tmp_path, monkeypatch, one_by_one, per_chunk
+):
+    """As on accelerators. XLA fuses a loop's body in another way than a program."""
+    chosen = parallel.choose_layout
+
+    def choose(*choices):
+        return chosen(*choices)._replace(is_one_program=True)
+
+    monkeypatch.setattr(parallel, "choose_layout", choose)
+    together = fit(tmp_path, num_seeds=3, seed=7, train__seeds_per_chunk=per_chunk)
+    for i, alone in enumerate(one_by_one):
+        of_seed = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], together.state)
+        assert_same(alone.state.best, of_seed.best, exact=False)
+        assert_same(alone.state.weights, of_seed.weights, exact=False)
+
+
 def test_evaluation_is_the_same_for_every_batch_size(tmp_path):
     data = fakes.FakeData()
     run = fit(tmp_path, data=data, num_seeds=2)

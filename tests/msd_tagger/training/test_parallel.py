@@ -21,7 +21,7 @@ def test_devices_change_nothing():
     )
     assert result.returncode == 0, result.stderr
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert len(lines) == 4 * 4
+    assert len(lines) == 6 * 4
     for *case, difference in lines:
         assert float(difference) < 1e-5, case  # Sums come in another order.
 
@@ -38,6 +38,14 @@ def test_from_devices_undoes_to_devices(mode, devices, seeds, chunk):
     jax.tree.map(np.testing.assert_array_equal, found, state)
     if mode == "seeds":
         assert all(leaf.shape[0] == devices for leaf in jax.tree.leaves(chunks))
+
+
+@pytest.mark.parametrize(("backend", "calls"), [("cpu", 15), ("gpu", 1), ("tpu", 1)])
+def test_by_default_seeds_take_turns_one_at_a_time(monkeypatch, backend, calls):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    layout = parallel.choose_layout("data", 15, 0, 1)
+    assert layout.seeds_per_chunk == 1
+    assert len(layout.bounds) == calls
 
 
 def test_more_devices_than_there_are_is_an_error():
