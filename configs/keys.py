@@ -132,6 +132,9 @@ _KEYS = (
         "Added to the variance."),
     Key("model.dtype", "float32", ("float32", "bfloat16"),
         '"bfloat16" halves memory on accelerators.'),
+    Key("model.precision", "default", ("default", "highest"),
+        'Of the products of float32 numbers: "default" rounds them to TF32 on NVIDIA '
+        'GPUs and to bfloat16 on TPUs, "highest" to float32. No difference on a CPU.'),
     Key("train.init_bundle", "", "a bundle's folder",
         'Starts from the weights of this bundle, whose tags may be others; "" starts '
         "anew. Its content matters, not its place."),

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ NETWORK = ("channels", "pools", "epsilon", "dtype")
 # What wrong values may raise, in a description that was edited by hand.
 DAMAGE = (ArithmeticError, KeyError, TypeError, ValueError)
 DTYPES = ("float32", "bfloat16")
+PRECISIONS = ("default", "highest")
 
 
 class Bundle(NamedTuple):
@@ -42,7 +44,8 @@ class Bundle(NamedTuple):
     tags: tuple[str, ...]  # In the order of the scores.
     recipe: Recipe
     preprocessing: pre.Preprocessing
-    network: dict[str, Any]  # Of `ConvNet`, see `NETWORK`.
+    # Of `ConvNet`, see `NETWORK`; "precision" too where it is not "default".
+    network: dict[str, Any]
     bands: pre.BandStatistics  # Host arrays `[M]`.
     weights: Weights  # Host arrays `[S, …]`.
     seeds: tuple[int, ...]
@@ -137,7 +140,7 @@ def _values(content: dict[str, Any]) -> dict[str, Any]:
     """Reads from a description all fields of a bundle but the arrays."""
     tags, network = tuple(content["tags"]), content["network"]
     _check_keys("preprocessing", content["preprocessing"], pre.Preprocessing._fields)
-    _check_keys("network", network, NETWORK)
+    _check_keys("network", network, NETWORK, optional={"precision"})
     rows = content["thresholds"]
     plain = ("batch_statistics", "scores", "provenance")
     return {name: content[name] for name in plain} | {
@@ -184,10 +187,16 @@ def _read_file(directory: Path, name: str) -> bytes:
         raise ValueError(f"{directory / name} is missing; copy it again") from error
 
 
-def _check_keys(where: str, content: Any, names: Iterable[str]) -> None:
-    if not isinstance(content, dict) or set(content) != set(names):
+def _check_keys(
+    where: str,
+    content: Any,
+    names: Iterable[str],
+    optional: AbstractSet[str] = frozenset(),
+) -> None:
+    if not isinstance(content, dict) or set(content) - optional != set(names):
         given = sorted(content) if isinstance(content, dict) else content
-        raise ValueError(f"{where} has {given}; this code knows {sorted(names)}")
+        known = sorted({*names, *optional})
+        raise ValueError(f"{where} has {given}; this code knows {known}")
 
 
 def _recipe(content: dict) -> Recipe:
@@ -227,6 +236,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
         "pools": pools,
         "epsilon": _is_positive(network["epsilon"]),
         "dtype": network["dtype"] in DTYPES,
+        "precision": network.get("precision", "default") in PRECISIONS,
         "batch_statistics": isinstance(values["batch_statistics"], bool),
     }
     wrong = [name for name, is_known in known.items() if not is_known]

@@ -34,6 +34,7 @@ class Settings(NamedTuple):
     # Mapped axis over which the batch is split, if any: statistics and their gradients
     # are those of the whole batch.
     axis_name: str | None = None
+    precision: str = "default"  # Of the convolution's products, as `jax.lax.Precision`.
 
 
 def compiled(function: Callable) -> Callable:
@@ -43,29 +44,30 @@ def compiled(function: Callable) -> Callable:
     return jax.jit(function, static_argnames=static)
 
 
-def _convolve(x: Array, kernel: Array, groups: int = 1) -> Array:
+def _convolve(x: Array, kernel: Array, groups: int, precision: str) -> Array:
     return lax.conv_general_dilated(
         *(x, kernel, (1, 1), "SAME"),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=groups,
+        precision=precision,
     )
 
 
-def _input_gradient(dz: Array, x: Array, kernel: Array, groups: int = 1) -> Array:
-    return jax.linear_transpose(lambda x: _convolve(x, kernel, groups), x)(dz)[0]
+def _input_gradient(dz: Array, x: Array, kernel: Array, *how: Any) -> Array:
+    return jax.linear_transpose(lambda x: _convolve(x, kernel, *how), x)(dz)[0]
 
 
-def _kernel_gradient(dz: Array, x: Array, kernel: Array, groups: int = 1) -> Array:
-    return jax.linear_transpose(lambda k: _convolve(x, k, groups), kernel)(dz)[0]
+def _kernel_gradient(dz: Array, x: Array, kernel: Array, *how: Any) -> Array:
+    return jax.linear_transpose(lambda k: _convolve(x, k, *how), kernel)(dz)[0]
 
 
-def _grouped(one_pass: Callable[..., Array]) -> Callable[..., Array]:
+def _grouped(one_pass: Callable[..., Array], precision: str) -> Callable[..., Array]:
     """Computes a pass for many seeds at once by groups of channels, one for each.
 
     JAX's own rule makes the kernels' gradients forward convolutions, whose windows are
     whole maps. A GPU has kernels for these gradients, of groups too.
     """
-    mapped = custom_vmap(lambda *arrays: one_pass(*arrays))
+    mapped = custom_vmap(lambda *arrays: one_pass(*arrays, 1, precision))
 
     @mapped.def_vmap
     def of_seeds(
@@ -76,30 +78,33 @@ def _grouped(one_pass: Callable[..., Array]) -> Callable[..., Array]:
             full = array if has else jnp.stack([array] * num_seeds)
             last = jnp.moveaxis(full, 0, -2)  # [S, …, C] -> […, S, C] -> […, S * C]
             merged.append(last.reshape(*last.shape[:-2], -1))
-        found = one_pass(*merged, num_seeds)
+        found = one_pass(*merged, num_seeds, precision)
         found = found.reshape(*found.shape[:-1], num_seeds, -1)
         return jnp.moveaxis(found, -2, 0), True
 
     return mapped
 
 
-@jax.custom_vjp
-def conv3x3(x: Array, kernel: Array) -> Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def conv3x3(x: Array, kernel: Array, precision: str = "default") -> Array:
     """Convolves ('same', a correlation, no bias) to maps `[B, M, F, C_out]`.
 
     The maps are `[B, M, F, C_in]`, the kernel `[3, 3, C_in, C_out]`.
     """
-    return _grouped(_convolve)(x, kernel)
+    return _grouped(_convolve, precision)(x, kernel)
 
 
-def _convolve_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return conv3x3(x, kernel), (x, kernel)
+def _convolve_forward(
+    x: Array, kernel: Array, precision: str
+) -> tuple[Array, tuple[Array, Array]]:
+    return conv3x3(x, kernel, precision), (x, kernel)
 
 
 def _convolve_backward(
-    residuals: tuple[Array, Array], dz: Array
+    precision: str, residuals: tuple[Array, Array], dz: Array
 ) -> tuple[Array, Array]:
-    to_input, to_kernel = _grouped(_input_gradient), _grouped(_kernel_gradient)
+    to_input = _grouped(_input_gradient, precision)
+    to_kernel = _grouped(_kernel_gradient, precision)
     return to_input(dz, *residuals), to_kernel(dz, *residuals)
 
 
@@ -159,18 +164,18 @@ def pool_extreme(z: Array, gamma: Array, pool: tuple[int, int]) -> tuple[Array, 
 
 
 @compiled
-def pooled_extreme(
-    x: Array, kernel: Array, gamma: Array, pool: tuple[int, int]
-) -> Array:
+def pooled_extreme(x: Array, kernel: Array, gamma: Array, settings: Settings) -> Array:
     """Convolves and keeps the extreme values, see `find_extreme`."""
-    return pool_extreme(conv3x3(x, kernel), gamma, pool)[0]
+    z = conv3x3(x, kernel, settings.precision)
+    return pool_extreme(z, gamma, settings.pool)[0]
 
 
 def conv_norm_elu_pool(
     x: Array, kernel: Array, gamma: Array, beta: Array, settings: Settings
 ) -> tuple[Array, Array, Array]:
     """Applies `conv3x3`, then `norm_elu_pool`."""
-    return norm_elu_pool(conv3x3(x, kernel), gamma, beta, settings)
+    z = conv3x3(x, kernel, settings.precision)
+    return norm_elu_pool(z, gamma, beta, settings)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -190,7 +195,7 @@ def norm_elu_pool(
 
 @compiled
 def _forward(z: Array, gamma: Array, beta: Array, settings: Settings) -> tuple:
-    pool, epsilon, axis_name = settings
+    pool, epsilon, axis_name, _ = settings
     # The mean is kept as two parts: near a mean of 300 float32 has steps of 3e-5, and
     # E[z^2] - mean^2 would lose the variance. One row's mean is near enough to be
     # taken off first.
@@ -211,7 +216,7 @@ def _forward(z: Array, gamma: Array, beta: Array, settings: Settings) -> tuple:
 def _backward(
     settings: Settings, residuals: tuple, gradients: tuple
 ) -> tuple[Array, Array, Array]:
-    pool, _, axis_name = settings
+    pool, _, axis_name, _ = settings
     z, extreme, position, gamma, beta, centre, mean, inverse = residuals
     z_hat = (extreme.astype(jnp.float32) - centre - mean) * inverse
     g = through_elu(gradients[0], gamma * z_hat + beta)

@@ -39,11 +39,10 @@ class ConvNormEluPool(nn.Module):
         mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
         variance = self.variable("batch_stats", "var", jnp.ones, (channels,))
         count = self.variable("batch_stats", "count", jnp.zeros, ())
-        pool = self.settings.pool
-        layer = stem if stem.is_for(x.shape[-1], pool) else block
+        layer = stem if stem.is_for(x.shape[-1], self.settings.pool) else block
         if not (train or batch_statistics):
             inverse = jax.lax.rsqrt(variance.value + self.settings.epsilon)
-            extreme = layer.pooled_extreme(x, kernel, gamma, pool)
+            extreme = layer.pooled_extreme(x, kernel, gamma, self.settings)
             z_hat = (extreme.astype(jnp.float32) + conv_bias - mean.value) * inverse
             return block.elu(gamma * z_hat + beta).astype(x.dtype)
         # Subtracting the batch's mean cancels the bias: its gradient is exactly zero,
@@ -85,6 +84,8 @@ class ConvNet(nn.Module):
     epsilon: float = 1e-3  # Of batch normalisation.
     dtype: jnp.dtype = jnp.float32  # Of the computation; parameters are float32.
     axis_name: str | None = None  # Mapped axis over which the batch is split, if any.
+    # Of products on accelerators, as `jax.lax.Precision`; the stem's are always exact.
+    precision: str = "default"
 
     @nn.compact
     def __call__(
@@ -104,8 +105,13 @@ class ConvNet(nn.Module):
             kernel_shape = (3, 3, x.shape[-1], self.channels)
             kernel = self.param(f"conv{i}_kernel", he_normal, kernel_shape)
             bias = self.param(f"conv{i}_bias", nn.initializers.zeros, (self.channels,))
-            settings = block.Settings(pool, self.epsilon, self.axis_name)
+            settings = block.Settings(
+                pool, self.epsilon, self.axis_name, self.precision
+            )
             layer = ConvNormEluPool(settings, self.momentum, name=f"norm{i}")
             x = layer(x, kernel.astype(self.dtype), bias, train, batch_statistics)
         features = x.reshape(x.shape[0], -1).astype(jnp.float32)
-        return nn.Dense(self.num_tags, kernel_init=he_normal, name="tags")(features)
+        tags = nn.Dense(
+            self.num_tags, precision=self.precision, kernel_init=he_normal, name="tags"
+        )
+        return tags(features)

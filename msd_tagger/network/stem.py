@@ -40,11 +40,11 @@ def is_for(channels: int, pool: tuple[int, int]) -> bool:
 
 @block.compiled
 def pooled_extreme(
-    x: Array, kernel: Array, gamma: Array, pool: tuple[int, int]
+    x: Array, kernel: Array, gamma: Array, settings: block.Settings
 ) -> Array:
     """Does what `block.pooled_extreme` does, for inputs `[B, M, F, 1]`."""
     padded = pad(x[..., 0].astype(jnp.float32))
-    values = window_values(padded, kernel.astype(jnp.float32), pool)
+    values = window_values(padded, kernel.astype(jnp.float32), settings.pool)
     return block.find_extreme(values, gamma)[0].astype(x.dtype)
 
 
@@ -60,7 +60,7 @@ def conv_norm_elu_pool(
 def _forward(
     x: Array, kernel: Array, gamma: Array, beta: Array, settings: block.Settings
 ) -> tuple:
-    pool, epsilon, axis_name = settings
+    pool, epsilon, axis_name, _ = settings
     padded = pad(x[..., 0].astype(jnp.float32))
     # Taken off the padding too, a constant moves every value of a channel alike.
     centre = block.pmean(padded.mean(0).mean(), axis_name)

@@ -92,6 +92,7 @@ def _bundle(
     """Puts together the best weights and what they need to be used."""
     setup = trained.setup
     network = setup.model.network
+    precision = {"precision": network.precision}
     return Bundle(
         tags=tuple(setup.data.tags),
         recipe=setup.data.recipe,
@@ -101,6 +102,7 @@ def _bundle(
             "pools": tuple(map(tuple, network.pools)),
             "epsilon": network.epsilon,
             "dtype": np.dtype(network.dtype).name,
+            **(precision if network.precision != "default" else {}),
         },
         bands=pre.BandStatistics(*map(np.asarray, setup.model.bands)),
         weights=jax.tree.map(np.asarray, trained.state.best),

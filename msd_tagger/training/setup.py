@@ -156,6 +156,7 @@ def build_model(
         **network_of(config),
         momentum=config.model.batch_norm_momentum,
         dtype=jnp.dtype(config.model.dtype),
+        precision=config.model.precision,
         axis_name=axis_name,
     )
     preprocessing = preprocessing_of(config)

@@ -19,7 +19,10 @@ from tests import fakes
 
 POINTS = (
     ("variance", (("num_seeds", 3),)),
-    ("pre-linear", (("preprocessing.magnitude", "linear"),)),
+    (
+        "pre-linear",
+        (("preprocessing.magnitude", "linear"), ("model.precision", "highest")),
+    ),
 )
 
 
@@ -69,6 +72,8 @@ def test_the_bundle_of_every_point_gives_its_predictions(finished, tmp_path):
         export(command_line.Options(workdir=str(point), out=str(out)))
         bundle = read_bundle(out)
         assert (bundle.seeds, bundle.tags) == (seeds, data.tags)
+        precision = "highest" if name == "pre-linear" else "default"
+        assert bundle.network.get("precision", "default") == precision
         model = build_model(bundle)
         layout = parallel.choose_layout("data", len(seeds), 1, 1)
         evaluate = build.build_programs(model, layout, 0).evaluate

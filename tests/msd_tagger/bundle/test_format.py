@@ -137,6 +137,10 @@ DAMAGES = {
         lambda d: rewrite(d, version=2),
         "has format version 2; this code reads 1. Use the code that wrote it",
     ),
+    "unknown precision": (
+        lambda d: rewrite(d, network__precision="high"),
+        "its 'precision' is not what this code knows",
+    ),
     "unknown key": (lambda d: rewrite(d, licence="MIT"), r"'licence'.*; this code kno"),
     "unknown network key": (
         lambda d: rewrite(d, network__gelu=1),

@@ -1,3 +1,5 @@
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -160,3 +162,28 @@ def test_bfloat16_computation_keeps_parameters_and_output_in_float32(small):
     expected = network.apply(variables, x, batch_statistics=True)
     assert found.dtype == jnp.float32
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("seeds", [(), (3,)])
+@pytest.mark.parametrize("precision", ["default", "highest"])
+def test_precision_is_that_of_all_products_but_the_stems(small, precision, seeds):
+    network, variables, x = small
+    network = network.copy(precision=precision)
+
+    def loss(variables):
+        return network.apply(variables, x, train=True, mutable=["batch_stats"])[0].sum()
+
+    gradient = jax.vmap(jax.grad(loss)) if seeds else jax.grad(loss)
+    shapes = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((*seeds, *leaf.shape), leaf.dtype), variables
+    )
+    lowered = jax.jit(gradient).trace(shapes).lower(lowering_platforms=("cuda",))
+    products = re.findall(
+        r"stablehlo\.(?:convolution|dot_general).*", lowered.as_text()
+    )
+    is_default = ["DEFAULT" in product for product in products]
+    # Three layers in three passes each; the last layer needs two.
+    assert sum(is_default) == (11 if precision == "default" else 0)
+    assert sum("HIGHEST" in product for product in products) == len(products) - sum(
+        is_default
+    )

@@ -85,8 +85,8 @@ def test_equals_pooling_last_in_float64(layer, pool, offset):
 
 def test_inference_equals_the_block():
     x, kernel, gamma, _ = (jnp.asarray(a, jnp.float32) for a in draw())
-    found = stem.pooled_extreme(x, kernel, gamma, (2, 4))
-    expected = block.pooled_extreme(x, kernel, gamma, (2, 4))
+    found = stem.pooled_extreme(x, kernel, gamma, SETTINGS)
+    expected = block.pooled_extreme(x, kernel, gamma, SETTINGS)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
