@@ -19,7 +19,7 @@ elsewhere one program has them all. Outside this module states have a leading se
 `[S, …]`, on the host.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -156,6 +156,27 @@ def map_update(
         It gives the list of new chunks and the list of the outputs of all seeds, as
         device arrays.
     """
+    run = _map_batch(update_program(step, layout, donate), layout, prepare)
+
+    def update_all(
+        chunks: list[Tree], batch: dict[str, np.ndarray]
+    ) -> tuple[list[Tree], list[Tree]]:
+        results = list(run(chunks, batch))
+        return [new for new, _ in results], [output for _, output in results]
+
+    return update_all
+
+
+def update_program(
+    step: Callable,
+    layout: Layout,
+    donate: bool,
+    devices: Sequence[jax.Device] | None = None,
+) -> jax.stages.Wrapped:
+    """Maps a step to the program that `map_update` calls for each chunk.
+
+    It can be lowered for other devices than those of this job, which need not exist.
+    """
     on_device = _over_seeds(step, layout)
     # Each process holds some seeds, and needs the outputs of all to log and check them.
     gathers = layout.mode == "seeds" and layout.rank.count > 1
@@ -168,15 +189,7 @@ def map_update(
 
     seed_axis = None if layout.mode == "data" else 0
     out_axes = (seed_axis, None if gathers else seed_axis)
-    run = _map_batch(update, layout, prepare, out_axes, donate)
-
-    def update_all(
-        chunks: list[Tree], batch: dict[str, np.ndarray]
-    ) -> tuple[list[Tree], list[Tree]]:
-        results = list(run(chunks, batch))
-        return [new for new, _ in results], [output for _, output in results]
-
-    return update_all
+    return _over_devices(update, layout, out_axes, donate, devices)
 
 
 def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callable:
@@ -192,7 +205,8 @@ def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callabl
         outputs = on_device(chunk, shard)  # [S, B / D, …] or [S / D, B, …]
         return jax.lax.all_gather(outputs, DEVICES, axis=axis, tiled=True)
 
-    run = _map_batch(everywhere, layout, prepare, out_axes=None)
+    mapped = _over_devices(everywhere, layout, out_axes=None)
+    run = _map_batch(mapped, layout, prepare)
 
     def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
         parts = [jax.tree.map(np.asarray, part) for part in run(chunks, batch)]
@@ -371,27 +385,31 @@ def _at(rows: jax.Array, places: jax.Array) -> jax.Array:
     return rows.at[places].get(mode="promise_in_bounds")
 
 
-def _map_batch(
+def _over_devices(
     function: Callable,
     layout: Layout,
-    prepare: Callable,
     out_axes: Any,
     donate: bool = False,
-) -> Callable:
-    """Maps a function of a chunk and a shard to one of all chunks and a host batch.
+    devices: Sequence[jax.Device] | None = None,
+) -> jax.stages.Wrapped:
+    """Maps a function of a chunk and a shard over the devices."""
+    return jax.pmap(
+        function,
+        axis_name=DEVICES,
+        in_axes=(None, 0) if layout.mode == "data" else (0, None),
+        out_axes=out_axes,
+        donate_argnums=(0,) if donate else (),
+        devices=devices or _all_devices(layout),
+    )
+
+
+def _map_batch(mapped: Callable, layout: Layout, prepare: Callable) -> Callable:
+    """Makes a mapped function of a chunk and shards one of all chunks and a host batch.
 
     The batch goes to the devices once, whatever the number of chunks, and while they
     still compute the step before.
     """
     split, parts = layout.mode == "data", layout.num_own_devices
-    mapped = jax.pmap(
-        function,
-        axis_name=DEVICES,
-        in_axes=(None, 0) if split else (0, None),
-        out_axes=out_axes,
-        donate_argnums=(0,) if donate else (),
-        devices=_all_devices(layout),
-    )
     sharding = _sharding(layout, split)
 
     @partial(jax.jit, out_shardings=sharding)
