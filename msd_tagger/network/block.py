@@ -44,7 +44,8 @@ def compiled(function: Callable) -> Callable:
     return jax.jit(function, static_argnames=static)
 
 
-def _convolve(x: Array, kernel: Array, groups: int, precision: str) -> Array:
+def convolve(x: Array, kernel: Array, groups: int, precision: str) -> Array:
+    """Computes what `conv3x3` does, for groups of channels."""
     return lax.conv_general_dilated(
         *(x, kernel, (1, 1), "SAME"),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
@@ -53,15 +54,17 @@ def _convolve(x: Array, kernel: Array, groups: int, precision: str) -> Array:
     )
 
 
-def _input_gradient(dz: Array, x: Array, kernel: Array, *how: Any) -> Array:
-    return jax.linear_transpose(lambda x: _convolve(x, kernel, *how), x)(dz)[0]
+def input_gradient(dz: Array, x: Array, kernel: Array, *how: Any) -> Array:
+    """Computes the gradient of `convolve` by its input, from that by its output."""
+    return jax.linear_transpose(lambda x: convolve(x, kernel, *how), x)(dz)[0]
 
 
-def _kernel_gradient(dz: Array, x: Array, kernel: Array, *how: Any) -> Array:
-    return jax.linear_transpose(lambda k: _convolve(x, k, *how), kernel)(dz)[0]
+def kernel_gradient(dz: Array, x: Array, kernel: Array, *how: Any) -> Array:
+    """Computes the gradient of `convolve` by its kernel, from that by its output."""
+    return jax.linear_transpose(lambda k: convolve(x, k, *how), kernel)(dz)[0]
 
 
-def _grouped(one_pass: Callable[..., Array], precision: str) -> Callable[..., Array]:
+def grouped(one_pass: Callable[..., Array], precision: str) -> Callable[..., Array]:
     """Computes a pass for many seeds at once by groups of channels, one for each.
 
     JAX's own rule makes the kernels' gradients forward convolutions, whose windows are
@@ -85,30 +88,38 @@ def _grouped(one_pass: Callable[..., Array], precision: str) -> Callable[..., Ar
     return mapped
 
 
+def _compute(one_pass: Callable, precision: str, *arrays: Array) -> Array:
+    """Computes a pass; JAX's own rule is six times faster on a CPU than groups."""
+    return lax.platform_dependent(
+        *arrays,
+        cpu=lambda *arrays: one_pass(*arrays, 1, precision),
+        default=grouped(one_pass, precision),
+    )
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def conv3x3(x: Array, kernel: Array, precision: str = "default") -> Array:
     """Convolves ('same', a correlation, no bias) to maps `[B, M, F, C_out]`.
 
     The maps are `[B, M, F, C_in]`, the kernel `[3, 3, C_in, C_out]`.
     """
-    return _grouped(_convolve, precision)(x, kernel)
+    return _compute(convolve, precision, x, kernel)
 
 
-def _convolve_forward(
+def _conv3x3_forward(
     x: Array, kernel: Array, precision: str
 ) -> tuple[Array, tuple[Array, Array]]:
     return conv3x3(x, kernel, precision), (x, kernel)
 
 
-def _convolve_backward(
+def _conv3x3_backward(
     precision: str, residuals: tuple[Array, Array], dz: Array
 ) -> tuple[Array, Array]:
-    to_input = _grouped(_input_gradient, precision)
-    to_kernel = _grouped(_kernel_gradient, precision)
-    return to_input(dz, *residuals), to_kernel(dz, *residuals)
+    dx = _compute(input_gradient, precision, dz, *residuals)
+    return dx, _compute(kernel_gradient, precision, dz, *residuals)
 
 
-conv3x3.defvjp(_convolve_forward, _convolve_backward)
+conv3x3.defvjp(_conv3x3_forward, _conv3x3_backward)
 
 
 def elu(x: Array) -> Array:
