@@ -11,7 +11,6 @@ on the device; that is left out.
 """
 
 import argparse
-import json
 import os
 import re
 import subprocess
@@ -30,7 +29,9 @@ from unittest import mock
 import pandas as pd
 
 from configs import default
+from configs.keys import KEYS
 from msd_tagger import platform
+from msd_tagger.common import files
 
 DESCRIPTIONS = Path(__file__).with_name("devices")
 BANDWIDTHS = {"h100": 3.35e12}  # Bytes a second.
@@ -53,18 +54,23 @@ class Case(NamedTuple):
 
     seeds: int
     clips: int
-    dtype: str = "float32"
-    seeds_at_once: int = 1
+    dtype: str
+    seeds_at_once: int
 
 
 def case_of(text: str) -> Case:
     """Reads a case from the command line.
 
-    >>> case_of("15,32,bfloat16,5")
-    Case(seeds=15, clips=32, dtype='bfloat16', seeds_at_once=5)
+    Raises:
+        argparse.ArgumentTypeError: It is none.
     """
-    seeds, clips, dtype, at_once = text.split(",")
-    return Case(int(seeds), int(clips), dtype, int(at_once))
+    found = re.fullmatch(r"([1-9]\d*),([1-9]\d*),(\w+),([1-9]\d*)", text)
+    if not found or found[3] not in KEYS["model.dtype"].allowed:
+        raise argparse.ArgumentTypeError(
+            f"{text} must be seeds, clips, model.dtype and train.seeds_per_chunk, such "
+            "as 15,32,float32,1"
+        )
+    return Case(int(found[1]), int(found[2]), found[3], int(found[4]))
 
 
 def main() -> None:
@@ -76,6 +82,8 @@ def main() -> None:
     parser.add_argument("cases", nargs="+", type=case_of, help="as 15,32,float32,1")
     parser.add_argument("--out", type=Path, help="a file for the table as JSON")
     options = parser.parse_args()
+    if options.out and (options.out.exists() or not options.out.parent.is_dir()):
+        parser.error(f"--out={options.out} must be a new file in a folder that exists")
     if find_spec("jax_cuda13_plugin") is None:
         sys.exit('JAX for CUDA is not installed: pip install -e ".[train,cuda13]"')
     with tempfile.TemporaryDirectory() as dump:
@@ -85,7 +93,7 @@ def main() -> None:
         ]
     print(pd.DataFrame(rows).T.to_string(header=False))
     if options.out:
-        options.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        files.write_json(options.out, {"device": options.device, "cases": rows})
 
 
 def described_device(name: str, dump: str) -> Any:
@@ -199,11 +207,7 @@ def parse(text: str) -> dict[str, list[Kernel]]:
 
 
 def size_of(types: str) -> int:
-    """Counts the bytes of an array's type, or of several.
-
-    >>> size_of("(f32[2,3]{1,0}, pred[], bf16[4])")
-    33
-    """
+    """Counts the bytes of an array's type, or of several."""
     total = 0
     for kind, shape in ARRAY.findall(types):
         count = 1

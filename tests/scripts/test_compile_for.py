@@ -43,8 +43,34 @@ def test_a_convolution_with_the_window_of_a_map_is_seen():
     assert [kernel.call for kernel in kernels] == calls
 
 
-def test_missing_packages_are_named(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["compile_for", "h100", "1,32,float32,1"])
+def test_an_array_has_the_bytes_of_its_type():
+    assert compile_for.size_of("(f32[2,3]{1,0}, pred[], bf16[4])") == 24 + 1 + 8
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["compile_for", "h100", *arguments])
     monkeypatch.setattr(compile_for, "find_spec", lambda name: None)
+    compile_for.main()
+
+
+def test_missing_packages_are_named(monkeypatch):
     with pytest.raises(SystemExit, match=r"pip install -e .*cuda13"):
-        compile_for.main()
+        run(monkeypatch, "1,32,float32,1")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["1,32", "0,32,float32,1", "1,32,int8,1", "1,32,float32,1,1", "a,b,c,d"]
+)
+def test_a_wrong_case_is_named(monkeypatch, capsys, wrong):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, wrong)
+    assert f"{wrong} must be seeds, clips, model.dtype and" in capsys.readouterr().err
+
+
+def test_no_file_is_overwritten(monkeypatch, capsys, tmp_path):
+    (tmp_path / "mine.json").write_text("mine")
+    for name in ("mine.json", "no/such.json"):
+        with pytest.raises(SystemExit):
+            run(monkeypatch, "1,32,float32,1", f"--out={tmp_path / name}")
+        assert f"{name} must be a new file" in capsys.readouterr().err
+    assert (tmp_path / "mine.json").read_text() == "mine"
