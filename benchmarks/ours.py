@@ -1,6 +1,7 @@
 """This project's own programs as contestants: what main.py runs, through its doors."""
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from benchmarks.worker import Work, loading, repeating
 from input_pipeline.batches import open_shards
 from msd_tagger import platform as platform_
 
+SLOW_READ_S = 0.02
 WEIGHTS_BATCH = 2  # Clips of the steps that make the trained weights.
 
 
@@ -95,6 +97,20 @@ def inference(
 def shards(batch_size: int, directory: str, threads: int) -> Work:
     """Reads prepared shards."""
     return loading(train_batches(directory, threads, batch_size), batch_size)
+
+
+def slow_shards(batch_size: int, directory: str, threads: int) -> Work:
+    """Reads prepared shards where a large read takes 20 ms (`slow_reads.c`).
+
+    Raises:
+        ValueError: It does not.
+    """
+    with next(Path(directory).glob("clips-train*")).open("rb") as file:
+        started = time.perf_counter()
+        os.pread(file.fileno(), 2**16, 0)
+        if time.perf_counter() - started < SLOW_READ_S:
+            raise ValueError("reads are not slow here: it takes Linux and cc")
+    return shards(batch_size, directory, threads)
 
 
 def fed(batch_size: int, directory: str, threads: int, platform: str) -> Work:

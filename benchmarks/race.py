@@ -72,7 +72,7 @@ class Entrant(NamedTuple):
     # How far its first, second, … value may be from the first entrant's; the last holds
     # for all that follow. Empty for any.
     tolerances: tuple[float, ...] = ()
-    environment: Mapping[str, str] = {}  # Of the worker, beside that of this process.
+    environment: Mapping[str, str] = {}  # Of the worker, from its start on.
 
     def key(self, setting: dict[str, Any]) -> tuple:
         """Names its lane of a setting."""
@@ -119,10 +119,10 @@ class Worker:
                 entrant.factory,
                 dict(entrant.options),
                 entrant.keep_buffers,
-                dict(entrant.environment),
             ),
         )
-        self._process.start()
+        with processes.environment(entrant.environment):
+            self._process.start()
         other_end.close()
         self.peak_memory_bytes: int | None = None
 

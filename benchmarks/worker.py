@@ -69,7 +69,6 @@ def main(
     factory: str,
     options: Mapping[str, Any],
     keep_buffers: bool,
-    environment: Mapping[str, str],
 ) -> None:
     """Answers requests until the pipe is closed; what is printed goes into a file.
 
@@ -81,8 +80,6 @@ def main(
     with Path(log).open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    # Libraries read it when they are imported.
-    os.environ.update(environment)
     if keep_buffers:
         from msd_tagger.common import processes
 

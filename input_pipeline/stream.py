@@ -131,10 +131,10 @@ def _shuffled(
         clips = _in_order(reader, shards, read)
         return clips.shuffle(num_clips, seed=seed, reshuffle_each_iteration=False)
 
-    first = next(windows(position))
     # The next window is read and shuffled while this one is used.
-    clips = named.flat_map(shuffle).prefetch(first.num_clips)
-    return clips.skip(position - first.start)
+    # An epoch begins with a whole one.
+    clips = named.flat_map(shuffle).prefetch(next(windows(0)).num_clips)
+    return clips.skip(position - next(windows(position)).start)
 
 
 def _in_order(reader: Reader, shards: Any, read: Callable) -> Any:

@@ -7,7 +7,8 @@ Everything takes the real way: `main.py --mode=prepare` with `prepare.worker` an
 files, index, ledger, registration with TFDS. Twice, at random moments, every process
 of every job is killed with SIGKILL; then the same commands are given again. At the end
 every clip must be in the set once, or in the ledger once, and the set must be, byte for
-byte, that of one job which nobody disturbed.
+byte, that of one job which nobody disturbed. Then the set is read as training reads it,
+by a process that is killed in the middle of an epoch and by one that goes on.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from benchmarks.worker import peak_memory_bytes
 from msd_tagger.common.processes import available_cores, progress_bar
-from scripts import tiny_clips
+from scripts import tiny_clips, tiny_reader
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -204,6 +205,12 @@ def main() -> None:
             raise SystemExit(f"not equal: {sorted(different)[:10]}")
         rows["files equal to those of the undisturbed job"] = f"all {len(ours):,}"
         rows["verification"] = _seconds(started, num_clips)
+        _print(rows)
+        (directory,) = first.glob("shards/*/*")
+        _print(tiny_reader.verify(directory))
+
+
+def _print(rows: dict[str, str]) -> None:
     width = max(map(len, rows))
     print("\n".join(f"{name:{width}}  {value}" for name, value in rows.items()))
 

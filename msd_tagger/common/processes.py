@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from multiprocessing import connection, parent_process
 from pathlib import Path
 
@@ -90,15 +90,20 @@ def _left_in_group(group: Path) -> int:
     return max(0, limit - used + int(dropped))
 
 
-@contextlib.contextmanager
-def one_thread_each() -> Iterator[None]:
+def one_thread_each() -> contextlib.AbstractContextManager[None]:
     """Lets every worker use one core: workers times BLAS threads would fight.
 
     The libraries read these when they are first imported, in the child, before any
     initialiser of a pool runs: so they are set while the children start.
     """
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    return environment(dict.fromkeys(_THREADS, "1"))
+
+
+@contextlib.contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables for the processes that are started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks.race import Entrant, Lane, busy_share, disagreement, groups
+from benchmarks.race import Entrant, Lane, Worker, busy_share, disagreement, groups
 
 
 def lane(name, *rates, failure=None, **prepared):
@@ -29,6 +29,15 @@ def test_another_computation_is_refused():
     nan = lane("a", values=[float("nan"), 2.0, 3.0])
     assert "refused" in disagreement(nan, judge, (1e-3, 0.2))
     assert "nothing to compare" in disagreement(lane("a"), judge, (1e-3,))
+
+
+def test_an_environment_is_there_from_the_start_of_the_process():
+    """As libraries that are loaded before a program need it."""
+    read = "linecache:getline", {"filename": "/proc/self/environ", "lineno": 1}
+    worker = Worker(Entrant("x", *read, (), environment={"OF_THE_ENTRANT": "alone"}))
+    assert "OF_THE_ENTRANT=alone\0" in worker.ask("call", {})
+    worker.close()
+    assert "OF_THE_ENTRANT" not in os.environ
 
 
 def test_other_load_is_seen():

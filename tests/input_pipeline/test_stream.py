@@ -1,12 +1,17 @@
 """Streaming where the store fails: it is asked again, and nothing changes."""
 
+import gc
 import logging
 import threading
+import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from input_pipeline import stream
+from input_pipeline import order, stream
 from input_pipeline.batches import open_shards
+from input_pipeline.index import Split
 from tests.input_pipeline.test_batches import READ
 from tests.reading import assert_equal, take
 
@@ -65,3 +70,51 @@ def test_damage_is_told_from_a_store_that_fails(away, monkeypatch):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="00002-of-00004, record 3 "):
         take(open_shards(here).train_batches(4, 0), 8)
+
+
+def made_up(shard_clips, threads=2):
+    """A reader of shards that are not there: their rows can be named."""
+    size, clips = sum(shard_clips), np.array(shard_clips)
+    ids, tags = np.array([f"id-{n}" for n in range(size)]), np.zeros((size, 3), "u1")
+    split = Split("train", Path("nowhere"), ids, tags, None, clips, clips)
+    return stream.Reader(split, (2, 2), clips, threads)
+
+
+@pytest.mark.parametrize("window_shards", [7, 10**6])
+def test_the_order_of_uneven_shards_does_not_depend_on_threads(window_shards):
+    """As where clips were left out: shards end at different times."""
+    shard_clips = np.random.default_rng(0).integers(0, 9, 50)
+    orders = set()
+    for threads in (1, 2, 3, 16, 64):
+        rows = stream.train_rows(made_up(shard_clips, threads), window_shards, 8, 0, 0)
+        orders.add(tuple(np.concatenate(take(rows, 60)).tolist()))
+    assert len(orders) == 1
+
+
+def test_the_next_window_is_fetched_early_wherever_a_run_goes_on(monkeypatch):
+    """Here in a last window of one shard, before one of 39."""
+    starts, windows = [], order.windows
+
+    def watched(*arguments):
+        for window in windows(*arguments):
+            starts.append(window.start)
+            yield window
+
+    monkeypatch.setattr(order, "windows", watched)
+    rows = stream.train_rows(made_up([64] * 40), 39, 8, 0, 39 * 8)
+    take(rows, 13)  # 104 clips: the second window has 2,496, and 152 are on their way.
+    ends_s = time.monotonic() + 20
+    while 79 * 64 not in starts and time.monotonic() < ends_s:
+        time.sleep(0.01)
+    assert 79 * 64 in starts
+
+
+def test_dropped_streams_leave_no_threads(prepared):
+    data, counts = open_shards(prepared["mel"]), []
+    for _ in range(3):
+        for _ in range(4):
+            next(data.train_batches(4, 0))
+            next(data.evaluation_batches("train", 4))
+        gc.collect()
+        counts.append(len(list(Path("/proc/self/task").iterdir())))
+    assert counts[2] <= counts[0]

@@ -9,7 +9,7 @@ import pytest
 from input_pipeline.corpora import folder
 from input_pipeline.prepare import prepare
 from msd_tagger.frontend.recipe import Recipe
-from scripts import tiny_clips
+from scripts import tiny_clips, tiny_reader
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe("mel", 4000, 0.1, "start", 128, 64, 16)
@@ -36,11 +36,13 @@ def test_killed_jobs_lose_and_double_nothing(tmp_path):
     assert found["clips in the set, each once in index and shards"] == "594"
     assert found["clips in the ledger, each once"] == "6"
     assert "after" in found["kill 1"]
+    assert found["clips of an epoch, each read once"] == "474"
+    assert found["batches before and after it, all equal"] == "30 and 500"
     assert found["files equal to those of the undisturbed job"].startswith("all ")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_verification_notices_what_is_wrong(tmp_path):
+def test_verification_notices_what_is_wrong(tmp_path, monkeypatch):
     corpus = tmp_path / "corpus"
     assert list(tiny_clips.write(corpus, 120, 1)) == [120]
     found = prepare(folder.load(corpus), [RECIPE], tmp_path, 1, 8)["mel"]
@@ -53,6 +55,9 @@ def test_verification_notices_what_is_wrong(tmp_path):
     with pytest.raises(SystemExit, match=r"ledger: .* is not "):
         tiny_clips.verify(tmp_path, corpus, 120)
     ledger.write_text(good)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit, match="a reader re"):
+        patch.setattr(tiny_reader, "WINDOW_SHARDS", 1)  # Not in the reader's process.
+        tiny_reader.verify(found)
     shard = sorted(found.glob("clips-train*"))[2]
     content = bytearray(shard.read_bytes())
     content[1000] ^= 1
