@@ -178,7 +178,7 @@ def _batches(
     def parse(row: Any, record: Any) -> tuple:
         if not is_whole:
             row, record = row[rows], record[rows]
-        return (row, *parse_records(record, reader.shape))
+        return (row, *parse_records(record, reader))
 
     batches = clips.batch(batch_size).map(
         parse, num_parallel_calls=reader.threads, deterministic=True
@@ -192,8 +192,11 @@ def _batches(
         yield {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": row}
 
 
-def parse_records(records: Any, shape: tuple[int, int]) -> tuple[Any, Any, Any]:
-    """Parses records [B]: track_id [B], tags [B, K], spectrogram [B, M, F]."""
+def parse_records(records: Any, reader: Reader) -> tuple[Any, Any, Any]:
+    """Parses records [B]: track_id [B], tags [B, K], spectrogram [B, M, F].
+
+    B may be 0: of a last batch some processes have no row.
+    """
     tf = tensorflow()
     text = tf.io.FixedLenFeature([], tf.string)
     found = tf.io.parse_example(
@@ -202,7 +205,8 @@ def parse_records(records: Any, shape: tuple[int, int]) -> tuple[Any, Any, Any]:
     tags = tf.io.decode_raw(found["tags"], tf.uint8)
     spectrogram = tf.io.decode_raw(found["spectrogram"], tf.float16)
     size = tf.size(records)
-    return found["track_id"], tags, tf.reshape(spectrogram, [size, *shape])
+    tags = tf.reshape(tags, [size, reader.split.tags.shape[1]])
+    return found["track_id"], tags, tf.reshape(spectrogram, [size, *reader.shape])
 
 
 def _check(
@@ -305,7 +309,7 @@ def find_damage(reader: Reader, shard: int) -> str:
     file, count = reader.file(shard), 0
     try:
         for record in tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES):
-            parse_records(record[None], reader.shape)
+            parse_records(record[None], reader)
             count += 1
     except tf.errors.DataLossError:
         return f"{file}, record {count} (from 0): it does not match its checksum"

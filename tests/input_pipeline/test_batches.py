@@ -115,6 +115,21 @@ def test_processes_share_one_batch(data):
             np.testing.assert_array_equal(both, expected[name])
 
 
+@pytest.mark.parametrize("batch_size", [4, 6, 8, 20, 64])
+def test_processes_share_an_evaluation(data, batch_size):
+    """Also where the last batch ends before the rows of some of them."""
+    expected = list(data.evaluation_batches("train", batch_size))
+    half = batch_size // 2
+    parts = [slice(0, half), slice(half, batch_size)]
+    halves = [list(data.evaluation_batches("train", batch_size, 1.0, x)) for x in parts]
+    assert len(halves[0]) == len(halves[1]) == len(expected)
+    for whole_batch, *own in zip(expected, *halves, strict=True):
+        for name, array in whole_batch.items():
+            both = np.concatenate([batch[name] for batch in own])
+            assert both.dtype == array.dtype
+            np.testing.assert_array_equal(both, array)
+
+
 def test_fractions_are_nested_and_fill_batches(data):
     subsets = []
     for fraction in (0.05, 0.2, 0.6, 1.0):
