@@ -4,7 +4,7 @@
 
 On the embedded synthetic corpus (version 1.2, 600 training clips, 10 epochs) it takes
 5 minutes on 2 cores, two and a half of them to make the corpus, and scores a macro
-ROC-AUC of 0.73 against the true labels, 0.71 against the weak ones.
+ROC-AUC of 0.75 against the true labels, 0.74 against the weak ones.
 """
 
 from ml_collections import ConfigDict

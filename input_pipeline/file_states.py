@@ -19,6 +19,7 @@ _BLOCK_BYTES = 1024 * 1024
 _FILES_PER_TASK = 64
 
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 
@@ -38,7 +39,7 @@ def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
     apart. Of files of one size 16 kB from the middle are read, and of those that agree
     in that too the whole content: equal digests (BLAKE2b, 256 bits) mean equal files.
     """
-    sizes = _in_threads(size_bytes, paths, "looking for files", num_threads)
+    sizes = in_threads(size_bytes, paths, "looking for files", num_threads)
     problems = [size if isinstance(size, str) else "" for size in sizes]
     known = {n: size for n, size in enumerate(sizes) if isinstance(size, int)}
     keys: dict[int, Hashable] = {**known}
@@ -48,7 +49,7 @@ def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
     ):
         numbers = [number for group in _groups(keys) for number in group]
         named = [paths[number] for number in numbers]
-        found = _in_threads(digest, named, description, num_threads)
+        found = in_threads(digest, named, description, num_threads)
         values = dict(zip(numbers, found, strict=True))
         keys = {number: (keys[number], one) for number, one in values.items() if one}
         for number in values.keys() - keys.keys():
@@ -104,14 +105,18 @@ def _groups(keys: dict[int, Hashable]) -> list[list[int]]:
     return [group for group in members.values() if len(group) > 1]
 
 
-def _in_threads(
-    work: Callable[[str], T], paths: Sequence[str], description: str, num_threads: int
+def in_threads(
+    work: Callable[[P], T],
+    paths: Sequence[P],
+    description: str,
+    num_threads: int,
+    files_per_task: int = _FILES_PER_TASK,
 ) -> list[T]:
     """Returns `work` of every path, in order, with a progress bar."""
     if not paths:
         return []
-    starts = range(0, len(paths), _FILES_PER_TASK)
-    tasks = [paths[first : first + _FILES_PER_TASK] for first in starts]
+    starts = range(0, len(paths), files_per_task)
+    tasks = [paths[first : first + files_per_task] for first in starts]
     results: list[T] = []
     with (
         ThreadPoolExecutor(num_threads) as pool,

@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from input_pipeline.file_states import NUM_THREADS
-from msd_tagger.common.processes import progress_bar
+from input_pipeline.file_states import NUM_THREADS, in_threads
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -209,21 +208,9 @@ def copy_folder(source: Path, target: RemotePath, last: str) -> None:
     """
     found = sorted(path for path in source.iterdir() if path.is_file())
     others = [path for path in found if path.name != last]
-    with (
-        ThreadPoolExecutor(NUM_THREADS) as pool,
-        progress_bar(len(found), f"copying to {target}", "file") as bar,
-    ):
-        for _ in _in_order(pool, lambda one: (target / one.name).put(one), others):
-            bar.update()
-        (target / last).put(source / last)
-        bar.update()
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[Path], None], files: Sequence[Path]
-) -> Iterator[None]:
-    try:
-        yield from pool.map(work, files)
-    except BaseException:
-        pool.shutdown(cancel_futures=True)
-        raise
+    in_threads(
+        lambda path: (target / path.name).put(path),
+        *(others, f"copying to {target}", NUM_THREADS),
+        files_per_task=1,
+    )
+    (target / last).put(source / last)

@@ -178,7 +178,7 @@ def _batches(
     def parse(row: Any, record: Any) -> tuple:
         if not is_whole:
             row, record = row[rows], record[rows]
-        return (row, *parse_records(record, reader))
+        return (row, *_parse(record, reader))
 
     batches = clips.batch(batch_size).map(
         parse, num_parallel_calls=reader.threads, deterministic=True
@@ -192,7 +192,7 @@ def _batches(
         yield {"spectrogram": spectrogram, "tags": tags, "mask": mask, "row": row}
 
 
-def parse_records(records: Any, reader: Reader) -> tuple[Any, Any, Any]:
+def _parse(records: Any, reader: Reader) -> tuple[Any, Any, Any]:
     """Parses records [B]: track_id [B], tags [B, K], spectrogram [B, M, F].
 
     B may be 0: of a last batch some processes have no row.
@@ -294,7 +294,7 @@ def _explain(reader: Reader, shards: list[int], error: Exception) -> str:
     if isinstance(error, (tf.errors.DataLossError, tf.errors.InvalidArgumentError)):
         for shard in shards:
             try:
-                damage = find_damage(reader, shard)
+                damage = _find_damage(reader, shard)
             except tf.errors.OpError as other:
                 error = other
                 break
@@ -303,13 +303,13 @@ def _explain(reader: Reader, shards: list[int], error: Exception) -> str:
     return str(getattr(error, "message", error)).splitlines()[0][:200]
 
 
-def find_damage(reader: Reader, shard: int) -> str:
+def _find_damage(reader: Reader, shard: int) -> str:
     """Reads a shard record by record: what is wrong with it, and where, or ""."""
     tf = tensorflow()
     file, count = reader.file(shard), 0
     try:
         for record in tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES):
-            parse_records(record[None], reader)
+            _parse(record[None], reader)
             count += 1
     except tf.errors.DataLossError:
         return f"{file}, record {count} (from 0): it does not match its checksum"

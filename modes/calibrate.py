@@ -20,6 +20,7 @@ def read_shards(folder: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
 
     data = open_shards(folder, recipe)
     # Any first clips of a split are a random choice.
-    number = len(import_weights.choose(data.num_clips("train")))
-    batch = next(data.evaluation_batches("train", number))
+    number = min(import_weights.MAX_CLIPS, data.num_clips("train"))
+    share = number / data.num_clips("train")
+    batch = next(data.evaluation_batches("train", number, share))
     return batch["spectrogram"], f"{number} training clips of {data.corpus['name']}"

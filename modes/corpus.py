@@ -22,7 +22,6 @@ def check(config: ConfigDict, options: Options) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
     parse_options(config.prepare.beam)
-    check_store(options.data_dir)
     for point in points:
         shape = recipe_of(point).shape
         if options.mode in ("run", "evaluate") and not options.bundle:
@@ -80,6 +79,8 @@ def prepare_once(
 
 def load(config: ConfigDict, options: Options) -> Corpus:
     """Loads the corpus; the synthetic one is made first, where it is missing."""
+    # Not sooner: it imports TensorFlow, and that JAX, which has to be set up before.
+    check_store(options.data_dir)
     return load_corpus(
         config.corpus,
         working_folder(options.data_dir),

@@ -1,6 +1,6 @@
 """The frequencies of bins and mel bands: scale, filters and A-weighting, by librosa.
 
-It is imported where it is needed, as that takes 0.9 s.
+It is imported where it is needed, as that takes about 2 s.
 """
 
 import warnings

@@ -3,6 +3,7 @@ import logging
 import pytest
 
 from configs import default
+from input_pipeline import storage
 from modes import Options, corpus
 from modes.training import check_start
 
@@ -28,3 +29,16 @@ def test_a_warning_says_what_the_network_does_not_hear(caplog):
         check_start([clips_of(54.58), clips_of(54.58)])
     [record] = caplog.records
     assert "the last 858 of 2559 frames change no score" in record.message
+
+
+def test_a_store_is_looked_at_after_jax_is_set_up(monkeypatch):
+    """TensorFlow imports JAX: looked at sooner, --platform would not be heard."""
+
+    def too_soon():
+        raise AssertionError
+
+    monkeypatch.setattr(storage, "tensorflow", too_soon)
+    options = Options(data_dir=storage.place("ram://nowhere"))
+    corpus.check(default.get_config(), options)
+    with pytest.raises(AssertionError):
+        corpus.load(default.get_config(), options)
