@@ -254,7 +254,8 @@ def _persistent(
     """Yields the batches from a step on; where the store fails, it is asked again.
 
     Raises:
-        LostInputError: A shard is damaged, or the store is away for more than a minute.
+        LostInputError: A shard is damaged, or the store is away for more than a minute,
+            or until a signal came.
     """
     tf = tensorflow()
     failures = 0
@@ -274,7 +275,10 @@ def _persistent(
                 "%s: %s; trying again in %d s",
                 *(reader.split.directory, reason, _WAITS_S[failures]),
             )
-            pause(_WAITS_S[failures])
+            if not pause(_WAITS_S[failures]):
+                raise LostInputError(
+                    f"{reader.split.directory} cannot be read: {reason}"
+                ) from error
             failures += 1
             batches = open_at(step)
             continue

@@ -93,16 +93,12 @@ def check() -> None:
         raise Interrupted(_asked.number)
 
 
-def pause(seconds: float) -> None:
-    """Sleeps, but ends at once when a signal comes, also where signals wait.
-
-    Raises:
-        Interrupted: One came.
-    """
+def pause(seconds: float) -> bool:
+    """Sleeps, and returns True; or False, at once, where there is a waiting signal."""
     ends = time.monotonic() + seconds
-    while (left := ends - time.monotonic()) > 0:
-        check()
+    while _asked.number is None and (left := ends - time.monotonic()) > 0:
         time.sleep(min(left, 0.2))
+    return _asked.number is None
 
 
 def _answer(number: int, _: FrameType | None) -> None:

@@ -126,10 +126,13 @@ class Training:
         """
         try:
             self._go_on()
-        except (LostInputError, Interrupted):  # While it waited for input.
+        except LostInputError:
             # Several processes would have to do it together: there it is the last save.
-            if not self._saved and self._step and distributed.rank().count == 1:
-                self._store()
+            if distributed.rank().count == 1:
+                if not self._saved and self._step:
+                    self._store()
+                if self._asked.number:  # It is why nobody waited any longer.
+                    self._save()
             raise
         if self._checkpoints is not None:
             self._checkpoints.wait()

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 from contextlib import closing
 from functools import partial
 
@@ -6,7 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from msd_tagger.common.errors import LostInputError
+from msd_tagger.common import interruption
+from msd_tagger.common.errors import Interrupted, LostInputError
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.model import predict, prepare_batch
 from msd_tagger.training import evaluation, parallel, steps
@@ -332,3 +335,20 @@ def test_what_was_learnt_is_saved_where_the_input_is_lost(tmp_path, where, step)
         assert int(checkpoints.restore(whole.state).state.step[0]) == step
     resumed = fit(tmp_path, "cut", **length)
     assert_same(resumed.state, whole.state)
+
+
+def test_a_signal_while_the_store_is_away_is_answered_as_any(tmp_path, own_signals):
+    class Waiting(AwayData):
+        def train_batches(self, *asked):
+            try:
+                yield from super().train_batches(*asked)
+            except LostInputError:
+                os.kill(os.getpid(), signal.SIGTERM)
+                assert not interruption.pause(60)
+                raise
+
+    with (
+        pytest.raises(Interrupted, match="SIGTERM; step 9 is saved; the same command"),
+        interruption.answered(),
+    ):
+        fit(tmp_path, "cut", Waiting("step"), train__max_epochs=3.0)
