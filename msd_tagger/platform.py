@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from msd_tagger import accelerators
 from msd_tagger.common import messages
 from msd_tagger.common.processes import keep_big_buffers, one_thread_each
 
@@ -185,6 +186,8 @@ def import_numpy() -> None:
 def devices() -> list[str]:
     """Returns the names of all devices of the job, once JAX is as `_SETTINGS` say.
 
+    A warning says why a GPU or TPU in sight is not used.
+
     Raises:
         ValueError: There is none of the platform that was asked for.
     """
@@ -192,11 +195,15 @@ def devices() -> list[str]:
 
     for name, value in _SETTINGS.items():  # Something may have set them in Python.
         jax.config.update(name, value)
-    try:
-        return [str(device) for device in jax.devices()]
-    except (RuntimeError, AssertionError) as error:
-        wanted = os.environ.get("JAX_PLATFORMS", "")
-        raise ValueError(
-            f"no device for JAX_PLATFORMS={wanted!r} ({error}); install the JAX build "
-            "for it, or choose another --platform"
-        ) from error
+    wanted = os.environ.get("JAX_PLATFORMS", "")
+    with accelerators.listening() as said:
+        try:
+            found = jax.devices()
+        except (RuntimeError, AssertionError) as error:
+            said = [*said, *filter(None, [str(error)])]
+            raise ValueError(accelerators.refusal(wanted, said)) from error
+    if wanted != "cpu" and found[0].platform == "cpu":
+        said = [accelerators.warning(said)] if accelerators.warning(said) else said
+    for line in said:
+        logger.warning("%s", line)
+    return [str(device) for device in found]
