@@ -170,8 +170,10 @@ _KEYS = (
     Aside("train.checkpoint_every_minutes", 10.0, Range(0, 1e6),
           "Saves this often between evaluations, which save too; a kill costs no more "
           "time than that."),
-    Aside("train.parallel", "data", ("data", "seeds"),
-          'Over several devices "data" splits batches, "seeds" splits seeds.'),
+    Aside("train.parallel", "auto", ("auto", "data", "seeds"),
+          'Over several devices "data" splits batches, "seeds" splits seeds; "auto" is '
+          '"seeds" where there are as many seeds as devices or more, or where a batch '
+          'cannot be split among them, else "data".'),
     Aside("train.num_devices", 0, Range(0, 4096),
           "How many devices each process uses; 0 means all."),
     Aside("train.seeds_per_chunk", 0, Range(0, 10_000),

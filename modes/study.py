@@ -23,6 +23,7 @@ from modes.training import (
     set_up_devices,
     train_in,
 )
+from msd_tagger import platform
 from msd_tagger.common import files, workspace
 from msd_tagger.network.describe import describe
 from msd_tagger.training import distributed
@@ -40,20 +41,23 @@ def run_study(config: ConfigDict, options: Options) -> None:
     chosen = config.sweep
     if options.point:
         chosen = [sweeps.find(config.sweep, options.point)]
-    own = identity_of(config)
-    if config.distributed:
-        join_processes(config, options)
-    workdir = choose_workdir(config, options, own)
-    distributed.shared(lambda: workspace.claim(workdir, own))
-    logger.info("study folder: %s", workdir)
     needs_audio = bool(config.sweep) or config.task == "tags"
     devices, corpus, data = [], None, {}
     if needs_audio:
-        # Runs whose arrays have the same shapes share their compiled programs.
-        programs = config.compilation_cache_dir or str(workdir / "programs")
-        config.compilation_cache_dir = programs
         devices = set_up_devices(config, options)
         check_start([sweeps.at(config, point) for point in chosen])
+    elif config.distributed:
+        join_processes(config, options)
+    if config.sweep:  # Otherwise points of one study would have those of their devices.
+        config.train.batch_size = resolve_batch_size(config.train.batch_size)
+    own = identity_of(config)
+    workdir = choose_workdir(config, options, own)
+    distributed.shared(lambda: workspace.claim(workdir, own))
+    logger.info("study folder: %s", workdir)
+    if needs_audio and not config.compilation_cache_dir:
+        # Runs whose arrays have the same shapes share their compiled programs.
+        config.compilation_cache_dir = str(workdir / "programs")
+        platform.keep_programs(config.compilation_cache_dir)
     distributed.shared(lambda: begin(workdir, config, own, devices))
     if needs_audio or not (config.task == "network" or labels.are_sampled(config)):
         corpus = load_once(config, options)

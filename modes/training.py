@@ -113,7 +113,9 @@ def train_in(
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
     if begins:
         config.input.cache = clip_cache.choose(config, data)
-        config.train.seeds_per_chunk = setup.choose_layout(config).seeds_per_chunk
+        layout = setup.choose_layout(config)
+        config.train.parallel = layout.mode
+        config.train.seeds_per_chunk = layout.seeds_per_chunk
     with ExitStack() as stack:
 
         def enter() -> None:

@@ -132,7 +132,8 @@ LABELS_OF_SPLIT = {
 CONFIG = {
     "seed?": WHOLE,
     "corpus?": {"name?": str},
-    "train?": {"fraction?": SHARE},
+    "train?": {"fraction?": SHARE, "batch_size?": WHOLE},
+    "model?": {"dtype?": str, "precision?": str},
     "spectrogram?": {
         "kind?": OneOf(KINDS),
         "sample_rate_hz?": Number(1, 1e9, is_whole=True),

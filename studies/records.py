@@ -22,6 +22,9 @@ from msd_tagger.common.facts import LABELS
 from studies import record_contents
 
 POINTS = "points"
+# Keys that all points of a study have to share, unless its sweep changes them. They may
+# differ where points of several machines were put together.
+SHARED = ("train.batch_size", "model.dtype", "model.precision")
 REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
 ARRAYS = ["predictions_test", "predictions_valid", "label_stats", "label_vectors"]
 ARRAYS += ["first_layer", "input_stats"]
@@ -129,7 +132,7 @@ def read_sweep_record(workdir: Path | str) -> SweepRecord:
     """Reads a study's folder.
 
     Raises:
-        RunRecordError: A file is missing or unreadable.
+        RunRecordError: A file is missing or unreadable, or points cannot be compared.
     """
     workdir = Path(workdir)
     if not (workdir / "config.json").is_file():
@@ -138,6 +141,7 @@ def read_sweep_record(workdir: Path | str) -> SweepRecord:
     names = _names_of_points(config, workdir / "config.json")
     folders = {name: workdir / POINTS / name for name in names}
     points = {k: read_run_record(one) for k, one in folders.items() if is_complete(one)}
+    _check_comparable(workdir, config, points)
     missing = tuple(name for name in folders if name not in points)
     environment = read_json(workdir / "environment.json")
     return SweepRecord(workdir, config, environment, points, missing)
@@ -152,6 +156,29 @@ def _names_of_points(config: Mapping[str, Any], path: Path) -> list[str]:
         raise RunRecordError(
             f"{path}: sweep must list names of points, each with its keys{HINT}"
         ) from error
+
+
+def _check_comparable(
+    workdir: Path, config: Mapping[str, Any], points: Mapping[str, RunRecord]
+) -> None:
+    """Refuses points that differ in what their study does not change."""
+    changed = {key for _, keys in config.get("sweep", ()) for key in dict(keys)}
+    for key in SHARED:
+        section, _, name = key.partition(".")
+        found: dict[Any, list[str]] = {}
+        for point, record in points.items():
+            value = record.config.get(section, {}).get(name)
+            found.setdefault(value, []).append(point)
+        if key in changed or len(found) < 2:
+            continue
+        shown = " and ".join(
+            f"{value} in {', '.join(names)}" for value, names in found.items()
+        )
+        raise RunRecordError(
+            f"the points of {workdir} cannot be compared: {key} is {shown}. Move the "
+            f"folders of the ones or the others out of {workdir / POINTS}, or do the "
+            f"whole study in another --workdir with --config.{key}=VALUE"
+        )
 
 
 def is_complete(workdir: Path) -> bool:

@@ -75,8 +75,10 @@ def choose_layout(
 ) -> Layout:
     """Chooses a layout for the devices of all processes of the job.
 
-    `seeds_per_chunk` 0 means one; `num_devices` is of each process, 0 for all there
-    are.
+    The mode "auto" is "seeds" where there are as many seeds as devices or more: then
+    nothing is communicated, and every device has a whole batch to work on, at the price
+    of at most one turn in which some devices have none. `seeds_per_chunk` 0 means one;
+    `num_devices` is of each process, 0 for all there are.
 
     Raises:
         ValueError: More devices are asked for than there are, or processes have
@@ -95,6 +97,8 @@ def choose_layout(
             f"{[str(device) for device in jax.local_devices()]}"
         )
     of_all = (num_devices or counts[0]) * rank.count
+    if mode == "auto":
+        mode = "seeds" if 1 < of_all <= num_seeds else "data"
     is_one_program = jax.default_backend() != "cpu"
     return Layout(mode, of_all, num_seeds, seeds_per_chunk or 1, rank, is_one_program)
 

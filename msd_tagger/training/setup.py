@@ -216,6 +216,8 @@ def build_programs(
 def choose_layout(config: ConfigDict) -> parallel.Layout:
     """Chooses how a configuration's seeds and batches lie on this machine's devices.
 
+    By itself it splits seeds, if there are several, where a batch does not split.
+
     Raises:
         ValueError: It asks for more devices than there are, or a batch does not split.
     """
@@ -224,12 +226,14 @@ def choose_layout(config: ConfigDict) -> parallel.Layout:
         train.parallel, config.num_seeds, train.seeds_per_chunk, train.num_devices
     )
     batch_size = resolve_batch_size(train.batch_size)
-    if parallel.pad_batch_size(batch_size, layout) != batch_size:
-        raise ValueError(
-            f"train.batch_size={batch_size} cannot be split over {layout.num_devices} "
-            "devices; choose a multiple, or train.parallel='seeds'"
-        )
-    return layout
+    if parallel.pad_batch_size(batch_size, layout) == batch_size:
+        return layout
+    if train.parallel == "auto" and config.num_seeds > 1:
+        return layout._replace(mode="seeds")
+    raise ValueError(
+        f"train.batch_size={batch_size} cannot be split over {layout.num_devices} "
+        "devices; choose a multiple, other train.num_devices, or train.parallel='seeds'"
+    )
 
 
 def set_up(config: ConfigDict, data: Data) -> Setup:

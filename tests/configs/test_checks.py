@@ -84,7 +84,7 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
         "preprocessing.frequency_weighting": pre.WEIGHTINGS,
         "spectrogram.kind": tuple(POOLS),
         "train.optimiser": tuple(steps.OPTIMISERS),
-        "train.parallel": parallel.MODES,
+        "train.parallel": ("auto", *parallel.MODES),
     }
     assert {key: KEYS[key].allowed for key in taken} == taken
     assert set(STUDIES) == {*studies.STUDIES, studies.PAPER}

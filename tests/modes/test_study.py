@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,7 +13,7 @@ from msd_tagger.bundle.format import build_model, read_bundle
 from msd_tagger.bundle.thresholds import choose
 from msd_tagger.commands import command_line
 from msd_tagger.commands.export import export
-from msd_tagger.common import metrics
+from msd_tagger.common import files, metrics
 from msd_tagger.training import parallel
 from msd_tagger.training import setup as build
 from tests import fakes
@@ -24,6 +25,9 @@ POINTS = (
         (("preprocessing.magnitude", "linear"), ("model.precision", "highest")),
     ),
 )
+
+
+SIZE = "train.batch_size"
 
 
 def make_config():
@@ -102,7 +106,8 @@ def test_every_point_becomes_a_run_of_its_own(finished):
     assert summary(finished, "variance")["num_seeds"] == 3
     written = json.loads((finished / "points/pre-linear/config.json").read_text())
     assert written["preprocessing"]["magnitude"] == "linear"
-    assert written["train"]["seeds_per_chunk"] == 1  # What 0 was resolved to.
+    resolved = [written["train"][key] for key in ("seeds_per_chunk", "parallel")]
+    assert resolved == [1, "data"]  # From 0 and "auto".
     assert (written["task"], written["sweep"]) == ("train", [])
 
 
@@ -131,6 +136,34 @@ def test_one_point_alone_is_what_it_is_among_others(finished, tmp_path, config):
     ]
     np.testing.assert_array_equal(*scores)
     assert not (tmp_path / "points" / "variance").exists()
+
+
+def test_a_study_is_of_one_batch_size(tmp_path, monkeypatch):
+    """Its folder says which, so points on other devices are refused there."""
+
+    def begin(backend, workdir="", message="enough"):
+        config = make_config()
+        config.train.batch_size = 0
+        monkeypatch.setattr(jax, "default_backend", lambda: backend)
+        with pytest.raises(ValueError, match=message):
+            study.run_study(config, Options(workdir=workdir))
+
+    def stop(*_):
+        raise ValueError("enough")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(study, "check_start", lambda _: None)
+    monkeypatch.setattr(study.platform, "keep_programs", lambda _: None)
+    monkeypatch.setattr(study, "load_once", stop)
+    begin("cpu")
+    begin("gpu")
+    folders = [path.parent for path in tmp_path.glob("runs/*/matter.json")]
+    known = [files.read_json(one / "matter.json") for one in folders]
+    sizes = [one[SIZE] for one in known]
+    assert sorted(sizes) == [8, 32]
+    for size in (0, 8):  # 0 as in folders of earlier versions.
+        files.write_json(folders[0] / "matter.json", known[0] | {SIZE: size})
+        begin("gpu", str(folders[0]), rf"\({SIZE}: {size} -> 32\)")
 
 
 def test_labels_are_the_corpuss_or_drawn(tmp_path, config):

@@ -22,16 +22,21 @@ from tests import fakes
 SEEDS = 15  # No multiple of the devices, so that some seeds only fill up.
 
 
-def fit(num_seeds, **overrides):
-    """Weights, losses and predictions after 20 steps, `[S, …]`."""
-    config = fakes.small_config(
-        num_seeds=num_seeds,
-        train__max_steps=20,
-        train__max_epochs=100.0,
-        **overrides,
-    )
+def fit(num_seeds, first_devices=0, **overrides):
+    """Weights, losses and predictions after 20 steps, `[S, …]`.
+
+    The first 10 may be on another number of devices.
+    """
     with tempfile.TemporaryDirectory() as directory:
-        run = train.train(config, fakes.FakeData(), Path(directory))
+        for steps, devices in ((10, {"train__num_devices": first_devices}), (20, {})):
+            if steps == 20 or first_devices:
+                config = fakes.small_config(
+                    num_seeds=num_seeds,
+                    train__max_steps=steps,
+                    train__max_epochs=100.0,
+                    **overrides | devices,
+                )
+                run = train.train(config, fakes.FakeData(), Path(directory))
         text = (Path(directory) / "metrics.jsonl").read_text().splitlines()
     losses = np.array([json.loads(line)["loss"] for line in text]).T
     return {
@@ -99,6 +104,9 @@ if __name__ == "__main__":
                 jax.tree.map(np.testing.assert_array_equal, kept, many)
                 with mock.patch.object(parallel, "choose_layout", in_one_program):
                     found[f"{mode}-in-turn"] = fit(seeds, **place, **of)
+                if mode == "seeds":
+                    place["train__parallel"] = "auto"
+                    found["auto-elsewhere"] = fit(seeds, 8, **place, **of)
             for how, run in found.items():
                 for name, value in run.items():
                     print(optimiser, how, devices, name, difference(value, one[name]))

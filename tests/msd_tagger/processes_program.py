@@ -27,6 +27,7 @@ def config(**overrides):
         "train__max_steps": 20,
         "train__max_epochs": 9.0,
         "train__log_every_steps": 5,
+        "train__parallel": "data",
         "analysis__linear_baseline": False,
     }
     return fakes.small_config(**(settings | overrides))

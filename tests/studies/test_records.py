@@ -117,6 +117,27 @@ def test_lines_that_are_no_numbers_of_this_run_are_named(workdir):
             records.read_run_record(workdir)
 
 
+def test_points_that_were_not_trained_alike_are_named(tmp_path):
+    for name in "abc":
+        write_record(tmp_path / "points" / name, num_tags=6, num_clips=40)
+    edit(tmp_path / "points/b/config.json", train__batch_size=32)
+    for changed, expected in (
+        (
+            "seed",
+            r"batch_size is 16 in a, c and 32 in b\. Move .* in another --workdir",
+        ),
+        ("train.batch_size", None),
+    ):
+        sweep = [[name, [[changed, 1]]] for name in "abc"]
+        for file, content in (("config", {"sweep": sweep}), ("environment", {})):
+            write_json(tmp_path / f"{file}.json", content)
+        if expected is None:
+            assert len(records.read_sweep_record(tmp_path).points) == 3
+            continue
+        with pytest.raises(records.RunRecordError, match=expected):
+            records.read_sweep_record(tmp_path)
+
+
 def test_a_complete_record_that_was_altered_is_refused(workdir):
     workspace.seal(workdir)
     records.read_run_record(workdir)

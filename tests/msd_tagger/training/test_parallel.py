@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from msd_tagger.training import parallel
+from msd_tagger.training import parallel, setup
+from tests import fakes
 
 
 def test_devices_change_nothing():
@@ -21,7 +22,7 @@ def test_devices_change_nothing():
     )
     assert result.returncode == 0, result.stderr
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert len(lines) == 6 * 4
+    assert len(lines) == 7 * 4
     for *case, difference in lines:
         assert float(difference) < 1e-5, case  # Sums come in another order.
 
@@ -46,6 +47,26 @@ def test_by_default_seeds_take_turns_one_at_a_time(monkeypatch, backend, calls):
     layout = parallel.choose_layout("data", 15, 0, 1)
     assert layout.seeds_per_chunk == 1
     assert len(layout.bounds) == calls
+
+
+@pytest.mark.parametrize(
+    ("devices", "seeds", "mode"),
+    [(1, 15, "data"), (4, 3, "data"), (4, 4, "seeds"), (4, 15, "seeds")],
+)
+def test_auto_splits_seeds_where_there_are_enough(monkeypatch, devices, seeds, mode):
+    monkeypatch.setattr(jax, "local_devices", lambda *_: ["device"] * devices)
+    assert parallel.choose_layout("auto", seeds, 0).mode == mode
+
+
+def test_a_batch_that_does_not_split_chooses_seeds_or_says_so(monkeypatch):
+    monkeypatch.setattr(jax, "local_devices", lambda *_: ["device"] * 3)
+    config = fakes.small_config(num_seeds=2, train__batch_size=8)
+    assert setup.choose_layout(config).mode == "seeds"
+    for changes in ({"num_seeds": 1}, {"train__parallel": "data"}):
+        with pytest.raises(ValueError, match=r"batch_size=8 cannot be .* 3 devices"):
+            setup.choose_layout(
+                fakes.override(config.copy_and_resolve_references(), changes)
+            )
 
 
 def test_more_devices_than_there_are_is_an_error():
