@@ -28,7 +28,8 @@ def main(argv: list[str]) -> command_line.Status:
     if MODE.value in command_line.MODES:
         return command_line.perform(mode, words)
     options = read_options()
-    command_line.set_up(mode, options.platform)
+    is_deterministic = config is not None and config.train.deterministic
+    command_line.set_up(mode, options.platform, is_deterministic)
     if config is not None and (config.compilation_cache_dir or config.task != "train"):
         platform.load_programs_quietly()
     does = command_line.load(mode.function)

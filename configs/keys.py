@@ -160,6 +160,11 @@ _KEYS = (
         "Stops when the best score is older than this; 0 never stops early."),
     Key("train.evaluate_every_epochs", 1.0, Range(0, 1e6, above=True),
         "How often the validation split is scored."),
+    Key("train.deterministic", True, BOOLEAN,
+        "On GPUs: only operations that give the same bits each time, and compiled "
+        "programs are kept in the run's folder, so that a run that goes on ends with "
+        "the bits of one that was not cut. What it costs has not been measured. No "
+        "difference on CPUs and TPUs (docs/resume.md)."),
     Aside("train.evaluation_batch_size", 0, Range(0, 2**16),
           "0 means as batch_size. It changes no score."),
     Key("train.statistics_clips", 128, Range(0, 10**7),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import jax
 from ml_collections import ConfigDict
 
 from configs import default
@@ -76,7 +77,7 @@ def identity_of(config: ConfigDict, data: ShardedSplits | None = None) -> dict:
     Shards say which clips a run learns from, by which version of the recipe, and in
     which order.
     """
-    own = identity(config) | platform.numerics()
+    own = identity(config) | platform.numerics(config.train.deterministic)
     if data:
         shards = data.directory
         own |= {"shards": shards.parent.name, "recipe": shards.name}
@@ -125,6 +126,7 @@ def train_in(
                 begin(workdir, config, own, devices)
 
         distributed.shared(enter)
+        keep_kernels(workdir, config)
         reach = loop.train if begins else loop.restore
         trained = reach(config, data, workdir)
         predictions = results.predict(trained)
@@ -137,6 +139,16 @@ def train_in(
         if summary["complete"]:
             workspace.seal(workdir)
         return summary
+
+
+def keep_kernels(workdir: Path, config: ConfigDict) -> None:
+    """Keeps the kernels that were chosen for a GPU, by their speed, in a run's folder.
+
+    A run that goes on has to take the same, as others add in another order.
+    """
+    is_gpu = jax.default_backend() == "gpu"
+    if is_gpu and config.train.deterministic and not config.compilation_cache_dir:
+        platform.keep_programs(str(workdir / "programs"))
 
 
 def score_linear_baseline(data: Data, fraction: float) -> dict:

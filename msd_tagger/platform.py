@@ -60,10 +60,12 @@ def use_utf8() -> None:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def set_up(platform: str = "") -> None:
+def set_up(platform: str = "", is_deterministic: bool = False) -> None:
     """Prepares this process for JAX; call before anything imports it.
 
-    The platform is "cpu", "gpu" or "tpu", or "" for JAX's own choice.
+    Args:
+        platform: "cpu", "gpu" or "tpu", or "" for JAX's own choice.
+        is_deterministic: Whether a GPU shall give the same bits each time.
     """
     if platform:
         os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(platform, platform)
@@ -71,7 +73,8 @@ def set_up(platform: str = "") -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     given = _given_flags()
-    added = [f"{key}={value}" for key, value in xla_flags().items() if key not in given]
+    flags = xla_flags(is_deterministic=is_deterministic)
+    added = [f"{key}={value}" for key, value in flags.items() if key not in given]
     os.environ["XLA_FLAGS"] = " ".join([given, *added]).strip()
     keep_big_buffers()
 
@@ -104,25 +107,29 @@ def settle() -> None:
             )
 
 
-def numerics() -> dict[str, str]:
+def numerics(is_deterministic: bool = False) -> dict[str, str]:
     """Returns what the environment says that numbers depend on: part of what a run is.
 
-    It is empty where nothing is set beside the flags of `xla_flags`.
+    It is empty where nothing is set beside the flags that `set_up` adds.
     """
-    own = {f"{key}={value}" for key, value in xla_flags().items()}
+    flags = xla_flags(is_deterministic=is_deterministic)
+    own = {f"{key}={value}" for key, value in flags.items()}
     given = shlex.split(os.environ.get("XLA_FLAGS", ""))
-    flags = [
+    added = [
         flag for flag in given if not (flag in own or flag.startswith(_HARMLESS_FLAGS))
     ]
-    found = {"XLA_FLAGS": " ".join(sorted(flags))}
+    found = {"XLA_FLAGS": " ".join(sorted(added))}
     found |= {name: os.environ.get(name, "") for name in _NUMERICS}
     return {name: value for name, value in found.items() if value}
 
 
-def xla_flags(cpu_info: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
+def xla_flags(
+    cpu_info: Path = Path("/proc/cpuinfo"), is_deterministic: bool = False
+) -> dict[str, str]:
     """Chooses XLA's flags for the processor that Linux describes in `cpu_info`.
 
-    All are known to jaxlib 0.10.1 to 0.11.2 (an unknown one ends the process).
+    All are known to jaxlib 0.10.1 to 0.11.2 (an unknown one ends the process), also to
+    the builds for CPUs alone.
     """
     # XLA uses half of a processor's widest vectors unless told otherwise. With whole
     # ones training was 6 to 9 % faster and evaluation 16 to 29 %, with AVX-512.
@@ -134,13 +141,18 @@ def xla_flags(cpu_info: Path = Path("/proc/cpuinfo")) -> dict[str, str]:
         # Training without YNNPACK was 1.4 times faster at 8 clips in a batch and 2.4
         # times at 16, evaluation 3 to 6 % slower.
         flags["--xla_cpu_experimental_ynn_fusion_type"] = ""
+    if is_deterministic:
+        # Only kernels that add in the same order each time. Which of them are the
+        # fastest is measured when a program is compiled, so it has to be kept too.
+        # openxla.org/xla/determinism
+        flags["--xla_gpu_exclude_nondeterministic_ops"] = "true"
     return flags
 
 
 def keep_programs(directory: str) -> None:
     """Keeps compiled programs in a folder, for the next start; "" keeps nothing.
 
-    Call it after `set_up` and before anything imports JAX. By default JAX skips
+    Call it after `set_up`; what was compiled before is not kept. By default JAX skips
     programs that compile in less than a second, which are most of a CPU's; here they
     are kept from 0.1 s on.
 
@@ -157,10 +169,13 @@ def keep_programs(directory: str) -> None:
         ) from error
     load_programs_quietly()
     import jax
+    from jax.experimental.compilation_cache import compilation_cache
 
     jax.config.update("jax_compilation_cache_dir", directory)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    # JAX decides at its first compilation whether and where it keeps programs.
+    compilation_cache.reset_cache()
 
 
 def load_programs_quietly() -> None:

@@ -165,15 +165,17 @@ def test_preparation_needs_no_tensorflow_and_training_says_what_it_needs(tmp_pat
 CACHED = """
 import sys
 from msd_tagger import platform
+platform.load_programs_quietly()
+import jax, numpy
+jax.numpy.ones(3)  # JAX has compiled something, and kept nothing.
 platform.keep_programs(sys.argv[1])
-import jax
 found = []
 jax.monitoring.register_event_listener(lambda name, **_: found.append(name))
 def slow(x):
     for i in range(150):
         x = jax.numpy.sin(x @ x.T + i)
     return x
-jax.jit(slow)(jax.numpy.ones((3, 3)))
+jax.jit(slow)(numpy.ones((3, 3), numpy.float32))
 print(found.count("/jax/compilation_cache/cache_hits"))
 """
 

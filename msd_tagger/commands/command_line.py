@@ -231,13 +231,13 @@ def check_flags(
             )
 
 
-def set_up(mode: Mode, device: str) -> None:
+def set_up(mode: Mode, device: str, is_deterministic: bool = False) -> None:
     """Prepares the process for what a mode imports."""
     if mode.decodes_in_threads:
         platform.import_numpy()
     if mode.device is not None:
         platform.settle()
-        platform.set_up(device or mode.device)
+        platform.set_up(device or mode.device, is_deterministic)
 
 
 def load(function: str) -> Callable[..., Status]:

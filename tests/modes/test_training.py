@@ -1,6 +1,11 @@
-"""What a run prints about its scores."""
+"""What a run prints about its scores, and the programs that it keeps."""
 
-from modes.training import print_numbers
+import jax
+import pytest
+
+from configs import default
+from modes.training import keep_kernels, print_numbers
+from msd_tagger import platform
 
 
 def test_scores_are_printed_and_their_absence_is_said(capsys):
@@ -11,3 +16,23 @@ def test_scores_are_printed_and_their_absence_is_said(capsys):
         "test, true labels: no tag can be scored, as none has both clips with it and "
         "without it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("backend", "changes", "is_kept"),
+    [
+        ("gpu", {}, True),
+        ("gpu", {"compilation_cache_dir": "elsewhere"}, False),
+        ("gpu", {"train__deterministic": False}, False),
+        ("cpu", {}, False),
+        ("tpu", {}, False),
+    ],
+)
+def test_a_run_on_a_gpu_keeps_its_kernels(
+    tmp_path, monkeypatch, backend, changes, is_kept
+):
+    kept = []
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(platform, "keep_programs", kept.append)
+    keep_kernels(tmp_path, default.get_config(**changes))
+    assert kept == [str(tmp_path / "programs")] * is_kept

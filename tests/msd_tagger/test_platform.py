@@ -28,6 +28,24 @@ def test_set_up_adds_to_the_flags_of_the_user(monkeypatch, given, expected):
     assert platform.os.environ["JAX_PLATFORMS"] == "cuda"
 
 
+def test_what_makes_gpus_deterministic_is_our_own_flag(monkeypatch):
+    given = platform.os.environ["XLA_FLAGS"]
+    for name in ("JAX_PLATFORMS", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("XLA_FLAGS", given)
+    before = platform.numerics(is_deterministic=True)
+    platform.set_up(is_deterministic=True)
+    flag = "--xla_gpu_exclude_nondeterministic_ops=true"
+    assert platform.os.environ["XLA_FLAGS"] == f"{given} {flag}"
+    assert platform.numerics(is_deterministic=True) == before
+    # Who sets it without the key has another run.
+    assert flag in platform.numerics()["XLA_FLAGS"]
+    monkeypatch.setenv("XLA_FLAGS", flag.replace("true", "false"))
+    platform.set_up(is_deterministic=True)
+    assert "ops=true" not in platform.os.environ["XLA_FLAGS"]
+    assert "ops=false" in platform.numerics(is_deterministic=True)["XLA_FLAGS"]
+
+
 @pytest.mark.parametrize(
     ("features", "uses_ynnpack"),
     [("fma avx2", False), ("fma avx2 avx512f", True), ("asimd", True)],
