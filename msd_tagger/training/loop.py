@@ -182,8 +182,8 @@ class Training:
     def _log(self) -> None:
         every = self._setup.config.train.log_every_steps
         if self._is_evaluation_due() or self._step % every == 0:
-            found = self._progress.read()
-            self._metrics.append(kind="train", **self._line(), **found)
+            line = {"kind": "train", **self._line()}
+            self._progress.tell(lambda found: self._metrics.append(**line, **found))
 
     def _evaluate(self) -> None:
         if not self._is_evaluation_due():

@@ -20,9 +20,16 @@ from msd_tagger.training.setup import Schedule
 
 logger = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
-# Steps that may wait for the device: enough to keep it busy, few enough that their
-# buffers, which a CPU allocates when a step is enqueued, do not pile up.
-STEPS_IN_FLIGHT = 1
+
+
+def steps_in_flight() -> int:
+    """Counts the steps that may be enqueued while the host gets the next batch.
+
+    They keep the device busy, also where a batch comes late. On a CPU one has to do, as
+    a step gets all of its buffers there when it is enqueued; elsewhere a step that
+    waits holds its batch alone, 25 MB for 32 mel clips.
+    """
+    return 1 if jax.default_backend() == "cpu" else 2
 
 
 class Progress:
@@ -52,6 +59,9 @@ class Progress:
         self._step, self._schedule, self._num_seeds = first_step, schedule, num_seeds
         self._check = check
         self._in_flight: deque = deque()
+        self._limit = steps_in_flight()
+        # What is called with the mean losses when those of a step are there.
+        self._tellings: dict[int, Callable[[dict[str, Any]], None]] = {}
         # Sums in float64, taken step by step: cutting the run changes no bit of them.
         self._loss_sum = np.array(earlier.get("loss_sum", [0.0] * num_seeds))
         self._count = earlier.get("count", 0)
@@ -68,22 +78,24 @@ class Progress:
         The first step after a pause is not timed: it waits for its compilation or for
         the first batch.
         """
-        if self._clock is None:
+        is_timed = self._clock is not None
+        if not is_timed:
             jax.block_until_ready(losses)
             self._clock = time.monotonic()
-        else:
-            self._timed_steps += 1
         self._step += 1
-        self._in_flight.append((losses, self._step))
-        self._take(STEPS_IN_FLIGHT)
+        self._in_flight.append((losses, self._step, is_timed))
+        self._take(self._limit)
         self._bar.update()
 
-    def read(self) -> dict[str, Any]:
-        """Waits for the device; returns mean losses `[S]` and clips/s since last time.
+    def tell(self, write: Callable[[dict[str, Any]], None]) -> None:
+        """Has mean losses `[S]` and clips/s since last time written, up to this step.
 
-        A seed whose loss was not finite has the mean None.
+        That happens when the losses are there, so that the device need not wait for the
+        host. A seed whose loss was not finite has the mean None.
         """
-        self._take(0)
+        self._tellings[self._step] = write
+
+    def _read(self, step: int) -> dict[str, Any]:
         self._tick()
         mean = self._loss_sum / self._count
         steps, seconds = self._timed_steps, self._seconds
@@ -91,13 +103,12 @@ class Progress:
         speed = rate(self._schedule, steps - earlier_steps, seconds - earlier_s)
         self._window = steps, seconds
         self._loss_sum, self._count = np.zeros(self._num_seeds), 0
-        self._show(mean, speed)
+        self._show(step, mean, speed)
         losses = finite_or_none(mean)
         return {"loss": losses, "clips_per_s": speed, "seconds": seconds}
 
     def state(self) -> dict[str, Any]:
         """Waits for the device, stops the clock; returns what a checkpoint needs."""
-        self._take(0)
         self.pause()
         return {
             "loss_sum": self._loss_sum.tolist(),
@@ -107,7 +118,8 @@ class Progress:
         }
 
     def pause(self) -> None:
-        """Stops the clock until the next step."""
+        """Waits for the device; stops the clock until the next step."""
+        self._take(0)
         self._tick()
         self._clock = None
 
@@ -126,12 +138,15 @@ class Progress:
     def _take(self, keep: int) -> None:
         """Takes the losses of all steps but the newest `keep` from the device."""
         while len(self._in_flight) > keep:
-            losses, step = self._in_flight.popleft()
+            losses, step, is_timed = self._in_flight.popleft()
             found = np.concatenate([np.ravel(chunk) for chunk in losses])
             found = found[: self._num_seeds].astype(np.float64)
             self._loss_sum = self._loss_sum + found
             self._count += 1
+            self._timed_steps += is_timed
             self._check(found, step)
+            if step in self._tellings:
+                self._tellings.pop(step)(self._read(step))
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -139,7 +154,7 @@ class Progress:
             self._seconds += now - self._clock
             self._clock = now
 
-    def _show(self, loss: np.ndarray, clips_per_s: float | None) -> None:
+    def _show(self, step: int, loss: np.ndarray, clips_per_s: float | None) -> None:
         speed = f"{clips_per_s:.1f} clips/s" if clips_per_s else ""
         finite = loss[np.isfinite(loss)]
         text = f"loss {finite.mean():.4f}" if len(finite) else ""
@@ -149,7 +164,7 @@ class Progress:
         if due and not sys.stderr.isatty():
             self._logged_at = time.monotonic()
             last_step = self._schedule.last_step
-            logger.info("step %d of %d: %s", self._step, last_step, text)
+            logger.info("step %d of %d: %s", step, last_step, text)
 
 
 def rate(schedule: Schedule, steps: int, seconds: float) -> float | None:

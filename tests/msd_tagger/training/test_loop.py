@@ -15,7 +15,7 @@ from msd_tagger.network.model import predict, prepare_batch
 from msd_tagger.training import evaluation, parallel, steps
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
-from msd_tagger.training.checkpoints import Checkpoints
+from msd_tagger.training.checkpoints import Checkpoints, Saved
 from tests import fakes, judge
 
 
@@ -157,6 +157,45 @@ def test_seeds_in_one_program_equal_separate_runs(
         of_seed = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], together.state)
         assert_same(alone.state.best, of_seed.best, exact=False)
         assert_same(alone.state.weights, of_seed.weights, exact=False)
+
+
+def test_nothing_but_losses_of_earlier_steps_holds_the_host_up(tmp_path, monkeypatch):
+    events = []
+
+    class Losses:
+        def __init__(self, step):
+            self._step = step
+
+        def __array__(self, *_, **__):
+            events.append(("losses", self._step))
+            return np.zeros(1, np.float32)
+
+    def update(chunks, batch):
+        events.append(("step", len([kind for kind, _ in events if kind == "step"])))
+        if len(events) == 13:
+            raise ZeroDivisionError
+        return chunks, [Losses(events[-1][1])]
+
+    setup = build.set_up(fakes.small_config(train__log_every_steps=4), fakes.FakeData())
+    setup = setup._replace(programs=setup.programs._replace(update=update))
+    saved = Saved(build.first_state(setup), {})
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    with (
+        interruption.deferred() as asked,
+        closing(train.Training(setup, saved, None, tmp_path, asked)) as training,
+        pytest.raises(ZeroDivisionError),
+    ):
+        training.fit()
+    of_step = {
+        kind: [n for one, n in events if one == kind] for kind in ("step", "losses")
+    }
+    assert of_step == {"step": [*range(8)], "losses": [*range(5)]}
+    places = [
+        events.index(("losses", n)) - events.index(("step", n + 2)) for n in range(5)
+    ]
+    assert places == [1] * 5  # Right after the second step that follows is enqueued.
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert [json.loads(line)["step"] for line in text.splitlines()] == [4]
 
 
 def test_evaluation_is_the_same_for_every_batch_size(tmp_path):

@@ -1,9 +1,45 @@
 import json
 
+import jax
 import numpy as np
 import pytest
 
-from msd_tagger.training.progress import MetricsFile
+from msd_tagger.training.progress import MetricsFile, Progress
+from msd_tagger.training.setup import Schedule
+
+
+class Losses:
+    """Those of one step, computed when they are asked for."""
+
+    def __init__(self, step, asked):
+        self._step, self._asked = step, asked
+
+    def __array__(self, *_, **__):
+        self._asked.append(self._step)
+        return np.array([self._step, 1.0], np.float32)
+
+
+@pytest.mark.parametrize(("backend", "ahead"), [("cpu", 1), ("gpu", 2), ("tpu", 2)])
+def test_the_host_is_ahead_of_the_device_by_some_steps(monkeypatch, backend, ahead):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    asked, checked, told = [], [], []
+    progress = Progress(
+        schedule=Schedule(8, 50, 100, 10.0, np.inf),
+        num_seeds=2,
+        check=lambda losses, step: checked.append(step),
+        first_step=0,
+        earlier={},
+    )
+    for step in range(1, 8):
+        progress.add([Losses(step, asked)])
+        assert asked == checked == list(range(1, step - ahead + 1))
+        if step in (3, 4):
+            progress.tell(told.append)
+        assert len(told) == sum(step - ahead >= one for one in (3, 4))
+    assert [one["loss"] for one in told] == [[2, 1], [4, 1]]
+    assert progress.state()["loss_sum"] == [5 + 6 + 7, 3]
+    assert asked == list(range(1, 8))
+    progress.close()
 
 
 def test_metrics_are_those_that_a_checkpoint_has(tmp_path):
