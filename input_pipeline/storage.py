@@ -9,6 +9,7 @@ import functools
 import os
 import posixpath
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from input_pipeline.file_states import NUM_THREADS, in_threads
+from msd_tagger.common.files import replacing
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -138,6 +140,10 @@ class RemotePath:
 
         self._do(copy)
 
+    def get(self, target: Path) -> None:
+        """Copies the file at this place to one of this machine."""
+        self._do(lambda tf: tf.io.gfile.copy(str(self), str(target), overwrite=True))
+
     def _call(self, function: str) -> Any:
         return self._do(lambda tf: getattr(tf.io.gfile, function)(str(self)))
 
@@ -176,6 +182,26 @@ def names(directory: Place) -> list[str]:
     return sorted(p.name for p in directory.iterdir()) if directory.is_dir() else []
 
 
+def file_names(directory: Place) -> list[str]:
+    """Lists the files in a folder; sets on another store have no folders."""
+    if isinstance(directory, RemotePath):
+        return directory.names()
+    return [name for name in names(directory) if (directory / name).is_file()]
+
+
+def copy_file(source: Place, target: Path) -> None:
+    """Copies a file to this machine, whole or not at all.
+
+    Raises:
+        OSError: It cannot be read, or not be written.
+    """
+    with replacing(target) as unfinished:
+        if isinstance(source, RemotePath):
+            source.get(unfinished)
+        else:
+            shutil.copyfile(source, unfinished)
+
+
 def sizes_bytes(files: Sequence[Place]) -> list[int | None]:
     """Returns the sizes of files, None where there is none; threads share the waiting.
 
@@ -206,8 +232,7 @@ def copy_folder(source: Path, target: RemotePath, last: str) -> None:
     Raises:
         OSError: A file cannot be written there.
     """
-    found = sorted(path for path in source.iterdir() if path.is_file())
-    others = [path for path in found if path.name != last]
+    others = [source / name for name in file_names(source) if name != last]
     in_threads(
         lambda path: (target / path.name).put(path),
         *(others, f"copying to {target}", NUM_THREADS),
