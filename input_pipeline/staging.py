@@ -8,9 +8,9 @@ from pathlib import Path
 from input_pipeline import storage
 from input_pipeline.catalogue import CORPUS_FILE
 from input_pipeline.file_states import NUM_THREADS, in_threads
-from input_pipeline.storage import Place
+from input_pipeline.storage import Place, RemotePath
 from msd_tagger.common.errors import sentence
-from msd_tagger.common.files import remove_abandoned
+from msd_tagger.common.files import remove_abandoned, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,21 @@ def _copy(source: Place, target: Path) -> None:
         )
     logger.info("copying %.3g GB to %s", needed / 1e9, target)
     in_threads(
-        lambda name: storage.copy_file(source / name, target / name),
+        lambda name: copy_file(source / name, target / name),
         *(list(sizes), f"copying to {target}", NUM_THREADS),
         files_per_task=1,
     )
-    storage.copy_file(source / CORPUS_FILE, target / CORPUS_FILE)
+    copy_file(source / CORPUS_FILE, target / CORPUS_FILE)
+
+
+def copy_file(source: Place, target: Path) -> None:
+    """Copies a file to this machine, whole or not at all.
+
+    Raises:
+        OSError: It cannot be read, or not be written.
+    """
+    with replacing(target) as unfinished:
+        if isinstance(source, RemotePath):
+            source.get(unfinished)
+        else:
+            shutil.copyfile(source, unfinished)

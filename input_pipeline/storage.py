@@ -9,7 +9,6 @@ import functools
 import os
 import posixpath
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from input_pipeline.file_states import NUM_THREADS, in_threads
-from msd_tagger.common.files import replacing
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -187,19 +185,6 @@ def file_names(directory: Place) -> list[str]:
     if isinstance(directory, RemotePath):
         return directory.names()
     return [name for name in names(directory) if (directory / name).is_file()]
-
-
-def copy_file(source: Place, target: Path) -> None:
-    """Copies a file to this machine, whole or not at all.
-
-    Raises:
-        OSError: It cannot be read, or not be written.
-    """
-    with replacing(target) as unfinished:
-        if isinstance(source, RemotePath):
-            source.get(unfinished)
-        else:
-            shutil.copyfile(source, unfinished)
 
 
 def sizes_bytes(files: Sequence[Place]) -> list[int | None]:

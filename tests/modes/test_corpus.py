@@ -46,7 +46,7 @@ def test_only_what_the_chosen_points_hear_is_prepared(point, expected):
 
 
 def test_an_unknown_point_is_refused_before_anything_is_done():
-    with pytest.raises(ValueError, match=r"--point=size-wav-\*: there is no such point"):
+    with pytest.raises(ValueError, match=r"size-wav-\*: there is no such point"):
         corpus.check(paper.get_config(), Options(point="size-wav-*"))
 
 
