@@ -122,8 +122,8 @@ def start(case: Case, argv: Sequence[str], limit_s: float) -> dict[str, Any]:
             timeout=limit_s,
         )
     except subprocess.TimeoutExpired as error:
-        said = str(error.stderr or "")[-3000:]
-        return {"failed": f"it took more than {limit_s:.0f} s", "said": said}
+        failed = f"it took more than {limit_s:.0f} s"
+        return {"failed": failed, "said": str(error.stderr or "")[-3000:]}
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         return {"failed": said[-1], "said": done.stderr[-3000:]}
