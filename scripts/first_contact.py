@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import results
+from benchmarks import ours, results
 from benchmarks.worker import Work, describe
 
 SLOWER = 10  # So many times the time is given to a rehearsal.
@@ -44,36 +44,39 @@ def cases(out: Path, platform: str, quick: bool) -> list[Case]:
     bf16 = {"dtype": "bfloat16"}
 
     def case(name: str, limit_s: float, function: str, **options: Any) -> Case:
-        module = f"benchmarks.{function}"
-        return Case(name, limit_s, module, {"platform": platform, **options})
+        return Case(name, limit_s, function, {"platform": platform, **options})
 
-    def ours(name: str, **options: Any) -> Case:
-        return case(name, 90, "ours:training", **{"batch_size": size, **options})
+    def training(name: str, **options: Any) -> Case:
+        return case(
+            name, 90, "benchmarks.ours:training", **{"batch_size": size, **options}
+        )
 
     def pytorch(name: str, **options: Any) -> Case:
         options |= {"weights": str(out / "weights.npz"), "channels_last": True}
-        return case(name, 90, "pytorch:training", batch_size=size, **options)
+        return case(name, 90, "benchmarks.pytorch:training", batch_size=size, **options)
 
     def same(name: str, programs: str, flags: str = "") -> Case:
         steps, kept = (2 if quick else 30), str(out / programs)
-        found = case(name, 60, "ours:digest", batch_size=size, steps=steps)
+        found = case(name, 60, "benchmarks.ours:digest", batch_size=size, steps=steps)
         return found._replace(flags=flags, options={**found.options, "programs": kept})
 
     names = {"weights": "weights.npz", "trained_weights": "t.npz", "bundle": "bundle"}
     files = {name: str(out / file) for name, file in names.items()}
     every = {"num_seeds": many}
-    large = ours(f"1 seed bf16, {8 * size} clips", batch_size=8 * size, **bf16)
+    held = case("1 seed, clips held", 90, "benchmarks.ours:held", num_clips=clips)
+    held.options["batch_size"] = size
+    large = training(f"1 seed bf16, {8 * size} clips", batch_size=8 * size, **bf16)
     return [
-        case("machine", 90, "ours:start", steps=1, **files),
-        ours("1 seed"),
-        ours("1 seed bf16", **bf16),
-        ours(f"{many} seeds in turn", **every),
-        ours(f"{many} seeds at once", **every, seeds_per_chunk=many),
+        case("machine", 90, "scripts.first_contact:machine", **files),
+        training("1 seed"),
+        training("1 seed bf16", **bf16),
+        training(f"{many} seeds in turn", **every),
+        training(f"{many} seeds at once", **every, seeds_per_chunk=many),
         pytorch("PyTorch compiled bf16", compiled=True, bfloat16=True),
-        ours(f"{many} seeds in turn bf16", **every, **bf16),
-        ours(f"{many} seeds at once bf16", **every, **bf16, seeds_per_chunk=many),
-        ours(f"{many} seeds, {at_once} at once", **every, seeds_per_chunk=at_once),
-        case("1 seed, clips held", 90, "ours:held", batch_size=size, num_clips=clips),
+        training(f"{many} seeds in turn bf16", **every, **bf16),
+        training(f"{many} seeds at once bf16", **every, **bf16, seeds_per_chunk=many),
+        training(f"{many} seeds, {at_once} at once", **every, seeds_per_chunk=at_once),
+        held,
         same("same bits?", "programs-a"),
         same("same bits, compiled again?", "programs-b"),
         same("same bits, programs kept?", "programs-a"),
@@ -151,6 +154,22 @@ def perform(case: Case, out: Path, seconds: float) -> dict[str, Any]:
         "losses": losses,
         "device_memory_bytes": found.device_memory_bytes(),
     }
+
+
+def machine(platform: str, **files: str) -> dict[str, Any]:
+    """Checks that JAX computes rightly here, and says what there is.
+
+    It writes the weights that PyTorch starts from, into `files`.
+    """
+    found = ours.start(platform, steps=1, **files)
+    versions = results.describe_machine(found)["versions"]
+    found |= {name: versions[name] for name in ("jax", "jaxlib", "torch")}
+    asked = "name,driver_version,memory.total,clocks.max.sm,pcie.link.gen.max"
+    with contextlib.suppress(OSError):  # There is no such program.
+        command = ["nvidia-smi", f"--query-gpu={asked}", "--format=csv,noheader"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        found["nvidia-smi"] = done.stdout.strip()
+    return found
 
 
 def _tracing(out: Path) -> contextlib.AbstractContextManager:
