@@ -139,7 +139,7 @@ def perform(case: Case, out: Path, seconds: float) -> dict[str, Any]:
     try:
         found = getattr(importlib.import_module(module), name)(**case.options)
     except ModuleNotFoundError as error:
-        return {"failed": describe(error)}
+        return {"left out": describe(error)}
     if not isinstance(found, Work):
         return found
     started, values = time.monotonic(), found.values()

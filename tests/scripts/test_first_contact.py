@@ -121,5 +121,5 @@ def test_work_is_measured_and_findings_are_passed_on(monkeypatch, tmp_path):
     assert contact.perform(findings, tmp_path, 0.5) == {"digest": "ab"}
     missing = Case("", 1, "no_such_package:train", {})
     assert contact.perform(missing, tmp_path, 0.5) == {
-        "failed": "no_such_package is not installed"
+        "left out": "no_such_package is not installed"
     }
