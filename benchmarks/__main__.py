@@ -43,6 +43,8 @@ def main(argv: list[str]) -> int:
     level = logging.DEBUG if arguments.verbose else logging.INFO
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     command = shlex.join(["python", "-m", "benchmarks", *argv])
+    # All contestants have the GPU at once: none may take most of it at its start.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
         if arguments.quick:
             # Several workers compile the same; what that takes is not of interest.

@@ -1,5 +1,6 @@
 """This project's own programs as contestants: what main.py runs, through its doors."""
 
+import hashlib
 import itertools
 import os
 import time
@@ -24,13 +25,14 @@ def training(
     num_seeds: int = 1,
     platform: str = "",
     batches: Iterator[problem.Batch] | None = None,
+    seeds_per_chunk: int = 0,
 ) -> Work:
     """Trains S seeds of the default configuration, by default on a few batches."""
     platform_.set_up(platform)
     from msd_tagger.training import parallel
     from msd_tagger.training.setup import first_state
 
-    setup = _set_up(batch_size, dtype, num_seeds)
+    setup = _set_up(batch_size, dtype, num_seeds, seeds_per_chunk)
     return jax_training(
         setup.programs.update,
         parallel.to_devices(first_state(setup), setup.layout),
@@ -69,6 +71,48 @@ def jax_training(
             yield loss
 
     return Work(losses, repeating(step, units, finish), device_memory_bytes)
+
+
+def held(batch_size: int, num_clips: int, platform: str) -> Work:
+    """Trains on clips that are in the device's memory."""
+    platform_.set_up(platform)
+    from msd_tagger.training import parallel
+
+    layout = _set_up(batch_size, "float32", 1).layout
+    size = parallel.held_batch_size(layout)
+    [batch] = problem.batches(size, 1)
+    mask = batch.pop("mask")[:1].repeat(batch_size)
+    parts = itertools.repeat(batch, -(-num_clips // size))
+    take, random = parallel.hold(parts, num_clips, layout), np.random.default_rng(0)
+    rows = (random.integers(0, num_clips, batch_size) for _ in itertools.count())
+    return training(
+        batch_size,
+        platform=platform,
+        batches=(take(own) | {"mask": mask} for own in rows),
+    )
+
+
+def digest(
+    batch_size: int, steps: int, programs: str, platform: str
+) -> dict[str, str | float]:
+    """Digests the state after some steps; programs are kept in a folder."""
+    platform_.set_up(platform)
+    platform_.keep_programs(programs)
+    import jax
+
+    from msd_tagger.training import parallel
+    from msd_tagger.training.setup import first_state
+
+    setup = _set_up(batch_size, "float32", 1)
+    state = parallel.to_devices(first_state(setup), setup.layout)
+    batches = itertools.cycle(problem.batches(batch_size))
+    for batch in itertools.islice(batches, steps):
+        state, losses = setup.programs.update(state, batch)
+    found = hashlib.sha256()
+    for leaf in jax.tree.leaves(state):
+        found.update(np.asarray(leaf).tobytes())
+    [loss, *_] = jax.tree.leaves(losses)
+    return {"digest": found.hexdigest()[:12], "loss": float(np.ravel(loss)[0])}
 
 
 def inference(
@@ -241,7 +285,9 @@ def device_memory_bytes() -> int | None:
     return statistics.get("peak_bytes_in_use")
 
 
-def _set_up(batch_size: int, dtype: str, num_seeds: int) -> Any:
+def _set_up(
+    batch_size: int, dtype: str, num_seeds: int, seeds_per_chunk: int = 0
+) -> Any:
     """Makes a run of the default configuration ready to train."""
     from configs import default
     from msd_tagger.training import setup
@@ -249,6 +295,7 @@ def _set_up(batch_size: int, dtype: str, num_seeds: int) -> Any:
     config = default.get_config()
     config.train.batch_size = batch_size
     config.num_seeds = num_seeds
+    config.train.seeds_per_chunk = seeds_per_chunk
     config.model.dtype = dtype
     data: Any = problem.MadeUpData()  # All that a benchmark needs of it.
     return setup.set_up(config, data)

@@ -204,6 +204,9 @@ _KEYS = (
           '"memory" once into the memory of each process, "device" once into that of '
           'the accelerators; "auto" is "device" where they take at most half of what '
           'is free there, else "none" (docs/speed.md).'),
+    Aside("input.local_dir", "", "a folder",
+          "On a disk of this machine: the prepared set is copied there first, and read "
+          'from there; "" reads it where it lies (docs/cluster.md).'),
     Aside("input.threads", 0, Range(0, 1024),
           "How many read and parse shards; 0 means half of the cores, 2 to 16. More "
           "help where a store answers slowly. They change no result."),

@@ -4,6 +4,9 @@ A study of several runs lists them in `config.sweep`; each becomes a run of its 
 `points/<name>` of the study's folder.
 """
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
 from ml_collections import ConfigDict
 
 from configs import default
@@ -104,19 +107,34 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     return changed.lock()
 
 
-def find(sweep: tuple[Point, ...], name: str) -> Point:
-    """The point of a name, or of a number from 0.
+def choose(sweep: Sequence[Point], wanted: str) -> list[Point]:
+    """The points that --point asks for, in the order of the study; "" asks for all.
+
+    Names, numbers from 0, and patterns such as `pre-db-*` are separated by commas.
 
     Raises:
-        ValueError: There is none; the message lists the names.
+        ValueError: One of them is no point; the message lists the names.
     """
+    if not wanted:
+        return list(sweep)
+    found = {number for word in wanted.split(",") for number in _find(sweep, word)}
+    return [sweep[number] for number in sorted(found)]
+
+
+def _find(sweep: Sequence[Point], word: str) -> list[int]:
+    """The numbers of the points of a name, a number, or a pattern."""
     names = [point[0] for point in sweep]
-    if name in names:
-        return sweep[names.index(name)]
-    if name.isdecimal() and int(name) < len(sweep):
-        return sweep[int(name)]
-    listed = ", ".join(f"{number} {name}" for number, name in enumerate(names))
-    raise ValueError(f"--point={name}: there is no such point; choose from {listed}")
+    if word in names:
+        return [names.index(word)]
+    if word.isdecimal() and int(word) < len(names):
+        return [int(word)]
+    found = [n for n, name in enumerate(names) if fnmatchcase(name, word)]
+    if not found:
+        listed = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+        raise ValueError(
+            f"--point={word}: there is no such point; choose from {listed}"
+        )
+    return found
 
 
 def _point(name: str, **changes: object) -> Point:

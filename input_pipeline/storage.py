@@ -138,6 +138,10 @@ class RemotePath:
 
         self._do(copy)
 
+    def get(self, target: Path) -> None:
+        """Copies the file at this place to one of this machine."""
+        self._do(lambda tf: tf.io.gfile.copy(str(self), str(target), overwrite=True))
+
     def _call(self, function: str) -> Any:
         return self._do(lambda tf: getattr(tf.io.gfile, function)(str(self)))
 
@@ -176,6 +180,13 @@ def names(directory: Place) -> list[str]:
     return sorted(p.name for p in directory.iterdir()) if directory.is_dir() else []
 
 
+def file_names(directory: Place) -> list[str]:
+    """Lists the files in a folder; sets on another store have no folders."""
+    if isinstance(directory, RemotePath):
+        return directory.names()
+    return [name for name in names(directory) if (directory / name).is_file()]
+
+
 def sizes_bytes(files: Sequence[Place]) -> list[int | None]:
     """Returns the sizes of files, None where there is none; threads share the waiting.
 
@@ -206,8 +217,7 @@ def copy_folder(source: Path, target: RemotePath, last: str) -> None:
     Raises:
         OSError: A file cannot be written there.
     """
-    found = sorted(path for path in source.iterdir() if path.is_file())
-    others = [path for path in found if path.name != last]
+    others = [source / name for name in file_names(source) if name != last]
     in_threads(
         lambda path: (target / path.name).put(path),
         *(others, f"copying to {target}", NUM_THREADS),

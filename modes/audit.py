@@ -29,7 +29,7 @@ def audit(config: ConfigDict, options: Options) -> None:
     audit_report.claim(workdir, subject)
     corpus = load(config, options)
     directories = shard_directories(
-        corpus, recipes(config, kinds(config)), options.data_dir
+        corpus, recipes(config, kinds(config, options)), options.data_dir
     )
     found = examine(corpus, directories=directories)
     found = {"findings": findings(found), "subject": subject, **found}

@@ -19,7 +19,7 @@ MODES = {
     "prepare": Mode(
         "write the shards and stop",
         "modes.corpus:start",
-        takes=("workdir",),  # So that the run's own command line prepares it.
+        takes=("workdir", "point"),  # So that the run's own command line prepares it.
         device=None,
         needs_config=True,
     ),
@@ -71,7 +71,10 @@ flags.DEFINE_string(
     "TensorFlow reads, as gs://bucket/msd.",
 )
 flags.DEFINE_string(
-    "point", "", "Do only this run of a study: its name, or its number from 0."
+    "point",
+    "",
+    "Do only these runs of a study: names, numbers from 0 and patterns such as "
+    "'pre-db-*', separated by commas.",
 )
 
 

@@ -1,6 +1,7 @@
 """The corpus and its shards, as a configuration names them; `--mode=prepare`."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
@@ -11,6 +12,7 @@ from input_pipeline.corpora import Corpus, check_scorable, load_corpus
 from input_pipeline.elsewhere import check as check_store
 from input_pipeline.elsewhere import prepare_in, working_folder
 from input_pipeline.plan import Slice
+from input_pipeline.staging import stage
 from input_pipeline.storage import Place, place
 from modes import Options
 from msd_tagger.frontend.recipe import Recipe
@@ -42,12 +44,13 @@ def recipe_of(config: ConfigDict, kind: str = "") -> Recipe:
 
 def start(config: ConfigDict, options: Options) -> None:
     """`--mode=prepare`: writes the shards and does nothing else."""
-    prepare(config, options, load(config, options), kinds(config))
+    prepare(config, options, load(config, options), kinds(config, options))
 
 
-def kinds(config: ConfigDict) -> list[str]:
-    """The kind of spectrogram of a run, or of each point of a study."""
-    points = [sweeps.at(config, point) for point in config.sweep] or [config]
+def kinds(config: ConfigDict, options: Options) -> list[str]:
+    """The kind of spectrogram of a run, or of each point that --point asks for."""
+    chosen = sweeps.choose(config.sweep, options.point)
+    points = [sweeps.at(config, point) for point in chosen] or [config]
     return [point.spectrogram.kind for point in points]
 
 
@@ -109,5 +112,7 @@ def prepare(
 
 def open_data(config: ConfigDict, shards: Place) -> ShardedSplits:
     """Opens prepared shards, to be read as a configuration says."""
+    if config.input.local_dir:
+        shards = stage(shards, Path(config.input.local_dir))
     threads, window = config.input.threads, config.input.window_shards
     return open_shards(shards, threads=threads, window_shards=window)

@@ -38,9 +38,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
     """A study of the paper: its statistics, its runs one after another, its report."""
     if options.mode != "run":
         raise ValueError(f"--mode={options.mode} is for a single run, not for a study")
-    chosen = config.sweep
-    if options.point:
-        chosen = [sweeps.find(config.sweep, options.point)]
+    chosen = sweeps.choose(config.sweep, options.point)
     needs_audio = bool(config.sweep) or config.task == "tags"
     devices, corpus, data = [], None, {}
     if needs_audio:
@@ -62,7 +60,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
     if needs_audio or not (config.task == "network" or labels.are_sampled(config)):
         corpus = load_once(config, options)
     if needs_audio:
-        shards = prepare_once(config, options, corpus, kinds(config))
+        shards = prepare_once(config, options, corpus, kinds(config, options))
         data = {kind: open_data(config, one) for kind, one in shards.items()}
     if distributed.is_first():
         write_statistics(workdir, config, corpus, data)
@@ -131,6 +129,6 @@ def write_statistics(
             ids = {str(i) for split in table.splits.values() for i in split.track_id}
             answers = config.analysis.annotations
             gather_answers(answers, workdir, ids, table.tag_names)
-    if config.task in ("tags", "paper"):
-        of_kind = data[config.spectrogram.kind]
+    of_kind = data.get(config.spectrogram.kind)  # Unless no chosen point needs it.
+    if config.task in ("tags", "paper") and of_kind:
         write_input_statistics(config, of_kind, workdir / "input_stats.npz")

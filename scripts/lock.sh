@@ -17,5 +17,6 @@ lock() {
 }
 
 lock cpu x86_64-manylinux_2_28
-lock cuda x86_64-manylinux_2_28 cuda13
+lock cuda12 x86_64-manylinux_2_28 cuda12
+lock cuda13 x86_64-manylinux_2_28 cuda13
 lock tpu x86_64-manylinux_2_31 tpu # What libtpu is built for.

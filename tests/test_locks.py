@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
-DEVICES = ("cpu", "cuda", "tpu")
+DEVICES = ("cpu", "cuda12", "cuda13", "tpu")
 
 
 def lines_of(name: str) -> list[str]:
@@ -41,7 +41,8 @@ def test_a_lock_has_one_jax_that_computes_rightly(device):
     of_jax = {k: v for k, v in pins.items() if re.match("jax(lib|-cuda.*)?$", k)}
     assert len(set(of_jax.values())) == 1
     assert not set(of_jax.values()) & {*map(Version, ("0.10.2", "0.11.0", "0.11.1"))}
-    assert ("jax-cuda13-plugin" in pins) == (device == "cuda")
+    for cuda in ("cuda12", "cuda13"):
+        assert (f"jax-{cuda}-plugin" in pins) == (device == cuda)
     assert ("libtpu" in pins) == (device == "tpu")
 
 
@@ -62,9 +63,9 @@ def test_all_locks_agree_on_what_they_share():
 def test_the_container_is_made_of_what_is_there():
     text = (ROOT / "containers" / "Dockerfile").read_text(encoding="utf-8")
     assert "FROM python:3.11-slim\n" in text
-    assert set(re.findall(r"DEVICE=(\w+)", text)) == {"cpu", "cuda"}
+    assert set(re.findall(r"DEVICE=(\w+)", text)) == {"cpu", "cuda13"}
     copied = re.findall(r"^COPY (\S+) (\S+)$", text, re.MULTILINE)
-    for device in ("cpu", "cuda"):
+    for device in DEVICES:
         for source, _ in copied:
             assert (ROOT / source.replace("${DEVICE}", device)).exists()
     # All that a run imports.

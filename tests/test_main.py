@@ -82,8 +82,8 @@ def call(*arguments, **environment):
         ),
         ((CONFIG, "--out=new"), "--out has no meaning for --mode=run; it goes with ev"),
         (
-            (CONFIG, "--mode=prepare", "--point=0"),
-            "--point has no meaning for --mode=prepare; it goes with run",
+            (CONFIG, "--mode=audit", "--point=0"),
+            "--point has no meaning for --mode=audit; it goes with run, prepare",
         ),
         (
             (CONFIG, "--mode=report", "--workdir=no/such/run"),

@@ -4,6 +4,7 @@ matter.json         what the result depends on; another result needs another fol
 config.json         every key; config_default.json has the defaults, to compare
 environment.json    versions, machine and command of the last start
 seal.json           digests of all files of a complete record
+logs                what a launcher of jobs wrote; it may be there before the run
 """
 
 import fcntl
@@ -24,7 +25,7 @@ from msd_tagger.common.files import (
 )
 from msd_tagger.common.provenance import environment
 
-SEAL = "seal.json"
+SEAL, LOGS = "seal.json", "logs"
 UNSEALED = {SEAL, "environment.json"}  # The latter is of each start, not of the result.
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def is_known(workdir: Path, identity: dict) -> bool:
     # Listed first: jobs of an array that start together may write it just now.
     names = [p.name for p in workdir.iterdir()] if workdir.exists() else []
     if not path.exists():
-        others = [name for name in names if not name.endswith(".tmp")]
+        others = [n for n in names if n != LOGS and not n.endswith(".tmp")]
         if others:
             raise ValueError(
                 f"--workdir={workdir} holds files ({others[0]}, …) but no run; "

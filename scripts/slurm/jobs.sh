@@ -1,8 +1,42 @@
 # shellcheck shell=bash
-# What the job scripts share. They run in the folder that sbatch was called in, the
+# What the scripts share. Jobs run in the folder that sbatch was called in, the
 # repository's, as Slurm copies a script elsewhere before it starts it.
 
 . scripts/slurm/site.sh
+
+# give_up WORDS…: ends the script with a sentence.
+give_up() {
+  echo "$(basename "$0"): $*" >&2
+  exit 2
+}
+
+# Checks that Slurm is there.
+need_sbatch() {
+  command -v sbatch >/dev/null ||
+    give_up "there is no sbatch on $(hostname): submit jobs on a login node of the" \
+      "cluster; without Slurm use python main.py (docs/commands.md)"
+}
+
+# Checks that Python is there, with what the project needs.
+need_python() {
+  if ! "${PYTHON[@]}" -c "import absl.flags, jaxlib.version" >/dev/null 2>&1; then
+    give_up "'${PYTHON[*]}' on $(hostname) is no Python with JAX. Make .venv in $PWD:" \
+      "python3.11 -m venv .venv && . .venv/bin/activate &&" \
+      "pip install -r requirements/cuda13.lock (docs/cluster.md says which file); or" \
+      "say in scripts/slurm/site.local.sh how Python is started"
+  fi
+}
+
+# train ARGUMENTS…: main, for jobs that train.
+train() {
+  # Keys of the configuration have to follow --config: ours come after the user's.
+  set -- --platform="$PLATFORM" --data_dir="$DATA_DIR" "$@" \
+    --config.compilation_cache_dir="$(programs_dir)"
+  if [ -n "$LOCAL_DIR" ]; then
+    set -- "$@" --config.input.local_dir="$LOCAL_DIR"
+  fi
+  main "$@"
+}
 
 # A program that was compiled for another kind of processor may crash.
 programs_dir() {
@@ -11,12 +45,12 @@ programs_dir() {
 
 # main ARGUMENTS…: main.py in every task of the job, and then the end of the script, with
 # its status. A run that was interrupted with time to spare is put back into the queue.
-# Keys of the configuration have to follow --config: ours come after the user's.
 #
 # Only SIGUSR1 may be passed on to srun, which forwards it: at SIGTERM srun kills its
 # tasks at once. Nor need SIGTERM be passed on, as Slurm sends it to the tasks itself.
 main() {
   local child='' status=0
+  need_python
   trap 'echo "about to be stopped: saving"; kill -USR1 "$child"' USR1
   trap 'echo "stopped: waiting for what still saves"' TERM
   # Since Slurm 22.05 srun does not know the job's --cpus-per-task by itself.

@@ -75,6 +75,8 @@ def study(record: SweepRecord) -> Study:
     tables = [_table(points, known), *differences, *_bias_tables(biases)]
     paragraphs = _paragraphs(record, points, limit, line)
     drawn = [_illustration(points, sizes, one) for one in known]
+    # There is nothing to draw of STFT points alone.
+    drawn = [one for one in drawn if one.frame is None or len(one.frame)]
     claims = _claims(found["weak"], limit, biases, line)
     return Study(NAME, TITLE, paragraphs, drawn, tables, claims)
 

@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -36,6 +37,20 @@ def test_only_a_whole_run_writes_by_itself(tmp_path):
     assert command_line.parse(["--parts=input"]).out is None
     assert command_line.parse(["--quick"]).out is None
     assert command_line.parse(["--quick", f"--out={tmp_path}"]).out == tmp_path
+
+
+def test_contestants_share_a_gpu(monkeypatch, capsys):
+    """JAX would take three quarters of it for the first one."""
+    kept = {k: v for k, v in os.environ.items() if "PREALLOCATE" not in k}
+    monkeypatch.setattr(os, "environ", kept)
+
+    def fail(*_):
+        raise WorkerError("no device")
+
+    monkeypatch.setattr(command_line, "set_up", fail)
+    assert command_line.main(["--platform=gpu", "--parts=training"]) == 1
+    assert "benchmarks: no device" in capsys.readouterr().err
+    assert kept["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):

@@ -1,5 +1,7 @@
 """The points of the paper's studies."""
 
+import re
+
 import pytest
 
 from configs import checks, paper, preprocessing, reliability, sweeps
@@ -74,8 +76,33 @@ def test_a_point_that_changes_no_key_is_refused(key):
         sweeps.at(paper.get_config(), ("typo", ((key, 1.0),)))
 
 
-def test_a_point_is_found_by_name_and_by_number():
+@pytest.mark.parametrize(
+    ("wanted", "numbers"),
+    [
+        ("", range(29)),
+        ("variance", [0]),
+        ("0", [0]),
+        ("28,1,0", [0, 1, 28]),
+        ("pre-db-*", range(15, 21)),
+        ("size-*-00?,variance", [0, 1, 2, 3, 8, 9, 10]),
+        ("pre-stft-db,pre-stft-*", [27, 28]),
+        ("[!s]*-x10", [*range(18, 21), *range(24, 27)]),
+    ],
+)
+def test_points_are_chosen_by_name_number_and_pattern(wanted, numbers):
     sweep = paper.get_config().sweep
-    assert sweeps.find(sweep, "variance") is sweeps.find(sweep, "0")
-    with pytest.raises(ValueError, match=r"--point=size-mel-003.*1 size-mel-002, 2 "):
-        sweeps.find(sweep, "size-mel-003")
+    assert sweeps.choose(sweep, wanted) == [sweep[n] for n in numbers]
+
+
+@pytest.mark.parametrize("wrong", ["size-mel-003", "29", "PRE-*", "variance,", "-1"])
+def test_what_is_no_point_is_refused_with_the_names(wrong):
+    word = wrong.split(",")[-1]
+    with pytest.raises(ValueError, match=rf"--point={re.escape(word)}: .*0 variance, "):
+        sweeps.choose(paper.get_config().sweep, wrong)
+
+
+def test_a_name_counts_before_a_number_and_a_pattern():
+    sweep = [("b", ()), ("0", ()), ("[b]", ())]
+    assert sweeps.choose(sweep, "0") == [sweep[1]]
+    assert sweeps.choose(sweep, "[b]") == [sweep[2]]
+    assert sweeps.choose(sweep, "[a-b]") == [sweep[0]]

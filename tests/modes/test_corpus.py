@@ -1,8 +1,9 @@
 import logging
+from pathlib import Path
 
 import pytest
 
-from configs import default
+from configs import default, paper
 from input_pipeline import storage
 from modes import Options, corpus
 from modes.training import check_start
@@ -29,6 +30,33 @@ def test_a_warning_says_what_the_network_does_not_hear(caplog):
         check_start([clips_of(54.58), clips_of(54.58)])
     [record] = caplog.records
     assert "the last 858 of 2559 frames change no score" in record.message
+
+
+@pytest.mark.parametrize(
+    ("point", "expected"),
+    [
+        ("", {"mel", "stft"}),
+        ("variance,size-mel-*", {"mel"}),
+        ("pre-stft-db", {"stft"}),
+        ("28,0", {"mel", "stft"}),
+    ],
+)
+def test_only_what_the_chosen_points_hear_is_prepared(point, expected):
+    assert set(corpus.kinds(paper.get_config(), Options(point=point))) == expected
+
+
+def test_an_unknown_point_is_refused_before_anything_is_done():
+    with pytest.raises(ValueError, match=r"size-wav-\*: there is no such point"):
+        corpus.check(paper.get_config(), Options(point="size-wav-*"))
+
+
+def test_a_set_is_read_from_the_local_disk_if_there_is_one(monkeypatch):
+    monkeypatch.setattr(corpus, "stage", lambda shards, disk: disk / shards.name)
+    monkeypatch.setattr(corpus, "open_shards", lambda shards, **options: shards)
+    config = default.get_config()
+    assert corpus.open_data(config, Path("data/mel")) == Path("data/mel")
+    config.input.local_dir = "/disk"
+    assert corpus.open_data(config, Path("data/mel")) == Path("/disk/mel")
 
 
 def test_a_store_is_looked_at_after_jax_is_set_up(monkeypatch):

@@ -129,7 +129,7 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config):
 
 
 def test_one_point_alone_is_what_it_is_among_others(finished, tmp_path, config):
-    run(tmp_path, config, [sweeps.find(config.sweep, "1")])
+    run(tmp_path, config, sweeps.choose(config.sweep, "1"))
     scores = [
         np.load(place / "points/pre-linear/predictions_test.npz")["scores"]
         for place in (finished, tmp_path)
@@ -164,6 +164,17 @@ def test_a_study_is_of_one_batch_size(tmp_path, monkeypatch):
     for size in (0, 8):  # 0 as in folders of earlier versions.
         files.write_json(folders[0] / "matter.json", known[0] | {SIZE: size})
         begin("gpu", str(folders[0]), rf"\({SIZE}: {size} -> 32\)")
+
+
+def test_statistics_of_the_input_wait_for_a_point_that_needs_it(tmp_path, config):
+    clips = [Clip("a", "train", tmp_path, np.array([1], np.uint8))]
+    corpus = Corpus("two", "1", tmp_path, ("x",), clips)
+    config.task, config.corpus.name = "paper", "folder"
+    study.write_statistics(tmp_path, config, corpus, {"stft": Data(tmp_path)})
+    assert (tmp_path / "labels.npz").exists()
+    assert not (tmp_path / "input_stats.npz").exists()
+    study.write_statistics(tmp_path, config, corpus, {"mel": Data(tmp_path)})
+    assert (tmp_path / "input_stats.npz").exists()
 
 
 def test_labels_are_the_corpuss_or_drawn(tmp_path, config):

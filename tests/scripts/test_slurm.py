@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "scripts" / "slurm"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
-JOBS = ("train.sh", "train_nodes.sh", "prepare.sh", "point.sh", "report.sh")
+TRAIN, ON_CPU = ("train.sh", "train_nodes.sh", "point.sh"), ("prepare.sh", "report.sh")
+JOBS = TRAIN + ON_CPU
 
 # Each notes how it was called. What `srun` then does, and `scontrol` prints, is the
 # test's to say; `sbatch` numbers jobs as several clusters do.
@@ -36,7 +37,13 @@ main.check(main.MODE.value, ())
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A folder of commands, and a function that reads how they were called."""
+    """A folder of commands that note how they were called, and a clone, `repo`."""
+    repo = tmp_path / "repo"
+    repo.mkdir()
+    for path in ROOT.iterdir():
+        if path.name in {"main.py", "configs"}:
+            (repo / path.name).symlink_to(path)
+    shutil.copytree(FOLDER, repo / "scripts" / "slurm")
     for name, body in FAKES.items():
         note = f'#!/bin/bash\n(echo {name}; printf "%s\\n" "$@"; echo) >> "$CALLS"\n'
         (tmp_path / name).write_text(note + body + "\n")
@@ -59,7 +66,8 @@ def environment(cluster: Path, **more: str) -> dict[str, str]:
         "CALLS": str(cluster / "calls"),
         "TASK": "exit 0",
         "SHOWN": "PreemptTime=None",
-        "SLURM_SUBMIT_DIR": str(ROOT),
+        "PYTHONPATH": str(ROOT),
+        "SLURM_SUBMIT_DIR": str(cluster / "repo"),
         "SLURM_JOB_ID": "17",
         "SLURM_CPUS_PER_TASK": "8",
         **more,
@@ -74,9 +82,15 @@ def array(number: int, count: int) -> dict[str, str]:
     }
 
 
-def run(name: str, arguments: list[str], env: dict) -> subprocess.CompletedProcess:
-    command = ["bash", str(FOLDER / name), *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+def run(
+    name: str, arguments: list[str], env: dict, site: str = ""
+) -> subprocess.CompletedProcess:
+    """Runs a script of the clone, where the cluster's own settings may be."""
+    folder = Path(env["SLURM_SUBMIT_DIR"]) / "scripts" / "slurm"
+    if site:
+        (folder / "site.local.sh").write_text(site)
+    command = ["bash", str(folder / name), *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
@@ -103,6 +117,13 @@ def test_what_is_stopped_may_come_back(name):
 
 
 @pytest.mark.parametrize("name", JOBS)
+def test_jobs_that_train_ask_for_a_gpu(name):
+    lines = (FOLDER / name).read_text().splitlines()
+    asked = [line for line in lines if line.startswith("#SBATCH --gpus-per-node=")]
+    assert len(asked) == (name in TRAIN)
+
+
+@pytest.mark.parametrize("name", JOBS)
 def test_every_job_calls_main_with_known_flags(name, cluster):
     arguments = ["--workdir=runs/x"]
     if name != "report.sh":
@@ -110,7 +131,8 @@ def test_every_job_calls_main_with_known_flags(name, cluster):
         arguments += [f"--config.corpus.audio_dir={cluster}"]
     if name in ("train.sh", "train_nodes.sh"):
         arguments[1] = "--config=configs/db_mel.py"
-    done = run(name, arguments, environment(cluster, **array(3, 16)))
+    env = environment(cluster, LOCAL_DIR="/scratch/17", **array(3, 16))
+    done = run(name, arguments, env)
     assert done.returncode == 0, done.stderr
     [[command, *words]] = calls(cluster)
     start = words.index("main.py")
@@ -122,6 +144,9 @@ def test_every_job_calls_main_with_known_flags(name, cluster):
         assert "--config.prepare.num_workers=16" in words
     assert ("--point=3" in words) == (name == "point.sh")
     assert ("--config.distributed=auto" in words) == (name == "train_nodes.sh")
+    trains = name in TRAIN
+    assert ("--platform=gpu" in words) == trains
+    assert ("--config.input.local_dir=/scratch/17" in words) == trains
     done = subprocess.run(
         [sys.executable, "-c", CHECK, *words[start + 1 :]],
         cwd=ROOT,
@@ -134,7 +159,7 @@ def test_every_job_calls_main_with_known_flags(name, cluster):
 def test_a_warned_job_saves_and_goes_back_into_the_queue(cluster):
     task = f"cd {cluster}; {TRAINING}"
     job = subprocess.Popen(
-        ["bash", str(FOLDER / "point.sh")],
+        ["bash", str(cluster / "repo" / "scripts" / "slurm" / "point.sh")],
         env=environment(cluster, TASK=task, **array(3, 16)),
     )
     while not (cluster / "started").exists():
@@ -165,23 +190,154 @@ def test_only_interrupted_jobs_come_back(status, shown, again, cluster):
     assert (["scontrol", "requeue", "17"] in calls(cluster)) == again
 
 
-def test_a_study_is_prepared_then_trained_then_reported(cluster):
-    given = ["--config=configs/data_size.py", "--config.corpus.name=folder"]
-    given += [f"--config.corpus.audio_dir={cluster}"]
+SITE = """
+CPU_OPTIONS=(--partition=cpu --account="music lab")
+TRAIN_OPTIONS=(--partition=gpu)
+"""
+BOTH = ["--parsable", "--kill-on-invalid-dep=yes"]
+
+
+def submitted(
+    folder: Path, script: str, own: list[str], given: list[str], words: list[str]
+) -> list[str]:
+    """How sbatch is called: the cluster's options, the log's place, the job's."""
+    log = "%x-%A_%a" if script in ("prepare.sh", "point.sh") else "%x-%j"
+    place = f"--output={folder}/logs/{log}.out"
+    return ["sbatch", *own, place, *given, f"scripts/slurm/{script}", *words]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """The words that name a corpus of songs that are no sound, but there."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    rows = [("a.wav", "train", "x"), ("b.wav", "valid", "x"), ("c.wav", "valid", "y")]
+    lines = [f"{path},{path},{split},{tag}\n" for path, split, tag in rows]
+    (folder / "tags.csv").write_text("track_id,path,split,tags\n" + "".join(lines))
+    for path, *_ in rows:
+        (folder / path).write_text("sound")
+    return ["--config.corpus.name=folder", f"--config.corpus.audio_dir={folder}"]
+
+
+def test_a_study_is_prepared_then_trained_then_reported(cluster, corpus):
+    given = ["--config=configs/data_size.py", *corpus]
     env = environment(cluster, PREPARE_JOBS="16", POINTS_AT_ONCE="4")
-    done = run("study.sh", ["runs/sizes", *given], env)
+    workdir = cluster / "sizes"
+    flags = ["--cpu=--qos=short", "--train=--time=12:00:00", "--train=--mem=64G"]
+    done = run("study.sh", [*flags, str(workdir), *given], env, SITE)
     assert done.returncode == 0, done.stderr
-    both = ["sbatch", "--parsable", "--kill-on-invalid-dep=yes"]
-    workdir = "--workdir=runs/sizes"
+    own = f"--workdir={workdir}"
+    on_cpu = ["--partition=cpu", "--account=music lab"]
+    every = ",".join(map(str, range(14)))
+    training = [*BOTH, "--time=12:00:00", "--mem=64G", "--dependency=afterok:1"]
+    training += [f"--array={every}%4"]
+    reporting = [*BOTH, "--qos=short", "--dependency=afterany:2"]
+    preparing = [*BOTH, "--qos=short", "--array=0-15"]
     assert calls(cluster) == [
-        [*both, "--array=0-15", "scripts/slurm/prepare.sh", *given],
-        [
-            *(*both, "--dependency=afterok:1", "--array=0-13%4"),
-            *("scripts/slurm/point.sh", workdir, *given),
-        ],
-        [*both, "--dependency=afterany:2", "scripts/slurm/report.sh", workdir],
+        submitted(workdir, "prepare.sh", on_cpu, preparing, [own, *given]),
+        submitted(workdir, "point.sh", ["--partition=gpu"], training, [own, *given]),
+        submitted(workdir, "report.sh", on_cpu, reporting, [own]),
     ]
-    assert "14 points: job 2" in done.stdout
+    assert f"points {every}: job 2" in done.stdout
+    assert [path.name for path in workdir.iterdir()] == ["logs"]
+
+
+def test_some_points_of_a_study_are_prepared_and_trained(cluster):
+    given = ["--config=configs/data_size.py", "--config.num_seeds=3"]
+    words = [str(cluster / "sizes"), given[0], "--point=size-stft-0*,0", given[1]]
+    done = run("study.sh", words, environment(cluster))
+    assert done.returncode == 0, done.stderr
+    prepare, train, _ = calls(cluster)
+    assert "--point=size-stft-0*,0" in prepare
+    assert "--array=0,7,8,9,10,11,12%8" in train
+    assert train[-2:] == given and not any("--point" in word for word in train)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_is_submitted_with_what_the_cluster_needs(name, cluster):
+    folder = cluster / "a run"
+    words = [f"--workdir={folder}", "--config=configs/db_mel.py"]
+    env = environment(cluster)
+    done = run("submit.sh", ["--time=01:00:00", name, *words], env, SITE)
+    assert done.returncode == 0, done.stderr
+    on_cpu = ["--partition=cpu", "--account=music lab"]
+    own = ["--partition=gpu"] if name in TRAIN else on_cpu
+    assert calls(cluster) == [submitted(folder, name, own, ["--time=01:00:00"], words)]
+    assert (folder / "logs").is_dir()
+
+
+@pytest.mark.parametrize("name", ["train.sh", "report.sh"])
+def test_a_cluster_without_gpus_says_so_once(name, cluster):
+    site, env = "PLATFORM=cpu", environment(cluster)
+    assert run("submit.sh", [name], env, site).returncode == 0
+    own = ["--gpus-per-node=0"] if name in TRAIN else []
+    assert calls(cluster) == [submitted(Path("runs"), name, own, [], [])]
+    assert (cluster / "repo" / "runs" / "logs").is_dir()
+    run(name, ["--workdir=x"], env)
+    assert ("--platform=cpu" in calls(cluster)[1]) == (name in TRAIN)
+
+
+def test_what_the_site_says_leaves_the_rest_as_it_is(cluster):
+    site = 'DATA_DIR=/shared/data\nLOCAL_DIR="${SLURM_TMPDIR:-}"\nPYTHON=(env python)'
+    env = environment(cluster, SLURM_TMPDIR="/disk")
+    assert run("train.sh", ["--config=configs/db_mel.py"], env, site).returncode == 0
+    [[_, _, *words]] = calls(cluster)
+    assert words[:2] == ["env", "python"]
+    assert {"--data_dir=/shared/data", "--config.input.local_dir=/disk"} < set(words)
+    assert any("=/shared/data/programs/" in word for word in words)
+
+
+def test_the_sites_own_settings_are_left_alone_by_git():
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert "/scripts/slurm/site.local.sh" in ignored
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("study.sh", ["runs/x", "--config=configs/paper.py"]),
+        ("train.sh", ["--config=configs/db_mel.py"]),
+    ],
+)
+def test_a_missing_environment_is_named(name, words, cluster):
+    (cluster / "python").write_text("#!/bin/sh\necho no module named absl >&2; exit 1")
+    (cluster / "python").chmod(0o755)
+    done = run(name, words, environment(cluster))
+    assert done.returncode == 2
+    assert f"{name}: 'python' on " in done.stderr
+    assert "no Python with JAX" in done.stderr and "site.local.sh" in done.stderr
+    assert "absl" not in done.stderr
+    assert calls(cluster) == [[""]]
+
+
+@pytest.mark.parametrize("name", ["study.sh", "submit.sh"])
+def test_missing_slurm_is_named(name, cluster):
+    tools = cluster / "tools"  # The machine may have a Slurm of its own.
+    tools.mkdir()
+    for tool in ("bash", "dirname", "basename", "hostname"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    words = ["train.sh"] if name == "submit.sh" else ["x", "--config=configs/paper.py"]
+    done = run(name, words, environment(cluster) | {"PATH": str(tools)})
+    assert done.returncode == 2
+    assert "there is no sbatch on " in done.stderr
+    assert {path.name for path in (cluster / "repo").iterdir()} == {
+        *("main.py", "configs", "scripts"),
+    }
+
+
+@pytest.mark.parametrize("words", [[], ["--time", "1:00", "train.sh"], ["slurm/x.sh"]])
+def test_no_job_is_named(words, cluster):
+    done = run("submit.sh", words, environment(cluster))
+    assert done.returncode == 2 and "is none of train.sh, " in done.stderr
+
+
+def test_a_job_that_was_not_submitted_says_so(cluster):
+    env = environment(cluster)
+    copy = {key: value for key, value in env.items() if key != "SLURM_SUBMIT_DIR"}
+    done = subprocess.run(
+        ["bash", FOLDER / "train.sh"], env=copy, capture_output=True, text=True
+    )
+    assert done.returncode != 0 and "start this with submit.sh" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -190,7 +346,8 @@ def test_a_study_is_prepared_then_trained_then_reported(cluster):
         (["runs/x", "--config=configs/paper.py", "--config.seeds=3"], "config.seeds"),
         (["runs/x", "--config=configs/db_mel.py"], "db_mel is no study"),
         (["--config=configs/variance.py"], "usage: "),
-        (["runs/x", "--config=configs/paper.py", "--point=3"], "--point has no"),
+        (["runs/x", "--config=configs/paper.py", "--point=pre-bd-*"], "17 pre-db-"),
+        (["runs/x", "--config=configs/paper.py", "--point", "3"], "in one word"),
         (["runs/x", "--config=configs/paper.py", "num_seeds=3"], "num_seeds=3"),
     ],
 )
@@ -199,3 +356,21 @@ def test_a_wrong_study_is_not_submitted(arguments, said, cluster):
     assert done.returncode != 0
     assert said in done.stderr
     assert calls(cluster) == [[""]]
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (["tags.csv"], "tags.csv"),
+        (["a.wav", "c.wav"], "of 3 audio files that were looked for, 2 are missing"),
+    ],
+)
+def test_a_study_without_its_corpus_is_not_submitted(lost, said, cluster, corpus):
+    for name in lost:
+        (cluster / "music" / name).unlink()
+    words = [str(cluster / "x"), "--config=configs/data_size.py", *corpus]
+    done = run("study.sh", words, environment(cluster))
+    assert done.returncode != 0
+    assert said in done.stderr and "Traceback" not in done.stderr
+    assert calls(cluster) == [[""]]
+    assert not (cluster / "x").exists()

@@ -70,6 +70,13 @@ def test_a_start_that_was_quicker_with_another_configuration_is_named(
         workspace.claim(tmp_path / "run", {"seed": 1})
 
 
+def test_logs_of_jobs_may_be_there_first(tmp_path):
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "point-3_1.out").write_text("begins")
+    workspace.claim(tmp_path, {"seed": 1})
+    assert workspace.is_known(tmp_path, {"seed": 1})
+
+
 def test_a_folder_with_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(ValueError, match=r"holds files \(thesis.tex, …\) but no run"):

@@ -129,5 +129,9 @@ def test_a_few_points_of_one_seed_leave_things_open(tmp_path):
     assert {one.verdict for one in study.claims} == {UNDECIDED}
     assert "Not complete: pre-stft-db." in study.paragraphs[0]
     style.svg(study.illustrations[0].draw, "light")
+    stft = {k: v for k, v in sweeps.grid_points().items() if k.startswith("pre-stft-")}
+    study = preprocessing.study(sweeps.write_sweep(tmp_path / "stft", stft))
+    assert claim(study, "Decibel-scaled STFT").verdict == HOLDS
+    assert not study.illustrations  # Fig. 7 is of mel spectrograms.
     empty = preprocessing.study(sweeps.write_sweep(tmp_path / "empty", {}))
     assert "No point" in empty.paragraphs[0]

@@ -1,0 +1,87 @@
+"""Prepared sets copied to a disk of this machine, to be read from there."""
+
+import fcntl
+import logging
+import shutil
+from pathlib import Path
+
+from input_pipeline import storage
+from input_pipeline.catalogue import CORPUS_FILE
+from input_pipeline.file_states import NUM_THREADS, in_threads
+from input_pipeline.storage import Place, RemotePath
+from msd_tagger.common.errors import sentence
+from msd_tagger.common.files import remove_abandoned, replacing
+
+logger = logging.getLogger(__name__)
+
+
+def stage(source: Place, local_dir: Path) -> Path:
+    """Copies a set below `local_dir`, unless it is there, and returns where it is.
+
+    Of several processes one copies while the others wait. What an earlier copy left
+    half done is completed.
+
+    Raises:
+        ValueError: It does not fit there, or cannot be copied.
+    """
+    target = local_dir / source.parent.name / source.name
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with target.with_name(f"{target.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_copied(source, target):
+                remove_abandoned(target, is_alone=True)
+                _copy(source, target)
+    except OSError as error:
+        raise ValueError(
+            f"input.local_dir={local_dir}: {source} cannot be copied there "
+            f"({sentence(error)}); give another folder, or leave the key out"
+        ) from error
+    return target
+
+
+def _is_copied(source: Place, target: Path) -> bool:
+    """Tells whether the last file is there; that of another set is removed."""
+    last = target / CORPUS_FILE
+    if last.exists() and last.read_bytes() != (source / CORPUS_FILE).read_bytes():
+        shutil.rmtree(target)
+        target.mkdir()
+    return last.exists()
+
+
+def _copy(source: Place, target: Path) -> None:
+    names = [name for name in storage.file_names(source) if name != CORPUS_FILE]
+    here = storage.sizes_bytes([target / name for name in names])
+    there = storage.sizes_bytes([source / name for name in names])
+    sizes = {
+        name: size
+        for name, size, found in zip(names, there, here, strict=True)
+        if size is not None and size != found
+    }
+    needed, free = sum(sizes.values()), shutil.disk_usage(target).free
+    if needed > free:
+        raise ValueError(
+            f"input.local_dir={target.parents[1]} has {free / 1e9:.3g} GB free, and "
+            f"{source} takes {needed / 1e9:.3g} GB; give another folder, or leave the "
+            "key out to read the set where it lies"
+        )
+    logger.info("copying %.3g GB to %s", needed / 1e9, target)
+    in_threads(
+        lambda name: copy_file(source / name, target / name),
+        *(list(sizes), f"copying to {target}", NUM_THREADS),
+        files_per_task=1,
+    )
+    copy_file(source / CORPUS_FILE, target / CORPUS_FILE)
+
+
+def copy_file(source: Place, target: Path) -> None:
+    """Copies a file to this machine, whole or not at all.
+
+    Raises:
+        OSError: It cannot be read, or not be written.
+    """
+    with replacing(target) as unfinished:
+        if isinstance(source, RemotePath):
+            source.get(unfinished)
+        else:
+            shutil.copyfile(source, unfinished)

@@ -1,0 +1,100 @@
+"""A set is copied to a local disk once, whole, and gives the same batches there."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from input_pipeline import staging, storage
+from input_pipeline.batches import open_shards
+from input_pipeline.catalogue import CORPUS_FILE
+from input_pipeline.staging import stage
+from input_pipeline.storage import RemotePath
+from tests.reading import assert_equal, take
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def copies(monkeypatch):
+    """The names of the files that are copied, in their order."""
+    copied, copy_file = [], staging.copy_file
+
+    def noting(source, target):
+        copy_file(source, target)
+        copied.append(target.name)
+
+    monkeypatch.setattr(staging, "copy_file", noting)
+    return copied
+
+
+def test_what_is_staged_is_what_a_run_of_the_set_reads(prepared, tmp_path):
+    source = prepared["mel"]
+    target = stage(source, tmp_path / "disk")
+    assert target == tmp_path / "disk" / source.parent.name / source.name
+    assert contents(target) == contents(source)
+    here, there = open_shards(source), open_shards(target)
+    assert there.order_digest() == here.order_digest()
+    one, other = (x.train_batches(4, 0) for x in (here, there))
+    assert_equal(take(one, 6), take(other, 6))
+
+
+def test_a_set_is_copied_once(prepared, tmp_path, copies):
+    stage(prepared["mel"], tmp_path)
+    whole = len(copies)
+    assert copies[-1] == CORPUS_FILE and whole == len(contents(prepared["mel"]))
+    stage(prepared["mel"], tmp_path)
+    assert len(copies) == whole
+
+
+def test_a_copy_that_was_cut_off_is_completed(prepared, tmp_path, copies):
+    target = stage(prepared["mel"], tmp_path)
+    lost = sorted(target.glob("clips-train*"))
+    lost[0].unlink()
+    lost[1].write_bytes(b"half")
+    (target / CORPUS_FILE).unlink()
+    copies.clear()
+    stage(prepared["mel"], tmp_path)
+    assert sorted(copies) == sorted([lost[0].name, lost[1].name, CORPUS_FILE])
+    assert contents(target) == contents(prepared["mel"])
+
+
+def test_another_set_of_the_same_name_replaces_a_copy(prepared, tmp_path):
+    mine = tmp_path / "data" / "set" / "mel"
+    shutil.copytree(prepared["mel"], mine)
+    target = stage(mine, tmp_path / "disk")
+    (mine / "more.txt").write_text("new")
+    (mine / CORPUS_FILE).write_text("another")
+    assert stage(mine, tmp_path / "disk") == target
+    assert contents(target) == contents(mine)
+
+
+def test_tasks_of_one_machine_copy_once_together(prepared, tmp_path, copies):
+    with ThreadPoolExecutor(4) as pool:  # Locks are of open files, not of processes.
+        tasks = [pool.submit(stage, prepared["mel"], tmp_path) for _ in range(4)]
+    [target] = {task.result() for task in tasks}
+    assert contents(target) == contents(prepared["mel"])
+    assert len(copies) == len(contents(target))
+
+
+def test_a_set_on_another_store_is_staged_too(prepared, tmp_path):
+    store = RemotePath("ram://staged/set/mel")
+    storage.copy_folder(prepared["mel"], store, CORPUS_FILE)
+    target = stage(store, tmp_path)
+    assert contents(target) == contents(prepared["mel"])
+    storage.tensorflow().io.gfile.rmtree("ram://staged")
+
+
+def test_a_disk_that_is_too_small_is_named(prepared, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(ValueError, match=r"disk has 1e-06 GB free, and .* takes 0\.\d"):
+        stage(prepared["mel"], tmp_path / "disk")
+
+
+def test_a_folder_that_cannot_be_made_is_named(prepared, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"input.local_dir=.*file: .*cannot be copied"):
+        stage(prepared["mel"], tmp_path / "file")
