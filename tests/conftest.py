@@ -1,5 +1,6 @@
 """Settings of the whole suite, and of the processes that its tests start."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -28,6 +29,11 @@ os.environ.setdefault(
 platform.set_up(os.environ.get("JAX_PLATFORMS", "cpu"))
 
 
+# Tracing makes so many objects that Python's collector, which looks at them each time
+# that 700 are new, took a seventh of the CPU time.
+gc.set_threshold(50_000)
+
+
 # Whole jobs in processes of their own. Begun last, they would leave one worker alone.
 LONGEST = {
     *("test_readme.py", "test_distributed.py", "test_parallel.py", "test_main.py"),
@@ -38,6 +44,15 @@ LONGEST = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the longest tests first."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(scope="module")
+def programs_shared():
+    """Lets a module's trainings share their traced programs, see `tests.programs`."""
+    from tests import programs  # It imports JAX, which most tests do without.
+
+    with programs.shared():
+        yield
 
 
 @pytest.fixture

@@ -110,14 +110,14 @@ def test_a_mistake_gets_a_sentence(arguments, message, tmp_path):
     ],
 )
 def test_names_are_told_in_every_locale(environment, shown):
-    result = call("--mode=report", "--workdir=no/日本", **environment)
+    result = call("--config=configs/日本.py", **environment)
     assert (result.returncode, result.stdout) == (2, "")
-    assert f"main.py: no/{shown} holds neither a run" in result.stderr
+    assert f"configs/{shown}.py" in result.stderr
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
 def test_closed_streams_change_no_status(closed):
-    command = f"{sys.executable} main.py --mode=report --workdir=no {closed}"
+    command = f"{sys.executable} main.py --mode=report {closed}"
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True)
     assert (done.returncode, done.stdout) == (2, b"")
 

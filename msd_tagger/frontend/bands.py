@@ -1,9 +1,11 @@
 """The frequencies of bins and mel bands: scale, filters and A-weighting, by librosa.
 
-It is imported where it is needed, as that takes about 2 s.
+It is imported where it is needed, as its filters take about 2 s.
 """
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
@@ -16,7 +18,7 @@ def mel_centres_hz(num_mel_bands: int, sample_rate_hz: float) -> np.ndarray:
     logarithmic.
     """
     highest_hz = sample_rate_hz / 2
-    edges_hz = _librosa().mel_frequencies(num_mel_bands + 2, fmin=0.0, fmax=highest_hz)
+    edges_hz = _scales().mel_frequencies(num_mel_bands + 2, fmin=0.0, fmax=highest_hz)
     return edges_hz[1:-1]
 
 
@@ -29,10 +31,11 @@ def mel_filters(
     num_mel_bands: int, dft_size_samples: int, sample_rate_hz: float
 ) -> np.ndarray:
     """Makes triangles on the bins of a power spectrum, each of area 1 (over Hz)."""
-    librosa = _librosa()
+    with _importing():
+        from librosa import filters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Empty filters, of which a recipe warns.
-        return librosa.filters.mel(
+        return filters.mel(
             sr=sample_rate_hz, n_fft=dft_size_samples, n_mels=num_mel_bands
         )
 
@@ -44,21 +47,27 @@ def a_weighting_db(frequency_hz: np.ndarray) -> np.ndarray:
     [-80, -19, -3]
     """
     with np.errstate(divide="ignore"):  # The standard has minus infinity at 0 Hz.
-        return _librosa().A_weighting(frequency_hz, min_db=-80.0).astype(np.float32)
+        return _scales().A_weighting(frequency_hz, min_db=-80.0).astype(np.float32)
 
 
-def _librosa() -> ModuleType:
-    """Imports librosa.
+def _scales() -> ModuleType:
+    """Imports librosa's scales, which need neither its filters nor SciPy's signals."""
+    with _importing():
+        from librosa.core import convert
+    return convert
+
+
+@contextlib.contextmanager
+def _importing() -> Iterator[None]:
+    """Says what to do where librosa cannot be imported.
 
     Raises:
-        ValueError: It cannot be imported.
+        ValueError: It cannot be.
     """
     try:
-        import librosa
-        import librosa.filters  # Loads what would be loaded at the first use.
+        yield
     except RuntimeError as error:  # numba's, where its folders cannot be written.
         raise ValueError(
             f"librosa cannot be imported ({error}); set the environment variable "
             "NUMBA_CACHE_DIR to a folder that can be written"
         ) from error
-    return librosa

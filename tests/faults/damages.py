@@ -250,8 +250,13 @@ def try_all(
     """
     if num_faults == 0:
         return [], []
-    starts = {"cut": cut_run(undisturbed), "complete": undisturbed}
-    starts["begun"] = begun_run(undisturbed)
+    cut = cut_run(undisturbed)
+    chosen = list(faults(cut, seed))
+    if num_faults > 0:
+        chosen = random.Random(seed).sample(chosen, num_faults)
+    starts = {"cut": cut, "complete": undisturbed}
+    if any(fault.start == "begun" for fault in chosen):
+        starts["begun"] = begun_run(undisturbed)
 
     def one(fault: Fault, number: int) -> tuple[str, str]:
         if fault.start == "empty":
@@ -267,9 +272,6 @@ def try_all(
         scene.remove()
         return ended
 
-    chosen = list(faults(starts["cut"], seed))
-    if num_faults > 0:
-        chosen = random.Random(seed).sample(chosen, num_faults)
     found, lost = [], []
     with ThreadPoolExecutor(at_once) as pool:
         endings = pool.map(one, chosen, range(len(chosen)))

@@ -52,9 +52,9 @@ class Data(fakes.FakeData):
         return "0123abcd"
 
 
-def run(workdir, config, points=POINTS, data=None):
-    data = {"mel": data or Data(workdir)}
-    return study.run_points(workdir, config, Options(), points, data, ["cpu"])
+def run(workdir, config, points=POINTS, mode="run"):
+    data = {"mel": Data(workdir)}
+    return study.run_points(workdir, config, Options(mode), points, data, ["cpu"])
 
 
 def summary(workdir, name):
@@ -119,6 +119,22 @@ def test_a_complete_point_is_not_run_again(finished, config, caplog):
     assert before == after
     said = "point 2 of 2, pre-linear: at most 3 steps of 8 clips, 1 seeds"
     assert said in caplog.text
+
+
+def test_an_evaluation_gives_the_same_scores(finished, config):
+    before = summary(finished, "variance")
+    assert run(finished, config, POINTS[:1], "evaluate") == []
+    after = summary(finished, "variance")
+    assert after["scores"] == before["scores"]
+    assert after["train_seconds"] == before["train_seconds"]
+
+
+def test_the_folder_of_another_configuration_is_left_alone(finished, config):
+    config.train.learning_rate = 0.1
+    (reason,) = run(finished, config, POINTS[:1])
+    assert reason.startswith("variance (")
+    assert "train.learning_rate: 0.005 -> 0.1" in reason
+    assert summary(finished, "variance")["complete"]
 
 
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config):

@@ -16,7 +16,7 @@ from modes.training import join_processes, set_up_devices, train_in
 from msd_tagger import platform
 from msd_tagger.commands import command_line
 from msd_tagger.training import distributed
-from tests import fakes
+from tests import fakes, programs
 
 CORPUS = {"shards": "fake"}
 
@@ -35,8 +35,7 @@ def config(**overrides):
 
 def job(**overrides):
     """The configuration of one process."""
-    _, _, directory, where, count, index = sys.argv
-    overrides["compilation_cache_dir"] = str(Path(directory) / "programs")
+    _, _, _, where, count, index = sys.argv
     if int(count) == 1:
         return config(**overrides)
     return config(
@@ -67,22 +66,22 @@ def compare():
 
 
 class SignallingData(fakes.FakeData):
-    """The last process gets a signal before it trains its twelfth step."""
+    """The last process gets a signal before it trains one of its steps."""
 
-    def __init__(self, number):
+    def __init__(self, number, step=12):
         super().__init__()
-        self._number = number
+        self._number, self._step = number, step
 
     def train_rows(self, *arguments):
         rank = distributed.rank()
         for step, rows in enumerate(super().train_rows(*arguments), start=1):
-            if step == 12 and rank.index == rank.count - 1:
+            if step == self._step and rank.index == rank.count - 1:
                 os.kill(os.getpid(), self._number)
             yield rows
 
 
 def kill_last():
-    run("killed", SignallingData(signal.SIGKILL))
+    run("killed", SignallingData(signal.SIGKILL, step=2))
 
 
 def kill_first():
@@ -125,4 +124,5 @@ if __name__ == "__main__":
     tasks = {task.__name__: task for task in TASKS}
     distributed.HEARTBEAT_S = 5
     platform.set_up()
-    command_line.run(lambda: tasks[sys.argv[1]]() or distributed.finish())
+    with programs.shared():
+        command_line.run(lambda: tasks[sys.argv[1]]() or distributed.finish())

@@ -20,6 +20,8 @@ from tests import fakes
 SIZES = {"num_seeds": 2, "train__max_steps": 24, "train__log_every_steps": 5}
 TIMES = ("clips_per_s", "seconds")
 
+pytestmark = pytest.mark.usefixtures("programs_shared")
+
 
 class Killing(fakes.FakeData):
     """Sends this process a signal when a training or evaluation batch is read."""
@@ -116,7 +118,7 @@ class Dying(Exception):
     pass
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_checkpoint_leads_to_the_same_end(tmp_path, whole, monkeypatch, seed):
     """Dies, as by `kill -9`, at three random steps of a run that saves every step."""
     rng = random.Random(seed)

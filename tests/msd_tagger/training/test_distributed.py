@@ -20,6 +20,8 @@ from msd_tagger.training.checkpoints import Checkpoints
 from tests import fakes
 from tests.msd_tagger import processes_program
 
+pytestmark = pytest.mark.usefixtures("programs_shared")
+
 TIMEOUT_S = 300  # Ten times what any of these takes on two cores.
 LOST = "another process of this job died or cannot be reached"
 TIMES = ("seconds", "train_seconds", "clips_per_s", "peak_memory_bytes")

@@ -12,6 +12,8 @@ from msd_tagger.training import loop as train
 from msd_tagger.training.health import Watchdog
 from tests import fakes
 
+pytestmark = pytest.mark.usefixtures("programs_shared")
+
 
 def fit(folder, monkeypatch=None, poisoned=(), **overrides):
     """Trains seeds 7, 8, 9; some become NaN in the update of step 12."""
