@@ -32,6 +32,8 @@ def get_config(size: str = "full") -> ConfigDict:
     )
     if size == "quick":
         config.name = "paper_quick"
-        config.corpus.num_clips = 900
+        config.corpus.train_clips = 600
+        config.corpus.valid_clips = 100
+        config.corpus.test_clips = 200
         config.train.max_steps = QUICK_STEPS
     return config

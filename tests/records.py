@@ -170,7 +170,7 @@ def make_config(num_seeds: int, batch_size: int = 16) -> dict[str, Any]:
     return {
         "task": "train",
         "num_seeds": num_seeds,
-        "corpus": {"name": "synthetic", "num_clips": 900, "audio_dir": None},
+        "corpus": {"name": "synthetic", "train_clips": 600, "audio_dir": None},
         "spectrogram": {"kind": "mel", "num_mel_bands": 96},
         "train": {"batch_size": batch_size, "learning_rate": 0.005},
     }

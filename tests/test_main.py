@@ -136,7 +136,9 @@ def test_preparation_needs_no_tensorflow_and_training_says_what_it_needs(tmp_pat
         [
             *(sys.executable, "-c", BLOCKED, "tensorflow,tensorflow_datasets"),
             CONFIG,
-            "--config.corpus.num_clips=18",
+            "--config.corpus.train_clips=12",
+            "--config.corpus.valid_clips=2",
+            "--config.corpus.test_clips=4",
             "--config.train.max_steps=1",
             "--config.train.batch_size=4",
             "--config.clip.duration_s=2",

@@ -183,7 +183,9 @@ def test_the_first_command_at_small_size(tmp_path):
     call = shlex.split(README_COMMANDS[0].split("&&")[-1])[1:]
     call.remove("--workdir=runs/first")
     small = [
-        "--config.corpus.num_clips=18",
+        "--config.corpus.train_clips=12",
+        "--config.corpus.valid_clips=2",
+        "--config.corpus.test_clips=4",
         "--config.train.max_steps=2",
         "--config.train.batch_size=4",
         f"--data_dir={tmp_path / 'data'}",

@@ -10,6 +10,7 @@ from typing import Any
 
 from input_pipeline.corpora import folder, magnatagatune, msd, mtg_jamendo, names
 from input_pipeline.corpora.corpus import Clip, Corpus, check_scorable
+from msd_tagger.common.facts import SPLITS
 
 __all__ = ["Clip", "Corpus", "check_scorable", "load_corpus"]
 
@@ -76,13 +77,13 @@ def _load_synthetic(
     """Writes the corpus first, or finishes writing it."""
     from input_pipeline.corpora import synthetic  # It takes 0.3 s to import.
 
-    options = {key: config[key] for key in ("num_clips", "seed", "tagability_exponent")}
-    name = f"synthetic-v{synthetic.VERSION}-" + "-".join(
-        f"{key.replace('_', '')}{value}" for key, value in options.items()
-    )
-    synthetic.write_corpus(data_dir / name, num_workers=num_workers, **options)
+    sizes = [config[f"{split}_clips"] for split in SPLITS]
+    seed, exponent = config["seed"], config["tagability_exponent"]
+    shown = "-".join(map(str, sizes))
+    name = f"synthetic-v{synthetic.VERSION}-clips{shown}-seed{seed}-tags{exponent}"
+    synthetic.write_corpus(data_dir / name, sizes, seed, exponent, num_workers)
     version = (
-        f"{synthetic.VERSION} ({options['num_clips']} clips, seed {options['seed']}, "
-        f"tagability exponent {options['tagability_exponent']})"
+        f"{synthetic.VERSION} ({' / '.join(map(str, sizes))} clips, seed {seed}, "
+        f"tagability exponent {exponent})"
     )
     return folder.load(data_dir / name, name="synthetic", version=version)

@@ -38,7 +38,7 @@ def test_every_experiment_passes(name):
         ({"profile_steps": (0, 3)}, r"steps=\(0, 3\): must be the first and the last"),
         ({"num_seeds": 0}, r"num_seeds=0: must be at least 1"),
         ({"model__batch_norm_momentum": 1.5}, r"momentum=1.5"),
-        ({"corpus__num_clips": 9}, r"num_clips=9: must be at least 18"),
+        ({"corpus__train_clips": 9}, r"train_clips=9: must be at least 12"),
         ({"preprocessing__scale": float("inf")}, r"scale=inf"),
         ({"input__cache": "disk"}, r"'disk': must be one of 'auto', 'none', 'memory'"),
         ({"name": "../x"}, r"name='../x': it names a folder"),

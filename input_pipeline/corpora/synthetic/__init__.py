@@ -2,8 +2,9 @@
 
 It is written in the folder format (`tags.csv` beside `audio/`), so the same decoding,
 resampling and shard writing serves it and every real corpus. A clip is a function of
-the corpus seed, its number and this version alone; so is its split. Scores on it say
-how well a program works, not how well it would do on music: docs/synthetic_corpus.md.
+the corpus seed, its number and this version alone; its number says its split. Scores on
+it say how well a program works, not how well it would do on music
+(docs/synthetic_corpus.md).
 """
 
 import io
@@ -27,6 +28,7 @@ from input_pipeline.corpora.synthetic.clip import synthesize
 from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from input_pipeline.corpora.synthetic.weak_labels import weak_tags
+from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
     remove_abandoned,
     write_bytes,
@@ -45,9 +47,10 @@ from msd_tagger.common.tags import TAGS
 # Goes up with every change that changes a clip or a label, and is part of every report.
 VERSION = "1.2"
 
-# Of nine clips in a row six are for training, one for validation, two for the test: so
-# a larger corpus of the same seed holds a smaller one, split for split.
+# The splits of nine numbers in a row. A split takes its first numbers, so that a larger
+# one of the same seed holds a smaller one, whatever the others have.
 _SPLITS = ("train",) * 6 + ("valid",) + ("test",) * 2
+NUM_CLIPS = (600, 100, 200)  # By default, in the order of `SPLITS`.
 # libsndfile counts bitrates from 160 (0.0) to 8 kbit/s (1.0) at this sampling rate.
 _MP3_64_KBIT_S = 0.6
 _SETTINGS, _TABLE, _VOCABULARY, _AUDIO = "corpus.json", "tags.csv", "tags.txt", "audio"
@@ -61,7 +64,7 @@ def label_only(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Samples the labels of N clips without rendering audio.
 
-    Row i belongs to clip i of `write_corpus` with the same seed and exponent. An
+    Row i belongs to clip number i of `write_corpus` with the same seed and exponent. An
     exponent of 1 gives the real data set's tag shares (1.7 tags a clip), 0.5 about 2.3
     tags a clip.
 
@@ -73,14 +76,12 @@ def label_only(
     """
     _check_whole("num_clips", num_clips, smallest=1)
     _check_whole("seed", seed, smallest=0)
-    clip_numbers = np.arange(num_clips)
-    true = true_tags(draw_attributes(seed, clip_numbers))
-    return true, weak_tags(true, seed, clip_numbers, tagability_exponent)
+    return _labels(np.arange(num_clips), seed, tagability_exponent)
 
 
 def write_corpus(
     directory: str | os.PathLike,
-    num_clips: int = 900,
+    num_clips: Sequence[int] = NUM_CLIPS,
     seed: int = 0,
     tagability_exponent: float = 0.5,
     num_workers: int | None = None,
@@ -91,15 +92,16 @@ def write_corpus(
     Every file gets a temporary name first and `tags.csv` comes last, so a call that was
     interrupted at any moment is simply repeated; a finished corpus returns at once.
 
-    Of nine clips six are for training, one for validation and two for the test. The
-    number of workers (None or 0 for all available cores) changes no byte.
+    The numbers of clips are those for training, validation and test. The number of
+    workers (None or 0 for all available cores) changes no byte.
 
     Raises:
         ValueError: An argument is out of range, or the directory holds other files or
             another corpus.
     """
     directory = Path(directory)
-    _check_whole("num_clips", num_clips, smallest=len(_SPLITS))
+    for split, count in zip(SPLITS, num_clips, strict=True):
+        _check_whole(f"the number of {split} clips", count, smallest=1)
     _check_whole("seed", seed, smallest=0)
     for name, value, lowest, highest in (
         ("tagability_exponent", tagability_exponent, 0, 2),
@@ -110,7 +112,7 @@ def write_corpus(
     settings = {  # What identifies the corpus, as stored in its directory.
         "corpus": "synthetic",
         "version": VERSION,
-        "num_clips": int(num_clips),
+        "num_clips": dict(zip(SPLITS, map(int, num_clips), strict=True)),
         "seed": int(seed),
         "tagability_exponent": float(tagability_exponent),
         "clip_duration_s": float(clip_duration_s),
@@ -118,14 +120,15 @@ def write_corpus(
     _check_whole("num_workers", num_workers or 0, smallest=0)
     _claim(directory, settings)
     present = {path.name for path in (directory / _AUDIO).iterdir()}
-    missing = [i for i in range(num_clips) if _file_name(i) not in present]
+    numbers = clip_numbers(num_clips)
+    missing = [i for i in numbers.tolist() if _file_name(i) not in present]
     if not missing and (directory / _TABLE).exists():
         return directory
     _write_audio(directory / _AUDIO, missing, seed, clip_duration_s, num_workers)
     for folder in (directory, directory / _AUDIO):
         remove_abandoned(folder)  # Files of processes that were killed.
     write_text(directory / _VOCABULARY, "\n".join([*TAGS, ""]))
-    write_csv(directory / _TABLE, _table_rows(num_clips, seed, tagability_exponent))
+    write_csv(directory / _TABLE, _table_rows(numbers, seed, tagability_exponent))
     return directory
 
 
@@ -136,6 +139,20 @@ def split_of(clip_number: int) -> str:
     ['train', 'valid', 'test', 'train']
     """
     return _SPLITS[clip_number % len(_SPLITS)]
+
+
+def clip_numbers(num_clips: Sequence[int]) -> np.ndarray:
+    """Lists the numbers of a corpus's clips, int `[N]`, by the size of each split.
+
+    >>> clip_numbers((7, 1, 1))
+    array([0, 1, 2, 3, 4, 5, 6, 7, 9])
+    """
+    found = []
+    for split, count in zip(SPLITS, num_clips, strict=True):
+        places = np.flatnonzero(np.array(_SPLITS) == split)
+        turns, within = np.divmod(np.arange(count), len(places))
+        found.append(turns * len(_SPLITS) + places[within])
+    return np.sort(np.concatenate(found))
 
 
 def _check_whole(name: str, value: int, smallest: int) -> None:
@@ -236,14 +253,22 @@ def encode_mp3(sound: np.ndarray) -> bytes:
     return encoded.getvalue()
 
 
+def _labels(
+    numbers: np.ndarray, seed: int, tagability_exponent: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gives the true and weak tags of clips, uint8 `[N, K]` each."""
+    true = true_tags(draw_attributes(seed, numbers))
+    return true, weak_tags(true, seed, numbers, tagability_exponent)
+
+
 def _table_rows(
-    num_clips: int, seed: int, tagability_exponent: float
+    numbers: np.ndarray, seed: int, tagability_exponent: float
 ) -> Iterator[Sequence[str]]:
     """Yields the rows of `tags.csv`."""
-    true, weak = label_only(num_clips, seed, tagability_exponent)
+    true, weak = _labels(numbers, seed, tagability_exponent)
     yield "track_id", "path", "split", "tags", "true_tags"
     names = np.array(TAGS)
-    for number in range(num_clips):
+    for row, number in enumerate(numbers.tolist()):
         name = _file_name(number)
-        tags = ("|".join(names[labels[number] == 1]) for labels in (weak, true))
+        tags = ("|".join(names[labels[row] == 1]) for labels in (weak, true))
         yield name[: -len(".mp3")], f"{_AUDIO}/{name}", split_of(number), *tags

@@ -15,9 +15,10 @@ import pytest
 import soundfile
 
 from input_pipeline.corpora import synthetic
+from msd_tagger.common.facts import SPLITS
 
 ROOT = Path(__file__).resolve().parents[4]
-NUM_CLIPS = 9
+NUM_CLIPS = (6, 1, 2)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,13 @@ def test_same_bytes_from_two_workers(written, tmp_path):
     assert contents(write(tmp_path, num_workers=2)) == contents(written)
 
 
-def test_larger_corpus_holds_the_smaller(written, tmp_path):
-    larger = write(tmp_path, num_clips=NUM_CLIPS + 2)
-    assert rows_of(larger)[:NUM_CLIPS] == rows_of(written)
+@pytest.mark.parametrize("num_clips", [(8, 1, 2), (6, 1, 5), (7, 3, 3)])
+def test_larger_splits_hold_the_smaller(written, tmp_path, num_clips):
+    larger = write(tmp_path, num_clips=num_clips)
+    rows = rows_of(larger)
+    counts = Counter(row["split"] for row in rows)
+    assert counts == dict(zip(SPLITS, num_clips, strict=True))
+    assert all(row in rows for row in rows_of(written))
     audio = contents(written / "audio")
     assert audio.items() <= contents(larger / "audio").items()
 
@@ -136,15 +141,26 @@ def test_table(written):
 
 
 def test_table_has_the_labels_of_label_only(written):
-    true, weak = synthetic.label_only(NUM_CLIPS, seed=3, tagability_exponent=0.5)
+    true, weak = synthetic.label_only(sum(NUM_CLIPS), seed=3, tagability_exponent=0.5)
     for key, labels in (("true_tags", true), ("tags", weak)):
         expected = [[synthetic.TAGS[k] for k in np.flatnonzero(y)] for y in labels]
         assert [row[key].split("|") for row in rows_of(written)] == expected
 
 
-def test_default_corpus_splits_600_100_200():
-    counts = Counter(synthetic.split_of(i) for i in range(900))
-    assert counts == {"train": 600, "valid": 100, "test": 200}
+def test_labels_go_with_the_numbers_of_clips(tmp_path):
+    directory = write(tmp_path, num_clips=(1, 1, 4))
+    true, weak = synthetic.label_only(18, seed=3, tagability_exponent=0.5)
+    rows = rows_of(directory)
+    assert [int(row["track_id"][5:]) for row in rows] == [0, 6, 7, 8, 16, 17]
+    for row in rows:
+        for key, labels in (("true_tags", true), ("tags", weak)):
+            number = int(row["track_id"].removeprefix("clip-"))
+            tags = [synthetic.TAGS[k] for k in np.flatnonzero(labels[number])]
+            assert row[key].split("|") == tags
+
+
+def test_default_corpus_is_900_clips_in_a_row():
+    assert synthetic.clip_numbers(synthetic.NUM_CLIPS).tolist() == list(range(900))
 
 
 def test_mp3_format(tmp_path):
@@ -200,8 +216,8 @@ def test_other_settings_are_refused(written):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_clips": 8}, "num_clips is 8"),
-        ({"num_clips": 20.5}, "num_clips is 20.5"),
+        ({"num_clips": (8, 0, 1)}, "the number of valid clips is 0"),
+        ({"num_clips": (8, 1, 20.5)}, "the number of test clips is 20.5"),
         ({"seed": -1}, "seed is -1"),
         ({"tagability_exponent": 3}, "tagability_exponent is 3"),
         ({"clip_duration_s": 0.1}, "clip_duration_s is 0.1"),
