@@ -16,6 +16,7 @@ from benchmarks.race import Lane
 from msd_tagger.common.files import write_text
 from msd_tagger.common.processes import available_cores
 
+COMPILED = Path(__file__).parents[1] / "scripts" / "devices"
 NOT_MEASURED, NONE_RAN = "not measured", "no such contestant ran"
 # Other processes' share of the machine from which on a result is not to be trusted.
 DISTURBED_PERCENT = 10
@@ -215,8 +216,24 @@ def page(parts: Sequence[Part], machine: dict[str, Any], command: str) -> str:
     ]
     for part in parts:
         sections += [f"## {part.name.capitalize()}\n", *part.tables]
-    sections += ["## Machine and versions\n", markdown("", ("", ""), rows)]
+    sections += [compiled(), "## Machine and versions\n", markdown("", ("", ""), rows)]
     return "\n".join(sections)
+
+
+def compiled(directory: Path = COMPILED) -> str:
+    """Prints what programs become for devices that are not here.
+
+    That is what `scripts.compile_for` expects; it is compiled, and never run.
+    """
+    tables = ["## Compiled, not run\n"]
+    for path in sorted(directory.glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        names = list(dict.fromkeys(name for row in found["cases"] for name in row))
+        rows = [[str(row.get(name, "")) for name in names] for row in found["cases"]]
+        versions = ", ".join(map(" ".join, found["versions"].items()))
+        note = f"`python -m scripts.compile_for {found['device']}`, with {versions}."
+        tables.append(markdown(found["device"], names, rows, note))
+    return "\n".join(tables)
 
 
 def write(
@@ -273,7 +290,7 @@ def describe_machine(device: dict[str, Any]) -> dict[str, Any]:
         "processor": f"{_processor()}, {available_cores()} cores",
         "memory": f"{memory_gib:.0f} GiB",
         "device": f"{device['num_devices']} x {device['device']}",
-        "accelerator": "none was available; nothing below is an estimate of one"
+        "accelerator": "none was available; what was compiled for one was not run"
         if device["backend"] == "cpu"
         else device["device"],
         "system": f"{platform.system()} {platform.release()}, "

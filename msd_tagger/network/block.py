@@ -19,11 +19,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 
 Array = jax.Array
-_BANDS_PER_SUM = 8  # Bands that a CPU adds up before a reduction, at most.
+# Bands that are added up before a reduction, at most: on a CPU, and in a GPU's thread,
+# where XLA takes more than 31 for a reduction.
+_BANDS_PER_SUM, _BANDS_PER_THREAD = 8, 24
 
 
 class Settings(NamedTuple):
@@ -264,11 +267,40 @@ def sum_to_channels(values: Array) -> Array:
     return lax.platform_dependent(values, cpu=_sum_by_groups, default=plainly)
 
 
-def _sum_by_groups(values: Array) -> Array:
+def sums_to_channels(*arrays: Array) -> list[Array]:
+    """Applies `sum_to_channels` to several arrays that have inputs in common."""
+
+    def one_by_one(*arrays: Array) -> list[Array]:
+        return [sum_to_channels(values) for values in arrays]
+
+    return lax.platform_dependent(*arrays, cuda=sum_in_one_pass, default=one_by_one)
+
+
+def sum_in_one_pass(*arrays: Array) -> list[Array]:
+    """Does what `sums_to_channels` does such that a GPU reads the inputs once.
+
+    XLA puts at most two sums over whole maps into one kernel, and each kernel reads
+    what all are computed from. Few enough bands are added up by a thread, for all
+    arrays at once; what is left are small sums.
+    """
+    whole = [_split_bands(a, _BANDS_PER_THREAD).astype(jnp.float32) for a in arrays]
+    zeros = (np.float32(0),) * len(whole)
+    parts = lax.reduce(tuple(whole), zeros, partial(jax.tree.map, jnp.add), (2,))
+    return [part.sum((0, 1, 2)) for part in parts]
+
+
+def _split_bands(values: Array, most: int) -> Array:
+    """Splits bands into equal groups of as many as possible: `[B, M / k, k, F, C]`."""
     bands = values.shape[1]
-    group = max(k for k in range(1, _BANDS_PER_SUM + 1) if bands % k == 0)
-    groups = values.reshape(values.shape[0], bands // group, group, *values.shape[2:])
-    added: Any = sum(groups[:, :, k].astype(jnp.float32) for k in range(group))
+    group = max(k for k in range(1, most + 1) if bands % k == 0)
+    return values.reshape(len(values), bands // group, group, *values.shape[2:])
+
+
+def _sum_by_groups(values: Array) -> Array:
+    groups = _split_bands(values, _BANDS_PER_SUM)
+    added: Any = sum(
+        groups[:, :, k].astype(jnp.float32) for k in range(groups.shape[2])
+    )
     return added.sum((0, 1)).sum(0)
 
 
@@ -276,13 +308,29 @@ def spread_to_extremes(
     g: Array, position: Array, shape: tuple[int, ...], pool: tuple[int, int]
 ) -> Array:
     """Puts each window's gradient at its extreme, on a map of the given shape."""
-    number = jnp.arange(pool[0] * pool[1], dtype=position.dtype)
-    is_there = position[:, :, None, :, None] == number.reshape(pool[0], 1, pool[1], 1)
-    spread = jnp.where(is_there, g[:, :, None, :, None], 0)
+    windows = lax.platform_dependent(
+        *(g, position),
+        tpu=partial(stack_windows, pool=pool),
+        default=partial(fill_windows, pool=pool),
+    )
     rows, columns = g.shape[1] * pool[0], g.shape[2] * pool[1]
-    spread = spread.reshape(shape[0], rows, columns, shape[3])
+    spread = windows.reshape(shape[0], rows, columns, shape[3])
     beyond = ((0, shape[1] - rows), (0, shape[2] - columns))
     return jnp.pad(spread, ((0, 0), *beyond, (0, 0)))
+
+
+def fill_windows(g: Array, position: Array, pool: tuple[int, int]) -> Array:
+    """Puts gradients `[B, M', F', C]` into windows, `[B, M', pool, F', pool, C]`."""
+    number = jnp.arange(pool[0] * pool[1], dtype=position.dtype)
+    is_there = position[:, :, None, :, None] == number.reshape(pool[0], 1, pool[1], 1)
+    return jnp.where(is_there, g[:, :, None, :, None], 0)
+
+
+def stack_windows(g: Array, position: Array, pool: tuple[int, int]) -> Array:
+    """Does what `fill_windows` does, without the maps that a TPU would write for it."""
+    places = np.arange(pool[0] * pool[1], dtype=position.dtype).reshape(pool)
+    rows = [[jnp.where(position == at, g, 0) for at in row] for row in places]
+    return jnp.stack([jnp.stack(row, axis=3) for row in rows], axis=2)
 
 
 def _size(z: Array) -> int:

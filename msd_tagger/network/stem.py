@@ -93,13 +93,13 @@ def _backward(
     patch_mean, covariance, mean, inverse = moments
     z_hat = (extreme.astype(jnp.float32) - mean) * inverse
     g = block.through_elu(gradients[0], gamma * z_hat + beta)
-    d_gamma, d_beta = block.sum_to_channels(g * z_hat), block.sum_to_channels(g)
     taps = _taps_at(padded, position, settings.pool)
-    at_extremes = jnp.stack([block.sum_to_channels(g * tap) for tap in taps])
+    products = [g * values for values in (z_hat, *taps)]
+    d_beta, d_gamma, *of_taps = block.sums_to_channels(g, *products)
     flat = kernel.astype(jnp.float32).reshape(9, -1)
     through_mean = d_beta * patch_mean[:, None]
     through_variance = d_gamma * inverse * _dot(covariance, flat)
-    d_flat = gamma * inverse * (at_extremes - through_mean - through_variance)
+    d_flat = gamma * inverse * (jnp.stack(of_taps) - through_mean - through_variance)
 
     # Nothing needs the input's gradient in training, and then none of this is compiled.
     def plainly(x: Array) -> tuple[Array, Array, Array]:

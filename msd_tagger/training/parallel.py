@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from msd_tagger.training import distributed
+from msd_tagger.training import distributed, packing
 
 DEVICES = "devices"
 MODES = ("data", "seeds")
@@ -203,20 +203,26 @@ def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callabl
         A function of the list of chunks and a host batch, this process's rows of it.
         It gives host arrays `[S, B, …]` of the whole batch in every process.
     """
-    on_device, axis = _over_seeds(step, layout), int(layout.mode == "data")
-
-    def everywhere(chunk: Tree, shard: dict[str, jax.Array]) -> Tree:
-        outputs = on_device(chunk, shard)  # [S, B / D, …] or [S / D, B, …]
-        return jax.lax.all_gather(outputs, DEVICES, axis=axis, tiled=True)
-
-    mapped = _over_devices(everywhere, layout, out_axes=None)
-    run = _map_batch(mapped, layout, prepare)
+    run = _map_batch(evaluation_program(step, layout), layout, prepare)
 
     def evaluate(chunks: list[Tree], batch: dict[str, np.ndarray]) -> Tree:
         parts = [jax.tree.map(np.asarray, part) for part in run(chunks, batch)]
         return _join(parts, layout)
 
     return evaluate
+
+
+def evaluation_program(
+    step: Callable, layout: Layout, devices: Sequence[jax.Device] | None = None
+) -> jax.stages.Wrapped:
+    """Maps a step to the program that `map_evaluation` calls, as `update_program`."""
+    on_device, axis = _over_seeds(step, layout), int(layout.mode == "data")
+
+    def everywhere(chunk: Tree, shard: dict[str, jax.Array]) -> Tree:
+        outputs = on_device(chunk, shard)  # [S, B / D, …] or [S / D, B, …]
+        return jax.lax.all_gather(outputs, DEVICES, axis=axis, tiled=True)
+
+    return _over_devices(everywhere, layout, out_axes=None, devices=devices)
 
 
 def map_seeds(function: Callable, layout: Layout) -> Callable:
@@ -329,9 +335,28 @@ def _over_seeds(step: Callable, layout: Layout) -> Callable:
         if num_seeds <= at_once:
             return jax.vmap(step, in_axes=(0, None))(state, batch)
         size = at_once if at_once > 1 else None  # Of None there is no axis either.
-        return jax.lax.map(lambda seed: step(seed, batch), state, batch_size=size)
+        return _in_turn(lambda seed: step(seed, batch), state, size)
 
     return over
+
+
+def _in_turn(function: Callable, state: Tree, batch_size: int | None) -> Tree:
+    """Maps a function over the leading axis in a loop.
+
+    Each turn takes and writes a vector or two: with a hundred leaves it would start
+    fifty more kernels.
+    """
+    _, unpack = packing.pack(jax.tree.map(lambda leaf: leaf[0], state))
+    unpack_result: Callable = unpack
+
+    def turn(vectors: Tree) -> Tree:
+        nonlocal unpack_result
+        packed, unpack_result = packing.pack(function(unpack(vectors)))
+        return packed
+
+    vectors = jax.vmap(lambda one: packing.pack(one)[0])(state)
+    results = jax.lax.map(turn, vectors, batch_size=batch_size)
+    return jax.vmap(unpack_result)(results)
 
 
 def _join(parts: list[Tree], layout: Layout) -> Tree:

@@ -95,6 +95,44 @@ def test_bands_are_summed_in_groups_on_a_cpu_alone(platform, slices):
     assert text.count("stablehlo.reduce") >= 1
 
 
+# As on a GPU. The number of bands is a multiple of nothing, of 5 and of 24.
+@pytest.mark.parametrize("bands", [29, 25, 48])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_sums_in_one_pass_are_those_of_each_array(bands, dtype):
+    random = np.random.default_rng(0)
+    arrays = [
+        jnp.asarray(random.normal(size=(2, bands, 7, 3)), dtype) for _ in range(3)
+    ]
+    found = block.sum_in_one_pass(*arrays)
+    assert len(found) == 3
+    for sums, array in zip(found, arrays, strict=True):
+        assert sums.dtype == jnp.float32
+        expected = np.asarray(array, np.float64).sum((0, 1, 2))
+        np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(("platform", "reductions"), [("cpu", 6), ("cuda", 4)])
+def test_only_a_gpu_sums_in_one_pass(platform, reductions):
+    """One of all arrays and a small one for each; else two for each, with groups."""
+    arrays = [jnp.zeros((2, 24, 5, 3))] * 3
+    traced = jax.jit(block.sums_to_channels).trace(*arrays)
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert text.count("stablehlo.reduce(") == reductions
+
+
+@pytest.mark.parametrize("pool", [(3, 4), (2, 5), (1, 1)])
+def test_stacked_windows_equal_filled_ones(pool):
+    """As on a TPU: bit for bit, there is no arithmetic."""
+    random = np.random.default_rng(0)
+    g = random.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    position = random.integers(0, pool[0] * pool[1], g.shape).astype(np.uint8)
+    found = block.stack_windows(g, jnp.asarray(position), pool)
+    expected = block.fill_windows(g, jnp.asarray(position), pool)
+    assert found.shape == (2, 3, pool[0], 4, pool[1], 5)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.asarray(found).sum((2, 4)), g)
+
+
 def gradients(x, kernel, dz):
     y, back = jax.vjp(block.conv3x3, x, kernel)
     return y, *back(dz)
