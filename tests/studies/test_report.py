@@ -2,7 +2,6 @@
 
 import html.parser
 import json
-import time
 
 import numpy as np
 import pytest
@@ -46,9 +45,7 @@ def read(page):
 
 
 def test_a_whole_report(tmp_path):
-    start = time.perf_counter()
     page = write_report(write_record(tmp_path))
-    assert time.perf_counter() - start < 30  # 5 s on two idle cores.
     reader, text = read(page)
 
     assert all(one.startswith(("data:", "#")) for one in reader.addresses)
