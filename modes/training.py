@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from configs import default
@@ -130,15 +131,19 @@ def train_in(
             return {}
         linear = None
         if config.analysis.linear_baseline:
-            linear = score_linear_baseline(data, config.train.fraction)
+            linear, scores = score_linear_baseline(data, config.train.fraction)
+            files.write_npz(workdir / "baseline_test.npz", scores=np.float32(scores))
         summary = results.write_results(trained, workdir, predictions, linear)
         if summary["complete"]:
             workspace.seal(workdir)
         return summary
 
 
-def score_linear_baseline(data: Data, fraction: float) -> dict:
-    """Scores of a logistic regression on the same clips and labels."""
+def score_linear_baseline(data: Data, fraction: float) -> tuple[dict, np.ndarray]:
+    """Scores of a logistic regression on the same clips and labels.
+
+    Also returns what it gives the test clips, `[N, K]`.
+    """
     from studies import baseline  # Late, as `modes.report` says.
 
     shares = {"train": fraction, "valid": 1.0, "test": 1.0}
