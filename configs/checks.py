@@ -239,6 +239,11 @@ def _check_corpus(corpus: ConfigDict, needs_audio: bool) -> None:
 
 
 def _check_start(train: ConfigDict) -> None:
+    if train.warmup_epochs >= train.max_epochs:
+        raise ValueError(
+            f"--config.train.warmup_epochs={train.warmup_epochs:g}: must be less than "
+            f"train.max_epochs, {train.max_epochs:g}"
+        )
     if train.init_bundle and not Path(train.init_bundle).is_dir():
         raise ValueError(
             f"--config.train.init_bundle={train.init_bundle}: no such directory; a "

@@ -149,7 +149,12 @@ _KEYS = (
         "B; 0 means 32 on accelerators and 8 on a CPU."),
     Key("train.optimiser", "adam", ("adam", "sgd"), "How weights are updated."),
     Key("train.learning_rate", 5e-3, Range(0, 10, above=True),
-        "The same at every step."),
+        "Of every step, or the highest, as the schedule says."),
+    Key("train.learning_rate_schedule", "constant", ("constant", "cosine"),
+        '"cosine" falls to 0 at the last step. That helps long trainings (40 epochs of '
+        "600 clips: PR-AUC 0.218 against 0.198), and not short ones."),
+    Key("train.warmup_epochs", 0.0, Range(0, 1e6),
+        "At first the learning rate rises for so long; less than max_epochs."),
     Key("train.fraction", 1.0, Range(0, 1, above=True),
         "Share of the training clips; shares are nested."),
     Key("train.max_epochs", 10.0, Range(0, 1e6, above=True),

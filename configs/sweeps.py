@@ -20,7 +20,7 @@ WEIGHTINGS = ("per_frequency", "a_weighting", "bypass")
 SCALES = (1, 10)
 
 # Keys of `train` that count epochs.
-EPOCHS = ("max_epochs", "patience_epochs", "evaluate_every_epochs")
+EPOCHS = ("max_epochs", "warmup_epochs", "patience_epochs", "evaluate_every_epochs")
 
 
 def study(task: str, *points: Point) -> ConfigDict:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from configs import default
@@ -134,7 +135,8 @@ def train_in(
             return {}
         linear = None
         if config.analysis.linear_baseline:
-            linear = score_linear_baseline(data, config.train.fraction)
+            linear, scores = score_linear_baseline(data, config.train.fraction)
+            files.write_npz(workdir / "baseline_test.npz", scores=np.float32(scores))
         summary = results.write_results(trained, workdir, predictions, linear)
         if summary["complete"]:
             workspace.seal(workdir)
@@ -151,8 +153,11 @@ def keep_kernels(workdir: Path, config: ConfigDict) -> None:
         platform.keep_programs(str(workdir / "programs"))
 
 
-def score_linear_baseline(data: Data, fraction: float) -> dict:
-    """Scores of a logistic regression on the same clips and labels."""
+def score_linear_baseline(data: Data, fraction: float) -> tuple[dict, np.ndarray]:
+    """Scores of a logistic regression on the same clips and labels.
+
+    Also returns what it gives the test clips, `[N, K]`.
+    """
     from studies import baseline  # Late, as `modes.report` says.
 
     shares = {"train": fraction, "valid": 1.0, "test": 1.0}

@@ -270,7 +270,8 @@ def lower(case: Case, device: Any) -> Any:
         *("data", 1, case.seeds, case.seeds_at_once), is_one_program=True
     )
     bands = BandStatistics(*(jnp.zeros(recipe.shape[0]) for _ in range(3)))
-    model = setup.build_model(config, NUM_TAGS, bands, layout.axis_name)
+    schedule = setup.build_schedule(config, case.clips)
+    model = setup.build_model(config, NUM_TAGS, bands, layout.axis_name, schedule)
     init = partial(steps.init_state, model=model, input_shape=recipe.shape)
     numbers = jax.ShapeDtypeStruct((case.seeds,), "uint32")
     state = jax.eval_shape(jax.vmap(init), numbers)

@@ -68,7 +68,7 @@ def evaluate_baseline(
     features: Mapping[str, np.ndarray],
     labels: Mapping[str, Mapping[str, Any]],
     c_grid: Sequence[float] = C_GRID,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], np.ndarray]:
     """Fits the baseline on the weak labels and scores it as the network is scored.
 
     C is the one of the best macro ROC-AUC on the validation split's weak labels; the
@@ -80,9 +80,10 @@ def evaluate_baseline(
         c_grid: Values of C to try.
 
     Returns:
-        `name`, `C`, `valid_roc_auc_macro` (from each C, as text, to its value),
-        `scores` (`valid` and `test`, each as `metrics.score_all` gives it for one
-        seed) and `seconds`. All of it can be written as JSON.
+        What can be written as JSON: `name`, `C`, `valid_roc_auc_macro` (from each C, as
+        text, to its value), `scores` (`valid` and `test`, each as `metrics.score_all`
+        gives it for one seed) and `seconds`. And the scores of the test clips, float64
+        `[N, K]`.
 
     Raises:
         ValueError: A split's features and labels differ in their number of clips.
@@ -111,7 +112,7 @@ def evaluate_baseline(
     seconds = round(time.perf_counter() - start_s, 3)
     by_c = {f"{c:g}": value for c, value in valid.items()}
     found = {"name": NAME, "C": best, "valid_roc_auc_macro": by_c}
-    return found | {"scores": scores, "seconds": seconds}
+    return found | {"scores": scores, "seconds": seconds}, fits[best]["test"]
 
 
 def fit_and_score(

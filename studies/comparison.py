@@ -1,27 +1,29 @@
 """Compares trained points of a study: how large a difference is, against what.
 
-Every difference of macro ROC-AUC on the test split stands beside two spreads: over
-seeds (paired: point A's seed 3 with point B's seed 3) and over test clips (bootstrap,
-paired: both points on the same resamples).
+Every difference of macro ROC-AUC on the test split has one interval for two kinds of
+chance: over seeds (paired: point A's seed 3 with point B's seed 3) and over test clips
+(paired: both points on the same clips). They add up as independent errors do.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from msd_tagger.pages.tables import Formats, Table, interval, number, signed
-from studies import resampling, statistics
+from studies import clip_spread, statistics
 from studies.records import RunRecord, SweepRecord, labels_of
 
 NUM_RESAMPLES = 200
-# Points by name, and what `resampled_auc` finds for them.
+CHANCE = 0.5  # The AUC of scores that know nothing.
+# Points by name, and what `place` finds for them.
 Points = Mapping[str, RunRecord]
-Resampled = Mapping[str, np.ndarray]
+Ends = tuple[float, float]
 # The array of `predictions_test.npz` for each kind of labels.
 LABELS = {"weak": "tags", "true": "true_tags"}
 # Names of inputs, as they are printed.
@@ -30,66 +32,86 @@ INPUTS = {"mel": "mel", "stft": "STFT"}
 FORMATS: Formats = {
     "comparison": str,
     "difference": signed,
-    "95 % over seeds (t)": interval,
+    "95 %": interval,
+    "± over seeds": functools.partial(number, digits=4),
+    "± over test clips": functools.partial(number, digits=4),
     "in deviations of a run": functools.partial(signed, digits=1),
-    "95 % over test clips": interval,
-    "larger than": str,
+    "differs": str,
 }
 
 
 @dataclasses.dataclass(frozen=True)
+class Placed:
+    """Where the clips of a test split lie among each other, by one kind of labels."""
+
+    labels: np.ndarray  # [N, K].
+    placements: Mapping[str, np.ndarray]  # Of points, each [N, K].
+
+    def error(self, weights: Mapping[str, float]) -> float:
+        """Standard error over test clips of a weighted sum of points' scores."""
+        if not weights.keys() <= self.placements.keys():
+            return float("nan")
+        placed = np.zeros(self.labels.shape)
+        for name, weight in weights.items():
+            placed += weight * self.placements[name]
+        return clip_spread.standard_error(self.labels, placed)
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The macro ROC-AUC of one point minus that of another."""
+    """The macro ROC-AUC of some points minus that of others."""
 
     name: str  # Such as "dB − linear".
-    seeds: statistics.Difference  # Paired over seeds.
-    # Deviation of a single run over seeds, pooled over the compared points.
-    run_std: float
-    # The difference on each resample of the test clips [R]; None where the two were not
-    # scored on the same clips.
-    resampled: np.ndarray | None
+    weights: Mapping[str, float]  # Of points; they sum to 0.
+    mean: float  # The difference, averaged over seeds.
+    num_seeds: int  # That both sides have.
+    run_std: float  # Of a single run over seeds, pooled over the compared points.
+    seeds_error: float  # Standard error over seeds; NaN where it is unknown.
+    freedom: int  # Of that error.
+    clips_error: float  # Standard error over test clips; NaN where it is unknown.
+    # Whether a side can be told from chance: else the difference means nothing.
+    is_informed: bool
+
+    def half_widths(self, claims: int = 1) -> Ends:
+        """Half of the interval over seeds alone, and of that over test clips alone."""
+        over_seeds = statistics.t_half_width(self.seeds_error, 1, self.freedom, claims)
+        return over_seeds, statistics.normal_half_width(self.clips_error, 1, claims)
+
+    def interval(self, claims: int = 1) -> Ends:
+        """The 95 % interval for seeds and clips, corrected for so many comparisons."""
+        half = math.hypot(*self.half_widths(claims))
+        return self.mean - half, self.mean + half
 
     @property
-    def clips(self) -> tuple[float, float]:
-        """The 95 % interval over test clips."""
-        if self.resampled is None:
-            return float("nan"), float("nan")
-        return resampling.interval(self.resampled)
+    def differs(self) -> bool:
+        """Whether neither other seeds nor other clips would change the sign."""
+        return excludes_zero(self.interval())
 
     @property
-    def beyond_seeds(self) -> bool:
-        """Whether the interval over seeds lies on one side of zero."""
-        return _excludes_zero(self.seeds.interval)
-
-    @property
-    def beyond_clips(self) -> bool:
-        """Whether the interval over test clips lies on one side of zero."""
-        return _excludes_zero(self.clips)
-
-    @property
-    def beyond_both(self) -> bool:
-        """Whether neither another seed nor other clips would change the sign."""
-        return self.beyond_seeds and self.beyond_clips
+    def standard_error(self) -> float:
+        """Of the difference, over seeds and test clips."""
+        return math.hypot(self.seeds_error, self.clips_error)
 
     @property
     def in_run_stds(self) -> float:
         """The difference in standard deviations of a single run; NaN if unknown."""
-        return self.seeds.mean / self.run_std if self.run_std else float("nan")
+        return self.mean / self.run_std if self.run_std else float("nan")
 
     @property
-    def larger_than(self) -> str:
-        """Says which spreads it is larger than, and which are not known."""
-        spreads = {"seeds": self.seeds.interval, "clips": self.clips}
-        beyond = [name for name, ends in spreads.items() if _excludes_zero(ends)]
-        found = f"{beyond[0]} alone" if beyond else "neither"
-        found = "both spreads" if len(beyond) == 2 else found
-        unknown = [k for k, ends in spreads.items() if not np.isfinite(ends).all()]
-        return found + (f" ({' and '.join(unknown)} unknown)" if unknown else "")
+    def answer(self) -> str:
+        """Says in a table whether the two sides differ."""
+        spreads = dict(zip(("seeds", "clips"), self.half_widths(), strict=True))
+        unknown = [name for name, half in spreads.items() if not np.isfinite(half)]
+        if unknown:
+            return f"unknown ({' and '.join(unknown)})"
+        if not self.is_informed:
+            return "both near chance"
+        return "yes" if self.differs else "cannot be said"
 
-    def is_within(self, limit: float) -> bool:
-        """Whether both intervals lie between -limit and limit; False if one is NaN."""
-        ends = (*self.seeds.interval, *self.clips)
-        return all(abs(end) <= limit for end in ends)
+
+def excludes_zero(ends: Ends) -> bool:
+    """Whether an interval lies on one side of zero; False if an end is unknown."""
+    return bool(np.isfinite(ends).all() and (ends[0] > 0 or ends[1] < 0))
 
 
 def auc(record: RunRecord, labels: str = "weak") -> np.ndarray:
@@ -145,13 +167,10 @@ def num_resamples(record: SweepRecord) -> int:
     return int(settings.get("num_resamples", NUM_RESAMPLES))
 
 
-def resampled_auc(
-    points: Mapping[str, RunRecord], labels: str, resamples: int
-) -> dict[str, np.ndarray]:
-    """Computes each point's macro ROC-AUC `[R]`, averaged over seeds, on resamples.
+def place(points: Points, labels: str) -> Placed:
+    """Places the test clips by each point's scores, averaged over seeds.
 
-    All points see the same resamples of the test clips. A point without predictions, or
-    with other clips than the first one, is left out.
+    A point without predictions, or with other clips than the first one, is left out.
     """
     key = LABELS[labels]
     known = {
@@ -159,14 +178,14 @@ def resampled_auc(
     }
     known = {name: arrays for name, arrays in known.items() if key in arrays}
     if not known:
-        return {}
-    clips = next(iter(known.values()))["track_id"]
-    weights = resampling.bootstrap_weights(len(clips), resamples)
-    return {
-        name: resampling.macro_auc(arrays[key], arrays["scores"], weights)
+        return Placed(np.empty((0, 0)), {})
+    first = next(iter(known.values()))
+    placed = {
+        name: clip_spread.placements(arrays[key], arrays["scores"])
         for name, arrays in known.items()
-        if np.array_equal(arrays["track_id"], clips)
+        if np.array_equal(arrays["track_id"], first["track_id"])
     }
+    return Placed(first[key], placed)
 
 
 def run_spread(points: Mapping[str, RunRecord], labels: str) -> tuple[float, int]:
@@ -180,9 +199,9 @@ def smallest_difference(points: Mapping[str, RunRecord], labels: str = "weak") -
 
 
 def compare(
-    points: Mapping[str, RunRecord],
+    points: Points,
     pairs: Mapping[str, tuple[str, str]],
-    resampled: Mapping[str, np.ndarray],
+    placed: Placed,
     labels: str = "weak",
 ) -> list[Comparison]:
     """Compares pairs of points; a pair that lacks a point or common seeds is left out.
@@ -190,91 +209,139 @@ def compare(
     Args:
         points: By name.
         pairs: From a comparison's name to (minuend, subtrahend).
-        resampled: What `resampled_auc` found for the same labels.
+        placed: What `place` found for the same labels.
         labels: `weak` or `true`; the scatter over seeds is pooled over all pairs.
     """
-    paired = {
-        name: difference
-        for name, (first, second) in pairs.items()
-        if first in points
-        and second in points
-        and (difference := _paired(points[first], points[second], labels))
+    scores = {
+        name: pd.Series(auc(one, labels), seed_numbers(one))
+        for name, one in points.items()
     }
-    used = {part: points[part] for name in paired for part in pairs[name]}
-    std, _ = run_spread(used, labels)
+    together = {
+        name: pd.DataFrame({one: scores[one] for one in pair}).dropna()
+        for name, pair in pairs.items()
+        if {*pair} <= scores.keys()
+    }
+    together = {name: table for name, table in together.items() if len(table)}
+    used = {part: points[part] for name in together for part in pairs[name]}
+    run_std, _ = run_spread(used, labels)
+    std, freedom = statistics.residual_std(_groups(list(together.values()), scores))
+    known = informed(used, labels, placed)
     found = []
-    for name, seeds in zip(paired, statistics.pooled([*paired.values()]), strict=True):
-        both = [resampled[one] for one in pairs[name] if one in resampled]
-        clips = both[0] - both[1] if len(both) == 2 else None
-        found.append(Comparison(name, seeds, std, clips))
+    for name, table in together.items():
+        first, second = pairs[name]
+        weights = {first: 1.0, second: -1.0}
+        found.append(
+            Comparison(
+                name,
+                weights,
+                mean=float((table[first] - table[second]).mean()),
+                num_seeds=len(table),
+                run_std=run_std,
+                seeds_error=std * math.sqrt(2 / len(table)),
+                freedom=freedom,
+                clips_error=placed.error(weights),
+                is_informed=bool(known & {*pairs[name]}),
+            )
+        )
     return found
 
 
-def average(name: str, comparisons: Sequence[Comparison]) -> Comparison | None:
-    """Averages several comparisons; None without any."""
+def average(
+    name: str, comparisons: Sequence[Comparison], placed: Placed
+) -> Comparison | None:
+    """Averages several comparisons of `compare`; None without any."""
     if not comparisons:
         return None
-    seeds = statistics.mean_difference([one.seeds for one in comparisons])
-    known = [one.resampled for one in comparisons if one.resampled is not None]
-    clips = np.mean(known, axis=0) if len(known) == len(comparisons) else None
-    return Comparison(name, seeds, comparisons[0].run_std, clips)
+    some, count = comparisons[0], len(comparisons)
+    weights: dict[str, float] = {}
+    for one in comparisons:
+        for point, weight in one.weights.items():
+            weights[point] = weights.get(point, 0) + weight / count
+    seeds = min(one.num_seeds for one in comparisons)
+    # Of one run, from the error of a comparison, which is of two.
+    std = some.seeds_error * math.sqrt(some.num_seeds / 2)
+    squares = sum(weight**2 for weight in weights.values())
+    return dataclasses.replace(
+        some,
+        name=name,
+        weights=weights,
+        mean=float(np.mean([one.mean for one in comparisons])),
+        num_seeds=seeds,
+        seeds_error=std * math.sqrt(squares / seeds),
+        clips_error=placed.error(weights),
+        is_informed=all(one.is_informed for one in comparisons),
+    )
 
 
-def significant(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Selects those that are beyond both spreads although many were looked at.
+def informed(
+    points: Points, labels: str = "weak", placed: Placed | None = None
+) -> set[str]:
+    """Names the points whose scores lie above chance by more than chance would.
 
-    Over seeds the level is Bonferroni's, 5 % divided by the number of comparisons.
+    The spread over seeds is pooled over the points; one that is unknown, as with one
+    seed, does not count.
     """
-    level = (1 - statistics.LEVEL) / max(len(comparisons), 1)
-    return [
-        one for one in comparisons if one.beyond_clips and one.seeds.p_value < level
-    ]
+    placed = placed or place(points, labels)
+    std, freedom = run_spread(points, labels)
+    found = set()
+    for name, point in points.items():
+        values = auc(point, labels)
+        over_seeds = statistics.t_half_width(std, len(values), freedom)
+        over_clips = statistics.normal_half_width(placed.error({name: 1.0}), 1)
+        half = math.hypot(*np.nan_to_num((over_seeds, over_clips)))
+        if values.mean() - half > CHANCE:
+            found.add(name)
+    return found
 
 
 def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
-    """Makes a table of comparisons, bold where one is beyond both spreads."""
+    """Makes a table of comparisons, bold where the two sides differ."""
     rows = [
-        (x.name, x.seeds.mean, x.seeds.interval, x.in_run_stds, x.clips, x.larger_than)
-        for x in comparisons
+        (
+            *(one.name, one.mean, one.interval(), *one.half_widths()),
+            *(one.in_run_stds, one.answer),
+        )
+        for one in comparisons
     ]
     frame = pd.DataFrame(rows, columns=list(FORMATS))
-    strong = [row for row, one in enumerate(comparisons) if one.beyond_both]
+    strong = [row for row, one in enumerate(comparisons) if one.answer == "yes"]
     return Table(frame, caption, FORMATS, strong)
 
 
 def sentence(one: Comparison) -> str:
-    """Prints a difference and its two spreads.
+    """Prints a difference, its interval, and the two spreads in it.
 
-    A half width that is not known (one seed) is left out, and said to be.
+    What is not known (with one seed, say) is said to be.
     """
-    seeds = len(one.seeds.values)
-    over_seeds = (
-        f"95 % {interval(one.seeds.interval)} over seeds, "
+    over_seeds, over_clips = one.half_widths()
+    ends = f"95 % {interval(one.interval())}; "
+    if not np.isfinite(over_seeds + over_clips):
+        ends = ""
+    seeds = (
+        f"± {number(over_seeds)} over seeds, "
         f"{number(abs(one.in_run_stds), 1)} deviations of a run"
-        if np.isfinite(one.seeds.half_width)
-        else f"spread over seeds unknown from {seeds} paired difference"
+        if np.isfinite(over_seeds)
+        else f"spread over seeds unknown from {one.num_seeds} paired difference"
     )
-    over_clips = (
-        f"{interval(one.clips)} over test clips"
-        if np.isfinite(one.clips[0])
+    clips = (
+        f"± {number(over_clips)} over test clips"
+        if np.isfinite(over_clips)
         else "spread over test clips unknown"
     )
-    return f"{signed(one.seeds.mean)} ({over_seeds}; {over_clips})"
+    return f"{signed(one.mean)} ({ends}{seeds}; {clips})"
 
 
-def _paired(
-    first: RunRecord, second: RunRecord, labels: str
-) -> statistics.Difference | None:
-    """First minus second over the seeds that both have, None if nothing is known."""
-    sides = [pd.Series(auc(one, labels), seed_numbers(one)) for one in (second, first)]
-    both = pd.concat(sides, axis=1, join="inner").sort_index().to_numpy().T
-    if not both.size or not np.isfinite(both).all():
-        return None
-    return statistics.paired_difference(*both)
-
-
-def _excludes_zero(ends: tuple[float, float]) -> bool:
-    return bool(np.isfinite(ends).all() and (ends[0] > 0 or ends[1] < 0))
+def _groups(
+    pairs: Sequence[pd.DataFrame], scores: Mapping[str, pd.Series]
+) -> list[np.ndarray]:
+    """Joins pairs that share a point; gives the scores `[P, S]` of each such group."""
+    groups: list[set[str]] = []
+    for pair in pairs:
+        joined = {*pair.columns}
+        apart = [one for one in groups if not one & joined]
+        groups = [*apart, joined.union(*(one for one in groups if one & joined))]
+    tables = [pd.DataFrame({k: scores[k] for k in sorted(one)}) for one in groups]
+    return [one.dropna().to_numpy().T for one in tables]
 
 
 def score_frame(

@@ -7,16 +7,15 @@ starts with the `why` that the section gives.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from msd_tagger.pages.tables import ABSENT, percent
-from studies import comparison
 from studies.comparison import Comparison
 from studies.statistics import LogFit
 from studies.study import FAILS, HOLDS, UNDECIDED
 
+Ends = tuple[float, float]
 # A verdict and what it rests on.
 Judged = tuple[str, str]
 
@@ -41,14 +40,37 @@ def fact(found: bool, why: str) -> Judged:
     return decide(found, not found, why)
 
 
-def above(ends: tuple[float, float], limit: float, why: str) -> Judged:
+def between(ends: Ends, low: float, high: float, why: str) -> Judged:
+    """Asks for a whole interval between two limits; one that lies outside fails."""
+    return decide(low < ends[0] and ends[1] < high, _is_outside(ends, low, high), why)
+
+
+def above(ends: Ends, limit: float, why: str) -> Judged:
     """Asks for a whole interval above a limit; one below it fails."""
-    return decide(ends[0] > limit, ends[1] < limit, why)
+    return between(ends, limit, math.inf, why)
 
 
-def below(ends: tuple[float, float], limit: float, why: str) -> Judged:
+def below(ends: Ends, limit: float, why: str) -> Judged:
     """Asks for a whole interval below a limit; one above it fails."""
-    return decide(ends[1] < limit, ends[0] > limit, why)
+    return between(ends, -math.inf, limit, why)
+
+
+def every(
+    ends: Sequence[Ends], corrected: Sequence[Ends], low: float, high: float, why: str
+) -> Judged:
+    """Asks for all of several intervals between two limits; one that is outside fails.
+
+    That all are inside needs no correction, as each alone would be wrong in 2.5 %. That
+    one of many is outside does: `corrected` are the same intervals, for so many at
+    once.
+    """
+    inside = [low < one[0] and one[1] < high for one in ends]
+    outside = [_is_outside(one, low, high) for one in corrected]
+    return decide(bool(inside) and all(inside), any(outside), why)
+
+
+def _is_outside(ends: Ends, low: float, high: float) -> bool:
+    return ends[1] < low or ends[0] > high
 
 
 def beyond_chance(
@@ -71,98 +93,51 @@ def falls_short(shortfall: float, error: float, expected: float, why: str) -> Ju
     return decide(shortfall > error, shortfall + error < expected / 2, why)
 
 
-def agrees(ends: tuple[float, float], value: float, widest: float, why: str) -> Judged:
-    """Asks for an interval around a value; one without it fails.
-
-    An interval whose upper end is more than `widest` times the lower one says nothing.
-    """
-    low, high = ends
-    inside, narrow = low <= value <= high, high <= widest * low
-    if inside and not narrow:
-        why += f" It is wider than a factor of {widest:g}."
-    return decide(inside and narrow, not inside, why)
-
-
 def rise_straight(lines: Sequence[LogFit], share: float) -> Judged:
     """Asks for lines that rise, and explain that share of the variance.
 
-    It fails where one does not rise, or where one explains less and is curved.
+    It fails where one does not rise, or where one explains less and is curved, by
+    intervals for so many lines at once.
     """
-    rises = [one.slope_interval[0] > 0 for one in lines]
+    count = len(lines)
+    rises = [one.slope_interval()[0] > 0 for one in lines]
     straight = [one.r_squared >= share for one in lines]
+    curved = [one.is_curved(count) for one in lines]
+    sinks = [one.slope_interval(count)[1] <= 0 for one in lines]
+    bent = [c and not s for c, s in zip(curved, straight, strict=True)]
     return decide(
         all(rises) and all(straight),
-        any(
-            one.slope_interval[1] <= 0 or (one.r_squared < share and one.is_curved)
-            for one in lines
-        ),
-        f"{sum(rises)} of {len(lines)} slopes are above zero beyond their interval, "
-        f"{sum(straight)} of {len(lines)} lines explain at least {percent(share)} of "
-        f"the variance between sizes; {sum(one.is_curved for one in lines)} are curved "
-        "beyond the interval of the curvature.",
+        any(sinks) or any(bent),
+        f"{sum(rises)} of {count} slopes are above zero beyond their interval, "
+        f"{sum(straight)} of {count} lines explain at least {percent(share)} of "
+        f"the variance between sizes; {sum(curved)} are curved beyond the interval of "
+        "the curvature.",
     )
 
 
-def all_of(verdicts: Sequence[str]) -> str:
-    """Joins the verdicts on several things that are claimed at once."""
-    order = (FAILS, UNDECIDED, HOLDS)
-    return next((one for one in order if one in verdicts), UNDECIDED)
-
-
-def always_greater(found: Sequence[Comparison], mean: Comparison, why: str) -> Judged:
-    """Asks for differences above zero whose mean is beyond both spreads.
-
-    It fails where one is significantly below zero, or the mean is.
-    """
-    below = [one for one in comparison.significant(found) if one.seeds.mean < 0]
-    return decide(
-        all(one.seeds.mean > 0 for one in found) and mean.beyond_both,
-        bool(below) or (mean.beyond_both and mean.seeds.mean < 0),
-        why,
-    )
-
-
-def all_within(found: Sequence[Comparison], limit: float, why: str) -> Judged:
-    """Asks for differences within ± limit; one that is significantly larger fails.
-
-    The reason ends with the names of those.
-    """
-    significant = comparison.significant(found)
-    beyond = [one.name for one in significant if abs(one.seeds.mean) > limit]
-    names = ", ".join(beyond) or "none"
-    why += f" Above the paper's and beyond both spreads: {names}."
-    return decide(all(one.is_within(limit) for one in found), bool(beyond), why)
-
-
-def level(mean: Comparison, limit: float, why: str) -> Judged:
-    """Asks that neither side is ahead: both intervals within ± limit and around 0."""
-    beyond = mean.beyond_both
-    return decide(mean.is_within(limit) and not beyond, beyond, why)
-
-
-def no_difference(
-    found: Sequence[Comparison], control: Comparison | None, limit: float, why: str
+def differences(
+    found: Sequence[Comparison], low: float, high: float, why: str
 ) -> Judged:
-    """Asks that no difference is significant, in an experiment that can see one.
+    """Asks for differences between two limits, each by its interval.
 
-    It holds where no difference reaches the limit, what two seeds make (NaN if
-    unknown), nor lies beyond both spreads (corrected for the number of pairs), while
-    the control, dB minus linear, which the paper does claim, is beyond both. It fails
-    where one does both.
+    From 0 to infinity that is "greater in all", within ± 0.005 "no difference". One
+    that lies outside fails, by intervals for so many comparisons at once; the reason
+    ends with their names. Scores that cannot be told from chance decide nothing.
     """
-    if not np.isfinite(limit):
-        return unknown(f"{why}; one seed tells no threshold.")
-    large = [one for one in found if abs(one.seeds.mean) >= limit]
-    why += f"; {len(large)} reach {limit:.4f}, which two seeds differ by in 5 %"
-    beyond = comparison.significant(found)
-    why += f"; {len(beyond)} are beyond both spreads, corrected for their number"
-    if set(map(id, large)) & set(map(id, beyond)):
-        return FAILS, f"{why}: {', '.join(one.name for one in beyond)}."
-    if large or beyond:
-        return unknown(f"{why}; none is both.")
-    if control is None or not control.beyond_both:
+    near_chance = [one.name for one in found if not one.is_informed]
+    if near_chance:
         return unknown(
-            f"{why}; but these runs do not tell dB from linear beyond both spreads, so "
-            "they could not have seen a difference."
+            f"{why} Both sides cannot be told from chance: {', '.join(near_chance)}."
         )
-    return HOLDS, f"{why}; the same runs do tell dB from linear beyond both spreads."
+    corrected = [one.interval(len(found)) for one in found]
+    inside = sum(low < one.interval()[0] and one.interval()[1] < high for one in found)
+    outside = [
+        one.name
+        for one, ends in zip(found, corrected, strict=True)
+        if _is_outside(ends, low, high)
+    ]
+    within = f"above {low:g}" if math.isinf(high) else f"within ± {high:g}"
+    why += f" The intervals of {inside} of {len(found)} lie {within}"
+    why += f"; beyond, for so many comparisons: {', '.join(outside) or 'none'}."
+    ends = [one.interval() for one in found]
+    return every(ends, corrected, low, high, why)

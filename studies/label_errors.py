@@ -14,10 +14,10 @@ import numpy as np
 from scipy import stats
 
 from msd_tagger.common import paper
+from studies.statistics import tail
 
 CONFIDENCE = 0.95
 # Lowest and highest percentile of a bootstrap interval.
-PERCENTILES = (50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,9 +212,13 @@ def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
     return np.array([tuple(one) for one in intervals]).reshape(-1, 2)
 
 
-def interval(samples: np.ndarray) -> np.ndarray:
-    """Takes the bootstrap's 95 % interval of samples `[R, ...]`: float64 `[..., 2]`."""
-    return np.moveaxis(np.percentile(samples, PERCENTILES, axis=0), 0, -1)
+def interval(samples: np.ndarray, claims: int = 1) -> np.ndarray:
+    """Takes the bootstrap's 95 % interval of samples `[R, ...]`: float64 `[..., 2]`.
+
+    It is corrected for so many claims.
+    """
+    ends = [100 - 100 * tail(claims), 100 * tail(claims)]
+    return np.moveaxis(np.percentile(samples, ends, axis=0), 0, -1)
 
 
 def _resample(

@@ -99,6 +99,7 @@ def _predictions(clips: str) -> dict[str, Any]:
 ARRAYS: dict[str, dict[str, Any]] = {
     "predictions_test": _predictions("N"),
     "predictions_valid": _predictions("V"),
+    "baseline_test": {"scores": Array("f", "N K")},
     "label_stats": {
         "train_counts?": Array("iu", "K"),
         "train_co_occurrence?": Array("iu", "K K"),

@@ -26,8 +26,8 @@ POINTS = "points"
 # differ where points of several machines were put together.
 SHARED = ("train.batch_size", "model.dtype", "model.precision")
 REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
-ARRAYS = ["predictions_test", "predictions_valid", "label_stats", "label_vectors"]
-ARRAYS += ["first_layer", "input_stats"]
+ARRAYS = ["predictions_test", "predictions_valid", "baseline_test", "label_stats"]
+ARRAYS += ["label_vectors", "first_layer", "input_stats"]
 HINT = ". Give the command of the run or study again: it writes its record anew"
 
 # A logged line of `metrics.jsonl`.

@@ -20,11 +20,21 @@ from msd_tagger.common import files
 from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import Table, duration, number, over_seeds, with_spread
-from studies import figures, tag_pairs
+from msd_tagger.pages.tables import (
+    Table,
+    duration,
+    number,
+    over_seeds,
+    signed,
+    with_spread,
+)
+from studies import clip_spread, figures, statistics, tag_pairs
+from studies.comparison import LABELS, auc
 from studies.records import RunRecord, labels_of, per_seed, read_run_record
 
+NAN = float("nan")
 NUM_PAIRS = 10
+FEW = 5  # Scores over fewer test clips are marked.
 AVERAGES = {
     "roc_auc_macro": "ROC-AUC, macro",
     "roc_auc_micro": "ROC-AUC, micro",
@@ -92,11 +102,15 @@ def score_table(
 
 
 def against_baseline(
-    scores: Mapping[str, Any], baseline: Mapping[str, Any], labels: str
+    scores: Mapping[str, Any],
+    baseline: Mapping[str, Any],
+    labels: str,
+    half_width: float = NAN,
 ) -> str:
     """Says which of network and baseline is better on the test split, and by how much.
 
-    The arguments are those of `score_table`.
+    The first arguments are those of `score_table`, then half the 95 % interval of the
+    difference, NaN where it is unknown.
     """
     both = scores[labels]["mean"], baseline[labels]["mean"]
     network, linear = (one["roc_auc_macro"] for one in both)
@@ -105,16 +119,48 @@ def against_baseline(
         return f"{start}no tag can be scored."
     seeds = scores["num_seeds"]
     who = "the network" if seeds == 1 else f"the network (mean of {seeds} seeds)"
+    chance = "test clips" if seeds == 1 else "seeds and test clips"
     gap = round(network, 4) - round(linear, 4)
     values = f"{number(network)} and {number(linear)} macro ROC-AUC"
-    if abs(gap) < 5e-5:
-        return f"{start}{who} and the linear baseline are level: {values}."
+    if np.isnan(half_width):
+        spread = "its interval is not known"
+    else:
+        spread = f"± {half_width:.4f}, 95 % over {chance}"
+    if not abs(gap) > half_width:
+        return (
+            f"{start}{who} cannot be told from the linear baseline: {values}, a "
+            f"difference of {signed(gap)} ({spread})."
+        )
     verb = "beats" if gap > 0 else "stays below"
-    text = f"{start}{who} {verb} the linear baseline by {abs(gap):.4f}: {values}."
-    if std := scores[labels]["std"]["roc_auc_macro"]:
-        times = f"{abs(gap) / std:.1f} times"
-        text += f" That is {times} the standard deviation over seeds."
-    return text
+    by = f"{abs(gap):.4f} ({spread})"
+    return f"{start}{who} {verb} the linear baseline by {by}: {values}."
+
+
+def spreads_of(record: RunRecord, labels: str) -> pd.Series | None:
+    """How far other test clips and seeds would move scores against some labels.
+
+    Returns:
+        Half the 95 % intervals of the macro ROC-AUC over test clips (`clips`), of its
+        difference to the baseline over both (`gap`, NaN without its predictions), and
+        of each tag's over test clips (`tags` `[K]`). None without predictions.
+    """
+    arrays = record.arrays.get("predictions_test", {})
+    if LABELS[labels] not in arrays:
+        return None
+    truth = arrays[LABELS[labels]]
+    placed = clip_spread.placements(truth, arrays["scores"])
+
+    def half_width(of: np.ndarray, tags: slice = slice(None)) -> float:
+        error = clip_spread.standard_error(truth[:, tags], of[:, tags])
+        return statistics.normal_half_width(error, 1)
+
+    of_tags = [half_width(placed, slice(k, k + 1)) for k in range(truth.shape[1])]
+    gap = NAN
+    if (linear := record.arrays.get("baseline_test")) is not None:
+        apart = placed - clip_spread.placements(truth, linear["scores"][None])
+        over_seeds = statistics.describe(auc(record, labels)).t_half_width
+        gap = float(np.hypot(half_width(apart), np.nan_to_num(over_seeds)))
+    return pd.Series({"clips": half_width(placed), "gap": gap, "tags": of_tags})
 
 
 def tag_frame(record: RunRecord) -> pd.DataFrame:
@@ -143,8 +189,25 @@ def tag_table(record: RunRecord) -> Table:
     """Per-tag scores on the test split, one row per tag, best first."""
     frame = tag_frame(record)
     scored = [name for name in frame.columns if "AUC" in name]
+    formats: dict[str, Callable[[Any], str] | str]
     formats = dict.fromkeys(scored, functools.partial(over_seeds, digits=3))
-    return Table(frame, "Test split, per tag.", formats)
+    for labels in labels_of(record.summary["scores"]["test"]):
+        formats[f"clips ({labels})"] = _few
+        if (spreads := spreads_of(record, labels)) is not None:
+            place = frame.columns.get_loc(f"ROC-AUC ({labels})") + 1
+            name = f"± ({labels})"
+            frame.insert(place, name, np.array(spreads["tags"])[frame.index])
+            formats[name] = ".3f"
+    caption = (
+        "Test split, per tag; ± is half the 95 % interval of the ROC-AUC over test "
+        f"clips. A score over fewer than {FEW} clips (few) says little."
+    )
+    return Table(frame, caption, formats)
+
+
+def _few(clips: int) -> str:
+    """Marks a number of clips that is too small for a score to mean much."""
+    return f"{clips} (few)" if clips < FEW else f"{clips}"
 
 
 def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
@@ -292,7 +355,11 @@ def _facts(record: RunRecord) -> list[tuple[str, str, str]]:
     for one in labels_of(test):
         mean, std = (test[one][key]["roc_auc_macro"] for key in ("mean", "std"))
         what = f"macro ROC-AUC, {one} labels"
-        facts.append((with_spread(mean, std, 3), what, f"test split, {over}"))
+        remark, spreads = f"test split, {over}", spreads_of(record, one)
+        if spreads is not None and mean is not None:
+            clips = number(spreads["clips"], 3)
+            remark += f"; ± {clips} (95 %) over {test['num_clips']:,} test clips"
+        facts.append((with_spread(mean, std, 3), what, remark))
     if len(speed := _speed(record)):
         median = f"{speed.median():.3g}"
         facts.append((median, "clips per second", "training, median"))
@@ -309,6 +376,8 @@ def _scores(record: RunRecord) -> dict[str, Any]:
     scores, linear = record.summary["scores"], _linear(record)
     known = labels_of(scores["test"])
     splits = [split for split in ("test", "valid") if scores.get(split)]
+    spreads = {labels: spreads_of(record, labels) for labels in known}
+    gaps = {k: NAN if one is None else one["gap"] for k, one in spreads.items()}
     return {
         "tables": {
             split: [score_table(scores[split], linear.get(split), k) for k in known]
@@ -316,10 +385,11 @@ def _scores(record: RunRecord) -> dict[str, Any]:
         },
         "baseline": record.summary.get("baseline"),
         "sentences": [
-            against_baseline(scores["test"], linear["test"], labels)
+            against_baseline(scores["test"], linear["test"], labels, gaps[labels])
             for labels in known
             if linear.get("test", {}).get(labels)
-        ],
+        ]
+        + _cautions(record),
         "has_truth": "true" in known,
         "failures": [
             f"Seed {one['seed']} stopped at step {one['step']:,} and counts nowhere: "
@@ -327,6 +397,19 @@ def _scores(record: RunRecord) -> dict[str, Any]:
             for one in record.summary.get("failed_seeds", ())
         ],
     }
+
+
+def _cautions(record: RunRecord) -> list[str]:
+    """Says where a split is too small for its scores to mean much."""
+    per_seed = record.summary["scores"]["test"]["weak"]["per_seed"][0]
+    positives = np.array(per_seed["positives"])
+    few = int(np.count_nonzero((positives > 0) & (positives < FEW)))
+    if 2 * few <= np.count_nonzero(positives):
+        return []
+    return [
+        f"Caution: {few} of {len(positives)} tags have fewer than {FEW} test clips. "
+        "Scores over so few are mostly chance; more test clips would tell more."
+    ]
 
 
 def _label_stats(record: RunRecord) -> dict[str, Any] | None:

@@ -7,14 +7,12 @@ Seeds are S trainings that differ in the initialisation alone. Every interval is
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
-TAIL = (1 + LEVEL) / 2
 NAN = float("nan")
 NUM_DRAWS = 20_000
 
@@ -44,46 +42,24 @@ class Spread:
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
-    """A difference of two trainings, paired over seeds."""
-
-    values: np.ndarray  # Second minus first, one per seed, float64 [S].
-    mean: float
-    std: float  # Of a single one, over these seeds or pooled over many pairs.
-    degrees_of_freedom: int  # Of `std`.
-
-    @property
-    def half_width(self) -> float:
-        """Of the t interval of the mean; NaN where `std` is unknown."""
-        return t_half_width(self.std, len(self.values), self.degrees_of_freedom)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Lower and upper end of the t interval."""
-        return self.mean - self.half_width, self.mean + self.half_width
-
-    @property
-    def p_value(self) -> float:
-        """Two-sided, of a mean of zero, by Student's t; NaN where `std` is unknown."""
-        if not self.degrees_of_freedom or np.isnan(self.std):
-            return NAN
-        if self.std == 0:
-            return float(self.mean == 0)
-        t = self.mean / self.std * np.sqrt(len(self.values))
-        return float(2 * stats.t.sf(abs(t), self.degrees_of_freedom))
-
-
-@dataclasses.dataclass(frozen=True)
 class Correlation:
-    """A correlation of `count` pairs of values, and the ends of its interval.
-
-    The value is NaN where a side does not vary, the ends are where `count` < 4.
-    """
+    """A correlation of `count` pairs of values; NaN where a side does not vary."""
 
     value: float
-    low: float
-    high: float
     count: int
+
+    def interval(self, claims: int = 1) -> tuple[float, float]:
+        """Fisher's 95 % interval, for so many claims; NaN below 4 pairs.
+
+        >>> [round(end, 3) for end in Correlation(0.905, 7).interval()]
+        [0.477, 0.986]
+        """
+        if self.count < 4 or not np.isfinite(self.value):
+            return NAN, NAN
+        half = normal_half_width(1, self.count - 3, claims)
+        with np.errstate(divide="ignore"):
+            low, high = np.tanh(np.arctanh(self.value) + np.array([-half, half]))
+        return float(low), float(high)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,19 +71,21 @@ class LogFit:
     intercept: float  # The line's value at one clip.
     r_squared: float  # Share of the variance between sizes that the line explains.
     curvature: float  # Of the squared log2 when one is added; NaN below 4 sizes.
-    curvature_half_width: float  # Of its 95 % t interval.
+    curvature_error: float  # Its standard error.
     count: int  # Sizes.
 
-    @property
-    def slope_interval(self) -> tuple[float, float]:
-        """The 95 % t interval of the slope."""
-        half = t_half_width(self.slope_error, 1, self.count - 2)
+    def slope_interval(self, claims: int = 1) -> tuple[float, float]:
+        """The 95 % t interval of the slope, corrected for so many lines."""
+        half = t_half_width(self.slope_error, 1, self.count - 2, claims)
         return self.slope - half, self.slope + half
 
-    @property
-    def is_curved(self) -> bool:
+    def curvature_half_width(self, claims: int = 1) -> float:
+        """Half the 95 % t interval of the curvature, corrected likewise."""
+        return t_half_width(self.curvature_error, 1, self.count - 3, claims)
+
+    def is_curved(self, claims: int = 1) -> bool:
         """Whether the interval of the curvature leaves out zero."""
-        return abs(self.curvature) > self.curvature_half_width
+        return abs(self.curvature) > self.curvature_half_width(claims)
 
     def at(self, clips: Values | float) -> np.ndarray:
         """The line at some numbers of clips."""
@@ -133,16 +111,29 @@ def describe(values: Values) -> Spread:
     return Spread(values, mean, std, distance, normal, by_t)
 
 
-def normal_half_width(std: float, count: int) -> float:
+def tail(claims: int = 1) -> float:
+    """The quantile that two-sided intervals end at, for so many claims at once.
+
+    Together they are wrong in 5 % (Bonferroni).
+
+    >>> tail(), tail(5)
+    (0.975, 0.995)
+    """
+    return 1 - (1 - LEVEL) / 2 / max(claims, 1)
+
+
+def normal_half_width(std: float, count: int, claims: int = 1) -> float:
     """Half the normal interval of a mean, 1.96 s / sqrt(n).
 
     >>> round(normal_half_width(0.00136, 15), 5)  # Fig. 4
     0.00069
     """
-    return float(stats.norm.ppf(TAIL) * std / np.sqrt(count))
+    return float(stats.norm.ppf(tail(claims)) * std / np.sqrt(count))
 
 
-def t_half_width(std: float, count: int, degrees_of_freedom: int) -> float:
+def t_half_width(
+    std: float, count: int, degrees_of_freedom: int, claims: int = 1
+) -> float:
     """Half the interval of a mean by Student's t; NaN without freedom.
 
     >>> round(t_half_width(0.00136, 15, 14), 5)
@@ -150,7 +141,7 @@ def t_half_width(std: float, count: int, degrees_of_freedom: int) -> float:
     """
     if degrees_of_freedom < 1:
         return NAN
-    return float(stats.t.ppf(TAIL, degrees_of_freedom) * std / np.sqrt(count))
+    return float(stats.t.ppf(tail(claims), degrees_of_freedom) * std / np.sqrt(count))
 
 
 def largest_deviations(values: Values, count: int = 2) -> list[tuple[int, float]]:
@@ -187,23 +178,40 @@ def difference_by_bound(std: float, degrees_of_freedom: int) -> float:
     return t_half_width(np.sqrt(2) * std, 1, degrees_of_freedom)
 
 
+def mean_interval(values: Values, claims: int = 1) -> tuple[float, float]:
+    """The t interval of a mean over seeds, for so many claims; NaN for one seed."""
+    values = np.asarray(values, np.float64)
+    half = t_half_width(_std(values), len(values), len(values) - 1, claims)
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def share_interval(hits: int, count: int, claims: int = 1) -> tuple[float, float]:
+    """The exact interval of a share (Clopper and Pearson), for so many claims.
+
+    >>> [round(end, 3) for end in share_interval(9, 10)]
+    [0.555, 0.997]
+    """
+    level = 2 * tail(claims) - 1
+    found = stats.binomtest(hits, count).proportion_ci(level, method="exact")
+    return float(found.low), float(found.high)
+
+
+def normal_bound(std: float) -> float:
+    """How far 95 % of two single runs lie apart whose deviation is known: 2.77 s.
+
+    >>> round(normal_bound(0.00136), 5)
+    0.00377
+    """
+    return normal_half_width(np.sqrt(2) * std, 1)
+
+
 def std_interval(std: float, degrees_of_freedom: int) -> tuple[float, float]:
     """The interval of a standard deviation, by the chi-square distribution."""
     if degrees_of_freedom < 1:
         return NAN, NAN
-    bounds = stats.chi2.ppf([TAIL, 1 - TAIL], degrees_of_freedom)
+    bounds = stats.chi2.ppf([tail(), 1 - tail()], degrees_of_freedom)
     low, high = std * np.sqrt(degrees_of_freedom / bounds)
     return float(low), float(high)
-
-
-def share_of_pairs_within(values: Values, limit: float) -> float:
-    """Share of all pairs of values that differ by less than `limit`; NaN without any.
-
-    >>> share_of_pairs_within([0.1, 0.2, 0.6], 0.3)
-    0.3333333333333333
-    """
-    near = [abs(a - b) < limit for a, b in itertools.combinations(values, 2)]
-    return sum(near) / len(near) if near else NAN
 
 
 def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
@@ -223,62 +231,35 @@ def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
     return float(np.sqrt(squares / freedom)), freedom
 
 
-def paired_difference(first: Values, second: Values) -> Difference:
-    """Second minus first, value by value of the same seeds.
+def residual_std(tables: Sequence[np.ndarray]) -> tuple[float, int]:
+    """Standard deviation of a run beside its point and its seed, and its freedom.
 
-    >>> paired_difference([0.80, 0.82], [0.84, 0.84]).mean.__round__(3)
-    0.03
+    Tables `[P, S]` hold the scores of P points with the same S seeds. What a point has
+    in all seeds, and a seed in all points, is taken off: (P - 1) (S - 1) degrees of
+    freedom are left, however many pairs of the points are compared. Points are taken
+    to scatter alike. NaN and 0 where nothing is left.
 
-    Raises:
-        ValueError: The numbers of seeds differ.
+    >>> residual_std([np.array([[1.0, 3.0], [2.0, 6.0]])])
+    (1.0, 1)
     """
-    if len(first) != len(second):
-        raise ValueError(
-            f"{len(first)} and {len(second)} values cannot be paired; give the same "
-            "seeds of both."
-        )
-    values = np.subtract(second, first, dtype=np.float64)
-    return Difference(values, float(values.mean()), _std(values), len(values) - 1)
-
-
-def pooled(differences: Sequence[Difference]) -> list[Difference]:
-    """The same differences, each judged by the deviation within all of them.
-
-    With two or three seeds a pair's own deviation says little; that of many pairs of
-    one experiment says more, if differences scatter alike in all of them.
-    """
-    spread = pooled_std([one.values for one in differences])
-    return [Difference(one.values, one.mean, *spread) for one in differences]
-
-
-def mean_difference(differences: Sequence[Difference]) -> Difference:
-    """The mean over pairs, with the t interval that the scatter within pairs gives.
-
-    Pairs are taken as independent of each other.
-
-    Raises:
-        ValueError: There is none.
-    """
-    values = [one.values for one in differences]
-    if not values:
-        raise ValueError("no differences to average; give at least one pair.")
-    mean = float(np.mean([one.mean for one in differences]))
-    return Difference(np.concatenate(values), mean, *pooled_std(values))
+    squares, freedom = 0.0, 0
+    for table in tables:
+        rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+        squares += float(np.square(rest).sum())
+        freedom += (table.shape[0] - 1) * (table.shape[1] - 1)
+    return (float(np.sqrt(squares / freedom)) if freedom else NAN), freedom
 
 
 def pearson(x: Values, y: Values) -> Correlation:
-    """Pearson's correlation with Fisher's interval.
+    """Pearson's correlation.
 
     >>> pearson([1, 2, 3, 4], [1, 2, 3, 5]).value.__round__(4)
     0.9827
     """
-    pair = np.array([x, y], np.float64)
-    count = len(x)
+    pair, count = np.array([x, y], np.float64), len(x)
     if count < 2 or not (np.isfinite(pair).all() and np.ptp(pair, 1).all()):
-        return Correlation(NAN, NAN, NAN, count)
-    found = stats.pearsonr(x, y)
-    low, high = found.confidence_interval(LEVEL) if count > 3 else (NAN, NAN)
-    return Correlation(float(found.statistic), float(low), float(high), count)
+        return Correlation(NAN, count)
+    return Correlation(float(stats.pearsonr(x, y).statistic), count)
 
 
 def fit_line(clips: Values, scores: Values) -> LogFit | None:
@@ -322,7 +303,8 @@ def data_factor(
     gaps = gap + gap_error * rng.standard_normal(NUM_DRAWS)
     noise = rng.standard_t(max(line.count - 2, 1), NUM_DRAWS)
     slopes = line.slope + np.nan_to_num(line.slope_error, nan=np.inf) * noise
-    low, high = np.quantile(factors(gaps, slopes), [1 - TAIL, TAIL], method="nearest")
+    ends = [1 - tail(), tail()]
+    low, high = np.quantile(factors(gaps, slopes), ends, method="nearest")
     point = factors(np.array([gap]), np.array([line.slope]))[0]
     return float(point), (float(low), float(high))
 
@@ -332,10 +314,10 @@ def _std(values: np.ndarray) -> float:
 
 
 def _curvature(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Coefficient of x^2 in a parabola, and half its 95 % t interval."""
+    """Coefficient of x^2 in a parabola, and its standard error."""
     freedom = len(x) - 3
     if freedom < 1 or len(set(x)) < 4:
         return NAN, NAN
     # Centred, as powers of x alone are nearly dependent.
     found, covariance = np.polyfit(x - x.mean(), y, 2, cov=True)
-    return float(found[0]), t_half_width(np.sqrt(covariance[0, 0]), 1, freedom)
+    return float(found[0]), float(np.sqrt(covariance[0, 0]))

@@ -240,27 +240,55 @@ def rank_correlation(S: np.ndarray, C: np.ndarray) -> float:
 def mantel_p_value(S: np.ndarray, C: np.ndarray, permutations: int = 999) -> float:
     """Finds the share of relabellings of the tags that correlate as high (Mantel).
 
-    Pairs that share a tag are not independent, so the usual p-value of a rank
-    correlation is too small here; permuting tags respects that. Permutations are always
-    the same; they and the one found are counted.
+    S is `[..., K, K]`; what is found is the mean over networks of their rank
+    correlations, which does not grow with their number. Pairs that share a tag are not
+    independent, so the usual p-value of a rank correlation is too small here; permuting
+    tags respects that. Permutations are always the same; they and the one found are
+    counted.
     https://aacrjournals.org/cancerres/article/27/2_Part_1/209/476508
 
     Returns:
         Between 1 / (permutations + 1) and 1; NaN where there is no correlation.
     """
-    found = rank_correlation(S, C)
-    if np.isnan(found):
-        return found
-    num_tags, *values = _known_pairs(S, C)
-    of_S, of_C = map(_standard_ranks, values)
-    ranks, chosen = np.zeros((num_tags, num_tags)), pairs_of(num_tags)
-    ranks[chosen] = of_C
-    ranks += ranks.T
-    random = np.random.default_rng(0)
-    higher = 0
+    of_each = [rank_correlation(one, C) for one in S.reshape(-1, *C.shape)]
+    if np.isnan(of_each).any():
+        return float("nan")
+    pairs = [_known_pairs(one, C) for one in S.reshape(-1, *C.shape)]
+    of_S = np.mean([_standard_ranks(of_one) for _, of_one, _ in pairs], axis=0)
+    num_tags, _, of_C = pairs[0]
+    return _share_as_high(of_S, _standard_ranks(of_C), num_tags, permutations)
+
+
+def overlap_p_value(
+    S: np.ndarray, tuples: Sequence[Pair], limit: int, permutations: int = 999
+) -> float:
+    """Finds the share of relabellings whose top pairs have as many tuples in common.
+
+    S is `[..., K, K]`; what is found is the mean over networks of how many of their
+    `limit` most similar pairs are among the tuples, in either order.
+    """
+    K = S.shape[-1]
+    stacks = S.reshape(-1, K, K)
+    of_S, of_C = np.zeros((K, K)), np.zeros((K, K))
+    for one in stacks:
+        of_S[tuple(np.transpose(top_pairs(one, limit)))] += 1 / len(stacks)
+    for i, j in tuples:
+        of_C[min(i, j), max(i, j)] = 1
+    chosen = pairs_of(K)
+    return _share_as_high(of_S[chosen], of_C[chosen], K, permutations)
+
+
+def _share_as_high(
+    of_S: np.ndarray, of_C: np.ndarray, num_tags: int, permutations: int
+) -> float:
+    """Compares a sum of products over pairs with those of relabelled tags."""
+    matrix, chosen = np.zeros((num_tags, num_tags)), pairs_of(num_tags)
+    matrix[chosen] = of_C
+    matrix += matrix.T
+    found, random, higher = of_S @ of_C, np.random.default_rng(0), 0
     for _ in range(permutations):
         order = random.permutation(num_tags)
-        permuted = ranks[np.ix_(order, order)][chosen]
+        permuted = matrix[np.ix_(order, order)][chosen]
         higher += of_S @ permuted >= found - 1e-12
     return (1 + higher) / (1 + permutations)
 

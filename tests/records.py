@@ -42,6 +42,10 @@ def write_record(workdir: Path, **changes: Any) -> Path:
     (workdir / "metrics.jsonl").write_text(text)
     np.savez(workdir / "predictions_test.npz", **predictions)
     np.savez(workdir / "predictions_valid.npz", **first_half(predictions))
+    if summary["baseline"]:
+        noise = np.random.default_rng(1).normal(size=predictions["tags"].shape)
+        linear = np.float32(predictions["scores"][0] + 0.3 * noise)
+        np.savez(workdir / "baseline_test.npz", scores=linear)
     np.savez(workdir / "label_stats.npz", **make_label_stats(predictions))
     return workdir
 

@@ -61,6 +61,7 @@ def write_point(
     with_truth: bool = True,
     noise_seed: int = 0,
     jitter: float = 0.05,
+    own_noise: float = 0.6,
     clips_per_s: float | None = 40.0,
     first_layer: dict[str, np.ndarray] | None = None,
     **settings: Any,
@@ -80,7 +81,7 @@ def write_point(
     own = np.random.default_rng(noise_seed + 1)
     skills = skill + jitter * own.normal(size=(num_seeds, 1, 1))
     # Of the noise 0.8 is the clip's, the same for every point, and 0.6 the point's own.
-    mixed = 0.8 * noise + 0.6 * own.normal(size=(num_seeds, *truth.shape))
+    mixed = 0.8 * noise + own_noise * own.normal(size=(num_seeds, *truth.shape))
     scores = skills * truth + mixed
     scores = scores.astype(np.float32)
     known = truth if with_truth else None

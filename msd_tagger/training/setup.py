@@ -148,7 +148,11 @@ def resolve_batch_size(batch_size: int) -> int:
 
 
 def build_model(
-    config: ConfigDict, num_tags: int, bands: pre.BandStatistics, axis_name: str | None
+    config: ConfigDict,
+    num_tags: int,
+    bands: pre.BandStatistics,
+    axis_name: str | None,
+    schedule: Schedule,
 ) -> Model:
     """Builds the model that a configuration describes."""
     network = ConvNet(
@@ -160,7 +164,13 @@ def build_model(
         axis_name=axis_name,
     )
     preprocessing = preprocessing_of(config)
-    optimiser = steps.OPTIMISERS[config.train.optimiser](config.train.learning_rate)
+    train = config.train
+    num_steps = schedule.last_step
+    num_warmup = round(train.warmup_epochs * schedule.num_clips / schedule.batch_size)
+    rates = steps.learning_rates(
+        *(train.learning_rate_schedule, train.learning_rate, num_steps, num_warmup)
+    )
+    optimiser = steps.OPTIMISERS[train.optimiser](rates)
     is_frozen = config.train.freeze == "features"
     return Model(network, preprocessing, bands, optimiser, is_frozen)
 
@@ -246,10 +256,10 @@ def set_up(config: ConfigDict, data: Data) -> Setup:
     bundle = starting_bundle(config, data.recipe)
     # The bundle's features were learnt from inputs weighted with its own statistics.
     bands = bundle.bands if bundle else band_statistics(config, data)
-    model = build_model(config, len(data.tags), bands, layout.axis_name)
-    check_pools(data.recipe.shape, model.network.pools)
     num_clips = data.num_clips("train", config.train.fraction)
     schedule = build_schedule(config, num_clips)
+    model = build_model(config, len(data.tags), bands, layout.axis_name, schedule)
+    check_pools(data.recipe.shape, model.network.pools)
     programs = build_programs(model, layout, schedule.patience_steps)
     size = schedule.batch_size
     rows = parallel.own_rows(size, layout)

@@ -14,10 +14,32 @@ Array = jax.Array
 # Streams of random keys: a key is fold_in(seed, stream, step), never carried along.
 INITIALISATION = 0
 
-OPTIMISERS: dict[str, Callable[[float], optax.GradientTransformation]] = {
+OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adam": optax.adam,
     "sgd": optax.sgd,
 }
+
+
+def learning_rates(
+    name: str, highest: float, num_steps: int, num_warmup: int
+) -> float | optax.Schedule:
+    """Makes the learning rate of every step; a number where it is always the same.
+
+    It rises evenly over the warm-up, whose last step has the highest rate; then it is
+    constant, or falls by a cosine to 0 at the last step.
+
+    >>> rates = learning_rates("cosine", 0.4, num_steps=6, num_warmup=2)
+    >>> [round(float(rates(step)), 3) for step in range(6)]
+    [0.2, 0.4, 0.4, 0.341, 0.2, 0.059]
+    """
+    if name == "constant" and not num_warmup:
+        return highest
+    later = optax.constant_schedule(highest)
+    if name == "cosine":
+        later = optax.cosine_decay_schedule(highest, max(1, num_steps - num_warmup))
+    first = highest / max(1, num_warmup)
+    warmup = optax.linear_schedule(first, highest, max(1, num_warmup - 1))
+    return optax.join_schedules([warmup, later], [num_warmup])
 
 
 class TrainState(struct.PyTreeNode):

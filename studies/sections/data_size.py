@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from msd_tagger.pages.tables import (
     signed,
 )
 from studies import comparison, judges, statistics
-from studies.comparison import INPUTS, Comparison, Points, Resampled, train_clips
+from studies.comparison import INPUTS, Comparison, Placed, Points, train_clips
 from studies.figures import Look, mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import LogFit
@@ -55,23 +56,22 @@ def study(record: SweepRecord) -> Study:
     if not points:
         return Study(NAME, TITLE, [say("data_size.no_points")])
     sizes, known = sizes_of(points), comparison.known_labels(points)
-    resamples = comparison.num_resamples(record)
-    resampled = {one: comparison.resampled_auc(points, one, resamples) for one in known}
-    found = {one: compare_kinds(points, resampled[one], one) for one in known}
+    placed = {one: comparison.place(points, one) for one in known}
+    found = {one: compare_kinds(points, placed[one], one) for one in known}
     fits = {one: fit_sizes(sizes, one) for one in known}
-    gains = _last_gains(points, resampled["weak"])
+    gains = _last_gains(points, placed["weak"])
     times = times_per_clip(sizes)
     tables = [
         _table(sizes, known),
-        *(_differences(found[one], one) for one in known),
+        *(_differences(found[one], placed[one], one) for one in known),
         _fit_table(fits),
         *_time_tables(times),
         _width_table(next(iter(points.values())).config["spectrogram"]),
     ]
     claims = [
-        *claims_of_kinds(list(found["weak"].values())),
+        *claims_of_kinds(list(found["weak"].values()), placed["weak"]),
         _claim_of_line(fits["weak"]),
-        _claim_of_saturation(sizes, gains),
+        _claim_of_saturation(sizes, gains, placed["weak"]),
         _claim_of_cost(times),
     ]
     paragraphs = _paragraphs(record, points, fits["weak"], times)
@@ -103,13 +103,13 @@ def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
 
 
 def compare_kinds(
-    points: Points, resampled: Resampled, labels: str
+    points: Points, placed: Placed, labels: str
 ) -> dict[float, Comparison]:
     """Mel minus STFT at every share of the training clips that both have."""
     both = _of_both(sizes_of(points))
     names = {f"mel − STFT at {percent(share)}": share for share in both.share}
     pairs = dict(zip(names, zip(both.name, both.name_stft, strict=True), strict=True))
-    found = comparison.compare(points, pairs, resampled, labels)
+    found = comparison.compare(points, pairs, placed, labels)
     return {names[one.name]: one for one in found}
 
 
@@ -152,23 +152,24 @@ def mel_width_hz(sample_rate_hz: int, num_mel_bands: int) -> float:
     return float(np.diff(recipe.band_centres_hz()[:2])[0])
 
 
-def claims_of_kinds(found: Sequence[Comparison]) -> list[Claim]:
+def claims_of_kinds(found: Sequence[Comparison], placed: Placed) -> list[Claim]:
     """That mel and STFT differ little at any size, and that neither is better."""
     limit = paper.MAX_MEL_STFT_DIFFERENCE
-    mean = comparison.average("mean of sizes", found)
+    mean = comparison.average("mean of sizes", found, placed)
     if mean is None:
         nothing = judges.no_data("no size has both.")
         return [claim(key, *nothing) for key in ("small-difference", "no-winner")]
-    far = max(found, key=lambda one: abs(one.seeds.mean))
-    small = f"at most {abs(far.seeds.mean):.4f} ({far.name})"
+    far = max(found, key=lambda one: abs(one.mean))
+    small = f"at most {abs(far.mean):.4f} ({far.name})"
     largest = f"the largest: {comparison.sentence(far)}."
-    ahead = sum(one.seeds.mean > 0 for one in found)
+    ahead = sum(one.mean > 0 for one in found)
     no_winner = f"mel is ahead at {ahead} of {len(found)} sizes"
     why = say("data_size.no_winner", mean=comparison.sentence(mean))
-    within = judges.all_within(found, limit, largest)
+    within = judges.differences(found, -limit, limit, largest)
+    level = judges.differences([mean], -limit, limit, why)
     return [
         claim("small-difference", small, *within),
-        claim("no-winner", no_winner, *judges.level(mean, limit, why)),
+        claim("no-winner", no_winner, *level),
     ]
 
 
@@ -220,7 +221,7 @@ def _of_both(sizes: pd.DataFrame) -> pd.DataFrame:
     return mel.merge(stft, on="share", suffixes=("", "_stft"))
 
 
-def _last_gains(points: Points, resampled: Resampled) -> list[Comparison]:
+def _last_gains(points: Points, placed: Placed) -> list[Comparison]:
     """The largest size minus the one before it, for each kind."""
     pairs = {}
     for kind, of in sizes_of(points).groupby("kind"):
@@ -228,7 +229,7 @@ def _last_gains(points: Points, resampled: Resampled) -> list[Comparison]:
             before, last = of[-2:].itertuples()
             name = f"{INPUTS[kind]}, {percent(last.share)} − {percent(before.share)}"
             pairs[name] = last.name, before.name
-    return comparison.compare(points, pairs, resampled)
+    return comparison.compare(points, pairs, placed)
 
 
 def _means(points: Iterable[RunRecord], labels: str = "weak") -> list[float]:
@@ -262,26 +263,26 @@ def _say_lines(key: str, lines: Mapping[str, LogFit]) -> list[str]:
             f"data_size.{key}",
             kind=INPUTS[kind],
             line=line,
-            ends=interval(line.slope_interval),
+            ends=interval(line.slope_interval()),
             explained=number(line.r_squared, 3),
         )
         for kind, line in lines.items()
     ]
 
 
-def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Claim:
+def _claim_of_saturation(
+    sizes: pd.DataFrame, gains: Sequence[Comparison], placed: Placed
+) -> Claim:
     """That the last step gains less than the line through the smaller sizes says.
 
     The error is that of the gain (seeds and test clips) and of the line together.
     """
-    gain, line = comparison.average("last step", gains), _expected_gain(sizes)
-    judged = judges.unknown("four sizes are needed.")
+    gain = comparison.average("last step", gains, placed)
+    line, judged = _expected_gain(sizes), judges.unknown("four sizes are needed.")
     if gain and line:
         expected, of_line = line
-        low, high = gain.clips
-        shortfall = expected - gain.seeds.mean
-        of_gain = np.hypot(gain.seeds.half_width, (high - low) / 2)
-        error = float(np.hypot(of_gain, of_line))
+        shortfall = expected - gain.mean
+        error = math.hypot(*gain.half_widths(), of_line)
         why = say(
             "data_size.saturation",
             expected=expected,
@@ -290,7 +291,9 @@ def _claim_of_saturation(sizes: pd.DataFrame, gains: Sequence[Comparison]) -> Cl
             error=number(error),
         )
         judged = judges.falls_short(shortfall, error, expected, why)
-    here = [f"{one.name}: {signed(one.seeds.mean)}" for one in gains]
+        if not gain.is_informed:
+            judged = judges.unknown(f"{why} Scores cannot be told from chance.")
+    here = [f"{one.name}: {signed(one.mean)}" for one in gains]
     return claim("saturation", "; ".join(here) or ABSENT, *judged)
 
 
@@ -315,7 +318,7 @@ def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
         shares = list(of.share)
         line = statistics.fit_line(shares[:-1], _means(of.point[:-1]))
         if line is not None and len(shares) > 3:
-            half_width = line.slope_interval[1] - line.slope
+            half_width = line.slope_interval()[1] - line.slope
             step = np.log2(shares[-1] / shares[-2])
             found.append((line.slope * step, half_width * step))
     if not found:
@@ -353,7 +356,7 @@ def _illustration(
     """Fig. 5 against one kind of labels."""
     points = [((of.kind, of.clips), of.point) for of in sizes.itertuples()]
     at = dict(zip(sizes.share, sizes.clips, strict=True))
-    gaps = {at[share]: one.seeds.mean for share, one in differences.items()}
+    gaps = {at[share]: one.mean for share, one in differences.items()}
     ticks = {clips: f"{percent(share)}\n{clips}" for share, clips in at.items()}
     widest = max(map(abs, gaps.values()), default=float("nan"))
     look: Look = {"lines": lines, "differences": gaps, "ticks": ticks}
@@ -381,10 +384,12 @@ def _table(sizes: pd.DataFrame, known: Sequence[str]) -> Table:
     return Table(pd.DataFrame(columns), say("tables.scores"), formats)
 
 
-def _differences(found: Mapping[float, Comparison], labels: str) -> Table:
-    """Mel minus STFT against both spreads."""
+def _differences(
+    found: Mapping[float, Comparison], placed: Placed, labels: str
+) -> Table:
+    """Mel minus STFT, with its spreads."""
     rows = list(found.values())
-    mean = comparison.average("mel − STFT, mean of sizes", rows)
+    mean = comparison.average("mel − STFT, mean of sizes", rows, placed)
     caption = say("tables.kinds", labels=labels)
     return comparison.table(caption, rows + ([mean] if mean else []))
 
@@ -395,9 +400,9 @@ def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:
         [
             f"{INPUTS[kind]}, {labels} labels",
             f"{line.slope:.4f}",
-            interval(line.slope_interval),
+            interval(line.slope_interval()),
             number(line.r_squared, 3),
-            f"{signed(line.curvature, 5)} ± {number(line.curvature_half_width, 5)}",
+            f"{signed(line.curvature, 5)} ± {number(line.curvature_half_width(), 5)}",
         ]
         for labels, lines in fits.items()
         for kind, line in lines.items()

@@ -20,7 +20,8 @@ from scipy import stats
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, label
 from msd_tagger.pages.tables import ABSENT, Table, number
-from studies import judges
+from msd_tagger.pages.tables import interval as shown
+from studies import judges, statistics
 from studies.annotation.answers import (
     ANSWERS,
     Answer,
@@ -42,7 +43,7 @@ from studies.label_errors import (
 )
 from studies.label_table import LABELS, LabelTable, find_label_table
 from studies.records import SweepRecord
-from studies.study import HOLDS, Claim, Study
+from studies.study import Claim, Study
 from studies.texts import claim, figure, rows, say
 
 NAME, TITLE = "groundtruth", "Ground truth under test (Table I, Eq. 2)"
@@ -51,8 +52,8 @@ RATES = ("error_positive", "error_negative", "precision", "recall")
 PECULIAR = ("female vocalists", "instrumental")
 USUAL = ("male vocalists", "guitar")
 SINGERS = ("male vocalists", "female vocalists")
-# With 20 tags a rank correlation above 0.44 would show.
-MIN_TAGS_TO_CORRELATE = 20
+# A correlation is called large from here on (Cohen 1988).
+LARGE = 0.5
 NOT_JUDGED = "not enough clips were judged"
 
 # Series of the figures by name: their panel, what they show, colour and marker.
@@ -451,13 +452,14 @@ def _by_interval(samples: np.ndarray, what: str) -> Judged:
     return judges.above((low, high), 0, why)
 
 
-def _for_every_label(samples: np.ndarray) -> Judged:
-    """Judges what is to be positive for each label, by samples `[R, L]`."""
+def _for_every(samples: np.ndarray, what: str = "labels") -> Judged:
+    """Judges what is to be positive for each label or pair, by samples `[R, L]`."""
     if not np.isfinite(samples).all():
         return judges.unknown(NOT_JUDGED)
-    verdicts = [judges.above(tuple(ends), 0, "")[0] for ends in interval(samples)]
-    held = f"{verdicts.count(HOLDS)} of {len(verdicts)}"
-    return judges.all_of(verdicts), f"beyond chance for {held} labels"
+    ends, corrected = interval(samples), interval(samples, samples.shape[1])
+    held = f"{np.count_nonzero(ends[:, 0] > 0)} of {len(ends)}"
+    why = f"beyond chance for {held} {what}"
+    return judges.every(ends.tolist(), corrected.tolist(), 0, np.inf, why)
 
 
 def _higher(name: str, other: str, what: str) -> Callable[[Findings], Judged]:
@@ -482,6 +484,15 @@ def _differs(here: Findings) -> Judged:
     return judges.unknown(say("groundtruth.no_spread") if known else NOT_JUDGED)
 
 
+def _peculiar_higher(here: Findings) -> Judged:
+    """Judges each peculiar label against each usual one."""
+    peculiar, usual = (
+        here.samples.recall[:, _columns(here, them)] for them in (PECULIAR, USUAL)
+    )
+    differences = peculiar[:, :, None] - usual[:, None, :]
+    return _for_every(differences.reshape(len(differences), -1), "pairs of labels")
+
+
 def _male_more_often(here: Findings) -> Judged:
     male, female = _columns(here, SINGERS)
     if here.occurrences[male] >= here.occurrences[female]:
@@ -503,7 +514,7 @@ JUDGED: dict[str, tuple] = {
     ),
     "holds-for-more": (
         _factors,
-        lambda here: _for_every_label(here.samples.occurrences - here.occurrences),
+        lambda here: _for_every(here.samples.occurrences - here.occurrences),
     ),
     "tagability-differs": (
         lambda one: _listed(one, _percents(one.estimates.recall)),
@@ -511,9 +522,7 @@ JUDGED: dict[str, tuple] = {
     ),
     "peculiar-taggable": (
         lambda one: " and ".join(_percents(_ends(one, one.estimates.recall))),
-        lambda here: _by_interval(
-            np.subtract(*_ends(here, here.samples.recall)), "difference"
-        ),
+        _peculiar_higher,
         *PECULIAR,
         *USUAL,
     ),
@@ -535,7 +544,7 @@ def _nearer(here: Findings, printed: Findings, truth: Truth | None) -> Claim:
     raw = np.abs(here.occurrences / here.total - target)
     gained = raw - np.abs(here.samples.occurrences / here.total - target)
     verdict, why = _by_interval(gained.mean(axis=1), "counts minus Eq. 2")
-    each = _for_every_label(gained)[1]
+    each = _for_every(gained)[1]
     why = why if why == each else f"{why}; {each}"
     ours = f"{distances(here, shown)} from {against}"
     return claim(
@@ -548,11 +557,12 @@ def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Cla
     pair = truth.counts if truth else (here.occurrences, here.estimates.occurrences)
     num_tags = len(pair[0])
     varies = num_tags > 2 and all(np.ptp(one) > 0 for one in pair)
-    rho, p_value = stats.spearmanr(*pair) if varies else (np.nan, np.nan)
+    found = statistics.pearson(*map(stats.rankdata, pair))
+    rho, ends = found.value, found.interval()
     judged = judges.unknown(f"{num_tags} tags are too few to tell")
-    if varies and num_tags >= MIN_TAGS_TO_CORRELATE:
-        none = "" if p_value < 0.05 else "no correlation shows: "
-        judged = judges.fact(bool(none), f"{none}p = {p_value:.2g}")
+    if varies:
+        why = say("groundtruth.uncorrelated", ends=shown(ends, 2), large=LARGE)
+        judged = judges.between(ends, -LARGE, LARGE, why)
     of_paper = stats.spearmanr(printed.occurrences, printed.estimates.occurrences)
     source = "the truth of all clips" if truth else "Eq. 2"
     ours = f"{number(rho, 2)}: {num_tags} tags, by {source}"

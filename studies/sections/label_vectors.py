@@ -14,13 +14,20 @@ from matplotlib.ticker import MaxNLocator
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, ORANGE, ink, label
-from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent
-from studies import judges, matrices, statistics, tag_pairs
+from msd_tagger.pages.tables import (
+    ABSENT,
+    Table,
+    interval,
+    number,
+    over_seeds,
+    percent,
+)
+from studies import comparison, judges, matrices, statistics, tag_pairs
 from studies.figures import Look
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import SweepRecord
-from studies.study import FAILS, HOLDS, Claim, Study
+from studies.study import HOLDS, UNDECIDED, Claim, Study
 from studies.tag_pairs import Pair
 from studies.texts import claim, figure, say
 
@@ -49,6 +56,7 @@ class Vectors:
     C: np.ndarray  # Normalised co-occurrence [K, K].
     either: np.ndarray  # max(C(i, j), C(j, i)) [K, K].
     selected: list[int]  # The tags of Fig. 9.
+    is_informed: bool  # Whether the networks' scores can be told from chance.
 
     @property
     def pairs(self) -> np.ndarray:
@@ -111,7 +119,8 @@ def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
     C = tag_pairs.normalise(together)
     either, selected = tag_pairs.either_way(C), tag_pairs.select_tags(names, together)
     mean = S.mean(axis=0)
-    data = Vectors(names, measure, S, mean, together, C, either, selected)
+    informed = bool(comparison.informed({name: point}))
+    data = Vectors(names, measure, S, mean, together, C, either, selected, informed)
     return name, source, data
 
 
@@ -297,10 +306,12 @@ def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
 
 
 def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
-    """Judges what V-A says."""
+    """Judges what V-A says of one network, on average over networks."""
     each, of_mean = networks.iloc[:-1], networks.loc[MEAN]
     means, of_C = each["mean S"].to_numpy(), of_mean["mean C"]
-    higher = _sign(means - of_C)
+    ends = statistics.mean_interval(means - of_C)
+    why = f"the difference is {interval(ends, 3)} (95 % over networks)."
+    higher = judges.above(ends, 0, why)
     if data.measure != "cosine":
         higher = judges.unknown("a dot product has no scale to compare with a share.")
     rho = (
@@ -309,28 +320,32 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
     common = int(of_mean[COMMON])
     top = f"{over_seeds(each[COMMON], 1)}; of the mean similarity {common}"
     averages = f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}"
-    return [
-        claim("similar-meet", rho, *_correlation(data, of_mean[RHO])),
-        claim("top-in-both", top, *_overlap(data, common), top=TOP),
+    found = [
+        claim("similar-meet", rho, *_correlation(data)),
+        claim("top-in-both", top, *_overlap(data), top=TOP),
         claim("similarity-higher", averages, *higher),
         _hardly_negative(data, each.iloc[:, -1], int(of_mean.iloc[-1])),
         _papers_negative_pairs(data),
         _unexpected_pairs(data),
     ]
+    if data.is_informed:
+        return found
+    why = "the networks' scores cannot be told from chance."
+    return [dataclasses.replace(one, verdict=UNDECIDED, why=why) for one in found]
 
 
-def _correlation(data: Vectors, whole: float) -> Judged:
+def _correlation(data: Vectors) -> Judged:
     """Mantel's test of V-A's 0.580."""
-    if np.isnan(whole):
+    high = tag_pairs.mantel_p_value(data.S, data.C)
+    if np.isnan(high):
         return judges.unknown("too few tags meet.")
-    high = tag_pairs.mantel_p_value(data.mean, data.C)
-    low = tag_pairs.mantel_p_value(-data.mean, data.C)
+    low = tag_pairs.mantel_p_value(-data.S, data.C)
     shares = {"low": percent(low), "level": percent(SIGNIFICANT)}
     why = say("label_vectors.mantel", high=percent(high), **shares)
     return judges.beyond_chance(high, SIGNIFICANT, why, opposite=low)
 
 
-def _overlap(data: Vectors, common: int) -> Judged:
+def _overlap(data: Vectors) -> Judged:
     """V-A's 11 of 20."""
     tuples = tag_pairs.top_tuples(data.together, TOP)
     pairs_of_C, total = len(set(map(frozenset, tuples))), int(data.pairs.sum())
@@ -338,9 +353,8 @@ def _overlap(data: Vectors, common: int) -> Judged:
         return judges.unknown(
             f"{total} pairs are too few: {TOP} of them are not the top."
         )
-    ours = len(tag_pairs.top_pairs(data.mean, TOP))
-    chance = tag_pairs.chance_of_overlap(total, ours, pairs_of_C, common)
-    why = f"two random choices share as many with a chance of {chance:.1g}."
+    chance = tag_pairs.overlap_p_value(data.S, tuples, TOP)
+    why = f"{percent(chance)} of random relabellings of the tags share as many."
     return judges.beyond_chance(chance, SIGNIFICANT, why)
 
 
@@ -348,11 +362,12 @@ def _hardly_negative(data: Vectors, counts: pd.Series, of_mean: int) -> Claim:
     """V-A: four negative pairs among the 23 tags."""
     tags = len(data.selected)
     total = tags * (tags - 1) // 2
-    values = {"found": of_mean, "total": total, "tags": tags}
+    ends = statistics.mean_interval(counts)
+    values = {"ends": interval(ends, 1), "total": total, "tags": tags}
     why = say("label_vectors.negative", limit=percent(HARDLY_ANY), **values)
     judged = judges.unknown(why)
     if tags >= len(paper.SELECTED_TAGS):
-        judged = judges.fact(of_mean <= HARDLY_ANY * total, why)
+        judged = judges.below(ends, HARDLY_ANY * total, why)
     here = f"{over_seeds(counts, 1)} of {total}; of the mean similarity {of_mean}"
     return claim("hardly-negative", here, *judged, number=len(paper.NEGATIVE_PAIRS))
 
@@ -361,47 +376,50 @@ def _papers_negative_pairs(data: Vectors) -> Claim:
     """V-A's four pairs by name."""
     known = data.known(paper.NEGATIVE_PAIRS)
     values = {names: data.S[:, i, j] for names, (i, j) in known.items()}
-    # Negative similarity is the claim.
-    verdicts = [_sign(-of_pair)[0] for of_pair in values.values()]
-    negative, total = verdicts.count(HOLDS), len(paper.NEGATIVE_PAIRS)
+    total = len(paper.NEGATIVE_PAIRS)
+    ends = [statistics.mean_interval(of_pair) for of_pair in values.values()]
+    negative = sum(high < 0 for _, high in ends)
     spread = " beyond the spread over seeds." if len(data.S) > 1 else "; one seed only."
     texts = [f"{', '.join(names)} {over_seeds(v, 2)}" for names, v in values.items()]
-    judged = judges.decide(
-        negative == total,
-        FAILS in verdicts,
-        f"{len(values)} of the {total} pairs are here; {negative} are negative{spread}",
+    why = (
+        f"{len(values)} of the {total} pairs are here; {negative} are negative{spread}"
     )
+    wider = [statistics.mean_interval(of_pair, total) for of_pair in values.values()]
+    judged = judges.every(ends, wider, -np.inf, 0, why)
+    if len(values) < total and judged[0] == HOLDS:
+        judged = judges.unknown(why)
     return claim("negative-pairs", "; ".join(texts) or ABSENT, *judged)
 
 
 def _unexpected_pairs(data: Vectors) -> Claim:
-    """V-A: three pairs that are similar although they rarely meet."""
-    texts, fits = [], []
-    for names, pair in data.known(paper.UNEXPECTED_PAIRS).items():
+    """V-A: three pairs that are similar although they rarely meet.
+
+    It holds where most networks say so of each pair, and the labels do.
+    """
+    known = data.known(paper.UNEXPECTED_PAIRS)
+    total, texts, fits = len(paper.UNEXPECTED_PAIRS), [], []
+    for names, pair in known.items():
         by_S, by_C = data.ranks(pair)
         texts.append(f"{', '.join(names)} {by_S} and {by_C}")
-        known = np.isfinite(data.mean[pair]) and np.isfinite(data.either[pair])
-        fits.append(bool(known and by_S <= TOP < by_C))
+        at = (min(pair), max(pair))
+        ranks = [tag_pairs.rank_of(S, at, data.pairs) for S in data.S]
+        is_rare = by_C > TOP and np.isfinite(data.either[pair])
+        fits.append(sum(rank <= TOP for rank in ranks) if is_rare else 0)
     printed = [
         f"{', '.join(names)} {paper.TOP_SIMILAR.index(names) + 1} and {value.rank}"
         for names, value in paper.UNEXPECTED_PAIRS.items()
     ]
-    all_here = len(fits) == len(printed)
-    counts = {"fits": sum(fits), "total": len(printed), "top": TOP}
-    why = say("label_vectors.unexpected", **counts)
-    judged = judges.decide(all_here and all(fits), all_here and not any(fits), why)
+    networks = len(data.S)
+    shares = "; ".join(
+        f"{', '.join(k)} in {n}" for k, n in zip(known, fits, strict=True)
+    )
+    why = say("label_vectors.unexpected", shares=shares, networks=networks, top=TOP)
+    ends, wider = (
+        [statistics.share_interval(one, networks, claims) for one in fits]
+        for claims in (1, total)
+    )
+    judged = judges.every(ends, wider, 0.5, np.inf, why)
+    if len(fits) < total:
+        judged = judges.unknown(f"{len(fits)} of the {total} pairs are here.")
     here = "; ".join(texts) or ABSENT
     return claim("unexpected-pairs", here, *judged, printed="; ".join(printed))
-
-
-def _sign(values: np.ndarray) -> Judged:
-    """Judges whether values over seeds are positive, by the t interval of the mean."""
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return judges.unknown("no label vector to compare.")
-    found = statistics.describe(values)
-    mean, half = found.mean, found.t_half_width
-    if len(values) == 1:
-        return judges.unknown(f"one seed: no spread to set the {mean:.3f} against.")
-    why = f"the difference is {mean:.3f} ± {half:.3f} (95 % over seeds)."
-    return judges.above((mean - half, mean + half), 0, why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, GREEN, PINK, YELLOW, ink
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent, signed
 from studies import comparison, judges, statistics
-from studies.comparison import INPUTS, Comparison, Points, Resampled
+from studies.comparison import INPUTS, Comparison, Placed, Points
 from studies.figures import mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.sections import data_size
@@ -42,8 +43,8 @@ GROUPS = {
     ("linear", True): "2s",
 }
 BAR = 0.26  # The width of a bar in a group.
-# An interval wider than this (upper over lower end) cannot tell 2 from 1 or 4.
-WIDEST_FACTOR = 4.0
+# "Seemingly twice" is nearer to 2, as a factor, than to 1 and to 4.
+ABOUT = 2**0.5
 # Of the first layer.
 PARAMETERS = {"bias": "convolution's bias", "beta": "batch normalisation's β"}
 
@@ -61,23 +62,20 @@ def study(record: SweepRecord) -> Study:
     if not points:
         return Study(NAME, TITLE, [say("preprocessing.no_points")])
     known = comparison.known_labels(points)
-    resamples = comparison.num_resamples(record)
-    found = {
-        one: compare_all(points, comparison.resampled_auc(points, one, resamples), one)
-        for one in known
-    }
+    placed = {one: comparison.place(points, one) for one in known}
+    found = {one: compare_all(points, placed[one], one) for one in known}
     sizes = data_size.sizes_of(comparison.scored(record.select(data_size.PREFIX)))
     sizes = sizes[sizes["kind"] == "mel"]
     line = data_size.fit_sizes(sizes, "weak").get("mel")
     limit = comparison.smallest_difference(points)
     biases = bias_sizes(points)
-    differences = [_differences(found[one], one) for one in known]
+    differences = [_differences(found[one], placed[one], one) for one in known]
     tables = [_table(points, known), *differences, *_bias_tables(biases)]
     paragraphs = _paragraphs(record, points, limit, line)
     drawn = [_illustration(points, sizes, one) for one in known]
     # There is nothing to draw of STFT points alone.
     drawn = [one for one in drawn if one.frame is None or len(one.frame)]
-    claims = _claims(found["weak"], limit, biases, line)
+    claims = _claims(found["weak"], placed["weak"], biases, line)
     return Study(NAME, TITLE, paragraphs, drawn, tables, claims)
 
 
@@ -89,11 +87,11 @@ def settings(point: RunRecord) -> tuple[str, str, str, float]:
 
 
 def compare_all(
-    points: Points, resampled: Resampled, labels: str
+    points: Points, placed: Placed, labels: str
 ) -> dict[str, list[Comparison]]:
     """Every comparison of Fig. 7, by what differs, as `pairs_of` names it."""
     return {
-        name: comparison.compare(points, pairs, resampled, labels)
+        name: comparison.compare(points, pairs, placed, labels)
         for name, pairs in pairs_of(points).items()
     }
 
@@ -225,21 +223,21 @@ def _weighting(name: str) -> str:
 
 def _claims(
     found: Mapping[str, list[Comparison]],
-    limit: float,
+    placed: Placed,
     biases: pd.DataFrame,
     line: LogFit | None,
 ) -> list[Claim]:
     """What sections IV-C and IV-D say, in their order."""
-    mean = comparison.average("mean of pairs", found["magnitude"])
-    stft = comparison.average("STFT", found["stft"])
+    mean = comparison.average("mean of pairs", found["magnitude"], placed)
+    stft = comparison.average("STFT", found["stft"], placed)
     judged = judges.no_data("dB and linear STFT are not both complete.")
     if stft:
         why = f"dB minus linear: {comparison.sentence(stft)}."
-        judged = _size(stft), *judges.always_greater(found["stft"], stft, why)
+        judged = _size(stft), *judges.differences([stft], 0, math.inf, why)
     return [
         _claim_of_decibels(found["magnitude"], mean),
-        _claim_of_nothing("weighting", found["weighting"], mean, limit),
-        _claim_of_nothing("scaling", found["scale"], mean, limit),
+        _claim_of_nothing("weighting", found["weighting"]),
+        _claim_of_nothing("scaling", found["scale"]),
         claim("decibels-stft", *judged),
         _claim_of_biases(biases),
         _claim_of_data(mean, line),
@@ -250,24 +248,21 @@ def _claim_of_decibels(found: Sequence[Comparison], mean: Comparison | None) -> 
     if mean is None:
         why = "no pair of dB and linear is complete."
         return claim("decibels", *judges.no_data(why))
-    above = [one for one in found if one.seeds.mean > 0]
-    beyond = {"seeds": sum(one.beyond_seeds for one in above)}
-    beyond |= {"clips": sum(one.beyond_clips for one in above), "pairs": len(found)}
-    why = say("preprocessing.decibels", mean=comparison.sentence(mean), **beyond)
-    here = f"above in {len(above)} of {len(found)} pairs, by {_size(mean)} in the mean"
-    return claim("decibels", here, *judges.always_greater(found, mean, why))
+    above = [one for one in found if one.mean > 0]
+    why = f"mean of pairs: {comparison.sentence(mean)}."
+    here = f"above in {len(above)} of {len(found)} pairs, by {_size(mean)} on average"
+    return claim("decibels", here, *judges.differences(found, 0, math.inf, why))
 
 
-def _claim_of_nothing(
-    key: str, found: Sequence[Comparison], control: Comparison | None, limit: float
-) -> Claim:
-    """That something makes no significant difference, where dB against linear does."""
+def _claim_of_nothing(key: str, found: Sequence[Comparison]) -> Claim:
+    """That something makes no difference that the paper calls significant."""
     if not found:
         return claim(key, *judges.no_data("no pair is complete."))
-    far = max(found, key=lambda one: abs(one.seeds.mean))
-    here = f"at most {abs(far.seeds.mean):.4f} ({far.name})"
-    why = f"the largest of {len(found)}: {comparison.sentence(far)}"
-    return claim(key, here, *judges.no_difference(found, control, limit, why))
+    limit = paper.NON_SIGNIFICANT_BELOW
+    far = max(found, key=lambda one: abs(one.mean))
+    here = f"at most {abs(far.mean):.4f} ({far.name})"
+    why = f"the largest of {len(found)}: {comparison.sentence(far)}."
+    return claim(key, here, *judges.differences(found, -limit, limit, why))
 
 
 def _claim_of_data(mean: Comparison | None, line: LogFit | None) -> Claim:
@@ -275,14 +270,17 @@ def _claim_of_data(mean: Comparison | None, line: LogFit | None) -> Claim:
     key = "worth-of-decibels"
     if mean is None or line is None:
         return claim(key, *judges.no_data("points of several sizes are needed."))
-    error = _standard_error(mean)
-    factor, ends = statistics.data_factor(mean.seeds.mean, error, line)
+    error = mean.standard_error
+    factor, ends = statistics.data_factor(mean.mean, error, line)
     here = f"{_times(factor)} the data"
-    why = say("preprocessing.worth", mean=mean.seeds.mean, slope=line.slope)
+    why = say("preprocessing.worth", mean=mean.mean, slope=line.slope)
     if not (np.isfinite(error) and np.isfinite(line.slope_error)):
         return claim(key, here, *judges.unknown(f"{why} One of them is unknown."))
     here += " (95 %: {} to {})".format(*map(_times, ends))
-    judged = judges.agrees(ends, paper.DATA_WORTH_OF_DB, WIDEST_FACTOR, why)
+    around = (paper.DATA_WORTH_OF_DB / ABOUT, paper.DATA_WORTH_OF_DB * ABOUT)
+    judged = judges.between(ends, *around, why)
+    if not mean.is_informed:
+        judged = judges.unknown(f"{why} Scores cannot be told from chance.")
     return claim(key, here, *judged)
 
 
@@ -306,18 +304,10 @@ def _range(biases: pd.DataFrame) -> str:
     return f"{values.median():.3g} ({ends} over {len(values)} pairs)"
 
 
-def _standard_error(one: Comparison) -> float:
-    """Of the mean difference, over seeds and over test clips together."""
-    if one.resampled is None:
-        return float("nan")
-    over_seeds = one.seeds.std / np.sqrt(len(one.seeds.values))
-    return float(np.hypot(over_seeds, np.std(one.resampled, ddof=1)))
-
-
 def _size(one: Comparison) -> str:
-    half = one.seeds.half_width
+    half = math.hypot(*one.half_widths())
     spread = f" ± {number(half)}" if np.isfinite(half) else ""
-    return signed(one.seeds.mean) + spread
+    return signed(one.mean) + spread
 
 
 def _times(factor: float) -> str:
@@ -384,9 +374,12 @@ def _table(points: Points, known: Sequence[str]) -> Table:
     return Table(frame, say("tables.scores"), dict.fromkeys(names, over_seeds))
 
 
-def _differences(found: Mapping[str, list[Comparison]], labels: str) -> Table:
-    """All comparisons against both spreads, dB first."""
-    mean = comparison.average("dB − linear, mean of the above", found["magnitude"])
+def _differences(
+    found: Mapping[str, list[Comparison]], placed: Placed, labels: str
+) -> Table:
+    """All comparisons with their spreads, dB first."""
+    title = "dB − linear, mean of the above"
+    mean = comparison.average(title, found["magnitude"], placed)
     stft = [dataclasses.replace(one, name=f"STFT: {one.name}") for one in found["stft"]]
     rows = [*found["magnitude"], *([mean] if mean else []), *stft]
     rows += [*found["weighting"], *found["scale"]]

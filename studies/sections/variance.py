@@ -13,8 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
-from msd_tagger.pages.tables import ABSENT, Table, number, percent
-from studies import comparison, judges, resampling, statistics
+from msd_tagger.pages.tables import ABSENT, Table, number
+from studies import comparison, judges, statistics
 from studies.figures import LABEL_COLOURS, WEAK, Look
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import Spread
@@ -23,10 +23,6 @@ from studies.texts import SCORES, claim, figure, rows, say
 
 PREFIX = "variance"
 TITLE = "Variance over initialisations (Fig. 4)"
-
-# Below this many runs the share of their pairs says nothing about 95 %.
-MIN_RUNS = 8
-
 
 # Of the scores against weak or true labels.
 Spreads = dict[str, Spread]
@@ -46,30 +42,29 @@ def study(record: SweepRecord) -> Study:
     spreads = {k: one for k, one in spreads.items() if np.isfinite(one.mean)}
     if "weak" not in spreads:
         return Study(PREFIX, TITLE, ["No tag of the test split can be scored."])
-    paragraphs = _paragraphs(record, name, point, spreads["weak"])
+    paragraphs = _paragraphs(name, point, spreads["weak"])
     drawn = [_illustration(*one) for one in spreads.items()]
-    return Study(PREFIX, TITLE, paragraphs, drawn, [_table(spreads)], claims(spreads))
+    judged = claims(spreads, bool(comparison.informed({name: point})))
+    return Study(PREFIX, TITLE, paragraphs, drawn, [_table(spreads)], judged)
 
 
-def claims(spreads: Spreads) -> list[Claim]:
+def claims(spreads: Spreads, is_informed: bool = True) -> list[Claim]:
     """Whether scores repeat as precisely as the paper's, and 0.005 is more than luck.
 
     Args:
         spreads: From kinds of labels to the spread over seeds; `weak` is judged.
+        is_informed: Whether the scores can be told from chance.
     """
     weak, limit = spreads["weak"], paper.NON_SIGNIFICANT_BELOW
     seeds = len(weak.values)
     ends = statistics.std_interval(weak.std, seeds - 1)
-    pairs = f"{seeds * (seeds - 1) // 2} pairs of runs"
-    share = statistics.share_of_pairs_within(weak.values, limit)
-    if seeds > 1:
-        pairs += f", of which {percent(share)} differ by less than {limit}"
-    if seeds < MIN_RUNS:
-        of_std = judges.unknown(f"{MIN_RUNS} runs are needed, here are {seeds}")
-        of_pairs = judges.unknown(f"{pairs}; {MIN_RUNS} runs are needed.")
-    else:
-        of_std = judges.below(ends, paper.VARIANCE_STD, _where(ends))
-        of_pairs = judges.fact(share >= statistics.LEVEL, f"{pairs}.")
+    bounds = statistics.normal_bound(ends[0]), statistics.normal_bound(ends[1])
+    printed = " to ".join(number(end) for end in bounds)
+    why = say("variance.bound", limit=limit, ends=printed)
+    of_std = judges.below(ends, paper.VARIANCE_STD, _where(ends))
+    of_pairs = judges.below(bounds, limit, why)
+    if not is_informed:
+        of_std = of_pairs = judges.unknown("the scores cannot be told from chance")
     verdict, why = of_std
     low, high = (number(end, 5) for end in ends)
     scatter, smallest = (
@@ -133,23 +128,19 @@ def _draw_runs(axes: Axes, frame: pd.DataFrame, spread: Spread, colour: str) -> 
     axes.grid(visible=False, axis="x")
 
 
-def _paragraphs(
-    record: SweepRecord, name: str, point: RunRecord, weak: Spread
-) -> list[str]:
+def _paragraphs(name: str, point: RunRecord, weak: Spread) -> list[str]:
     """What was trained, and how the spread over seeds compares to that over clips."""
     seeds, clips = len(weak.values), point.summary["scores"]["test"]["num_clips"]
     found = [say("variance.trained", seeds=seeds, clips=clips)]
     if seeds == 1:
         return [*found, "One run has no spread: train more seeds for Fig. 4."]
     found.append(say("variance.counts", one=weak))
-    resamples = comparison.num_resamples(record)
-    resampled = comparison.resampled_auc({name: point}, "weak", resamples)
-    if resampled:
-        values = resampled[name]
-        std = float(np.std(values, ddof=1))
-        times = number(std / weak.std if weak.std else None, 1)
-        over_clips = {"std": std, "ends": resampling.interval(values), "times": times}
-        found.append(say("variance.clips", resamples=len(values), **over_clips))
+    error = comparison.place({name: point}, "weak").error({name: 1.0})
+    if np.isfinite(error):
+        half = statistics.normal_half_width(error, 1)
+        ends = f"{weak.mean - half:.4f} to {weak.mean + half:.4f}"
+        times = number(error / weak.std if weak.std else None, 1)
+        found.append(say("variance.clips", error=error, ends=ends, times=times))
     return found
 
 

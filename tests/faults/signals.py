@@ -59,7 +59,9 @@ def traced_step() -> Callable[[], object]:
 
     data = fakes.FakeData()
     bands = setup.bands_without_statistics(data)
-    model = setup.build_model(fakes.small_config(), len(data.tags), bands, None)
+    config = fakes.small_config()
+    schedule = setup.build_schedule(config, data.num_clips("train"))
+    model = setup.build_model(config, len(data.tags), bands, None, schedule)
     batch = next(iter(data.train_batches(8, 0)))
     shape = data.recipe.shape
     init = partial(steps.init_state, model=model, input_shape=shape)

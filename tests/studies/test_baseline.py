@@ -71,7 +71,7 @@ def test_wrong_shapes_are_named(spectrogram, mask, message):
 
 def test_learns_what_is_linear_and_gives_json():
     features, labels = make_data()
-    found = baseline.evaluate_baseline(features, labels)
+    found, _ = baseline.evaluate_baseline(features, labels)
     assert found["scores"]["test"]["true"]["mean"]["roc_auc_macro"] > 0.9
     assert found["scores"]["test"]["num_seeds"] == 1
     json.dumps(found, allow_nan=False)
@@ -79,12 +79,12 @@ def test_learns_what_is_linear_and_gives_json():
 
 def test_c_is_the_best_on_the_weak_validation_labels():
     features, labels = make_data()
-    found = baseline.evaluate_baseline(features, labels)
+    found, _ = baseline.evaluate_baseline(features, labels)
     by_c = found["valid_roc_auc_macro"]
     assert by_c[f"{found['C']:g}"] == max(by_c.values())
     labels["valid"]["true_tags"] = 1 - labels["valid"]["true_tags"]
     labels["test"]["tags"] = 1 - labels["test"]["tags"]
-    assert baseline.evaluate_baseline(features, labels)["C"] == found["C"]
+    assert baseline.evaluate_baseline(features, labels)[0]["C"] == found["C"]
 
 
 def test_tags_that_cannot_be_fitted_get_their_share():
@@ -99,7 +99,7 @@ def test_nothing_to_choose_by_takes_the_strongest_penalty():
     features, labels = make_data()
     labels["valid"]["tags"][:] = 0
     labels["valid"]["true_tags"] = None
-    found = baseline.evaluate_baseline(features, labels, c_grid=(0.01, 0.1))
+    found, _ = baseline.evaluate_baseline(features, labels, c_grid=(0.01, 0.1))
     assert found["C"] == 0.01
     assert found["scores"]["valid"]["true"] is None
 
@@ -109,7 +109,7 @@ def test_constant_and_collinear_bands_are_no_trouble():
     for split in features:
         features[split][:, 2] = -80
         features[split][:, 3] = features[split][:, 4]
-    found = baseline.evaluate_baseline(features, labels)
+    found, _ = baseline.evaluate_baseline(features, labels)
     assert found["scores"]["test"]["weak"]["mean"]["roc_auc_macro"] > 0.7
 
 

@@ -1,10 +1,10 @@
-"""Differences of points against the spread over seeds and over test clips."""
+"""Differences of points with the spread over seeds and over test clips."""
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from scipy import stats
 
-from studies import comparison
+from studies import comparison, resampling
 from tests import sweeps
 
 
@@ -20,76 +20,91 @@ def record(tmp_path_factory):
     return sweeps.write_sweep(tmp_path_factory.mktemp("sweep"), points)
 
 
+def compare(record, pairs, labels="weak"):
+    placed = comparison.place(record.points, labels)
+    return comparison.compare(record.points, pairs, placed, labels), placed
+
+
 def test_differences_are_paired_over_the_seeds_that_both_have(record):
+    (found,), _ = compare(record, {"gap": ("good", "poor")})
     points = record.points
-    found = comparison.compare(points, {"gap": ("good", "poor")}, {})
     good, poor = comparison.auc(points["good"]), comparison.auc(points["poor"])
-    assert found[0].seeds.values.tolist() == (good[:2] - poor).tolist()
-    assert np.isnan(found[0].clips).all()
-    assert not found[0].beyond_both
+    assert found.num_seeds == 2 and found.freedom == 1
+    assert found.mean == pytest.approx((good[:2] - poor).mean())
+    judge = stats.ttest_rel(good[:2], poor).confidence_interval(0.95)
+    over_seeds, _ = found.half_widths()
+    assert over_seeds == pytest.approx((judge.high - judge.low) / 2)
 
 
-def test_the_bootstrap_takes_the_same_clips_for_both(record):
-    points = record.select("good") | record.select("poor")
-    resampled = comparison.resampled_auc(points, "weak", 50)
-    (found,) = comparison.compare(points, {"gap": ("good", "poor")}, resampled)
-    weights = comparison.resampling.bootstrap_weights(160, 50)
-    rows = np.repeat(np.arange(160), weights[:, 4].astype(int))
-    scores = [one.arrays["predictions_test"] for one in points.values()]
-    judge = [
-        np.mean([roc_auc_score(one["tags"][rows], s[rows]) for s in one["scores"]])
-        for one in scores
+def test_the_error_over_clips_is_that_of_a_bootstrap_of_both_on_the_same_clips(record):
+    (found,), placed = compare(record, {"gap": ("good", "poor")})
+    arrays = [record.points[k].arrays["predictions_test"] for k in ("good", "poor")]
+    weights = resampling.bootstrap_weights(160, 400)
+    moved = [
+        resampling.macro_auc(one["tags"], one["scores"], weights) for one in arrays
     ]
-    assert found.resampled[4] == pytest.approx(judge[0] - judge[1], abs=1e-9)
-    assert found.beyond_clips
-    # Pairing matters: the difference scatters less than either side.
-    assert found.resampled.std() < 0.8 * np.hypot(
-        resampled["good"].std(), resampled["poor"].std()
-    )
+    assert found.clips_error == pytest.approx((moved[0] - moved[1]).std(), rel=0.12)
+    # Pairing matters: the difference moves less than the two would apart.
+    apart = [placed.error({name: 1.0}) for name in ("good", "poor")]
+    assert found.clips_error < 0.8 * np.hypot(*apart)
 
 
-def test_points_on_other_clips_have_no_interval_over_clips(record):
-    resampled = comparison.resampled_auc(record.points, "weak", 20)
-    assert "elsewhere" not in resampled
-    pairs = {"gap": ("good", "elsewhere")}
-    (found,) = comparison.compare(record.points, pairs, resampled)
-    assert found.resampled is None
+def test_the_interval_holds_both_kinds_of_chance(record):
+    (found,), _ = compare(record, {"gap": ("good", "poor")})
+    over_seeds, over_clips = found.half_widths()
+    low, high = found.interval()
+    assert (low + high) / 2 == pytest.approx(found.mean)
+    assert (high - low) / 2 == pytest.approx(np.hypot(over_seeds, over_clips))
+    low, high = found.interval(claims=5)
+    assert over_clips * stats.norm.ppf(0.995) / stats.norm.ppf(0.975) < (high - low) / 2
+
+
+def test_points_on_other_clips_have_no_interval(record):
+    (found,), placed = compare(record, {"gap": ("good", "elsewhere")})
+    assert "elsewhere" not in placed.placements
+    assert np.isnan(found.interval()).all() and not found.differs
     assert "over test clips unknown" in comparison.sentence(found)
-    assert "(clips unknown)" in comparison.table("", [found]).rows[0][-1]
+    assert comparison.table("", [found]).rows[0][-1] == "unknown (clips)"
 
 
 def test_missing_points_leave_their_pair_out(record):
     pairs = {"gap": ("good", "nowhere"), "none": ("good", "same")}
-    found = comparison.compare(record.points, pairs, {})
-    assert [one.name for one in found] == ["none"]
+    assert [one.name for one in compare(record, pairs)[0]] == ["none"]
 
 
 def test_one_seed_says_so(record):
-    (found,) = comparison.compare(record.points, {"gap": ("good", "once")}, {})
+    (found,), _ = compare(record, {"gap": ("good", "once")})
     assert "spread over seeds unknown" in comparison.sentence(found)
-    assert "(seeds and clips unknown)" in comparison.table("", [found]).rows[0][-1]
+    assert comparison.table("", [found]).rows[0][-1] == "unknown (seeds)"
 
 
-def test_a_row_names_what_the_difference_is_larger_than(record):
-    resampled = comparison.resampled_auc(record.points, "true", 100)
+def test_a_row_says_whether_the_sides_differ(record):
     pairs = {"gap": ("good", "poor"), "none": ("good", "same")}
-    found = comparison.compare(record.points, pairs, resampled, "true")
+    found, _ = compare(record, pairs, "true")
     table = comparison.table("caption", found)
-    assert [row[-1] for row in table.rows] == ["both spreads", "neither"]
+    assert [row[-1] for row in table.rows] == ["yes", "cannot be said"]
     assert table.strong == [0]
 
 
-def test_the_mean_of_pairs_averages_every_resample(record):
-    resampled = comparison.resampled_auc(record.points, "weak", 30)
+def test_the_mean_of_pairs_is_that_of_their_points(record):
     pairs = {"gap": ("good", "poor"), "none": ("good", "same")}
-    found = comparison.compare(record.points, pairs, resampled)
-    mean = comparison.average("mean", found)
-    expected = (found[0].resampled + found[1].resampled) / 2
-    assert mean.resampled == pytest.approx(expected)
-    assert mean.seeds.mean == pytest.approx(
-        (found[0].seeds.mean + found[1].seeds.mean) / 2
-    )
-    assert comparison.average("mean", []) is None
+    found, placed = compare(record, pairs)
+    mean = comparison.average("mean", found, placed)
+    assert mean.mean == pytest.approx((found[0].mean + found[1].mean) / 2)
+    # Two seeds of three points leave two degrees of freedom, not those of two pairs
+    # and the mean of good - poor and good - same counts the run `good` fully.
+    assert mean.freedom == 2
+    std = found[0].seeds_error  # Of two runs over two seeds: that of a run.
+    assert mean.seeds_error == pytest.approx(std * np.sqrt((1 + 0.25 + 0.25) / 2))
+    assert comparison.average("mean", [], placed) is None
+
+
+def test_scores_near_chance_are_seen(tmp_path):
+    points = {"good": {"skill": 2.0}, "dull": {"skill": 0.0}, "dim": {"skill": 0.0}}
+    record = sweeps.write_sweep(tmp_path, points)
+    (one, none), _ = compare(record, {"a": ("good", "dull"), "b": ("dim", "dull")})
+    assert one.is_informed and not none.is_informed
+    assert comparison.table("", [none]).rows[0][-1] == "both near chance"
 
 
 def test_labels_that_not_every_point_has_are_left_out(tmp_path):
@@ -98,14 +113,3 @@ def test_labels_that_not_every_point_has_are_left_out(tmp_path):
     assert comparison.known_labels(record.points) == ["weak"]
     assert comparison.known_labels(record.select("a")) == ["weak", "true"]
     assert comparison.known_labels({}) == []
-
-
-def test_small_differences_are_within_a_limit_that_both_intervals_keep(record):
-    resampled = comparison.resampled_auc(record.select("good"), "weak", 50)
-    resampled["same"] = resampled["good"] + 0.001
-    pairs = {"none": ("good", "same"), "unknown": ("good", "once")}
-    found, unknown = comparison.compare(record.points, pairs, resampled)
-    low, high = found.seeds.interval
-    limit = max(-low, high, 0.001)
-    assert found.is_within(limit + 1e-9) and not found.is_within(limit - 1e-9)
-    assert not unknown.is_within(1.0)

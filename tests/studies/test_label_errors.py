@@ -126,7 +126,7 @@ def test_the_paper_s_own_claims_hold_by_its_own_table():
     assert found[3].paper.startswith("4.4 points and 40.2 points")
     # Fifty clips are few: for female vocalists Eq. 2 may be as far off.
     assert found[3].why.endswith("beyond chance for 3 of 4 labels")
-    assert last.here.startswith("-0.60: 4 tags") and "4 tags are too few" in last.why
+    assert last.here.startswith("-0.60: 4 tags") and "−0.99 to +0.85" in last.why
 
 
 def test_the_opposite_is_said_where_it_is_so():

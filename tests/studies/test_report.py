@@ -2,12 +2,11 @@
 
 import html.parser
 import json
-import time
 
 import numpy as np
 import pytest
 
-from studies import comparison, records, report
+from studies import comparison, records, report, resampling
 from studies.report import write_report
 from tests.records import write_json, write_record
 
@@ -62,9 +61,7 @@ def page(tmp_path_factory):
 
 
 def test_a_whole_report(tmp_path):
-    start_s = time.process_time()
     page = write_report(write_record(tmp_path))
-    assert time.process_time() - start_s < 30  # 5 s; that of a busy machine is more.
     reader, text = read(page)
 
     assert all(one.startswith(("data:", "#")) for one in reader.addresses)
@@ -78,8 +75,7 @@ def test_a_whole_report(tmp_path):
     assert "synthetic, version 1.0" in text
     for part in (
         "macro ROC-AUC, true labels",
-        "the linear baseline by",
-        "linear baseline",
+        "the linear baseline",
         "clips per second",
         "female vocalists",
         "train.learning_rate",
@@ -180,31 +176,44 @@ def scores_of(*values: float, std: float | None = None) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("network", "linear", "sentence"),
+    ("network", "linear", "half_width", "sentence"),
     [
         (
             scores_of(0.70),
             scores_of(0.75),
+            0.02,
             "Against the weak labels the network stays below the linear baseline by "
-            "0.0500: 0.7000 and 0.7500 macro ROC-AUC.",
+            "0.0500 (± 0.0200, 95 % over test clips): 0.7000 and 0.7500 macro ROC-AUC.",
         ),
         (
             scores_of(0.79, 0.81, std=0.01),
             scores_of(0.75),
+            0.03,
             "Against the weak labels the network (mean of 2 seeds) beats the linear "
-            "baseline by 0.0500: 0.8000 and 0.7500 macro ROC-AUC. That is 5.0 times "
-            "the standard deviation over seeds.",
+            "baseline by 0.0500 (± 0.0300, 95 % over seeds and test clips): 0.8000 and "
+            "0.7500 macro ROC-AUC.",
         ),
         (
-            scores_of(0.75001),
+            scores_of(0.76),
             scores_of(0.75),
-            "Against the weak labels the network and the linear baseline are level: "
-            "0.7500 and 0.7500 macro ROC-AUC.",
+            0.02,
+            "Against the weak labels the network cannot be told from the linear "
+            "baseline: 0.7600 and 0.7500 macro ROC-AUC, a difference of +0.0100 "
+            "(± 0.0200, 95 % over test clips).",
+        ),
+        (
+            scores_of(0.80),
+            scores_of(0.75),
+            float("nan"),
+            "Against the weak labels the network cannot be told from the linear "
+            "baseline: 0.8000 and 0.7500 macro ROC-AUC, a difference of +0.0500 "
+            "(its interval is not known).",
         ),
     ],
 )
-def test_the_sentence_follows_the_numbers(network, linear, sentence):
-    assert report.against_baseline(network, linear, "weak") == sentence
+def test_the_sentence_follows_the_numbers(network, linear, half_width, sentence):
+    found = report.against_baseline(network, linear, "weak", half_width)
+    assert found == sentence
 
 
 def test_nothing_to_compare():
@@ -242,7 +251,36 @@ def test_tag_table_is_sorted_by_truth_and_shows_gaps(record):
     assert true == sorted(true, reverse=True)
     gap = next(row for row in table.rows if row[0] == record.summary["tags"][7])
     assert gap[columns.index("ROC-AUC (weak)")] == "–"
-    assert gap[columns.index("clips (weak)")] == "0"
+    assert gap[columns.index("clips (weak)")] == "0 (few)"
+    assert gap[columns.index("± (weak)")] == "–"
+    first = next(row for row in table.rows if row[0] == record.summary["tags"][0])
+    half, tag = float(first[columns.index("± (weak)")]), 0
+    arrays = record.arrays["predictions_test"]
+    weights = resampling.bootstrap_weights(len(arrays["tags"]), 400)
+    moved = resampling.macro_auc(
+        arrays["tags"][:, [tag]], arrays["scores"][:, :, [tag]], weights
+    )
+    assert half == pytest.approx(1.96 * moved.std(), rel=0.2)
+
+
+def test_intervals_of_the_whole_split_and_of_the_gap(record):
+    spreads = report.spreads_of(record, "weak")
+    arrays = record.arrays["predictions_test"]
+    weights = resampling.bootstrap_weights(len(arrays["tags"]), 400)
+    moved = resampling.macro_auc(arrays["tags"], arrays["scores"], weights)
+    assert spreads["clips"] == pytest.approx(1.96 * moved.std(), rel=0.2)
+    linear = record.arrays["baseline_test"]["scores"][None]
+    moved -= resampling.macro_auc(arrays["tags"], linear, weights)
+    assert spreads["gap"] > 1.8 * moved.std()
+
+
+def test_a_split_that_is_too_small_is_cautioned(tmp_path):
+    def text(num_clips):
+        made = write_record(tmp_path / str(num_clips), num_tags=8, num_clips=num_clips)
+        return read(report.write_report(made))[1]
+
+    assert "Caution: " in text(12)
+    assert "Caution: " not in text(400)
 
 
 def test_pairs_are_normalised_by_the_first_tag():

@@ -5,6 +5,7 @@ from contextlib import closing
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -110,6 +111,8 @@ def test_five_steps_and_a_restart_equal_ten(tmp_path):
 
 def test_five_plus_five_steps_equal_ten_bit_for_bit(tmp_path):
     data, config = fakes.FakeData(), fakes.small_config(num_seeds=2)
+    # Where the schedule stands is part of the state.
+    config.train.update(learning_rate_schedule="cosine", warmup_epochs=1.0)
     setup = build.set_up(config, data)
     first_state = build.first_state(setup)
 
@@ -313,6 +316,26 @@ def test_a_run_that_was_cut_is_not_finished(tmp_path):
     assert train.is_finished(train.train(config, data, tmp_path / "run"))
     longer = fakes.small_config(train__max_steps=20, train__max_epochs=9.0)
     assert not train.is_finished(train.restore(longer, data, tmp_path / "run"))
+
+
+def test_a_step_has_the_rate_that_the_schedule_says():
+    """By SGD on a gradient that is always 1."""
+    config = fakes.small_config(train__optimiser="sgd", train__learning_rate=0.4)
+    config.train.update(learning_rate_schedule="cosine", warmup_epochs=1.0)
+    config.train.update(max_epochs=3.0, max_steps=0, batch_size=8)
+    data = fakes.FakeData()
+    setup = build.set_up(config, data)
+    per_epoch, last = data.num_clips("train") // 8, setup.schedule.last_step
+    optimiser = setup.model.optimiser
+    one = jnp.ones(())
+    state, found = optimiser.init(one), []
+    for _ in range(last):
+        update, state = optimiser.update(one, state)
+        found.append(-float(update))
+    rising = 0.4 * np.arange(1, per_epoch + 1) / per_epoch
+    left = np.arange(last - per_epoch) / (last - per_epoch)
+    falling = 0.2 * (1 + np.cos(np.pi * left))
+    np.testing.assert_allclose(found, [*rising, *falling], atol=1e-6)
 
 
 def test_schedule_evaluates_once_an_epoch_and_at_the_end():

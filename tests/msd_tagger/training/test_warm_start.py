@@ -139,7 +139,8 @@ def test_fine_tuning_changes_everything(place, bundle, tmp_path):
 
 def test_a_frozen_step_is_one_of_logistic_regression(bundle):
     config = make_config(train__optimiser="sgd", train__learning_rate=0.1)
-    model = build.build_model(config, 5, bundle.bands, None)
+    schedule = build.build_schedule(config, 8)
+    model = build.build_model(config, 5, bundle.bands, None, schedule)
     model = model._replace(features_frozen=True)
     weights = of_seeds(bundle.weights, 0)
     batch = next(make_data().train_batches(8, 0))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from msd_tagger.pages import style
-from studies import comparison, statistics
+from studies import comparison
 from studies.sections import data_size
 from studies.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
@@ -65,18 +65,37 @@ def test_the_figure_prints_the_differences_and_draws_in_both_themes(record):
 
 
 def test_neither_wins_where_both_intervals_are_narrow():
-    values = np.array([0.0010, -0.0012, 0.0004])
+    placed, weights = wide_and_narrow(), {"mel": 1.0, "stft": -1.0}
     narrow = comparison.Comparison(
         "mel − STFT at 64 %",
-        statistics.paired_difference(values, np.zeros(3)),
+        weights,
+        mean=0.0004,
+        num_seeds=3,
         run_std=0.001,
-        resampled=np.linspace(-0.003, 0.003, 99),
+        seeds_error=0.0004,
+        freedom=8,
+        clips_error=placed["narrow"].error(weights),
+        is_informed=True,
     )
-    claims = data_size.claims_of_kinds([narrow])
+    claims = data_size.claims_of_kinds([narrow], placed["narrow"])
     assert [one.verdict for one in claims] == [HOLDS, HOLDS]
-    wide = dataclasses.replace(narrow, resampled=np.linspace(-0.02, 0.02, 99))
-    claims = data_size.claims_of_kinds([wide])
+    error = placed["wide"].error(weights)
+    wide = dataclasses.replace(narrow, clips_error=error)
+    claims = data_size.claims_of_kinds([wide], placed["wide"])
     assert [one.verdict for one in claims] == [UNDECIDED, UNDECIDED]
+    dull = dataclasses.replace(narrow, is_informed=False)
+    claims = data_size.claims_of_kinds([dull], placed["narrow"])
+    assert [one.verdict for one in claims] == [UNDECIDED, UNDECIDED]
+
+
+def wide_and_narrow():
+    """Test clips that two runs place nearly alike, and quite differently."""
+    labels = np.tile([0, 1], 50)[:, None]
+    mel = np.linspace(0.6, 0.9, 100)[:, None]
+    moved = np.sin(np.arange(100))[:, None]
+    placements = {k: {"mel": mel, "stft": mel + k * moved} for k in (0.005, 0.2)}
+    narrow, wide = (comparison.Placed(labels, one) for one in placements.values())
+    return {"narrow": narrow, "wide": wide}
 
 
 def test_a_clear_winner_is_seen(tmp_path):

@@ -23,7 +23,7 @@ def labels_and_vectors(num_tags: int, num_seeds: int, sign: float = 1):
     return tags, common + sign * (centres + 0.3 * noise)
 
 
-def point_of(names, W, tags=None) -> RunRecord:
+def point_of(names, W, tags=None, score=0.8) -> RunRecord:
     arrays = {"label_vectors": {"kernel": W, "tag_names": np.array(names)}}
     if tags is not None:
         tags = tags.astype(np.int64)
@@ -31,7 +31,9 @@ def point_of(names, W, tags=None) -> RunRecord:
             "train_co_occurrence": tags.T @ tags,
             "train_num_clips": np.array(len(tags)),
         }
-    return RunRecord(None, {}, None, {}, [], [], {}, arrays)
+    of_seeds = [{"roc_auc_macro": score}] * len(W)
+    summary = {"scores": {"test": {"weak": {"per_seed": of_seeds}}}}
+    return RunRecord(None, {}, None, {}, [], [], summary, arrays)
 
 
 def record_of(folder, points, **analysis) -> SweepRecord:
@@ -80,7 +82,8 @@ def test_one_seed_has_no_spread(tmp_path):
     study = study_of(tmp_path, TAGS, num_seeds=1)
     assert "one network" in study.paragraphs[0]
     assert not any("±" in text for text in study.paragraphs)
-    assert "one seed" in claim(study, "On average").why
+    assert claim(study, "On average").verdict == UNDECIDED
+    assert claim(study, "Three pairs").verdict == UNDECIDED
     assert len(study.tables[-1].rows) == 1
     draw_all(study)
 
@@ -153,3 +156,38 @@ def test_points_and_labels_that_are_missing(tmp_path):
     study = label_vectors.study(record_of(tmp_path, points))
     assert "3,000 training clips" in study.paragraphs[0]
     assert "size-mel-100" in study.paragraphs[0]
+
+
+def test_networks_that_know_nothing_decide_nothing(tmp_path):
+    tags, W = labels_and_vectors(50, 3)
+    points = {"variance": point_of(TAGS, W, tags, score=0.49)}
+    study = label_vectors.study(record_of(tmp_path, points))
+    assert {one.verdict for one in study.claims} == {UNDECIDED}
+    assert "cannot be told from chance" in study.claims[0].why
+
+
+@pytest.mark.parametrize("num_seeds", [1, 2, 15, 40])
+def test_random_vectors_have_many_negative_pairs_however_many(tmp_path, num_seeds):
+    """Averaged over many networks their similarities would never be negative."""
+    tags, _ = labels_and_vectors(50, 1)
+    W = 0.55 + np.random.default_rng(6).normal(size=(num_seeds, 32, 50))
+    points = {"variance": point_of(TAGS, W, tags)}
+    found = claim(label_vectors.study(record_of(tmp_path, points)), "Hardly any")
+    assert found.verdict == (FAILS if num_seeds > 2 else UNDECIDED)
+
+
+def test_three_pairs_are_judged_network_by_network(tmp_path):
+    tags, W = labels_and_vectors(50, 10)
+    pairs = [(TAGS.index(a), TAGS.index(b)) for a, b in paper.UNEXPECTED_PAIRS]
+    for first, second in pairs:
+        W[:, :, second] = W[:, :, first]
+        both = tags[:, first] & tags[:, second]
+        tags[:, second] &= ~both
+    points = {"variance": point_of(TAGS, W, tags)}
+    found = claim(label_vectors.study(record_of(tmp_path, points)), "Three pairs")
+    assert found.verdict == HOLDS
+    rng = np.random.default_rng(7)
+    for _, second in pairs[:1]:  # In four of ten networks alone.
+        W[4:, :, second] = rng.normal(size=(6, 32))
+    found = claim(label_vectors.study(record_of(tmp_path, points)), "Three pairs")
+    assert found.verdict == UNDECIDED and "in 4;" in found.why

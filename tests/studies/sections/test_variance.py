@@ -33,17 +33,25 @@ def test_the_table_has_the_papers_numbers_and_ours(tmp_path):
 def test_the_claims_follow_the_spread(tmp_path):
     _, wide = study_of(tmp_path / "wide")
     assert [one.verdict for one in wide.claims] == [FAILS, FAILS]
-    assert "105 pairs of runs" in wide.claims[1].why
+    assert "lie less than 0.0231 to 0.0497 apart" in wide.claims[1].why
     spread = statistics.describe(0.84 + 0.001 * np.cos(np.arange(15)))
     claims = variance.claims({"weak": spread})
     assert [one.verdict for one in claims] == [HOLDS, HOLDS]
     alike = statistics.describe(0.84 + 0.0018 * np.cos(np.arange(15)))
     claim, _ = variance.claims({"weak": alike})
     assert claim.verdict == UNDECIDED and "contains the paper's" in claim.why
+    # The paper's own 15 runs, whose rule of 0.005 is within what chance allows.
+    same = statistics.describe(0.84 + 0.00136 * np.sqrt(2) * np.cos(np.arange(15)))
+    assert [one.verdict for one in variance.claims({"weak": same})] == [UNDECIDED] * 2
+    chance = variance.claims({"weak": spread}, is_informed=False)
+    assert [one.verdict for one in chance] == [UNDECIDED] * 2
 
 
 def test_few_runs_decide_nothing(tmp_path):
-    _, study = study_of(tmp_path, num_seeds=3)
+    for scores in ([0.84], [0.84, 0.841], [0.84, 0.841, 0.839]):
+        claims = variance.claims({"weak": statistics.describe(scores)})
+        assert [one.verdict for one in claims] == [UNDECIDED, UNDECIDED]
+    _, study = study_of(tmp_path, num_seeds=1)
     assert [one.verdict for one in study.claims] == [UNDECIDED, UNDECIDED]
 
 
