@@ -123,6 +123,7 @@ def test_no_program_for_a_gpu_spills_or_has_a_window_of_a_whole_map():
         ("h100", Case(15, 32, "float32", 1), {"temporary GB": 0.4}),
         ("tpu-v5e", Case(1, 32, "float32", 1), {"ms of cycles": 14.1, "% copies": 20}),
         ("tpu-v5e", Case(1, 32, "bfloat16", 1), {"ms of cycles": 11.6, "% copies": 20}),
+        ("tpu-v5e", Case(15, 64, "float32", 1), {"temporary GB": 16}),
         ("tpu-v5e", Case(15, 64, "bfloat16", 1), {"temporary GB": 16}),
     ],
 )
