@@ -10,7 +10,8 @@ A step is written for one seed on one shard of a batch. Here it becomes
   padded to a multiple of the devices.
 
 Devices may belong to several processes (`distributed.py`): each then fills its own,
-reads its own rows of a split batch, and sees all scores.
+reads its own rows of a split batch, and sees all scores. There `pmap` gives way to the
+program that it compiles, `jit(shard_map)`, whose arrays lie on all devices together.
 
 Seeds may also run in chunks, one after another on the same batch: on a CPU the
 working set of several seeds at once outgrows the caches, on accelerators it grows with
@@ -32,6 +33,8 @@ from msd_tagger.training import distributed, packing
 
 DEVICES = "devices"
 MODES = ("data", "seeds")
+# How an array lies on the devices: its leading axis over them, or a copy on each.
+SPLIT, COPIED = PartitionSpec(DEVICES), PartitionSpec()
 Tree = Any
 
 # Rows that `hold` writes at once on a device: 8 MB of mel spectrograms.
@@ -58,6 +61,11 @@ class Layout(NamedTuple):
     def axis_name(self) -> str | None:
         """Names the axis that a step has to reduce over, if the batch is split."""
         return DEVICES if self.mode == "data" and self.num_devices > 1 else None
+
+    @property
+    def seeds_and_batch(self) -> tuple[PartitionSpec, PartitionSpec]:
+        """Says how chunks of seeds and shards of a batch lie on the devices."""
+        return (COPIED, SPLIT) if self.mode == "data" else (SPLIT, COPIED)
 
     @property
     def bounds(self) -> list[tuple[int, int]]:
@@ -117,7 +125,7 @@ def to_devices(state: Tree, layout: Layout) -> list[Tree]:
     The chunks lie on the devices as a mapped function's results do, so that its first
     call compiles for all that follow.
     """
-    sharding = _sharding(layout, split=layout.mode == "seeds")
+    sharding = _sharding(layout, layout.seeds_and_batch[0])
 
     def cut(leaf: np.ndarray, start: int, stop: int) -> np.ndarray:
         part = np.asarray(leaf)[start:stop]
@@ -133,16 +141,20 @@ def to_devices(state: Tree, layout: Layout) -> list[Tree]:
         jax.tree.map(partial(cut, start=start, stop=stop), state)
         for start, stop in layout.bounds
     ]
-    return [jax.device_put(chunk, sharding) for chunk in chunks]
+    return [_place(chunk, sharding) for chunk in chunks]
 
 
 def from_devices(chunks: list[Tree], layout: Layout) -> Tree:
     """Collects host arrays `[S, …]` in every process; undoes `to_devices`."""
-    chunks = jax.tree.map(np.asarray, chunks)
-    if layout.mode == "seeds":  # [D of this process, S / D, …] -> [S, …]
-        chunks = jax.tree.map(np.concatenate, distributed.all_gather(chunks))
-        chunks = jax.tree.map(np.concatenate, chunks)
-    return _join(chunks, layout)
+
+    def own_seeds(leaf: jax.Array) -> np.ndarray:
+        shards = [np.asarray(shard.data) for shard in leaf.addressable_shards]
+        return np.concatenate(np.concatenate(shards))
+
+    if layout.mode == "data":
+        return _join(jax.tree.map(np.asarray, chunks), layout)
+    chunks = distributed.all_gather(jax.tree.map(own_seeds, chunks))
+    return _join(jax.tree.map(np.concatenate, chunks), layout)
 
 
 def map_update(
@@ -191,9 +203,9 @@ def update_program(
             output = jax.lax.all_gather(output, DEVICES, tiled=True)
         return new, output
 
-    seed_axis = None if layout.mode == "data" else 0
-    out_axes = (seed_axis, None if gathers else seed_axis)
-    return _over_devices(update, layout, out_axes, donate, devices)
+    seeds, batch = layout.seeds_and_batch
+    lie = (seeds, batch), (seeds, COPIED if gathers else seeds)
+    return _over_devices(update, layout, *lie, donate, devices)
 
 
 def map_evaluation(step: Callable, layout: Layout, prepare: Callable) -> Callable:
@@ -222,16 +234,16 @@ def evaluation_program(
         outputs = on_device(chunk, shard)  # [S, B / D, …] or [S / D, B, …]
         return jax.lax.all_gather(outputs, DEVICES, axis=axis, tiled=True)
 
-    return _over_devices(everywhere, layout, out_axes=None, devices=devices)
+    lie = layout.seeds_and_batch
+    return _over_devices(everywhere, layout, lie, COPIED, devices=devices)
 
 
 def map_seeds(function: Callable, layout: Layout) -> Callable:
     """Maps a function of states over seeds, to one of lists of chunks."""
-    mapped = jax.vmap(function)
-    if layout.mode == "data":
-        mapped = jax.jit(mapped)
-    else:
-        mapped = jax.pmap(mapped, axis_name=DEVICES, devices=_own_devices(layout))
+    mapped, (lie, _) = jax.vmap(function), layout.seeds_and_batch
+    if lie == SPLIT:
+        mapped = jax.vmap(mapped)
+    mapped = jax.jit(mapped, out_shardings=_sharding(layout, lie))
     return lambda *lists: [mapped(*chunks) for chunks in zip(*lists, strict=True)]
 
 
@@ -264,9 +276,9 @@ def hold(
         A function of row numbers `[B]`, counted through the batches. It gives these
         rows, on the devices as `map_update` splits a batch.
     """
-    split = layout.mode == "data"
-    parts = layout.num_own_devices if split else 1
-    sharding, depth = _sharding(layout, split), held_rows(num_rows, layout)
+    parts = layout.num_devices if layout.mode == "data" else 1
+    sharding = _sharding(layout, layout.seeds_and_batch[1])
+    depth = held_rows(num_rows, layout)
 
     def empty(batch: Tree) -> Tree:
         def zeros(leaf: np.ndarray) -> jax.Array:
@@ -286,7 +298,7 @@ def hold(
     for start, batch in zip(range(0, depth, HELD_AT_ONCE), batches, strict=True):
         if held is None:
             held = empty(batch)
-        held = write(held, jax.device_put(batch, sharding), start)
+        held = write(held, _place(batch, sharding), start)
     return partial(_map_take(layout), held)
 
 
@@ -372,7 +384,7 @@ def _map_take(layout: Layout) -> Callable[[Tree, np.ndarray], Tree]:
     Where devices hold different rows, each takes what it has of a whole batch, and
     sends to each other one what that one computes on.
     """
-    sharding = _sharding(layout, split=layout.mode == "data")
+    sharding = _sharding(layout, layout.seeds_and_batch[1])
     size = held_batch_size(layout)
 
     @partial(jax.jit, out_shardings=sharding)
@@ -391,9 +403,7 @@ def _map_take(layout: Layout) -> Callable[[Tree, np.ndarray], Tree]:
 
         return jax.tree.map(of, held)
 
-    exchanged = jax.pmap(
-        exchange, DEVICES, in_axes=(0, None, None), devices=_all_devices(layout)
-    )
+    exchanged = _over_devices(exchange, layout, (SPLIT, COPIED, COPIED), SPLIT)
 
     @partial(jax.jit, out_shardings=sharding)
     def join(shards: Tree) -> Tree:
@@ -417,19 +427,39 @@ def _at(rows: jax.Array, places: jax.Array) -> jax.Array:
 def _over_devices(
     function: Callable,
     layout: Layout,
-    out_axes: Any,
+    given: Tree,
+    found: Tree,
     donate: bool = False,
     devices: Sequence[jax.Device] | None = None,
 ) -> jax.stages.Wrapped:
-    """Maps a function of a chunk and a shard over the devices."""
-    return jax.pmap(
-        function,
-        axis_name=DEVICES,
-        in_axes=(None, 0) if layout.mode == "data" else (0, None),
-        out_axes=out_axes,
-        donate_argnums=(0,) if donate else (),
-        devices=devices or _all_devices(layout),
+    """Maps a function over the devices; says how arguments and results lie there.
+
+    In one process this is `pmap`. In several, `pmap` would turn every leaf of a state
+    into an array of all devices and back, at every call: 4 ms for a hundred leaves,
+    more than a step takes on a fast accelerator. There such arrays stay as they are.
+    """
+    donated = (0,) if donate else ()
+    if layout.rank.count == 1:
+        given, found = jax.tree.map({SPLIT: 0, COPIED: None}.get, (given, found))
+        devices = devices or _all_devices(layout)
+        axes = {"in_axes": given, "out_axes": found, "donate_argnums": donated}
+        return jax.pmap(function, DEVICES, devices=devices, **axes)
+
+    def where_split(change: Callable, lie: Tree, trees: Tree) -> Tree:
+        def of(lies: PartitionSpec, tree: Tree) -> Tree:
+            return jax.tree.map(change, tree) if lies == SPLIT else tree
+
+        return jax.tree.map(of, lie, trees)
+
+    def on_device(*shards: Tree) -> Tree:
+        results = function(*where_split(lambda leaf: leaf[0], given, shards))
+        return where_split(lambda leaf: leaf[None], found, results)
+
+    mesh = _sharding(layout, SPLIT).mesh
+    mapped = jax.shard_map(
+        on_device, mesh=mesh, in_specs=given, out_specs=found, check_vma=False
     )
+    return jax.jit(mapped, donate_argnums=donated)
 
 
 def _map_batch(mapped: Callable, layout: Layout, prepare: Callable) -> Callable:
@@ -439,12 +469,13 @@ def _map_batch(mapped: Callable, layout: Layout, prepare: Callable) -> Callable:
     still compute the step before.
     """
     split, parts = layout.mode == "data", layout.num_own_devices
-    sharding = _sharding(layout, split)
+    sharding = _sharding(layout, layout.seeds_and_batch[1])
 
     @partial(jax.jit, out_shardings=sharding)
     def prepare_shards(batch: dict[str, jax.Array]) -> Tree:
         def cut(leaf: jax.Array) -> jax.Array:
-            return leaf.reshape(parts, -1, *leaf.shape[1:]) if split else leaf
+            shape = (layout.num_devices, -1, *leaf.shape[1:])
+            return leaf.reshape(shape) if split else leaf
 
         return jax.tree.map(cut, prepare(batch))
 
@@ -457,17 +488,29 @@ def _map_batch(mapped: Callable, layout: Layout, prepare: Callable) -> Callable:
                 f"train.batch_size to a multiple of {parts}, or train.parallel to "
                 "'seeds'"
             )
-        shards = prepare_shards(jax.device_put(arrays, sharding))
+        shards = prepare_shards(_place(arrays, sharding))
         for chunk in chunks:
             yield mapped(chunk, shards)
 
     return run
 
 
-def _sharding(layout: Layout, split: bool) -> NamedSharding:
-    """Splits the leading axis over this process's devices, or copies to each."""
-    mesh = Mesh(np.array(_own_devices(layout)), (DEVICES,))
-    return NamedSharding(mesh, PartitionSpec(DEVICES) if split else PartitionSpec())
+def _place(tree: Tree, sharding: NamedSharding) -> Tree:
+    """Moves this process's part of host arrays to the devices; others stay there.
+
+    `device_put` would compare them with those of the other processes, at every step.
+    """
+
+    def place(leaf: np.ndarray | jax.Array) -> jax.Array:
+        if isinstance(leaf, jax.Array):
+            return leaf
+        return jax.make_array_from_process_local_data(sharding, leaf)
+
+    return jax.tree.map(place, tree)
+
+
+def _sharding(layout: Layout, lie: PartitionSpec) -> NamedSharding:
+    return NamedSharding(Mesh(np.array(_all_devices(layout)), (DEVICES,)), lie)
 
 
 def _all_devices(layout: Layout) -> list[jax.Device]:
