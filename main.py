@@ -10,8 +10,9 @@ of docs/keys.md can be set on the command line, as in --config.train.max_epochs=
 from collections.abc import Sequence
 
 from absl import app, flags
+from ml_collections import config_flags
 
-from configs import checks
+from configs import checks, sweeps
 from modes import command_line as own
 from modes.command_line import CONFIG, MODE, MODES, read_options
 from msd_tagger import platform
@@ -56,7 +57,9 @@ def parse_flags(argv: list[str]) -> list[str]:
         checks.check_file(argv)
         checks.check_keys(argv)
         words = command_line.parse(argv)
-        _ = CONFIG.value
+        if CONFIG.value is not None and CONFIG.value.get("sweep"):
+            given = config_flags.get_override_values(flags.FLAGS["config"])
+            CONFIG.value.sweep = sweeps.obey(CONFIG.value.sweep, given)
         return words
 
 

@@ -4,7 +4,7 @@ A study of several runs lists them in `config.sweep`; each becomes a run of its 
 `points/<name>` of the study's folder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 from ml_collections import ConfigDict
@@ -79,6 +79,34 @@ def preprocessing() -> list[Point]:
         for magnitude in MAGNITUDES
     ]
     return grid + stft
+
+
+def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
+    """The points without the keys that the command line gives.
+
+    Points override defaults, and the user overrides points.
+
+    Raises:
+        ValueError: Two points would then be the same run.
+
+    >>> obey([("many", (("num_seeds", 15),)), ("few", ())], ["seed"])[0]
+    ('many', (('num_seeds', 15),))
+    """
+    found: list[Point] = []
+    known: dict[tuple, Point] = {}
+    for name, changes in sweep:
+        kept = tuple(change for change in changes if change[0] not in given)
+        other, before = known.setdefault(tuple(sorted(kept)), (name, changes))
+        differ = {key for key, _ in {*changes} ^ {*before} if key in given}
+        if differ:
+            shown = " and ".join(f"--config.{key}" for key in sorted(differ))
+            raise ValueError(
+                f"{shown}: the points {other} and {name} differ in nothing else, so "
+                "they would be the same run; leave it out, or train one such run with "
+                "configs/db_mel.py"
+            )
+        found.append((name, kept))
+    return tuple(found)
 
 
 def at(config: ConfigDict, point: Point) -> ConfigDict:

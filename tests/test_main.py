@@ -240,3 +240,14 @@ def test_what_the_machine_lacks_gets_a_sentence(raised, parts):
     assert done.returncode == 2
     (said,) = done.stderr.splitlines()
     assert all(part in said for part in parts)
+
+
+def test_seeds_that_are_asked_for_are_those_of_the_points():
+    code = (
+        "import main, sys; main.parse_flags(sys.argv); print(main.CONFIG.value.sweep)"
+    )
+    words = ["--config=configs/variance.py", "--config.num_seeds=3"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "(('variance', ()),)"

@@ -106,3 +106,24 @@ def test_a_name_counts_before_a_number_and_a_pattern():
     assert sweeps.choose(sweep, "0") == [sweep[1]]
     assert sweeps.choose(sweep, "[b]") == [sweep[2]]
     assert sweeps.choose(sweep, "[a-b]") == [sweep[0]]
+
+
+def test_what_the_user_gives_overrides_points():
+    config = paper.get_config()
+    config.num_seeds = 3
+    config.sweep = sweeps.obey(config.sweep, ["num_seeds", "train.max_epochs"])
+    assert {one.num_seeds for one in at_points(config).values()} == {3}
+    assert len(config.sweep) == 29
+
+
+@pytest.mark.parametrize(
+    ("key", "points"),
+    [
+        ("train.fraction", "size-mel-002 and size-mel-004"),
+        ("preprocessing.magnitude", "pre-db-per_frequency-x1 and pre-linear-per_freq"),
+        ("spectrogram.kind", "size-mel-002 and size-stft-002"),
+    ],
+)
+def test_what_makes_points_alike_is_refused(key, points):
+    with pytest.raises(ValueError, match=rf"--config\.{key}: the points {points}"):
+        sweeps.obey(paper.get_config().sweep, [key])
