@@ -11,6 +11,7 @@ placements, so its error follows from the same formula, paired clip by clip.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 # Where fewer clips have a tag, how far it moves has to be guessed from other tags.
@@ -63,5 +64,6 @@ def standard_error(labels: np.ndarray, placed: np.ndarray) -> float:
         variances[side, enough] = np.square(rest).sum(0)[enough] / (count - 1)[enough]
         scale = np.sqrt(count[enough] / (count[enough] - 1)) / count[enough]
         moved += (rest[:, enough] * scale).sum(1)
-    guessed = np.where(counts < FEWEST, np.nanmean(variances, 1)[:, None], 0).sum()
+    of_others = pd.DataFrame(variances).mean(axis=1).to_numpy()  # Of known ones.
+    guessed = np.where(counts < FEWEST, of_others[:, None], 0).sum()
     return float(np.sqrt(np.square(moved).sum() + guessed) / placed.shape[1])
