@@ -10,7 +10,7 @@ of docs/keys.md can be set on the command line, as in --config.train.max_epochs=
 from collections.abc import Sequence
 
 from absl import app, flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from configs import checks, sweeps
 from modes import command_line as own
@@ -57,7 +57,8 @@ def parse_flags(argv: list[str]) -> list[str]:
         checks.check_file(argv)
         checks.check_keys(argv)
         words = command_line.parse(argv)
-        if CONFIG.value is not None and CONFIG.value.get("sweep"):
+        # Whatever else get_config() may return is refused by `check`.
+        if isinstance(CONFIG.value, ConfigDict) and "sweep" in CONFIG.value:
             given = config_flags.get_override_values(flags.FLAGS["config"])
             CONFIG.value.sweep = sweeps.obey(CONFIG.value.sweep, given)
         return words

@@ -152,6 +152,7 @@ def check_for_mode(
             f"--point={point}: {config.name} is not a study of several runs; leave "
             "--point out, or choose such a config (docs/studies.md)"
         )
+    sweeps.check(config.sweep)
     sweeps.choose(config.sweep, point)
     points = [sweeps.at(config, point) for point in config.sweep] or [config]
     for one in points:

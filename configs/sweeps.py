@@ -4,6 +4,7 @@ A study of several runs lists them in `config.sweep`; each becomes a run of its 
 `points/<name>` of the study's folder.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
@@ -19,6 +20,8 @@ MAGNITUDES = ("db", "linear")
 WEIGHTINGS = ("per_frequency", "a_weighting", "bypass")
 SCALES = (1, 10)
 
+# What is one for a whole study; flags of XLA are set once for a process.
+FIXED = ("name", "task", "sweep", "train.deterministic")
 # Keys of `train` that count epochs.
 EPOCHS = ("max_epochs", "warmup_epochs", "patience_epochs", "evaluate_every_epochs")
 
@@ -81,6 +84,37 @@ def preprocessing() -> list[Point]:
     return grid + stft
 
 
+def check(sweep: Sequence[Point]) -> None:
+    """Checks how a sweep is written.
+
+    Raises:
+        ValueError: Says what is wrong, and with which point.
+    """
+    shape = '(("name", (("key", value), …)), …)'
+    names = []
+    for point in sweep:
+        try:
+            name, changes = point
+            keys = [key for key, _ in changes]
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"sweep: {point!r} is no point; a sweep is written as {shape}"
+            ) from None
+        if not re.fullmatch(r"\w[\w.-]*", str(name)) or str(name).isdecimal():
+            raise ValueError(
+                f"sweep: a point is called {name!r}; a name has letters, digits, '_', "
+                "'-' and '.', and is no number, as points can be asked for by number"
+            )
+        if fixed := [key for key in keys if key in FIXED]:
+            raise ValueError(
+                f"sweep: the point {name} changes {fixed[0]}, which is one for all "
+                "points; give it on the command line"
+            )
+        names.append(name)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"sweep: two points are called {twice[0]}")
+
+
 def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
     """The points without the keys that the command line gives.
 
@@ -92,12 +126,16 @@ def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
     >>> obey([("many", (("num_seeds", 15),)), ("few", ())], ["seed"])[0]
     ('many', (('num_seeds', 15),))
     """
+    if not given:
+        return tuple(sweep)
+    check(sweep)
     found: list[Point] = []
-    known: dict[tuple, Point] = {}
+    known: dict[str, Point] = {}
     for name, changes in sweep:
         kept = tuple(change for change in changes if change[0] not in given)
-        other, before = known.setdefault(tuple(sorted(kept)), (name, changes))
-        differ = {key for key, _ in {*changes} ^ {*before} if key in given}
+        other, before = known.setdefault(repr(sorted(kept, key=str)), (name, changes))
+        old, new = dict(before), dict(changes)
+        differ = [key for key in given if old.get(key) != new.get(key)]
         if differ:
             shown = " and ".join(f"--config.{key}" for key in sorted(differ))
             raise ValueError(

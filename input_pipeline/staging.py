@@ -1,6 +1,7 @@
 """Prepared sets copied to a disk of this machine, to be read from there."""
 
 import fcntl
+import hashlib
 import logging
 import shutil
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from input_pipeline import storage
 from input_pipeline.catalogue import CORPUS_FILE
 from input_pipeline.file_states import NUM_THREADS, in_threads
+from input_pipeline.originals import ORIGINALS
 from input_pipeline.storage import Place, RemotePath
 from msd_tagger.common.errors import sentence
 from msd_tagger.common.files import remove_abandoned, replacing
@@ -24,12 +26,12 @@ def stage(source: Place, local_dir: Path) -> Path:
     Raises:
         ValueError: It does not fit there, or cannot be copied.
     """
-    target = local_dir / source.parent.name / source.name
+    target = local_dir / _digest(source) / source.parent.name / source.name
     try:
         target.mkdir(parents=True, exist_ok=True)
         with target.with_name(f"{target.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not _is_copied(source, target):
+            if not (target / CORPUS_FILE).exists():
                 remove_abandoned(target, is_alone=True)
                 _copy(source, target)
     except OSError as error:
@@ -40,13 +42,16 @@ def stage(source: Place, local_dir: Path) -> Path:
     return target
 
 
-def _is_copied(source: Place, target: Path) -> bool:
-    """Tells whether the last file is there; that of another set is removed."""
-    last = target / CORPUS_FILE
-    if last.exists() and last.read_bytes() != (source / CORPUS_FILE).read_bytes():
-        shutil.rmtree(target)
-        target.mkdir()
-    return last.exists()
+def _digest(source: Place) -> str:
+    """Tells sets of the same name apart: by what they hold, and of which audio.
+
+    So the copy of another set is left alone, which somebody may be reading.
+    """
+    found = hashlib.sha256()
+    for name in (CORPUS_FILE, ORIGINALS):
+        if (source / name).exists():
+            found.update((source / name).read_bytes())
+    return found.hexdigest()[:8]
 
 
 def _copy(source: Place, target: Path) -> None:
@@ -61,7 +66,7 @@ def _copy(source: Place, target: Path) -> None:
     needed, free = sum(sizes.values()), shutil.disk_usage(target).free
     if needed > free:
         raise ValueError(
-            f"input.local_dir={target.parents[1]} has {free / 1e9:.3g} GB free, and "
+            f"input.local_dir={target.parents[2]} has {free / 1e9:.3g} GB free, and "
             f"{source} takes {needed / 1e9:.3g} GB; give another folder, or leave the "
             "key out to read the set where it lies"
         )

@@ -14,7 +14,7 @@ from msd_tagger.common import files
 from msd_tagger.common.provenance import environment
 from msd_tagger.training import parallel
 from msd_tagger.training.bundle_scores import Match, match_tags, score_splits
-from msd_tagger.training.setup import Data, choose_layout, resolve_batch_size
+from msd_tagger.training.setup import Data, resolve_batch_size
 from msd_tagger.training.warm_start import check_recipe
 
 
@@ -80,9 +80,11 @@ def read(folder: Path, config: ConfigDict) -> Bundle:
 
 def score(bundle: Bundle, data: Data, config: ConfigDict, out: Path) -> dict:
     """Scores a bundle on this machine's devices, as the configuration shares them."""
-    config.num_seeds = len(bundle.seeds)
-    layout = choose_layout(config)
-    size = config.train.evaluation_batch_size or config.train.batch_size
+    train, num_seeds = config.train, len(bundle.seeds)
+    layout = parallel.choose_layout(
+        train.parallel, num_seeds, train.seeds_per_chunk, train.num_devices
+    )
+    size = train.evaluation_batch_size or train.batch_size
     size = parallel.pad_batch_size(resolve_batch_size(size), layout)
     return score_splits(bundle, data, layout, size, out)
 

@@ -41,17 +41,16 @@ def set_up_devices(config: ConfigDict, options: Options) -> list[str]:
     """Sets the devices up and names them, before anything takes long."""
     join_processes(config, options)
     platform.keep_programs(config.compilation_cache_dir)
-    devices = platform.devices()
-    setup.choose_layout(config)
-    return devices
+    return platform.devices()
 
 
 def check_start(configs: Sequence[ConfigDict]) -> None:
-    """Checks what trainings start from, before anything takes long.
+    """Checks devices, and what trainings start from, before anything takes long.
 
     A warning says which part of the clips a network would not hear.
     """
     for config in configs:
+        setup.choose_layout(config)
         setup.starting_bundle(config, recipe_of(config))
     parts = (unheard(recipe_of(one).shape, pools_of(one)) for one in configs)
     for part in filter(None, dict.fromkeys(parts)):

@@ -63,18 +63,26 @@ class Comparison:
 
     name: str  # Such as "dB − linear".
     weights: Mapping[str, float]  # Of points; they sum to 0.
-    mean: float  # The difference, averaged over seeds.
-    num_seeds: int  # That both sides have.
+    values: pd.Series  # The difference for each seed that both sides have.
     run_std: float  # Of a single run over seeds, pooled over the compared points.
-    seeds_error: float  # Standard error over seeds; NaN where it is unknown.
-    freedom: int  # Of that error.
     clips_error: float  # Standard error over test clips; NaN where it is unknown.
     # Whether a side can be told from chance: else the difference means nothing.
     is_informed: bool
 
+    @property
+    def mean(self) -> float:
+        """The difference, averaged over seeds."""
+        return float(self.values.mean())
+
+    @property
+    def seeds_error(self) -> float:
+        """Standard error over seeds, of this difference alone; NaN for one seed."""
+        return float(self.values.sem())
+
     def half_widths(self, claims: int = 1) -> Ends:
         """Half of the interval over seeds alone, and of that over test clips alone."""
-        over_seeds = statistics.t_half_width(self.seeds_error, 1, self.freedom, claims)
+        freedom = len(self.values) - 1
+        over_seeds = statistics.t_half_width(self.seeds_error, 1, freedom, claims)
         return over_seeds, statistics.normal_half_width(self.clips_error, 1, claims)
 
     def interval(self, claims: int = 1) -> Ends:
@@ -210,7 +218,7 @@ def compare(
         points: By name.
         pairs: From a comparison's name to (minuend, subtrahend).
         placed: What `place` found for the same labels.
-        labels: `weak` or `true`; the scatter over seeds is pooled over all pairs.
+        labels: `weak` or `true`.
     """
     scores = {
         name: pd.Series(auc(one, labels), seed_numbers(one))
@@ -224,7 +232,6 @@ def compare(
     together = {name: table for name, table in together.items() if len(table)}
     used = {part: points[part] for name in together for part in pairs[name]}
     run_std, _ = run_spread(used, labels)
-    std, freedom = statistics.residual_std(_groups(list(together.values()), scores))
     known = informed(used, labels, placed)
     found = []
     for name, table in together.items():
@@ -234,11 +241,8 @@ def compare(
             Comparison(
                 name,
                 weights,
-                mean=float((table[first] - table[second]).mean()),
-                num_seeds=len(table),
+                values=table[first] - table[second],
                 run_std=run_std,
-                seeds_error=std * math.sqrt(2 / len(table)),
-                freedom=freedom,
                 clips_error=placed.error(weights),
                 is_informed=bool(known & {*pairs[name]}),
             )
@@ -249,7 +253,7 @@ def compare(
 def average(
     name: str, comparisons: Sequence[Comparison], placed: Placed
 ) -> Comparison | None:
-    """Averages several comparisons of `compare`; None without any."""
+    """Averages several comparisons of `compare`, seed by seed; None without any."""
     if not comparisons:
         return None
     some, count = comparisons[0], len(comparisons)
@@ -257,17 +261,12 @@ def average(
     for one in comparisons:
         for point, weight in one.weights.items():
             weights[point] = weights.get(point, 0) + weight / count
-    seeds = min(one.num_seeds for one in comparisons)
-    # Of one run, from the error of a comparison, which is of two.
-    std = some.seeds_error * math.sqrt(some.num_seeds / 2)
-    squares = sum(weight**2 for weight in weights.values())
+    of_seeds = pd.concat([one.values for one in comparisons], axis=1).dropna()
     return dataclasses.replace(
         some,
         name=name,
         weights=weights,
-        mean=float(np.mean([one.mean for one in comparisons])),
-        num_seeds=seeds,
-        seeds_error=std * math.sqrt(squares / seeds),
+        values=of_seeds.mean(axis=1),
         clips_error=placed.error(weights),
         is_informed=all(one.is_informed for one in comparisons),
     )
@@ -321,7 +320,7 @@ def sentence(one: Comparison) -> str:
         f"± {number(over_seeds)} over seeds, "
         f"{number(abs(one.in_run_stds), 1)} deviations of a run"
         if np.isfinite(over_seeds)
-        else f"spread over seeds unknown from {one.num_seeds} paired difference"
+        else f"spread over seeds unknown from {len(one.values)} paired difference"
     )
     clips = (
         f"± {number(over_clips)} over test clips"
@@ -329,19 +328,6 @@ def sentence(one: Comparison) -> str:
         else "spread over test clips unknown"
     )
     return f"{signed(one.mean)} ({ends}{seeds}; {clips})"
-
-
-def _groups(
-    pairs: Sequence[pd.DataFrame], scores: Mapping[str, pd.Series]
-) -> list[np.ndarray]:
-    """Joins pairs that share a point; gives the scores `[P, S]` of each such group."""
-    groups: list[set[str]] = []
-    for pair in pairs:
-        joined = {*pair.columns}
-        apart = [one for one in groups if not one & joined]
-        groups = [*apart, joined.union(*(one for one in groups if one & joined))]
-    tables = [pd.DataFrame({k: scores[k] for k in sorted(one)}) for one in groups]
-    return [one.dropna().to_numpy().T for one in tables]
 
 
 def score_frame(

@@ -17,6 +17,7 @@ NAN = float("nan")
 NUM_DRAWS = 20_000
 
 Values = Sequence[float] | np.ndarray
+Pair = tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,23 +232,18 @@ def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
     return float(np.sqrt(squares / freedom)), freedom
 
 
-def residual_std(tables: Sequence[np.ndarray]) -> tuple[float, int]:
-    """Standard deviation of a run beside its point and its seed, and its freedom.
+def ratio_interval(std: float, other: float, freedoms: Pair) -> tuple[float, float]:
+    """The interval of the ratio of two estimated deviations, by the F distribution.
 
-    Tables `[P, S]` hold the scores of P points with the same S seeds. What a point has
-    in all seeds, and a seed in all points, is taken off: (P - 1) (S - 1) degrees of
-    freedom are left, however many pairs of the points are compared. Points are taken
-    to scatter alike. NaN and 0 where nothing is left.
-
-    >>> residual_std([np.array([[1.0, 3.0], [2.0, 6.0]])])
-    (1.0, 1)
+    >>> low, high = ratio_interval(0.00136, 0.00136, (14, 14))
+    >>> round(low, 2), round(high, 2)
+    (0.58, 1.73)
     """
-    squares, freedom = 0.0, 0
-    for table in tables:
-        rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
-        squares += float(np.square(rest).sum())
-        freedom += (table.shape[0] - 1) * (table.shape[1] - 1)
-    return (float(np.sqrt(squares / freedom)) if freedom else NAN), freedom
+    if min(freedoms) < 1:
+        return NAN, NAN
+    bounds = stats.f.ppf([tail(), 1 - tail()], *freedoms)
+    low, high = std / other / np.sqrt(bounds)
+    return float(low), float(high)
 
 
 def pearson(x: Values, y: Values) -> Correlation:

@@ -166,7 +166,8 @@ def claims_of_kinds(found: Sequence[Comparison], placed: Placed) -> list[Claim]:
     no_winner = f"mel is ahead at {ahead} of {len(found)} sizes"
     why = say("data_size.no_winner", mean=comparison.sentence(mean))
     within = judges.differences(found, -limit, limit, largest)
-    level = judges.differences([mean], -limit, limit, why)
+    small_enough = paper.NON_SIGNIFICANT_BELOW
+    level = judges.differences([mean], -small_enough, small_enough, why)
     return [
         claim("small-difference", small, *within),
         claim("no-winner", no_winner, *level),
@@ -301,10 +302,11 @@ def _claim_of_cost(times: pd.DataFrame) -> Claim:
     """That mel is cheaper."""
     if times.empty:
         return claim("mel-cheaper", *judges.no_data("no size has the times of both."))
-    ends = low, high = times.ratio.min(), times.ratio.max()
+    ends = statistics.mean_interval(np.log(times.ratio))
+    low, high = np.exp(ends)
     here = f"STFT takes {times.ratio.median():.2f} times as long per clip"
-    why = f"the ratio lies between {low:.2f} and {high:.2f} over {len(times)} sizes."
-    return claim("mel-cheaper", here, *judges.above(ends, 1, why))
+    why = f"the ratio is {low:.2f} to {high:.2f} (95 % of {len(times)} sizes)."
+    return claim("mel-cheaper", here, *judges.above(ends, 0, why))
 
 
 def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:

@@ -61,7 +61,9 @@ def claims(spreads: Spreads, is_informed: bool = True) -> list[Claim]:
     bounds = statistics.normal_bound(ends[0]), statistics.normal_bound(ends[1])
     printed = " to ".join(number(end) for end in bounds)
     why = say("variance.bound", limit=limit, ends=printed)
-    of_std = judges.below(ends, paper.VARIANCE_STD, _where(ends))
+    freedoms = (seeds - 1, paper.VARIANCE_RUNS - 1)
+    ratio = statistics.ratio_interval(weak.std, paper.VARIANCE_STD, freedoms)
+    of_std = judges.below(ratio, 1, say("variance.ratio", low=ratio[0], high=ratio[1]))
     of_pairs = judges.below(bounds, limit, why)
     if not is_informed:
         of_std = of_pairs = judges.unknown("the scores cannot be told from chance")
@@ -71,7 +73,7 @@ def claims(spreads: Spreads, is_informed: bool = True) -> list[Claim]:
         "; ".join(say(key, labels=k, **_printed(one)) for k, one in spreads.items())
         for key in ("variance.scatter", "variance.smallest")
     )
-    why = f"s = {number(weak.std, 5)} (95 %: {low} to {high}): {why}."
+    why = f"s = {number(weak.std, 5)} (95 %: {low} to {high}); {why}."
     return [
         claim("scatter", scatter, verdict, why),
         claim("not-significant", smallest, *of_pairs),
@@ -186,12 +188,3 @@ def _printed(spread: Spread) -> dict[str, str]:
         far = statistics.largest_deviations(spread.values)
         found["largest"], found["second"] = (f"{abs(one):.4f}" for _, one in far)
     return found
-
-
-def _where(ends: tuple[float, float]) -> str:
-    """Says on which side of the paper's deviation an interval lies."""
-    if ends[0] > paper.VARIANCE_STD:
-        return "the whole interval lies above the paper's deviation"
-    if ends[1] <= paper.VARIANCE_STD:
-        return "the whole interval lies below the paper's deviation"
-    return "the interval contains the paper's deviation"

@@ -101,11 +101,30 @@ def test_what_is_no_point_is_refused_with_the_names(wrong):
         sweeps.choose(paper.get_config().sweep, wrong)
 
 
-def test_a_name_counts_before_a_number_and_a_pattern():
-    sweep = [("b", ()), ("0", ()), ("[b]", ())]
-    assert sweeps.choose(sweep, "0") == [sweep[1]]
-    assert sweeps.choose(sweep, "[b]") == [sweep[2]]
-    assert sweeps.choose(sweep, "[a-b]") == [sweep[0]]
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ((("1", ()), ("2", ())), "called '1'; a name has letters"),
+        ((("a,b", ()),), "called 'a,b'"),
+        ((("a*", ()),), r"called 'a\*'"),
+        (("a",), "'a' is no point; a sweep is written as"),
+        ((("a", ("seed", 1)),), "is no point"),
+        ((("a", ()), ("a", ())), "two points are called a"),
+        ((("a", (("train.deterministic", False),)),), "changes train.deterministic"),
+    ],
+)
+def test_a_sweep_that_is_written_wrongly_is_refused(sweep, message):
+    with pytest.raises(ValueError, match=message):
+        sweeps.check(sweep)
+    with pytest.raises(ValueError, match=message):
+        sweeps.obey(sweep, ["seed"])
+
+
+def test_values_of_points_may_be_lists():
+    sweep = [["a", [["model.pools", [[4, 4]]]]], ["b", []]]
+    assert sweeps.obey(sweep, ["seed"])[0] == ("a", (["model.pools", [[4, 4]]],))
+    with pytest.raises(ValueError, match="points a and b"):
+        sweeps.obey(sweep, ["model.pools"])
 
 
 def test_what_the_user_gives_overrides_points():

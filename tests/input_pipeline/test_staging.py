@@ -8,6 +8,7 @@ import pytest
 from input_pipeline import staging, storage
 from input_pipeline.batches import open_shards
 from input_pipeline.catalogue import CORPUS_FILE
+from input_pipeline.originals import ORIGINALS
 from input_pipeline.staging import stage
 from input_pipeline.storage import RemotePath
 from tests.reading import assert_equal, take
@@ -33,7 +34,8 @@ def copies(monkeypatch):
 def test_what_is_staged_is_what_a_run_of_the_set_reads(prepared, tmp_path):
     source = prepared["mel"]
     target = stage(source, tmp_path / "disk")
-    assert target == tmp_path / "disk" / source.parent.name / source.name
+    assert target.parts[-2:] == (source.parent.name, source.name)
+    assert target.is_relative_to(tmp_path / "disk")
     assert contents(target) == contents(source)
     here, there = open_shards(source), open_shards(target)
     assert there.order_digest() == here.order_digest()
@@ -61,14 +63,19 @@ def test_a_copy_that_was_cut_off_is_completed(prepared, tmp_path, copies):
     assert contents(target) == contents(prepared["mel"])
 
 
-def test_another_set_of_the_same_name_replaces_a_copy(prepared, tmp_path):
+@pytest.mark.parametrize("changed", [CORPUS_FILE, ORIGINALS])
+def test_another_set_of_the_same_name_is_copied_beside(prepared, tmp_path, changed):
+    """Also one of other audio of the same length, which its counts do not show."""
     mine = tmp_path / "data" / "set" / "mel"
     shutil.copytree(prepared["mel"], mine)
-    target = stage(mine, tmp_path / "disk")
-    (mine / "more.txt").write_text("new")
-    (mine / CORPUS_FILE).write_text("another")
-    assert stage(mine, tmp_path / "disk") == target
-    assert contents(target) == contents(mine)
+    first = stage(mine, tmp_path / "disk")
+    kept = contents(first)
+    shard = next(mine.glob("clips-train*"))
+    shard.write_bytes(shard.read_bytes()[::-1])
+    (mine / changed).write_bytes((mine / changed).read_bytes() + b" ")
+    second = stage(mine, tmp_path / "disk")
+    assert contents(second) == contents(mine)
+    assert contents(first) == kept  # Somebody may be reading it.
 
 
 def test_tasks_of_one_machine_copy_once_together(prepared, tmp_path, copies):

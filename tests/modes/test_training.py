@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from configs import default
-from modes.training import keep_kernels, print_numbers
+from modes.training import check_start, keep_kernels, print_numbers
 from msd_tagger import platform
 
 
@@ -36,3 +36,12 @@ def test_a_run_on_a_gpu_keeps_its_kernels(
     monkeypatch.setattr(platform, "keep_programs", kept.append)
     keep_kernels(tmp_path, default.get_config(**changes))
     assert kept == [str(tmp_path / "programs")] * is_kept
+
+
+def test_every_point_is_laid_out_on_the_devices(monkeypatch):
+    """Three seeds fill three devices, where one could not split its batch."""
+    monkeypatch.setattr(jax, "local_devices", lambda *_: ["device"] * 3)
+    point = default.get_config(num_seeds=3, train__batch_size=8)
+    check_start([point])
+    with pytest.raises(ValueError, match="cannot be split over 3 devices"):
+        check_start([point, default.get_config(train__batch_size=8)])

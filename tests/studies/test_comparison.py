@@ -29,7 +29,7 @@ def test_differences_are_paired_over_the_seeds_that_both_have(record):
     (found,), _ = compare(record, {"gap": ("good", "poor")})
     points = record.points
     good, poor = comparison.auc(points["good"]), comparison.auc(points["poor"])
-    assert found.num_seeds == 2 and found.freedom == 1
+    assert found.values.tolist() == (good[:2] - poor).tolist()
     assert found.mean == pytest.approx((good[:2] - poor).mean())
     judge = stats.ttest_rel(good[:2], poor).confidence_interval(0.95)
     over_seeds, _ = found.half_widths()
@@ -91,11 +91,10 @@ def test_the_mean_of_pairs_is_that_of_their_points(record):
     found, placed = compare(record, pairs)
     mean = comparison.average("mean", found, placed)
     assert mean.mean == pytest.approx((found[0].mean + found[1].mean) / 2)
-    # Two seeds of three points leave two degrees of freedom, not those of two pairs
-    # and the mean of good - poor and good - same counts the run `good` fully.
-    assert mean.freedom == 2
-    std = found[0].seeds_error  # Of two runs over two seeds: that of a run.
-    assert mean.seeds_error == pytest.approx(std * np.sqrt((1 + 0.25 + 0.25) / 2))
+    of_seeds = (found[0].values + found[1].values) / 2
+    assert mean.seeds_error == pytest.approx(of_seeds.std() / np.sqrt(2))
+    weights = {"good": 1.0, "poor": -0.5, "same": -0.5}
+    assert mean.clips_error == pytest.approx(placed.error(weights))
     assert comparison.average("mean", [], placed) is None
 
 

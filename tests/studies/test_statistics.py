@@ -60,32 +60,16 @@ def test_the_interval_of_a_deviation_holds_it_95_times_of_100():
     assert inside.mean() == pytest.approx(0.95, abs=0.01)
 
 
-def test_a_pair_scatters_as_scipys_paired_t_says():
-    first, second = VALUES, VALUES + np.array([1, 2, 4, 1, 0, 2]) * 1e-3
-    std, freedom = statistics.residual_std([np.array([first, second])])
-    judge = stats.ttest_rel(second, first).confidence_interval(0.95)
-    half = statistics.t_half_width(std * np.sqrt(2), 6, freedom)
-    mean = (second - first).mean()
-    assert (mean - half, mean + half) == pytest.approx((judge.low, judge.high))
-
-
-def test_three_points_that_are_compared_in_three_pairs_have_eight_degrees_of_freedom():
+def test_the_ratio_of_two_deviations_is_covered_95_times_of_100():
     rng = np.random.default_rng(3)
-    point, seed = 5 * rng.normal(size=(3, 1)), 7 * rng.normal(size=5)
-    found = [
-        statistics.residual_std([point + seed + 2 * rng.normal(size=(3, 5))])
-        for _ in range(2000)
+    ours, other = (rng.normal(0, 2, (2000, n)).std(axis=1, ddof=1) for n in (5, 15))
+    ends = [
+        statistics.ratio_interval(*pair, (4, 14))
+        for pair in zip(ours, other, strict=True)
     ]
-    assert {freedom for _, freedom in found} == {8}
-    assert np.mean([std**2 for std, _ in found]) == pytest.approx(4, rel=0.04)
-
-
-def test_groups_pool_and_one_seed_leaves_nothing():
-    pairs = [np.array([[0, 0], values]) for values in ([1, 3], [2, 4], [7, 5])]
-    # Each pair's difference has a variance of 2, twice that of a run.
-    assert statistics.residual_std(pairs) == (pytest.approx(1), 3)
-    std, freedom = statistics.residual_std([np.array([[0.1], [0.3]])])
-    assert np.isnan(std) and freedom == 0
+    inside = [low < 1 < high for low, high in ends]
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
+    assert np.isnan(statistics.ratio_interval(1.0, 1.0, (0, 14))).all()
 
 
 def test_several_claims_at_once_need_wider_intervals():

@@ -4,6 +4,7 @@ import dataclasses
 
 import librosa
 import numpy as np
+import pandas as pd
 import pytest
 
 from msd_tagger.pages import style
@@ -69,11 +70,8 @@ def test_neither_wins_where_both_intervals_are_narrow():
     narrow = comparison.Comparison(
         "mel − STFT at 64 %",
         weights,
-        mean=0.0004,
-        num_seeds=3,
+        values=pd.Series([0.0004, 0.0006, 0.0002]),
         run_std=0.001,
-        seeds_error=0.0004,
-        freedom=8,
         clips_error=placed["narrow"].error(weights),
         is_informed=True,
     )
@@ -146,8 +144,9 @@ def test_a_study_without_points_says_so(tmp_path):
 def test_times_on_other_devices_are_no_comparison(record, monkeypatch):
     sizes = data_size.sizes_of(record.points)
     assert len(data_size.times_per_clip(sizes)) == 7
-    # 40 clips/s for two seeds are 12.5 ms for one clip and seed.
-    assert tuple(data_size.times_per_clip(sizes).loc[1.0]) == (12.5, 31.25, 2.5)
+    # 40 clips/s for all seeds, and 16 for STFT.
+    expected = 1000 / 40 / sweeps.SEEDS, 1000 / 16 / sweeps.SEEDS, 2.5
+    assert tuple(data_size.times_per_clip(sizes).loc[1.0]) == pytest.approx(expected)
     other = record.points["size-stft-100"].environment
     monkeypatch.setitem(other, "device", "gpu x 1")
     assert 1.0 not in data_size.times_per_clip(sizes).index
