@@ -4,7 +4,8 @@ import jax
 import pytest
 
 from configs import default
-from modes.training import keep_kernels, print_numbers
+from modes import Options
+from modes.training import choose_workdir, keep_kernels, print_numbers
 from msd_tagger import platform
 
 
@@ -36,3 +37,12 @@ def test_a_run_on_a_gpu_keeps_its_kernels(
     monkeypatch.setattr(platform, "keep_programs", kept.append)
     keep_kernels(tmp_path, default.get_config(**changes))
     assert kept == [str(tmp_path / "programs")] * is_kept
+
+
+def test_a_run_anew_takes_the_folder_that_its_job_logs_to(tmp_path):
+    config = default.get_config(resume=False)
+    options = Options(mode="run", workdir=str(tmp_path / "x"))
+    (tmp_path / "x" / "logs").mkdir(parents=True)
+    assert choose_workdir(config, options, {}) == tmp_path / "x"
+    (tmp_path / "x" / "matter.json").touch()
+    assert choose_workdir(config, options, {}) == tmp_path / "x-2"
