@@ -231,9 +231,11 @@ def start(
         What the devices are.
 
     Raises:
+        NoDeviceError: There is no device of the platform.
         MiscompilationError: The installed JAX computes wrongly here.
     """
     platform_.set_up(platform)
+    platform_.devices()
     import jax
     from flax import traverse_util
 

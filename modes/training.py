@@ -61,7 +61,9 @@ def choose_workdir(config: ConfigDict, options: Options, own: dict) -> Path:
     """The folder of a run or a study, a new one where it is not to be resumed."""
     workdir = Path(options.workdir or f"runs/{config.name}-{digest(own)}")
     if options.mode == "run" and not config.resume:
-        workdir = Path(distributed.shared(lambda: str(files.unused(workdir))))
+        # A launcher of jobs makes the folder of their logs before.
+        found = distributed.shared(lambda: str(files.unused(workdir, workspace.LOGS)))
+        workdir = Path(found)
     return workdir
 
 

@@ -133,7 +133,8 @@ def driver_version(root: Path = Path("/")) -> str:
 
 
 def _joined(reasons: Sequence[str]) -> str:
-    return "; ".join(reason.partition("\n")[0] for reason in reasons)
+    lines = (reason.partition("\n")[0] for reason in reasons)
+    return "; ".join(lines) or "JAX knows no such device here"
 
 
 def _number(driver: str) -> float:

@@ -41,6 +41,10 @@ _SETTINGS = {
 logger = logging.getLogger(__name__)
 
 
+class NoDeviceError(ValueError):
+    """There is no device of the platform that was asked for."""
+
+
 def begin() -> None:
     """Makes a program independent of how it was started; call it before all else."""
     messages.open_streams()
@@ -204,7 +208,7 @@ def devices() -> list[str]:
     A warning says why a GPU or TPU in sight is not used.
 
     Raises:
-        ValueError: There is none of the platform that was asked for.
+        NoDeviceError: There is none of the platform that was asked for.
     """
     import jax
 
@@ -216,7 +220,7 @@ def devices() -> list[str]:
             found = jax.devices()
         except (RuntimeError, AssertionError) as error:
             said = [*said, *filter(None, [str(error)])]
-            raise ValueError(accelerators.refusal(wanted, said)) from error
+            raise NoDeviceError(accelerators.refusal(wanted, said)) from error
     if wanted != "cpu" and found[0].platform == "cpu":
         said = [accelerators.warning(said)] if accelerators.warning(said) else said
     for line in said:

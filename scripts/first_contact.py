@@ -3,8 +3,9 @@
     python -m scripts.first_contact --platform=gpu --out=contact
 
 Every case runs in a process of its own with a limit, the most valuable first. One that
-fails or takes too long is a line of the table; the others go on. Beside the table, OUT
-gets results.jsonl, with what failed cases said, and a trace of JAX's profiler.
+fails or takes too long is a line of the table; the others go on. Only where there is
+no such device does all end at once. Beside the table, OUT, a new or empty folder, gets
+results.jsonl, with what failed cases said, and a trace of JAX's profiler.
 `--platform=cpu --quick` rehearses it on any machine; its numbers mean nothing.
 """
 
@@ -13,6 +14,7 @@ import contextlib
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -22,9 +24,19 @@ from typing import Any, NamedTuple
 
 from benchmarks import ours, results
 from benchmarks.worker import Work, describe
+from msd_tagger.common import files
+from msd_tagger.platform import NoDeviceError
 
 SLOWER = 10  # So many times the time is given to a rehearsal.
 DETERMINISTIC = "--xla_gpu_exclude_nondeterministic_ops=true"
+NO_DEVICE = "no device"  # The finding that there is none of the platform.
+# Where an exception says what it is; more of what it says may follow.
+_RAISED = re.compile(r"[\w.]*(Error|Exception|Interrupt): \S")
+# The name of an exception alone, a rule, the title of a stack, part of one, what joins
+# two of them.
+_EMPTY = re.compile(
+    r"[\w.]+:?|\W*|(\*\*\*|Traceback \(|\s|During handling|The above exception).*"
+)
 
 
 class Case(NamedTuple):
@@ -61,13 +73,13 @@ def cases(out: Path, platform: str, quick: bool) -> list[Case]:
         return found._replace(flags=flags, options={**found.options, "programs": kept})
 
     names = {"weights": "weights.npz", "trained_weights": "t.npz", "bundle": "bundle"}
-    files = {name: str(out / file) for name, file in names.items()}
+    written = {name: str(out / file) for name, file in names.items()}
     every = {"num_seeds": many}
     held = case("1 seed, clips held", 90, "benchmarks.ours:held", num_clips=clips)
     held.options["batch_size"] = size
     large = training(f"1 seed bf16, {8 * size} clips", batch_size=8 * size, **bf16)
     return [
-        case("machine", 90, "scripts.first_contact:machine", **files),
+        case("machine", 90, "scripts.first_contact:machine", **written),
         training("1 seed"),
         training("1 seed bf16", **bf16),
         training(f"{many} seeds in turn", **every),
@@ -102,6 +114,8 @@ def main(argv: Sequence[str]) -> int:
     for case in found:
         limit_s = min(patience * case.limit_s, ends - time.monotonic())
         row = {"case": case.name, **start(case, argv, limit_s)}
+        if NO_DEVICE in row:  # All cases would say so; the folder is still empty.
+            sys.exit(row[NO_DEVICE])
         rows.append(row)
         with (arguments.out / "results.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
@@ -115,22 +129,41 @@ def start(case: Case, argv: Sequence[str], limit_s: float) -> dict[str, Any]:
     if limit_s < min(10, case.limit_s):
         return {"failed": "no time was left"}
     flags = " ".join(filter(None, [os.environ.get("XLA_FLAGS", ""), case.flags]))
+    # Filtered tracebacks end in a note about the frames that were left out.
+    added = {"XLA_FLAGS": flags, "JAX_TRACEBACK_FILTERING": "off"}
     command = [sys.executable, "-m", "scripts.first_contact", *argv]
     try:
         done = subprocess.run(
             [*command, f"--case={case.name}"],
-            env=os.environ | {"XLA_FLAGS": flags},
+            env=os.environ | added,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=limit_s,
         )
     except subprocess.TimeoutExpired as error:
         failed = f"it took more than {limit_s:.0f} s"
-        return {"failed": failed, "said": str(error.stderr or "")[-3000:]}
+        said = error.stderr or b""  # Bytes, whatever was asked for.
+        text = said.decode(errors="replace") if isinstance(said, bytes) else said
+        return {"failed": failed, "said": text[-3000:]}
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        return {"failed": said[-1], "said": done.stderr[-3000:]}
+        failed = reason(done.stderr) or f"status {done.returncode}"
+        return {"failed": failed, "said": done.stderr[-3000:]}
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def reason(said: str) -> str:
+    r"""Picks the line that says why a process failed; "" if none does.
+
+    >>> reason("Traceback (most\n  x()\nXlaRuntimeError: no memory\nPeak buffers:")
+    'XlaRuntimeError: no memory'
+    >>> reason("E0000 no driver\nTraceback (most\n  x()\nAssertionError")
+    'E0000 no driver'
+    """
+    lines = [line.rstrip() for line in said.splitlines()]
+    raised = [line for line in lines if _RAISED.match(line)]
+    others = [line for line in lines if not _EMPTY.fullmatch(line)]
+    return (raised or others or [""])[-1]
 
 
 def perform(case: Case, out: Path, seconds: float) -> dict[str, Any]:
@@ -156,12 +189,15 @@ def perform(case: Case, out: Path, seconds: float) -> dict[str, Any]:
     }
 
 
-def machine(platform: str, **files: str) -> dict[str, Any]:
+def machine(platform: str, **written: str) -> dict[str, Any]:
     """Checks that JAX computes rightly here, and says what there is.
 
-    It writes the weights that PyTorch starts from, into `files`.
+    It writes the weights that PyTorch starts from, into `written`.
     """
-    found = ours.start(platform, steps=1, **files)
+    try:
+        found = ours.start(platform, steps=1, **written)
+    except NoDeviceError as error:
+        return {NO_DEVICE: str(error)}
     versions = results.describe_machine(found)["versions"]
     found |= {name: versions[name] for name in ("jax", "jaxlib", "torch")}
     asked = "name,driver_version,memory.total,clocks.max.sm,pcie.link.gen.max"
@@ -211,7 +247,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     kinds = ("gpu", "tpu", "cpu")
     add("--platform", choices=kinds, required=True, help="what to compute on")
-    add("--out", type=Path, required=True, help="folder for what is found")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        help="a new or empty folder for what is found",
+    )
     add("--minutes", type=float, default=10.0, help="for all; 10 by default")
     add("--seconds", type=float, default=1.0, help="of each of three measurements")
     add("--quick", action="store_true", help="a rehearsal, of tiny sizes")
@@ -222,6 +263,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     known = [case.name for case in cases(arguments.out, "", arguments.quick)]
     if arguments.case and arguments.case not in known:
         parser.error(f"--case={arguments.case}: choose from {', '.join(known)}")
+    if not arguments.case:  # A case has a folder that others wrote to.
+        try:
+            files.check_unused(arguments.out)
+        except ValueError as error:
+            parser.error(f"--out={error}")
     return arguments
 
 

@@ -333,10 +333,18 @@ def check_unused(directory: Path) -> None:
         )
 
 
-def unused(workdir: Path) -> Path:
-    """Returns the first of `workdir`, `workdir-2`, … that does not exist."""
+def unused(workdir: Path, besides: str = "") -> Path:
+    """Returns the first of `workdir`, `workdir-2`, … that does not exist.
+
+    A folder that holds nothing but `besides` counts as well.
+    """
     names = [workdir.name, *(f"{workdir.name}-{i}" for i in range(2, 10_000))]
-    return next(p for p in map(workdir.with_name, names) if not p.exists())
+    return next(
+        path
+        for path in map(workdir.with_name, names)
+        if not path.exists()
+        or (path.is_dir() and [held.name for held in path.iterdir()] == [besides])
+    )
 
 
 def plain(value: Any) -> Any:

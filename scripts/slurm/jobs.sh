@@ -29,18 +29,40 @@ need_python() {
 
 # train ARGUMENTS…: main, for jobs that train.
 train() {
-  # Keys of the configuration have to follow --config: ours come after the user's.
-  set -- --platform="$PLATFORM" --data_dir="$DATA_DIR" "$@" \
-    --config.compilation_cache_dir="$(programs_dir)"
-  if [ -n "$LOCAL_DIR" ]; then
+  set -- --platform="$PLATFORM" --data_dir="$DATA_DIR" "$@"
+  # Keys of the configuration have to follow --config. The last word counts, so ours are
+  # added only where the user gave none.
+  if ! is_given config.compilation_cache_dir "$@"; then
+    set -- "$@" --config.compilation_cache_dir="$(programs_dir /proc/cpuinfo)"
+  fi
+  if [ -n "$LOCAL_DIR" ] && ! is_given config.input.local_dir "$@"; then
     set -- "$@" --config.input.local_dir="$LOCAL_DIR"
   fi
   main "$@"
 }
 
-# A program that was compiled for another kind of processor may crash.
+# is_given FLAG WORD…: whether the words set a flag.
+is_given() {
+  local flag="$1" word
+  shift
+  for word in "$@"; do
+    case "${word%%=*}" in "-$flag" | "--$flag") return 0 ;; esac
+  done
+  return 1
+}
+
+# programs_dir CPUINFO: a folder for this kind of processor, which Linux describes in a
+# file. A program that was compiled for another kind may crash.
 programs_dir() {
-  echo "$PROGRAMS/$(grep -m1 '^flags' /proc/cpuinfo | cksum | cut -d' ' -f1)"
+  echo "$PROGRAMS/$(processor "$1" | cksum | cut -d' ' -f1)"
+}
+
+# x86 has a line of flags. ARM has Features, which are equal on many kinds, and numbers
+# of the kinds ("CPU part") for each core.
+processor() {
+  grep -m1 '^flags' "$1" 2>/dev/null ||
+    grep -E '^(Features|CPU )' "$1" 2>/dev/null | sort -u ||
+    uname -m
 }
 
 # main ARGUMENTS…: main.py in every task of the job, and then the end of the script, with

@@ -26,8 +26,11 @@ PLATFORM="${PLATFORM:-gpu}"
 
 # Seen by all nodes. Corpora and shards; read by every job.
 DATA_DIR="${DATA_DIR:-data}"
-# Compiled programs, in a folder for each kind of processor.
-PROGRAMS="${PROGRAMS:-$DATA_DIR/programs}"
+# Compiled programs, in a folder for each kind of processor; never at an address.
+case "$DATA_DIR" in
+  *://*) PROGRAMS="${PROGRAMS:-data/programs}" ;;
+  *) PROGRAMS="${PROGRAMS:-$DATA_DIR/programs}" ;;
+esac
 # On a disk of each node: where jobs that train copy the prepared set to, and read it.
 # Such as LOCAL_DIR="${SLURM_TMPDIR:-}"; without one they read DATA_DIR.
 LOCAL_DIR="${LOCAL_DIR:-}"

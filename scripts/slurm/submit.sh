@@ -27,7 +27,10 @@ job="scripts/slurm/$1"
 shift
 folder=runs
 for word in "$@"; do
-  case "$word" in -workdir=* | --workdir=*) folder="${word#*=}" ;; esac
+  case "$word" in
+    -workdir=* | --workdir=*) folder="${word#*=}" ;;
+    -workdir | --workdir) give_up "write --workdir=… in one word" ;;
+  esac
 done
 need_sbatch
 

@@ -4,7 +4,13 @@ import jax
 import pytest
 
 from configs import default
-from modes.training import check_start, keep_kernels, print_numbers
+from modes import Options
+from modes.training import (
+    check_start,
+    choose_workdir,
+    keep_kernels,
+    print_numbers,
+)
 from msd_tagger import platform
 
 
@@ -45,3 +51,12 @@ def test_every_point_is_laid_out_on_the_devices(monkeypatch):
     check_start([point])
     with pytest.raises(ValueError, match="cannot be split over 3 devices"):
         check_start([point, default.get_config(train__batch_size=8)])
+
+
+def test_a_run_anew_takes_the_folder_that_its_job_logs_to(tmp_path):
+    config = default.get_config(resume=False)
+    options = Options(mode="run", workdir=str(tmp_path / "x"))
+    (tmp_path / "x" / "logs").mkdir(parents=True)
+    assert choose_workdir(config, options, {}) == tmp_path / "x"
+    (tmp_path / "x" / "matter.json").touch()
+    assert choose_workdir(config, options, {}) == tmp_path / "x-2"

@@ -131,6 +131,13 @@ def test_no_device_of_the_platform_that_was_asked_for(monkeypatch, name):
         platform.devices()
 
 
+def test_a_reason_is_never_empty():
+    nothing = "JAX knows no such device here"
+    assert accelerators.why_no_tpu([], version_of=lambda _: "1") == nothing
+    said = f"JAX_PLATFORMS='rocm': {nothing}; install the JAX build for it. Or"
+    assert said in accelerators.refusal("rocm", [])
+
+
 def test_a_gpu_that_is_not_used_is_said(monkeypatch, caplog):
     monkeypatch.setattr(accelerators, "warning", lambda said: "a GPU lies idle")
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")

@@ -96,6 +96,16 @@ def test_a_worse_program_ends_the_command_and_other_versions_are_named(capsys):
         compile_for.compare(expected, found)
 
 
+def test_a_program_of_which_nothing_is_expected_may_not_spill_either():
+    spills = ROW | {"clips": 64, compile_for.SPILLED: 49_000}
+    said = "64,float32,1,mel,train: most spilled .* 49000, expected at most 256"
+    with pytest.raises(SystemExit, match=said):
+        compile_for.compare(
+            {"versions": {}, "cases": [ROW]}, {"versions": {}, "cases": [spills]}
+        )
+    assert worse(None, ROW | {"kernels": 999}) == []
+
+
 def expected(device):
     """Rows of numbers by case."""
     path = compile_for.DESCRIPTIONS / f"{device}.json"

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import ours
 from benchmarks.worker import Work
+from msd_tagger.platform import NoDeviceError
 from scripts import first_contact as contact
 from scripts.first_contact import Case
 
@@ -47,6 +48,16 @@ def test_a_mistake_gets_a_sentence(words, said, capsys):
     with pytest.raises(SystemExit):
         contact.parse(words)
     assert said in capsys.readouterr().err
+
+
+def test_what_a_folder_holds_is_kept(tmp_path, capsys):
+    (tmp_path / "programs-a").mkdir()
+    words = ["--platform=cpu", f"--out={tmp_path}"]
+    with pytest.raises(SystemExit):
+        contact.parse(words)
+    said = f"--out={tmp_path} holds files (programs-a, …); give a new or empty folder"
+    assert said in capsys.readouterr().err
+    assert contact.parse([*words, "--case=1 seed"]).out == tmp_path
 
 
 def test_what_cases_find_is_written_and_shown(tmp_path, monkeypatch, capsys):
@@ -89,6 +100,7 @@ def test_a_case_is_a_process_with_a_limit_and_flags(monkeypatch):
     assert command[-2:] == ["--quick", "--case=a case"]
     assert options["timeout"] == 20.0
     assert options["env"]["XLA_FLAGS"] == "--xla_mine --xla_gpu_x"
+    assert options["env"]["JAX_TRACEBACK_FILTERING"] == "off"
     assert contact.start(case, [], 5.0) == {"failed": "no time was left"}
 
 
@@ -105,10 +117,63 @@ def test_a_case_that_fails_says_why(monkeypatch):
     assert "Traceback" in found["said"]
 
     def hang(command, timeout, **options):
-        raise subprocess.TimeoutExpired(command, timeout)
+        raise subprocess.TimeoutExpired(command, timeout, stderr=b"a bar \xe2\x80\xa6")
 
     monkeypatch.setattr(subprocess, "run", hang)
-    assert contact.start(case, [], 60.0)["failed"] == "it took more than 60 s"
+    assert contact.start(case, [], 60.0) == {
+        "failed": "it took more than 60 s",
+        "said": "a bar …",
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            "Traceback (most recent call last):\n  step()\n"
+            "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: out of memory\n"
+            "Peak buffers:\n\tBuffer 1:\n",
+            "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: out of memory",
+        ),
+        (
+            "RuntimeError: no cuDNN\n\nDuring handling of the above exception, another "
+            "exception occurred:\n\nTraceback (most recent call last):\n    assert x\n"
+            "AssertionError\n",
+            "RuntimeError: no cuDNN",
+        ),
+        (
+            "F0000 Check failed: a stream\n*** Check failure stack trace: ***\n"
+            "    @ 0x7f\n",
+            "F0000 Check failed: a stream",
+        ),
+        ("", "status 1"),
+    ],
+)
+def test_the_line_that_says_why_is_shown(monkeypatch, said, expected):
+    def fail(command, **options):
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert contact.start(Case("a case", 60, "m:f", {}), [], 60.0)["failed"] == expected
+
+
+def test_a_missing_platform_ends_it_all_at_once(monkeypatch, tmp_path):
+    started = []
+
+    def start(case, argv, limit_s):
+        started.append(case.name)
+        return contact.perform(case, tmp_path, 1.0)
+
+    def none():
+        raise NoDeviceError("there is no GPU")
+
+    monkeypatch.setattr(contact, "start", start)
+    monkeypatch.setattr(ours.platform_, "set_up", lambda platform: None)
+    monkeypatch.setattr(ours.platform_, "devices", none)
+    with pytest.raises(SystemExit, match="there is no GPU"):
+        contact.main(["--platform=gpu", f"--out={tmp_path}"])
+    assert started == ["machine"]
+    assert not list(tmp_path.iterdir())  # It can be given again.
 
 
 def test_work_is_measured_and_findings_are_passed_on(monkeypatch, tmp_path):

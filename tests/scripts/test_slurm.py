@@ -287,6 +287,72 @@ def test_what_the_site_says_leaves_the_rest_as_it_is(cluster):
     assert any("=/shared/data/programs/" in word for word in words)
 
 
+@pytest.mark.parametrize("separator", ["=", " "])
+def test_what_a_job_is_given_wins_over_the_site(separator, cluster):
+    words = ["--config=configs/db_mel.py"]
+    for key in ("compilation_cache_dir", "input.local_dir"):
+        words += f"--config.{key}{separator}mine".split()
+    env = environment(cluster, LOCAL_DIR="/disk")
+    assert run("train.sh", words, env).returncode == 0
+    [call] = calls(cluster)
+    assert call[-len(words) :] == words
+    assert not any("programs/" in word or "/disk" in word for word in call)
+
+
+def shell(cluster: Path, line: str, **variables: str) -> str:
+    """What a line says that uses what the scripts share."""
+    return subprocess.run(
+        ["bash", "-c", f"set -euo pipefail; . scripts/slurm/jobs.sh; {line}"],
+        cwd=cluster / "repo",
+        env=environment(cluster, **variables),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def test_each_kind_of_processor_has_a_folder_of_programs(cluster):
+    arm = "processor\t: {}\nFeatures\t: fp asimd\nCPU part\t: {}\n"
+    described = {
+        "x86": "processor\t: 0\nflags\t\t: avx2\n",
+        "a76": arm.format(0, "0xd0b"),
+        "a78": arm.format(0, "0xd41"),
+        "other": "processor\t: 0\n",
+    }
+    for name, text in described.items():
+        (cluster / name).write_text(text)
+    every = [*described, "missing"]
+    line = "; ".join(f"programs_dir {cluster / name}" for name in every)
+    found = dict(zip(every, shell(cluster, line).split("\n"), strict=True))
+    assert found.pop("missing") == found["other"]
+    assert len(set(found.values())) == len(found)
+    # Of the same kind, on another core.
+    (cluster / "a76").write_text(arm.format(0, "0xd0b") + arm.format(1, "0xd0b"))
+    assert shell(cluster, f"programs_dir {cluster / 'a76'}") == found["a76"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"DATA_DIR": "/shared"}, "/shared/programs"),
+        ({"DATA_DIR": "gs://bucket/msd"}, "data/programs"),
+        ({"DATA_DIR": "gs://bucket/msd", "PROGRAMS": "/mine"}, "/mine"),
+    ],
+)
+def test_programs_are_kept_in_a_folder_and_not_at_an_address(
+    variables, expected, cluster
+):
+    assert shell(cluster, 'echo "$PROGRAMS"', **variables) == expected
+
+
+def test_a_folder_in_a_word_of_its_own_is_refused(cluster):
+    words = ["train.sh", "--config=configs/db_mel.py", "--workdir", "runs/x"]
+    done = run("submit.sh", words, environment(cluster))
+    assert done.returncode == 2
+    assert "submit.sh: write --workdir=… in one word" in done.stderr
+    assert calls(cluster) == [[""]]
+
+
 def test_the_sites_own_settings_are_left_alone_by_git():
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert "/scripts/slurm/site.local.sh" in ignored

@@ -33,6 +33,10 @@ def test_starting_anew_takes_a_folder_of_its_own(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run-2").mkdir()
     assert files.unused(tmp_path / "run") == tmp_path / "run-3"
+    (tmp_path / "run-2" / "logs").mkdir()
+    assert files.unused(tmp_path / "run", "logs") == tmp_path / "run-2"
+    (tmp_path / "run-2" / "config.json").touch()
+    assert files.unused(tmp_path / "run", "logs") == tmp_path / "run-3"
 
 
 def test_two_writers_of_one_process_number_do_not_meet(tmp_path):
