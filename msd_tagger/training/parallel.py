@@ -498,8 +498,10 @@ def _map_batch(mapped: Callable, layout: Layout, prepare: Callable) -> Callable:
 def _place(tree: Tree, sharding: NamedSharding) -> Tree:
     """Moves this process's part of host arrays to the devices; others stay there.
 
-    `device_put` would compare them with those of the other processes, at every step.
+    Of several processes, `device_put` would compare what they have, at every step.
     """
+    if distributed.rank().count == 1:
+        return jax.device_put(tree, sharding)
 
     def place(leaf: np.ndarray | jax.Array) -> jax.Array:
         if isinstance(leaf, jax.Array):
