@@ -11,11 +11,10 @@ import math
 from collections.abc import Sequence
 
 from msd_tagger.pages.tables import ABSENT, percent
-from studies.comparison import Comparison
+from studies.comparison import Comparison, Ends
 from studies.statistics import LogFit
 from studies.study import FAILS, HOLDS, UNDECIDED
 
-Ends = tuple[float, float]
 # A verdict and what it rests on.
 Judged = tuple[str, str]
 

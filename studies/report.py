@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,14 +56,16 @@ def write_report(workdir: Path | str) -> Path:
     folder = record.workdir / "figures"
     folder.mkdir(exist_ok=True)
     of_corpus = record.summary["corpus"]
+    known = labels_of(record.summary["scores"]["test"])
+    spreads = {labels: spreads_of(record, labels) for labels in known}
     text = page.render(
         "report.html.j2",
         TEMPLATES,
         title=f"Music tagging: {of_corpus['name']}",
         corpus=page.corpus(of_corpus, record.config.get("corpus", {}).get("name")),
-        facts=_facts(record),
-        scores=_scores(record),
-        tag_table=tag_table(record),
+        facts=_facts(record, spreads),
+        scores=_scores(record, spreads),
+        tag_table=tag_table(record, spreads),
         thresholds=threshold_table(record),
         label_stats=_label_stats(record),
         config_table=config_table(record.config, record.config_default),
@@ -136,17 +138,19 @@ def against_baseline(
     return f"{start}{who} {verb} the linear baseline by {by}: {values}."
 
 
-def spreads_of(record: RunRecord, labels: str) -> pd.Series | None:
-    """How far other test clips and seeds would move scores against some labels.
+class Spreads(NamedTuple):
+    """Half of 95 % intervals: how far other test clips and seeds would move scores."""
 
-    Returns:
-        Half the 95 % intervals of the macro ROC-AUC over test clips (`clips`), of its
-        difference to the baseline over both (`gap`, NaN without its predictions), and
-        of each tag's over test clips (`tags` `[K]`). None without predictions.
-    """
+    clips: float = NAN  # Of the macro ROC-AUC, over test clips.
+    gap: float = NAN  # Of its difference to the baseline, over both.
+    tags: np.ndarray | None = None  # Of each tag's ROC-AUC over test clips `[K]`.
+
+
+def spreads_of(record: RunRecord, labels: str) -> Spreads:
+    """Works out the spreads of scores against some labels, as far as they are known."""
     arrays = record.arrays.get("predictions_test", {})
     if LABELS[labels] not in arrays:
-        return None
+        return Spreads()
     truth = arrays[LABELS[labels]]
     placed = clip_spread.placements(truth, arrays["scores"])
 
@@ -160,7 +164,7 @@ def spreads_of(record: RunRecord, labels: str) -> pd.Series | None:
         apart = placed - clip_spread.placements(truth, linear["scores"][None])
         over_seeds = statistics.describe(auc(record, labels)).t_half_width
         gap = float(np.hypot(half_width(apart), np.nan_to_num(over_seeds)))
-    return pd.Series({"clips": half_width(placed), "gap": gap, "tags": of_tags})
+    return Spreads(half_width(placed), gap, np.array(of_tags))
 
 
 def tag_frame(record: RunRecord) -> pd.DataFrame:
@@ -185,19 +189,21 @@ def tag_frame(record: RunRecord) -> pd.DataFrame:
     return pd.DataFrame(columns).iloc[np.argsort(-means, kind="stable")]
 
 
-def tag_table(record: RunRecord) -> Table:
-    """Per-tag scores on the test split, one row per tag, best first."""
+def tag_table(record: RunRecord, spreads: Mapping[str, Spreads]) -> Table:
+    """Per-tag scores on the test split, one row per tag, best first.
+
+    The spreads are those of each kind of labels.
+    """
     frame = tag_frame(record)
     scored = [name for name in frame.columns if "AUC" in name]
     formats: dict[str, Callable[[Any], str] | str]
     formats = dict.fromkeys(scored, functools.partial(over_seeds, digits=3))
-    for labels in labels_of(record.summary["scores"]["test"]):
+    for labels, one in spreads.items():
         formats[f"clips ({labels})"] = _few
-        if (spreads := spreads_of(record, labels)) is not None:
+        if one.tags is not None:
             place = frame.columns.get_loc(f"ROC-AUC ({labels})") + 1
-            name = f"± ({labels})"
-            frame.insert(place, name, np.array(spreads["tags"])[frame.index])
-            formats[name] = ".3f"
+            frame.insert(place, f"± ({labels})", one.tags[frame.index])
+            formats[f"± ({labels})"] = ".3f"
     caption = (
         "Test split, per tag; ± is half the 95 % interval of the ROC-AUC over test "
         f"clips. A score over fewer than {FEW} clips (few) says little."
@@ -346,7 +352,9 @@ def _speed(record: RunRecord) -> pd.Series:
     return speed[speed > 0]
 
 
-def _facts(record: RunRecord) -> list[tuple[str, str, str]]:
+def _facts(
+    record: RunRecord, spreads: Mapping[str, Spreads]
+) -> list[tuple[str, str, str]]:
     """Returns the headline: value, what it is, and a remark, for each tile."""
     summary, test = record.summary, record.summary["scores"]["test"]
     seeds = summary["num_seeds"]
@@ -355,9 +363,9 @@ def _facts(record: RunRecord) -> list[tuple[str, str, str]]:
     for one in labels_of(test):
         mean, std = (test[one][key]["roc_auc_macro"] for key in ("mean", "std"))
         what = f"macro ROC-AUC, {one} labels"
-        remark, spreads = f"test split, {over}", spreads_of(record, one)
-        if spreads is not None and mean is not None:
-            clips = number(spreads["clips"], 3)
+        remark = f"test split, {over}"
+        if np.isfinite(spreads[one].clips) and mean is not None:
+            clips = number(spreads[one].clips, 3)
             remark += f"; ± {clips} (95 %) over {test['num_clips']:,} test clips"
         facts.append((with_spread(mean, std, 3), what, remark))
     if len(speed := _speed(record)):
@@ -371,13 +379,11 @@ def _facts(record: RunRecord) -> list[tuple[str, str, str]]:
     return facts
 
 
-def _scores(record: RunRecord) -> dict[str, Any]:
+def _scores(record: RunRecord, spreads: Mapping[str, Spreads]) -> dict[str, Any]:
     """Returns score tables and the sentences that set them against the baseline."""
     scores, linear = record.summary["scores"], _linear(record)
     known = labels_of(scores["test"])
     splits = [split for split in ("test", "valid") if scores.get(split)]
-    spreads = {labels: spreads_of(record, labels) for labels in known}
-    gaps = {k: NAN if one is None else one["gap"] for k, one in spreads.items()}
     return {
         "tables": {
             split: [score_table(scores[split], linear.get(split), k) for k in known]
@@ -385,7 +391,9 @@ def _scores(record: RunRecord) -> dict[str, Any]:
         },
         "baseline": record.summary.get("baseline"),
         "sentences": [
-            against_baseline(scores["test"], linear["test"], labels, gaps[labels])
+            against_baseline(
+                scores["test"], linear["test"], labels, spreads[labels].gap
+            )
             for labels in known
             if linear.get("test", {}).get(labels)
         ]

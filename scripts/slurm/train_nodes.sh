@@ -10,4 +10,5 @@
 set -euo pipefail
 cd "${SLURM_SUBMIT_DIR:?start this with submit.sh (docs/cluster.md)}"
 . scripts/slurm/jobs.sh
-train "$@" --config.distributed=auto
+if ! is_given config.distributed "$@"; then set -- "$@" --config.distributed=auto; fi
+train "$@"

@@ -42,9 +42,12 @@ def study(record: SweepRecord) -> Study:
     spreads = {k: one for k, one in spreads.items() if np.isfinite(one.mean)}
     if "weak" not in spreads:
         return Study(PREFIX, TITLE, ["No tag of the test split can be scored."])
-    paragraphs = _paragraphs(name, point, spreads["weak"])
+    one = {name: point}
+    placed = comparison.place(one, "weak")
+    error = placed.error({name: 1.0})
+    paragraphs = _paragraphs(point, spreads["weak"], error)
     drawn = [_illustration(*one) for one in spreads.items()]
-    judged = claims(spreads, bool(comparison.informed({name: point})))
+    judged = claims(spreads, bool(comparison.informed(one, "weak", placed)))
     return Study(PREFIX, TITLE, paragraphs, drawn, [_table(spreads)], judged)
 
 
@@ -130,14 +133,16 @@ def _draw_runs(axes: Axes, frame: pd.DataFrame, spread: Spread, colour: str) -> 
     axes.grid(visible=False, axis="x")
 
 
-def _paragraphs(name: str, point: RunRecord, weak: Spread) -> list[str]:
-    """What was trained, and how the spread over seeds compares to that over clips."""
+def _paragraphs(point: RunRecord, weak: Spread, error: float) -> list[str]:
+    """What was trained, and how the spread over seeds compares to that over clips.
+
+    The error is that of the mean score over test clips.
+    """
     seeds, clips = len(weak.values), point.summary["scores"]["test"]["num_clips"]
     found = [say("variance.trained", seeds=seeds, clips=clips)]
     if seeds == 1:
         return [*found, "One run has no spread: train more seeds for Fig. 4."]
     found.append(say("variance.counts", one=weak))
-    error = comparison.place({name: point}, "weak").error({name: 1.0})
     if np.isfinite(error):
         half = statistics.normal_half_width(error, 1)
         ends = f"{weak.mean - half:.4f} to {weak.mean + half:.4f}"

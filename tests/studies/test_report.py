@@ -245,7 +245,8 @@ def test_score_table_names_every_average_and_sets_the_mean_in_bold(record):
 
 
 def test_tag_table_is_sorted_by_truth_and_shows_gaps(record):
-    table = report.tag_table(record)
+    spreads = {k: report.spreads_of(record, k) for k in ("weak", "true")}
+    table = report.tag_table(record, spreads)
     columns = list(table.header)
     true = [row[columns.index("ROC-AUC (true)")] for row in table.rows]
     assert true == sorted(true, reverse=True)
@@ -268,10 +269,10 @@ def test_intervals_of_the_whole_split_and_of_the_gap(record):
     arrays = record.arrays["predictions_test"]
     weights = resampling.bootstrap_weights(len(arrays["tags"]), 400)
     moved = resampling.macro_auc(arrays["tags"], arrays["scores"], weights)
-    assert spreads["clips"] == pytest.approx(1.96 * moved.std(), rel=0.2)
+    assert spreads.clips == pytest.approx(1.96 * moved.std(), rel=0.2)
     linear = record.arrays["baseline_test"]["scores"][None]
     moved -= resampling.macro_auc(arrays["tags"], linear, weights)
-    assert spreads["gap"] > 1.8 * moved.std()
+    assert spreads.gap > 1.8 * moved.std()
 
 
 def test_a_split_that_is_too_small_is_cautioned(tmp_path):
