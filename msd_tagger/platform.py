@@ -221,8 +221,9 @@ def devices() -> list[str]:
         except (RuntimeError, AssertionError) as error:
             said = [*said, *filter(None, [str(error)])]
             raise NoDeviceError(accelerators.refusal(wanted, said)) from error
-    if wanted != "cpu" and found[0].platform == "cpu":
-        said = [accelerators.warning(said)] if accelerators.warning(said) else said
+    on_cpu = wanted != "cpu" and found[0].platform == "cpu"
+    if on_cpu and (why := accelerators.warning(said)):
+        said = [why]
     for line in said:
         logger.warning("%s", line)
     return [str(device) for device in found]
