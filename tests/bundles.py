@@ -41,7 +41,7 @@ def make_thresholds(num_tags):
     """Thresholds of which the last is of a tag without positives."""
     last = np.arange(num_tags) == num_tags - 1
     values = [np.where(last, np.nan, value) for value in (0.4, 0.5, 0.8, 8 / 13)]
-    return Thresholds("valid", *values, np.where(last, 0, 7))
+    return Thresholds("valid", *values, positives=np.where(last, 0, 7))
 
 
 def _values(rng, path, shape):

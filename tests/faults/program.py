@@ -69,7 +69,7 @@ def main() -> None:
     marks = int(os.environ["FAULT_MARKS"])
     os.write(marks, b"start\n")
     faulthandler.dump_traceback_later(HANGS_S)
-    sys.modules["tensorflow_datasets"] = None  # type: ignore[assignment] (it takes 2 s)
+    sys.modules["tensorflow_datasets"] = None  # It takes 2 s.
     from msd_tagger import platform
 
     platform.set_up("cpu")

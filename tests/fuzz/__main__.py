@@ -133,7 +133,7 @@ def try_all(
             busy = {one.connection: one for one in workers if one.waiting}
             ready = wait(list(busy), timeout=STUCK_S)
             for connection in ready:
-                yield from busy[connection].ended()  # type: ignore[index]
+                yield from busy[connection].ended()
             if not ready:  # Asleep for ever, all of them.
                 for worker in busy.values():
                     worker.process.kill()

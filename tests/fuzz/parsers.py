@@ -156,7 +156,10 @@ def read_record(path: Path) -> Any:
     """Reads a record and makes all tables of its report."""
     record = records.read_run_record(path)
     scores = record.summary["scores"]["test"]
-    tables = [report.score_table(scores, None, "weak"), report.tag_table(record)]
+    known = records.labels_of(scores)
+    spreads = {labels: report.spreads_of(record, labels) for labels in known}
+    tables = [report.score_table(scores, None, "weak")]
+    tables.append(report.tag_table(record, spreads))
     if thresholds := report.threshold_table(record):
         tables.append(thresholds[0])
     tables.append(report.config_table(record.config, record.config_default))

@@ -27,7 +27,10 @@ def away(prepared, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["train", "evaluate"])
-def test_a_store_that_comes_back_changes_nothing(away, monkeypatch, caplog, way):
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_store_that_comes_back_changes_nothing(
+    away, monkeypatch, caplog, way, before
+):
     monkeypatch.setattr(stream, "_WAITS_S", (0.2,) * 20)
     here, there = away
     data = open_shards(here, window_shards=1, threads=1)
@@ -39,14 +42,16 @@ def test_a_store_that_comes_back_changes_nothing(away, monkeypatch, caplog, way)
 
     undisturbed = take(batches(), 8)
     disturbed = batches()
-    found = take(disturbed, 1)
+    found = take(disturbed, before)
     here.rename(there)
     threading.Timer(1.0, lambda: there.rename(here)).start()
     with caplog.at_level(logging.WARNING):
-        found += take(disturbed, 7)
+        found += take(disturbed, 8 - before)
     assert_equal(found, undisturbed)
-    assert f"{here}: " in caplog.text
-    assert "trying again in" in caplog.text
+    # What was read ahead may be all there is: then nobody sees that the set is away.
+    if not before:
+        assert f"{here}: " in caplog.text
+        assert "trying again in" in caplog.text
 
 
 def test_a_store_that_stays_away_ends_with_a_sentence(away, monkeypatch):

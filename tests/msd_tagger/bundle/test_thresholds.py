@@ -36,7 +36,7 @@ def test_each_threshold_is_scikit_learns_best(labelled):
 
 
 def test_a_tag_without_positives_has_no_threshold(labelled):
-    found = thresholds.choose(*labelled, "valid")
+    found = thresholds.choose(*labelled, split="valid")
     assert np.isnan([found.threshold[2], found.precision[2], found.recall[2]]).all()
     assert np.isnan(found.f1[2]) and found.positives[2] == 0
     assert np.isfinite(np.delete(found.threshold, 2)).all()
@@ -57,7 +57,7 @@ def test_what_they_do_elsewhere_is_scikit_learns_too(labelled):
 
 
 def test_rows_go_through_json_and_know_their_tags(labelled):
-    found = thresholds.choose(*labelled, "valid")
+    found = thresholds.choose(*labelled, split="valid")
     rows = json.loads(json.dumps(found.to_rows("abcdef"), allow_nan=False))
     assert rows["tags"][2] == {
         "tag": "c",

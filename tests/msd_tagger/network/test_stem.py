@@ -71,7 +71,7 @@ def weight_of(y):
 def test_equals_pooling_last_in_float64(layer, pool, offset):
     arguments = draw(offset)
     found, gradients = ours(layer, arguments, pool, weight_of)
-    expected, expected_gradients = judged(*arguments, pool, weight_of)
+    expected, expected_gradients = judged(*arguments, pool=pool, weight=weight_of)
     np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
     # What the mean itself is worth in float32: nine products of up to 300.
     np.testing.assert_allclose(found[1], expected[1], atol=1e-5 + 1e-6 * offset)
