@@ -7,7 +7,7 @@ relative to the first tag. A label vector is a column of the last layer's weight
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from scipy import stats
@@ -20,6 +20,8 @@ from studies.texts import say
 Pair = tuple[int, int]
 SELECTED = len(paper.SELECTED_TAGS)
 
+# Tags whose number of clips is about equal: so many neighbours when sorted by it.
+ALIKE = 3
 # Counts in float32 are exact up to 2^24, which a chunk stays below.
 CHUNK = 1 << 18
 
@@ -215,15 +217,6 @@ def overlap(pairs: Iterable[Pair], tuples: Iterable[Pair]) -> list[Pair]:
     return [pair for pair in pairs if frozenset(pair) in known]
 
 
-def chance_of_overlap(num_pairs: int, chosen: int, others: int, common: int) -> float:
-    """Computes the chance that two random choices of pairs share this many or more.
-
-    >>> round(chance_of_overlap(10, 2, 2, 1), 3)  # 1 - C(8, 2) / C(10, 2)
-    0.378
-    """
-    return float(stats.hypergeom.sf(common - 1, num_pairs, chosen, others))
-
-
 def rank_correlation(S: np.ndarray, C: np.ndarray) -> float:
     """Correlates S(i, j) with max(C(i, j), C(j, i)) by rank over all pairs (Spearman).
 
@@ -237,67 +230,86 @@ def rank_correlation(S: np.ndarray, C: np.ndarray) -> float:
     return float(stats.spearmanr(of_S, of_C).statistic)
 
 
-def mantel_p_value(S: np.ndarray, C: np.ndarray, permutations: int = 999) -> float:
+def mantel_p_value(
+    S: np.ndarray, C: np.ndarray, counts: np.ndarray, permutations: int = 999
+) -> float:
     """Finds the share of relabellings of the tags that correlate as high (Mantel).
 
     S is `[..., K, K]`; what is found is the mean over networks of their rank
     correlations, which does not grow with their number. Pairs that share a tag are not
     independent, so the usual p-value of a rank correlation is too small here; permuting
-    tags respects that. Permutations are always the same; they and the one found are
-    counted.
+    tags respects that. See `_relabellings` for what the counts of clips `[K]` do.
     https://aacrjournals.org/cancerres/article/27/2_Part_1/209/476508
 
     Returns:
         Between 1 / (permutations + 1) and 1; NaN where there is no correlation.
     """
-    of_each = [rank_correlation(one, C) for one in S.reshape(-1, *C.shape)]
-    if np.isnan(of_each).any():
+    networks = S.reshape(-1, *C.shape)
+    if np.isnan([rank_correlation(one, C) for one in networks]).any():
         return float("nan")
-    pairs = [_known_pairs(one, C) for one in S.reshape(-1, *C.shape)]
+    pairs = [_known_pairs(one, C) for one in networks]
+    known, _, of_C = pairs[0]
     of_S = np.mean([_standard_ranks(of_one) for _, of_one, _ in pairs], axis=0)
-    num_tags, _, of_C = pairs[0]
-    return _share_as_high(of_S, _standard_ranks(of_C), num_tags, permutations)
+    matrices = np.zeros((2, len(known), len(known)))
+    matrices[:, pairs_of(len(known))] = of_S, _standard_ranks(of_C)
+    of_S, of_C = matrices + np.swapaxes(matrices, 1, 2)
+    return _share_as_high(of_S, of_C, counts[known], permutations)
 
 
 def overlap_p_value(
-    S: np.ndarray, tuples: Sequence[Pair], limit: int, permutations: int = 999
+    found: Sequence[Sequence[Pair]],
+    tuples: Iterable[Pair],
+    counts: np.ndarray,
+    permutations: int = 999,
 ) -> float:
-    """Finds the share of relabellings whose top pairs have as many tuples in common.
+    """Finds the share of relabellings in which lists of pairs share as many tuples.
 
-    S is `[..., K, K]`; what is found is the mean over networks of how many of their
-    `limit` most similar pairs are among the tuples, in either order.
+    What is found is the mean over the lists, one a network, say, of how many of its
+    pairs are among the tuples in the same order. The counts are of clips `[K]`.
     """
-    K = S.shape[-1]
-    stacks = S.reshape(-1, K, K)
-    of_S, of_C = np.zeros((K, K)), np.zeros((K, K))
-    for one in stacks:
-        of_S[tuple(np.transpose(top_pairs(one, limit)))] += 1 / len(stacks)
-    for i, j in tuples:
-        of_C[min(i, j), max(i, j)] = 1
-    chosen = pairs_of(K)
-    return _share_as_high(of_S[chosen], of_C[chosen], K, permutations)
+    of_found, of_tuples = np.zeros((2, len(counts), len(counts)))
+    for pairs in found:
+        of_found[tuple(np.transpose(pairs))] += 1 / len(found)
+    of_tuples[tuple(np.transpose([*tuples]))] = 1
+    return _share_as_high(of_found, of_tuples, counts, permutations)
 
 
 def _share_as_high(
-    of_S: np.ndarray, of_C: np.ndarray, num_tags: int, permutations: int
+    first: np.ndarray, second: np.ndarray, counts: np.ndarray, permutations: int
 ) -> float:
-    """Compares a sum of products over pairs with those of relabelled tags."""
-    matrix, chosen = np.zeros((num_tags, num_tags)), pairs_of(num_tags)
-    matrix[chosen] = of_C
-    matrix += matrix.T
-    found, random, higher = of_S @ of_C, np.random.default_rng(0), 0
-    for _ in range(permutations):
-        order = random.permutation(num_tags)
-        permuted = matrix[np.ix_(order, order)][chosen]
-        higher += of_S @ permuted >= found - 1e-12
+    """Compares a sum of products over pairs with those of relabelled tags.
+
+    Those that were drawn and the one that was found are counted.
+    """
+    found, higher = (first * second).sum(), 0
+    for order in _relabellings(counts, permutations):
+        higher += (first * second[np.ix_(order, order)]).sum() >= found - 1e-12
     return (1 + higher) / (1 + permutations)
 
 
-def _known_pairs(S: np.ndarray, C: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-    """Counts tags with a clip and a label vector; lists S and max C of their pairs."""
+def _relabellings(counts: np.ndarray, number: int) -> Iterator[np.ndarray]:
+    """Draws new orders of the tags, always the same ones.
+
+    Tags change places only with tags that about as many clips have. Else a similarity
+    that follows nothing but popularity would seem to follow co-occurrence, which
+    depends on popularity as well.
+    """
+    by_count = np.argsort(-counts, kind="stable")
+    groups = np.array_split(by_count, max(len(counts) // ALIKE, 1))
+    random, order = np.random.default_rng(0), np.arange(len(counts))
+    for _ in range(number):
+        for group in groups:
+            order[group] = random.permutation(group)
+        yield order
+
+
+def _known_pairs(
+    S: np.ndarray, C: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Finds tags with a clip and a label vector; lists S and max C of their pairs."""
     known = np.flatnonzero(np.isfinite(np.diag(S)) & np.isfinite(np.diag(C)))
     square, pairs = np.ix_(known, known), pairs_of(len(known))
-    return len(known), S[square][pairs], either_way(C)[square][pairs]
+    return known, S[square][pairs], either_way(C)[square][pairs]
 
 
 def _standard_ranks(values: np.ndarray) -> np.ndarray:

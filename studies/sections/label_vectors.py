@@ -59,6 +59,11 @@ class Vectors:
     is_informed: bool  # Whether the networks' scores can be told from chance.
 
     @property
+    def counts(self) -> np.ndarray:
+        """Clips with each tag `[K]`."""
+        return np.diag(self.together)
+
+    @property
     def pairs(self) -> np.ndarray:
         """Marks every pair (i, j) with i < j: bool `[K, K]`."""
         return tag_pairs.pairs_of(len(self.tag_names))
@@ -336,10 +341,10 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
 
 def _correlation(data: Vectors) -> Judged:
     """Mantel's test of V-A's 0.580."""
-    high = tag_pairs.mantel_p_value(data.S, data.C)
+    high = tag_pairs.mantel_p_value(data.S, data.C, data.counts)
     if np.isnan(high):
         return judges.unknown("too few tags meet.")
-    low = tag_pairs.mantel_p_value(-data.S, data.C)
+    low = tag_pairs.mantel_p_value(-data.S, data.C, data.counts)
     shares = {"low": percent(low), "level": percent(SIGNIFICANT)}
     why = say("label_vectors.mantel", high=percent(high), **shares)
     return judges.beyond_chance(high, SIGNIFICANT, why, opposite=low)
@@ -353,8 +358,10 @@ def _overlap(data: Vectors) -> Judged:
         return judges.unknown(
             f"{total} pairs are too few: {TOP} of them are not the top."
         )
-    chance = tag_pairs.overlap_p_value(data.S, tuples, TOP)
-    why = f"{percent(chance)} of random relabellings of the tags share as many."
+    most = [tag_pairs.top_pairs(S, TOP) for S in data.S]
+    either = {*tuples, *(pair[::-1] for pair in tuples)}
+    chance = tag_pairs.overlap_p_value(most, either, data.counts)
+    why = say("tags.relabelled", share=percent(chance))
     return judges.beyond_chance(chance, SIGNIFICANT, why)
 
 

@@ -403,18 +403,18 @@ def _claims(data: Counts, num_vectors: int) -> list[Claim]:
 
 
 def _same_tuples(data: Counts) -> Claim:
-    number, K = len(paper.TOP_TUPLES), len(data.tag_names)
+    number = len(paper.TOP_TUPLES)
     ours = tag_pairs.top_tuples(data.together, number)
     printed = tag_pairs.find_pairs(data.tag_names, paper.TOP_TUPLES).values()
     known = [pair for pair in printed if data.counts[pair[0]] >= MIN_CLIPS]
     common = len(set(ours) & set(known))
-    chance = tag_pairs.chance_of_overlap(K * (K - 1), len(known), len(ours), common)
-    why = f"two random choices share as many with a chance of {chance:.1g}."
-    judged = judges.beyond_chance(chance, SIGNIFICANT, why)
-    if len(known) < number / 2:
-        judged = judges.unknown(
-            f"only {len(known)} of its tuples have tags with clips here."
-        )
+    judged = judges.unknown(
+        f"only {len(known)} of its tuples have tags with clips here."
+    )
+    if len(known) >= number / 2:
+        chance = tag_pairs.overlap_p_value([ours], known, data.counts)
+        why = say("tags.relabelled", share=percent(chance))
+        judged = judges.beyond_chance(chance, SIGNIFICANT, why)
     here = f"{common} of them among the top {len(ours)}"
     return claim("tuples", here, *judged, number=number)
 
