@@ -237,7 +237,7 @@ _KEYS = (
     Aside("analysis.label_studio", False, BOOLEAN,
           "--mode=annotate writes tasks for Label Studio too."),
     Aside("analysis.bootstrap_samples", 2000, Range(10, 10**6),
-          "Resamples of counts; they take a second."),
+          "Draws of what counts leave open; they take a second."),
     Aside("analysis.num_resamples", 200, Range(10, 10**6),
           "Resamples of scores; they take about a minute for all studies."),
     Aside("analysis.linear_baseline", True, BOOLEAN,

@@ -42,6 +42,28 @@ def placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return found
 
 
+def auc_intervals(
+    auc: np.ndarray, positives: np.ndarray, negatives: np.ndarray
+) -> np.ndarray:
+    """The 95 % intervals of single tags' AUCs over test clips `[K, 2]`.
+
+    They hold the AUCs that are not too far from the one found, by the deviation that
+    each of them would have (Newcombe 2006, https://doi.org/10.1002/sim.2324, method 5).
+    So they are right with few positives and near 1 too, where the deviation that the
+    placements show is far too small, or 0. NaN where there is no AUC.
+    """
+    auc, positives, negatives = (
+        np.asarray(one, float)[:, None] for one in (auc, positives, negatives)
+    )
+    grid, extra = np.linspace(0, 1, 2001), (positives + negatives) / 2 - 1
+    spread = 1 + extra * ((1 - grid) / (2 - grid) + grid / (1 + grid))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = grid * (1 - grid) / (positives * negatives) * spread
+    near = np.square(auc - grid) <= stats.norm.ppf(0.975) ** 2 * variance + 1e-12
+    ends = [grid[near.argmax(axis=1)], grid[::-1][near[:, ::-1].argmax(axis=1)]]
+    return np.where(np.isfinite(auc), np.transpose(ends), np.nan)
+
+
 def standard_error(labels: np.ndarray, placed: np.ndarray) -> float:
     """Standard error of a mean over tags, from the placements of a run or a difference.
 

@@ -163,10 +163,22 @@ def seeds_and_clips(points: Mapping[str, RunRecord]) -> str:
     return f"{' or '.join(map(str, seeds))} seed(s) each, scored on {clips} test clips"
 
 
+def gaps(record: SweepRecord, *prefixes: str) -> list[str]:
+    """Says what some points lack: they are not there, or lost seeds or a score."""
+    found = [f"{k} is missing" for k in record.missing if k.startswith(prefixes)]
+    for name, point in record.points.items():
+        failed = [str(one["seed"]) for one in point.summary.get("failed_seeds", ())]
+        if failed and name.startswith(prefixes):
+            found.append(f"{name} lost seed {', '.join(failed)}")
+        elif name.startswith(prefixes) and not np.isfinite(auc(point)).all():
+            found.append(f"{name} has no score")
+    return found
+
+
 def not_complete(record: SweepRecord, prefix: str) -> str:
-    """Names the points of a study that are missing, if there are any."""
-    missing = [name for name in record.missing if name.startswith(prefix)]
-    return f" Not complete: {', '.join(missing)}." if missing else ""
+    """Says what the points of a study lack, if anything."""
+    found = gaps(record, prefix)
+    return f" Not complete: {'; '.join(found)}." if found else ""
 
 
 def num_resamples(record: SweepRecord) -> int:
@@ -212,7 +224,9 @@ def compare(
     placed: Placed,
     labels: str = "weak",
 ) -> list[Comparison]:
-    """Compares pairs of points; a pair that lacks a point or common seeds is left out.
+    """Compares pairs of points; a pair that lacks a point is left out.
+
+    A pair without common seeds has a difference that is NaN.
 
     Args:
         points: By name.
@@ -229,7 +243,6 @@ def compare(
         for name, pair in pairs.items()
         if {*pair} <= scores.keys()
     }
-    together = {name: table for name, table in together.items() if len(table)}
     used = {part: points[part] for name in together for part in pairs[name]}
     run_std, _ = run_spread(used, labels)
     known = informed(used, labels, placed)
@@ -291,6 +304,11 @@ def informed(
         if values.mean() - half > CHANCE:
             found.add(name)
     return found
+
+
+def are_dull(points: Points, placed: Placed | None = None) -> bool:
+    """Whether most points cannot be told from chance, so that nothing can be said."""
+    return 2 * len(informed(points, "weak", placed)) < len(points)
 
 
 def table(caption: str, comparisons: Sequence[Comparison]) -> Table:

@@ -34,6 +34,17 @@ def no_data(why: str) -> tuple[str, str, str]:
     return ABSENT, UNDECIDED, why
 
 
+def whole(judged: Judged, gaps: Sequence[str]) -> Judged:
+    """Leaves open what holds in a part: a claim of all needs all that was asked for.
+
+    What fails in a part fails, as one that contradicts is enough.
+    """
+    verdict, why = judged
+    if verdict != HOLDS or not gaps:
+        return judged
+    return unknown(f"{why} So far it holds, but {'; '.join(gaps)}.")
+
+
 def fact(found: bool, why: str) -> Judged:
     """Judges what is counted, or compared with a threshold, without uncertainty."""
     return decide(found, not found, why)
@@ -92,25 +103,27 @@ def falls_short(shortfall: float, error: float, expected: float, why: str) -> Ju
     return decide(shortfall > error, shortfall + error < expected / 2, why)
 
 
-def rise_straight(lines: Sequence[LogFit], share: float) -> Judged:
-    """Asks for lines that rise, and explain that share of the variance.
+def rise_straight(lines: Sequence[LogFit], share: float, bend: float) -> Judged:
+    """Asks for lines that rise, explain that share of the variance and hardly bend.
 
-    It fails where one does not rise, or where one explains less and is curved, by
+    A line bends by how much its gain changes from the middle to an end, relative to the
+    gain, with its interval. The claim fails where one does not rise or bends more, by
     intervals for so many lines at once.
     """
     count = len(lines)
     rises = [one.slope_interval()[0] > 0 for one in lines]
-    straight = [one.r_squared >= share for one in lines]
-    curved = [one.is_curved(count) for one in lines]
+    explains = [one.r_squared >= share for one in lines]
     sinks = [one.slope_interval(count)[1] <= 0 for one in lines]
-    bent = [c and not s for c, s in zip(curved, straight, strict=True)]
+    within = [max(map(abs, one.bend_interval())) < bend for one in lines]
+    bent = [_is_outside(one.bend_interval(count), -bend, bend) for one in lines]
     return decide(
-        all(rises) and all(straight),
+        all(rises) and all(explains) and all(within),
         any(sinks) or any(bent),
         f"{sum(rises)} of {count} slopes are above zero beyond their interval, "
-        f"{sum(straight)} of {count} lines explain at least {percent(share)} of "
-        f"the variance between sizes; {sum(curved)} are curved beyond the interval of "
-        "the curvature.",
+        f"{sum(explains)} of {count} lines explain at least {percent(share)} of "
+        f"the variance between sizes, {sum(within)} bend by less than {percent(bend)} "
+        f"of their slope from the middle to an end, with the interval; {sum(bent)} "
+        "bend more.",
     )
 
 
@@ -128,15 +141,12 @@ def differences(
         return unknown(
             f"{why} Both sides cannot be told from chance: {', '.join(near_chance)}."
         )
-    corrected = [one.interval(len(found)) for one in found]
-    inside = sum(low < one.interval()[0] and one.interval()[1] < high for one in found)
+    ends = [one.interval() for one in found]
+    inside = sum(low < one[0] and one[1] < high for one in ends)
     outside = [
-        one.name
-        for one, ends in zip(found, corrected, strict=True)
-        if _is_outside(ends, low, high)
+        one.name for one in found if _is_outside(one.interval(len(found)), low, high)
     ]
     within = f"above {low:g}" if math.isinf(high) else f"within ± {high:g}"
     why += f" The intervals of {inside} of {len(found)} lie {within}"
     why += f"; beyond, for so many comparisons: {', '.join(outside) or 'none'}."
-    ends = [one.interval() for one in found]
-    return every(ends, corrected, low, high, why)
+    return decide(0 < inside == len(found), bool(outside), why)

@@ -17,7 +17,56 @@ from msd_tagger.common import paper
 from studies.statistics import tail
 
 CONFIDENCE = 0.95
-# Lowest and highest percentile of a bootstrap interval.
+NUM_NULL = 1999  # Simulations of `homogeneity`.
+
+
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """How low and how high something may be that is known from counts `[R, ...]`.
+
+    R draws each, from distributions whose percentiles are the ends of exact intervals.
+    What is computed from several takes of each that side which makes it lowest, or
+    highest, so that its interval is too wide rather than too narrow (Fay et al. 2015,
+    https://doi.org/10.1111/biom.12231). A bootstrap has no width where no error was
+    found, and Bayes' prior decides there.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def minus(self, other: Draws | np.ndarray) -> Draws:
+        """Subtracts what is independent of this, or known."""
+        other = as_draws(other)
+        return Draws(self.low - other.high, self.high - other.low)
+
+    def apart(self, other: Draws | np.ndarray) -> Draws:
+        """The distance from something."""
+        far = self.minus(other)
+        nearest = np.maximum(np.maximum(far.low, -far.high), 0)
+        return Draws(nearest, np.maximum(np.abs(far.low), np.abs(far.high)))
+
+    def over(self, whole: int) -> Draws:
+        """Makes numbers shares of a whole."""
+        return Draws(self.low / whole, self.high / whole)
+
+    def of(self, columns: Sequence[int]) -> Draws:
+        """Takes some labels, the last axis."""
+        return Draws(self.low[..., columns], self.high[..., columns])
+
+    def mean(self) -> Draws:
+        """Averages over labels, the last axis."""
+        return Draws(self.low.mean(axis=-1), self.high.mean(axis=-1))
+
+    def interval(self, claims: int = 1) -> np.ndarray:
+        """The 95 % interval float64 `[..., 2]`, corrected for so many claims."""
+        high = 100 * tail(claims)
+        ends = (self.low, 100 - high), (self.high, high)
+        return np.stack([np.percentile(one, at, axis=0) for one, at in ends], axis=-1)
+
+
+def as_draws(one: Draws | np.ndarray) -> Draws:
+    """Makes draws of what is known exactly."""
+    return one if isinstance(one, Draws) else Draws(one, one)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +114,8 @@ class Findings:
     total: int  # T, clips of the corpus.
     hits: np.ndarray  # Clips of Subset400 for which the label holds, int [L].
     judged: np.ndarray  # Clips of Subset400 that were judged on it, int [L].
-    num_samples: int = 2000  # R, of the bootstrap.
-    seed: int = 0  # Of the bootstrap, which is always the same for one seed.
+    num_samples: int = 2000  # R draws.
+    seed: int = 0  # Of the draws, which are always the same for one seed.
 
     @functools.cached_property
     def estimates(self) -> Estimates:
@@ -80,34 +129,34 @@ class Findings:
         return _ratio(self.hits, self.judged)
 
     @functools.cached_property
-    def resampled(self) -> tuple[Estimates, np.ndarray]:
-        """Both of many bootstrap samples `[R, L]`; of `share` each label on its own."""
-        rng = np.random.default_rng(self.seed)
-        counts = (self.checked, self.occurrences, self.total)
-        samples = bootstrap(*counts, self.num_samples, rng)
-        return samples, _resample(rng, self.hits, self.judged, self.num_samples)
-
-    @property
-    def samples(self) -> Estimates:
-        """The estimates of the bootstrap samples `[R, L]`."""
-        return self.resampled[0]
+    def draws(self) -> dict[str, Draws]:
+        """How low and high each estimate and the share may be `[R, L]`, by name."""
+        rng, size = np.random.default_rng(self.seed), self.num_samples
+        positive = draw_shares(
+            self.checked.wrong_positives, self.checked.positives, size, rng
+        )
+        negative = draw_shares(
+            self.checked.wrong_negatives, self.checked.negatives, size, rng
+        )
+        found = draw_estimates(positive, negative, self.occurrences, self.total)
+        return found | {"share": draw_shares(self.hits, self.judged, size, rng)}
 
     @functools.cached_property
     def intervals(self) -> dict[str, np.ndarray]:
         """From the name of a share to its 95 % intervals `[L, 2]`.
 
-        Those of counted clips are Wilson's, those of what follows from them the
-        bootstrap's.
+        Those of counted clips are Wilson's, those of what follows from them come from
+        draws.
         """
-        checked, samples = self.checked, self.samples
+        checked, draws = self.checked, self.draws
         positive = wilson(checked.wrong_positives, checked.positives)
         return {
             "error_positive": positive,
             "error_negative": wilson(checked.wrong_negatives, checked.negatives),
             "precision": 1 - positive[:, ::-1],
-            "recall": interval(samples.recall),
-            "tagability": interval(samples.tagability),
-            "eq2": interval(samples.occurrences) / self.total,
+            "recall": draws["recall"].interval(),
+            "tagability": draws["tagability"].interval(),
+            "eq2": draws["occurrences"].interval() / self.total,
             "subset400": wilson(self.hits, self.judged),
         }
 
@@ -177,22 +226,91 @@ def estimate(
     )
 
 
-def bootstrap(
-    checked: Checked,
-    occurrences: np.ndarray,
-    total: int,
-    num_samples: int,
-    rng: np.random.Generator,
-) -> Estimates:
-    """Repeats the estimate on clips drawn with replacement from the judged ones.
+def draw_shares(
+    hits: np.ndarray, number: np.ndarray, num_draws: int, rng: np.random.Generator
+) -> Draws:
+    """Draws how low and how high shares may be `[R, L]`; NaN without any clip.
 
-    Drawing n clips of which k are wrong gives a binomial number of wrong ones, so that
-    number is drawn. Labels are drawn independently, as their samples are. The estimates
-    are `[R, L]`, R being `num_samples`.
+    The percentiles are the ends of Clopper's and Pearson's interval.
     """
-    positive = _resample(rng, checked.wrong_positives, checked.positives, num_samples)
-    negative = _resample(rng, checked.wrong_negatives, checked.negatives, num_samples)
-    return estimate(positive, negative, occurrences, total)
+    hits, number = np.asarray(hits), np.asarray(number)
+    missed, known = number - hits, np.where(number > 0, 1.0, np.nan)
+    size = (num_draws, len(hits))
+    low = rng.beta(np.maximum(hits, 1), missed + 1, size)
+    high = rng.beta(hits + 1, np.maximum(missed, 1), size)
+    return Draws(
+        known * np.where(hits > 0, low, 0.0), known * np.where(missed > 0, high, 1.0)
+    )
+
+
+def draw_estimates(
+    positive: Draws, negative: Draws, occurrences: np.ndarray, total: int
+) -> dict[str, Draws]:
+    """Derives how low and high each estimate may be from draws of the error rates.
+
+    Precision, recall and tagability fall with both rates; Eq. 2 falls with that of
+    positive labels and rises with that of negative ones.
+    """
+    corners = {
+        (p, n): estimate(getattr(positive, p), getattr(negative, n), occurrences, total)
+        for p in ("low", "high")
+        for n in ("low", "high")
+    }
+    worst, best = corners["high", "high"], corners["low", "low"]
+    fewest, most = corners["high", "low"], corners["low", "high"]
+    found = {
+        name: Draws(getattr(worst, name), getattr(best, name))
+        for name in ("precision", "recall", "tagability")
+    }
+    found["occurrences"] = Draws(fewest.occurrences, most.occurrences)
+    return found | {"error_positive": positive, "error_negative": negative}
+
+
+def homogeneity(checked: Checked, seed: int = 0) -> tuple[float, float]:
+    """Tests whether all labels have the same recall, TP / (TP + FN).
+
+    Cochran's Q of the logarithms of its odds, (1 - p+) / p-, of which each label has
+    half a clip more on either side. Chance is simulated with the recall common to all,
+    as the chi-square distribution does not fit so few clips.
+
+    Returns:
+        Q, and the share of simulations with as large a Q; NaN below two judged labels.
+    """
+    known = (checked.positives > 0) & (checked.negatives > 0)
+    if np.count_nonzero(known) < 2:
+        return float("nan"), float("nan")
+    columns = [np.asarray(one)[known] for one in vars(checked).values()]
+    positives, wrong_positives, negatives, _ = columns
+    statistic, odds = _cochran(*columns)
+    missed = (wrong_positives + 0.5) / (positives + 1)
+    overlooked = np.minimum((1 - missed) / odds, 1)
+    rng, size = np.random.default_rng(seed), (NUM_NULL, len(positives))
+    drawn, _ = _cochran(
+        *(positives, rng.binomial(positives, missed, size)),
+        *(negatives, rng.binomial(negatives, overlooked, size)),
+    )
+    as_large = np.count_nonzero(drawn >= statistic - 1e-9)
+    return float(statistic), (1 + as_large) / (1 + NUM_NULL)
+
+
+def _cochran(
+    positives: np.ndarray,
+    wrong_positives: np.ndarray,
+    negatives: np.ndarray,
+    wrong_negatives: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns Cochran's Q over the last axis, and the odds that labels have in common.
+
+    Weights are the inverse variances, by the delta method.
+    """
+    missed = (wrong_positives + 0.5) / (positives + 1)
+    overlooked = (wrong_negatives + 0.5) / (negatives + 1)
+    log_odds = np.log((1 - missed) / overlooked)
+    variances = missed / (1 - missed) / (positives + 1)
+    variances = variances + (1 - overlooked) / overlooked / (negatives + 1)
+    mean = np.average(log_odds, axis=-1, weights=1 / variances, keepdims=True)
+    statistic = (np.square(log_odds - mean) / variances).sum(-1)
+    return statistic, np.exp(mean)
 
 
 def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
@@ -210,24 +328,6 @@ def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
         for k, n in zip(hits, number, strict=True)
     ]
     return np.array([tuple(one) for one in intervals]).reshape(-1, 2)
-
-
-def interval(samples: np.ndarray, claims: int = 1) -> np.ndarray:
-    """Takes the bootstrap's 95 % interval of samples `[R, ...]`: float64 `[..., 2]`.
-
-    It is corrected for so many claims.
-    """
-    ends = [100 - 100 * tail(claims), 100 * tail(claims)]
-    return np.moveaxis(np.percentile(samples, ends, axis=0), 0, -1)
-
-
-def _resample(
-    rng: np.random.Generator, hits: np.ndarray, number: np.ndarray, num_samples: int
-) -> np.ndarray:
-    """Draws shares `[R, L]` of hits among as many clips; NaN without any."""
-    share = np.nan_to_num(_ratio(hits, number))
-    drawn = rng.binomial(number, share, (num_samples, len(number)))
-    return _ratio(drawn, np.broadcast_to(number, drawn.shape))
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

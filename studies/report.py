@@ -21,6 +21,7 @@ from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import (
+    ABSENT,
     Table,
     duration,
     number,
@@ -65,7 +66,7 @@ def write_report(workdir: Path | str) -> Path:
         corpus=page.corpus(of_corpus, record.config.get("corpus", {}).get("name")),
         facts=_facts(record, spreads),
         scores=_scores(record, spreads),
-        tag_table=tag_table(record, spreads),
+        tag_table=tag_table(record),
         thresholds=threshold_table(record),
         label_stats=_label_stats(record),
         config_table=config_table(record.config, record.config_default),
@@ -120,8 +121,8 @@ def against_baseline(
     if network is None or linear is None:
         return f"{start}no tag can be scored."
     seeds = scores["num_seeds"]
-    who = "the network" if seeds == 1 else f"the network (mean of {seeds} seeds)"
-    chance = "test clips" if seeds == 1 else "seeds and test clips"
+    who = f"the network ({'one seed' if seeds == 1 else f'mean of {seeds} seeds'})"
+    chance = "test clips; unknown over seeds" if seeds == 1 else "seeds and test clips"
     gap = round(network, 4) - round(linear, 4)
     values = f"{number(network)} and {number(linear)} macro ROC-AUC"
     if np.isnan(half_width):
@@ -134,8 +135,13 @@ def against_baseline(
             f"difference of {signed(gap)} ({spread})."
         )
     verb = "beats" if gap > 0 else "stays below"
-    by = f"{abs(gap):.4f} ({spread})"
-    return f"{start}{who} {verb} the linear baseline by {by}: {values}."
+    by = f"the linear baseline by {abs(gap):.4f} ({spread})"
+    if seeds == 1:
+        # What is beyond chance is this network alone, not what others would be.
+        side = "above" if gap > 0 else "below"
+        by = by.replace("the linear", f"is {side} the linear")
+        return f"{start}{who} {by}: {values}. Another seed may lie elsewhere."
+    return f"{start}{who} {verb} {by}: {values}."
 
 
 class Spreads(NamedTuple):
@@ -143,7 +149,6 @@ class Spreads(NamedTuple):
 
     clips: float = NAN  # Of the macro ROC-AUC, over test clips.
     gap: float = NAN  # Of its difference to the baseline, over both.
-    tags: np.ndarray | None = None  # Of each tag's ROC-AUC over test clips `[K]`.
 
 
 def spreads_of(record: RunRecord, labels: str) -> Spreads:
@@ -154,17 +159,15 @@ def spreads_of(record: RunRecord, labels: str) -> Spreads:
     truth = arrays[LABELS[labels]]
     placed = clip_spread.placements(truth, arrays["scores"])
 
-    def half_width(of: np.ndarray, tags: slice = slice(None)) -> float:
-        error = clip_spread.standard_error(truth[:, tags], of[:, tags])
-        return statistics.normal_half_width(error, 1)
+    def half_width(of: np.ndarray) -> float:
+        return statistics.normal_half_width(clip_spread.standard_error(truth, of), 1)
 
-    of_tags = [half_width(placed, slice(k, k + 1)) for k in range(truth.shape[1])]
     gap = NAN
     if (linear := record.arrays.get("baseline_test")) is not None:
         apart = placed - clip_spread.placements(truth, linear["scores"][None])
         over_seeds = statistics.describe(auc(record, labels)).t_half_width
         gap = float(np.hypot(half_width(apart), np.nan_to_num(over_seeds)))
-    return Spreads(half_width(placed), gap, np.array(of_tags))
+    return Spreads(half_width(placed), gap)
 
 
 def tag_frame(record: RunRecord) -> pd.DataFrame:
@@ -189,26 +192,29 @@ def tag_frame(record: RunRecord) -> pd.DataFrame:
     return pd.DataFrame(columns).iloc[np.argsort(-means, kind="stable")]
 
 
-def tag_table(record: RunRecord, spreads: Mapping[str, Spreads]) -> Table:
-    """Per-tag scores on the test split, one row per tag, best first.
-
-    The spreads are those of each kind of labels.
-    """
-    frame = tag_frame(record)
+def tag_table(record: RunRecord) -> Table:
+    """Per-tag scores on the test split, one row per tag, best first."""
+    frame, num_clips = tag_frame(record), record.summary["scores"]["test"]["num_clips"]
     scored = [name for name in frame.columns if "AUC" in name]
     formats: dict[str, Callable[[Any], str] | str]
     formats = dict.fromkeys(scored, functools.partial(over_seeds, digits=3))
-    for labels, one in spreads.items():
-        formats[f"clips ({labels})"] = _few
-        if one.tags is not None:
-            place = frame.columns.get_loc(f"ROC-AUC ({labels})") + 1
-            frame.insert(place, f"± ({labels})", one.tags[frame.index])
-            formats[f"± ({labels})"] = ".3f"
+    for labels in labels_of(record.summary["scores"]["test"]):
+        clips, name = frame[f"clips ({labels})"], f"ROC-AUC ({labels})"
+        means = np.array([one.mean() for one in frame[name]])
+        ends = clip_spread.auc_intervals(means, clips, num_clips - clips)
+        between = f"95 % ({labels})"
+        frame.insert(frame.columns.get_loc(name) + 1, between, ends.tolist())
+        formats |= {f"clips ({labels})": _few, between: _ends}
     caption = (
-        "Test split, per tag; ± is half the 95 % interval of the ROC-AUC over test "
+        "Test split, per tag; 95 % is the interval of one network's ROC-AUC over test "
         f"clips. A score over fewer than {FEW} clips (few) says little."
     )
     return Table(frame, caption, formats)
+
+
+def _ends(ends: Sequence[float]) -> str:
+    """Prints an interval of a score."""
+    return ABSENT if np.isnan(ends).any() else "{:.2f} to {:.2f}".format(*ends)
 
 
 def _few(clips: int) -> str:

@@ -7,6 +7,7 @@ Seeds are S trainings that differ in the initialisation alone. Every interval is
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,6 +75,7 @@ class LogFit:
     curvature: float  # Of the squared log2 when one is added; NaN below 4 sizes.
     curvature_error: float  # Its standard error.
     count: int  # Sizes.
+    span: float = NAN  # Doublings from the smallest to the largest size.
 
     def slope_interval(self, claims: int = 1) -> tuple[float, float]:
         """The 95 % t interval of the slope, corrected for so many lines."""
@@ -84,9 +86,15 @@ class LogFit:
         """Half the 95 % t interval of the curvature, corrected likewise."""
         return t_half_width(self.curvature_error, 1, self.count - 3, claims)
 
-    def is_curved(self, claims: int = 1) -> bool:
-        """Whether the interval of the curvature leaves out zero."""
-        return abs(self.curvature) > self.curvature_half_width(claims)
+    def bend_interval(self, claims: int = 1) -> tuple[float, float]:
+        """By how much the gain changes from the middle to an end, relative to itself.
+
+        The parabola's gain per doubling changes by twice the curvature over each
+        doubling; its interval is that of the curvature. NaN for a slope of 0.
+        """
+        scale = self.span / self.slope if self.slope else NAN
+        half = abs(scale) * self.curvature_half_width(claims)
+        return self.curvature * scale - half, self.curvature * scale + half
 
     def at(self, clips: Values | float) -> np.ndarray:
         """The line at some numbers of clips."""
@@ -129,7 +137,7 @@ def normal_half_width(std: float, count: int, claims: int = 1) -> float:
     >>> round(normal_half_width(0.00136, 15), 5)  # Fig. 4
     0.00069
     """
-    return float(stats.norm.ppf(tail(claims)) * std / np.sqrt(count))
+    return float(_normal_quantile(tail(claims)) * std / np.sqrt(count))
 
 
 def t_half_width(
@@ -142,7 +150,7 @@ def t_half_width(
     """
     if degrees_of_freedom < 1:
         return NAN
-    return float(stats.t.ppf(tail(claims), degrees_of_freedom) * std / np.sqrt(count))
+    return float(_t_quantile(tail(claims), degrees_of_freedom) * std / np.sqrt(count))
 
 
 def largest_deviations(values: Values, count: int = 2) -> list[tuple[int, float]]:
@@ -184,6 +192,19 @@ def mean_interval(values: Values, claims: int = 1) -> tuple[float, float]:
     values = np.asarray(values, np.float64)
     half = t_half_width(_std(values), len(values), len(values) - 1, claims)
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def count_interval(values: Values) -> tuple[float, float]:
+    """The t interval of a mean of whole numbers over seeds; NaN for one seed.
+
+    Rounding adds 1/12 to their variance: two equal numbers do not make it certain.
+
+    >>> [round(end, 1) for end in count_interval([7, 7])]
+    [4.4, 9.6]
+    """
+    std, count = np.hypot(_std(np.asarray(values)), 12**-0.5), len(values)
+    half, mean = t_half_width(std, count, count - 1), float(np.mean(values))
+    return mean - half, mean + half
 
 
 def share_interval(hits: int, count: int, claims: int = 1) -> tuple[float, float]:
@@ -270,39 +291,49 @@ def fit_line(clips: Values, scores: Values) -> LogFit | None:
     line = stats.linregress(x, y)
     error, explained = (line.stderr, line.rvalue**2) if len(x) > 2 else (NAN, NAN)
     straight = float(line.slope), float(error), float(line.intercept), float(explained)
-    return LogFit(*straight, *_curvature(x, y), len(x))
+    return LogFit(*straight, *_curvature(x, y), len(x), float(np.ptp(x)))
 
 
 def data_factor(
-    gap: float, gap_error: float, line: LogFit
+    gaps: Values, clips_error: float, line: LogFit
 ) -> tuple[float, tuple[float, float]]:
     """How many times the data closes a gap in score: 2^(gap / slope).
 
-    The interval comes from draws of the gap (normal, with its standard error) and of
-    the slope (Student's t). A slope of zero or less closes no gap: the factor is
-    infinite.
+    The gap is known from each seed. The interval comes from draws of its mean over
+    seeds (Student's t), of what other test clips would change (normal, with their
+    standard error) and of the slope (Student's t). A slope of zero or less closes no
+    gap: the factor is infinite.
 
-    >>> data_factor(0.02, 0.0, LogFit(0.02, 0.0, 0.5, 1.0, 0.0, 0.0, 7))
+    >>> data_factor([0.02, 0.02], 0.0, LogFit(0.02, 0.0, 0.5, 1.0, 0.0, 0.0, 7))
     (2.0, (2.0, 2.0))
 
     Returns:
         The factor and its 95 % interval.
     """
 
-    def factors(gaps: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        infinite = np.full(len(gaps), np.inf)
-        doublings = np.divide(gaps, slopes, out=infinite, where=slopes > 0)
+    def factors(gap: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        infinite = np.full(len(gap), np.inf)
+        doublings = np.divide(gap, slopes, out=infinite, where=slopes > 0)
         with np.errstate(over="ignore"):
             return np.exp2(doublings)
 
     rng = np.random.default_rng(0)
-    gaps = gap + gap_error * rng.standard_normal(NUM_DRAWS)
+    values = np.asarray(gaps, np.float64)
+    mean, count = values.mean(), len(values)
+    drawn = mean + clips_error * rng.standard_normal(NUM_DRAWS)
+    of_seeds = np.nan_to_num(_std(values) / np.sqrt(count), nan=np.inf)
+    drawn += of_seeds * rng.standard_t(max(count - 1, 1), NUM_DRAWS)
     noise = rng.standard_t(max(line.count - 2, 1), NUM_DRAWS)
     slopes = line.slope + np.nan_to_num(line.slope_error, nan=np.inf) * noise
     ends = [1 - tail(), tail()]
-    low, high = np.quantile(factors(gaps, slopes), ends, method="nearest")
-    point = factors(np.array([gap]), np.array([line.slope]))[0]
+    low, high = np.quantile(factors(drawn, slopes), ends, method="nearest")
+    point = factors(np.array([mean]), np.array([line.slope]))[0]
     return float(point), (float(low), float(high))
+
+
+# Asking scipy takes longer than all else about an interval.
+_normal_quantile = functools.cache(stats.norm.ppf)
+_t_quantile = functools.cache(stats.t.ppf)
 
 
 def _std(values: np.ndarray) -> float:

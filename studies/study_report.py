@@ -31,6 +31,7 @@ from studies.records import (
 from studies.report import TEMPLATES, config_table, write_report
 from studies.sections import PAPER, studies_of
 from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
+from studies.texts import TEXTS
 
 ANCHORS = ("claims", "points", "config", "environment")
 CLAIM_HEADER = ("claim", "where", "paper", "here", "verdict", "why")
@@ -175,6 +176,7 @@ def _content(
         "facts": _facts(record, claims),
         "claims": Table.of_rows("", CLAIM_HEADER, rows),
         "looks": LOOKS,
+        "rules": TEXTS["verdicts"]["rules"],
         "sections": sections,
         "points": points_table(record) if record.num_points else None,
         "point_keys": point_keys(record),

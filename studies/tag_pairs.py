@@ -283,7 +283,7 @@ def _share_as_high(
     """
     found, higher = (first * second).sum(), 0
     for order in _relabellings(counts, permutations):
-        higher += (first * second[np.ix_(order, order)]).sum() >= found - 1e-12
+        higher += (first * second[order[:, None], order]).sum() >= found - 1e-12
     return (1 + higher) / (1 + permutations)
 
 
@@ -295,11 +295,11 @@ def _relabellings(counts: np.ndarray, number: int) -> Iterator[np.ndarray]:
     depends on popularity as well.
     """
     by_count = np.argsort(-counts, kind="stable")
-    groups = np.array_split(by_count, max(len(counts) // ALIKE, 1))
+    num_groups = max(len(counts) // ALIKE, 1)
+    group = np.arange(len(counts)) * num_groups // max(len(counts), 1)
     random, order = np.random.default_rng(0), np.arange(len(counts))
     for _ in range(number):
-        for group in groups:
-            order[group] = random.permutation(group)
+        order[by_count] = by_count[np.argsort(group + random.random(len(counts)))]
         yield order
 
 

@@ -43,8 +43,9 @@ LOOKS: dict[str, Look] = {
 }
 # Half the distance between the two marks of a size, as a factor.
 NUDGE = 1.05
-# A line is called one if it explains this share of the variance between sizes.
-LINE_R_SQUARED = 0.9
+# A line is called one if it explains this share of the variance between sizes, and if
+# its gain changes by less than this share of itself from the middle to an end.
+LINE_R_SQUARED, BEND = 0.9, 0.5
 
 
 def study(record: SweepRecord) -> Study:
@@ -68,11 +69,13 @@ def study(record: SweepRecord) -> Study:
         *_time_tables(times),
         _width_table(next(iter(points.values())).config["spectrogram"]),
     ]
+    gaps = comparison.gaps(record, PREFIX)
+    is_dull = comparison.are_dull(points, placed["weak"])
     claims = [
-        *claims_of_kinds(list(found["weak"].values()), placed["weak"]),
-        _claim_of_line(fits["weak"]),
-        _claim_of_saturation(sizes, gains, placed["weak"]),
-        _claim_of_cost(times),
+        *claims_of_kinds(list(found["weak"].values()), placed["weak"], gaps),
+        claim_of_line(fits["weak"], is_dull, gaps),
+        claim_of_saturation(sizes, gains, placed["weak"], gaps),
+        claim_of_cost(times),
     ]
     paragraphs = _paragraphs(record, points, fits["weak"], times)
     drawn = [_illustration(sizes, one, found[one], fits[one]) for one in known]
@@ -152,15 +155,20 @@ def mel_width_hz(sample_rate_hz: int, num_mel_bands: int) -> float:
     return float(np.diff(recipe.band_centres_hz()[:2])[0])
 
 
-def claims_of_kinds(found: Sequence[Comparison], placed: Placed) -> list[Claim]:
-    """That mel and STFT differ little at any size, and that neither is better."""
+def claims_of_kinds(
+    found: Sequence[Comparison], placed: Placed, gaps: Sequence[str] = ()
+) -> list[Claim]:
+    """That mel and STFT differ little at any size, and that neither is better.
+
+    The gaps are what the points lack.
+    """
     limit = paper.MAX_MEL_STFT_DIFFERENCE
     mean = comparison.average("mean of sizes", found, placed)
     if mean is None:
         nothing = judges.no_data("no size has both.")
         return [claim(key, *nothing) for key in ("small-difference", "no-winner")]
     far = max(found, key=lambda one: abs(one.mean))
-    small = f"at most {abs(far.mean):.4f} ({far.name})"
+    small = f"at most {number(abs(far.mean))} ({far.name})"
     largest = f"the largest: {comparison.sentence(far)}."
     ahead = sum(one.mean > 0 for one in found)
     no_winner = f"mel is ahead at {ahead} of {len(found)} sizes"
@@ -169,8 +177,8 @@ def claims_of_kinds(found: Sequence[Comparison], placed: Placed) -> list[Claim]:
     small_enough = paper.NON_SIGNIFICANT_BELOW
     level = judges.differences([mean], -small_enough, small_enough, why)
     return [
-        claim("small-difference", small, *within),
-        claim("no-winner", no_winner, *level),
+        claim("small-difference", small, *judges.whole(within, gaps)),
+        claim("no-winner", no_winner, *judges.whole(level, gaps)),
     ]
 
 
@@ -248,13 +256,18 @@ def _circumstances(point: RunRecord) -> tuple:
     return str(device), int(point.summary["num_seeds"]), size
 
 
-def _claim_of_line(lines: Mapping[str, LogFit]) -> Claim:
+def claim_of_line(
+    lines: Mapping[str, LogFit], is_dull: bool, gaps: Sequence[str]
+) -> Claim:
     """That AUC rises with the logarithm of the data."""
     known = [one for one in lines.values() if np.isfinite(one.slope_error)]
     judged = judges.unknown("a line needs at least three sizes.")
     if known:
-        judged = judges.rise_straight(known, LINE_R_SQUARED)
-    return claim("line", "; ".join(_say_lines("slope", lines)) or ABSENT, *judged)
+        judged = judges.rise_straight(known, LINE_R_SQUARED, BEND)
+    if is_dull:
+        judged = judges.unknown("most scores cannot be told from chance.")
+    here = "; ".join(_say_lines("slope", lines)) or ABSENT
+    return claim("line", here, *judges.whole(judged, gaps))
 
 
 def _say_lines(key: str, lines: Mapping[str, LogFit]) -> list[str]:
@@ -271,8 +284,11 @@ def _say_lines(key: str, lines: Mapping[str, LogFit]) -> list[str]:
     ]
 
 
-def _claim_of_saturation(
-    sizes: pd.DataFrame, gains: Sequence[Comparison], placed: Placed
+def claim_of_saturation(
+    sizes: pd.DataFrame,
+    gains: Sequence[Comparison],
+    placed: Placed,
+    gaps: Sequence[str],
 ) -> Claim:
     """That the last step gains less than the line through the smaller sizes says.
 
@@ -295,10 +311,11 @@ def _claim_of_saturation(
         if not gain.is_informed:
             judged = judges.unknown(f"{why} Scores cannot be told from chance.")
     here = [f"{one.name}: {signed(one.mean)}" for one in gains]
+    judged = judges.whole(judged, gaps)
     return claim("saturation", "; ".join(here) or ABSENT, *judged)
 
 
-def _claim_of_cost(times: pd.DataFrame) -> Claim:
+def claim_of_cost(times: pd.DataFrame) -> Claim:
     """That mel is cheaper."""
     if times.empty:
         return claim("mel-cheaper", *judges.no_data("no size has the times of both."))

@@ -23,11 +23,12 @@ from msd_tagger.pages.tables import (
     percent,
 )
 from studies import comparison, judges, matrices, statistics, tag_pairs
+from studies.comparison import Ends
 from studies.figures import Look
 from studies.judges import Judged
 from studies.label_table import find_label_table
 from studies.records import SweepRecord
-from studies.study import HOLDS, UNDECIDED, Claim, Study
+from studies.study import Claim, Study
 from studies.tag_pairs import Pair
 from studies.texts import claim, figure, say
 
@@ -57,6 +58,7 @@ class Vectors:
     either: np.ndarray  # max(C(i, j), C(j, i)) [K, K].
     selected: list[int]  # The tags of Fig. 9.
     is_informed: bool  # Whether the networks' scores can be told from chance.
+    gaps: Sequence[str] = ()  # What the point lacks: seeds that failed.
 
     @property
     def counts(self) -> np.ndarray:
@@ -126,7 +128,7 @@ def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
     mean = S.mean(axis=0)
     informed = bool(comparison.informed({name: point}))
     data = Vectors(names, measure, S, mean, together, C, either, selected, informed)
-    return name, source, data
+    return name, source, dataclasses.replace(data, gaps=comparison.gaps(record, name))
 
 
 def _networks(data: Vectors) -> pd.DataFrame:
@@ -333,10 +335,17 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
         _papers_negative_pairs(data),
         _unexpected_pairs(data),
     ]
-    if data.is_informed:
-        return found
-    why = "the networks' scores cannot be told from chance."
-    return [dataclasses.replace(one, verdict=UNDECIDED, why=why) for one in found]
+    dull = "the networks' scores cannot be told from chance."
+    judged = [
+        judges.whole((one.verdict, one.why), data.gaps)
+        if data.is_informed
+        else judges.unknown(dull)
+        for one in found
+    ]
+    return [
+        dataclasses.replace(one, verdict=verdict, why=why)
+        for one, (verdict, why) in zip(found, judged, strict=True)
+    ]
 
 
 def _correlation(data: Vectors) -> Judged:
@@ -369,7 +378,7 @@ def _hardly_negative(data: Vectors, counts: pd.Series, of_mean: int) -> Claim:
     """V-A: four negative pairs among the 23 tags."""
     tags = len(data.selected)
     total = tags * (tags - 1) // 2
-    ends = statistics.mean_interval(counts)
+    ends = statistics.count_interval(counts)
     values = {"ends": interval(ends, 1), "total": total, "tags": tags}
     why = say("label_vectors.negative", limit=percent(HARDLY_ANY), **values)
     judged = judges.unknown(why)
@@ -393,25 +402,30 @@ def _papers_negative_pairs(data: Vectors) -> Claim:
     )
     wider = [statistics.mean_interval(of_pair, total) for of_pair in values.values()]
     judged = judges.every(ends, wider, -np.inf, 0, why)
-    if len(values) < total and judged[0] == HOLDS:
-        judged = judges.unknown(why)
+    absent = [] if len(values) == total else ["not all of the pairs are here"]
+    judged = judges.whole(judged, absent)
     return claim("negative-pairs", "; ".join(texts) or ABSENT, *judged)
 
 
 def _unexpected_pairs(data: Vectors) -> Claim:
     """V-A: three pairs that are similar although they rarely meet.
 
-    It holds where most networks say so of each pair, and the labels do.
+    It holds where most networks say so of each pair, and the labels do, by the interval
+    of C beside the value of the last of the top pairs.
     """
     known = data.known(paper.UNEXPECTED_PAIRS)
     total, texts, fits = len(paper.UNEXPECTED_PAIRS), [], []
+    highest = tag_pairs.top_pairs(data.either, TOP)
+    last, unsure = data.either[highest[-1]] if highest else np.nan, []
     for names, pair in known.items():
         by_S, by_C = data.ranks(pair)
         texts.append(f"{', '.join(names)} {by_S} and {by_C}")
         at = (min(pair), max(pair))
         ranks = [tag_pairs.rank_of(S, at, data.pairs) for S in data.S]
-        is_rare = by_C > TOP and np.isfinite(data.either[pair])
-        fits.append(sum(rank <= TOP for rank in ranks) if is_rare else 0)
+        least, most = _share_together(data, pair)
+        fits.append(sum(rank <= TOP for rank in ranks) if not least > last else 0)
+        if not (least > last or most < last):
+            unsure.append(", ".join(names))
     printed = [
         f"{', '.join(names)} {paper.TOP_SIMILAR.index(names) + 1} and {value.rank}"
         for names, value in paper.UNEXPECTED_PAIRS.items()
@@ -426,7 +440,18 @@ def _unexpected_pairs(data: Vectors) -> Claim:
         for claims in (1, total)
     )
     judged = judges.every(ends, wider, 0.5, np.inf, why)
+    if unsure:
+        text = "; ".join(unsure)
+        judged = judges.unknown(f"too few clips say how rarely these meet: {text}.")
     if len(fits) < total:
         judged = judges.unknown(f"{len(fits)} of the {total} pairs are here.")
     here = "; ".join(texts) or ABSENT
     return claim("unexpected-pairs", here, *judged, printed="; ".join(printed))
+
+
+def _share_together(data: Vectors, pair: Pair) -> Ends:
+    """The interval of max(C(i, j), C(j, i)); NaN where both tags have no clip."""
+    clips = [int(one) for one in data.counts[[*pair]] if one]
+    if not clips:
+        return np.nan, np.nan
+    return statistics.share_interval(int(data.together[pair]), min(clips))

@@ -27,7 +27,7 @@ from studies.study import Claim, Study
 from studies.texts import claim, figure, say
 
 NAME = "preprocessing"
-PREFIX = "pre-"
+PREFIX, STFT = "pre-", "pre-stft-"
 TITLE = "Decibels, frequency weighting and scaling of the input (Fig. 7)"
 MAGNITUDES = {"db": "dB", "linear": "linear"}
 WEIGHTINGS = {
@@ -75,8 +75,9 @@ def study(record: SweepRecord) -> Study:
     drawn = [_illustration(points, sizes, one) for one in known]
     # There is nothing to draw of STFT points alone.
     drawn = [one for one in drawn if one.frame is None or len(one.frame)]
-    claims = _claims(found["weak"], placed["weak"], biases, line)
-    return Study(NAME, TITLE, paragraphs, drawn, tables, claims)
+    gaps = comparison.gaps(record, PREFIX), comparison.gaps(record, data_size.PREFIX)
+    judged = claims(found["weak"], placed["weak"], biases, line, gaps)
+    return Study(NAME, TITLE, paragraphs, drawn, tables, judged)
 
 
 def settings(point: RunRecord) -> tuple[str, str, str, float]:
@@ -221,57 +222,72 @@ def _weighting(name: str) -> str:
     return WEIGHTINGS[name][1] if name in WEIGHTINGS else name
 
 
-def _claims(
+def claims(
     found: Mapping[str, list[Comparison]],
     placed: Placed,
     biases: pd.DataFrame,
     line: LogFit | None,
+    gaps: tuple[list[str], list[str]] = ([], []),
 ) -> list[Claim]:
-    """What sections IV-C and IV-D say, in their order."""
+    """What sections IV-C and IV-D say, in their order.
+
+    The gaps are those of the grid and those of the sizes.
+    """
+    of_mel = [one for one in gaps[0] if not one.startswith(STFT)]
     mean = comparison.average("mean of pairs", found["magnitude"], placed)
     stft = comparison.average("STFT", found["stft"], placed)
     judged = judges.no_data("dB and linear STFT are not both complete.")
     if stft:
         why = f"dB minus linear: {comparison.sentence(stft)}."
-        judged = _size(stft), *judges.differences([stft], 0, math.inf, why)
+        judges_it = judges.differences([stft], 0, math.inf, why)
+        lacks = [one for one in gaps[0] if one.startswith(STFT)]
+        judged = _size(stft), *judges.whole(judges_it, lacks)
     return [
-        _claim_of_decibels(found["magnitude"], mean),
-        _claim_of_nothing("weighting", found["weighting"]),
-        _claim_of_nothing("scaling", found["scale"]),
+        _claim_of_decibels(found["magnitude"], mean, of_mel),
+        _claim_of_nothing("weighting", found["weighting"], of_mel),
+        _claim_of_nothing("scaling", found["scale"], of_mel),
         claim("decibels-stft", *judged),
         _claim_of_biases(biases),
-        _claim_of_data(mean, line),
+        _claim_of_data(mean, line, [*of_mel, *gaps[1]]),
     ]
 
 
-def _claim_of_decibels(found: Sequence[Comparison], mean: Comparison | None) -> Claim:
+def _claim_of_decibels(
+    found: Sequence[Comparison], mean: Comparison | None, gaps: Sequence[str]
+) -> Claim:
     if mean is None:
         why = "no pair of dB and linear is complete."
         return claim("decibels", *judges.no_data(why))
     above = [one for one in found if one.mean > 0]
     why = f"mean of pairs: {comparison.sentence(mean)}."
     here = f"above in {len(above)} of {len(found)} pairs, by {_size(mean)} on average"
-    return claim("decibels", here, *judges.differences(found, 0, math.inf, why))
+    judged = judges.differences(found, 0, math.inf, why)
+    return claim("decibels", here, *judges.whole(judged, gaps))
 
 
-def _claim_of_nothing(key: str, found: Sequence[Comparison]) -> Claim:
+def _claim_of_nothing(
+    key: str, found: Sequence[Comparison], gaps: Sequence[str]
+) -> Claim:
     """That something makes no difference that the paper calls significant."""
     if not found:
         return claim(key, *judges.no_data("no pair is complete."))
     limit = paper.NON_SIGNIFICANT_BELOW
     far = max(found, key=lambda one: abs(one.mean))
-    here = f"at most {abs(far.mean):.4f} ({far.name})"
+    here = f"at most {number(abs(far.mean))} ({far.name})"
     why = f"the largest of {len(found)}: {comparison.sentence(far)}."
-    return claim(key, here, *judges.differences(found, -limit, limit, why))
+    judged = judges.differences(found, -limit, limit, why)
+    return claim(key, here, *judges.whole(judged, gaps))
 
 
-def _claim_of_data(mean: Comparison | None, line: LogFit | None) -> Claim:
+def _claim_of_data(
+    mean: Comparison | None, line: LogFit | None, gaps: Sequence[str]
+) -> Claim:
     """That dB is worth about twice the data."""
     key = "worth-of-decibels"
     if mean is None or line is None:
         return claim(key, *judges.no_data("points of several sizes are needed."))
     error = mean.standard_error
-    factor, ends = statistics.data_factor(mean.mean, error, line)
+    factor, ends = statistics.data_factor(mean.values, mean.clips_error, line)
     here = f"{_times(factor)} the data"
     why = say("preprocessing.worth", mean=mean.mean, slope=line.slope)
     if not (np.isfinite(error) and np.isfinite(line.slope_error)):
@@ -281,7 +297,7 @@ def _claim_of_data(mean: Comparison | None, line: LogFit | None) -> Claim:
     judged = judges.between(ends, *around, why)
     if not mean.is_informed:
         judged = judges.unknown(f"{why} Scores cannot be told from chance.")
-    return claim(key, here, *judged)
+    return claim(key, here, *judges.whole(judged, gaps))
 
 
 def _claim_of_biases(biases: pd.DataFrame) -> Claim:

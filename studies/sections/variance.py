@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from studies.study import Claim, Study
 from studies.texts import SCORES, claim, figure, rows, say
 
 PREFIX = "variance"
+ABOUT = 2  # "About 0.005" is within this factor, which is ours.
 TITLE = "Variance over initialisations (Fig. 4)"
 
 # Of the scores against weak or true labels.
@@ -47,30 +49,34 @@ def study(record: SweepRecord) -> Study:
     error = placed.error({name: 1.0})
     paragraphs = _paragraphs(point, spreads["weak"], error)
     drawn = [_illustration(*one) for one in spreads.items()]
-    judged = claims(spreads, bool(comparison.informed(one, "weak", placed)))
+    informed = bool(comparison.informed(one, "weak", placed))
+    judged = claims(spreads, informed, comparison.gaps(record, name))
     return Study(PREFIX, TITLE, paragraphs, drawn, [_table(spreads)], judged)
 
 
-def claims(spreads: Spreads, is_informed: bool = True) -> list[Claim]:
+def claims(
+    spreads: Spreads, is_informed: bool = True, gaps: Sequence[str] = ()
+) -> list[Claim]:
     """Whether scores repeat as precisely as the paper's, and 0.005 is more than luck.
 
     Args:
         spreads: From kinds of labels to the spread over seeds; `weak` is judged.
         is_informed: Whether the scores can be told from chance.
+        gaps: What the point lacks: seeds that failed.
     """
     weak, limit = spreads["weak"], paper.NON_SIGNIFICANT_BELOW
     seeds = len(weak.values)
     ends = statistics.std_interval(weak.std, seeds - 1)
     bounds = statistics.normal_bound(ends[0]), statistics.normal_bound(ends[1])
     printed = " to ".join(number(end) for end in bounds)
-    why = say("variance.bound", limit=limit, ends=printed)
+    why = say("variance.bound", limit=limit, ends=printed, factor=ABOUT)
     freedoms = (seeds - 1, paper.VARIANCE_RUNS - 1)
     ratio = statistics.ratio_interval(weak.std, paper.VARIANCE_STD, freedoms)
     of_std = judges.below(ratio, 1, say("variance.ratio", low=ratio[0], high=ratio[1]))
-    of_pairs = judges.below(bounds, limit, why)
+    of_pairs = judges.between(bounds, limit / ABOUT, limit * ABOUT, why)
     if not is_informed:
         of_std = of_pairs = judges.unknown("the scores cannot be told from chance")
-    verdict, why = of_std
+    verdict, why = judges.whole(of_std, gaps)
     low, high = (number(end, 5) for end in ends)
     scatter, smallest = (
         "; ".join(say(key, labels=k, **_printed(one)) for k, one in spreads.items())
@@ -79,7 +85,7 @@ def claims(spreads: Spreads, is_informed: bool = True) -> list[Claim]:
     why = f"s = {number(weak.std, 5)} (95 %: {low} to {high}); {why}."
     return [
         claim("scatter", scatter, verdict, why),
-        claim("not-significant", smallest, *of_pairs),
+        claim("not-significant", smallest, *judges.whole(of_pairs, gaps)),
     ]
 
 

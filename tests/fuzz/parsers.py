@@ -157,9 +157,10 @@ def read_record(path: Path) -> Any:
     record = records.read_run_record(path)
     scores = record.summary["scores"]["test"]
     known = records.labels_of(scores)
-    spreads = {labels: report.spreads_of(record, labels) for labels in known}
+    for labels in known:
+        report.spreads_of(record, labels)
     tables = [report.score_table(scores, None, "weak")]
-    tables.append(report.tag_table(record, spreads))
+    tables.append(report.tag_table(record))
     if thresholds := report.threshold_table(record):
         tables.append(thresholds[0])
     tables.append(report.config_table(record.config, record.config_default))

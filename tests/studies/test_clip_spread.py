@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from studies import clip_spread, resampling
@@ -65,3 +66,22 @@ def test_what_cannot_be_known_is_not():
     for labels in (none, single):
         placed = clip_spread.placements(labels, scores)
         assert np.isnan(clip_spread.standard_error(labels, placed))
+
+
+@pytest.mark.parametrize("auc", [0.6, 0.9, 0.98])
+@pytest.mark.parametrize("positives", [2, 5, 8, 40])
+def test_the_interval_of_a_tag_covers_its_auc(auc, positives):
+    """Also near 1, where Student's t covers 70 to 80 % with five positives."""
+    rng, apart = np.random.default_rng(4), np.sqrt(2) * stats.norm.ppf(auc)
+    above = rng.normal(apart, 1, (1000, positives, 1))
+    found = (above > rng.normal(size=(1000, 1, 100))).mean((1, 2))
+    ends = clip_spread.auc_intervals(found, [positives] * 1000, [100] * 1000)
+    covered = np.mean((ends[:, 0] <= auc) & (auc <= ends[:, 1]))
+    assert covered > stats.binom.ppf(0.001, 1000, 0.95) / 1000
+
+
+def test_the_interval_of_a_tag_at_the_ends_and_without_a_score():
+    ends = clip_spread.auc_intervals([1.0, 0.5, np.nan], [3, 50, 0], [97, 50, 9])
+    assert ends[0][1] == 1 and 0.4 < ends[0][0] < 0.9
+    assert ends[1] == pytest.approx([0.39, 0.61], abs=0.01)
+    assert np.isnan(ends[2]).all()

@@ -1,10 +1,13 @@
 """Differences of points with the spread over seeds and over test clips."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from studies import comparison, resampling
+from studies import comparison, judges, resampling
+from studies.study import UNDECIDED
 from tests import sweeps
 
 
@@ -112,3 +115,36 @@ def test_labels_that_not_every_point_has_are_left_out(tmp_path):
     assert comparison.known_labels(record.points) == ["weak"]
     assert comparison.known_labels(record.select("a")) == ["weak", "true"]
     assert comparison.known_labels({}) == []
+
+
+def test_gaps_are_points_seeds_and_scores_that_are_not_there(record):
+    lost = [{"seed": 3, "number": 1, "step": 9, "reason": "its loss is NaN"}]
+    once = record.points["once"]
+    nothing = {"test": {"weak": {"per_seed": [{"roc_auc_macro": None}]}}}
+    points = {
+        "good": record.points["good"],
+        "lost": dataclasses.replace(
+            once, summary=once.summary | {"failed_seeds": lost}
+        ),
+        "none": dataclasses.replace(once, summary=once.summary | {"scores": nothing}),
+    }
+    part = dataclasses.replace(record, points=points, missing=("away", "good-2"))
+    assert comparison.gaps(part, "lo", "no", "aw", "good") == [
+        "away is missing",
+        "good-2 is missing",
+        "lost lost seed 3",
+        "none has no score",
+    ]
+    assert comparison.gaps(part, "good") == ["good-2 is missing"]
+    assert comparison.gaps(record, "") == []
+
+
+def test_a_pair_without_common_seeds_is_not_left_out(record):
+    other = dataclasses.replace(
+        record.points["once"], summary=record.points["once"].summary | {"seeds": [7]}
+    )
+    points = {"good": record.points["good"], "once": other}
+    placed = comparison.place(points, "weak")
+    (found,) = comparison.compare(points, {"gap": ("good", "once")}, placed)
+    assert np.isnan(found.interval()).all() and found.answer == "unknown (seeds)"
+    assert judges.differences([found], 0, np.inf, "")[0] == UNDECIDED

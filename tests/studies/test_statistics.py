@@ -118,13 +118,23 @@ def test_the_line_and_its_error_are_those_of_least_squares():
     assert found.curvature_half_width() == pytest.approx(half_width, rel=1e-4)
     low, high = found.slope_interval()
     assert low < 0.02 < high
-    assert not found.is_curved()
+    low, high = found.bend_interval()
+    assert low < 0 < high
     assert found.at(600) == pytest.approx(intercept + slope * np.log2(600))
 
 
-def test_a_curve_that_saturates_is_curved():
+def test_the_bend_is_how_much_the_gain_changes_from_the_middle_to_an_end():
+    doublings = np.arange(7.0)
+    clips, scores = 100 * 2**doublings, 0.7 + 0.02 * doublings
+    assert statistics.fit_line(clips, scores).bend_interval() == pytest.approx(
+        (0, 0), abs=1e-6
+    )
+    # The gain falls from 0.03 at the first size over 0.02 to 0.01 at the last.
+    bent = scores - 0.02 / 12 * (doublings - 3) ** 2
+    found = statistics.fit_line(clips, bent).bend_interval()
+    assert found == pytest.approx((-0.5, -0.5), abs=1e-6)
     saturating = 0.9 - 0.3 / CLIPS**0.5
-    assert statistics.fit_line(CLIPS, saturating).is_curved()
+    assert statistics.fit_line(CLIPS, saturating).bend_interval()[1] < 0
 
 
 def test_two_sizes_have_a_slope_without_an_error_and_one_has_none():
@@ -139,15 +149,19 @@ def line(slope, slope_error=0.0, count=7):
 
 
 def test_a_gap_of_two_doublings_is_worth_four_times_the_data():
-    factor, (low, high) = statistics.data_factor(0.04, 0.005, line(0.02))
+    factor, (low, high) = statistics.data_factor([0.04, 0.04], 0.005, line(0.02))
     assert factor == pytest.approx(4)
     # The gap's 95 % interval is 0.0302 to 0.0498, that is 1.51 to 2.49 doublings.
     assert (low, high) == pytest.approx((2**1.51, 2**2.49), rel=0.02)
+    # Two seeds that differ by 0.002 move it by Student's t, 12.7 times 0.001.
+    _, (low, high) = statistics.data_factor([0.039, 0.041], 0.0, line(0.02))
+    assert (low, high) == pytest.approx((2**1.365, 2**2.635), rel=0.05)
+    assert statistics.data_factor([0.04], 0.0, line(0.02))[1] == (0, np.inf)
 
 
 def test_an_uncertain_slope_has_no_upper_end():
-    factor, (low, high) = statistics.data_factor(0.04, 0.005, line(0.02, 0.015))
+    factor, (low, high) = statistics.data_factor([0.04, 0.04], 0.005, line(0.02, 0.015))
     assert factor == pytest.approx(4)
     assert low < 4
     assert high == np.inf
-    assert statistics.data_factor(0.04, 0.0, line(-0.01))[0] == np.inf
+    assert statistics.data_factor([0.04], 0.0, line(-0.01))[0] == np.inf

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from msd_tagger.pages import style
-from studies import comparison
+from studies import comparison, statistics
 from studies.sections import data_size
 from studies.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
@@ -31,11 +31,36 @@ def verdict(study, start):
 
 def test_a_line_of_skill_gives_a_line_of_scores(record):
     study = data_size.study(record)
-    assert verdict(study, "Exponentially") == HOLDS
     assert verdict(study, "Neither") in (HOLDS, UNDECIDED)
     assert verdict(study, "Mel leads") == HOLDS
     (cost,) = [one for one in study.claims if one.statement.startswith("Mel leads")]
     assert cost.here == "STFT takes 2.50 times as long per clip"
+
+
+def line(bend=0.0, noise=0.0, slope=0.02):
+    """Seven sizes; the gain changes by that share of itself from the middle to ends."""
+    doublings = np.arange(-3.0, 4)
+    curve = bend / 6 * doublings**2 + noise * np.array([1, -1, 0, 1, -1, 0, 1])
+    scores = 0.7 + slope * (doublings + curve)
+    return statistics.fit_line(100 * 2**doublings, scores)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ({"mel": line(noise=0.1), "stft": line(0.2, noise=0.1)}, HOLDS),
+        ({"mel": line(noise=0.1), "stft": line(-0.9, noise=0.1)}, FAILS),
+        ({"mel": line(noise=0.1), "stft": line(0.3, noise=0.4)}, UNDECIDED),
+        ({"mel": line(slope=-0.02, noise=0.1)}, FAILS),
+    ],
+)
+def test_a_line_rises_and_hardly_bends(lines, expected):
+    assert data_size.claim_of_line(lines, False, []).verdict == expected
+    part = data_size.claim_of_line(lines, False, ["size-mel-002 is missing"])
+    assert part.verdict == (UNDECIDED if expected == HOLDS else expected)
+    assert expected != HOLDS or "but size-mel-002 is missing." in part.why
+    chance = data_size.claim_of_line(lines, True, [])
+    assert chance.verdict == UNDECIDED and "told from chance" in chance.why
 
 
 def test_the_table_has_a_row_a_size_and_a_column_a_kind_of_labels(record):
@@ -132,7 +157,7 @@ def test_few_points_leave_things_open(tmp_path):
     record = sweeps.write_sweep(tmp_path, points, missing=("size-mel-002",))
     study = data_size.study(record)
     assert {claim.verdict for claim in study.claims} == {UNDECIDED}
-    assert "Not complete: size-mel-002." in study.paragraphs[0]
+    assert "Not complete: size-mel-002 is missing." in study.paragraphs[0]
     style.svg(study.illustrations[0].draw, "light")
 
 

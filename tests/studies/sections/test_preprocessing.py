@@ -1,5 +1,7 @@
 """Fig. 7 from a made-up grid in which decibels matter and nothing else does."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -39,10 +41,17 @@ def test_what_does_not_matter_is_found_where_noise_is_small(tmp_path):
     points = sweeps.grid_points()
     for point in points.values():
         point |= {"jitter": 0.001, "own_noise": 0.005, "num_clips": 400}
-    study = preprocessing.study(sweeps.write_sweep(tmp_path, points))
+    record = sweeps.write_sweep(tmp_path, points)
+    study = preprocessing.study(record)
     assert claim(study, "Frequency weighting").verdict == HOLDS
     assert claim(study, "Multiplying").verdict == HOLDS
     assert "12 of 12 lie within ± 0.005" in claim(study, "Frequency weighting").why
+    # Of a part it cannot be said; points of STFT are no part of this.
+    for absent, verdict in (("pre-x", UNDECIDED), ("pre-stft-db", HOLDS)):
+        part = preprocessing.study(dataclasses.replace(record, missing=(absent,)))
+        found = claim(part, "Frequency weighting")
+        assert found.verdict == verdict
+        assert (f"but {absent} is missing." in found.why) == (verdict == UNDECIDED)
 
 
 def test_every_pair_is_compared_once(record):
@@ -140,7 +149,7 @@ def test_a_few_points_of_one_seed_leave_things_open(tmp_path):
     record = sweeps.write_sweep(tmp_path, some, missing=("pre-stft-db",))
     study = preprocessing.study(record)
     assert {one.verdict for one in study.claims} == {UNDECIDED}
-    assert "Not complete: pre-stft-db." in study.paragraphs[0]
+    assert "Not complete: pre-stft-db is missing." in study.paragraphs[0]
     style.svg(study.illustrations[0].draw, "light")
     stft = {k: v for k, v in sweeps.grid_points().items() if k.startswith("pre-stft-")}
     study = preprocessing.study(sweeps.write_sweep(tmp_path / "stft", stft))
