@@ -69,12 +69,12 @@ class Comparison:
     # Whether a side can be told from chance: else the difference means nothing.
     is_informed: bool
 
-    @property
+    @functools.cached_property
     def mean(self) -> float:
         """The difference, averaged over seeds."""
         return float(self.values.mean())
 
-    @property
+    @functools.cached_property
     def seeds_error(self) -> float:
         """Standard error over seeds, of this difference alone; NaN for one seed."""
         return float(self.values.sem())

@@ -231,8 +231,8 @@ def std_interval(std: float, degrees_of_freedom: int) -> tuple[float, float]:
     """The interval of a standard deviation, by the chi-square distribution."""
     if degrees_of_freedom < 1:
         return NAN, NAN
-    bounds = stats.chi2.ppf([tail(), 1 - tail()], degrees_of_freedom)
-    low, high = std * np.sqrt(degrees_of_freedom / bounds)
+    bounds = [_chi2_quantile(at, degrees_of_freedom) for at in (tail(), 1 - tail())]
+    low, high = std * np.sqrt(degrees_of_freedom / np.array(bounds))
     return float(low), float(high)
 
 
@@ -262,7 +262,7 @@ def ratio_interval(std: float, other: float, freedoms: Pair) -> tuple[float, flo
     """
     if min(freedoms) < 1:
         return NAN, NAN
-    bounds = stats.f.ppf([tail(), 1 - tail()], *freedoms)
+    bounds = [_f_quantile(at, *freedoms) for at in (tail(), 1 - tail())]
     low, high = std / other / np.sqrt(bounds)
     return float(low), float(high)
 
@@ -334,6 +334,8 @@ def data_factor(
 # Asking scipy takes longer than all else about an interval.
 _normal_quantile = functools.cache(stats.norm.ppf)
 _t_quantile = functools.cache(stats.t.ppf)
+_chi2_quantile = functools.cache(stats.chi2.ppf)
+_f_quantile = functools.cache(stats.f.ppf)
 
 
 def _std(values: np.ndarray) -> float:

@@ -7,7 +7,7 @@ relative to the first tag. A label vector is a column of the last layer's weight
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -244,16 +244,15 @@ def mantel_p_value(
     Returns:
         Between 1 / (permutations + 1) and 1; NaN where there is no correlation.
     """
-    networks = S.reshape(-1, *C.shape)
-    if np.isnan([rank_correlation(one, C) for one in networks]).any():
-        return float("nan")
-    pairs = [_known_pairs(one, C) for one in networks]
+    pairs = [_known_pairs(one, C) for one in S.reshape(-1, *C.shape)]
     known, _, of_C = pairs[0]
+    if len(of_C) < 3 or not all(np.ptp(one) for _, *both in pairs for one in both):
+        return float("nan")
     of_S = np.mean([_standard_ranks(of_one) for _, of_one, _ in pairs], axis=0)
-    matrices = np.zeros((2, len(known), len(known)))
-    matrices[:, pairs_of(len(known))] = of_S, _standard_ranks(of_C)
-    of_S, of_C = matrices + np.swapaxes(matrices, 1, 2)
-    return _share_as_high(of_S, of_C, counts[known], permutations)
+    of_pairs, chosen = np.zeros((2, *[len(known)] * 2)), pairs_of(len(known))
+    of_pairs[:, chosen] = of_S, _standard_ranks(of_C)
+    first, second = of_pairs
+    return _share_as_high(first, second + second.T, counts[known], permutations)
 
 
 def overlap_p_value(
@@ -281,14 +280,16 @@ def _share_as_high(
 
     Those that were drawn and the one that was found are counted.
     """
-    found, higher = (first * second).sum(), 0
+    i, j = np.nonzero(first)
+    weights = first[i, j]
+    found, higher = weights @ second[i, j], 0
     for order in _relabellings(counts, permutations):
-        higher += (first * second[order[:, None], order]).sum() >= found - 1e-12
+        higher += weights @ second[order[i], order[j]] >= found - 1e-12
     return (1 + higher) / (1 + permutations)
 
 
-def _relabellings(counts: np.ndarray, number: int) -> Iterator[np.ndarray]:
-    """Draws new orders of the tags, always the same ones.
+def _relabellings(counts: np.ndarray, number: int) -> np.ndarray:
+    """Draws new orders of the tags `[number, K]`, always the same ones.
 
     Tags change places only with tags that about as many clips have. Else a similarity
     that follows nothing but popularity would seem to follow co-occurrence, which
@@ -297,10 +298,10 @@ def _relabellings(counts: np.ndarray, number: int) -> Iterator[np.ndarray]:
     by_count = np.argsort(-counts, kind="stable")
     num_groups = max(len(counts) // ALIKE, 1)
     group = np.arange(len(counts)) * num_groups // max(len(counts), 1)
-    random, order = np.random.default_rng(0), np.arange(len(counts))
-    for _ in range(number):
-        order[by_count] = by_count[np.argsort(group + random.random(len(counts)))]
-        yield order
+    keys = group + np.random.default_rng(0).random((number, len(counts)))
+    orders = np.empty_like(keys, dtype=int)
+    orders[:, by_count] = by_count[np.argsort(keys, axis=1)]
+    return orders
 
 
 def _known_pairs(

@@ -139,7 +139,13 @@ def study(record: SweepRecord) -> Study:
     if any(len(one.subsets) for one in found.values()):
         tables.append(_subset_table(found, num_clips))
     paragraphs = [*_paragraphs(found, tags, answers), _of_subsets(found, num_clips)]
-    claims = _claims(found, comparison.gaps(record, *FAMILIES))
+    gaps = comparison.gaps(record, *FAMILIES)
+    gaps += [
+        f"{name} has no predictions for the same clips"
+        for name in comparison.scored(record.points)
+        if name.startswith(FAMILIES) and name not in points
+    ]
+    claims = _claims(found, gaps)
     return Study(NAME, TITLE, paragraphs, [_illustration(found)], tables, claims)
 
 

@@ -23,7 +23,7 @@ from msd_tagger.common.tags import TAGS
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, GREEN, ORANGE, ink
 from msd_tagger.pages.tables import ABSENT, Table, percent
-from studies import figures, judges, matrices, tag_pairs
+from studies import figures, judges, matrices, statistics, tag_pairs
 from studies.figures import Look
 from studies.label_table import LABELS, find_label_table
 from studies.records import SweepRecord
@@ -428,11 +428,11 @@ def _not_near_one(data: Counts, pair: tuple[str, str]) -> Claim:
     judged = judges.no_data(why)
     if found and clips >= MIN_CLIPS:
         both = int(data.together[found])
-        ends = stats.binomtest(both, clips).proportion_ci(method="wilson")
+        ends = statistics.share_interval(both, clips)
         low, high, near = map(percent, (*ends, NEAR_ONE))
         why = say("tags.not_near_one", low=low, high=high, near=near)
         here = f"{percent(both / clips)} ({both:,} of {clips:,} clips)"
-        judged = here, *judges.below(tuple(ends), NEAR_ONE, why)
+        judged = here, *judges.below(ends, NEAR_ONE, why)
     printed = percent(paper.CO_OCCURRENCE_EXAMPLES[pair])
     return claim("not-near-one", *judged, first=first, second=second, share=printed)
 

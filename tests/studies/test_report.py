@@ -256,13 +256,12 @@ def test_tag_table_is_sorted_by_truth_and_shows_gaps(record):
     assert gap[columns.index("95 % (weak)")] == "–"
     first = next(row for row in table.rows if row[0] == record.summary["tags"][0])
     low, high = map(float, first[columns.index("95 % (weak)")].split(" to "))
-    tag = 0
     arrays = record.arrays["predictions_test"]
     weights = resampling.bootstrap_weights(len(arrays["tags"]), 400)
-    moved = resampling.macro_auc(
-        arrays["tags"][:, [tag]], arrays["scores"][:, :, [tag]], weights
-    )
-    assert high - low == pytest.approx(3.92 * moved.std(), rel=0.4)
+    tags, single = arrays["tags"][:, :1], arrays["scores"][:1, :, :1]
+    moved = resampling.macro_auc(tags, single, weights)
+    # It is of one network; the mean over seeds moves less.
+    assert high - low == pytest.approx(3.92 * moved.std(), rel=0.3)
 
 
 def test_intervals_of_the_whole_split_and_of_the_gap(record):

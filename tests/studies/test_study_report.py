@@ -308,6 +308,7 @@ def markdown(tmp_path_factory):
         corpus={"name": "my | music", "version": None, "counts": [], "notice": None},
         facts=[("1 of 2", "claims hold", "1 does not")],
         claims=Table.of_rows("", CLAIM_HEADER, claims),
+        rules=["<b> *is* one"],
         sections=sections,
         points=Table.of_rows("All", ("point", "steps"), [["variance", "4000"]]),
         point_keys=None,

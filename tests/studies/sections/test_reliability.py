@@ -1,5 +1,7 @@
 """Fig. 2 from made-up points, and the three sets that it compares."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -109,6 +111,17 @@ def test_noise_that_keeps_the_order_is_reliable(study):
     verdicts = [claim.verdict for claim in study.claims]
     assert verdicts[0] == HOLDS
     assert verdicts[2] == HOLDS
+
+
+def test_nothing_holds_of_a_part(record):
+    points = dict(record.points)
+    arrays = dict(points["size-mel-016"].arrays)
+    del arrays["predictions_test"]
+    points["size-mel-016"] = dataclasses.replace(points["size-mel-016"], arrays=arrays)
+    part = reliability.study(dataclasses.replace(record, points=points)).claims
+    for one in (part[0], part[2]):
+        assert one.verdict == UNDECIDED
+        assert "but size-mel-016 has no predictions for the same clips." in one.why
 
 
 def test_the_narrow_set_follows_its_rule(record):
