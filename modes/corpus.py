@@ -6,6 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs import checks, sweeps
+from configs.identity import WORDS, label_noise_of
 from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.beam import parse_options
 from input_pipeline.corpora import Corpus, check_scorable, load_corpus
@@ -15,6 +16,7 @@ from input_pipeline.plan import Slice
 from input_pipeline.staging import stage
 from input_pipeline.storage import Place, place
 from modes import Options
+from msd_tagger.common.label_noise import read_rates
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed
@@ -25,6 +27,9 @@ def check(config: ConfigDict, options: Options) -> None:
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
     parse_options(config.prepare.beam)
     for point in points:
+        source, _ = label_noise_of(point.train.label_noise)
+        if source not in ("", *WORDS):
+            read_rates(Path(source))
         shape = recipe_of(point).shape
         if options.mode in ("run", "evaluate") and not options.bundle:
             check_pools(shape, pools_of(point))
