@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 # What --mode=run does besides training: the studies of the paper.
 STUDIES = (
     *("network", "tags", "groundtruth", "variance", "data_size"),
-    *("preprocessing", "reliability", "label_vectors", "paper"),
+    *("preprocessing", "reliability", "label_vectors", "paper", "label_noise"),
 )
 
 # Names end in their unit.

@@ -25,6 +25,7 @@ DIGESTS = {
     "reliability": "cc7b25c9",
     "network": "cc0d51b5",
     "label_vectors": "1deec251",
+    "label_noise": "0367f3b6",
 }
 
 
