@@ -50,7 +50,7 @@ EVALUATION = {DROP: (0.25, 0.5, 0.75, 0.9), FLIP: (0.01, 0.02, 0.05, 0.1, 0.2)}
 DRAWS = 20
 ANNOTATED = (50, 100, 200, 400, 800, 1600)
 # Steps of a doubling at which the clean score is interpolated.
-STEPS = 32
+STEPS = 12
 
 
 class Setting(NamedTuple):
@@ -435,7 +435,9 @@ def draw_losses(frame: pd.DataFrame) -> Figure:
     axes = drawn.subplots()
     axes.plot(100 * frame.tagability, frame.loss, "o", ms=4, color=BLUE)
     axes.axhline(0, ls="--", lw=1, color=ink(axes))
-    for one in frame.sort_values("loss").iloc[[*range(2), *range(-5, 0)]].itertuples():
+    ordered = frame.sort_values("loss")
+    far = {*ordered.index[:2], *ordered.index[-5:]}
+    for one in ordered.loc[sorted(far)].itertuples():
         look: Look = {"xytext": (4, 2), "textcoords": "offset points", "fontsize": 7}
         axes.annotate(label(one.tag), (100 * one.tagability, one.loss), **look)
     axes.set(xlabel="tagability: % of true clips tagged", ylabel="loss of ROC-AUC")
@@ -644,7 +646,7 @@ def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame) -> Claim:
     count = len(comparison.informed(runs.points, runs.reference, runs.placed))
     words = {"points": len(runs.points), "ends": interval(ends, 2), "large": LARGE}
     why = say("label_noise.ranks", **words)
-    judged: Judged = judges.between(ends, LARGE, 1, why)
+    judged: Judged = judges.above(ends, LARGE, why)
     if 2 * count < len(runs.points):
         judged = judges.unknown(f"{why} Most cannot be told from chance.")
     here = f"ρ = {number(one.rho, 2)} by {one.noise}, {percent(one.rate)} missing"
