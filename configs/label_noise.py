@@ -29,7 +29,6 @@ def get_config(what: str = "full") -> ConfigDict:
             f"configs/label_noise.py:{what}: choose configs/label_noise.py or {listed}"
         )
     config = sweeps.study("label_noise", *sweeps.label_noise(what != "own"))
-    config.num_seeds = 3  # With two a difference has to be huge to be seen.
     config.corpus.train_clips = 600
     config.corpus.valid_clips = 300
     config.train.max_epochs = 10.0
