@@ -8,6 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs.identity import WORDS, label_noise_of
+from modes.corpus import check_labels
 from msd_tagger.common.label_noise import (
     LabelNoise,
     Rates,
@@ -23,43 +24,17 @@ from msd_tagger.training.setup import Data
 logger = logging.getLogger(__name__)
 
 
-def check(config: ConfigDict, data: Data) -> None:
-    """Checks that a corpus has what the keys of label noise ask of it.
-
-    Raises:
-        ValueError: It knows no truth, or a file of rates has other tags.
-    """
-    train = config.train
-    source, _ = label_noise_of(train.label_noise)
-    if source not in ("", *WORDS):
-        arrange(read_rates(Path(source)), data.tags, Path(source))
-    if data.labels("train")["true_tags"] is not None:
-        return
-    if train.labels == "true":
-        raise ValueError(
-            "--config.train.labels=true: this corpus does not know which tags are "
-            "true; leave it out (configs/label_noise.py:own studies noise that is "
-            "added to a corpus's own labels)"
-        )
-    if source in WORDS and not _changes(train):
-        raise ValueError(
-            f"--config.train.label_noise={train.label_noise}: this corpus does not "
-            "know which tags are true, and no noise was added; give a file of rates "
-            "(docs/label_noise.md)"
-        )
-
-
 def apply(config: ConfigDict, data: Data) -> tuple[Data, LabelNoise]:
     """Gives the training clips the labels of the `train` keys, and says what is known.
 
     Validation and test clips keep theirs.
 
     Raises:
-        ValueError: As `check`.
+        ValueError: As `check_labels`.
     """
-    check(config, data)
     train, known = config.train, data.labels("train")
     own, truth = known["tags"], known["true_tags"]
+    check_labels(config, data.tags, truth is not None)
     learnt = truth if train.labels == "true" else own
     if changes := _changes(train):
         # Without a truth, the labels as they were are what is known.

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from configs import sweeps
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
-from modes import Options, label_noise, labels
+from modes import Options, labels
 from modes.corpus import kinds, load_once, open_data, prepare_once
 from modes.report import report
 from modes.training import (
@@ -68,8 +68,6 @@ def run_study(config: ConfigDict, options: Options) -> None:
     if needs_audio:
         shards = prepare_once(config, options, corpus, kinds(config, options))
         data = {kind: open_data(config, one) for kind, one in shards.items()}
-    for point in (sweeps.at(config, point) for point in chosen):
-        label_noise.check(point, data[point.spectrogram.kind])
     if distributed.is_first():
         write_statistics(workdir, config, corpus, data)
     failed = run_points(workdir, config, options, chosen, data, devices)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from configs import checks
+from configs import label_noise as study_config
 from configs.identity import digest, identity
+from input_pipeline.corpora import Clip, Corpus
 from modes import Options, corpus, label_noise, training
 from msd_tagger.common.label_noise import count_rates
 from studies import report
@@ -92,6 +94,20 @@ def test_what_a_corpus_does_not_know_is_refused(keys, message):
     with pytest.raises(ValueError, match=message):
         apply(Data(knows_truth=False), **keys)
     apply(Data(), **keys)
+
+
+def test_it_is_refused_before_the_corpus_is_prepared(tmp_path):
+    clips = [
+        Clip(f"{split} {n}", split, tmp_path / "no.wav", np.array([n % 2], np.uint8))
+        for split in ("train", "valid", "test")
+        for n in range(4)
+    ]
+    unknowing = Corpus("mine", "1", tmp_path, ("rock",), clips)
+    study = study_config.get_config("quick")
+    options = Options("run", data_dir=tmp_path / "data", point="noise-weak,noise-clean")
+    with pytest.raises(ValueError, match=r"train\.labels=true: this corpus does not"):
+        corpus.prepare(study, options, unknowing, ["mel"])
+    assert not (tmp_path / "data").exists()
 
 
 def test_noise_that_was_added_is_known_without_a_truth():
