@@ -415,10 +415,12 @@ def _of_labels(record: RunRecord) -> list[str]:
     labels, source = train.get("labels", "weak"), train.get("label_noise")
     drop, flip = train.get("drop_positives", 0), train.get("flip_labels", 0)
     found = []
-    if (labels, drop, flip) != ("weak", 0, 0):
+    done = [f"{percent(drop)} of the positives were dropped"] if drop else []
+    done += [f"{percent(flip)} of all labels were flipped"] if flip else []
+    if labels != "weak" or done:
         found.append(
-            f"Learnt from the {labels} labels; on purpose {percent(drop)} of the "
-            f"positives were dropped, then {percent(flip)} of all labels flipped."
+            f"Learnt from the {labels} labels"
+            + (f", of which on purpose {' and then '.join(done)}." if done else ".")
             + _mean_rates("As far as the truth is known", rates.get("found"))
         )
     if source:

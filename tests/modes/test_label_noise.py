@@ -177,5 +177,7 @@ def test_record_bundle_and_report_say_what_was_learnt_from(tmp_path, programs_sh
     counts = np.load(tmp_path / "run" / "label_stats.npz")["train_counts"]
     assert counts.sum() < Data().labels("train")["tags"].sum()
     page = report.write_report(tmp_path / "run").read_text()
-    assert "Learnt from the weak labels; on purpose 25 % of the positives" in page
+    assert (
+        "from the weak labels, of which on purpose 25 % of the positives were" in page
+    )
     assert "corrects for error rates of each tag (train.label_noise=true)" in page
