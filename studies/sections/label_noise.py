@@ -54,7 +54,7 @@ STEPS = 12
 
 
 class Setting(NamedTuple):
-    """What a point learns from."""
+    """What a point learns from, by the keys of `train`."""
 
     labels: str  # `weak` or `true`.
     drop: float
@@ -72,7 +72,8 @@ class Setting(NamedTuple):
         parts = [WEAK if self.labels != clean else ""]
         parts += [f"{percent(self.drop)} of {DROP}" if self.drop else ""]
         parts += [f"{percent(self.flip)} of {FLIP}" if self.flip else ""]
-        parts = [one for one in parts if one] or ["clean labels"]
+        kind = "clean" if clean == "true" else "own"
+        parts = [one for one in parts if one] or [f"{kind} labels"]
         parts += [f"{percent(self.share)} of the clips" if self.share != 1 else ""]
         rates = RATES.get(self.rates, self.rates)
         parts += [f"corrected by {rates}" if rates else ""]
