@@ -23,7 +23,15 @@ from scipy import stats
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, ink, label
-from msd_tagger.pages.tables import ABSENT, Table, interval, number, over_seeds, percent
+from msd_tagger.pages.tables import (
+    ABSENT,
+    Table,
+    interval,
+    number,
+    over_seeds,
+    percent,
+    signed,
+)
 from studies import comparison, judges, resampling, statistics
 from studies.comparison import LABELS, Comparison, Ends, Placed, Points
 from studies.figures import Look, mean_and_std
@@ -235,17 +243,31 @@ def worth_of(runs: Runs, noisy: str) -> Worth | None:
             found[at] = mix(pair[0], pair[1], part, runs.placed)
     if not found or not all(one.is_informed for one in found.values()):
         return None
-    grid = sorted(found)
-    ends = (grid[0], grid[-1])
-    means = np.array([found[one].mean for one in grid])
-    nearest = grid[int(abs(means).argmin())]
-    inside = [one for one in grid if not found[one].differs]
-    if not inside:  # Beyond all sizes.
-        known = (0.0, ends[0]) if means.max() < 0 else (ends[1], math.inf)
-        return Worth(nearest, known, ends)
-    low = 0.0 if inside[0] == ends[0] else inside[0]
-    high = math.inf if inside[-1] == ends[1] else inside[-1]
-    return Worth(nearest, (low, high), ends)
+    grid = np.array(sorted(found))
+    means, lows, highs = np.array(
+        [(found[one].mean, *found[one].interval()) for one in grid]
+    ).T
+    least, most = grid[[0, -1]].tolist()
+    if not np.isfinite([lows, highs]).all():
+        lows, highs = means * 0, means * 0  # Nothing is known of seeds or clips.
+    low, high = _zero(grid, lows), _zero(grid[::-1], -highs[::-1])
+    # Beyond the sizes an end is open.
+    low = most if low is None else low if low > least else 0.0
+    high = least if high is None else high if high < most else math.inf
+    share = _zero(grid[::-1], -means[::-1])
+    return Worth(least if share is None else share, (low, high), (least, most))
+
+
+def _zero(shares: np.ndarray, values: np.ndarray) -> float | None:
+    """Finds the first share at which values are not above zero, interpolated."""
+    found = np.flatnonzero(values <= 0)
+    if not len(found):
+        return None
+    at = found[0]
+    if not at:
+        return float(shares[0])
+    part = values[at - 1] / (values[at - 1] - values[at])
+    return float(shares[at - 1] ** (1 - part) * shares[at] ** part)
 
 
 def mix(
@@ -602,7 +624,7 @@ def _claims(
     return [
         claim("noise-costs", *_judge(costs, 0, math.inf)),
         claim("noise-flips", *_judge(equal, 0, math.inf)),
-        _claim_of_tags(losses),
+        _claim_of_tags(runs, losses),
         _claim_of_ranks(runs, ranked),
         claim("remedy-helps", *_judge(exact, 0, math.inf)),
         claim("remedy-annotated", *_judge(apart, -limit, limit)),
@@ -616,13 +638,13 @@ def _judge(
     """Says what was found of some differences, and judges them."""
     if not found:
         return judges.no_data("the points for it are not complete.")
-    here = "; ".join(f"{one.name}: {number(one.mean)}" for one in found)
+    here = "; ".join(f"{one.name}: {signed(one.mean)}" for one in found)
     least = min(found, key=lambda one: one.mean)
     why = f"the smallest: {comparison.sentence(least)}."
     return here, *judges.differences(found, low, high, why)
 
 
-def _claim_of_tags(losses: pd.DataFrame) -> Claim:
+def _claim_of_tags(runs: Runs, losses: pd.DataFrame) -> Claim:
     """That tags lose more which are tagged less often where they are true."""
     if len(losses) < 4:
         return claim("noise-tags", *judges.no_data(say("label_noise.alike")))
@@ -631,7 +653,10 @@ def _claim_of_tags(losses: pd.DataFrame) -> Claim:
     ends = found.interval()
     why = say("label_noise.tags", tags=len(losses), ends=interval(ends, 2))
     here = f"rank correlation {number(found.value, 2)}"
-    return claim("noise-tags", here, *judges.below(ends, 0, why))
+    judged = judges.below(ends, 0, why)
+    if runs.find() not in comparison.informed(runs.points, "true", runs.placed):
+        judged = judges.unknown(f"{why} Scores cannot be told from chance.")
+    return claim("noise-tags", here, *judged)
 
 
 def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame) -> Claim:
