@@ -250,19 +250,17 @@ def worth_of(runs: Runs, noisy: str) -> Worth | None:
     least, most = grid[[0, -1]].tolist()
     if not np.isfinite([lows, highs]).all():
         lows, highs = means * 0, means * 0  # Nothing is known of seeds or clips.
-    low, high = _zero(grid, lows), _zero(grid[::-1], -highs[::-1])
-    # Beyond the sizes an end is open.
-    low = most if low is None else low if low > least else 0.0
-    high = least if high is None else high if high < most else math.inf
-    share = _zero(grid[::-1], -means[::-1])
-    return Worth(least if share is None else share, (low, high), (least, most))
+    # Beyond the sizes that were compared an end is open.
+    first, last = _zero(grid, lows, most), _zero(grid[::-1], -highs[::-1], least)
+    ends = first if first > least else 0.0, last if last < most else math.inf
+    return Worth(_zero(grid[::-1], -means[::-1], least), ends, (least, most))
 
 
-def _zero(shares: np.ndarray, values: np.ndarray) -> float | None:
+def _zero(shares: np.ndarray, values: np.ndarray, beyond: float) -> float:
     """Finds the first share at which values are not above zero, interpolated."""
     found = np.flatnonzero(values <= 0)
     if not len(found):
-        return None
+        return beyond
     at = found[0]
     if not at:
         return float(shares[0])
