@@ -9,6 +9,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs import sweeps
+from configs.identity import WORDS, label_noise_of
 from configs.keys import KEYS, Range, values_of
 
 # Directories that a corpus is read from; the others make their own in --data_dir.
@@ -180,6 +181,7 @@ def check(config: ConfigDict, needs_audio: bool = True) -> None:
     _check_spectrogram(config)
     _check_jobs(config)
     _check_start(config.train)
+    _check_label_noise(config.train)
     _check_processes(config)
     _check_corpus(config.corpus, needs_audio)
 
@@ -254,6 +256,21 @@ def _check_start(train: ConfigDict) -> None:
         raise ValueError(
             f"--config.train.freeze={train.freeze} needs --config.train.init_bundle=DIR"
             ": untrained weights are not worth keeping"
+        )
+
+
+def _check_label_noise(train: ConfigDict) -> None:
+    source, factor = label_noise_of(train.label_noise)
+    if train.label_noise and not factor > 0:
+        raise ValueError(
+            f"--config.train.label_noise={train.label_noise}: the factor must be more "
+            "than 0"
+        )
+    if source not in ("", *WORDS) and not Path(source).is_file():
+        raise ValueError(
+            f"--config.train.label_noise={train.label_noise}: there is no such file; "
+            'give a CSV or JSON file, "true" or "annotated" (docs/label_noise.md), '
+            'each perhaps with a factor such as "*2" behind it'
         )
 
 

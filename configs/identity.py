@@ -2,12 +2,20 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from configs.keys import KEYS, values_of
 
+# Keys of label noise.
+NOISE = (
+    *("train.labels", "train.drop_positives", "train.flip_labels"),
+    *("train.noise_seed", "train.label_noise"),
+)
+# What `train.label_noise` may be besides a file.
+WORDS = ("true", "annotated")
 # What training takes from a bundle; "sha256" is that of its weights.
 OF_BUNDLE = ("tags", "recipe", "preprocessing", "network", "sha256")
 
@@ -31,7 +39,41 @@ def identity(config: ConfigDict) -> dict:
         found["train.init_bundle"] = bundle_digest(Path(config.train.init_bundle))
     else:
         del found["train.init_bundle"], found["train.freeze"]
-    return found
+    return found | _of_labels(config, found)
+
+
+def label_noise_of(value: str) -> tuple[str, float]:
+    """Splits `train.label_noise` into what gives the rates and a factor on their odds.
+
+    >>> label_noise_of("true*0.5"), label_noise_of("rates.csv")
+    (('true', 0.5), ('rates.csv', 1.0))
+    """
+    found = re.fullmatch(r"(.*)\*(\d+(?:\.\d+)?)", value)
+    return (found[1], float(found[2])) if found else (value, 1.0)
+
+
+def _of_labels(config: ConfigDict, found: dict) -> dict:
+    """Takes the keys of label noise out of `found`, and returns those that are used.
+
+    Folders of runs that do without them keep their names. Of a file of rates the
+    content matters.
+    """
+    used = {
+        name: value
+        for name in NOISE
+        if (value := found.pop(name)) != KEYS[name].default
+    }
+    if not {"train.drop_positives", "train.flip_labels"} & used.keys():
+        used.pop("train.noise_seed", None)
+    source, factor = label_noise_of(config.train.label_noise)
+    if source == "annotated":
+        options = config.analysis
+        drawn = f"{options.subset100_clips} clips, seed {options.subset_seed}"
+        used["train.label_noise"] += f" ({drawn})"
+    elif source not in ("", *WORDS):
+        content = Path(source).read_bytes()
+        used["train.label_noise"] = [hashlib.sha256(content).hexdigest()[:16], factor]
+    return used
 
 
 def digest(content: dict) -> str:

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 # What --mode=run does besides training: the studies of the paper.
 STUDIES = (
     *("network", "tags", "groundtruth", "variance", "data_size"),
-    *("preprocessing", "reliability", "label_vectors", "paper"),
+    *("preprocessing", "reliability", "label_vectors", "paper", "label_noise"),
 )
 
 # Names end in their unit.
@@ -145,6 +145,20 @@ _KEYS = (
     Key("train.freeze", "nothing", ("nothing", "features"),
         'Of a bundle that is started from: "features" keeps all but the last layer '
         "as it is, so also the batch statistics."),
+    Key("train.labels", "weak", ("weak", "true"),
+        'Learns from the corpus\'s own labels, or from the "true" ones where it knows '
+        "them. Validation and test keep both."),
+    Key("train.drop_positives", 0.0, Range(0, 0.99),
+        "Makes these labels noisier: this share of the positives is missing, chosen at "
+        "random."),
+    Key("train.flip_labels", 0.0, Range(0, 0.49),
+        "Then this share of all labels is the other way round."),
+    Key("train.noise_seed", 0, SEED, "Chooses which labels that befalls."),
+    Key("train.label_noise", "", '"true", "annotated" or a file, perhaps "*2"',
+        "Corrects the loss for error rates of each tag (docs/label_noise.md): those of "
+        'a CSV or JSON file, "true" for those counted against the truth, "annotated" '
+        "for those estimated from analysis.subset100_clips clips of each tag that are "
+        'compared with it. "*2" doubles the odds of all rates.'),
     Key("train.batch_size", 0, Range(0, 2**16),
         "B; 0 means 32 on accelerators and 8 on a CPU."),
     Key("train.optimiser", "adam", ("adam", "sgd"), "How weights are updated."),

@@ -20,6 +20,14 @@ MAGNITUDES = ("db", "linear")
 WEIGHTINGS = ("per_frequency", "a_weighting", "bypass")
 SCALES = (1, 10)
 
+# Where corrections of label noise take their rates from.
+CORRECTIONS = {
+    "true": "true",
+    "annotated": "annotated",
+    "half": "true*0.5",
+    "twice": "true*2",
+}
+
 # What is one for a whole study; flags of XLA are set once for a process.
 FIXED = ("name", "task", "sweep", "train.deterministic")
 # Keys of `train` that count epochs.
@@ -82,6 +90,28 @@ def preprocessing() -> list[Point]:
         for magnitude in MAGNITUDES
     ]
     return grid + stft
+
+
+def label_noise(knows_truth: bool = True) -> list[Point]:
+    """Training labels of several kinds of noise, smaller sets, and corrections.
+
+    Without a truth the labels as they are take its place, and those with half of the
+    positives missing that of the weak labels.
+    """
+    clean: dict[str, object] = {"train__labels": "true"} if knows_truth else {}
+    weak: dict[str, object] = {} if knows_truth else {"train__drop_positives": 0.5}
+    points = {"clean": clean}
+    for rate in (0.5, 0.75):
+        points[f"drop-{100 * rate:02.0f}"] = clean | {"train__drop_positives": rate}
+    for rate in (0.05, 0.1):
+        points[f"flip-{100 * rate:02.0f}"] = clean | {"train__flip_labels": rate}
+    if knows_truth:
+        points |= {"weak": weak, "weak-drop-50": {"train__drop_positives": 0.5}}
+    for share in (0.5, 0.2):
+        points[f"size-{100 * share:02.0f}"] = clean | {"train__fraction": share}
+    for name, rates in CORRECTIONS.items():
+        points[f"fix-{name}"] = weak | {"train__label_noise": rates}
+    return [_point(f"noise-{name}", **changes) for name, changes in points.items()]
 
 
 def check(sweep: Sequence[Point]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs import checks, sweeps
+from configs.identity import WORDS, label_noise_of
 from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.beam import parse_options
 from input_pipeline.corpora import Corpus, check_scorable, load_corpus
@@ -15,6 +16,7 @@ from input_pipeline.plan import Slice
 from input_pipeline.staging import stage
 from input_pipeline.storage import Place, place
 from modes import Options
+from msd_tagger.common.label_noise import arrange, read_rates
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed
@@ -25,9 +27,38 @@ def check(config: ConfigDict, options: Options) -> None:
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
     parse_options(config.prepare.beam)
     for point in points:
+        source, _ = label_noise_of(point.train.label_noise)
+        if source not in ("", *WORDS):
+            read_rates(Path(source))
         shape = recipe_of(point).shape
         if options.mode in ("run", "evaluate") and not options.bundle:
             check_pools(shape, pools_of(point))
+
+
+def check_labels(config: ConfigDict, tags: Sequence[str], knows_truth: bool) -> None:
+    """Checks that a corpus has what the keys of label noise ask of it.
+
+    Raises:
+        ValueError: It knows no truth, or a file of rates has other tags.
+    """
+    train = config.train
+    source, _ = label_noise_of(train.label_noise)
+    if source not in ("", *WORDS):
+        arrange(read_rates(Path(source)), tags, Path(source))
+    if knows_truth:
+        return
+    if train.labels == "true":
+        raise ValueError(
+            "--config.train.labels=true: this corpus does not know which tags are "
+            "true; leave it out (configs/label_noise.py:own studies noise that is "
+            "added to a corpus's own labels)"
+        )
+    if source in WORDS and not (train.drop_positives or train.flip_labels):
+        raise ValueError(
+            f"--config.train.label_noise={train.label_noise}: this corpus does not "
+            "know which tags are true, and no noise was added; give a file of rates "
+            "(docs/label_noise.md)"
+        )
 
 
 def pools_of(config: ConfigDict) -> Pools:
@@ -49,9 +80,13 @@ def start(config: ConfigDict, options: Options) -> None:
 
 def kinds(config: ConfigDict, options: Options) -> list[str]:
     """The kind of spectrogram of a run, or of each point that --point asks for."""
+    return [point.spectrogram.kind for point in _chosen(config, options)]
+
+
+def _chosen(config: ConfigDict, options: Options) -> list[ConfigDict]:
+    """The points that --point asks for, or a run itself."""
     chosen = sweeps.choose(config.sweep, options.point)
-    points = [sweeps.at(config, point) for point in chosen] or [config]
-    return [point.spectrogram.kind for point in points]
+    return [sweeps.at(config, point) for point in chosen] or [config]
 
 
 def recipes(config: ConfigDict, kinds: Sequence[str]) -> list[Recipe]:
@@ -98,6 +133,8 @@ def prepare(
     """Writes the shards that are missing; a folder per kind of spectrogram."""
     if options.mode == "run":
         check_scorable(corpus)
+        for point in _chosen(config, options):
+            check_labels(point, corpus.tags, corpus.has_true_tags)
     return prepare_in(
         options.data_dir,
         corpus,

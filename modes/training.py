@@ -13,7 +13,7 @@ from configs import default
 from configs.identity import digest, identity
 from configs.keys import values_of
 from input_pipeline.batches import ShardedSplits
-from modes import Options
+from modes import Options, label_noise
 from modes.corpus import pools_of, recipe_of
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
@@ -102,6 +102,7 @@ def train_in(
         The summary; nothing in a process that does not write.
     """
     begins = options.mode == "run"
+    data, noise = label_noise.apply(config, data)
 
     def look() -> tuple[bool, bool]:
         is_known = workspace.is_known(workdir, own)
@@ -130,7 +131,7 @@ def train_in(
         distributed.shared(enter)
         keep_kernels(workdir, config)
         reach = loop.train if begins else loop.restore
-        trained = reach(config, data, workdir)
+        trained = reach(config, data, workdir, noise)
         predictions = results.predict(trained)
         if not distributed.is_first():
             return {}

@@ -52,6 +52,8 @@ _BASELINE = {
     "name": str,
     "scores": dict.fromkeys(("test", "valid?"), _scores("")),
 }
+# Of labels; null where no clip can tell.
+_RATES = {"missing": Each(SCORE, "K"), "false": Each(SCORE, "K")}
 SUMMARY = {
     "complete?": bool,
     "corpus": CORPUS,
@@ -68,6 +70,7 @@ SUMMARY = {
     "peak_memory_bytes?": Maybe(COUNT),
     "scores": dict.fromkeys(("test", "valid?"), _scores("S") | {"num_clips": COUNT}),
     "baseline?": Maybe(_BASELINE),
+    "label_noise?": {"found?": Maybe(_RATES), "corrected?": Maybe(_RATES)},
 }
 # The lines of metrics.jsonl, by their kind; without seeds that failed.
 LINES = {
@@ -133,7 +136,14 @@ LABELS_OF_SPLIT = {
 CONFIG = {
     "seed?": WHOLE,
     "corpus?": {"name?": str},
-    "train?": {"fraction?": SHARE, "batch_size?": WHOLE},
+    "train?": {
+        "fraction?": SHARE,
+        "batch_size?": WHOLE,
+        "labels?": str,
+        "drop_positives?": SHARE,
+        "flip_labels?": SHARE,
+        "label_noise?": str,
+    },
     "model?": {"dtype?": str, "precision?": str},
     "spectrogram?": {
         "kind?": OneOf(KINDS),

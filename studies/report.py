@@ -26,6 +26,7 @@ from msd_tagger.pages.tables import (
     duration,
     number,
     over_seeds,
+    percent,
     signed,
     with_spread,
 )
@@ -403,6 +404,7 @@ def _scores(record: RunRecord, spreads: Mapping[str, Spreads]) -> dict[str, Any]
             for labels in known
             if linear.get("test", {}).get(labels)
         ]
+        + _of_labels(record)
         + _cautions(record),
         "has_truth": "true" in known,
         "failures": [
@@ -411,6 +413,39 @@ def _scores(record: RunRecord, spreads: Mapping[str, Spreads]) -> dict[str, Any]
             for one in record.summary.get("failed_seeds", ())
         ],
     }
+
+
+def _of_labels(record: RunRecord) -> list[str]:
+    """Says what the networks learnt from, where it is not what the corpus gives."""
+    train, rates = record.config.get("train", {}), record.summary.get("label_noise", {})
+    labels, source = train.get("labels", "weak"), train.get("label_noise")
+    drop, flip = train.get("drop_positives", 0), train.get("flip_labels", 0)
+    found = []
+    done = [f"{percent(drop)} of the positives were dropped"] if drop else []
+    done += [f"{percent(flip)} of all labels were flipped"] if flip else []
+    if labels != "weak" or done:
+        found.append(
+            f"Learnt from the {labels} labels"
+            + (f", of which on purpose {' and then '.join(done)}." if done else ".")
+            + _mean_rates("As far as the truth is known", rates.get("found"))
+        )
+    if source:
+        found.append(
+            f"The loss corrects for error rates of each tag (train.label_noise="
+            f"{source})." + _mean_rates("By these", rates.get("corrected"))
+        )
+    return found
+
+
+def _mean_rates(start: str, rates: Mapping[str, Any] | None) -> str:
+    """Prints means over tags of error rates, if there are any."""
+    if not rates:
+        return ""
+    missing, false = (pd.Series(rates[k], dtype=float) for k in ("missing", "false"))
+    return (
+        f" {start}, {percent(missing.mean())} of the clips for which a tag holds lack "
+        f"it and {percent(false.mean())} of the others have it (mean of tags)."
+    )
 
 
 def _cautions(record: RunRecord) -> list[str]:

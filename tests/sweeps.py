@@ -26,7 +26,13 @@ SETTINGS = {
         "frequency_weighting": "bypass",
         "scale": 1.0,
     },
-    "train": {"fraction": 1.0},
+    "train": {
+        "fraction": 1.0,
+        "labels": "weak",
+        "drop_positives": 0.0,
+        "flip_labels": 0.0,
+        "label_noise": "",
+    },
 }
 
 
@@ -65,13 +71,15 @@ def write_point(
     own_noise: float = 0.6,
     clips_per_s: float | None = 40.0,
     first_layer: dict[str, np.ndarray] | None = None,
+    missing: tuple[float, ...] | None = None,
     **settings: Any,
 ) -> None:
     """Writes a point whose scores are `skill` times the truth plus noise.
 
     Every point has the same clips and labels, and noise of its own by `noise_seed`;
-    seeds differ by `jitter` in skill. `settings` are kind, fraction, magnitude,
-    frequency_weighting and scale.
+    seeds differ by `jitter` in skill. `missing` are rates of the labels that it learnt
+    from. `settings` are kind, fraction, magnitude, frequency_weighting and scale, and
+    the keys of label noise.
     """
     workdir.mkdir(parents=True)
     config = make_point_config(num_seeds, **settings)
@@ -102,6 +110,9 @@ def write_point(
         "scores": {"test": found, "valid": found},
         "baseline": None,
     }
+    if missing is not None:
+        rates = {"missing": list(missing), "false": [0.01] * len(tags)}
+        summary["label_noise"] = {"found": rates, "corrected": None}
     records.write_json(workdir / "config.json", config)
     records.write_json(workdir / "environment.json", records.make_environment())
     records.write_json(workdir / "summary.json", summary)

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 from flax import struct
 
+from msd_tagger.common.label_noise import Rates
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet
 
@@ -27,6 +28,7 @@ class Model(NamedTuple):
     bands: pre.BandStatistics
     optimiser: optax.GradientTransformation
     features_frozen: bool = False
+    label_noise: Rates | None = None  # That the training's loss corrects for.
 
 
 class Weights(struct.PyTreeNode):

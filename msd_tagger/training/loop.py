@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from msd_tagger.common import interruption
 from msd_tagger.common.errors import Interrupted, LostInputError
+from msd_tagger.common.label_noise import NOTHING_KNOWN, LabelNoise
 from msd_tagger.training import canary, clip_cache, distributed, parallel, steps
 from msd_tagger.training.checkpoints import Checkpoints, Saved
 from msd_tagger.training.evaluation import score_validation
@@ -40,10 +41,13 @@ class Trained(NamedTuple):
     seconds: float  # Spent in timed steps.
 
 
-def train(config: ConfigDict, data: Data, workdir: Path) -> Trained:
+def train(
+    config: ConfigDict, data: Data, workdir: Path, noise: LabelNoise = NOTHING_KNOWN
+) -> Trained:
     """Trains all seeds of a checked configuration, from the last checkpoint on.
 
-    Checkpoints and metrics go into the folder `workdir`.
+    Checkpoints and metrics go into the folder `workdir`; `noise` is that of the
+    training labels.
 
     Raises:
         MiscompilationError: The compiler produces wrong results on this machine.
@@ -53,7 +57,7 @@ def train(config: ConfigDict, data: Data, workdir: Path) -> Trained:
         Interrupted: A signal came; a checkpoint was saved.
     """
     canary.check()
-    setup = clip_cache.keep(set_up(config, data))
+    setup = clip_cache.keep(set_up(config, data, noise))
     fresh = first_state(setup)
     with _checkpoints(workdir) as checkpoints:
         saved = _restore(checkpoints, fresh) if config.resume else None
@@ -66,13 +70,15 @@ def train(config: ConfigDict, data: Data, workdir: Path) -> Trained:
     return training.result()
 
 
-def restore(config: ConfigDict, data: Data, workdir: Path) -> Trained:
+def restore(
+    config: ConfigDict, data: Data, workdir: Path, noise: LabelNoise = NOTHING_KNOWN
+) -> Trained:
     """Reads the newest checkpoint of a run, without training.
 
     Raises:
         ValueError: There is none, or none that was evaluated.
     """
-    setup = set_up(config, data)
+    setup = set_up(config, data, noise)
     with _checkpoints(workdir) as checkpoints:
         saved = _restore(checkpoints, first_state(setup))
     if saved is None:

@@ -81,6 +81,7 @@ def write_results(
         "device_peak_memory_bytes": parallel.peak_memory_bytes(setup.layout),
         "scores": scores,
         "baseline": baseline,
+        "label_noise": setup.noise.record(),
     }
     write_json(workdir / "summary.json", summary)
     return summary
@@ -117,11 +118,20 @@ def _bundle(
             "corpus": corpus,
             "steps": int(trained.state.step[0]),
             "best_step": trained.state.best_step,
+            "labels": _of_labels(trained),
             "started_from": setup.bundle
             and {"freeze": setup.config.train.freeze, **setup.bundle.provenance},
             **origin(),
         },
     )
+
+
+def _of_labels(trained: Trained) -> dict[str, Any]:
+    """Says what was learnt from: which labels, noise on purpose, what was corrected."""
+    setup = trained.setup
+    keys = ("labels", "drop_positives", "flip_labels")
+    found = {key: setup.config.train[key] for key in keys}
+    return found | {"corrected_for": setup.noise.record()["corrected"]}
 
 
 def _averages(scores: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from msd_tagger.bundle.format import Bundle, read_bundle
+from msd_tagger.common.label_noise import NOTHING_KNOWN, LabelNoise, Rates
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet
@@ -135,6 +136,7 @@ class Setup(NamedTuple):
     schedule: Schedule
     programs: Programs
     train_batches: TrainBatches
+    noise: LabelNoise  # Of the training labels.
 
 
 # Fewer steps between two evaluations than this would be mostly evaluation: a small
@@ -153,6 +155,7 @@ def build_model(
     bands: pre.BandStatistics,
     axis_name: str | None,
     schedule: Schedule,
+    label_noise: Rates | None = None,
 ) -> Model:
     """Builds the model that a configuration describes."""
     network = ConvNet(
@@ -172,7 +175,7 @@ def build_model(
     )
     optimiser = steps.OPTIMISERS[train.optimiser](rates)
     is_frozen = config.train.freeze == "features"
-    return Model(network, preprocessing, bands, optimiser, is_frozen)
+    return Model(network, preprocessing, bands, optimiser, is_frozen, label_noise)
 
 
 def network_of(config: ConfigDict) -> dict[str, Any]:
@@ -246,8 +249,10 @@ def choose_layout(config: ConfigDict) -> parallel.Layout:
     )
 
 
-def set_up(config: ConfigDict, data: Data) -> Setup:
+def set_up(config: ConfigDict, data: Data, noise: LabelNoise = NOTHING_KNOWN) -> Setup:
     """Sets up the training of a checked configuration.
+
+    The loss corrects for the label noise, as far as it says so.
 
     Raises:
         ValueError: The data, the devices or the bundle do not fit the configuration.
@@ -258,7 +263,9 @@ def set_up(config: ConfigDict, data: Data) -> Setup:
     bands = bundle.bands if bundle else band_statistics(config, data)
     num_clips = data.num_clips("train", config.train.fraction)
     schedule = build_schedule(config, num_clips)
-    model = build_model(config, len(data.tags), bands, layout.axis_name, schedule)
+    axis_name, corrected = layout.axis_name, noise.corrected
+    num_tags = len(data.tags)
+    model = build_model(config, num_tags, bands, axis_name, schedule, corrected)
     check_pools(data.recipe.shape, model.network.pools)
     programs = build_programs(model, layout, schedule.patience_steps)
     size = schedule.batch_size
@@ -267,7 +274,11 @@ def set_up(config: ConfigDict, data: Data) -> Setup:
     def train_batches(seed: int, first_step: int, fraction: float) -> Iterator[Batch]:
         return data.train_batches(size, seed, first_step, fraction, rows)
 
-    return Setup(config, data, bundle, model, layout, schedule, programs, train_batches)
+    return Setup(
+        *(config, data, bundle, model, layout, schedule, programs),
+        train_batches=train_batches,
+        noise=noise,
+    )
 
 
 def first_state(setup: Setup) -> steps.TrainState:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
+from msd_tagger.common.label_noise import Rates
 from msd_tagger.network.model import Model, Tree, Weights, forward, predict
 
 Array = jax.Array
@@ -92,7 +94,8 @@ def train_step(
             logits = predict(current, x, model)
         else:
             logits, batch_stats = forward(current, x, model.network)
-        return cross_entropy(logits, batch["tags"]).mean(), batch_stats
+        loss = cross_entropy(logits, batch["tags"], model.label_noise)
+        return loss.mean(), batch_stats
 
     trained = trained_params(weights.params, model)
     (loss, batch_stats), grads = jax.value_and_grad(loss_of, has_aux=True)(trained)
@@ -148,6 +151,23 @@ def keep_best(
     )
 
 
-def cross_entropy(logits: Array, tags: Array) -> Array:
-    """Computes the binary cross-entropy `[B, K]`, elementwise, from logits."""
-    return optax.sigmoid_binary_cross_entropy(logits, tags.astype(logits.dtype))
+def cross_entropy(logits: Array, tags: Array, noise: Rates | None = None) -> Array:
+    """Computes the binary cross-entropy `[B, K]`, elementwise, from logits.
+
+    With error rates of each tag the labels are compared with how often a label is to
+    be expected, (1 - m) p + f (1 - p), where p is the probability that the tag is true:
+    the forward correction of Patrini et al. 2017 (doi:10.1109/CVPR.2017.240), per tag.
+    """
+    labels = tags.astype(logits.dtype)
+    if noise is None:
+        return optax.sigmoid_binary_cross_entropy(logits, labels)
+    true, not_true = jax.nn.log_sigmoid(logits), jax.nn.log_sigmoid(-logits)
+
+    def log_of(share: np.ndarray) -> Array:
+        with np.errstate(divide="ignore"):  # A rate of 0 adds nothing.
+            return jnp.asarray(np.log(share), logits.dtype)
+
+    missing, false = noise
+    label = jnp.logaddexp(log_of(1 - missing) + true, log_of(false) + not_true)
+    no_label = jnp.logaddexp(log_of(missing) + true, log_of(1 - false) + not_true)
+    return -jnp.where(labels > 0, label, no_label)

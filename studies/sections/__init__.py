@@ -1,4 +1,4 @@
-"""The paper's studies: one module each, which turns a study's folder into a `Study`."""
+"""The studies: one module each, which turns a study's folder into a `Study`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ PARTS = {
     "preprocessing": "Preprocessing (Fig. 7)",
     "label_vectors": "Similarity of label vectors (Fig. 9, Table III, second row)",
 }
-# The task that is all of them.
+# What the paper did not study.
+BEYOND = {"label_noise": "What noisy labels do, and a loss that corrects for them"}
+# The task that is all of the paper's.
 PAPER = "paper"
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ def _study(task: str, record: SweepRecord) -> Study:
 
 
 STUDIES: dict[str, Callable[[SweepRecord], Study]] = {
-    task: functools.partial(_study, task) for task in PARTS
+    task: functools.partial(_study, task) for task in PARTS | BEYOND
 }
 
 
@@ -52,7 +54,7 @@ def studies_of(record: SweepRecord) -> list[Study]:
             f"{record.workdir / 'config.json'}: task is {task!r}; the studies are "
             f"{', '.join((PAPER, *STUDIES))}"
         )
-    return [_ask(one, record) for one in (STUDIES if task == PAPER else (task,))]
+    return [_ask(one, record) for one in (PARTS if task == PAPER else (task,))]
 
 
 def _ask(task: str, record: SweepRecord) -> Study:
@@ -71,4 +73,4 @@ def _ask(task: str, record: SweepRecord) -> Study:
             f"Points without a complete record, {len(record.missing)} of "
             f"{record.num_points}: {', '.join(record.missing)}."
         )
-    return Study(task, PARTS[task], sentences)
+    return Study(task, (PARTS | BEYOND)[task], sentences)

@@ -43,6 +43,7 @@ from studies.label_errors import (
     find_paper,
     homogeneity,
 )
+from studies.label_noise import rate_frame
 from studies.label_table import LABELS, LabelTable, find_label_table
 from studies.records import SweepRecord
 from studies.study import Claim, Study
@@ -69,6 +70,9 @@ SERIES = {
     "Subset400": ("Clips", "subset400", GREEN, "^"),
     "all clips": ("Clips", "truth", PINK, "D"),
 }
+
+
+RATE_TITLES = {"missing": "true, but no label", "false": "label, but not true"}
 
 
 class Truth(NamedTuple):
@@ -101,6 +105,8 @@ def study(record: SweepRecord) -> Study:
     truth = _truth(table, here)
     paragraphs = _paragraphs(table, subsets, answers, here, options)
     drawn = _illustrations(here, printed, truth)
+    if here.checked.positives.any():
+        drawn.append(_rates(here, table.tag_names))
     tables = _tables(here, printed, truth, answers)
     return Study(NAME, TITLE, paragraphs, drawn, tables, claims(here, printed, truth))
 
@@ -339,6 +345,34 @@ def _shares(
             columns |= {"label": labels, "panel": panel, "series": series}
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts)
+
+
+def _rates(here: Findings, tags: Sequence[str]) -> Illustration:
+    """Draws error rates as a loss needs them; the numbers are a file of rates."""
+    frame = rate_frame(here, tags)
+    ends = ("", "_low", "_high")
+    names = [f"{name}{end}" for name in RATE_TITLES for end in ends]
+    formats = dict.fromkeys(names, ".6f") | {"judged": ".0f"}
+    known = ", ".join(here.labels)
+    return figure("label_noise_rates", draw_rates, frame, formats, labels=known)
+
+
+def draw_rates(frame: pd.DataFrame) -> Figure:
+    """Draws the rates of judged tags with their intervals, two columns wide."""
+    known = 100 * frame[frame.judged > 0].set_index("tag")
+    rows = np.arange(len(known))
+    drawn = Figure(figsize=(7, 1.1 + 0.3 * len(rows)))
+    grid = drawn.subplots(1, 2, sharey=True)
+    for axes, (name, title) in zip(grid, RATE_TITLES.items(), strict=True):
+        value = known[name]
+        ends = [value - known[f"{name}_low"], known[f"{name}_high"] - value]
+        look: Look = {"fmt": "o", "color": BLUE, "capsize": 3}
+        axes.errorbar(value, rows, xerr=np.clip(ends, 0, None), **look)
+        axes.set_title(f"{title} [%]", fontsize=9)
+        axes.grid(visible=False, axis="y")
+    grid[0].set_yticks(rows, [*map(label, known.index)])
+    grid[0].set_ylim(len(rows) - 0.5, -0.5)
+    return drawn
 
 
 def draw_panels(frame: pd.DataFrame) -> Figure:

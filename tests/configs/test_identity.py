@@ -25,6 +25,7 @@ DIGESTS = {
     "reliability": "51342be6",
     "network": "fe8a551f",
     "label_vectors": "1342df1d",
+    "label_noise": "d3c711f8",
 }
 
 

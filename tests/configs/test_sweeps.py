@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from configs import checks, paper, preprocessing, reliability, sweeps
+from configs import checks, label_noise, paper, preprocessing, reliability, sweeps
 from configs.keys import values_of
 
 
@@ -28,6 +28,33 @@ def test_every_point_is_a_run_that_passes_the_checks(size):
     for point in at_points(paper.get_config(size)).values():
         checks.check(point)
         assert (point.task, point.sweep) == ("train", ())
+
+
+@pytest.mark.parametrize("what", label_noise.SIZES)
+def test_label_noise_has_clean_noisy_smaller_and_corrected_sets(what):
+    config = label_noise.get_config(what)
+    points = at_points(config)
+    names = {name.split("-")[1] for name in points}
+    assert names == {
+        *("clean", "drop", "flip", "size", "fix"),
+        *["weak"] * (what != "own"),
+    }
+    for point in points.values():
+        checks.check(point)
+    knows = {one.train.labels for one in points.values()}
+    assert knows == ({"weak"} if what == "own" else {"weak", "true"})
+    fixed = [one.train for name, one in points.items() if "-fix-" in name]
+    assert {(one.labels, one.drop_positives) for one in fixed} == {
+        ("weak", 0.5 if what == "own" else 0.0)
+    }
+    if what == "full":
+        seen = config.corpus.train_clips * config.train.max_epochs * config.num_seeds
+        assert 200_000 < seen * len(points) < 250_000
+
+
+def test_other_sizes_of_a_study_are_refused():
+    with pytest.raises(ValueError, match=r"label_noise\.py:tiny: choose .*py:quick or"):
+        label_noise.get_config("tiny")
 
 
 def test_other_sizes_of_the_paper_are_refused():

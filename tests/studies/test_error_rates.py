@@ -81,8 +81,9 @@ def equal(studies):
     return [judges.differences(one, -LIMIT, LIMIT, "")[0] for one in studies]
 
 
-ALWAYS = ("decibels", "decibels-stft")
-NEVER = ("weighting", "scaling", "small-difference", "no-winner")
+ALWAYS = ("decibels", "decibels-stft", "noise-costs", "noise-flips")
+ALWAYS += ("remedy-helps", "remedy-wrong")
+NEVER = ("weighting", "scaling", "small-difference", "no-winner", "remedy-annotated")
 
 
 @simulates(*ALWAYS, *NEVER)
@@ -460,6 +461,27 @@ def test_counts_that_hardly_correlate_are_rarely_judged_wrongly(tags, rho, wrong
         ranks = map(stats.rankdata, (x, rho * x + np.sqrt(1 - rho**2) * noise))
         ends = statistics.pearson(*ranks).interval()
         verdicts.append(judges.between(ends, -0.1, 0.1, "")[0])
+    rarely(wrong, verdicts)
+
+
+@simulates("noise-ranks", "noise-tags")
+@pytest.mark.parametrize(
+    ("number", "rho", "low", "high", "wrong"),
+    [
+        (13, 0.48, 0.5, 1, HOLDS),
+        (13, 0.52, 0.5, 1, FAILS),
+        (50, 0, -1, 0, HOLDS),
+        (50, -0.02, -1, 0, FAILS),
+    ],
+)
+def test_rank_correlations_are_rarely_judged_wrongly(number, rho, low, high, wrong):
+    """Of the ranks of normal pairs, whose rank correlation is nearly that of these."""
+    rng, verdicts = np.random.default_rng(number), []
+    for _ in range(300):
+        x, noise = rng.normal(size=(2, number))
+        ranks = map(stats.rankdata, (x, rho * x + np.sqrt(1 - rho**2) * noise))
+        ends = statistics.pearson(*ranks).interval()
+        verdicts.append(judges.between(ends, low, high, "")[0])
     rarely(wrong, verdicts)
 
 

@@ -248,7 +248,7 @@ def test_the_report_of_the_paper_has_all_parts(tmp_path, monkeypatch):
         monkeypatch.setitem(studies.STUDIES, task, lambda record, study=study: study)
     page = Page(write_report_of(write_sweep(tmp_path, POINTS)))
     assert page.text.startswith("The paper, redrawn")
-    assert page.text.count("Nothing at all") == 2 * (len(studies.STUDIES) - 1)
+    assert page.text.count("Nothing at all") == 2 * (len(studies.PARTS) - 1)
 
 
 def test_the_report_of_one_task(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from msd_tagger.common import paper
+from msd_tagger.common import files, label_noise, paper
 from studies.annotation.answers import AnnotationError
 from studies.label_table import LabelTable, SplitLabels, write_label_table
 from studies.records import read_sweep_record
@@ -85,7 +85,22 @@ def test_the_corpus_s_oracle_answers(tmp_path):
     assert [one.verdict for one in found.claims[:4]] == [HOLDS] * 4
     for illustration in found.illustrations:
         assert illustration.draw().axes
-        assert len(illustration.frame) in (28, 32)
+    sizes = {one.name: len(one.frame) for one in found.illustrations}
+    names = ("groundtruth_errors", "groundtruth_occurrences", "label_noise_rates")
+    assert sizes == dict(zip(names, (32, 28, 5), strict=True))
+
+
+def test_its_rates_are_a_file_for_a_loss(tmp_path):
+    table, true = write_study(tmp_path)
+    figure = study(read_sweep_record(tmp_path)).illustrations[-1]
+    path = tmp_path / f"{figure.name}.csv"
+    files.write_csv(path, figure.numbers())
+    found = label_noise.arrange(label_noise.read_rates(path), NAMES, path)
+    weak = np.concatenate([one.tags for one in table.splits.values()])
+    counted = label_noise.count_rates(weak, true)
+    np.testing.assert_allclose(found.missing[:4], counted.missing[:4], atol=0.15)
+    np.testing.assert_allclose(found.false[:4], counted.false[:4], atol=0.05)
+    assert (found.missing[4], found.false[4]) == (0, 0)  # Nobody judged it.
 
 
 def test_listeners_answer_like_the_oracle(tmp_path):

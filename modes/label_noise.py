@@ -1,0 +1,88 @@
+"""The labels that a run learns from, and the error rates that its loss corrects for."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from configs.identity import WORDS, label_noise_of
+from modes.corpus import check_labels
+from msd_tagger.common.label_noise import (
+    LabelNoise,
+    Rates,
+    add_noise,
+    arrange,
+    count_rates,
+    read_rates,
+    usable,
+)
+from msd_tagger.training.label_noise import Relabelled
+from msd_tagger.training.setup import Data
+
+logger = logging.getLogger(__name__)
+
+
+def apply(config: ConfigDict, data: Data) -> tuple[Data, LabelNoise]:
+    """Gives the training clips the labels of the `train` keys, and says what is known.
+
+    Validation and test clips keep theirs.
+
+    Raises:
+        ValueError: As `check_labels`.
+    """
+    train, known = config.train, data.labels("train")
+    own, truth = known["tags"], known["true_tags"]
+    check_labels(config, data.tags, truth is not None)
+    learnt = truth if train.labels == "true" else own
+    if changes := _changes(train):
+        # Without a truth, the labels as they were are what is known.
+        truth = own if truth is None else truth
+        learnt = add_noise(learnt, known["track_id"], data.tags, **changes)
+    used = slice(data.num_clips("train", train.fraction))
+    labels = learnt[used]
+    found = corrected = None
+    if truth is not None:
+        found = count_rates(labels, truth[used])
+    if train.label_noise:
+        ids = known["track_id"][used]
+        corrected = _rates(config, data.tags, ids, labels, truth)
+    if learnt is not own:
+        data = Relabelled(data, learnt)
+        logger.info(
+            "training labels: %.3g tags a clip, where the corpus's own have %.3g",
+            *(labels.sum(1).mean(), own[used].sum(1).mean()),
+        )
+    return data, LabelNoise(found, corrected)
+
+
+def _changes(train: ConfigDict) -> dict[str, Any]:
+    """Gives the arguments of `add_noise`; nothing if there is none to add."""
+    drop, flip = train.drop_positives, train.flip_labels
+    return (
+        {"drop": drop, "flip": flip, "seed": train.noise_seed} if drop or flip else {}
+    )
+
+
+def _rates(
+    config: ConfigDict,
+    tags: tuple[str, ...],
+    ids: np.ndarray,
+    labels: np.ndarray,
+    truth: np.ndarray | None,
+) -> Rates:
+    """Finds the rates that `train.label_noise` names, for the labels learnt from."""
+    source, factor = label_noise_of(config.train.label_noise)
+    if source not in WORDS or truth is None:
+        path = Path(source)
+        return usable(arrange(read_rates(path), tags, path), factor)
+    truth = truth[: len(labels)]
+    if source == "true":
+        return usable(count_rates(labels, truth), factor)
+    from studies.label_noise import estimate_rates  # Late, as `modes.report` says.
+
+    options = config.analysis
+    half, seed = options.subset100_clips // 2, options.subset_seed
+    found = estimate_rates(ids, labels, truth, tags, per_side=half, seed=seed)
+    return usable(found, factor)

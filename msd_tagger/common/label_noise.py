@@ -1,0 +1,211 @@
+"""Errors of labels: how often a tag is missing or wrong, and errors made on purpose.
+
+The rates of each tag are m = P(no label | true) and f = P(label | not true).
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from msd_tagger.common import files, metrics
+from msd_tagger.common.text import from_csv_cell
+
+COLUMNS = ("tag", "missing", "false")
+# Rates that were counted or estimated are cut here: labels with m + f = 1 say nothing.
+MOST = 0.999
+_HINT = "; docs/label_noise.md describes such a file"
+
+
+class Rates(NamedTuple):
+    """Error rates of K tags, float64 `[K]` each."""
+
+    missing: np.ndarray  # m = P(no label | true).
+    false: np.ndarray  # f = P(label | not true).
+
+
+class LabelNoise(NamedTuple):
+    """What is known of errors in the labels that a run learns from."""
+
+    found: Rates | None = None  # Counted, where the truth is known; NaN without clips.
+    corrected: Rates | None = None  # What the loss corrects for, if it does.
+
+    def record(self) -> dict[str, Any]:
+        """Says the same for a run's summary, rates as lists with None for NaN."""
+        return {
+            name: rates
+            and {k: metrics.finite_or_none(one) for k, one in rates._asdict().items()}
+            for name, rates in self._asdict().items()
+        }
+
+
+NOTHING_KNOWN = LabelNoise()
+
+
+def read_rates(path: Path) -> dict[str, tuple[float, float]]:
+    """Reads m and f of every tag that a CSV or JSON file names.
+
+    A CSV file has the columns `tag`, `missing` and `false`, and may have others; a JSON
+    file is an object such as `{"rock": {"missing": 0.4, "false": 0.01}}`.
+
+    Raises:
+        ValueError: The file cannot be read, or a rate is none. It names the place.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    read = _read_json if path.suffix.lower() == ".json" else _read_csv
+    try:
+        for where, tag, missing, false in read(path):
+            if tag in found:
+                raise ValueError(f"{where}: the tag {tag} stands there twice")
+            found[tag] = _rate(missing, where, "missing"), _rate(false, where, "false")
+            if sum(found[tag]) >= 1:
+                raise ValueError(
+                    f"{where}: missing and false of {tag} sum to {sum(found[tag]):g}; "
+                    "they must sum to less than 1, or its labels say nothing of it"
+                )
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    return found
+
+
+def arrange(
+    known: dict[str, tuple[float, float]], tags: Sequence[str], path: Path
+) -> Rates:
+    """Puts rates of a file into the order of the corpus's tags.
+
+    Raises:
+        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
+    """
+    for what, names, advice in (
+        (
+            "no row for",
+            [tag for tag in tags if tag not in known],
+            "give every tag of the corpus a row, with 0,0 where its labels count as "
+            "they are",
+        ),
+        (
+            "rows for tags that the corpus lacks:",
+            [tag for tag in known if tag not in tags],
+            f"it has {', '.join(tags)}",
+        ),
+    ):
+        if names:
+            shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+            raise ValueError(f"{path} has {what} {shown} ({len(names)}); {advice}")
+    return Rates(*np.array([known[tag] for tag in tags], np.float64).reshape(-1, 2).T)
+
+
+def count_rates(labels: np.ndarray, truth: np.ndarray) -> Rates:
+    """Counts the rates of labels `[N, K]`; NaN where no clip can tell.
+
+    >>> count_rates(np.array([[0], [1], [0], [1]]), np.array([[1], [1], [0], [0]]))
+    Rates(missing=array([0.5]), false=array([0.5]))
+    """
+    given, holds = np.asarray(labels) > 0, np.asarray(truth) > 0
+    with np.errstate(invalid="ignore"):
+        missing = (holds & ~given).sum(0) / holds.sum(0)
+        false = (given & ~holds).sum(0) / (~holds).sum(0)
+    return Rates(missing, false)
+
+
+def usable(rates: Rates, factor: float = 1.0) -> Rates:
+    """Makes counted or estimated rates such that a loss can correct for them.
+
+    Unknown ones become 0. The odds of all are multiplied by a factor: a small rate by
+    just that, while one near 1 stays below it. At most they sum to `MOST`.
+    """
+    known = (np.clip(np.nan_to_num(one), 0, MOST) for one in rates)
+    missing, false = (factor * one / (1 - one + factor * one) for one in known)
+    return Rates(np.minimum(missing, MOST - np.minimum(false, MOST)), false)
+
+
+def add_noise(
+    labels: np.ndarray,
+    track_id: Sequence[str] | np.ndarray,
+    tags: Sequence[str],
+    *,
+    drop: float,
+    flip: float,
+    seed: int,
+) -> np.ndarray:
+    """Makes labels `[N, K]` noisier: drops positives, then flips any label.
+
+    Whether it does is a function of seed, clip and tag alone, neither of other clips
+    and tags nor of their order. At a higher rate the labels that change at a lower one
+    change as well.
+    """
+    given = np.asarray(labels) > 0
+    if drop:
+        given = given & (_uniform(seed, "drop", track_id, tags) >= drop)
+    if flip:
+        given = given ^ (_uniform(seed, "flip", track_id, tags) < flip)
+    return given.astype(np.uint8)
+
+
+def _read_csv(path: Path) -> Iterator[tuple[str, str, Any, Any]]:
+    """Yields where a row stands, and its three cells."""
+    rows = files.csv_rows(path)
+    line, header = next(rows, (1, []))
+    header = [name.strip() for name in header]
+    if absent := [name for name in COLUMNS if name not in header]:
+        raise ValueError(
+            f"{path}, line {line}: there is no column {absent[0]}, only "
+            f"{','.join(header) or 'nothing'}{_HINT}"
+        )
+    for line, row in rows:
+        where = f"{path}, line {line}"
+        if len(row) != len(header):
+            raise ValueError(
+                f"{where}: {len(row)} values; there are {len(header)} columns"
+            )
+        values = [from_csv_cell(one.strip()) for one in row]
+        cells = dict(zip(header, values, strict=True))
+        tag, missing, false = (cells[name] for name in COLUMNS)
+        yield where, tag, missing, false
+
+
+def _read_json(path: Path) -> Iterator[tuple[str, str, Any, Any]]:
+    for tag, one in files.read_json(path).items():
+        if not isinstance(one, dict) or not {*COLUMNS[1:]} <= one.keys():
+            raise ValueError(
+                f"{path}: {tag} is {one!r}; it must be an object with the numbers "
+                f"missing and false{_HINT}"
+            )
+        yield f"{path}, {tag}", tag, one["missing"], one["false"]
+
+
+def _rate(value: Any, where: str, name: str) -> float:
+    try:
+        rate = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not 0 <= rate < 1:
+        raise ValueError(
+            f"{where}: {name} is {value!r}; it must be a share, at least 0 and less "
+            "than 1"
+        )
+    return rate
+
+
+def _uniform(
+    seed: int, purpose: str, clips: Iterable[str], tags: Iterable[str]
+) -> np.ndarray:
+    """Returns a number from 0 to 1 for each clip and tag: float64 `[N, K]`."""
+    of_clips, of_tags = (
+        np.array([_key(seed, purpose, kind, one) for one in words], np.uint64)
+        for kind, words in (("clip", clips), ("tag", tags))
+    )
+    mixed = of_clips[:, None] ^ of_tags
+    # The finaliser of SplitMix64 (Steele et al. 2014, doi:10.1145/2660193.2660195).
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    return (mixed >> np.uint64(11)) * 2.0**-53
+
+
+def _key(*words: object) -> int:
+    text = "\n".join(map(str, words))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

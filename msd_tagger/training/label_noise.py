@@ -1,0 +1,81 @@
+"""Training labels that are not the corpus's own: its truth, or noisier ones."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.training.setup import Batch, Data
+
+
+@dataclasses.dataclass(frozen=True)
+class Relabelled:
+    """A prepared corpus whose training clips have other labels; a `setup.Data`."""
+
+    data: Data
+    train_tags: np.ndarray  # uint8 [N, K], row by row.
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The K tags."""
+        return self.data.tags
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the spectrograms were made."""
+        return self.data.recipe
+
+    @property
+    def corpus(self) -> dict[str, Any]:
+        """What the run record says of the corpus."""
+        return self.data.corpus
+
+    def num_clips(self, split: str, fraction: float = 1.0) -> int:
+        """Counts the clips of a split, or of a share of it."""
+        return self.data.num_clips(split, fraction)
+
+    def labels(self, split: str, fraction: float = 1.0) -> dict[str, Any]:
+        """Gives ids and labels of a split."""
+        found = self.data.labels(split, fraction)
+        if split != "train":
+            return found
+        return found | {"tags": self.train_tags[: len(found["track_id"])]}
+
+    def train_batches(
+        self,
+        batch_size: int,
+        data_seed: int,
+        first_step: int = 0,
+        fraction: float = 1.0,
+        rows: slice = slice(None),
+    ) -> Iterator[Batch]:
+        """Gives endless batches of training clips."""
+        wanted = batch_size, data_seed, first_step, fraction, rows
+        return map(self._relabel, self.data.train_batches(*wanted))
+
+    def train_rows(
+        self,
+        batch_size: int,
+        data_seed: int,
+        first_step: int = 0,
+        fraction: float = 1.0,
+    ) -> Iterator[np.ndarray]:
+        """Gives the rows of these batches."""
+        return self.data.train_rows(batch_size, data_seed, first_step, fraction)
+
+    def evaluation_batches(
+        self,
+        split: str,
+        batch_size: int,
+        fraction: float = 1.0,
+        rows: slice = slice(None),
+    ) -> Iterator[Batch]:
+        """Gives every clip of a split once."""
+        batches = self.data.evaluation_batches(split, batch_size, fraction, rows)
+        return map(self._relabel, batches) if split == "train" else batches
+
+    def _relabel(self, batch: Batch) -> Batch:
+        found = np.where(batch["mask"][:, None], self.train_tags[batch["row"]], 0)
+        return batch | {"tags": found.astype(np.uint8)}

@@ -1,0 +1,713 @@
+"""What noisy labels do to training and to evaluation, and what a corrected loss mends.
+
+The paper asks how noisy labels are; here they are made noisier, with the truth in hand.
+Scores are against the reference: the truth, or where no point learns from it, the
+corpus's own labels, to which all errors were then added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from msd_tagger.common import paper
+from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, ink, label
+from msd_tagger.pages.tables import (
+    ABSENT,
+    Table,
+    interval,
+    number,
+    over_seeds,
+    percent,
+    signed,
+)
+from studies import comparison, judges, resampling, statistics
+from studies.comparison import LABELS, Comparison, Ends, Placed, Points
+from studies.figures import Look, mean_and_std
+from studies.judges import Judged
+from studies.records import RunRecord, SweepRecord
+from studies.sections.reliability import LARGE
+from studies.statistics import Correlation
+from studies.study import Claim, Study
+from studies.texts import SCORES, claim, figure, say
+
+NAME, TITLE = "label_noise", "Noisy labels in training and evaluation, and a remedy"
+PREFIX = "noise-"
+DROP, FLIP, WEAK = "positives missing", "labels flipped", "weak labels"
+LOOKS = {DROP: (BLUE, "o"), FLIP: (ORANGE, "s"), WEAK: (GREEN, "D")}
+# How a corrected loss knows the rates.
+RATES = {
+    "true": "true rates",
+    "annotated": "rates from annotated clips",
+    "true*0.5": "half the true odds",
+    "true*2": "twice the true odds",
+}
+# Rates of errors in evaluation labels, how often each is drawn, and annotated clips.
+EVALUATION = {DROP: (0.25, 0.5, 0.75, 0.9), FLIP: (0.01, 0.02, 0.05, 0.1, 0.2)}
+DRAWS = 20
+ANNOTATED = (50, 100, 200, 400, 800, 1600)
+# Steps of a doubling at which the clean score is interpolated.
+STEPS = 12
+
+
+class Setting(NamedTuple):
+    """What a point learns from, by the keys of `train`."""
+
+    labels: str  # `weak` or `true`.
+    drop: float
+    flip: float
+    share: float  # Of the training clips.
+    rates: str  # That the loss corrects for, as `train.label_noise` says.
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether this is a study's noise: all clips, and no correction."""
+        return self.share == 1 and not self.rates
+
+    def name(self, clean: str) -> str:
+        """Says in few words what differs from the clean labels."""
+        parts = [WEAK if self.labels != clean else ""]
+        parts += [f"{percent(self.drop)} of {DROP}" if self.drop else ""]
+        parts += [f"{percent(self.flip)} of {FLIP}" if self.flip else ""]
+        kind = "clean" if clean == "true" else "own"
+        parts = [one for one in parts if one] or [f"{kind} labels"]
+        parts += [f"{percent(self.share)} of the clips" if self.share != 1 else ""]
+        rates = RATES.get(self.rates, self.rates)
+        parts += [f"corrected by {rates}" if rates else ""]
+        return ", ".join(one for one in parts if one)
+
+
+class Worth(NamedTuple):
+    """How many clean clips a noisy one is worth."""
+
+    share: float  # Where the clean score is the noisy one; an end of `range` beyond it.
+    ends: Ends  # Of 95 %; 0 and inf where no smaller, or no larger set was compared.
+    range: Ends  # Of the sizes that were compared.
+
+    def __str__(self) -> str:
+        """Prints it, as far as it is known.
+
+        >>> str(Worth(0.5, (0, 0.7), (0.2, 1)))
+        '0.50 (95 %: below 0.70)'
+        >>> str(Worth(1, (0.6, math.inf), (0.2, 1)))
+        'about 1 (95 %: above 0.60)'
+        """
+        low, high = self.ends
+        at = f"{self.share:.2f}"
+        if self.share <= self.range[0]:
+            at = f"at most {self.range[0]:.2g}"
+        elif self.share >= self.range[1]:
+            at = "about 1"
+        known = f"{low:.2f} to {high:.2f}"
+        if low == 0:
+            known = f"below {high:.2f}" if math.isfinite(high) else "not known"
+        elif math.isinf(high):
+            known = f"above {low:.2f}"
+        return f"{at} (95 %: {known})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """The points of a study, and what they are compared by."""
+
+    points: Points
+    reference: str  # The labels that scores are against, `weak` or `true`.
+    placed: Placed  # By the reference.
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Setting]:
+        """What each point learns from."""
+        return {name: setting(point) for name, point in self.points.items()}
+
+    def find(self, **changes: Any) -> str | None:
+        """Names the point that learns from clean labels but for some changes."""
+        clean = Setting(self.reference, 0.0, 0.0, 1.0, "")
+        wanted = clean._replace(**changes)
+        return next((k for k, one in self.settings.items() if one == wanted), None)
+
+    @property
+    def base(self) -> str | None:
+        """Names the point that corrections are compared with: that of weak labels."""
+        fixed = [one for one in self.settings.values() if one.rates]
+        if fixed:
+            return self.find(**fixed[0]._replace(rates="")._asdict())
+        return self.find(labels="weak") if self.reference == "true" else None
+
+    def title(self, name: str) -> str:
+        """Says what a point learns from."""
+        return self.settings[name].name(self.reference)
+
+    def compare(
+        self, pairs: Sequence[tuple[str | None, str | None]]
+    ) -> list[Comparison]:
+        """Compares points; pairs that lack one are left out."""
+        known = [(a, b) for a, b in pairs if a and b and a != b]
+        named = {f"{self.title(a)} − {self.title(b)}": (a, b) for a, b in known}
+        return comparison.compare(self.points, named, self.placed, self.reference)
+
+
+def study(record: SweepRecord) -> Study:
+    """Compares training on noisy labels, evaluation on them, and a corrected loss.
+
+    Without points that start with `noise-` a sentence says so.
+    """
+    points = comparison.scored(record.select(PREFIX))
+    if not points:
+        return Study(NAME, TITLE, [say("label_noise.no_points")])
+    learnt = {setting(point).labels for point in points.values()}
+    reference = "true" if "true" in learnt else "weak"
+    runs = Runs(points, reference, comparison.place(points, reference))
+    noisy = [k for k, one in runs.settings.items() if one.is_noisy and k != runs.find()]
+    costs = runs.compare([(runs.find(), one) for one in noisy])
+    worths = {one: worth_of(runs, one) for one in noisy}
+    fixed = [k for k, one in runs.settings.items() if one.rates]
+    gains = runs.compare([(one, runs.base) for one in fixed])
+    losses = tag_losses(runs)
+    ranked, annotated = rank_by_noise(runs), rank_by_annotated(runs)
+    drawn = [
+        _training(runs),
+        _worth(runs, worths),
+        _tags(losses),
+        _evaluation(ranked, annotated),
+        _remedy(runs, fixed),
+    ]
+    tables = [
+        _table(runs, worths),
+        comparison.table(say("tables.noise_costs"), costs),
+        comparison.table(say("tables.noise_gains"), gains),
+        _rank_table(ranked, annotated),
+    ]
+    gaps = comparison.gaps(record, PREFIX)
+    claims = _claims(runs, costs, gains, losses, ranked, gaps)
+    paragraphs = _paragraphs(record, runs, worths, ranked, annotated)
+    # What has no points has nothing to show.
+    shown = [one for one in drawn if one.frame is not None and len(one.frame)]
+    tables = [one for one in tables if len(one.frame)]
+    return Study(NAME, TITLE, paragraphs, shown, tables, claims)
+
+
+def setting(point: RunRecord) -> Setting:
+    """Returns what a point learns from."""
+    train = point.config["train"]
+    return Setting(
+        train.get("labels", "weak"),
+        float(train.get("drop_positives", 0)),
+        float(train.get("flip_labels", 0)),
+        float(train["fraction"]),
+        train.get("label_noise", ""),
+    )
+
+
+def rates_of(point: RunRecord) -> pd.DataFrame:
+    """Returns the error rates of the labels that a point learnt from, a row a tag.
+
+    They are counted against the truth; NaN where no clip can tell.
+    """
+    found = (point.summary.get("label_noise") or {}).get("found") or {}
+    count = len(point.summary["tags"])
+    nothing = [None] * count
+    columns = {name: found.get(name, nothing) for name in ("missing", "false")}
+    return pd.DataFrame(columns, point.summary["tags"], dtype=float)
+
+
+def worth_of(runs: Runs, noisy: str) -> Worth | None:
+    """Finds the share of clean clips that gives the score of all clips, noisy.
+
+    Clean scores are interpolated between the sizes that were trained, over the
+    logarithm of the clips. In the interval are all shares whose score cannot be told
+    from the noisy one. None without a smaller clean set.
+    """
+    sizes = {
+        one.share: name
+        for name, one in runs.settings.items()
+        if one == Setting(runs.reference, 0.0, 0.0, one.share, "")
+    }
+    shares = sorted(sizes)
+    found = {}
+    for low, high in itertools.pairwise(shares):
+        pair = runs.compare([(noisy, sizes[one]) for one in (low, high)])
+        if len(pair) < 2:
+            return None
+        for part in np.linspace(0, 1, STEPS + 1):
+            at = low ** (1 - part) * high**part
+            found[at] = mix(pair[0], pair[1], part, runs.placed)
+    if not found or not all(one.is_informed for one in found.values()):
+        return None
+    grid = np.array(sorted(found))
+    means, lows, highs = np.array(
+        [(found[one].mean, *found[one].interval()) for one in grid]
+    ).T
+    least, most = grid[[0, -1]].tolist()
+    if not np.isfinite([lows, highs]).all():
+        lows, highs = means * 0, means * 0  # Nothing is known of seeds or clips.
+    # Beyond the sizes that were compared an end is open.
+    first, last = _zero(grid, lows, most), _zero(grid[::-1], -highs[::-1], least)
+    ends = first if first > least else 0.0, last if last < most else math.inf
+    return Worth(_zero(grid[::-1], -means[::-1], least), ends, (least, most))
+
+
+def _zero(shares: np.ndarray, values: np.ndarray, beyond: float) -> float:
+    """Finds the first share at which values are not above zero, interpolated."""
+    found = np.flatnonzero(values <= 0)
+    if not len(found):
+        return beyond
+    at = found[0]
+    if not at:
+        return float(shares[0])
+    part = values[at - 1] / (values[at - 1] - values[at])
+    return float(shares[at - 1] ** (1 - part) * shares[at] ** part)
+
+
+def mix(
+    first: Comparison, second: Comparison, part: float, placed: Placed
+) -> Comparison:
+    """Interpolates two comparisons of the same point, seed by seed."""
+    weights = {name: (1 - part) * one for name, one in first.weights.items()}
+    for name, one in second.weights.items():
+        weights[name] = weights.get(name, 0) + part * one
+    values = ((1 - part) * first.values + part * second.values).dropna()
+    error = placed.error(weights)
+    return dataclasses.replace(first, weights=weights, values=values, clips_error=error)
+
+
+def tag_losses(runs: Runs) -> pd.DataFrame:
+    """Sets what each tag loses by weak labels against how often it is tagged.
+
+    Returns:
+        One row a tag: `tag`, `tagability` (the share of the training clips for which
+        it holds that carry it) and `loss` of ROC-AUC, mean over seeds. Empty where
+        errors were added, which befall all tags alike.
+    """
+    weak, clean = runs.find(labels="weak"), runs.find()
+    if runs.reference != "true" or not weak or not clean:
+        return pd.DataFrame({"tag": [], "tagability": [], "loss": []})
+    tagability = 1 - rates_of(runs.points[weak]).missing
+
+    def of_tags(name: str) -> np.ndarray:
+        per_seed = runs.points[name].summary["scores"]["test"]["true"]["per_seed"]
+        return np.array([one["roc_auc_per_tag"] for one in per_seed], float).mean(0)
+
+    loss = of_tags(clean) - of_tags(weak)
+    frame = pd.DataFrame({"tagability": tagability, "loss": loss})
+    return frame.dropna().rename_axis("tag").reset_index()
+
+
+def rank_by_noise(runs: Runs) -> pd.DataFrame:
+    """Ranks the points by noisy evaluation labels: Spearman's rho with the reference.
+
+    Returns:
+        One row a kind and rate of errors: `noise`, `rate`, the mean `rho` of many
+        draws, and `low` and `high`, their middle 95 %. The corpus's own weak labels
+        are one row, of the rate that they miss, where the truth is the reference.
+    """
+    labels, ranks = _ranks(runs)
+    if len(ranks) < 3:
+        return pd.DataFrame(columns=["noise", "rate", "rho", "low", "high"])
+    rng, rows = np.random.default_rng(0), []
+    truth = _mean_auc(ranks, labels)
+
+    def add(noise: str, rate: float, drawn: list[np.ndarray]) -> None:
+        rhos = [_spearman(truth, _mean_auc(ranks, one)) for one in drawn]
+        rows.append((noise, rate, np.mean(rhos), *np.percentile(rhos, [2.5, 97.5])))
+
+    for noise, rates in EVALUATION.items():
+        for rate in rates:
+            hits = (rng.random(labels.shape) < rate for _ in range(DRAWS))
+            add(
+                noise,
+                rate,
+                [labels & ~x if noise == DROP else labels ^ x for x in hits],
+            )
+    some = next(iter(runs.points.values())).arrays["predictions_test"]
+    if runs.reference == "true":
+        weak = some["tags"] > 0
+        missing = float((labels & ~weak).sum() / max(labels.sum(), 1))
+        add(WEAK, missing, [weak])
+    return pd.DataFrame(rows, columns=["noise", "rate", "rho", "low", "high"])
+
+
+def rank_by_annotated(runs: Runs) -> pd.DataFrame:
+    """Ranks the points by the reference on few clips, as `rank_by_noise`.
+
+    Returns:
+        One row a number of test clips: `clips`, `rho`, `low` and `high`.
+    """
+    labels, ranks = _ranks(runs)
+    columns = ["clips", "rho", "low", "high"]
+    sizes = [one for one in ANNOTATED if one < len(labels)]
+    if len(ranks) < 3:
+        return pd.DataFrame(columns=columns)
+    truth, rows = _mean_auc(ranks, labels), []
+    scores = [one.arrays["predictions_test"]["scores"] for one in runs.points.values()]
+    for size in sizes:
+        weights = resampling.subset_weights(len(labels), size, DRAWS) > 0
+        rhos = []
+        for chosen in weights.T:
+            some = np.stack([_mean_ranks(one[:, chosen]) for one in scores])
+            rhos.append(_spearman(truth, _mean_auc(some, labels[chosen])))
+        rows.append((size, np.mean(rhos), *np.percentile(rhos, [2.5, 97.5])))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _ranks(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
+    """Returns reference labels of the test clips, bool `[N, K]`, and points' ranks."""
+    arrays = [one.arrays.get("predictions_test", {}) for one in runs.points.values()]
+    key = LABELS[runs.reference]
+    if not all(key in one for one in arrays):
+        return np.empty((0, 0), bool), np.empty((0, 0, 0))
+    ranks = np.stack([_mean_ranks(one["scores"]) for one in arrays])
+    return arrays[0][key] > 0, ranks
+
+
+def _mean_ranks(scores: np.ndarray) -> np.ndarray:
+    """Ranks clips by each tag's scores `[S, N, K]`, averaged over seeds: `[N, K]`.
+
+    An AUC is linear in the ranks, so these give its mean over seeds.
+    """
+    return stats.rankdata(scores, axis=1).mean(0)
+
+
+def _mean_auc(ranks: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Averages ROC-AUC over tags: of ranks `[P, N, K]` and labels `[N, K]`, `[P]`."""
+    positive = labels.sum(0)
+    known = (positive > 0) & (positive < len(labels))
+    sums = np.einsum("pnk,nk->pk", ranks, labels)[:, known]
+    positive = positive[known]
+    pairs = positive * (len(labels) - positive)
+    return ((sums - positive * (positive + 1) / 2) / pairs).mean(1)
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+    return statistics.pearson(stats.rankdata(x), stats.rankdata(y)).value
+
+
+def scores_by_noise(frame: pd.DataFrame, floors: Mapping[str, float]) -> Figure:
+    """Draws scores by the rate of errors, one panel a kind, two columns wide.
+
+    Args:
+        frame: `noise`, `rate`, `seed` and `roc_auc_macro`, one row a seed; clean
+            labels are in both panels, weak ones in that of missing positives.
+        floors: Scores of smaller clean sets by their names, as dashed lines.
+    """
+    drawn = Figure(figsize=(7, 3.2))
+    panels = drawn.subplots(1, 2, sharey=True)
+    for axes, noise in zip(panels, (DROP, FLIP), strict=True):
+        for kind in (noise, WEAK) if noise == DROP else (noise,):
+            of_kind = frame[frame.noise == kind]
+            if len(of_kind):
+                _draw_scores(axes, of_kind, kind)
+        for name, value in floors.items():
+            axes.axhline(value, ls="--", lw=1, color=ink(axes), alpha=0.6)
+            at: Look = {"xytext": (-2, 2), "textcoords": "offset points", "ha": "right"}
+            place = (1, value)
+            axes.annotate(
+                name, place, xycoords=axes.get_yaxis_transform(), fontsize=7, **at
+            )
+        axes.set_xlabel(f"% of the {noise}")
+        axes.legend(loc="upper right", fontsize=8)
+    panels[0].set_ylabel("macro ROC-AUC")
+    return drawn
+
+
+def _draw_scores(axes: Axes, frame: pd.DataFrame, kind: str) -> None:
+    found = mean_and_std(frame, "rate").sort_index()
+    colour, marker = LOOKS[kind]
+    look: Look = {"color": colour, "marker": marker, "ms": 5, "capsize": 3, "lw": 1}
+    axes.errorbar(
+        100 * found.index, found["mean"], yerr=found["std"], label=kind, **look
+    )
+
+
+def draw_worth(frame: pd.DataFrame) -> Figure:
+    """Draws how many clean clips a noisy one is worth, one row a noise.
+
+    `frame` has `labels`, `worth`, `low` and `high`; open ends go to the edge.
+    """
+    drawn = Figure(figsize=(7, 1.1 + 0.32 * len(frame)))
+    axes, rows = drawn.subplots(), np.arange(len(frame))
+    least = frame.attrs.get("least", 0.1)
+    low = frame.low.clip(lower=least / 1.2)
+    high = frame.high.clip(upper=1.2)
+    axes.hlines(rows, low, high, color=BLUE, lw=2, alpha=0.6)
+    axes.plot(frame.worth, rows, "o", color=BLUE)
+    axes.set(xscale="log", xlim=(least / 1.2, 1.2), xlabel="clean clips for one")
+    ticks = [one for one in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1) if one >= least / 1.2]
+    axes.minorticks_off()
+    axes.set_xticks(ticks, [f"{one:g}" for one in ticks])
+    axes.set_yticks(rows, list(frame["labels"]), fontsize=8)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    return drawn
+
+
+def draw_losses(frame: pd.DataFrame) -> Figure:
+    """Draws each tag's loss against its tagability; the farthest tags are named."""
+    drawn = Figure(figsize=(4.8, 3.4))
+    axes = drawn.subplots()
+    axes.plot(100 * frame.tagability, frame.loss, "o", ms=4, color=BLUE)
+    axes.axhline(0, ls="--", lw=1, color=ink(axes))
+    ordered = frame.sort_values("loss")
+    far = {*ordered.index[:2], *ordered.index[-5:]}
+    for one in ordered.loc[sorted(far)].itertuples():
+        look: Look = {"xytext": (4, 2), "textcoords": "offset points", "fontsize": 7}
+        axes.annotate(label(one.tag), (100 * one.tagability, one.loss), **look)
+    axes.set(xlabel="tagability: % of true clips tagged", ylabel="loss of ROC-AUC")
+    return drawn
+
+
+def draw_ranks(frame: pd.DataFrame, annotated: pd.DataFrame) -> Figure:
+    """Draws rho by the rate of errors, and by annotated clips, two columns wide."""
+    drawn = Figure(figsize=(7, 3.2))
+    left, right = drawn.subplots(1, 2, sharey=True)
+    for noise, (colour, marker) in LOOKS.items():
+        of = frame[frame.noise == noise]
+        look: Look = {"color": colour, "marker": marker, "ms": 5, "lw": 1, "capsize": 3}
+        ends = [of.rho - of.low, of.high - of.rho]
+        if len(of):
+            left.errorbar(100 * of.rate, of.rho, yerr=ends, label=noise, **look)
+    left.set(
+        xlabel="% (missing of positives, flipped of all)", ylabel="rank correlation"
+    )
+    left.legend(loc="lower left", fontsize=8)
+    ends = [annotated.rho - annotated.low, annotated.high - annotated.rho]
+    look = {"color": PINK, "marker": "^", "ms": 5, "lw": 1, "capsize": 3}
+    right.errorbar(annotated.clips, annotated.rho, yerr=ends, **look)
+    right.set(xscale="log", xlabel="annotated test clips")
+    right.minorticks_off()
+    right.set_xticks(list(annotated.clips), [f"{one:g}" for one in annotated.clips])
+    weak = frame[frame.noise == WEAK]
+    if len(weak):
+        right.axhline(float(weak.rho.iloc[0]), ls="--", lw=1, color=GREEN)
+    return drawn
+
+
+def draw_remedy(frame: pd.DataFrame) -> Figure:
+    """Draws scores with and without a corrected loss, one row a point.
+
+    `frame` has `labels`, `seed` and `roc_auc_macro`, the rows in their order.
+    """
+    names = list(frame["labels"].unique())
+    drawn = Figure(figsize=(7, 1.1 + 0.32 * len(names)))
+    axes = drawn.subplots()
+    found = mean_and_std(frame, "labels")
+    look: Look = {"fmt": "o", "color": BLUE, "capsize": 3}
+    axes.errorbar(found["mean"], range(len(names)), xerr=found["std"], **look)
+    axes.plot(
+        frame.roc_auc_macro, frame["labels"].map(names.index), "|", color=ink(axes)
+    )
+    axes.axvline(found["mean"].iloc[0], ls="--", lw=1, color=ink(axes))
+    axes.set(xlabel="macro ROC-AUC")
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    return drawn
+
+
+def _training(runs: Runs) -> Illustration:
+    """Scores by kind and rate of errors, and those of smaller clean sets."""
+    rows: list[tuple[tuple, RunRecord]] = []
+    for name, one in runs.settings.items():
+        point = runs.points[name]
+        if not one.is_noisy:
+            continue
+        if one.labels != runs.reference:
+            mean = float(np.nanmean(rates_of(point).missing))
+            rows.append(((WEAK, mean), point))
+        elif not one.flip:
+            rows.append(((DROP, one.drop), point))
+        if one.labels == runs.reference and not one.drop:
+            rows.append(((FLIP, one.flip), point))
+    frame = comparison.score_frame(rows, ["noise", "rate"], runs.reference)
+    floors = {
+        one.name(runs.reference): float(
+            comparison.auc(runs.points[name], runs.reference).mean()
+        )
+        for name, one in runs.settings.items()
+        if one.share != 1 and not one.rates
+    }
+    plot = functools.partial(scores_by_noise, floors=floors)
+    words = _words(runs)
+    formats = {**SCORES, "rate": ".4f"}
+    return figure("noise_training", plot, frame, formats, **words)
+
+
+def _worth(runs: Runs, worths: Mapping[str, Worth | None]) -> Illustration:
+    rows = [
+        (runs.title(name), one.share, *one.ends)
+        for name, one in worths.items()
+        if one is not None
+    ]
+    frame = pd.DataFrame(rows, columns=["labels", "worth", "low", "high"])
+    known = [one for one in worths.values() if one]
+    frame.attrs["least"] = known[0].range[0] if known else 0.1
+    formats = dict.fromkeys(("worth", "low", "high"), ".3f")
+    return figure("noise_worth", draw_worth, frame, formats)
+
+
+def _tags(losses: pd.DataFrame) -> Illustration:
+    formats = {"tagability": ".4f", "loss": ".6f"}
+    return figure("noise_tags", draw_losses, losses, formats)
+
+
+def _evaluation(ranked: pd.DataFrame, annotated: pd.DataFrame) -> Illustration:
+    plot = functools.partial(draw_ranks, annotated=annotated)
+    formats = dict.fromkeys(("rho", "low", "high"), ".4f") | {"rate": ".4f"}
+    return figure("noise_evaluation", plot, ranked, formats, draws=DRAWS)
+
+
+def _remedy(runs: Runs, fixed: Sequence[str]) -> Illustration:
+    names = [one for one in (runs.base, *fixed, runs.find()) if one and fixed]
+    rows = [((runs.title(name),), runs.points[name]) for name in names]
+    frame = comparison.score_frame(rows, ["labels"], runs.reference)
+    return figure("noise_remedy", draw_remedy, frame, SCORES, **_words(runs))
+
+
+def _words(runs: Runs) -> dict[str, str]:
+    """Returns how texts name the reference."""
+    known = runs.reference == "true"
+    return {"against": "the truth" if known else "the corpus's own labels"}
+
+
+def _table(runs: Runs, worths: Mapping[str, Worth | None]) -> Table:
+    """One row a point: its errors, its scores, and what a clip is worth."""
+    known = comparison.known_labels(runs.points)
+    columns: dict[str, list[Any]] = {"labels": [*map(runs.title, runs.points)]}
+    rates = [rates_of(point).mean() for point in runs.points.values()]
+    columns["missing"] = [one.missing for one in rates]
+    columns["false"] = [one.false for one in rates]
+    for one in known:
+        scores = [comparison.auc(point, one) for point in runs.points.values()]
+        columns[f"AUC, {one} labels"] = scores
+    columns["a clip is worth"] = [str(worths.get(k) or ABSENT) for k in runs.points]
+    formats: dict[str, Any] = dict.fromkeys(("missing", "false"), percent)
+    formats |= {f"AUC, {one} labels": over_seeds for one in known}
+    return Table(pd.DataFrame(columns), say("tables.noise_points"), formats)
+
+
+def _rank_table(ranked: pd.DataFrame, annotated: pd.DataFrame) -> Table:
+    """Rank correlations of both kinds, one below the other."""
+    few = annotated.assign(noise=[f"truth of {one} clips" for one in annotated.clips])
+    rows = pd.concat([ranked, few])[["noise", "rate", "rho", "low", "high"]]
+    rows.columns = ["evaluation labels", "rate", "ρ", "2.5 %", "97.5 %"]
+    formats: dict[str, Any] = dict.fromkeys(rows.columns[2:], ".3f")
+    return Table(rows, say("tables.noise_ranks"), formats | {"rate": percent})
+
+
+def _claims(
+    runs: Runs,
+    costs: Sequence[Comparison],
+    gains: Sequence[Comparison],
+    losses: pd.DataFrame,
+    ranked: pd.DataFrame,
+    gaps: Sequence[str],
+) -> list[Claim]:
+    """Judges what this study asks, in its order."""
+    equal = runs.compare([(runs.find(drop=0.5), runs.find(flip=0.05))])
+    by_rates = {
+        runs.settings[n].rates: n for n in runs.points if runs.settings[n].rates
+    }
+    apart = runs.compare([(by_rates.get("annotated"), by_rates.get("true"))])
+    wrong = [one for one in gains if "odds" in one.name]
+    exact = [one for one in gains if RATES["true"] in one.name]
+    limit = paper.NON_SIGNIFICANT_BELOW
+    return [
+        claim("noise-costs", *_judge(costs, 0, math.inf, gaps)),
+        claim("noise-flips", *_judge(equal, 0, math.inf, gaps)),
+        _claim_of_tags(runs, losses),
+        _claim_of_ranks(runs, ranked, gaps),
+        claim("remedy-helps", *_judge(exact, 0, math.inf, gaps)),
+        claim("remedy-annotated", *_judge(apart, -limit, limit, gaps)),
+        claim("remedy-wrong", *_judge(wrong, 0, math.inf, gaps)),
+    ]
+
+
+def _judge(
+    found: Sequence[Comparison], low: float, high: float, gaps: Sequence[str]
+) -> tuple[str, str, str]:
+    """Says what was found of some differences, and judges them.
+
+    What points lack, `gaps`, leaves open what holds without them.
+    """
+    if not found:
+        return judges.no_data("the points for it are not complete.")
+    here = "; ".join(f"{one.name}: {signed(one.mean)}" for one in found)
+    least = min(found, key=lambda one: one.mean)
+    why = f"the smallest: {comparison.sentence(least)}."
+    judged = judges.differences(found, low, high, why)
+    return here, *judges.whole(judged, gaps)
+
+
+def _claim_of_tags(runs: Runs, losses: pd.DataFrame) -> Claim:
+    """That tags lose more which are tagged less often where they are true."""
+    if len(losses) < 4:
+        return claim("noise-tags", *judges.no_data(say("label_noise.alike")))
+    ranks = [stats.rankdata(losses[one]) for one in ("tagability", "loss")]
+    found = statistics.pearson(*ranks)
+    ends = found.interval()
+    why = say("label_noise.tags", tags=len(losses), ends=interval(ends, 2))
+    here = f"rank correlation {number(found.value, 2)}"
+    judged = judges.below(ends, 0, why)
+    if runs.find() not in comparison.informed(runs.points, "true", runs.placed):
+        judged = judges.unknown(f"{why} Scores cannot be told from chance.")
+    return claim("noise-tags", here, *judged)
+
+
+def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Claim:
+    """That noisy evaluation labels rank the trainings as the reference does."""
+    of = ranked[ranked.noise == WEAK]
+    if of.empty:
+        of = ranked[(ranked.noise == DROP) & (ranked.rate == 0.5)]
+    if of.empty:
+        nothing = judges.no_data("it needs predictions of three trainings.")
+        return claim("noise-ranks", *nothing)
+    one = of.iloc[0]
+    ends = Correlation(float(one.rho), len(runs.points)).interval()
+    count = len(comparison.informed(runs.points, runs.reference, runs.placed))
+    words = {"points": len(runs.points), "ends": interval(ends, 2), "large": LARGE}
+    why = say("label_noise.ranks", **words)
+    judged: Judged = judges.above(ends, LARGE, why)
+    if 2 * count < len(runs.points):
+        judged = judges.unknown(f"{why} Most cannot be told from chance.")
+    here = f"ρ = {number(one.rho, 2)} by {one.noise}, {percent(one.rate)} missing"
+    return claim("noise-ranks", here, *judges.whole(judged, gaps))
+
+
+def _paragraphs(
+    record: SweepRecord,
+    runs: Runs,
+    worths: Mapping[str, Worth | None],
+    ranked: pd.DataFrame,
+    annotated: pd.DataFrame,
+) -> list[str]:
+    """Says what was trained, what a clip is worth, and how many annotations do."""
+    found = [
+        say(
+            f"label_noise.trained_{runs.reference}",
+            points=len(runs.points),
+            scored=comparison.seeds_and_clips(runs.points),
+            missing=comparison.not_complete(record, PREFIX),
+        ),
+        say("label_noise.one_draw"),
+    ]
+    listed = [f"{runs.title(k)}: {one}" for k, one in worths.items() if one]
+    if listed:
+        found.append(say("label_noise.worth", listed="; ".join(listed)))
+    weak = ranked[ranked.noise == WEAK]
+    if len(weak) and len(annotated):
+        rho = float(weak.rho.iloc[0])
+        enough = annotated.clips[annotated.rho >= rho]
+        most = f"more than {annotated.clips.max()}"
+        clips = f"about {enough.iloc[0]:.0f}" if len(enough) else most
+        found.append(say("label_noise.annotated", rho=number(rho, 3), clips=clips))
+    return found

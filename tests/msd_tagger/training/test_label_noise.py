@@ -1,0 +1,177 @@
+"""A loss that corrects for label noise, and training clips with other labels."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from msd_tagger.common.label_noise import LabelNoise, Rates
+from msd_tagger.training import clip_cache, loop, parallel, setup, steps
+from msd_tagger.training.label_noise import Relabelled
+from tests import fakes
+
+MISSING, FALSE = np.array([0.0, 0.3, 0.7, 0.0]), np.array([0.0, 0.01, 0.02, 0.2])
+RATES = Rates(MISSING, FALSE)
+
+
+def exact(logits, labels):
+    """The loss as it is defined, in float64."""
+    p = 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
+    q = (1 - MISSING) * p + FALSE * (1 - p)
+    return -np.where(labels, np.log(q), np.log1p(-q))
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_loss_and_gradient_are_those_of_the_definition(label):
+    logits = np.repeat(np.linspace(-9, 9, 13, dtype=np.float32)[:, None], 4, axis=1)
+    labels = np.full(logits.shape, label)
+
+    def total(x):
+        return steps.cross_entropy(x, labels, RATES).sum()
+
+    found = steps.cross_entropy(jnp.asarray(logits), labels, RATES)
+    np.testing.assert_allclose(found, exact(logits, labels), rtol=2e-5, atol=1e-7)
+    step = 1e-5
+    both = (exact(logits.astype(np.float64) + end, labels) for end in (step, -step))
+    slope = np.subtract(*both) / (2 * step)
+    np.testing.assert_allclose(jax.grad(total)(logits), slope, rtol=1e-3, atol=2e-6)
+
+
+def test_extreme_logits_stay_finite():
+    logits = jnp.array([-1e4, -200, -90, 90, 200, 1e4])[:, None] * jnp.ones(4)
+    for label in (0, 1):
+        labels = np.full(logits.shape, label)
+        loss = steps.cross_entropy(logits, labels, RATES)
+        slope = jax.grad(lambda x, y=labels: steps.cross_entropy(x, y, RATES).sum())
+        assert np.isfinite(loss).all() and np.isfinite(slope(logits)).all()
+        assert np.all(loss >= 0)
+
+
+def test_without_rates_it_is_the_plain_loss_and_the_same_program():
+    logits, tags = jnp.ones((3, 4)), jnp.ones((3, 4), jnp.uint8)
+
+    def plain(x, y):
+        return optax.sigmoid_binary_cross_entropy(x, y.astype(x.dtype))
+
+    found, expected = (jax.make_jaxpr(f)(logits, tags) for f in (ours, plain))
+    assert str(found) == str(expected)
+    of_none = steps.cross_entropy(logits, tags, Rates(np.zeros(4), np.zeros(4)))
+    np.testing.assert_allclose(of_none, plain(logits, tags), rtol=1e-6)
+
+
+def ours(logits, tags):
+    return steps.cross_entropy(logits, tags, None)
+
+
+def test_the_truth_is_recovered_from_noisy_labels():
+    """Logistic regression on labels of known noise, five seeds at once."""
+    rng, num_clips = np.random.default_rng(0), 20_000
+    slope, offset = np.array([2.0, 1.0, 1.5, -1.0]), np.array([-1.0, 0.5, 0.0, -1.0])
+    x = rng.normal(size=(5, num_clips, 1)).astype(np.float32)
+    p = 1 / (1 + np.exp(-(slope * x + offset)))
+    true = rng.random(p.shape) < p
+    given = rng.random(p.shape) < np.where(true, 1 - MISSING, FALSE)
+
+    def fit(noise):
+        def loss(weights, x, labels):
+            return steps.cross_entropy(
+                weights[0] * x + weights[1], labels, noise
+            ).mean()
+
+        @jax.jit
+        @jax.vmap
+        def train(x, labels):
+            optimiser = optax.adam(0.1)
+
+            def update(state, _):
+                weights, inner = state
+                changes, inner = optimiser.update(
+                    jax.grad(loss)(weights, x, labels), inner
+                )
+                return (optax.apply_updates(weights, changes), inner), None
+
+            start = jnp.zeros((2, 4))
+            first = start, optimiser.init(start)
+            return jax.lax.scan(update, first, None, length=250)[0][0]
+
+        return np.asarray(train(x, given.astype(np.uint8))).mean(0)
+
+    truth = np.stack([slope, offset])
+    np.testing.assert_allclose(fit(RATES), truth, atol=0.1)
+    assert abs(fit(None) - truth)[:, 1:].max(0).min() > 0.2
+
+
+@pytest.fixture(scope="module")
+def data():
+    whole = fakes.FakeData()
+    labels = 1 - whole.labels("train")["tags"]
+    return Relabelled(whole, labels)
+
+
+def test_training_clips_alone_have_other_labels(data):
+    assert (data.tags, data.corpus) == (data.data.tags, data.data.corpus)
+    for split in ("valid", "test"):
+        np.testing.assert_array_equal(
+            data.labels(split)["tags"], data.data.labels(split)["tags"]
+        )
+        both = data, data.data
+        batch, own = (next(one.evaluation_batches(split, 8)) for one in both)
+        np.testing.assert_array_equal(batch["tags"], own["tags"])
+    found, own = data.labels("train", 0.5), data.data.labels("train", 0.5)
+    np.testing.assert_array_equal(found["tags"], 1 - own["tags"])
+    np.testing.assert_array_equal(found["true_tags"], own["true_tags"])
+    *_, last = data.evaluation_batches("train", 8)
+    np.testing.assert_array_equal(last["tags"][2:], 0)  # Padding.
+    batches, others = (one.train_batches(8, 0, 5) for one in (data, data.data))
+    for batch, own in itertools.islice(zip(batches, others, strict=True), 10):
+        np.testing.assert_array_equal(batch["tags"], 1 - own["tags"])
+        np.testing.assert_array_equal(batch["spectrogram"], own["spectrogram"])
+
+
+@pytest.mark.parametrize("cache", ["memory", "device"])
+def test_clips_in_memory_have_them_too(data, cache):
+    plain, kept = (
+        clip_cache.keep(setup.set_up(fakes.small_config(input__cache=one), data))
+        for one in ("none", cache)
+    )
+    for one, other in itertools.islice(
+        zip(*(x.train_batches(0, 3, 1.0) for x in (plain, kept)), strict=True), 8
+    ):
+        np.testing.assert_array_equal(one["tags"], np.reshape(other["tags"], (8, -1)))
+
+
+def losses(noise, num_seeds=2):
+    config = fakes.small_config(num_seeds=num_seeds)
+    data = fakes.FakeData()
+    ready = setup.set_up(config, data, noise)
+    chunks, found = parallel.to_devices(setup.first_state(ready), ready.layout), []
+    for batch in itertools.islice(data.train_batches(8, 0), 12):
+        chunks, outputs = ready.programs.update(chunks, batch)
+        found.append(np.concatenate(outputs))
+    return np.array(found)
+
+
+def test_training_steps_use_the_rates(programs_shared):
+    plain = losses(LabelNoise())
+    corrected = losses(LabelNoise(corrected=Rates(np.full(5, 0.5), np.full(5, 0.1))))
+    # Half of the labels that the network could learn are said to be chance.
+    assert np.all(corrected[0] != plain[0])
+    assert corrected[-1].mean() < corrected[0].mean()
+
+
+def test_a_run_that_is_cut_goes_on_with_its_rates(tmp_path, programs_shared):
+    noise = LabelNoise(corrected=Rates(np.full(5, 0.3), np.full(5, 0.01)))
+    data = fakes.FakeData()
+    for name, ends in (("whole", (12,)), ("cut", (6, 12))):
+        for end in ends:
+            config = fakes.small_config(train__max_steps=end)
+            trained = loop.train(config, data, tmp_path / name, noise)
+        found = jax.tree.leaves(trained.state.weights)
+        if name == "whole":
+            expected = found
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert trained.setup.noise.record()["corrected"]["missing"] == [0.3] * 5

@@ -1,0 +1,63 @@
+"""From Table I's error rates to those that a loss corrects for."""
+
+import numpy as np
+import pytest
+
+from msd_tagger.common import label_noise as rates
+from studies import label_noise
+from studies.label_errors import find_paper
+
+TAGS = ("one", "two", "three")
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    rng = np.random.default_rng(0)
+    truth = rng.random((3000, 3)) < (0.5, 0.2, 0.1)
+    given = rng.random(truth.shape) < np.where(
+        truth, (0.4, 0.7, 0.2), (0.02, 0.0, 0.01)
+    )
+    return np.array([f"clip {n}" for n in range(3000)]), given, truth
+
+
+def estimate(corpus, per_side, seed=0):
+    ids, given, truth = corpus
+    return label_noise.estimate_rates(
+        ids, given, truth, TAGS, per_side=per_side, seed=seed
+    )
+
+
+def test_rates_of_all_clips_are_those_counted(corpus):
+    """Bayes' rule by way of Eq. 2 loses nothing where every clip is judged."""
+    found, counted = estimate(corpus, 3000), rates.count_rates(*corpus[1:])
+    np.testing.assert_allclose(found, counted, rtol=1e-9)
+
+
+def test_a_hundred_clips_of_each_tag_come_near(corpus):
+    counted = np.array(rates.count_rates(*corpus[1:]))
+    found = np.array([estimate(corpus, 50, seed) for seed in range(40)])
+    assert abs(found[:, 0].mean(0) - counted[0]).max() < 0.06
+    assert abs(found[:, 1].mean(0) - counted[1]).max() < 0.005
+    assert found[:, 0].std(0).min() > 0.01  # It is an estimate.
+
+
+def test_tags_that_no_clip_or_every_clip_has_are_estimated_too(corpus):
+    ids, given, truth = corpus
+    given = given & [True, False, True] | [False, False, True]
+    found = rates.usable(estimate((ids, given, truth), 50))
+    assert np.isfinite(found).all()
+    assert found.missing[1] == rates.MOST and found.false[1] == 0
+
+
+def test_the_papers_rates_by_bayes():
+    """Guitar: 3,311 labels, 2 % wrong; of the 239,531 others 70 % are guitars."""
+    paper = find_paper()
+    frame = label_noise.rate_frame(paper, [*paper.labels, "rock"]).set_index("tag")
+    holds = 3311 * 0.98 + 239_531 * 0.70
+    guitar = frame.loc["guitar"]
+    assert guitar.missing == pytest.approx(1 - 3311 * 0.98 / holds)
+    assert guitar.false == pytest.approx(3311 * 0.02 / (242_842 - holds))
+    for name in ("missing", "false"):
+        assert guitar[f"{name}_low"] <= guitar[name] <= guitar[f"{name}_high"]
+    assert guitar.judged == 100
+    assert list(frame.loc["rock", ["judged", "missing", "false"]]) == [0, 0, 0]
