@@ -28,7 +28,7 @@ def main(argv: list[str]) -> command_line.Status:
     mode = check(MODE.value, words)
     if MODE.value in command_line.MODES:
         return command_line.perform(mode, words)
-    options = read_options()
+    options = read_options(words)
     is_deterministic = config is not None and config.train.deterministic
     command_line.set_up(mode, options.platform, is_deterministic)
     if config is not None and (config.compilation_cache_dir or config.task != "train"):
@@ -60,7 +60,7 @@ def parse_flags(argv: list[str]) -> list[str]:
         # Whatever else get_config() may return is refused by `check`.
         if isinstance(CONFIG.value, ConfigDict) and "sweep" in CONFIG.value:
             given = config_flags.get_override_values(flags.FLAGS["config"])
-            CONFIG.value.sweep = sweeps.obey(CONFIG.value.sweep, given)
+            sweeps.settle(CONFIG.value, given)
         return words
 
 

@@ -1,4 +1,4 @@
-"""A study of the paper: several runs, their statistics, one report."""
+"""A study: several runs, their statistics, one report."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,11 @@ import jax
 from ml_collections import ConfigDict
 
 from configs import sweeps
+from configs.keys import SWEEP
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
 from modes import Options, labels
-from modes.corpus import kinds, load_once, open_data, prepare_once
+from modes.corpus import load_once, open_data, prepare_once, recipe_of
 from modes.report import report
 from modes.training import (
     begin,
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_study(config: ConfigDict, options: Options) -> None:
-    """A study of the paper: its statistics, its runs one after another, its report."""
+    """A study: its statistics, its runs one after another, its report."""
     if options.mode != "run":
         raise ValueError(f"--mode={options.mode} is for a single run, not for a study")
     chosen = sweeps.choose(config.sweep, options.point)
@@ -43,7 +44,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
     devices, corpus, data = [], None, {}
     if needs_audio:
         devices = set_up_devices(config, options)
-        check_start([sweeps.at(config, point) for point in chosen])
+        check_start(sweeps.runs(config, options.point))
     elif config.distributed:
         join_processes(config, options)
     if config.sweep:  # Otherwise points of one study would have those of their devices.
@@ -60,8 +61,9 @@ def run_study(config: ConfigDict, options: Options) -> None:
     if needs_audio or not (config.task == "network" or labels.are_sampled(config)):
         corpus = load_once(config, options)
     if needs_audio:
-        shards = prepare_once(config, options, corpus, kinds(config, options))
-        data = {kind: open_data(config, one) for kind, one in shards.items()}
+        shards = prepare_once(config, options, corpus)
+        every = {input_of(run): run for run in sweeps.runs(config, options.point)}
+        data = {name: open_data(run, shards) for name, run in every.items()}
     if distributed.is_first():
         write_statistics(workdir, config, corpus, data)
     failed = run_points(workdir, config, options, chosen, data, devices)
@@ -70,6 +72,11 @@ def run_study(config: ConfigDict, options: Options) -> None:
     distributed.finish()
     if failed:
         raise ValueError(f"points without a result: {'; '.join(failed)}")
+
+
+def input_of(config: ConfigDict) -> str:
+    """Names what a run reads: points that read the same share it."""
+    return f"{recipe_of(config).identifier}, {config.input.window_shards}"
 
 
 def run_points(
@@ -86,9 +93,9 @@ def run_points(
         at_point = sweeps.at(config, point)
         train = at_point.train
         train.batch_size = resolve_batch_size(train.batch_size)
-        of_kind = data[at_point.spectrogram.kind]
-        own = identity_of(at_point, of_kind)
-        num_clips = of_kind.num_clips("train", train.fraction)
+        own_data = data[input_of(at_point)]
+        own = identity_of(at_point, own_data)
+        num_clips = own_data.num_clips("train", train.fraction)
         logger.info(
             "point %d of %d, %s: at most %d steps of %d clips, %d seeds",
             *(number, len(points), point[0]),
@@ -97,7 +104,7 @@ def run_points(
         )
         try:
             folder = workdir / "points" / point[0]
-            summary = train_in(folder, at_point, options, own, of_kind, devices)
+            summary = train_in(folder, at_point, options, own, own_data, devices)
             if distributed.is_first():
                 print_scores(summary)
         except ValueError as error:
@@ -118,7 +125,7 @@ def write_statistics(
     """Writes what a report needs beside the runs: layers, labels, input."""
     if config.task in ("network", "paper"):
         files.write_json(workdir / "network.json", describe(config.model.channels))
-    if config.task != "network":
+    if config.task not in ("network", SWEEP):
         table = labels.label_table(config, corpus)
         write_label_table(workdir / "labels.npz", table)
         described = labels.describe(config, corpus, table)
@@ -129,6 +136,6 @@ def write_statistics(
             ids = {str(i) for split in table.splits.values() for i in split.track_id}
             answers = config.analysis.annotations
             gather_answers(answers, workdir, ids, table.tag_names)
-    of_kind = data.get(config.spectrogram.kind)  # Unless no chosen point needs it.
-    if config.task in ("tags", "paper") and of_kind:
-        write_input_statistics(config, of_kind, workdir / "input_stats.npz")
+    own_data = data.get(input_of(config))  # Unless no chosen point needs it.
+    if config.task in ("tags", "paper") and own_data:
+        write_input_statistics(config, own_data, workdir / "input_stats.npz")

@@ -1,4 +1,4 @@
-"""The paper's studies: one module each, which turns a study's folder into a `Study`."""
+"""The studies: one module each, which turns a study's folder into a `Study`."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PARTS = {
     "preprocessing": "Preprocessing (Fig. 7)",
     "label_vectors": "Similarity of label vectors (Fig. 9, Table III, second row)",
 }
-# The task that is all of them.
-PAPER = "paper"
+# The task that is all of them, and that of points of one's own.
+PAPER, SWEEP = "paper", "sweep"
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def _study(task: str, record: SweepRecord) -> Study:
 
 
 STUDIES: dict[str, Callable[[SweepRecord], Study]] = {
-    task: functools.partial(_study, task) for task in PARTS
+    task: functools.partial(_study, task) for task in (*PARTS, SWEEP)
 }
 
 
@@ -52,7 +52,7 @@ def studies_of(record: SweepRecord) -> list[Study]:
             f"{record.workdir / 'config.json'}: task is {task!r}; the studies are "
             f"{', '.join((PAPER, *STUDIES))}"
         )
-    return [_ask(one, record) for one in (STUDIES if task == PAPER else (task,))]
+    return [_ask(one, record) for one in (PARTS if task == PAPER else (task,))]
 
 
 def _ask(task: str, record: SweepRecord) -> Study:
@@ -71,4 +71,4 @@ def _ask(task: str, record: SweepRecord) -> Study:
             f"Points without a complete record, {len(record.missing)} of "
             f"{record.num_points}: {', '.join(record.missing)}."
         )
-    return Study(task, PARTS[task], sentences)
+    return Study(task, PARTS.get(task, "Points of a sweep"), sentences)

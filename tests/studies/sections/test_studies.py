@@ -33,12 +33,12 @@ def test_every_module_with_a_study_is_listed():
         if isinstance(node, ast.FunctionDef) and node.name == "study"
     }
     assert found == set(studies.STUDIES)
-    assert list(studies.STUDIES) == list(studies.PARTS)
+    assert list(studies.STUDIES) == [*studies.PARTS, studies.SWEEP]
 
 
 def test_the_paper_is_all_of_them_and_a_task_is_one():
     found = studies.studies_of(record_of("paper"))
-    assert [study.name for study in found] == list(studies.STUDIES)
+    assert [study.name for study in found] == list(studies.PARTS)
     assert [one.name for one in studies.studies_of(record_of("tags"))] == ["tags"]
 
 
@@ -49,7 +49,7 @@ def test_a_part_without_its_points_says_so(monkeypatch, caplog):
     monkeypatch.setitem(studies.STUDIES, "variance", study)
     record = record_of("paper", ("size-mel-002", "size-mel-100"))
     found = {one.name: one for one in studies.studies_of(record)}
-    assert len(found) == len(studies.STUDIES)
+    assert len(found) == len(studies.PARTS)
     said = " ".join(found["variance"].paragraphs)
     assert "no point has 15 seeds" in said
     assert "Points without a complete record, 2 of 2: size-mel-002, size-mel" in said
