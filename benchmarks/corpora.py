@@ -13,7 +13,8 @@ from msd_tagger.common.files import write_csv
 DURATION_S = 29.0
 NUM_SOUNDS = 9
 _STEREO_RATE_HZ = 44_100
-_MP3_128_KBIT_S = 0.68  # As libsndfile counts at 44.1 kHz.
+# As libsndfile counts at the rates of the files.
+_MP3_64_KBIT_S, _MP3_128_KBIT_S = 0.6, 0.68
 
 
 def noise(directory: Path, rate_hz: int, count: int = 8) -> list[Path]:
@@ -27,14 +28,18 @@ def noise(directory: Path, rate_hz: int, count: int = 8) -> list[Path]:
     return paths
 
 
-def mono_previews(directory: Path, num_workers: int) -> list[Path]:
+def mono_previews(directory: Path) -> list[Path]:
     """Writes music of the embedded corpus as MP3 of 22.05 kHz, mono, 64 kbit/s."""
-    synthetic.write_corpus(
-        *(directory, (NUM_SOUNDS - 3, 1, 2)),
-        clip_duration_s=DURATION_S,
-        num_workers=num_workers,
-    )
-    return sorted(directory.glob("audio/*.mp3"))
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = [directory / f"{number}.mp3" for number in range(NUM_SOUNDS)]
+    for number, path in enumerate(paths):
+        soundfile.write(
+            *(path, synthetic.synthesize(0, number, DURATION_S)),
+            synthetic.FILE_SAMPLE_RATE_HZ,
+            bitrate_mode="CONSTANT",
+            compression_level=_MP3_64_KBIT_S,
+        )
+    return paths
 
 
 def stereo_clips(directory: Path, previews: Sequence[Path]) -> list[Path]:

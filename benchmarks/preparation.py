@@ -49,7 +49,7 @@ def run(options: Options) -> Part:
 def _folders(options: Options) -> dict[str, dict[str, str]]:
     """Makes folders of clips, a small and a large one for every kind of audio."""
     scratch = options.scratch / "preparation"
-    previews = corpora.mono_previews(scratch / "mono", available_cores())
+    previews = corpora.mono_previews(scratch / "mono")
     stereo = corpora.stereo_clips(scratch / "stereo", previews[:6])
     # A shard for every core, and many more.
     small = CLIPS_PER_SHARD * available_cores()

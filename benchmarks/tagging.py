@@ -26,7 +26,7 @@ TORCH: dict[str, dict[str, Any]] = {
 def run(options: Options) -> Part:
     """Races all contestants over the same songs, and times the command on one."""
     scratch = options.scratch / "tagging"
-    previews = corpora.mono_previews(scratch / "previews", available_cores())
+    previews = corpora.mono_previews(scratch / "previews")
     folder, number = scratch / "songs", 8 if options.quick else NUM_SONGS
     corpora.repeat(folder, previews, {"test": number})
     lanes = race(list(_entrants(options, folder)), options.rounds, options.seconds)

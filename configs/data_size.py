@@ -2,7 +2,7 @@
 
     python main.py --config=configs/data_size.py
 
-Fourteen runs of two seeds, on 2 to 100 % of the training clips.
+Fourteen runs of three seeds, on 2 to 100 % of the training clips.
 Time and score have not been measured.
 """
 

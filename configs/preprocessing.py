@@ -2,7 +2,7 @@
 
     python main.py --config=configs/preprocessing.py
 
-Twelve runs on mel bands and two on STFT bins, two seeds each.
+Twelve runs on mel bands and two on STFT bins, three seeds each.
 Time and score have not been measured.
 """
 

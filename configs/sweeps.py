@@ -36,7 +36,7 @@ def study(task: str, *points: Point) -> ConfigDict:
         name=task,
         task=task,
         sweep=points,
-        num_seeds=2,
+        num_seeds=3,
         corpus__train_clips=900,
         corpus__valid_clips=500,
         corpus__test_clips=2000,

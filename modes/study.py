@@ -1,8 +1,10 @@
 """A study: several runs, their statistics, one report."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 from ml_collections import ConfigDict
@@ -26,11 +28,15 @@ from modes.training import (
 )
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
+from msd_tagger.common.processes import available_cores
 from msd_tagger.network.describe import describe
+from msd_tagger.pages.tables import duration
 from msd_tagger.training import distributed
 from msd_tagger.training.input_statistics import write_input_statistics
 from msd_tagger.training.setup import build_schedule, resolve_batch_size
+from studies import foresight
 from studies.label_table import write_label_table
+from studies.records import POINTS, read_run_record
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +85,21 @@ def input_of(config: ConfigDict) -> str:
     return f"{recipe_of(config).identifier}, {config.input.window_shards}"
 
 
+class Work(NamedTuple):
+    """A point that is to be trained."""
+
+    name: str
+    config: ConfigDict
+    folder: Path
+    data: ShardedSplits
+    last_step: int
+
+    @property
+    def clips(self) -> int:
+        """Counts the clips that all its seeds learn from, at most."""
+        return self.last_step * self.config.train.batch_size * self.config.num_seeds
+
+
 def run_points(
     workdir: Path,
     config: ConfigDict,
@@ -89,31 +110,78 @@ def run_points(
 ) -> list[str]:
     """Runs points that are not complete, and names those that fail, with the reason."""
     failed = []
-    for number, point in enumerate(points, start=1):
-        at_point = sweeps.at(config, point)
-        train = at_point.train
-        train.batch_size = resolve_batch_size(train.batch_size)
-        own_data = data[input_of(at_point)]
-        own = identity_of(at_point, own_data)
-        num_clips = own_data.num_clips("train", train.fraction)
+    works = [_work(workdir, config, point, data) for point in points]
+    left = {one.name: one.clips for one in works if not workspace.is_whole(one.folder)}
+    if left and distributed.is_first():
+        foretell(works, sum(left.values()), devices)
+    seconds, clips = 0.0, 0
+    for number, work in enumerate(works, start=1):
+        train = work.config.train
+        time_left = duration(seconds / clips * sum(left.values())) if clips else ""
         logger.info(
-            "point %d of %d, %s: at most %d steps of %d clips, %d seeds",
-            *(number, len(points), point[0]),
-            build_schedule(at_point, num_clips).last_step,
-            *(train.batch_size, at_point.num_seeds),
+            "point %d of %d, %s: at most %d steps of %d clips, %d seeds%s",
+            *(number, len(works), work.name, work.last_step, train.batch_size),
+            *(work.config.num_seeds, time_left and f"; at most {time_left} left"),
         )
+        begun = time.monotonic()
         try:
-            folder = workdir / "points" / point[0]
-            summary = train_in(folder, at_point, options, own, own_data, devices)
+            own = identity_of(work.config, work.data)
+            summary = train_in(
+                work.folder, work.config, options, own, work.data, devices
+            )
             if distributed.is_first():
                 print_scores(summary)
         except ValueError as error:
             if distributed.rank().count > 1:
                 raise  # The others may not have failed, and would wait for this one.
-            logger.error("point %s: %s", point[0], error)
-            failed.append(f"{point[0]} ({error})")
+            logger.error("point %s: %s", work.name, error)
+            failed.append(f"{work.name} ({error})")
+        if trained := left.pop(work.name, 0):
+            seconds, clips = seconds + time.monotonic() - begun, clips + trained
         jax.clear_caches()
     return failed
+
+
+def foretell(works: Sequence[Work], clips: int, devices: Sequence[str]) -> None:
+    """Says what the points will be able to show, and how long they will take.
+
+    Args:
+        works: The points; those that are complete say how much their scores scatter.
+        clips: What there is to learn from, counted for every seed and epoch.
+        devices: Their names.
+    """
+    found = {one.name: one.folder for one in works if workspace.is_whole(one.folder)}
+    complete = {name: read_run_record(folder) for name, folder in found.items()}
+    num_test_clips = works[0].data.num_clips("test", 1.0)
+    known = foresight.foresee(complete, num_test_clips)
+    num_seeds = min(one.config.num_seeds for one in works)
+    if len(works) > 1:
+        logger.info("what this study can show: %s", known.sentence(num_seeds))
+    if speed := foresight.speed(complete, num_cores=_cores(devices)):
+        time_needed = duration(clips / speed.clips_per_s)
+        logger.info("training takes at most %s, %s", time_needed, speed.basis)
+    else:
+        logger.info("how long training takes is known when the first point is trained")
+
+
+def _work(
+    workdir: Path,
+    config: ConfigDict,
+    point: sweeps.Point,
+    data: Mapping[str, ShardedSplits],
+) -> Work:
+    name, at_point = point[0], sweeps.at(config, point)
+    train = at_point.train
+    train.batch_size = resolve_batch_size(train.batch_size)
+    own_data = data[input_of(at_point)]
+    num_clips = own_data.num_clips("train", train.fraction)
+    last_step = build_schedule(at_point, num_clips).last_step
+    return Work(name, at_point, workdir / POINTS / name, own_data, last_step)
+
+
+def _cores(devices: Sequence[str]) -> int:
+    """The cores that train; 0 where others do."""
+    return available_cores() if all("cpu" in one.lower() for one in devices) else 0
 
 
 def write_statistics(

@@ -20,6 +20,7 @@ from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, duration, with_spread
+from studies import foresight
 from studies.record_contents import CONFIG, CORPUS
 from studies.records import (
     RunRecord,
@@ -178,6 +179,7 @@ def _content(
         "sections": sections,
         "points": points_table(record) if record.num_points else None,
         "point_keys": point_keys(record),
+        "foresight": foresight.table(record.points),
         "missing": record.missing,
         "config_table": keys,
         "changed_keys": changed if "default" in keys.header else None,

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from msd_tagger.common.files import naming, plain, replacing
 from msd_tagger.common.metrics import finite_or_none
+from msd_tagger.common.text import clock
 from msd_tagger.training import distributed
 from msd_tagger.training.setup import Schedule
 
@@ -163,8 +164,11 @@ class Progress:
         due = time.monotonic() - self._logged_at >= LOG_EVERY_S
         if due and not sys.stderr.isatty():
             self._logged_at = time.monotonic()
-            last_step = self._schedule.last_step
-            logger.info("step %d of %d: %s", step, last_step, text)
+            last_step, time_left = self._schedule.last_step, ""
+            if clips_per_s:
+                clips = (last_step - step) * self._schedule.batch_size
+                time_left = f", at most {clock(clips / clips_per_s)} left"
+            logger.info("step %d of %d: %s%s", step, last_step, text, time_left)
 
 
 def rate(schedule: Schedule, steps: int, seconds: float) -> float | None:

@@ -154,9 +154,10 @@ def test_verdicts_have_a_colour_and_a_word(page):
 
 def test_rows_are_as_long_as_their_header(page):
     sizes = [(set(rows), len(rows)) for rows in page.tables]
-    # Claims in two groups, clips per tag, sixty rows, points; the rest has pairs.
+    # Claims in two groups, clips per tag, sixty rows, points, their keys, what more
+    # seeds would show; the rest has pairs.
     assert sizes[:4] == [({6}, 6), ({5}, 4), ({2}, 61), ({7}, 4)]
-    assert [widths for widths, _ in sizes[4:]] == [{2}, {2}, {2}]
+    assert [widths for widths, _ in sizes[4:]] == [{2}, {3}, {2}, {2}]
 
 
 def test_large_numbers_have_commas_and_small_ones_do_not(page):
@@ -308,6 +309,7 @@ def markdown(tmp_path_factory):
         sections=sections,
         points=Table.of_rows("All", ("point", "steps"), [["variance", "4000"]]),
         point_keys=None,
+        foresight=None,
         missing=["variance"],
         config_table=keys,
         changed_keys=Table(keys.frame[:0]),

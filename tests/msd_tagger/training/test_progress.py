@@ -42,6 +42,22 @@ def test_the_host_is_ahead_of_the_device_by_some_steps(monkeypatch, backend, ahe
     progress.close()
 
 
+def test_a_log_line_says_how_long_it_takes_still(caplog, monkeypatch):
+    seconds = iter(range(100))
+    monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    caplog.set_level("INFO")
+    schedule = Schedule(8, 50, 1003, 10.0, np.inf)
+    progress = Progress(schedule, 2, lambda *_: None, 0, {})
+    for _ in range(3):
+        progress.add([np.array([0.5, 0.7])])
+    progress.tell(lambda _: None)
+    progress.pause()
+    progress.close()
+    (line,) = [one for one in caplog.messages if one.startswith("step 3 of 1003: ")]
+    # Two timed steps of 8 clips took one tick of this clock, 1,000 are left.
+    assert line.endswith("16.0 clips/s, at most 8:20 left")
+
+
 def test_metrics_are_those_that_a_checkpoint_has(tmp_path):
     path = tmp_path / "metrics.jsonl"
     metrics = MetricsFile(path)

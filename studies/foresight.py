@@ -1,0 +1,139 @@
+"""What differences a study can tell from chance: said before it trains, and after.
+
+Two points with S seeds each, scored on N test clips, are told apart where their macro
+ROC-AUC differs by more than half the 95 % interval of the difference (`comparison.py`).
+"""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from msd_tagger.pages.tables import ABSENT, Table, duration, number
+from studies import comparison, statistics
+from studies.records import RunRecord
+
+# Guesses, for a study of which nothing is trained: the deviation of a run over seeds,
+# and the standard error over test clips of a difference of two runs, times the root of
+# the number of clips.
+GUESSED_STD, GUESSED_CLIPS_ERROR = 0.01, 0.13
+SEEDS = (2, 3, 5, 10, 15)
+# Of one run, in clips a second for each CPU core, before anything is measured.
+GUESSED_CLIPS_PER_S = 30.0
+
+
+class Foresight(NamedTuple):
+    """How much chance there is in the scores of a study."""
+
+    num_clips: int  # Of the test split.
+    std: float  # Of a run over seeds.
+    clips_error: float  # Standard error of a difference over test clips.
+    basis: str  # Where the two come from, for people.
+
+    def visible(self, num_seeds: int) -> float:
+        """Half the interval of a difference of two points; infinite for one seed."""
+        over_seeds = statistics.t_half_width(
+            math.sqrt(2) * self.std, num_seeds, num_seeds - 1
+        )
+        over_clips = statistics.normal_half_width(self.clips_error, 1)
+        half = math.hypot(over_seeds, over_clips)
+        return half if math.isfinite(half) else math.inf
+
+    def sentence(self, num_seeds: int) -> str:
+        """Says what can be seen with so many seeds."""
+        if num_seeds < 2:
+            return (
+                "no difference between two points can be told from chance with one "
+                "seed each: give --config.num_seeds=3"
+            )
+        return (
+            "two points can be told apart if their macro ROC-AUC differs by at least "
+            f"{self.visible(num_seeds):.4f} (95 %; {num_seeds} seeds each, "
+            f"{self.num_clips:,} test clips; {self.basis})"
+        )
+
+
+def foresee(points: Mapping[str, RunRecord], num_clips: int) -> Foresight:
+    """Takes the chance in scores from complete points, or guesses what they leave open.
+
+    Args:
+        points: By name; none where nothing is trained.
+        num_clips: Of the test split.
+    """
+    std, freedom = comparison.run_spread(points, "weak")
+    placed = comparison.place(points, "weak")
+    errors = [
+        placed.error({one: 1.0, other: -1.0})
+        for one, other in pairwise(placed.placements)
+    ]
+    guesses = []
+    if not freedom:
+        std = GUESSED_STD
+        guesses.append(f"a deviation of {std} over seeds")
+    if errors:
+        clips_error = float(np.median(errors))
+    else:
+        clips_error = GUESSED_CLIPS_ERROR / math.sqrt(num_clips)
+        guesses.append(f"a standard error of {number(clips_error)} over test clips")
+    guessed = " and ".join(guesses) + (" are guesses" if guesses[1:] else " is a guess")
+    measured = f"as measured in {len(points)} complete points"
+    return Foresight(num_clips, std, clips_error, guessed if guesses else measured)
+
+
+class Speed(NamedTuple):
+    """How fast a study trains."""
+
+    clips_per_s: float  # Counted for every seed.
+    basis: str  # For people.
+
+
+def speed(points: Mapping[str, RunRecord], num_cores: int) -> Speed | None:
+    """The speed of complete points, else a guess for CPU cores, None for 0 of them."""
+    known = [(one.summary["num_seeds"], one.summary) for one in points.values()]
+    rates = [n * one["clips_per_s"] for n, one in known if one.get("clips_per_s")]
+    if rates:
+        return Speed(
+            float(np.median(rates)), f"as fast as {len(rates)} complete points"
+        )
+    if not num_cores:
+        return None
+    rate = GUESSED_CLIPS_PER_S * num_cores
+    return Speed(rate, f"a guess: {rate:g} clips/s on {num_cores} cores")
+
+
+def table(points: Mapping[str, RunRecord]) -> Table | None:
+    """Which difference so many seeds a point would show, and how long they take here.
+
+    None where fewer than two seeds, or fewer than two points, are trained.
+    """
+    if len(points) < 2:
+        return None
+    some = next(iter(points.values()))
+    found = foresee(points, int(some.summary["scores"]["test"]["num_clips"]))
+    if "guess" in found.basis:
+        return None
+    times = [
+        (one.summary.get("train_seconds") or math.nan) / int(one.summary["num_seeds"])
+        for one in points.values()
+    ]
+    a_seed = float(np.sum(times))
+    rows = [
+        (
+            str(count),
+            number(found.visible(count), 4),
+            duration(count * a_seed) if math.isfinite(a_seed) else ABSENT,
+        )
+        for count in SEEDS
+    ]
+    caption = (
+        "What more seeds would show: the smallest difference of two points that can be "
+        f"told from chance (95 %), with {found.num_clips:,} test clips, where a run "
+        f"deviates by {number(found.std, 4)} over seeds, and a difference by "
+        f"{number(found.clips_error, 4)} over test clips. Time is of training all "
+        "points that are complete, on the same devices."
+    )
+    columns = ["seeds a point", "smallest difference", "training"]
+    return Table(pd.DataFrame(rows, columns=columns, dtype=object), caption)
