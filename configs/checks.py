@@ -9,7 +9,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs import sweeps
-from configs.keys import KEYS, SWEEP, Range, values_of
+from configs.keys import KEYS, SWEEP, TRAIN_NOTHING, Range, values_of
 
 # Directories that a corpus is read from; the others make their own in --data_dir.
 FOLDERS = {
@@ -155,20 +155,25 @@ def check_for_mode(
     sweeps.check(config.sweep)
     sweeps.choose(config.sweep, point)
     points = sweeps.runs(config)
-    if config.task == SWEEP:
-        _check_sweep(config)
+    _check_sweep(config)
     for one in points:
         check(one, needs_audio)
     return points
 
 
 def _check_sweep(config: ConfigDict) -> None:
-    if not config.sweep:
+    if config.task in TRAIN_NOTHING and config.sweep:
+        raise ValueError(
+            f"--config.task={config.task} trains nothing, so it has no use for the "
+            "points of `sweep`; leave one of the two out"
+        )
+    if config.task == SWEEP and not config.sweep:
         raise ValueError(
             "--config.task=sweep: there are no points to train; list them in `sweep` "
             "of the config's file (docs/studies.md#a-study-of-your-own)"
         )
-    sweeps.check_different(config)
+    if config.task == SWEEP:
+        sweeps.check_different(config)
 
 
 def check(config: ConfigDict, needs_audio: bool = True) -> None:

@@ -19,6 +19,9 @@ STUDIES = (
     *("preprocessing", "reliability", "label_vectors", "paper", SWEEP),
 )
 
+# Studies without a network that learns.
+TRAIN_NOTHING = ("network", "tags", "groundtruth")
+
 # Names end in their unit.
 UNITS = ("batch_size", "clips", "epochs", "hz", "minutes", "s", "samples", "steps")
 SPELLED = {"batch_size": "clips", "hz": "Hz"}

@@ -2,7 +2,9 @@
 
     python main.py --config=configs/network.py
 
-Builds the mel and the STFT network, trains nothing and needs no corpus: seconds.
+`model.pools`, `model.channels`, the clip and the spectrogram are those of the network
+that is described; beside it is that of the other kind of spectrogram, with the paper's
+poolings. Builds the mel and the STFT network, trains nothing and needs no corpus: seconds.
 """
 
 from ml_collections import ConfigDict

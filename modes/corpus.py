@@ -24,9 +24,11 @@ def check(config: ConfigDict, options: Options) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
     parse_options(config.prepare.beam)
+    has_network = bool(config.sweep) or config.task in ("train", "network")
     for point in points:
         shape = recipe_of(point).shape
-        if options.mode in ("run", "evaluate") and not options.bundle:
+        is_built = options.mode in ("run", "evaluate") and not options.bundle
+        if is_built and has_network:
             check_pools(shape, pools_of(point))
 
 

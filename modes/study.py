@@ -14,7 +14,13 @@ from configs.keys import SWEEP
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
 from modes import Options, labels
-from modes.corpus import load_once, open_data, prepare_once, recipe_of
+from modes.corpus import (
+    load_once,
+    open_data,
+    pools_of,
+    prepare_once,
+    recipe_of,
+)
 from modes.report import report
 from modes.training import (
     begin,
@@ -29,7 +35,8 @@ from modes.training import (
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
 from msd_tagger.common.processes import available_cores
-from msd_tagger.network.describe import describe
+from msd_tagger.network.describe import Input, describe
+from msd_tagger.network.pools import POOLS, fits
 from msd_tagger.pages.tables import duration
 from msd_tagger.training import distributed
 from msd_tagger.training.input_statistics import write_input_statistics
@@ -83,6 +90,21 @@ def run_study(config: ConfigDict, options: Options) -> None:
 def input_of(config: ConfigDict) -> str:
     """Names what a run reads: points that read the same share it."""
     return f"{recipe_of(config).identifier}, {config.input.window_shards}"
+
+
+def inputs_of(config: ConfigDict) -> dict[str, Input]:
+    """The input of a configuration and its poolings, and those of the other kind.
+
+    The other kind has the paper's poolings, and is left out where these do not fit.
+    """
+    own = config.spectrogram.kind
+    found = {}
+    for kind in POOLS:
+        shape = recipe_of(config, kind).shape
+        pools = pools_of(config) if kind == own else POOLS[kind]
+        if kind == own or fits(shape, pools):
+            found[kind] = (shape, pools)
+    return found
 
 
 class Work(NamedTuple):
@@ -192,12 +214,14 @@ def write_statistics(
 ) -> None:
     """Writes what a report needs beside the runs: layers, labels, input."""
     if config.task in ("network", "paper"):
-        files.write_json(workdir / "network.json", describe(config.model.channels))
+        described = describe(config.model.channels, inputs=inputs_of(config))
+        files.write_json(workdir / "network.json", described)
     if config.task not in ("network", SWEEP):
         table = labels.label_table(config, corpus)
         write_label_table(workdir / "labels.npz", table)
-        described = labels.describe(config, corpus, table)
-        files.write_json(workdir / "corpus.json", described)
+        files.write_json(
+            workdir / "corpus.json", labels.describe(config, corpus, table)
+        )
         if config.analysis.annotations:
             from studies.annotation.answers import gather_answers  # Late, too.
 

@@ -74,6 +74,10 @@ def call(*arguments, **environment):
             ("--mode=report", "--workdir=no/such/run"),
             "no/such/run holds neither a run nor",
         ),
+        (
+            ("--config=configs/network.py", "--config.num_seeds=3"),
+            "--config.num_seeds=3: nothing in --mode=run of network reads this key",
+        ),
         (("--mode=report",), "--workdir is missing"),
         (
             ("--mode=compare", "x", "y"),

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from configs import checks, sweeps
+from configs import checks, default, sweeps
 from input_pipeline.corpora import Clip, Corpus
 from modes import Options, labels, study
 from modes.run import start as begin
@@ -17,6 +17,7 @@ from msd_tagger.bundle.thresholds import choose
 from msd_tagger.commands import command_line
 from msd_tagger.commands.export import export
 from msd_tagger.common import files, metrics
+from msd_tagger.network.pools import POOLS
 from msd_tagger.training import parallel
 from msd_tagger.training import setup as build
 from studies.study_report import write_report_of
@@ -201,6 +202,17 @@ def test_statistics_of_the_input_wait_for_a_point_that_needs_it(tmp_path, config
     data = {study.input_of(config): Data(tmp_path)}
     study.write_statistics(tmp_path, config, corpus, data)
     assert (tmp_path / "input_stats.npz").exists()
+
+
+def test_the_network_that_is_described_is_the_one_that_is_asked_for():
+    config = default.get_config()
+    paper = {"mel": ((96, 1360), POOLS["mel"]), "stft": ((257, 1360), POOLS["stft"])}
+    assert study.inputs_of(config) == paper
+    config.model.pools = ((8, 34), (12, 40))
+    assert study.inputs_of(config)["mel"] == ((96, 1360), ((8, 34), (12, 40)))
+    config.clip.duration_s = 3.0
+    config.model.pools = ((8, 10), (12, 14))
+    assert study.inputs_of(config) == {"mel": ((96, 141), ((8, 10), (12, 14)))}
 
 
 def written_config():
