@@ -2,9 +2,8 @@
 
     python main.py --config=configs/network.py
 
-`model.pools`, `model.channels`, the clip and the spectrogram are those of the network
-that is described; beside it is that of the other kind of spectrogram, with the paper's
-poolings. Builds the mel and the STFT network, trains nothing and needs no corpus: seconds.
+Builds the mel and the STFT network, trains nothing and needs no corpus: seconds.
+`model.pools` are of the network for `spectrogram.kind`, the other has the paper's.
 """
 
 from ml_collections import ConfigDict

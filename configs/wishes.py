@@ -8,12 +8,16 @@ from configs import sweeps
 from configs.keys import KEYS, SWEEP, TRAIN_NOTHING, values_of
 
 _RUN = ("name", "task", "sweep", "resume", "compilation_cache_dir")
-_SOUND = ("clip", "spectrogram.sample_rate_hz", "spectrogram.dft_size_samples")
-_SOUND += ("spectrogram.hop_samples",)
+_SOUND = (
+    *("clip", "spectrogram.sample_rate_hz", "spectrogram.dft_size_samples"),
+    "spectrogram.hop_samples",
+)
 _SPECTROGRAM = (*_SOUND, "spectrogram.kind")
 _READING = ("input.local_dir", "input.threads", "input.window_shards")
-_SUBSET = ("analysis.annotated_labels", "analysis.subset_seed")
-_SUBSET += ("analysis.subset400_clips",)
+_SUBSET = (
+    *("analysis.annotated_labels", "analysis.subset_seed"),
+    "analysis.subset400_clips",
+)
 _ANSWERS = (*_SUBSET, "analysis.annotations")
 
 # What each takes, by names that people know: keys, or whole sections.
