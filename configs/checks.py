@@ -167,6 +167,14 @@ def _check_sweep(config: ConfigDict) -> None:
             f"--config.task={config.task} trains nothing, so it has no use for the "
             "points of `sweep`; leave one of the two out"
         )
+    known = sweeps.NAMES.get(config.task, ("",))
+    if strange := [name for name, _ in config.sweep if not name.startswith(known)]:
+        raise ValueError(
+            f"--config.task={config.task} looks at points called "
+            f"{', '.join(f'{one}…' for one in known)} and not at {strange[0]}; list "
+            "points of your own in a config that trains, as configs/db_mel.py "
+            "(docs/studies.md#a-study-of-your-own)"
+        )
     if config.task == SWEEP and not config.sweep:
         raise ValueError(
             "--config.task=sweep: there are no points to train; list them in `sweep` "

@@ -26,6 +26,13 @@ SCALES = (1, 10)
 # flags of XLA are set once for a process.
 FIXED = ("name", "task", "sweep", "train.deterministic")
 SEEDS = ("seed", "num_seeds")
+# How the names of points begin that a study of the paper looks at; others look at all.
+NAMES = {
+    "variance": ("variance",),
+    "data_size": ("size-",),
+    "preprocessing": ("pre-", "size-"),
+    "paper": ("variance", "size-", "pre-"),
+}
 # Keys of `train` that count epochs.
 EPOCHS = ("max_epochs", "warmup_epochs", "patience_epochs", "evaluate_every_epochs")
 

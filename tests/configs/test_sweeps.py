@@ -1,5 +1,6 @@
 """The points of the paper's studies."""
 
+import importlib
 import re
 
 import pytest
@@ -178,6 +179,27 @@ def test_a_config_that_trains_and_has_points_is_a_study_of_them():
 def test_points_that_cannot_be_compared_are_refused(points, message):
     with pytest.raises(ValueError, match=message):
         checks.check_for_mode(make_sweep(*points, task="sweep"), "run")
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("variance", "called variance… and not at mine"),
+        ("paper", "called variance…, size-…, pre-… and not at mine"),
+    ],
+)
+def test_points_that_a_study_of_the_paper_does_not_look_at_are_refused(task, said):
+    config = make_sweep(("variance", ()), ("mine", (("seed", 9),)), task=task)
+    with pytest.raises(ValueError, match=f"task={task} looks at points {said}"):
+        checks.check_for_mode(config, "run")
+
+
+@pytest.mark.parametrize("task", sweeps.NAMES)
+def test_the_studies_look_at_their_own_points(task):
+    made = importlib.import_module(f"configs.{task}").get_config()
+    assert checks.check_for_mode(made, "run")
+    used = {name for name, _ in made.sweep}
+    assert all(name.startswith(sweeps.NAMES[task]) for name in used)
 
 
 def test_points_may_differ_in_their_seeds():
