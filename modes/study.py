@@ -93,18 +93,14 @@ def input_of(config: ConfigDict) -> str:
 
 
 def inputs_of(config: ConfigDict) -> dict[str, Input]:
-    """The input of a configuration and its poolings, and those of the other kind.
+    """The inputs of both kinds with their poolings, if they fit.
 
-    The other kind has the paper's poolings, and is left out where these do not fit.
+    The configuration's are for its own kind; the other has the paper's.
     """
-    own = config.spectrogram.kind
-    found = {}
-    for kind in POOLS:
-        shape = recipe_of(config, kind).shape
-        pools = pools_of(config) if kind == own else POOLS[kind]
-        if kind == own or fits(shape, pools):
-            found[kind] = (shape, pools)
-    return found
+    pools = POOLS | {config.spectrogram.kind: pools_of(config)}
+    shapes = {kind: recipe_of(config, kind).shape for kind in POOLS}
+    found = {kind: (shape, pools[kind]) for kind, shape in shapes.items()}
+    return {kind: one for kind, one in found.items() if fits(*one)}
 
 
 class Work(NamedTuple):

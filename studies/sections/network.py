@@ -53,7 +53,8 @@ def study(record: SweepRecord) -> Study:
     shown = {INPUTS[kind]: network for kind, network in networks.items()}
     tables = [_poolings(shown), *(_costs(*item) for item in shown.items())]
     asked = (record.config.get("model") or {}).get("pools")
-    own = (record.config.get("spectrogram") or {}).get("kind") if asked else None
+    kind = (record.config.get("spectrogram") or {}).get("kind")
+    own = kind if asked and kind in networks else None
     texts, drawn = _paragraphs(networks, own), [_illustration(shown)]
     return Study(NAME, TITLE, texts, drawn, tables, _claims(networks, own))
 
