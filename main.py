@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from configs import checks, sweeps
+from configs import checks, sweeps, wishes
 from modes import command_line as own
 from modes.command_line import CONFIG, MODE, MODES, read_options
 from msd_tagger import platform
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> command_line.Status:
     mode = check(MODE.value, words)
     if MODE.value in command_line.MODES:
         return command_line.perform(mode, words)
-    options = read_options()
+    options = read_options(words)
     is_deterministic = config is not None and config.train.deterministic
     command_line.set_up(mode, options.platform, is_deterministic)
     if config is not None and (config.compilation_cache_dir or config.task != "train"):
@@ -46,7 +46,10 @@ def check(name: str, words: Sequence[str]) -> command_line.Mode:
     if CONFIG.value is None and mode.needs_config:
         raise ValueError("--config is missing; try --config=configs/db_mel.py")
     if mode.needs_config:
-        command_line.load("modes.corpus:check")(CONFIG.value, read_options())
+        options = read_options()
+        command_line.load("modes.corpus:check")(CONFIG.value, options)
+        given = config_flags.get_override_values(flags.FLAGS["config"])
+        wishes.check(CONFIG.value, name, options.bundle, given)
     return mode
 
 
@@ -60,7 +63,7 @@ def parse_flags(argv: list[str]) -> list[str]:
         # Whatever else get_config() may return is refused by `check`.
         if isinstance(CONFIG.value, ConfigDict) and "sweep" in CONFIG.value:
             given = config_flags.get_override_values(flags.FLAGS["config"])
-            CONFIG.value.sweep = sweeps.obey(CONFIG.value.sweep, given)
+            sweeps.settle(CONFIG.value, given)
         return words
 
 

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from configs import sweeps
 from configs.identity import WORDS, label_noise_of
-from configs.keys import KEYS, Range, values_of
+from configs.keys import KEYS, SWEEP, TRAIN_NOTHING, Range, values_of
 
 # Directories that a corpus is read from; the others make their own in --data_dir.
 FOLDERS = {
@@ -155,10 +155,34 @@ def check_for_mode(
         )
     sweeps.check(config.sweep)
     sweeps.choose(config.sweep, point)
-    points = [sweeps.at(config, point) for point in config.sweep] or [config]
+    points = sweeps.runs(config)
+    _check_sweep(config)
     for one in points:
         check(one, needs_audio)
     return points
+
+
+def _check_sweep(config: ConfigDict) -> None:
+    if config.task in TRAIN_NOTHING and config.sweep:
+        raise ValueError(
+            f"--config.task={config.task} trains nothing, so it has no use for the "
+            "points of `sweep`; leave one of the two out"
+        )
+    known = sweeps.NAMES.get(config.task, ("",))
+    if strange := [name for name, _ in config.sweep if not name.startswith(known)]:
+        raise ValueError(
+            f"--config.task={config.task} looks at points called "
+            f"{', '.join(f'{one}…' for one in known)} and not at {strange[0]}; list "
+            "points of your own in a config that trains, as configs/db_mel.py "
+            "(docs/studies.md#a-study-of-your-own)"
+        )
+    if config.task == SWEEP and not config.sweep:
+        raise ValueError(
+            "--config.task=sweep: there are no points to train; list them in `sweep` "
+            "of the config's file (docs/studies.md#a-study-of-your-own)"
+        )
+    if config.task == SWEEP:
+        sweeps.check_different(config)
 
 
 def check(config: ConfigDict, needs_audio: bool = True) -> None:

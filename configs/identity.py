@@ -15,7 +15,8 @@ NOISE = (
     *("train.noise_seed", "train.label_noise"),
 )
 # What `train.label_noise` may be besides a file.
-WORDS = ("true", "annotated")
+ANNOTATED = "annotated"
+WORDS = ("true", ANNOTATED)
 # What training takes from a bundle; "sha256" is that of its weights.
 OF_BUNDLE = ("tags", "recipe", "preprocessing", "network", "sha256")
 
@@ -66,7 +67,7 @@ def _of_labels(config: ConfigDict, found: dict) -> dict:
     if not {"train.drop_positives", "train.flip_labels"} & used.keys():
         used.pop("train.noise_seed", None)
     source, factor = label_noise_of(config.train.label_noise)
-    if source == "annotated":
+    if source == ANNOTATED:
         options = config.analysis
         drawn = f"{options.subset100_clips} clips, seed {options.subset_seed}"
         used["train.label_noise"] += f" ({drawn})"

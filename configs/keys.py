@@ -11,11 +11,16 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-# What --mode=run does besides training: the studies of the paper.
+# What --mode=run does besides training: the studies of the paper, and points of one's
+# own, which `sweeps.settle` recognises.
+SWEEP = "sweep"
 STUDIES = (
     *("network", "tags", "groundtruth", "variance", "data_size"),
-    *("preprocessing", "reliability", "label_vectors", "paper", "label_noise"),
+    *("preprocessing", "reliability", "label_vectors", "paper", "label_noise", SWEEP),
 )
+
+# Studies without a network that learns.
+TRAIN_NOTHING = ("network", "tags", "groundtruth")
 
 # Names end in their unit.
 UNITS = ("batch_size", "clips", "epochs", "hz", "minutes", "s", "samples", "steps")
@@ -69,8 +74,9 @@ Aside = partial(Key, matters=False)
 # fmt: off
 _KEYS = (
     Aside("name", "default", "letters, digits, _, - and .", "Names the run's folder."),
-    Key("task", "train", ("train", *STUDIES), "A training, or a study of the paper."),
-    Key("sweep", (), "(name, ((key, value), …)), …", "A study's runs (sweeps.py)."),
+    Key("task", "train", ("train", *STUDIES), "A training, or a study (studies.md)."),
+    Key("sweep", (), "(name, ((key, value), …)), …",
+        "A study's points, yours too ([studies.md](studies.md#a-study-of-your-own))."),
     Key("seed", 0, SEED, "First initialisation; S seeds are seed, seed + 1, …"),
     Key("num_seeds", 1, Range(1, 10_000),
         "S. Time and memory grow with it; reading the input costs the same."),

@@ -1,7 +1,8 @@
-"""The points of the paper's studies: names, and the keys that each changes.
+"""The points of studies: names, and the keys that each changes.
 
 A study of several runs lists them in `config.sweep`; each becomes a run of its own in
-`points/<name>` of the study's folder.
+`points/<name>` of the study's folder. A config that trains and has points is a study of
+them.
 """
 
 import re
@@ -11,6 +12,7 @@ from fnmatch import fnmatchcase
 from ml_collections import ConfigDict
 
 from configs import default
+from configs.keys import KEYS, SWEEP, values_of
 
 Point = tuple[str, tuple[tuple[str, object], ...]]
 
@@ -28,8 +30,18 @@ CORRECTIONS = {
     "twice": "true*2",
 }
 
-# What is one for a whole study; flags of XLA are set once for a process.
+# What is one for a whole study, as are the corpus and all keys that change no result;
+# flags of XLA are set once for a process.
 FIXED = ("name", "task", "sweep", "train.deterministic")
+SEEDS = ("seed", "num_seeds")
+# How the names of points begin that a study of the paper looks at; others look at all.
+NAMES = {
+    "variance": ("variance",),
+    "data_size": ("size-",),
+    "preprocessing": ("pre-", "size-"),
+    "paper": ("variance", "size-", "pre-"),
+    "label_noise": ("noise-",),
+}
 # Keys of `train` that count epochs.
 EPOCHS = ("max_epochs", "warmup_epochs", "patience_epochs", "evaluate_every_epochs")
 
@@ -135,7 +147,7 @@ def check(sweep: Sequence[Point]) -> None:
                 f"sweep: a point is called {name!r}; a name has letters, digits, '_', "
                 "'-' and '.', and is no number, as points can be asked for by number"
             )
-        if fixed := [key for key in keys if key in FIXED]:
+        if fixed := [key for key in keys if _is_fixed(key)]:
             raise ValueError(
                 f"sweep: the point {name} changes {fixed[0]}, which is one for all "
                 "points; give it on the command line"
@@ -143,6 +155,24 @@ def check(sweep: Sequence[Point]) -> None:
         names.append(name)
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"sweep: two points are called {twice[0]}")
+
+
+def _is_fixed(key: str) -> bool:
+    changes_nothing = key in KEYS and not KEYS[key].matters
+    return key in FIXED or key.startswith("corpus.") or changes_nothing
+
+
+def settle(config: ConfigDict, given: Collection[str]) -> None:
+    """Lets keys that the command line gives override points.
+
+    A config that trains and has points becomes a study of them.
+
+    Raises:
+        ValueError: As `obey`.
+    """
+    config.sweep = obey(config.sweep, given)
+    if config.sweep and config.task == "train":
+        config.task = SWEEP
 
 
 def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
@@ -201,6 +231,32 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
             for counted in EPOCHS:
                 changed.train[counted] /= value
     return changed.lock()
+
+
+def runs(config: ConfigDict, wanted: str = "") -> list[ConfigDict]:
+    """The configurations of the points that --point asks for; a single run's own."""
+    return [at(config, point) for point in choose(config.sweep, wanted)] or [config]
+
+
+def check_different(config: ConfigDict) -> None:
+    """Checks that no run is done twice. Points that differ in the seed are no problem.
+
+    Raises:
+        ValueError: Names two points.
+    """
+    known: dict[str, dict[int, str]] = {}
+    for point in config.sweep:
+        own = at(config, point)
+        values = values_of(own).items()
+        alike = [one for one in values if KEYS[one[0]].matters and one[0] not in SEEDS]
+        before = known.setdefault(repr(alike), {})
+        for seed in range(own.seed, own.seed + own.num_seeds):
+            other = before.setdefault(seed, point[0])
+            if other != point[0]:
+                raise ValueError(
+                    f"sweep: the points {other} and {point[0]} would be the same run "
+                    f"with seed {seed}; leave one of them out, or change a key"
+                )
 
 
 def choose(sweep: Sequence[Point], wanted: str) -> list[Point]:

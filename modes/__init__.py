@@ -16,3 +16,4 @@ class Options(NamedTuple):
     point: str = ""  # The only run of a study to do.
     bundle: str = ""
     out: str = ""
+    files: tuple[str, ...] = ()  # What was named without a flag.

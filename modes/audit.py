@@ -1,5 +1,6 @@
 """`--mode=audit`: what a corpus holds, and whether what was prepared is whole."""
 
+import itertools
 import logging
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from input_pipeline.audit import audit as examine
 from input_pipeline.audit import findings
 from input_pipeline.plan import shard_directories
 from modes import Options
-from modes.corpus import kinds, load, recipes
+from modes.corpus import load, recipes
 from msd_tagger.pages import style
 from studies import figures
 
@@ -28,9 +29,8 @@ def audit(config: ConfigDict, options: Options) -> None:
     workdir = Path(options.workdir or name)
     audit_report.claim(workdir, subject)
     corpus = load(config, options)
-    directories = shard_directories(
-        corpus, recipes(config, kinds(config, options)), options.data_dir
-    )
+    every = list(itertools.chain(*recipes(config, options)))
+    directories = shard_directories(corpus, every, options.data_dir)
     found = examine(corpus, directories=directories)
     found = {"findings": findings(found), "subject": subject, **found}
     audit_report.write(found, workdir)

@@ -1,5 +1,7 @@
 """The command line of main.py: its modes, and the flags that only it has."""
 
+from collections.abc import Sequence
+
 from absl import flags
 from ml_collections import config_flags
 
@@ -50,6 +52,13 @@ MODES = {
         needs=("workdir",),
         device=None,
     ),
+    "compare": Mode(
+        "compare runs, whose folders are named without a flag, in a report in --out",
+        "modes.compare:start",
+        needs=("out",),
+        takes_files=True,
+        device=None,
+    ),
     **command_line.MODES,
     "import": command_line.MODES["import"]._replace(function="modes.calibrate:start"),
 }
@@ -78,7 +87,8 @@ flags.DEFINE_string(
 )
 
 
-def read_options() -> Options:
-    """What the flags say beside the configuration."""
-    values = command_line.values_of(Options._fields)
-    return Options(**values | {"data_dir": place(values["data_dir"])})
+def read_options(words: Sequence[str] = ()) -> Options:
+    """What the flags say beside the configuration, and the words without a flag."""
+    values = command_line.values_of(Options._fields[:-1])
+    values["data_dir"] = place(values["data_dir"])
+    return Options(**values, files=tuple(words))

@@ -1,6 +1,6 @@
 """The corpus and its shards, as a configuration names them; `--mode=prepare`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -26,12 +26,14 @@ def check(config: ConfigDict, options: Options) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
     parse_options(config.prepare.beam)
+    has_network = bool(config.sweep) or config.task in ("train", "network")
     for point in points:
         source, _ = label_noise_of(point.train.label_noise)
         if source not in ("", *WORDS):
             read_rates(Path(source))
         shape = recipe_of(point).shape
-        if options.mode in ("run", "evaluate") and not options.bundle:
+        is_built = options.mode in ("run", "evaluate") and not options.bundle
+        if is_built and has_network:
             check_pools(shape, pools_of(point))
 
 
@@ -75,24 +77,30 @@ def recipe_of(config: ConfigDict, kind: str = "") -> Recipe:
 
 def start(config: ConfigDict, options: Options) -> None:
     """`--mode=prepare`: writes the shards and does nothing else."""
-    prepare(config, options, load(config, options), kinds(config, options))
+    prepare(config, options, load(config, options))
 
 
-def kinds(config: ConfigDict, options: Options) -> list[str]:
-    """The kind of spectrogram of a run, or of each point that --point asks for."""
-    return [point.spectrogram.kind for point in _chosen(config, options)]
+def recipes(config: ConfigDict, options: Options) -> list[list[Recipe]]:
+    """The recipes of a run, or of the points that --point asks for.
+
+    Those of a list are made in one pass, with what `prepare.kinds` adds to the first:
+    they are of the same clip, and of different kinds.
+    """
+    used = [recipe_of(run) for run in sweeps.runs(config, options.point)]
+    used += [recipe_of(config, kind) for kind in config.prepare.kinds]
+    passes: list[list[Recipe]] = []
+    for recipe in dict.fromkeys(used):
+        fitting = [one for one in passes if _is_one_pass([*one, recipe])]
+        if fitting:
+            fitting[0].append(recipe)
+        else:
+            passes.append([recipe])
+    return passes
 
 
-def _chosen(config: ConfigDict, options: Options) -> list[ConfigDict]:
-    """The points that --point asks for, or a run itself."""
-    chosen = sweeps.choose(config.sweep, options.point)
-    return [sweeps.at(config, point) for point in chosen] or [config]
-
-
-def recipes(config: ConfigDict, kinds: Sequence[str]) -> list[Recipe]:
-    """The recipes of some kinds, and of those that `prepare.kinds` adds."""
-    every = dict.fromkeys((*kinds, *config.prepare.kinds))
-    return [recipe_of(config, kind) for kind in every]
+def _is_one_pass(recipes: Sequence[Recipe]) -> bool:
+    clips = {(one.sample_rate_hz, one.duration_s, one.offset) for one in recipes}
+    return len(clips) == 1 and len({one.kind for one in recipes}) == len(recipes)
 
 
 def load_once(config: ConfigDict, options: Options) -> Corpus | None:
@@ -103,16 +111,16 @@ def load_once(config: ConfigDict, options: Options) -> Corpus | None:
 
 
 def prepare_once(
-    config: ConfigDict, options: Options, corpus: Corpus | None, kinds: Sequence[str]
+    config: ConfigDict, options: Options, corpus: Corpus | None
 ) -> dict[str, Place]:
     """As `prepare`, by the first of several processes while the others wait."""
 
     def named() -> dict[str, str]:
-        shards = prepare(config, options, corpus or load(config, options), kinds)
-        return {kind: str(path) for kind, path in shards.items()}
+        shards = prepare(config, options, corpus or load(config, options))
+        return {recipe: str(path) for recipe, path in shards.items()}
 
     shards = distributed.shared(named)
-    return {kind: place(path) for kind, path in shards.items()}
+    return {recipe: place(path) for recipe, path in shards.items()}
 
 
 def load(config: ConfigDict, options: Options) -> Corpus:
@@ -123,32 +131,35 @@ def load(config: ConfigDict, options: Options) -> Corpus:
         config.corpus,
         working_folder(options.data_dir),
         config.prepare.num_processes,
-        clip_duration_s=config.clip.duration_s,
+        clip_duration_s=max(one.clip.duration_s for one in sweeps.runs(config)),
     )
 
 
-def prepare(
-    config: ConfigDict, options: Options, corpus: Corpus, kinds: Sequence[str]
-) -> dict[str, Place]:
-    """Writes the shards that are missing; a folder per kind of spectrogram."""
+def prepare(config: ConfigDict, options: Options, corpus: Corpus) -> dict[str, Place]:
+    """Writes the shards that are missing; a folder for each recipe's identifier."""
     if options.mode == "run":
         check_scorable(corpus)
-        for point in _chosen(config, options):
+        for point in sweeps.runs(config, options.point):
             check_labels(point, corpus.tags, corpus.has_true_tags)
-    return prepare_in(
-        options.data_dir,
-        corpus,
-        recipes(config, kinds),
-        num_processes=config.prepare.num_processes,
-        clips_per_shard=config.prepare.clips_per_shard,
-        max_bad_share=config.prepare.max_bad_share,
-        own=Slice(config.prepare.worker, config.prepare.num_workers),
-        beam_options=parse_options(config.prepare.beam),
-    )
+    found: dict[str, Place] = {}
+    for together in recipes(config, options):
+        made = prepare_in(
+            options.data_dir,
+            corpus,
+            together,
+            num_processes=config.prepare.num_processes,
+            clips_per_shard=config.prepare.clips_per_shard,
+            max_bad_share=config.prepare.max_bad_share,
+            own=Slice(config.prepare.worker, config.prepare.num_workers),
+            beam_options=parse_options(config.prepare.beam),
+        )
+        found |= {one.identifier: made[one.kind] for one in together}
+    return found
 
 
-def open_data(config: ConfigDict, shards: Place) -> ShardedSplits:
-    """Opens prepared shards, to be read as a configuration says."""
+def open_data(config: ConfigDict, prepared: Mapping[str, Place]) -> ShardedSplits:
+    """Opens the shards of a run among prepared ones, to be read as it says."""
+    shards = prepared[recipe_of(config).identifier]
     if config.input.local_dir:
         shards = stage(shards, Path(config.input.local_dir))
     threads, window = config.input.threads, config.input.window_shards

@@ -46,12 +46,10 @@ def evaluate_bundle(config: ConfigDict, options: Options) -> None:
     bundle = read(folder, config)
     corpus = load(config, options)
     print_match(match_tags(bundle.tags, corpus.tags))
-    kind = config.spectrogram.kind
-    shards = prepare(config, options, corpus, [kind])[kind]
-    digests = {"bundle": bundle_digest(folder), "shards": shards.parent.name}
+    data = open_data(config, prepare(config, options, corpus))
+    digests = {"bundle": bundle_digest(folder), "shards": data.directory.parent.name}
     default = Path(f"runs/scores-{digest(digests)}")
     out = Path(options.out) if options.out else files.unused(default)
-    data = open_data(config, shards)
     summary = {
         "bundle": {"digest": digests["bundle"], "provenance": bundle.provenance},
         **score(bundle, data, config, out),

@@ -32,9 +32,7 @@ def run(config: ConfigDict, options: Options) -> None:
     """One run, in a folder of its own; with --mode=evaluate only its scores again."""
     devices = set_up_devices(config, options)
     check_start([config])
-    kind = config.spectrogram.kind
-    corpus = load_once(config, options)
-    shards = prepare_once(config, options, corpus, [kind])[kind]
+    shards = prepare_once(config, options, load_once(config, options))
     data = open_data(config, shards)
     config.train.batch_size = resolve_batch_size(config.train.batch_size)
     own = identity_of(config, data)

@@ -1,4 +1,4 @@
-"""A study of the paper: several runs, their statistics, one report."""
+"""A study: several runs, their statistics, one report."""
 
 import logging
 import time
@@ -10,10 +10,17 @@ import jax
 from ml_collections import ConfigDict
 
 from configs import sweeps
+from configs.keys import SWEEP
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
 from modes import Options, labels
-from modes.corpus import kinds, load_once, open_data, prepare_once
+from modes.corpus import (
+    load_once,
+    open_data,
+    pools_of,
+    prepare_once,
+    recipe_of,
+)
 from modes.report import report
 from modes.training import (
     begin,
@@ -28,7 +35,8 @@ from modes.training import (
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
 from msd_tagger.common.processes import available_cores
-from msd_tagger.network.describe import describe
+from msd_tagger.network.describe import Input, describe
+from msd_tagger.network.pools import POOLS, fits
 from msd_tagger.pages.tables import duration
 from msd_tagger.training import distributed
 from msd_tagger.training.input_statistics import write_input_statistics
@@ -41,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_study(config: ConfigDict, options: Options) -> None:
-    """A study of the paper: its statistics, its runs one after another, its report."""
+    """A study: its statistics, its runs one after another, its report."""
     if options.mode != "run":
         raise ValueError(f"--mode={options.mode} is for a single run, not for a study")
     chosen = sweeps.choose(config.sweep, options.point)
@@ -49,7 +57,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
     devices, corpus, data = [], None, {}
     if needs_audio:
         devices = set_up_devices(config, options)
-        check_start([sweeps.at(config, point) for point in chosen])
+        check_start(sweeps.runs(config, options.point))
     elif config.distributed:
         join_processes(config, options)
     if config.sweep:  # Otherwise points of one study would have those of their devices.
@@ -66,8 +74,9 @@ def run_study(config: ConfigDict, options: Options) -> None:
     if needs_audio or not (config.task == "network" or labels.are_sampled(config)):
         corpus = load_once(config, options)
     if needs_audio:
-        shards = prepare_once(config, options, corpus, kinds(config, options))
-        data = {kind: open_data(config, one) for kind, one in shards.items()}
+        shards = prepare_once(config, options, corpus)
+        every = {input_of(run): run for run in sweeps.runs(config, options.point)}
+        data = {name: open_data(run, shards) for name, run in every.items()}
     if distributed.is_first():
         write_statistics(workdir, config, corpus, data)
     failed = run_points(workdir, config, options, chosen, data, devices)
@@ -76,6 +85,22 @@ def run_study(config: ConfigDict, options: Options) -> None:
     distributed.finish()
     if failed:
         raise ValueError(f"points without a result: {'; '.join(failed)}")
+
+
+def input_of(config: ConfigDict) -> str:
+    """Names what a run reads: points that read the same share it."""
+    return f"{recipe_of(config).identifier}, {config.input.window_shards}"
+
+
+def inputs_of(config: ConfigDict) -> dict[str, Input]:
+    """The inputs of both kinds with their poolings, if they fit.
+
+    The configuration's are for its own kind; the other has the paper's.
+    """
+    pools = POOLS | {config.spectrogram.kind: pools_of(config)}
+    shapes = {kind: recipe_of(config, kind).shape for kind in POOLS}
+    found = {kind: (shape, pools[kind]) for kind, shape in shapes.items()}
+    return {kind: one for kind, one in found.items() if fits(*one)}
 
 
 class Work(NamedTuple):
@@ -166,10 +191,10 @@ def _work(
     name, at_point = point[0], sweeps.at(config, point)
     train = at_point.train
     train.batch_size = resolve_batch_size(train.batch_size)
-    of_kind = data[at_point.spectrogram.kind]
-    num_clips = of_kind.num_clips("train", train.fraction)
+    own_data = data[input_of(at_point)]
+    num_clips = own_data.num_clips("train", train.fraction)
     last_step = build_schedule(at_point, num_clips).last_step
-    return Work(name, at_point, workdir / POINTS / name, of_kind, last_step)
+    return Work(name, at_point, workdir / POINTS / name, own_data, last_step)
 
 
 def _cores(devices: Sequence[str]) -> int:
@@ -185,18 +210,20 @@ def write_statistics(
 ) -> None:
     """Writes what a report needs beside the runs: layers, labels, input."""
     if config.task in ("network", "paper"):
-        files.write_json(workdir / "network.json", describe(config.model.channels))
-    if config.task != "network":
+        described = describe(config.model.channels, inputs=inputs_of(config))
+        files.write_json(workdir / "network.json", described)
+    if config.task not in ("network", SWEEP):
         table = labels.label_table(config, corpus)
         write_label_table(workdir / "labels.npz", table)
-        described = labels.describe(config, corpus, table)
-        files.write_json(workdir / "corpus.json", described)
+        files.write_json(
+            workdir / "corpus.json", labels.describe(config, corpus, table)
+        )
         if config.analysis.annotations:
             from studies.annotation.answers import gather_answers  # Late, too.
 
             ids = {str(i) for split in table.splits.values() for i in split.track_id}
             answers = config.analysis.annotations
             gather_answers(answers, workdir, ids, table.tag_names)
-    of_kind = data.get(config.spectrogram.kind)  # Unless no chosen point needs it.
-    if config.task in ("tags", "paper") and of_kind:
-        write_input_statistics(config, of_kind, workdir / "input_stats.npz")
+    own_data = data.get(input_of(config))  # Unless no chosen point needs it.
+    if config.task in ("tags", "paper") and own_data:
+        write_input_statistics(config, own_data, workdir / "input_stats.npz")

@@ -105,16 +105,16 @@ class Comparison:
         """The difference in standard deviations of a single run; NaN if unknown."""
         return self.mean / self.run_std if self.run_std else float("nan")
 
-    @property
-    def answer(self) -> str:
-        """Says in a table whether the two sides differ."""
+    def answer(self, claims: int = 1) -> str:
+        """Says in a table whether the two sides differ, as one of so many."""
         spreads = dict(zip(("seeds", "clips"), self.half_widths(), strict=True))
         unknown = [name for name, half in spreads.items() if not np.isfinite(half)]
         if unknown:
             return f"unknown ({' and '.join(unknown)})"
         if not self.is_informed:
             return "both near chance"
-        return "yes" if self.differs else "cannot be said"
+        differs = excludes_zero(self.interval(claims))
+        return "yes" if differs else "cannot be said"
 
 
 def excludes_zero(ends: Ends) -> bool:
@@ -311,17 +311,20 @@ def are_dull(points: Points, placed: Placed | None = None) -> bool:
     return 2 * len(informed(points, "weak", placed)) < len(points)
 
 
-def table(caption: str, comparisons: Sequence[Comparison]) -> Table:
-    """Makes a table of comparisons, bold where the two sides differ."""
+def table(caption: str, comparisons: Sequence[Comparison], claims: int = 1) -> Table:
+    """Makes a table of comparisons, bold where the two sides differ.
+
+    Intervals are corrected for so many comparisons.
+    """
     rows = [
         (
-            *(one.name, one.mean, one.interval(), *one.half_widths()),
-            *(one.in_run_stds, one.answer),
+            *(one.name, one.mean, one.interval(claims), *one.half_widths(claims)),
+            *(one.in_run_stds, one.answer(claims)),
         )
         for one in comparisons
     ]
     frame = pd.DataFrame(rows, columns=list(FORMATS))
-    strong = [row for row, one in enumerate(comparisons) if one.answer == "yes"]
+    strong = [n for n, one in enumerate(comparisons) if one.answer(claims) == "yes"]
     return Table(frame, caption, FORMATS, strong)
 
 

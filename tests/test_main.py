@@ -74,7 +74,15 @@ def call(*arguments, **environment):
             ("--mode=report", "--workdir=no/such/run"),
             "no/such/run holds neither a run nor",
         ),
+        (
+            ("--config=configs/network.py", "--config.num_seeds=3"),
+            "--config.num_seeds=3: nothing in --mode=run of network reads this key",
+        ),
         (("--mode=report",), "--workdir is missing"),
+        (
+            ("--mode=compare", "x", "y"),
+            "--out is missing; --mode=compare: compare runs",
+        ),
         (("--mode=export", "--out=new"), "--workdir is missing; --mode=export: copy"),
         (
             ("--mode=export", "--workdir=no/such/run", "--out=new"),
@@ -242,12 +250,20 @@ def test_what_the_machine_lacks_gets_a_sentence(raised, parts):
     assert all(part in said for part in parts)
 
 
-def test_seeds_that_are_asked_for_are_those_of_the_points():
-    code = (
-        "import main, sys; main.parse_flags(sys.argv); print(main.CONFIG.value.sweep)"
-    )
-    words = ["--config=configs/variance.py", "--config.num_seeds=3"]
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            ("--config=configs/variance.py", "--config.num_seeds=3"),
+            "variance (('variance', ()),)",
+        ),
+        ((CONFIG, "--config.sweep=(('a',(('seed',1),)),)"), "sweep (('a', (('seed', 1"),
+    ],
+)
+def test_points_are_those_of_a_study_and_obey(words, expected):
+    code = "import main, sys; main.parse_flags(sys.argv); config = main.CONFIG.value; "
+    code += "print(config.task, config.sweep)"
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "(('variance', ()),)"
+    assert done.stdout.startswith(expected)

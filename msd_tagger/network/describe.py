@@ -4,23 +4,31 @@ The networks are built, but nothing is computed with them.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from msd_tagger.network.convnet import ConvNet
-from msd_tagger.network.pools import POOLS
+from msd_tagger.network.pools import POOLS, Pools
 
-# Bands and frames of the paper's input.
-SHAPES = {"mel": (96, 1360), "stft": (257, 1360)}
+# Bands and frames of an input, and the poolings that fit it.
+Input = tuple[tuple[int, int], Pools]
+# The paper's.
+INPUTS: dict[str, Input] = {
+    "mel": ((96, 1360), POOLS["mel"]),
+    "stft": ((257, 1360), POOLS["stft"]),
+}
 
 
-def describe(channels: int = 32, num_tags: int = 50) -> dict[str, dict[str, Any]]:
-    """Describes the mel and the STFT network with `describe_network`."""
+def describe(
+    channels: int = 32, num_tags: int = 50, inputs: Mapping[str, Input] = INPUTS
+) -> dict[str, dict[str, Any]]:
+    """Describes the networks of some kinds of input with `describe_network`."""
     return {
-        kind: describe_network(ConvNet(num_tags, POOLS[kind], channels), shape)
-        for kind, shape in SHAPES.items()
+        kind: describe_network(ConvNet(num_tags, pools, channels), shape)
+        for kind, (shape, pools) in inputs.items()
     }
 
 

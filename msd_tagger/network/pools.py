@@ -25,6 +25,18 @@ def choose_pools(pools: Pools, kind: str) -> Pools:
     return tuple((bands, frames) for bands, frames in pools) or POOLS[kind]
 
 
+def fits(shape: tuple[int, int], pools: Pools) -> bool:
+    """Tells whether poolings turn an input of `shape` into one value per channel.
+
+    >>> fits((96, 1360), POOLS["mel"]), fits((96, 1360), POOLS["stft"])
+    (True, False)
+    """
+    return all(
+        _sizes(size, [pool[axis] for pool in pools])[-1] == 1
+        for axis, size in enumerate(shape)
+    )
+
+
 def check_pools(shape: tuple[int, int], pools: Pools) -> None:
     """Checks that the poolings turn an input of `shape` into one value per channel.
 

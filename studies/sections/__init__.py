@@ -22,7 +22,10 @@ PARTS = {
     "label_vectors": "Similarity of label vectors (Fig. 9, Table III, second row)",
 }
 # What the paper did not study.
-BEYOND = {"label_noise": "What noisy labels do, and a loss that corrects for them"}
+BEYOND = {
+    "label_noise": "What noisy labels do, and a loss that corrects for them",
+    "sweep": "Points of a sweep",
+}
 # The task that is all of the paper's.
 PAPER = "paper"
 

@@ -52,8 +52,11 @@ def study(record: SweepRecord) -> Study:
     networks = {kind: networks[kind] for kind in INPUTS if kind in networks}
     shown = {INPUTS[kind]: network for kind, network in networks.items()}
     tables = [_poolings(shown), *(_costs(*item) for item in shown.items())]
-    texts, drawn = _paragraphs(networks), [_illustration(shown)]
-    return Study(NAME, TITLE, texts, drawn, tables, _claims(networks))
+    asked = (record.config.get("model") or {}).get("pools")
+    kind = (record.config.get("spectrogram") or {}).get("kind")
+    own = kind if asked and kind in networks else None
+    texts, drawn = _paragraphs(networks, own), [_illustration(shown)]
+    return Study(NAME, TITLE, texts, drawn, tables, _claims(networks, own))
 
 
 def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
@@ -146,15 +149,21 @@ def _between(layer: Mapping[str, Any]) -> str:
     return f"conv {kernel}\npool {pool}"
 
 
-def _paragraphs(networks: Mapping[str, Network]) -> list[str]:
+def _paragraphs(networks: Mapping[str, Network], own: str | None) -> list[str]:
+    """Says which poolings the networks have; those of `own` are the user's."""
     product = math.prod(pool for pool, _ in paper.TABLE_2_POOLS)
     bands = paper.TABLE_2_INPUT[1]
     left = ", ".join(map(str, bands_left(bands, paper.TABLE_2_POOLS)))
     text = say("network.poolings", product=product, left=left)
-    if "mel" in networks:
+    if own:
+        pools = ", ".join(_pools_of(networks[own]))
+        text += say("network.own", kind=INPUTS[own], pools=pools)
+    if "mel" in networks and own != "mel":
         text += say("network.mel", pools=", ".join(_pools_of(networks["mel"])))
-    if "stft" in networks:
+    if "stft" in networks and own != "stft":
         text += say("network.stft", bins=networks["stft"]["input"][1])
+    left_out = [INPUTS[kind] for kind in INPUTS if kind not in networks]
+    text += "".join(say("network.left_out", kind=kind) for kind in left_out)
     return [say("network.layers"), text]
 
 
@@ -201,9 +210,10 @@ def _costs(name: str, network: Network) -> Table:
     return Table(frame, say("tables.costs", name=name), formats, [len(frame) - 1])
 
 
-def _claims(networks: Mapping[str, Network]) -> list[Claim]:
+def _claims(networks: Mapping[str, Network], own: str | None) -> list[Claim]:
+    """What the paper says of its networks; nothing is claimed of the user's."""
     found = []
-    if "mel" in networks:
+    if "mel" in networks and own != "mel":
         mel = networks["mel"]
         ours, bands = _pools_of(mel), mel["input"][1]
         pools = [_tuple(pool) for pool in paper.TABLE_2_POOLS]
@@ -212,13 +222,15 @@ def _claims(networks: Mapping[str, Network]) -> list[Claim]:
             f"counted over {len(mel['layers'])} layers, batch statistics left out."
         )
         of_size = judges.fact(mel["parameters"] == paper.MEL_PARAMETERS, counted)
+        if (channels := mel["layers"][0]["output"][0]) != paper.TABLE_2_CHANNELS:
+            of_size = judges.unknown(f"{channels} feature maps were asked for.")
         why = f"the table's leave {left} of {bands} bands."
         of_pools, printed = judges.fact(ours == pools, why), ", ".join(pools)
         found = [
             claim("mel-parameters", f"{mel['parameters']:,}", *of_size),
             claim("mel-poolings", ", ".join(ours), *of_pools, printed=printed),
         ]
-    if len(networks) == len(INPUTS):
+    if len(networks) == len(INPUTS) and not own:
         mel, stft = (networks[kind]["multiply_adds"] for kind in ("mel", "stft"))
         here = f"STFT takes {stft / mel:.2f} times the multiply-adds of mel"
         why = say("network.cost", stft=stft / 1e6, mel=mel / 1e6)

@@ -1,10 +1,19 @@
 """The points of the paper's studies."""
 
+import importlib
 import re
 
 import pytest
 
-from configs import checks, label_noise, paper, preprocessing, reliability, sweeps
+from configs import (
+    checks,
+    default,
+    label_noise,
+    paper,
+    preprocessing,
+    reliability,
+    sweeps,
+)
 from configs.keys import values_of
 
 
@@ -173,3 +182,61 @@ def test_what_the_user_gives_overrides_points():
 def test_what_makes_points_alike_is_refused(key, points):
     with pytest.raises(ValueError, match=rf"--config\.{key}: the points {points}"):
         sweeps.obey(paper.get_config().sweep, [key])
+
+
+def make_sweep(*points, **changes):
+    return default.get_config(sweep=points, **changes)
+
+
+def test_a_config_that_trains_and_has_points_is_a_study_of_them():
+    config = make_sweep(("a", (("seed", 1),)), ("b", (("num_seeds", 3),)))
+    sweeps.settle(config, ["num_seeds"])
+    assert (config.task, config.sweep[1]) == ("sweep", ("b", ()))
+    assert [one.seed for one in sweeps.runs(config)] == [1, 0]
+    assert [one.seed for one in sweeps.runs(config, "b")] == [0]
+    for other in (default.get_config(), paper.get_config()):
+        task = other.task
+        sweeps.settle(other, [])
+        assert other.task == task
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([("a", ()), ("b", (("train.fraction", 1.0),))], "a and b .* with seed 0;"),
+        ([("a", ()), ("b", (("num_seeds", 2),))], "a and b would be the same run"),
+        ([("a", (("seed", 2),)), ("b", (("num_seeds", 3),))], "a and b .* seed 2;"),
+        ([("a", (("corpus.seed", 1),))], "a changes corpus.seed, which is one for all"),
+        ([("a", (("input.threads", 1),))], "a changes input.threads, which is one"),
+        ([], "task=sweep: there are no points to train"),
+    ],
+)
+def test_points_that_cannot_be_compared_are_refused(points, message):
+    with pytest.raises(ValueError, match=message):
+        checks.check_for_mode(make_sweep(*points, task="sweep"), "run")
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("variance", "called variance… and not at mine"),
+        ("paper", "called variance…, size-…, pre-… and not at mine"),
+    ],
+)
+def test_points_that_a_study_of_the_paper_does_not_look_at_are_refused(task, said):
+    config = make_sweep(("variance", ()), ("mine", (("seed", 9),)), task=task)
+    with pytest.raises(ValueError, match=f"task={task} looks at points {said}"):
+        checks.check_for_mode(config, "run")
+
+
+@pytest.mark.parametrize("task", sweeps.NAMES)
+def test_the_studies_look_at_their_own_points(task):
+    made = importlib.import_module(f"configs.{task}").get_config()
+    assert checks.check_for_mode(made, "run")
+    used = {name for name, _ in made.sweep}
+    assert all(name.startswith(sweeps.NAMES[task]) for name in used)
+
+
+def test_points_may_differ_in_their_seeds():
+    points = ("a", ()), ("b", (("seed", 1), ("num_seeds", 4))), ("c", (("seed", 5),))
+    assert len(checks.check_for_mode(make_sweep(*points, task="sweep"), "run")) == 3

@@ -42,7 +42,24 @@ def test_a_warning_says_what_the_network_does_not_hear(caplog):
     ],
 )
 def test_only_what_the_chosen_points_hear_is_prepared(point, expected):
-    assert set(corpus.kinds(paper.get_config(), Options(point=point))) == expected
+    [found] = corpus.recipes(paper.get_config(), Options(point=point))
+    assert {one.kind for one in found} == expected
+
+
+def test_points_of_other_spectrograms_get_their_own():
+    config = default.get_config()
+    config.sweep = (
+        ("a", (("spectrogram.num_mel_bands", 48),)),
+        ("b", (("spectrogram.kind", "stft"), ("model.dtype", "bfloat16"))),
+        ("c", (("spectrogram.num_mel_bands", 48), ("seed", 1))),
+        ("d", (("clip.duration_s", 40.0),)),
+    )
+    config.prepare.kinds = ("stft",)
+    first, second = corpus.recipes(config, Options())
+    assert [one.shape[0] for one in first] == [48, 257]
+    assert [(one.duration_s, one.shape[0]) for one in second] == [(40.0, 96)]
+    [only] = corpus.recipes(config, Options(point="c"))
+    assert [one.kind for one in only] == ["mel", "stft"]
 
 
 def test_an_unknown_point_is_refused_before_anything_is_done():
@@ -54,9 +71,10 @@ def test_a_set_is_read_from_the_local_disk_if_there_is_one(monkeypatch):
     monkeypatch.setattr(corpus, "stage", lambda shards, disk: disk / shards.name)
     monkeypatch.setattr(corpus, "open_shards", lambda shards, **options: shards)
     config = default.get_config()
-    assert corpus.open_data(config, Path("data/mel")) == Path("data/mel")
+    prepared = {corpus.recipe_of(config).identifier: Path("data/mel")}
+    assert corpus.open_data(config, prepared) == Path("data/mel")
     config.input.local_dir = "/disk"
-    assert corpus.open_data(config, Path("data/mel")) == Path("/disk/mel")
+    assert corpus.open_data(config, prepared) == Path("/disk/mel")
 
 
 def test_a_store_is_looked_at_after_jax_is_set_up(monkeypatch):

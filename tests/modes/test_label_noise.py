@@ -106,7 +106,7 @@ def test_it_is_refused_before_the_corpus_is_prepared(tmp_path):
     study = study_config.get_config("quick")
     options = Options("run", data_dir=tmp_path / "data", point="noise-weak,noise-clean")
     with pytest.raises(ValueError, match=r"train\.labels=true: this corpus does not"):
-        corpus.prepare(study, options, unknowing, ["mel"])
+        corpus.prepare(study, options, unknowing)
     assert not (tmp_path / "data").exists()
 
 

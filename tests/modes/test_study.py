@@ -1,21 +1,26 @@
 """A study runs its points, goes on where it stopped, and survives one that fails."""
 
 import json
+import re
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from configs import sweeps
+from configs import checks, default, sweeps
 from input_pipeline.corpora import Clip, Corpus
 from modes import Options, labels, study
+from modes.run import start as begin
 from msd_tagger.bundle.format import build_model, read_bundle
 from msd_tagger.bundle.thresholds import choose
 from msd_tagger.commands import command_line
 from msd_tagger.commands.export import export
 from msd_tagger.common import files, metrics
+from msd_tagger.network.pools import POOLS
 from msd_tagger.training import parallel
 from msd_tagger.training import setup as build
+from studies.study_report import write_report_of
 from tests import fakes
 
 POINTS = (
@@ -53,7 +58,7 @@ class Data(fakes.FakeData):
 
 
 def run(workdir, config, points=POINTS, mode="run"):
-    data = {"mel": Data(workdir)}
+    data = {study.input_of(config): Data(workdir)}
     return study.run_points(workdir, config, Options(mode), points, data, ["cpu"])
 
 
@@ -191,11 +196,60 @@ def test_statistics_of_the_input_wait_for_a_point_that_needs_it(tmp_path, config
     clips = [Clip("a", "train", tmp_path, np.array([1], np.uint8))]
     corpus = Corpus("two", "1", tmp_path, ("x",), clips)
     config.task, config.corpus.name = "paper", "folder"
-    study.write_statistics(tmp_path, config, corpus, {"stft": Data(tmp_path)})
+    study.write_statistics(tmp_path, config, corpus, {"other": Data(tmp_path)})
     assert (tmp_path / "labels.npz").exists()
     assert not (tmp_path / "input_stats.npz").exists()
-    study.write_statistics(tmp_path, config, corpus, {"mel": Data(tmp_path)})
+    data = {study.input_of(config): Data(tmp_path)}
+    study.write_statistics(tmp_path, config, corpus, data)
     assert (tmp_path / "input_stats.npz").exists()
+
+
+def test_the_network_that_is_described_is_the_one_that_is_asked_for():
+    config = default.get_config()
+    paper = {"mel": ((96, 1360), POOLS["mel"]), "stft": ((257, 1360), POOLS["stft"])}
+    assert study.inputs_of(config) == paper
+    config.model.pools = ((8, 34), (12, 40))
+    assert study.inputs_of(config)["mel"] == ((96, 1360), ((8, 34), (12, 40)))
+    config.clip.duration_s = 3.0
+    config.model.pools = ((8, 10), (12, 14))
+    assert study.inputs_of(config) == {"mel": ((96, 141), ((8, 10), (12, 14)))}
+
+
+def written_config():
+    """The config that the documentation shows."""
+    page = Path(__file__).parents[2] / "docs" / "studies.md"
+    [code] = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    names: dict = {}
+    exec(code, names)
+    return names["get_config"]()
+
+
+def test_a_sweep_of_ones_own_is_trained_whole(tmp_path, monkeypatch):
+    config = fakes.small_config(num_seeds=2, train__max_steps=3)
+    config.name, config.sweep = written_config().name, written_config().sweep[:2]
+    sweeps.settle(config, ["num_seeds", "train.max_steps"])
+    checks.check_for_mode(config, "run")
+    monkeypatch.setattr(study, "check_start", lambda _: None)
+    monkeypatch.setattr(study.platform, "keep_programs", lambda _: None)
+    monkeypatch.setattr(study, "load_once", lambda *_: None)
+    monkeypatch.setattr(study, "prepare_once", lambda *_: {})
+    monkeypatch.setattr(study, "open_data", lambda *_: Data(tmp_path))
+    workdir = tmp_path / "rates"
+    for point, complete in (("rate-0.005", 1), ("", 2)):
+        begin(config, Options(workdir=str(workdir), point=point))
+        page = (workdir / "report.md").read_text()
+        assert f"{complete} of 2 points complete" in page
+    assert "2 points, 2 seed(s) each" in page
+    assert "Against the weak labels, 0 of 1 differences" in page
+    assert "linear baseline" in page
+    rates = [
+        files.read_json(workdir / "points" / name / "config.json")["train"]
+        for name in ("rate-0.001", "rate-0.005")
+    ]
+    assert [one["learning_rate"] for one in rates] == [0.001, 0.005]
+    assert not (workdir / "labels.npz").exists()
+    page = (workdir / "report.html").read_bytes()
+    assert write_report_of(workdir).read_bytes() == page
 
 
 def test_labels_are_the_corpuss_or_drawn(tmp_path, config):

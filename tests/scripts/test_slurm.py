@@ -253,6 +253,17 @@ def test_some_points_of_a_study_are_prepared_and_trained(cluster):
     assert train[-2:] == given and not any("--point" in word for word in train)
 
 
+def test_every_point_of_a_sweep_of_ones_own_is_a_job_of_its_own(cluster):
+    words = [
+        "--config=configs/db_mel.py",
+        "--config.sweep=(('a',(('seed',1),)),('b',()))",
+    ]
+    done = run("study.sh", [str(cluster / "x"), *words], environment(cluster))
+    assert done.returncode == 0, done.stderr
+    _, train, _ = calls(cluster)
+    assert "--array=0,1%8" in train and train[-2:] == words
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_is_submitted_with_what_the_cluster_needs(name, cluster):
     folder = cluster / "a run"

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from msd_tagger.network.convnet import ConvNet
-from msd_tagger.network.describe import SHAPES, describe, describe_network
+from msd_tagger.network.describe import INPUTS, describe, describe_network
 from msd_tagger.network.pools import POOLS
 
 
@@ -30,11 +30,11 @@ def test_maps_of_the_mel_network(found):
     ]
 
 
-@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("kind", INPUTS)
 def test_parameters_are_those_of_the_network(found, kind):
     described = found[kind]
     network = ConvNet(num_tags=50, pools=POOLS[kind])
-    clip = jnp.zeros((1, *SHAPES[kind]))
+    clip = jnp.zeros((1, *INPUTS[kind][0]))
     params = jax.eval_shape(network.init, jax.random.key(0), clip)["params"]
     assert described["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(params))
     layers = described["layers"]

@@ -7,7 +7,7 @@ import pytest
 from msd_tagger.network.describe import describe
 from studies.records import SweepRecord
 from studies.sections import network
-from studies.study import FAILS, HOLDS
+from studies.study import FAILS, HOLDS, UNDECIDED
 
 
 @pytest.fixture(scope="module")
@@ -15,9 +15,9 @@ def described():
     return describe()
 
 
-def study_of(folder, networks):
+def study_of(folder, networks, **config):
     (folder / "network.json").write_text(json.dumps(networks))
-    return network.study(SweepRecord(folder, {}, {}, {}))
+    return network.study(SweepRecord(folder, config, {}, {}))
 
 
 def test_fig_3_and_table_2(tmp_path, described):
@@ -50,6 +50,17 @@ def test_one_network_alone(tmp_path, described):
     study = study_of(tmp_path, {"stft": described["stft"]})
     assert study.claims == [] and len(study.tables) == 2
     study.illustrations[0].draw()
+
+
+def test_nothing_of_the_papers_is_claimed_of_other_networks(tmp_path):
+    inputs = {"mel": ((96, 1360), ((8, 34), (12, 40)))}
+    asked = {"model": {"pools": [[8, 34], [12, 40]]}, "spectrogram": {"kind": "mel"}}
+    study = study_of(tmp_path, describe(inputs=inputs), **asked)
+    assert study.claims == []
+    assert "mel network pools (8, 34), (12, 40), as the conf" in study.paragraphs[1]
+    assert "There is no STFT network" in study.paragraphs[1]
+    wider = study_of(tmp_path, describe(channels=8)).claims[0]
+    assert wider.verdict == UNDECIDED and "8 feature maps were asked for" in wider.why
 
 
 def test_without_a_description(tmp_path):

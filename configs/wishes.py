@@ -1,0 +1,147 @@
+"""What reads which keys: a wish that nothing would read is refused."""
+
+from collections.abc import Collection
+
+from ml_collections import ConfigDict
+
+from configs import sweeps
+from configs.identity import ANNOTATED, label_noise_of
+from configs.keys import KEYS, SWEEP, TRAIN_NOTHING, values_of
+
+_RUN = ("name", "task", "sweep", "resume", "compilation_cache_dir")
+_SOUND = (
+    *("clip", "spectrogram.sample_rate_hz", "spectrogram.dft_size_samples"),
+    "spectrogram.hop_samples",
+)
+_SPECTROGRAM = (*_SOUND, "spectrogram.kind")
+_READING = ("input.local_dir", "input.threads", "input.window_shards")
+_SUBSET = (
+    *("analysis.annotated_labels", "analysis.subset_seed"),
+    "analysis.subset400_clips",
+)
+_ANSWERS = (*_SUBSET, "analysis.annotations")
+
+# What each takes, by names that people know: keys, or whole sections.
+READERS: dict[str, tuple[str, ...]] = {
+    "a training": (
+        *(*_RUN, *_SPECTROGRAM, "prepare", "input", "model", "preprocessing", "train"),
+        *("seed", "num_seeds", "data_seed", "stall_warning_s", "profile_steps"),
+        *("distributed", "process_count", "process_index", "analysis.linear_baseline"),
+    ),
+    "configs/network.py": (*_RUN, *_SPECTROGRAM, "model.channels", "model.pools"),
+    "configs/tags.py": (
+        *(*_RUN, *_SPECTROGRAM, "prepare", *_READING, "preprocessing.magnitude"),
+        *("train.batch_size", "train.fraction", "train.deterministic"),
+    ),
+    "configs/groundtruth.py": (
+        *(*_RUN, *_ANSWERS, "analysis.subset100_clips", "analysis.bootstrap_samples"),
+    ),
+    "configs/reliability.py": (*_ANSWERS, "analysis.num_resamples"),
+    "configs/label_vectors.py": ("analysis.similarity",),
+    f"train.label_noise={ANNOTATED}": (
+        "analysis.subset100_clips",
+        "analysis.subset_seed",
+    ),
+    "--mode=prepare": (*_SPECTROGRAM, "prepare"),
+    "--mode=audit": ("task", "sweep", *_SPECTROGRAM, "prepare.kinds"),
+    "--mode=annotate": (
+        *("task", *_SOUND, *_SUBSET, "analysis.subset100_clips"),
+        "analysis.label_studio",
+    ),
+    "--mode=evaluate of a bundle": (
+        *("task", "compilation_cache_dir", *_SPECTROGRAM, "prepare", *_READING),
+        *("train.batch_size", "train.evaluation_batch_size", "train.parallel"),
+        *("train.seeds_per_chunk", "train.num_devices", "train.deterministic"),
+    ),
+    "mel spectrograms": ("spectrogram.num_mel_bands",),
+    "labels sampled without audio": (
+        *("corpus.name", "corpus.seed", "analysis.label_only_clips"),
+    ),
+}
+# The keys of `corpus` that each takes.
+OF_CORPUS = {
+    "synthetic": "train_clips valid_clips test_clips seed tagability_exponent",
+    "folder": "audio_dir num_tags",
+    "msd": "label_dir audio_dir labels num_tags",
+    "magnatagatune": "audio_dir label_dir num_tags merge_synonyms",
+    "mtg_jamendo": "audio_dir label_dir subset fold excerpts_per_track",
+}
+READERS |= {
+    f"corpus.name={name}": tuple(f"corpus.{key}" for key in f"name {keys}".split())
+    for name, keys in OF_CORPUS.items()
+}
+READERS["corpus.name=synthetic"] += ("prepare.num_processes",)
+READERS["corpus.name=mtg_jamendo"] += ("clip.duration_s",)
+# What the run of each task does, beside loading its corpus.
+OF_TASK = {
+    **{name: (f"configs/{name}.py",) for name in TRAIN_NOTHING},
+    **dict.fromkeys(("train", SWEEP, "variance", "data_size"), ("a training",)),
+    **dict.fromkeys(("preprocessing", "label_noise"), ("a training",)),
+    "reliability": ("a training", "configs/reliability.py"),
+    "label_vectors": ("a training", "configs/label_vectors.py"),
+    "paper": ("a training", *(name for name in READERS if name.endswith(".py"))),
+}
+# Tasks that look at labels, which may be those of many clips without audio.
+LABELLED = ("tags", "groundtruth", "label_vectors", "paper")
+
+
+def check(
+    config: ConfigDict, mode: str, bundle: str = "", given: Collection[str] = ()
+) -> None:
+    """Checks that all that somebody wishes is read.
+
+    Wishes are the keys that the command line gives and, where a run is asked for, those
+    that the file sets to another value than the default. A file may have keys of
+    another corpus: each of ours is for all of them.
+
+    Raises:
+        ValueError: Names a key, and what reads it.
+    """
+    values, active = values_of(config), readers_of(config, mode, bundle)
+    wishes = set(given)
+    if mode in ("run", "prepare"):
+        wishes |= {
+            key
+            for key, value in values.items()
+            if value != KEYS[key].default and not key.startswith("corpus.")
+        }
+    known = {key for name in active for key in keys_of(name)}
+    for key in sorted(wishes - known):
+        what = f"--mode={mode} of {'a bundle' if bundle else config.name}"
+        readers = [name for name in READERS if key in keys_of(name)]
+        raise ValueError(
+            f"--config.{key}={values[key]}: nothing in {what} reads this key, only "
+            f"{', '.join(readers)}; leave it out"
+        )
+
+
+def readers_of(config: ConfigDict, mode: str, bundle: str = "") -> list[str]:
+    """Names what reads a configuration; preparation takes all that its run does."""
+    is_run = mode in ("run", "prepare") or (mode == "evaluate" and not bundle)
+    found = list(OF_TASK[config.task]) if is_run else []
+    if bundle:
+        found.append("--mode=evaluate of a bundle")
+    elif mode != "run" and f"--mode={mode}" in READERS:
+        found.append(f"--mode={mode}")
+    runs = sweeps.runs(config)
+    if is_run and any(
+        label_noise_of(run.train.label_noise)[0] == ANNOTATED for run in runs
+    ):
+        found.append(f"train.label_noise={ANNOTATED}")
+    kinds = {run.spectrogram.kind for run in runs}
+    both = config.task == "network" or mode == "annotate"
+    if both or "mel" in {*kinds, *config.prepare.kinds}:
+        found.append("mel spectrograms")
+    needs_corpus = config.task != "network" or mode != "run"
+    is_sampled = config.corpus.name == "synthetic" and not config.analysis.annotations
+    if is_run and config.task in LABELLED and is_sampled:
+        found.append("labels sampled without audio")
+        if config.analysis.label_only_clips and config.task == "groundtruth":
+            needs_corpus = mode == "prepare"
+    return [*found, f"corpus.name={config.corpus.name}"] if needs_corpus else found
+
+
+def keys_of(reader: str) -> set[str]:
+    """The keys that a reader takes, one by one."""
+    taken = READERS[reader]
+    return {key for key in KEYS if key in taken or key.rpartition(".")[0] in taken}

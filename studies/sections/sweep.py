@@ -1,0 +1,271 @@
+"""Points that somebody chose: their scores, and which of them differ beyond chance."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from msd_tagger.common.files import flatten
+from msd_tagger.pages import style
+from msd_tagger.pages.page import Illustration
+from msd_tagger.pages.style import ink
+from msd_tagger.pages.tables import Formats, Table, number, over_seeds, signed
+from studies import comparison, runs, statistics
+from studies.comparison import Comparison, Placed, Points
+from studies.figures import LABEL_COLOURS, Look
+from studies.records import RunRecord, SweepRecord
+from studies.report import spreads_of
+from studies.study import Study
+from studies.texts import figure, say
+
+NAME = "sweep"
+# An axis is logarithmic if its largest value is so many times its smallest.
+LOG_FROM = 10
+MAX_NAMED = 8  # Differences in a sentence; the table has all.
+
+
+def study(record: SweepRecord) -> Study:
+    """Compares every pair of points, and sets the linear baseline beside each.
+
+    Points that differ in the seed alone are one, with the seeds of all.
+
+    Raises:
+        ValueError: Two points are the same run.
+    """
+    title = f"{record.config.get('name', 'Sweep')}: points compared"
+    settings = settings_of(record)
+    points, alike = join_seeds(comparison.scored(record.points), settings)
+    if not points:
+        return Study(NAME, title, [say("sweep.nothing")])
+    shown = settings.loc[list(points)]
+    shown = shown[[key for key in shown if shown[key].map(repr).nunique() > 1]]
+    known = comparison.known_labels(points)
+    placed = {one: comparison.place(points, one) for one in known}
+    found = {one: compare_all(points, placed[one], one) for one in known}
+    axis = axis_of(shown)
+    paragraphs = [_trained(record, points, shown), *alike]
+    paragraphs += [_verdict(of, labels) for labels, of in found.items() if of]
+    if any(found.values()):
+        paragraphs.append(say("sweep.judged"))
+    drawn, tables = [], []
+    for labels in known:
+        scores = scores_of(points, placed[labels], labels)
+        drawn.append(_illustration(scores, axis, labels))
+        tables.append(_table(scores, shown, points, labels))
+    tables += [_differences(of, labels) for labels, of in found.items() if of]
+    return Study(NAME, title, paragraphs, drawn, tables)
+
+
+def settings_of(record: SweepRecord) -> pd.DataFrame:
+    """The keys that points change but for their seeds: a row a point, a column a key.
+
+    What a point does not change is as the study has it.
+    """
+    asked = {name: dict(changes) for name, changes in record.config["sweep"]}
+    keys = dict.fromkeys(key for changes in asked.values() for key in changes)
+    usual = flatten(record.config)
+    columns = {
+        key: [changes.get(key, usual.get(key)) for changes in asked.values()]
+        for key in keys
+        if key not in runs.SEEDS
+    }
+    return pd.DataFrame(columns, list(asked), dtype=object)
+
+
+def join_seeds(
+    points: Points, settings: pd.DataFrame
+) -> tuple[dict[str, RunRecord], list[str]]:
+    """Joins points of equal settings; also returns sentences that say so."""
+    groups: dict[str, list[str]] = {}
+    for name in points:
+        groups.setdefault(repr(settings.loc[name].tolist()), []).append(name)
+    joined = {
+        names[0]: runs.join({name: points[name] for name in names})
+        for names in groups.values()
+    }
+    sentences = [
+        say("sweep.alike", names=", ".join(names), first=names[0])
+        for names in groups.values()
+        if len(names) > 1
+    ]
+    return joined, sentences
+
+
+def axis_of(settings: pd.DataFrame) -> pd.Series | None:
+    """The values of the only key that differs, if they are numbers."""
+    if settings.shape[1] != 1:
+        return None
+    values = settings.iloc[:, 0]
+    are_numbers = [
+        isinstance(one, int | float) and not isinstance(one, bool) for one in values
+    ]
+    return values.astype(float) if all(are_numbers) else None
+
+
+def compare_all(points: Points, placed: Placed, labels: str) -> list[Comparison]:
+    """Every pair of points, the later minus the earlier."""
+    pairs = {
+        f"{later} − {earlier}": (later, earlier)
+        for earlier, later in itertools.combinations(points, 2)
+    }
+    return comparison.compare(points, pairs, placed, labels)
+
+
+def scores_of(points: Points, placed: Placed, labels: str) -> pd.DataFrame:
+    """Mean macro ROC-AUC of every point, its 95 % interval, the baseline's.
+
+    The interval is over seeds, if there are several, and over test clips, if the
+    record has the scores of each.
+
+    Returns:
+        One row a point: `mean`, `low`, `high` and `baseline`, NaN where there is none.
+    """
+    rows = []
+    for name, point in points.items():
+        values = comparison.auc(point, labels)
+        over_clips = statistics.normal_half_width(placed.error({name: 1.0}), 1)
+        over = (statistics.describe(values).t_half_width, over_clips)
+        half, mean = math.hypot(*np.nan_to_num(over)), float(values.mean())
+        ends = np.clip((mean - half, mean + half), 0, 1)
+        rows.append((mean, *ends, _baseline(point, labels)))
+    columns = ["mean", "low", "high", "baseline"]
+    return pd.DataFrame(rows, list(points), columns, dtype=float)
+
+
+def points_and_intervals(
+    frame: pd.DataFrame, labels: str, axis: pd.Series | None = None
+) -> Figure:
+    """Means with their intervals: along a numeric axis, or a row for each point.
+
+    `frame` is that of `scores_of`, in the order to draw.
+    """
+    height = 3.2 if axis is not None else 1.2 + 0.3 * len(frame)
+    drawn = Figure(figsize=(5.6, height))
+    axes = drawn.subplots()
+    ends = [frame["mean"] - frame["low"], frame["high"] - frame["mean"]]
+    look: Look = {"color": LABEL_COLOURS[labels], "ls": "", "marker": "o", "capsize": 3}
+    look["label"] = "network, 95 % interval"
+    diamond: Look = {"ls": "", "mfc": "none", "mec": ink(axes), "label": "baseline"}
+    baseline = frame["baseline"]
+    if axis is None:
+        rows = np.arange(len(frame))
+        axes.errorbar(frame["mean"], rows, xerr=ends, **look)
+        if baseline.notna().any():
+            axes.plot(baseline, rows, marker="D", **diamond)
+        axes.set_yticks(rows, [*map(style.label, frame.index)])
+        axes.set_ylim(len(frame) - 0.5, -0.5)
+        axes.set_xlabel("macro ROC-AUC")
+    else:
+        axes.errorbar(axis, frame["mean"], yerr=ends, **look)
+        if baseline.notna().any():
+            axes.plot(axis, baseline, marker="D", **diamond)
+        if axis.min() > 0 and axis.max() >= LOG_FROM * axis.min():
+            axes.set_xscale("log")
+            axes.minorticks_off()
+            axes.set_xticks(axis, [_short(one) for one in axis])
+        axes.set(xlabel=str(axis.name), ylabel="macro ROC-AUC")
+    drawn.legend(loc="outside lower center", ncols=2, fontsize=8)
+    return drawn
+
+
+def _baseline(point: RunRecord, labels: str) -> float:
+    scores = ((point.summary.get("baseline") or {}).get("scores") or {}).get("test", {})
+    value = (scores.get(labels) or {}).get("mean", {}).get("roc_auc_macro")
+    return float("nan") if value is None else float(value)
+
+
+def _trained(record: SweepRecord, points: Points, settings: pd.DataFrame) -> str:
+    return say(
+        "sweep.trained",
+        points=len(points),
+        scored=comparison.seeds_and_clips(points),
+        keys=", ".join(settings) or "no key",
+        missing=comparison.not_complete(record, ""),
+    )
+
+
+def _verdict(found: Sequence[Comparison], labels: str) -> str:
+    """Says which differences can be told from chance, and why others cannot."""
+    count = len(found)
+    answers = {one.name: one.answer(count) for one in found}
+    told = [one for one in found if answers[one.name] == "yes"]
+    named = [f"{one.name} ({signed(one.mean)})" for one in told[:MAX_NAMED]]
+    if len(told) > MAX_NAMED:
+        named.append(f"{len(told) - MAX_NAMED} more in the table")
+    text = say(
+        "sweep.verdict",
+        labels=labels,
+        pairs=count,
+        told=len(told),
+        named=f": {'; '.join(named)}" if named else "",
+    )
+    if any("seeds" in one for one in answers.values()):
+        text += say("sweep.one_seed")
+    if any("chance" in one for one in answers.values()):
+        text += say("sweep.near_chance")
+    return text
+
+
+def _illustration(
+    scores: pd.DataFrame, axis: pd.Series | None, labels: str
+) -> Illustration:
+    """The scores of all points against one kind of labels."""
+    if axis is not None:
+        axis = axis.sort_values()
+        scores = scores.loc[axis.index]
+
+    def plot(frame: pd.DataFrame) -> Figure:
+        return points_and_intervals(frame.set_index("point"), labels, axis)
+
+    has_baseline = scores["baseline"].notna().any()
+    named = scores.rename_axis("point").reset_index()
+    if axis is not None:
+        named.insert(1, str(axis.name), axis.to_numpy())
+    return figure(
+        "sweep_points",
+        plot,
+        named,
+        dict.fromkeys(scores.columns, ".6f"),
+        labels=labels,
+        low=number(scores["mean"].min()),
+        high=number(scores["mean"].max()),
+        baseline=" Diamonds: the linear baseline." if has_baseline else "",
+    )
+
+
+def _table(
+    scores: pd.DataFrame, settings: pd.DataFrame, points: Points, labels: str
+) -> Table:
+    """Settings, scores and baseline of every point, against one kind of labels."""
+    frame = pd.DataFrame({"point": list(points)})
+    for key in settings:
+        frame[key] = settings[key].map(_short).to_numpy()
+    frame["macro ROC-AUC"] = [comparison.auc(one, labels) for one in points.values()]
+    frame["95 %"] = [
+        f"{number(low)} to {number(high)}"
+        for low, high in scores[["low", "high"]].to_numpy()
+    ]
+    if scores["baseline"].notna().any():
+        frame["linear baseline"] = scores["baseline"].to_numpy()
+        frame["network − baseline"] = [
+            f"{signed(scores.loc[name, 'mean'] - scores.loc[name, 'baseline'])} "
+            f"± {number(spreads_of(point, labels).gap)}"
+            for name, point in points.items()
+        ]
+    formats: Formats = {"macro ROC-AUC": over_seeds, "linear baseline": ".4f"}
+    return Table(frame, say("tables.sweep", labels=labels), formats)
+
+
+def _differences(found: Sequence[Comparison], labels: str) -> Table:
+    caption = say("tables.sweep_differences", labels=labels, pairs=len(found))
+    return comparison.table(caption, found, len(found))
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

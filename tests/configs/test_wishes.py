@@ -1,0 +1,188 @@
+"""Nothing that somebody asks for is ignored: all keys, all configs, all modes."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from configs import checks, default, keys, wishes
+from input_pipeline.corpora import READERS as CORPORA
+from modes.command_line import MODES
+from msd_tagger.common.facts import SPLITS
+from tests import fakes
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted(
+    path.stem
+    for path in (ROOT / "configs").glob("*.py")
+    if "def get_config(" in path.read_text("utf-8")
+)
+ASK_FOR_CONFIG = [name for name, mode in MODES.items() if mode.needs_config]
+# Where what reads a key has to name it.
+RECIPE = "msd_tagger/frontend/recipe.py"
+PLACES = {
+    "a training": "modes msd_tagger input_pipeline",
+    "configs/network.py": f"main.py modes/study.py modes/corpus.py modes/training.py "
+    f"{RECIPE}",
+    "configs/tags.py": f"main.py modes input_pipeline {RECIPE} "
+    "msd_tagger/training/input_statistics.py msd_tagger/training/setup.py",
+    "configs/groundtruth.py": "main.py modes studies/annotation "
+    "studies/sections/groundtruth.py",
+    "configs/reliability.py": "studies/sections/reliability.py studies/comparison.py "
+    "modes/study.py",
+    "configs/label_vectors.py": "studies/sections/label_vectors.py",
+    "--mode=prepare": f"modes/corpus.py {RECIPE}",
+    "--mode=audit": f"main.py modes/audit.py modes/corpus.py configs {RECIPE}",
+    "--mode=annotate": f"main.py modes/annotate.py studies/annotation {RECIPE}",
+    "--mode=evaluate of a bundle": f"main.py modes {RECIPE}",
+    "mel spectrograms": RECIPE,
+    "train.label_noise=annotated": "modes/label_noise.py",
+    "labels sampled without audio": "modes/labels.py",
+}
+OF_CORPORA = "input_pipeline/corpora modes/corpus.py"
+
+
+def words_in(places):
+    """The words of some source files, or of all in some folders."""
+    files = [one for place in places.split() for one in sources(ROOT / place)]
+    text = " ".join(file.read_text(encoding="utf-8") for file in files)
+    spelled = " ".join(f"{split}_clips" for split in SPLITS)
+    return set(re.findall(r"\w+", text.replace("{split}_clips", spelled)))
+
+
+def sources(path):
+    return [path] if path.suffix else path.rglob("*.py")
+
+
+@pytest.mark.parametrize("reader", wishes.READERS)
+def test_what_reads_a_key_names_it(reader):
+    words = words_in(PLACES.get(reader, OF_CORPORA))
+    taken = wishes.keys_of(reader)
+    assert taken >= {one for one in wishes.READERS[reader] if "." in one}
+    assert {key for key in taken if key.rpartition(".")[2] not in words} == set()
+
+
+def test_every_key_and_every_task_has_a_reader():
+    read = {key for reader in wishes.READERS for key in wishes.keys_of(reader)}
+    assert read == keys.KEYS.keys()
+    assert wishes.OF_TASK.keys() == {"train", *keys.STUDIES}
+
+
+def test_corpora_take_what_their_loaders_do():
+    loaders = {
+        name: {*of_corpus.split()} - {"clip_duration_s"}
+        for name, (_, of_corpus) in CORPORA.items()
+    }
+    taken = {name: {*of_corpus.split()} for name, of_corpus in wishes.OF_CORPUS.items()}
+    del taken["synthetic"]
+    assert taken == loaders
+    every = " ".join(wishes.OF_CORPUS.values()).split()
+    known = {key for key in keys.KEYS if key.startswith("corpus.")}
+    assert {"corpus.name", *(f"corpus.{key}" for key in every)} == known
+
+
+@pytest.mark.parametrize("mode", ASK_FOR_CONFIG)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_no_key_is_ignored_in_silence(name, mode):
+    """One that nothing reads is an error that names it, and our files have none."""
+    config = config_of(name, {})
+    wishes.check(config, mode)
+    read = set().union(*map(wishes.keys_of, wishes.readers_of(config, mode)))
+    for key in keys.KEYS:
+        if key in read:
+            wishes.check(config, mode, given=[key])
+        else:
+            with pytest.raises(ValueError, match=rf"--config\.{key}=.*nothing in "):
+                wishes.check(config, mode, given=[key])
+
+
+def config_of(name, changes):
+    return fakes.override(
+        importlib.import_module(f"configs.{name}").get_config(), changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "mode", "message"),
+    [
+        (
+            "network",
+            {"num_seeds": 3},
+            "run",
+            "num_seeds=3: .* of network .*training;",
+        ),
+        ("variance", {"analysis__similarity": "dot"}, "run", "only configs/label_v"),
+        (
+            "tags",
+            {"model__channels": 8},
+            "run",
+            "only a training, configs/network",
+        ),
+        ("groundtruth", {"corpus__train_clips": 99}, "run", "name=synthetic;"),
+        (
+            "db_stft",
+            {"spectrogram__num_mel_bands": 48},
+            "run",
+            "only mel spectro",
+        ),
+        ("db_mel", {"analysis__label_studio": True}, "run", "only --mode=annotate;"),
+        ("db_mel", {"train__max_epochs": 9.0}, "audit", "in --mode=audit of db_mel re"),
+        ("db_mel", {"corpus__fold": 2}, "prepare", "only corpus.name=mtg_jamendo;"),
+        ("db_mel", {"num_seeds": 2}, "annotate", "only a training;"),
+    ],
+)
+def test_what_nothing_reads_is_named_with_what_does(name, changes, mode, message):
+    given = [key.replace("__", ".") for key in changes]
+    with pytest.raises(ValueError, match=message):
+        wishes.check(config_of(name, changes), mode, given=given)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "mode"),
+    [
+        (
+            "groundtruth",
+            {"corpus__train_clips": 99, "analysis__label_only_clips": 0},
+            "run",
+        ),
+        (
+            "db_stft",
+            {"spectrogram__num_mel_bands": 48, "prepare__kinds": ("mel",)},
+            "run",
+        ),
+        ("variance", {"num_seeds": 3, "train__max_epochs": 2.0}, "prepare"),
+        (
+            "network",
+            {"model__pools": ((2, 4),), "spectrogram__num_mel_bands": 8},
+            "run",
+        ),
+    ],
+)
+def test_what_is_read_is_taken(name, changes, mode):
+    given = [key.replace("__", ".") for key in changes]
+    wishes.check(config_of(name, changes), mode, given=given)
+
+
+def test_a_file_is_for_every_corpus_and_else_wishes_what_it_sets():
+    wishes.check(config_of("variance", {"corpus__name": "folder"}), "run")
+    other = config_of("network", {"train__max_epochs": 3.0})
+    with pytest.raises(ValueError, match=r"train\.max_epochs=3\.0: nothing"):
+        wishes.check(other, "run")
+
+
+def test_a_bundle_has_a_network_of_its_own():
+    linear = config_of("linear_mel", {})
+    wishes.check(linear, "evaluate", "bundle", ["train.batch_size"])
+    for key in ("num_seeds", "preprocessing.scale", "model.pools", "resume"):
+        with pytest.raises(
+            ValueError, match=f"{key}=.* in --mode=evaluate of a bundle"
+        ):
+            wishes.check(linear, "evaluate", "bundle", [key])
+
+
+@pytest.mark.parametrize("task", ["network", "tags", "groundtruth"])
+def test_studies_that_train_nothing_have_no_points(task):
+    config = default.get_config(task=task, sweep=(("a", ()),))
+    with pytest.raises(ValueError, match=f"--config.task={task} trains nothing"):
+        checks.check_for_mode(config, "run")
