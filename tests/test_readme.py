@@ -214,7 +214,7 @@ def assert_tagging_gives_the_predictions(tmp_path):
     with np.load(tmp_path / "run" / "predictions_test.npz") as found:
         ids, names, scores = found["track_id"], found["tag_names"], found["scores"]
     (audio,) = tmp_path.glob("data/*/audio")
-    files = [str(audio / f"{track_id}.mp3") for track_id in ids]
+    files = [str(audio / f"{track_id}.flac") for track_id in ids]
     call = ["main.py", "--mode=tag", f"--bundle={tmp_path / 'run' / 'bundle'}"]
     with warm.starts():
         tagged = python(*call, "--json=-", *files)
