@@ -6,6 +6,7 @@ two clips of one longer file, or broken. Every clip sounds different, at 8 kHz.
 
 import csv
 import hashlib
+import multiprocessing
 import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -68,7 +69,9 @@ def write(directory: Path, num_clips: int, num_processes: int) -> Iterator[int]:
     """Writes audio files, tags.txt and tags.csv; yields clips written so far."""
     directory.mkdir(parents=True)
     firsts = range(0, num_clips, _PER_FOLDER)
-    with ProcessPoolExecutor(num_processes) as pool:
+    # Forked from a process that has threads, they could wait for a lock for ever.
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(num_processes, context) as pool:
         for first in pool.map(partial(_write_folder, directory, num_clips), firsts):
             yield min(first + _PER_FOLDER, num_clips)
     (directory / "tags.txt").write_text("".join(f"{tag}\n" for tag in TAGS))

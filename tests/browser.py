@@ -26,7 +26,7 @@ OPTIONS = (
     "--no-first-run",
     "--remote-debugging-pipe",
 )
-TIMEOUT_S = 60
+TIMEOUT_S = 600
 
 
 class Browser:

@@ -9,6 +9,7 @@ import pytest
 
 from msd_tagger import platform
 from msd_tagger.common import interruption
+from tests import warm
 
 # Each distinct program is compiled once for all processes of the suite: most tests
 # train the same small network. Workers of pytest-xdist get the folder from the process
@@ -19,11 +20,12 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
 platform.load_programs_quietly()
-# Compiling the small network's step takes 3 CPU seconds so, and 16 as a user's does.
+# Compiling the small network's step takes 2 CPU seconds so, and 16 as a user's does.
 # The first command of the README is tried as a user's.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+    " --xla_cpu_parallel_codegen_split_count=1",
 )
 # Before JAX is imported anywhere: the suite runs on the CPU, whatever the machine has.
 platform.set_up(os.environ.get("JAX_PLATFORMS", "cpu"))
@@ -46,12 +48,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
+def pytest_collection_finish() -> None:
+    """Spares the collector what stays: it took a second to look at all of it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module")
 def programs_shared():
     """Lets a module's trainings share their traced programs, see `tests.programs`."""
     from tests import programs  # It imports JAX, which most tests do without.
 
     with programs.shared():
+        yield
+
+
+@pytest.fixture
+def warm_starts():
+    """Forks what a test starts as Python from a process with imports: `tests.warm`."""
+    with warm.starts():
         yield
 
 

@@ -26,7 +26,7 @@ def audit(*arguments):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
 

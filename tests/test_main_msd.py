@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import msd_files
 
 ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.usefixtures("warm_starts")
 
 
 def test_an_audit_of_the_labels_alone(tmp_path):
@@ -36,7 +40,7 @@ def call(tmp_path, *arguments):
         *arguments,
     ]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from benchmarks import __main__ as benchmarks
 from msd_tagger.commands.command_line import MODES
+from tests import warm
 from tests.records import write_record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,7 +84,7 @@ def calls_of(*program: str) -> list[list[str]]:
 
 
 def python(
-    *arguments: str, timeout_s: float = 60, **environment: str
+    *arguments: str, timeout_s: float = 600, **environment: str
 ) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, *arguments],
@@ -141,13 +142,13 @@ def fill(arguments: list[str], folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("arguments", calls_of("msd-tagger"), ids=" ".join)
-def test_flags_of_the_package_resolve(arguments, tmp_path):
+def test_flags_of_the_package_resolve(arguments, tmp_path, warm_starts):
     done = python("-c", CHECK_COMMAND, *fill(arguments, tmp_path))
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("arguments", calls_of("python", "main.py"), ids=" ".join)
-def test_flags_configs_and_keys_resolve(arguments, tmp_path):
+def test_flags_configs_and_keys_resolve(arguments, tmp_path, warm_starts):
     done = python("-c", CHECK, *fill(arguments, tmp_path))
     assert done.returncode == 0, done.stderr
 
@@ -191,7 +192,7 @@ def test_the_first_command_at_small_size(tmp_path):
         f"--data_dir={tmp_path / 'data'}",
         f"--workdir={tmp_path / 'run'}",
     ]
-    done = python(*call, *small, timeout_s=500, XLA_FLAGS="")
+    done = python(*call, *small, XLA_FLAGS="")
     assert done.returncode == 0, done.stderr
     assert "test, true labels: roc_auc_macro" in done.stdout
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -200,7 +201,8 @@ def test_the_first_command_at_small_size(tmp_path):
     assert "Synthetic corpus." in page and "linear baseline" in page
     assert summary["corpus"]["version"] in page
 
-    shown = python(*call, *small, XLA_FLAGS="")
+    with warm.starts():
+        shown = python(*call, *small, XLA_FLAGS="")
     assert "is complete" in shown.stderr and shown.stdout.endswith(
         done.stdout.splitlines()[-1] + "\n"
     )
@@ -212,9 +214,10 @@ def assert_tagging_gives_the_predictions(tmp_path):
     with np.load(tmp_path / "run" / "predictions_test.npz") as found:
         ids, names, scores = found["track_id"], found["tag_names"], found["scores"]
     (audio,) = tmp_path.glob("data/*/audio")
-    files = [str(audio / f"{track_id}.mp3") for track_id in ids]
+    files = [str(audio / f"{track_id}.flac") for track_id in ids]
     call = ["main.py", "--mode=tag", f"--bundle={tmp_path / 'run' / 'bundle'}"]
-    tagged = python(*call, "--json=-", *files)
+    with warm.starts():
+        tagged = python(*call, "--json=-", *files)
     assert tagged.returncode == 0, tagged.stderr
     for row, line in enumerate(tagged.stdout.splitlines()):
         song = json.loads(line)
@@ -225,13 +228,13 @@ def assert_tagging_gives_the_predictions(tmp_path):
     assert row == len(ids) - 1
 
 
-def test_the_report_command_writes_the_report_again(tmp_path):
+def test_the_report_command_writes_the_report_again(tmp_path, warm_starts):
     call = next(
         call for call in calls_of("python", "main.py") if "--mode=report" in call
     )
     workdir = write_record(tmp_path / "run", num_tags=4)
     kept = [argument for argument in call if not argument.startswith("--workdir")]
-    done = python("main.py", *kept, f"--workdir={workdir}", timeout_s=200)
+    done = python("main.py", *kept, f"--workdir={workdir}")
     assert done.returncode == 0, done.stderr
     assert (workdir / "report.html").exists()
 

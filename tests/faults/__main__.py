@@ -93,7 +93,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Compiles in a fifth of the time; all runs are compared with one of their kind.
     flags = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-    os.environ["XLA_FLAGS"] = flags
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_parallel_codegen_split_count=1"
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=options.scratch) as scratch:
         folder = Path(scratch)

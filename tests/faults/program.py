@@ -22,8 +22,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 HANGS_S = 280.0  # Then a process says where it is; its end comes a little later.
-# What begins each phase: module, and attribute. Lower floors come first, as a module
-# that is imported later takes what is announced.
+# What begins each phase: module, and attribute.
 FUNCTIONS = {
     "preparation": ("input_pipeline.prepare", "write_missing"),
     "tracing": ("msd_tagger.training.canary", "check"),
@@ -48,6 +47,9 @@ def announce(phase: str, module: str, attribute: str, marks: int) -> None:
         return function(*arguments, **options)
 
     setattr(owner, name, announced)
+    for known in list(sys.modules.values()):  # Some have taken it by its name.
+        if getattr(known, "__dict__", {}).get(name) is function:
+            setattr(known, name, announced)
 
 
 def limit() -> None:

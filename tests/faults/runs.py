@@ -1,6 +1,7 @@
 """Small runs to be killed or damaged, and whether they end as an undisturbed one."""
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -115,7 +116,9 @@ class Process:
 
     def __init__(self, scene: Scene, limit_bytes: int = 0, obeys: bool = False) -> None:
         self.phase = "start"
-        self._marks, writing = os.pipe()
+        self._marks, low = os.pipe()
+        writing = fcntl.fcntl(low, fcntl.F_DUPFD, 100)  # No other uses its number.
+        os.close(low)
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.faults.program", *SETTINGS),

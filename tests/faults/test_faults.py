@@ -1,31 +1,23 @@
 """A few of the faults, so that the suite notices what breaks; the script tries all."""
 
-import subprocess
+import os
 import sys
-from pathlib import Path
 
 import numpy as np
 
+from tests.faults import __main__ as faults
 from tests.faults import runs
 
-ROOT = Path(__file__).parents[2]
 
-
-def test_kills_and_damages_lose_nothing(tmp_path):
+def test_kills_and_damages_lose_nothing(
+    tmp_path, monkeypatch, own_signals, warm_starts
+):
     page = tmp_path / "page.md"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.faults"),
-            *("--kills=1", "--damages=1", "--signals=0"),
-            *(f"--scratch={tmp_path}", f"--out={page}", "--seed=3"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
+    words = ["--kills=1", "--damages=1", "--signals=0", "--seed=3"]
+    words += [f"--scratch={tmp_path}", f"--out={page}"]
+    monkeypatch.setattr(sys, "argv", ["faults", *words])
+    monkeypatch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS"])  # It is set anew.
+    faults.main()
     text = page.read_text(encoding="utf-8")
     assert text.count("Lost: **0**.") == 3
     assert "| all | 1 | 1 | 0 |" in text

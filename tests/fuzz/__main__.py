@@ -76,7 +76,7 @@ class Worker:
         self._start()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
         self.connection, other = context.Pipe()
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.process = context.Process(target=self.does, args=(other, self.scratch))

@@ -11,6 +11,8 @@ from input_pipeline.plan import Slice
 from tests.preparing import files, prepare_folder, start
 from tests.small_corpus import RECIPE, write_folder
 
+pytestmark = pytest.mark.usefixtures("warm_starts")
+
 
 @pytest.fixture(scope="module")
 def corpus_dir(tmp_path_factory):
@@ -79,7 +81,7 @@ def test_all_jobs_at_once(tmp_path, corpus_dir, whole):
         start(corpus_dir, tmp_path, options=f"1, {number}, 0.1, {own}")
         for number, own in zip((4, 5, 4, 5), slices, strict=True)
     ]
-    said = [(*process.communicate(timeout=60), process) for process in processes]
+    said = [(*process.communicate(timeout=600), process) for process in processes]
     for _, errors, process in said:
         assert process.returncode == 0, errors
     assert any(output.count("40 clips in") for output, _, _ in said)
@@ -101,7 +103,7 @@ def test_a_set_that_all_complete_at_once(tmp_path, corpus_dir, whole):
     options = [f"1, 4, 0.1, Slice({worker}, 4)" for worker in range(4)]
     processes = [start(corpus_dir, tmp_path, options=text) for text in options]
     for process in processes:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
         assert output.startswith("40 clips in 10 shards, 0 left out: ")
     assert files(directories[RECIPE]) == files(whole)

@@ -1,37 +1,26 @@
 """The rehearsal at a small size, and that its verification can fail."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from input_pipeline.corpora import folder
 from input_pipeline.prepare import prepare
 from msd_tagger.frontend.recipe import Recipe
-from scripts import tiny_clips, tiny_reader
+from scripts import simulate_scale, tiny_clips, tiny_reader
 
-ROOT = Path(__file__).parents[2]
 RECIPE = Recipe("mel", 4000, 0.1, "start", 128, 64, 16)
 
 
-def test_killed_jobs_lose_and_double_nothing(tmp_path):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "scripts.simulate_scale", f"--scratch={tmp_path}"),
-            *("--num_clips=600", "--clips_per_shard=8", "--num_workers=2"),
-            "--num_kills=1",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    table = dict(
-        line.split("  ", 1) for line in done.stdout.splitlines() if "  " in line
-    )
+def test_killed_jobs_lose_and_double_nothing(
+    tmp_path, monkeypatch, capsys, warm_starts
+):
+    words = ["--num_clips=600", "--clips_per_shard=8", "--num_workers=2"]
+    words += ["--num_kills=1", f"--scratch={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["simulate_scale", *words])
+    simulate_scale.main()
+    said = capsys.readouterr().out
+    table = dict(line.split("  ", 1) for line in said.splitlines() if "  " in line)
     found = {name: value.strip() for name, value in table.items()}
     assert found["clips in the set, each once in index and shards"] == "594"
     assert found["clips in the ledger, each once"] == "6"
@@ -42,7 +31,7 @@ def test_killed_jobs_lose_and_double_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_verification_notices_what_is_wrong(tmp_path, monkeypatch):
+def test_verification_notices_what_is_wrong(tmp_path, monkeypatch, warm_starts):
     corpus = tmp_path / "corpus"
     assert list(tiny_clips.write(corpus, 120, 1)) == [120]
     found = prepare(folder.load(corpus), [RECIPE], tmp_path, 1, 8)["mel"]

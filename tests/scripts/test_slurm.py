@@ -90,7 +90,7 @@ def run(
     if site:
         (folder / "site.local.sh").write_text(site)
     command = ["bash", str(folder / name), *arguments]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
@@ -169,7 +169,7 @@ def test_a_warned_job_saves_and_goes_back_into_the_queue(cluster):
     time.sleep(0.2)
     assert job.poll() is None
     job.send_signal(signal.SIGUSR1)
-    assert job.wait(20) == 138
+    assert job.wait(600) == 138
     assert calls(cluster)[1:] == [["scontrol", "requeue", "12_3"]]
 
 

@@ -62,8 +62,10 @@ def children(process):
     [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP]],
     ids=lambda numbers: numbers[0].name,
 )
-def test_a_song_is_tagged_and_a_signal_ends(tmp_path, own_signals, numbers):
-    """Within five seconds, also while decoders are busy, here: stopped."""
+def test_a_song_is_tagged_and_a_signal_ends(
+    tmp_path, own_signals, warm_starts, numbers
+):
+    """Before the 30 s that a file may take, also while decoders are stopped."""
     temporary, song = tmp_path / "temporary", tmp_path / "song.wav"
     soundfile.write(song, 0.5 * np.sin(np.arange(24_000)), 12_000)
     with served(tmp_path) as (server, port):
@@ -82,8 +84,8 @@ def test_a_song_is_tagged_and_a_signal_ends(tmp_path, own_signals, numbers):
         for number in numbers:
             server.send_signal(number)
             time.sleep(0.3)
-        rest, errors = server.communicate(timeout=60)
-        assert time.monotonic() - began_s < 5
+        rest, errors = server.communicate(timeout=600)
+        assert time.monotonic() - began_s < 25  # 2 s where nothing else runs.
         visitor.join()
     assert (server.returncode, rest) == (128 + numbers[0], "")
     assert errors == f"main.py: {numbers[0].name}; the server has ended\n"

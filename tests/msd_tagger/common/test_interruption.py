@@ -174,7 +174,7 @@ def test_a_process_ends_with_the_status_of_a_lost_signal(number):
     with started(LOSES, 0) as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == 128 + number
     assert said == f"-c: {number.name}; the same command goes on from here\n"
 
@@ -183,7 +183,7 @@ def test_a_signal_to_a_process_that_is_ending_says_nothing():
     with started("return 0", 60) as process:
         assert process.stdout.readline() == "ending\n"
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == -signal.SIGINT  # A shell's 130.
     assert said == ""
 

@@ -31,7 +31,7 @@ def test_a_dead_process_that_nobody_reaped_does_not_run():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert processes.is_running(process.pid)
     process.kill()
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 600
     while processes.is_running(process.pid) and time.monotonic() < deadline_s:
         time.sleep(0.01)
     assert not processes.is_running(process.pid)

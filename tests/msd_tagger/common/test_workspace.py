@@ -31,7 +31,7 @@ def test_another_configuration_in_the_same_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize("num_starts", [2, 8])
 def test_of_starts_at_the_same_time_exactly_one_gets_in(tmp_path, num_starts):
-    ready, done = Barrier(num_starts, timeout=20), Barrier(num_starts, timeout=20)
+    ready, done = Barrier(num_starts, timeout=600), Barrier(num_starts, timeout=600)
 
     def start(_):
         said = []

@@ -41,7 +41,9 @@ command_line.give_up("over")
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
 
 
 def test_a_full_disk_is_one_sentence(tmp_path):

@@ -11,7 +11,7 @@ from msd_tagger.common import processes
 from msd_tagger.training import clip_cache
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
-from tests import fakes
+from tests import fakes, programs
 
 CLIP_BYTES = 2 * fakes.BANDS * fakes.FRAMES + 5
 CACHES = ("memory", "device")
@@ -66,12 +66,13 @@ def fit(folder, cache, **overrides):
 
 
 def test_training_ends_with_the_same_bits_and_gives_the_memory_back(tmp_path):
-    expected = fit(tmp_path / "none", "none", train__max_steps=24)
-    for first, then in (("memory", "device"), ("device", "none")):
-        folder = tmp_path / first
-        fit(folder, first, train__max_steps=11)
-        found = fit(folder, then, train__max_steps=24)
-        jax.tree.map(np.testing.assert_array_equal, found, expected)
+    with programs.shared():
+        expected = fit(tmp_path / "none", "none", train__max_steps=24)
+        for first, then in (("memory", "device"), ("device", "none")):
+            folder = tmp_path / first
+            fit(folder, first, train__max_steps=11)
+            found = fit(folder, then, train__max_steps=24)
+            jax.tree.map(np.testing.assert_array_equal, found, expected)
     kept = [a for a in jax.live_arrays() if a.ndim == 4 and a.dtype == np.float16]
     assert kept == []
 

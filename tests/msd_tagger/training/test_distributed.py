@@ -17,12 +17,12 @@ from msd_tagger.training import distributed
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
 from msd_tagger.training.checkpoints import Checkpoints
-from tests import fakes
+from tests import fakes, warm
 from tests.msd_tagger import processes_program
 
 pytestmark = pytest.mark.usefixtures("programs_shared")
 
-TIMEOUT_S = 300  # Ten times what any of these takes on two cores.
+TIMEOUT_S = 600  # Twenty times what any of these takes on two cores.
 LOST = "another process of this job died or cannot be reached"
 TIMES = ("seconds", "train_seconds", "clips_per_s", "peak_memory_bytes")
 
@@ -39,7 +39,7 @@ def start(task, directory, count, devices=1):
         "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {flags}",
     }
     processes = [
-        subprocess.Popen(
+        warm.Popen(
             [*command, str(directory), address, str(count), str(index)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -119,7 +119,9 @@ def test_a_slow_disk_is_noticed_by_the_thread(caplog):
 
     def slow():
         yield 1
-        time.sleep(0.2)
+        end = time.monotonic() + 600
+        while "has waited" not in caplog.text and time.monotonic() < end:
+            time.sleep(0.01)
 
     assert list(watchdog.batches(slow(), 3)) == [1]
     watchdog.close()

@@ -14,6 +14,8 @@ from tests import bundles, fakes
 TAGS = ("tag 0", "tag 1", "tag 2", "tag 3", "tag 4")
 OTHER_TAGS = ("tag 3", "new 1", "tag 0", "new 2", "new 3")
 
+pytestmark = pytest.mark.usefixtures("programs_shared")
+
 
 def make_bundle(num_seeds=2, tags=TAGS):
     return bundles.make_bundle(num_seeds, tags)

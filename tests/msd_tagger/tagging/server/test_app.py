@@ -34,7 +34,7 @@ def nothing_is_left(request, uploads):
 
 
 def connected(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=60)
+    return socket.create_connection(("127.0.0.1", port), timeout=600)
 
 
 def head(num_bytes):
@@ -112,7 +112,7 @@ def test_what_is_not_heard_of_a_song_is_said(server, tmp_path):
 
 
 def test_large_uploads_are_refused_by_their_header(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
     connection.putrequest("POST", "/tag")
     connection.putheader("Content-Length", str(10 * 2**30))
     connection.endheaders()  # And not a byte of it.
@@ -126,7 +126,7 @@ def test_large_uploads_are_refused_by_their_header(server):
 
 def test_large_uploads_are_refused_by_what_arrives(server):
     pieces = (b"x" * 100_000 for _ in range(60))
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
     connection.request("POST", "/tag", pieces, encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
