@@ -73,6 +73,7 @@ class Options(NamedTuple):
     max_decode_s: float = 30.0
     layers: str = "last"
     neighbours: str = ""
+    published: bool = False
     keras: str = ""
     calibrate: str = ""
     host: str = "127.0.0.1"
@@ -110,10 +111,10 @@ MODES = {
         device="cpu",
     ),
     "import": Mode(
-        "turn the published Keras weights, --keras, into a model bundle, --out",
+        "turn the published weights, --published or --keras, into a bundle, --out",
         "msd_tagger.commands.import_weights:start",
-        needs=("keras", "out"),
-        takes=("calibrate",),
+        needs=("out",),
+        takes=("published", "keras", "calibrate"),
         device="cpu",
     ),
 }
@@ -131,7 +132,8 @@ _HELP = {
     "max_decode_s": "Files that take longer to decode are refused.",
     "neighbours": "A new .html file for the songs and tags that are nearest to each "
     "other; - prints them instead.",
-    "keras": "The published weights, an HDF5 file.",
+    "published": "Fetch the published weights from where their author put them.",
+    "keras": "The published weights, an HDF5 file that was downloaded before.",
     "calibrate": "A folder of varied music from which to estimate fixed batch "
     "statistics; main.py also takes a folder of prepared shards.",
     "host": "Address to serve on; the default is for this machine alone.",
@@ -139,6 +141,8 @@ _HELP = {
 for _name, _text in _HELP.items():
     if isinstance(_default := Options._field_defaults[_name], str):
         flags.DEFINE_string(_name, _default, _text)
+    elif isinstance(_default, bool):  # Which is a kind of int.
+        flags.DEFINE_boolean(_name, _default, _text)
     elif isinstance(_default, int):
         flags.DEFINE_integer(_name, _default, _text)
     else:
