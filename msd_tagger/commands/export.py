@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from msd_tagger.bundle.format import read_bundle, write_bundle
+from msd_tagger.bundle.format import is_bundle, read_bundle, write_bundle
 from msd_tagger.commands.command_line import Options
 
 
@@ -18,7 +18,7 @@ def bundle_of(workdir: Path) -> Path:
     Raises:
         ValueError: The folder is no run's, or the run has none, and what to do.
     """
-    if (workdir / "bundle" / "bundle.json").exists():
+    if is_bundle(workdir / "bundle"):
         return workdir / "bundle"
     points = sorted(workdir.glob("points/*/bundle"))
     if points:
