@@ -67,7 +67,11 @@ class Options(NamedTuple):
     top: int = 5
     json: str = ""
     csv: str = ""
+    jams: str = ""
     taggram: str = ""
+    window_s: float = 0.0
+    hop_s: float = 0.0
+    batch_size: int = 8
     max_duration_s: float = 3600.0
     max_samples: int = 1_500_000_000
     max_decode_s: float = 30.0
@@ -81,12 +85,13 @@ class Options(NamedTuple):
     files: tuple[str, ...] = ()
 
 
+_CUTTING = ("window_s", "hop_s", "batch_size", "max_duration_s")
 MODES = {
     "tag": Mode(
         "print the tags of audio files, or folders of them, by the model in --bundle",
         "msd_tagger.commands.tag:tag",
         needs=("bundle",),
-        takes=("top", "json", "csv", "taggram", "max_duration_s"),
+        takes=("top", "json", "csv", "jams", "taggram", *_CUTTING),
         takes_files=True,
         decodes_in_threads=True,
     ),
@@ -94,7 +99,7 @@ MODES = {
         "write the features of audio files, or folders of them, to --out",
         "msd_tagger.commands.embed:embed",
         needs=("bundle", "out"),
-        takes=("layers", "neighbours", "max_duration_s"),
+        takes=("layers", "neighbours", *_CUTTING),
         takes_files=True,
         decodes_in_threads=True,
     ),
@@ -126,7 +131,13 @@ _HELP = {
     "top": "How many tags to print and to draw for each song.",
     "json": "A new file for a line of JSON about each song; - prints it instead.",
     "csv": "A new file for a line of each song and tag; - prints it instead.",
+    "jams": "A new or empty folder for a JAMS file of each song.",
     "taggram": "A new or empty folder for a picture of each song's tags over time.",
+    "window_s": "Length of the excerpts that a song is cut into, at most the network's "
+    "own, which 0 stands for.",
+    "hop_s": "From the start of one excerpt to that of the next; 0 for none between. "
+    "Where it is shorter than an excerpt they overlap: pictures over time are finer.",
+    "batch_size": "How many excerpts are computed at once.",
     "max_duration_s": "Longer files are refused.",
     "max_samples": "Files of more samples in all channels are refused.",
     "max_decode_s": "Files that take longer to decode are refused.",
