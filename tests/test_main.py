@@ -75,7 +75,11 @@ def call(*arguments, **environment):
             "no/such/run holds neither a run nor",
         ),
         (("--mode=report",), "--workdir is missing"),
-        (("--mode=export", "--out=new"), "--workdir is missing; --mode=export: copy"),
+        (
+            ("--mode=export", "--out=new"),
+            "--workdir names a run whose bundle to export",
+        ),
+        (("--mode=export",), "--out is missing; --mode=export: copy a run's model"),
         (
             ("--mode=export", "--workdir=no/such/run", "--out=new"),
             "--workdir=no/such/run holds no run",

@@ -293,7 +293,7 @@ def test_every_import_is_required(folder):
         "tensorflow": "tensorflow-cpu",
         "absl": "absl-py",
     }
-    extras = ["", "serve", "import", "parquet", "m4a"]
+    extras = ["", "serve", "import", "export", "parquet", "m4a"]
     if folder != "msd_tagger":
         extras += ["train", "beam"]
     required = set().union(*map(required_by, extras))

@@ -77,6 +77,7 @@ class Options(NamedTuple):
     max_decode_s: float = 30.0
     layers: str = "last"
     neighbours: str = ""
+    format: str = "bundle"
     published: bool = False
     keras: str = ""
     calibrate: str = ""
@@ -110,9 +111,10 @@ MODES = {
         takes=("host", "port", "max_duration_s", "max_samples", "max_decode_s"),
     ),
     "export": Mode(
-        "copy the model bundle of the run in --workdir to --out",
+        "copy a run's model bundle to --out, or write it as ONNX or StableHLO",
         "msd_tagger.commands.export:export",
-        needs=("workdir", "out"),
+        needs=("out",),
+        takes=("workdir", "bundle", "format"),
         device="cpu",
     ),
     "import": Mode(
@@ -166,6 +168,12 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_enum(
     "layers", "last", ["last", "all"], "Features of the last layer, or of all layers."
+)
+flags.DEFINE_enum(
+    "format",
+    "bundle",
+    ["bundle", "onnx", "stablehlo"],
+    "What to write: a copy of the bundle, or programs that run without this code.",
 )
 flags.DEFINE_integer("port", 8000, "Port to serve on; 0 takes a free one.", 0, 65535)
 
