@@ -23,10 +23,13 @@ TEMPLATE = Path(__file__).with_name("card.md.j2")
 
 def write(bundle: Bundle) -> str:
     """Writes the card as Markdown with a header of YAML."""
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     licence = str(bundle.provenance.get("licence") or "")
     thresholds = bundle.thresholds
     count = len(bundle.seeds)
+    networks = "networks, which differ in their seed" if count > 1 else "network"
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         licence_id=_licence_id(licence),
         licence=escape(licence) or "Not stated yet.",
@@ -34,7 +37,7 @@ def write(bundle: Bundle) -> str:
         heard=[escape(line) for line in heard(bundle)],
         tags=[escape(tag) for tag in bundle.tags],
         recipe=bundle.recipe,
-        seeds=f"{count} networks, which differ in their seed" if count > 1 else "one",
+        networks=f"{count} {networks}",
         num_seeds=count,
         scores=_rows(bundle.scores),
         thresholds=thresholds and escape(thresholds.split),

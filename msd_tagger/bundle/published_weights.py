@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from msd_tagger.common.errors import sentence
 from msd_tagger.common.tags import TAGS
 
 if TYPE_CHECKING:
@@ -90,8 +91,10 @@ def fetch(folder: Path, url: str = "") -> Path:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             content = answer.read(SIZE_BYTES + 1)
     except (OSError, HTTPException) as error:
+        cause = getattr(error, "reason", error)  # An answer has words for a reason.
+        told = sentence(cause if isinstance(cause, Exception) else error)
         raise ValueError(
-            f"the published weights cannot be fetched ({error}). {by_hand}"
+            f"the published weights cannot be fetched ({told}). {by_hand}"
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
