@@ -111,8 +111,9 @@ def tag_files(
     Yields:
         A song or the reason why there is none, for every file.
     """
-    read = _reader(tagger, max_duration_s, window_s, hop_s)
-    return _compute(Song, tagger.scores, tagger, paths, read, num_threads)
+    cut = cut_of(tagger.bundle.recipe, window_s, hop_s)
+    compute = tagger.scores
+    return _compute(Song, compute, tagger, paths, max_duration_s, num_threads, cut)
 
 
 def embed_files(
@@ -124,8 +125,9 @@ def embed_files(
     hop_s: float = 0.0,
 ) -> Iterator[Embedding | Failure]:
     """Features of audio files, as `tag_files` gives scores."""
-    read = _reader(tagger, max_duration_s, window_s, hop_s)
-    return _compute(Embedding, tagger.features, tagger, paths, read, num_threads)
+    cut = cut_of(tagger.bundle.recipe, window_s, hop_s)
+    compute = tagger.features
+    return _compute(Embedding, compute, tagger, paths, max_duration_s, num_threads, cut)
 
 
 def cut_of(recipe: Recipe, window_s: float = 0.0, hop_s: float = 0.0) -> Cut:
@@ -334,14 +336,21 @@ def _compute(
     compute: Callable[[np.ndarray], np.ndarray],
     tagger: "Tagger",
     paths: Iterable[AnyPath],
-    read: Callable[[str], Excerpts | Failure],
+    max_duration_s: float,
     num_threads: int,
+    cut: Cut,
 ) -> Iterator[Found | Failure]:
     """Decodes files and gives each what is computed `[S, E, …]` of its excerpts."""
+    recipe = tagger.bundle.recipe
+    read = partial(_read, recipe=recipe, max_duration_s=max_duration_s, cut=cut)
+    num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
+    # Files whose excerpts overlap take more memory, and the network longer for each.
+    ahead = max(2, round(4 * num_threads * cut.hop_s / recipe.duration_s))
     enough = _BATCHES_AT_ONCE * tagger.batch_size
     group, size = [], 0
     files = audio_files(paths)
-    for path, found in zip(files, _in_parallel(read, files, num_threads), strict=True):
+    decoded = _in_parallel(read, files, num_threads, ahead)
+    for path, found in zip(files, decoded, strict=True):
         group.append((path, found))
         size += 1 if isinstance(found, Failure) else len(found.starts_s)
         if size >= enough:
@@ -368,14 +377,6 @@ def _compute_group(
             yield kind(path, found.duration_s, found.starts_s, next(parts))
 
 
-def _reader(
-    tagger: "Tagger", max_duration_s: float, window_s: float, hop_s: float
-) -> Callable[[str], Excerpts | Failure]:
-    recipe = tagger.bundle.recipe
-    cut = cut_of(recipe, window_s, hop_s)  # A wrong one is an error at once.
-    return partial(_read, recipe=recipe, max_duration_s=max_duration_s, cut=cut)
-
-
 def _read(
     path: str, recipe: Recipe, max_duration_s: float, cut: Cut
 ) -> Excerpts | Failure:
@@ -389,19 +390,21 @@ def _read(
 
 
 def _in_parallel(
-    read: Callable[[str], Excerpts | Failure], paths: list[str], num_threads: int
+    read: Callable[[str], Excerpts | Failure],
+    paths: list[str],
+    num_threads: int,
+    ahead: int,
 ) -> Iterator[Excerpts | Failure]:
-    """Maps in threads, in order, a few files ahead of what is asked for.
+    """Maps in threads, in order, `ahead` files ahead of what is asked for.
 
     Decoder, resampler and transform all release the interpreter's lock.
     """
-    num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
     waiting: deque[Future[Excerpts | Failure]] = deque()
     try:
         for path in paths:
             waiting.append(pool.submit(read, path))
-            if len(waiting) > 4 * num_threads:
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
