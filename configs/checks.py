@@ -24,7 +24,7 @@ FOLDERS = {
 COUNTED = ("folder", "msd", "magnatagatune")
 
 # Corpora whose labels can be looked at where nobody has the audio.
-LABELS_ALONE = ("msd",)
+LABELS_ALONE = ("msd", "mtg_jamendo")
 
 # Positions in one pooling window. The paper's have 20 at most; 256 compile for 20 s on
 # two cores, a window of 96 x 47 for a quarter of an hour and to 23 GB.

@@ -90,12 +90,18 @@ def digest(content: dict) -> str:
 def bundle_digest(directory: Path) -> str:
     """Digest of what training takes from a bundle: not of when it was written.
 
+    Nor of its format's version, which the names of its files differ by.
+
     Raises:
         ValueError: There is no bundle.
     """
     try:
-        content = json.loads((directory / "bundle.json").read_text(encoding="utf-8"))
-        return digest({key: content[key] for key in OF_BUNDLE})
+        new, old = directory / "config.json", directory / "bundle.json"
+        path = new if new.exists() else old
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = {key: content[key] for key in OF_BUNDLE}
+        [weights] = dict(found["sha256"]).values()
+        return digest(found | {"sha256": {"weights.safetensors": weights}})
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"--config.train.init_bundle={directory} holds no bundle ({error!r}); a "

@@ -44,14 +44,15 @@ def audit(
         What `audit.json` holds, as docs/audit.md describes it: numbers, texts, lists
         and dicts.
     """
-    files = _clips_by(corpus.clips, lambda clip: str(clip.path))
+    clips = corpus.clips if corpus.has_audio else ()
+    files = _clips_by(clips, lambda clip: str(clip.path))
     states = file_states.examine(list(files), num_threads)
     broken = Counter(filter(None, states.problems))
     return {
         "corpus": {
             "name": corpus.name,
             "version": corpus.version,
-            "audio_dir": str(corpus.audio_dir),
+            "audio_dir": str(corpus.audio_dir) if corpus.has_audio else "",
             "tags": list(corpus.tags),
         },
         "tag_names": tag_names.examine(corpus.tags),

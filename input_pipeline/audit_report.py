@@ -157,7 +157,9 @@ def _facts(found: dict[str, Any]) -> str:
         f"{without:,} clips without a tag; "
         f"{found['distinct_tag_vectors']:,} distinct tag vectors",
         f"{files['number']:,} files, {files['total_bytes'] / 1e6:,.1f} MB, below "
-        f"{found['corpus']['audio_dir']}",
+        f"{found['corpus']['audio_dir']}"
+        if found["corpus"]["audio_dir"]
+        else "labels alone: no files were looked at, as corpus.audio_dir is not given",
     ]
     if artists:
         lines.append(

@@ -21,6 +21,7 @@ FLOORS = {
     "msd_tagger.bundle": {
         "msd_tagger.common",
         "msd_tagger.frontend",
+        "msd_tagger.pages.markdown",
         "msd_tagger.network",
     },
     "msd_tagger.training": {

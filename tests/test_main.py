@@ -82,7 +82,11 @@ def call(*arguments, **environment):
             ("--mode=compare", "x", "y"),
             "--out is missing; --mode=compare: compare runs",
         ),
-        (("--mode=export", "--out=new"), "--workdir is missing; --mode=export: copy"),
+        (
+            ("--mode=export", "--out=new"),
+            "--workdir names a run whose bundle to export",
+        ),
+        (("--mode=export",), "--out is missing; --mode=export: copy a run's model"),
         (
             ("--mode=export", "--workdir=no/such/run", "--out=new"),
             "--workdir=no/such/run holds no run",

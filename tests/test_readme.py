@@ -117,7 +117,7 @@ def test_every_part_of_a_command_is_known(page, command):
                 assert name in MODES
             case ["python", "-m", "benchmarks", *arguments]:
                 benchmarks.parse(arguments)
-            case ["python", "-m", name] if name.startswith("scripts."):
+            case ["python", "-m", name, *_] if name.startswith("scripts."):
                 assert importlib.util.find_spec(name), name
             case ["python" | "bash", file, *_]:
                 assert (ROOT / file).is_file(), file
@@ -296,7 +296,7 @@ def test_every_import_is_required(folder):
         "tensorflow": "tensorflow-cpu",
         "absl": "absl-py",
     }
-    extras = ["", "serve", "import", "parquet", "m4a"]
+    extras = ["", "serve", "import", "export", "parquet", "m4a"]
     if folder != "msd_tagger":
         extras += ["train", "beam"]
     required = set().union(*map(required_by, extras))

@@ -68,7 +68,8 @@ def load_corpus(
     num_tags = config.get("num_tags") or DEFAULT_NUM_TAGS.get(name, 0)
     values = {**config, "clip_duration_s": clip_duration_s, "num_tags": num_tags}
     read, keys = READERS[name]
-    return names.as_on_disk(read(*(values[key] for key in keys.split())))
+    corpus = read(*(values[key] for key in keys.split()))
+    return names.as_on_disk(corpus) if corpus.has_audio else corpus
 
 
 def _load_synthetic(

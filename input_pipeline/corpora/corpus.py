@@ -38,6 +38,8 @@ class Corpus:
     rejected: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
     # Source to clips per split, as others counted them; for the audit.
     published: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    # Whether the user said where the audio is; an audit of labels needs none.
+    has_audio: bool = True
 
     @property
     def has_true_tags(self) -> bool:

@@ -71,12 +71,14 @@ def load(
     `tags.txt` in `label_dir`, one tag a line, fixes the vocabulary and its order;
     without it all tags of the three tables are taken, in alphabetical order, as the
     published lists have them. Clip k of n excerpts starts at the share (k + 1/2) / n of
-    what the track is longer than a clip, so that one excerpt is the centre.
+    what the track is longer than a clip, so that one excerpt is the centre. Without an
+    `audio_dir` labels can be looked at, and no track is.
 
     Raises:
         ValueError: Names the file, the line, what was found and what is expected.
     """
-    audio_dir, label_dir = Path(audio_dir).absolute(), Path(label_dir).absolute()
+    label_dir = Path(label_dir).absolute()
+    root = Path(audio_dir).absolute() if audio_dir else label_dir
     files = _tables(label_dir, subset, fold)
     tracks = [
         track for split, table in files.items() for track in _read_tracks(table, split)
@@ -87,13 +89,13 @@ def load(
         tags = tables.read_vocabulary(listed)
     else:
         tags = tuple(sorted({tag for track in tracks for tag in track.tags}))
-    form = _find_form(audio_dir, tracks)
+    form = _find_form(root, tracks) if audio_dir else ".mp3"
     columns = {tag: column for column, tag in enumerate(tags)}
     hint = f"add it to {listed}, or remove that file to take all tags of the tables"
     clips = []
     for track in tracks:
         labels = tables.label_vector(track.tags, columns, track.where, hint)
-        path = track.file(audio_dir, form)
+        path = track.file(root, form)
         spare_s = max(0.0, track.duration_s - clip_duration_s)
         for k in range(excerpts_per_track):
             name = f"{track.track_id}-{k}" if excerpts_per_track > 1 else track.track_id
@@ -104,11 +106,13 @@ def load(
     digest = tables.digest(*files.values())
     return Corpus(
         name="mtg_jamendo",
-        version=f"{subset} split-{fold} ({digest}), {FORMS[form]}",
-        audio_dir=audio_dir,
+        version=f"{subset} split-{fold} ({digest}), "
+        + (FORMS[form] if audio_dir else "labels alone"),
+        audio_dir=root,
         tags=tags,
         clips=clips,
         published=_published(subset, fold, excerpts_per_track),
+        has_audio=bool(audio_dir),
     )
 
 

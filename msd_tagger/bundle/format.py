@@ -1,10 +1,12 @@
 """The model bundle: a folder with all that tagging needs, and its provenance.
 
-`bundle.json` has everything that a person may want to read, `weights.safetensors` the
-arrays. Nothing in either is ever executed. docs/bundle.md describes the format.
+`config.json` has everything that a program may want to read, `model.safetensors` the
+arrays, `README.md` is for people. Nothing in them is ever executed. docs/bundle.md
+describes the format.
 """
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -29,8 +31,10 @@ from msd_tagger.network.convnet import ConvNet
 from msd_tagger.network.model import Model, Weights
 from msd_tagger.network.pools import check_pools
 
-FORMAT, VERSION = "msd-tagger bundle", 1
-DESCRIPTION, WEIGHTS = "bundle.json", "weights.safetensors"
+FORMAT, VERSION = "msd-tagger bundle", 2
+DESCRIPTION, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+# Description and weights of older versions, which differ in nothing else.
+OLDER = {1: ("bundle.json", "weights.safetensors")}
 NETWORK = ("channels", "pools", "epsilon", "dtype")
 # What wrong values may raise, in a description that was edited by hand.
 DAMAGE = (ArithmeticError, KeyError, TypeError, ValueError)
@@ -72,11 +76,13 @@ def build_network(network: Mapping[str, Any], num_tags: int) -> ConvNet:
 def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None:
     """Writes a bundle, whole or not at all, into a new or empty folder.
 
-    With `replace` the folder may hold files, such as an older bundle.
+    With `replace` the folder may hold files, such as an older bundle, which goes.
 
     Raises:
         ValueError: The folder holds something, or the bundle's parts do not fit.
     """
+    from msd_tagger.bundle import card  # It imports what reading can do without.
+
     if not replace:
         files.check_unused(directory)
     _check_values(bundle._asdict())
@@ -86,9 +92,11 @@ def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None
     content = _describe(bundle) | {"sha256": {WEIGHTS: sha256(weights)}}
     content = json.loads(files.json_text(content))  # As a reader will find it.
     directory.mkdir(parents=True, exist_ok=True)
-    # bundle.json is removed first and written last: it marks a complete bundle.
-    (directory / DESCRIPTION).unlink(missing_ok=True)
+    # The description is removed first and written last: it marks a complete bundle.
+    for name in (DESCRIPTION, *itertools.chain(*OLDER.values())):
+        (directory / name).unlink(missing_ok=True)
     files.write_bytes(directory / WEIGHTS, weights)
+    files.write_text(directory / CARD, card.write(bundle))
     files.write_json(directory / DESCRIPTION, content | {"digest": digest(content)})
 
 
@@ -99,13 +107,14 @@ def read_bundle(directory: Path) -> Bundle:
         ValueError: What is missing, altered or does not fit, and what to do.
     """
     directory = Path(directory)
-    content = _read_description(directory)
-    weights = _read_file(directory, WEIGHTS)
-    known, found = content["sha256"][WEIGHTS], sha256(weights)
+    version, (description, arrays_name) = _find(directory)
+    content = _read_description(directory / description, version, arrays_name)
+    weights = _read_file(directory / arrays_name)
+    known, found = content["sha256"][arrays_name], sha256(weights)
     if known != found:
         raise ValueError(
-            f"{directory / WEIGHTS} was altered or cut short: its SHA-256 is {found}, "
-            f"{DESCRIPTION} says {known}. Copy the bundle again"
+            f"{directory / arrays_name} was altered or cut short: its SHA-256 is "
+            f"{found}, {description} says {known}. Copy the bundle again"
         )
     try:
         values = _values(content)
@@ -153,20 +162,33 @@ def _values(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read_description(directory: Path) -> dict[str, Any]:
-    if not (directory / DESCRIPTION).is_file():
-        raise ValueError(
-            f"{directory} holds no bundle: it has no {DESCRIPTION}. A run's bundle is "
-            "<workdir>/bundle; --mode=export copies it"
-        )
-    path = directory / DESCRIPTION
-    content = files.parse_json(_read_file(directory, DESCRIPTION), path)
+def is_bundle(directory: Path) -> bool:
+    """Whether a folder holds a bundle of any version, whole or not."""
+    names = [DESCRIPTION, *(description for description, _ in OLDER.values())]
+    return any((directory / name).is_file() for name in names)
+
+
+def _find(directory: Path) -> tuple[int, tuple[str, str]]:
+    """Finds the version of a bundle, and the names of description and weights."""
+    known = {VERSION: (DESCRIPTION, WEIGHTS), **OLDER}
+    for version, names in known.items():
+        if (directory / names[0]).is_file():
+            return version, names
+    raise ValueError(
+        f"{directory} holds no bundle: it has no {DESCRIPTION}. A run's bundle is "
+        "<workdir>/bundle; --mode=export copies it"
+    )
+
+
+def _read_description(path: Path, version: int, weights: str) -> dict[str, Any]:
+    content = files.parse_json(_read_file(path), path)
     if content.get("format") != FORMAT:
         raise ValueError(f"{path} does not describe a bundle ({FORMAT!r})")
-    if content.get("version") != VERSION:
+    if content.get("version") != version:
         raise ValueError(
             f"{path} has format version {content.get('version')!r}; this code reads "
-            f"{VERSION}. Use the code that wrote it, or a newer one"
+            f"{version} in a file of that name. Use the code that wrote it, or a newer "
+            "one"
         )
     stated, found = content.pop("digest", None), digest(content)
     if stated != found:
@@ -176,15 +198,15 @@ def _read_description(directory: Path) -> dict[str, Any]:
         )
     names = {*Bundle._fields, "format", "version", "sha256"} - {"bands", "weights"}
     _check_keys(str(path), content, names)
-    _check_keys(f"{path}: sha256", content["sha256"], [WEIGHTS])
+    _check_keys(f"{path}: sha256", content["sha256"], [weights])
     return content
 
 
-def _read_file(directory: Path, name: str) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
-        return (directory / name).read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
-        raise ValueError(f"{directory / name} is missing; copy it again") from error
+        raise ValueError(f"{path} is missing; copy it again") from error
 
 
 def _check_keys(

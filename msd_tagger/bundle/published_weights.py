@@ -7,18 +7,30 @@ comments here hold what the code there says and the file does not.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from msd_tagger.common.errors import sentence
 from msd_tagger.common.tags import TAGS
 
 if TYPE_CHECKING:
     import h5py
 
 SOURCE = "https://github.com/keunwoochoi/music-auto_tagging-keras, compact_cnn"
+NAME = "weights_layer4_theano.hdf5"
+URL = (  # At a commit, as branches may be renamed.
+    "https://raw.githubusercontent.com/keunwoochoi/music-auto_tagging-keras/"
+    f"a3e105d0c4c529c512cc197ad8770ff1cc52aa32/compact_cnn/{NAME}"
+)
+SHA256 = "caf89f811415691fbb245be7eef394b9cebd787d7e3f78e29695972141cf2a08"
+SIZE_BYTES = 1_329_264
+TIMEOUT_S = 30
 LICENCE = "MIT, copyright 2016 Keunwoo Choi"
 CORPUS = "Million Song Dataset with Last.fm tags, 201,680 training clips"
 LAYERS, CHANNELS, BANDS, DFT_SIZE = 5, 32, 96, 512
@@ -61,6 +73,39 @@ def array_shapes() -> dict[str, tuple[int, ...]]:
         for name in ("gamma", "beta", "running_mean", "running_std"):
             shapes[f"{_BLOCK}/batchnormalization_{i}_{name}"] = (CHANNELS,)
     return shapes
+
+
+def fetch(folder: Path, url: str = "") -> Path:
+    """Fetches the file from where its author put it, `URL`, into a folder.
+
+    Raises:
+        ValueError: It cannot be fetched or is another file, and what to do.
+    """
+    url = url or URL
+    by_hand = (
+        f"Download {url} by hand, for example with a browser, and say where it is: "
+        f"--keras=/path/to/{NAME}"
+    )
+    _h5py()  # So that a missing package is told before anything is fetched.
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            content = answer.read(SIZE_BYTES + 1)
+    except (OSError, HTTPException) as error:
+        cause = getattr(error, "reason", error)  # An answer has words for a reason.
+        told = sentence(cause if isinstance(cause, Exception) else error)
+        raise ValueError(
+            f"the published weights cannot be fetched ({told}). {by_hand}"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != SHA256:
+        raise WeightsError(
+            f"what {url} gives is not the published file: its SHA-256 is {found} after "
+            f"{len(content):,} bytes, that of the file is {SHA256} after "
+            f"{SIZE_BYTES:,}. {by_hand}"
+        )
+    path = folder / NAME
+    path.write_bytes(content)
+    return path
 
 
 def read_keras(path: Path) -> Published:
@@ -143,7 +188,7 @@ def compare_front_end(
     return shares
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _h5py() -> Any:
     try:
         import h5py
     except ImportError as error:
@@ -151,6 +196,11 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
             "import reads HDF5 with h5py, which is not installed. In the repository: "
             'pip install -e ".[import]"'
         ) from error
+    return h5py
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    h5py = _h5py()
     if not path.is_file():
         raise ValueError(f"--keras={path}: there is no such file")
     shapes = array_shapes()
@@ -163,7 +213,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         reason = str(error).strip()[:200] or type(error).__name__
         raise WeightsError(
             f"{path} is not an HDF5 file or is damaged ({reason}); "
-            f"--keras takes weights_layer4_theano.hdf5 of {SOURCE}"
+            f"--keras takes {NAME} of {SOURCE}"
         ) from error
 
 
@@ -173,8 +223,7 @@ def _read(path: Path, file: h5py.File, name: str, shape: tuple[int, ...]) -> np.
     if not hasattr(array, "dtype"):
         raise WeightsError(
             f"{path} has no array {name!r}, but {_contents(file, name)}; expected the "
-            "Theano network with its last layer, weights_layer4_theano.hdf5 of "
-            f"{SOURCE}"
+            f"Theano network with its last layer, {NAME} of {SOURCE}"
         )
     if array.shape != shape or array.dtype.kind != "f":
         raise WeightsError(

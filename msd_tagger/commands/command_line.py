@@ -67,12 +67,18 @@ class Options(NamedTuple):
     top: int = 5
     json: str = ""
     csv: str = ""
+    jams: str = ""
     taggram: str = ""
+    window_s: float = 0.0
+    hop_s: float = 0.0
+    batch_size: int = 8
     max_duration_s: float = 3600.0
     max_samples: int = 1_500_000_000
     max_decode_s: float = 30.0
     layers: str = "last"
     neighbours: str = ""
+    format: str = "bundle"
+    published: bool = False
     keras: str = ""
     calibrate: str = ""
     host: str = "127.0.0.1"
@@ -80,12 +86,13 @@ class Options(NamedTuple):
     files: tuple[str, ...] = ()
 
 
+_CUTTING = ("window_s", "hop_s", "batch_size", "max_duration_s")
 MODES = {
     "tag": Mode(
         "print the tags of audio files, or folders of them, by the model in --bundle",
         "msd_tagger.commands.tag:tag",
         needs=("bundle",),
-        takes=("top", "json", "csv", "taggram", "max_duration_s"),
+        takes=("top", "json", "csv", "jams", "taggram", *_CUTTING),
         takes_files=True,
         decodes_in_threads=True,
     ),
@@ -93,7 +100,7 @@ MODES = {
         "write the features of audio files, or folders of them, to --out",
         "msd_tagger.commands.embed:embed",
         needs=("bundle", "out"),
-        takes=("layers", "neighbours", "max_duration_s"),
+        takes=("layers", "neighbours", *_CUTTING),
         takes_files=True,
         decodes_in_threads=True,
     ),
@@ -104,16 +111,17 @@ MODES = {
         takes=("host", "port", "max_duration_s", "max_samples", "max_decode_s"),
     ),
     "export": Mode(
-        "copy the model bundle of the run in --workdir to --out",
+        "copy a run's model bundle to --out, or write it as ONNX or StableHLO",
         "msd_tagger.commands.export:export",
-        needs=("workdir", "out"),
+        needs=("out",),
+        takes=("workdir", "bundle", "format"),
         device="cpu",
     ),
     "import": Mode(
-        "turn the published Keras weights, --keras, into a model bundle, --out",
+        "turn the published weights, --published or --keras, into a bundle, --out",
         "msd_tagger.commands.import_weights:start",
-        needs=("keras", "out"),
-        takes=("calibrate",),
+        needs=("out",),
+        takes=("published", "keras", "calibrate"),
         device="cpu",
     ),
 }
@@ -125,13 +133,20 @@ _HELP = {
     "top": "How many tags to print and to draw for each song.",
     "json": "A new file for a line of JSON about each song; - prints it instead.",
     "csv": "A new file for a line of each song and tag; - prints it instead.",
+    "jams": "A new or empty folder for a JAMS file of each song.",
     "taggram": "A new or empty folder for a picture of each song's tags over time.",
+    "window_s": "Length of the excerpts that a song is cut into, at most the network's "
+    "own, which 0 stands for.",
+    "hop_s": "From the start of one excerpt to that of the next; 0 for none between. "
+    "Where it is shorter than an excerpt they overlap: pictures over time are finer.",
+    "batch_size": "How many excerpts are computed at once.",
     "max_duration_s": "Longer files are refused.",
     "max_samples": "Files of more samples in all channels are refused.",
     "max_decode_s": "Files that take longer to decode are refused.",
     "neighbours": "A new .html file for the songs and tags that are nearest to each "
     "other; - prints them instead.",
-    "keras": "The published weights, an HDF5 file.",
+    "published": "Fetch the published weights from where their author put them.",
+    "keras": "The published weights, an HDF5 file that was downloaded before.",
     "calibrate": "A folder of varied music from which to estimate fixed batch "
     "statistics; main.py also takes a folder of prepared shards.",
     "host": "Address to serve on; the default is for this machine alone.",
@@ -139,6 +154,8 @@ _HELP = {
 for _name, _text in _HELP.items():
     if isinstance(_default := Options._field_defaults[_name], str):
         flags.DEFINE_string(_name, _default, _text)
+    elif isinstance(_default, bool):  # Which is a kind of int.
+        flags.DEFINE_boolean(_name, _default, _text)
     elif isinstance(_default, int):
         flags.DEFINE_integer(_name, _default, _text)
     else:
@@ -151,6 +168,12 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_enum(
     "layers", "last", ["last", "all"], "Features of the last layer, or of all layers."
+)
+flags.DEFINE_enum(
+    "format",
+    "bundle",
+    ["bundle", "onnx", "stablehlo"],
+    "What to write: a copy of the bundle, or programs that run without this code.",
 )
 flags.DEFINE_integer("port", 8000, "Port to serve on; 0 takes a free one.", 0, 65535)
 

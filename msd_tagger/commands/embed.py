@@ -15,7 +15,13 @@ from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores
 from msd_tagger.common.text import printable, short_names
 from msd_tagger.tagging import embeddings
-from msd_tagger.tagging.songs import Embedding, Failure, audio_files, embed_files
+from msd_tagger.tagging.songs import (
+    Embedding,
+    Failure,
+    audio_files,
+    cut_of,
+    embed_files,
+)
 
 NUM_NEIGHBOURS = 5
 FEATURES = {  # What --layers chooses, in words.
@@ -30,7 +36,9 @@ def embed(options: Options) -> int:
     tagger = load_tagger(options)
     files = audio_files(options.files)
     tried: list[Embedding | Failure] = []
-    songs = embed_files(tagger, files, options.max_duration_s, available_cores())
+    cut = cut_of(tagger.bundle.recipe, options.window_s, options.hop_s)
+    cores = available_cores()
+    songs = embed_files(tagger, files, options.max_duration_s, cores, *cut)
     with quiet_decoders():
         failures = consume(songs, len(files), "embed", [tried.append])
     found = [one for one in tried if isinstance(one, Embedding)]

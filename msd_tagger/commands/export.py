@@ -1,15 +1,53 @@
-"""`export`: a run's model bundle, copied to a folder of its own."""
+"""`export`: a model bundle, copied to a folder of its own or written for others."""
 
+import json
 from pathlib import Path
 
-from msd_tagger.bundle.format import read_bundle, write_bundle
+from msd_tagger.bundle.format import Bundle, is_bundle, read_bundle, write_bundle
 from msd_tagger.commands.command_line import Options
+from msd_tagger.common import files
 
 
 def export(options: Options) -> None:
-    """Checks the bundle of a run and writes it to another folder."""
-    write_bundle(Path(options.out), read_bundle(bundle_of(Path(options.workdir))))
-    print(f"bundle: {options.out}")
+    """Checks a bundle and writes it to another folder, in the format asked for.
+
+    Raises:
+        ValueError: The command line is wrong, or the bundle cannot be written so.
+    """
+    if bool(options.workdir) == bool(options.bundle):
+        given = "both are given" if options.bundle else "neither is given"
+        raise ValueError(
+            "--workdir names a run whose bundle to export, --bundle a bundle: "
+            f"{given}, give one of them"
+        )
+    workdir, out = Path(options.workdir), Path(options.out)
+    bundle = read_bundle(Path(options.bundle) if options.bundle else bundle_of(workdir))
+    if options.format == "bundle":
+        write_bundle(out, bundle)
+    else:
+        write_programs(out, bundle, options.format)
+    print(f"{options.format}: {out}")
+
+
+def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
+    """Writes a network as programs, "onnx" or "stablehlo", and the names of its tags.
+
+    Raises:
+        ValueError: The folder holds something, or the network has no fixed statistics.
+    """
+    # ONNX and what JAX exports with, which copying a bundle does without.
+    from msd_tagger.bundle import onnx_graph, stablehlo
+
+    files.check_unused(out)
+    if bundle.batch_statistics:
+        raise ValueError(
+            f"--format={kind}: this bundle normalises by the statistics of each batch, "
+            "which a program cannot; import it again with --calibrate=FOLDER"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    {"onnx": onnx_graph.write, "stablehlo": stablehlo.write}[kind](out, bundle)
+    text = json.dumps(bundle.tags, ensure_ascii=False)
+    files.write_text(out / "tags.json", text + "\n")
 
 
 def bundle_of(workdir: Path) -> Path:
@@ -18,7 +56,7 @@ def bundle_of(workdir: Path) -> Path:
     Raises:
         ValueError: The folder is no run's, or the run has none, and what to do.
     """
-    if (workdir / "bundle" / "bundle.json").exists():
+    if is_bundle(workdir / "bundle"):
         return workdir / "bundle"
     points = sorted(workdir.glob("points/*/bundle"))
     if points:

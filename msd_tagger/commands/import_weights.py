@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,9 +38,25 @@ ReadClips = Callable[[Path, Recipe], tuple[np.ndarray, str]]
 
 
 def start(options: Options, read_shards: ReadClips | None = None) -> None:
-    """Imports what the flags name; `read_shards` is given where those can be read."""
+    """Imports what the flags name; `read_shards` is given where those can be read.
+
+    Raises:
+        ValueError: The command line is wrong, or the weights cannot be had.
+    """
+    if bool(options.keras) == options.published:
+        given = "both are given" if options.published else "neither is given"
+        raise ValueError(
+            "--published fetches the weights, --keras=FILE takes them from a file: "
+            f"{given}, give one of them"
+        )
     calibrate = Path(options.calibrate) if options.calibrate else None
-    import_weights(Path(options.keras), Path(options.out), calibrate, read_shards)
+    out = Path(options.out)
+    if options.keras:
+        return import_weights(Path(options.keras), out, calibrate, read_shards)
+    files.check_unused(out)  # Before anything is fetched.
+    with tempfile.TemporaryDirectory() as folder:
+        keras = published_weights.fetch(Path(folder))
+        return import_weights(keras, out, calibrate, read_shards)
 
 
 def import_weights(

@@ -12,12 +12,19 @@ from msd_tagger import platform
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.commands.command_line import Options
 from msd_tagger.common.errors import Interrupted
-from msd_tagger.common.files import check_unused, csv_line
+from msd_tagger.common.files import check_unused, csv_line, write_json
 from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.common.text import printable
 from msd_tagger.tagging import output
-from msd_tagger.tagging.songs import Failure, Song, audio_files, rank, tag_files
+from msd_tagger.tagging.songs import (
+    Failure,
+    Song,
+    audio_files,
+    cut_of,
+    rank,
+    tag_files,
+)
 from msd_tagger.tagging.tagger import Tagger, load_bundle
 
 Found = TypeVar("Found")  # A song or an embedding.
@@ -32,6 +39,7 @@ def tag(options: Options) -> int:
     check(options)
     tagger = load_tagger(options)
     bundle, files = tagger.bundle, audio_files(options.files)
+    cut = cut_of(bundle.recipe, options.window_s, options.hop_s)
     prints_text = "-" not in (options.json, options.csv)
     with contextlib.ExitStack() as stack:
         stack.enter_context(quiet_decoders())  # Before a stream is taken.
@@ -44,9 +52,12 @@ def tag(options: Options) -> int:
             writers.append(_songs_only(show))
         if options.json:
             lines = _open(options.json, stack)
-            writers.append(
-                lambda one: print(output.to_json(one, bundle), file=lines, flush=True)
-            )
+
+            def add_line(one: Song | Failure) -> None:
+                text = output.to_json(one, bundle, cut.window_s)
+                print(text, file=lines, flush=True)
+
+            writers.append(add_line)
         if options.csv:
             table = _open(options.csv, stack)
             print(csv_line(output.CSV_COLUMNS), file=table)
@@ -56,9 +67,12 @@ def tag(options: Options) -> int:
                     print(csv_line(row), file=table)
 
             writers.append(_songs_only(add))
+        if options.jams:
+            writers.append(_songs_only(_jams_writer(options, bundle, cut.window_s)))
         if options.taggram:
-            writers.append(_songs_only(_taggram_writer(options, bundle)))
-        songs = tag_files(tagger, files, options.max_duration_s, available_cores())
+            writers.append(_songs_only(_taggram_writer(options, bundle, cut.window_s)))
+        cores = available_cores()
+        songs = tag_files(tagger, files, options.max_duration_s, cores, *cut)
         failures = consume(songs, len(files), "tag", writers)
     if failures < len(files) and prints_text:
         print(output.legend(bundle))
@@ -77,8 +91,12 @@ def check(options: Options) -> None:
     for name, path in (("json", options.json), ("csv", options.csv)):
         if path != "-":
             check_new_file(name, path)
-    if options.taggram:
-        check_unused(Path(options.taggram))
+    for folder in filter(None, (options.jams, options.taggram)):
+        check_unused(Path(folder))
+    if options.jams and options.jams == options.taggram:
+        raise ValueError(
+            f"--jams and --taggram both go to {options.jams}; give each its own"
+        )
 
 
 def check_inputs(options: Options) -> None:
@@ -89,6 +107,8 @@ def check_inputs(options: Options) -> None:
         raise ValueError(
             f"--max_duration_s={options.max_duration_s:g}: it must be positive"
         )
+    if options.batch_size < 1:
+        raise ValueError(f"--batch_size={options.batch_size}: it must be at least 1")
 
 
 def check_new_file(name: str, path: str) -> None:
@@ -102,7 +122,7 @@ def check_new_file(name: str, path: str) -> None:
 def load_tagger(options: Options) -> Tagger:
     """Reads the bundle, and warns where songs would depend on each other."""
     platform.devices()
-    tagger = load_bundle(options.bundle)
+    tagger = load_bundle(options.bundle, options.batch_size)
     if tagger.bundle.batch_statistics:
         print(
             "this bundle normalises by the statistics of each batch: a song's tags "
@@ -159,27 +179,46 @@ def _open(path: str, stack: contextlib.ExitStack) -> TextIO:
     return stack.enter_context(Path(path).open("x", encoding="utf-8", newline=""))
 
 
-def _taggram_writer(options: Options, bundle: Bundle) -> Callable[[Song], None]:
-    # They bring matplotlib, which takes longer to import than a song to tag.
-    from msd_tagger.pages import page
-    from msd_tagger.tagging import taggram
+def _namer(folder: Path, ending: str) -> Callable[[Song], Path]:
+    """Gives every song a file of its own in a new folder."""
+    from msd_tagger.pages import page  # It imports Jinja.
 
-    folder = Path(options.taggram)
     names: list[str] = []
     folder.mkdir(parents=True, exist_ok=True)
 
-    def write(song: Song) -> None:
+    def path_of(song: Song) -> Path:
         (name,) = page.unique([Path(printable(song.path)).stem], names)
         names.append(name)
+        return folder / f"{name}{ending}"
+
+    return path_of
+
+
+def _jams_writer(
+    options: Options, bundle: Bundle, window_s: float
+) -> Callable[[Song], None]:
+    path_of = _namer(Path(options.jams), ".jams")
+    return lambda song: write_json(
+        path_of(song), output.to_jams(song, bundle, window_s)
+    )
+
+
+def _taggram_writer(
+    options: Options, bundle: Bundle, window_s: float
+) -> Callable[[Song], None]:
+    # It brings matplotlib, which takes longer to import than a song to tag.
+    from msd_tagger.tagging import taggram
+
+    path_of = _namer(Path(options.taggram), ".png")
+
+    def write(song: Song) -> None:
         tags = [one.tag for one in rank(song, bundle)[: options.top]]
         rows = [bundle.tags.index(tag) for tag in tags]
-        edges_s, scores = taggram.parts(
-            song.starts_s,
-            bundle.recipe.duration_s,
-            song.duration_s,
-            song.scores.mean(0)[:, rows],
+        scores = song.scores.mean(0)[:, rows]
+        edges_s, of_parts = taggram.parts(
+            song.starts_s, window_s, song.duration_s, scores
         )
         title = Path(printable(song.path)).name
-        taggram.write_taggram(folder / f"{name}.png", title, tags, scores, edges_s)
+        taggram.write_taggram(path_of(song), title, tags, of_parts, edges_s)
 
     return write

@@ -26,7 +26,8 @@ from msd_tagger.common.files import (
 from msd_tagger.common.provenance import environment
 
 SEAL, LOGS = "seal.json", "logs"
-UNSEALED = {SEAL, "environment.json"}  # The latter is of each start, not of the result.
+# What is of each start and not of the result, and a page that is the user's to edit.
+UNSEALED = {SEAL, "environment.json", "bundle/README.md"}
 logger = logging.getLogger(__name__)
 
 

@@ -1,10 +1,13 @@
-"""How a song's tags are written: as text, as JSON, as CSV."""
+"""How a song's tags are written: as text, as JSON, as CSV, as JAMS."""
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from msd_tagger.bundle import heard
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.common.text import clock, printable, text_path
 from msd_tagger.tagging.songs import Failure, Song, TagScore, rank
@@ -29,7 +32,7 @@ def _line(one: TagScore, width: int) -> str:
 
 
 def legend(bundle: Bundle) -> str:
-    """What the marks and numbers of `to_text` mean."""
+    """What the marks and numbers of `to_text` mean, and what the network has heard."""
     chosen = bundle.thresholds
     if chosen is None:
         mark = "No tag is marked: this bundle has no thresholds."
@@ -38,15 +41,17 @@ def legend(bundle: Bundle) -> str:
             "* at or over the tag's own threshold, the one with the best F1 on the "
             f"{chosen.split} split."
         )
-    if len(bundle.seeds) == 1:
-        return mark
-    return f"{mark} Scores: mean ± standard deviation over {len(bundle.seeds)} seeds."
+    if len(bundle.seeds) > 1:
+        count = len(bundle.seeds)
+        mark = f"{mark} Scores: mean ± standard deviation over {count} seeds."
+    return f"{mark}\n{heard.about(bundle)}"
 
 
-def to_json(one: Song | Failure, bundle: Bundle) -> str:
+def to_json(one: Song | Failure, bundle: Bundle, window_s: float = 0.0) -> str:
     """One line: everything about a song, or why there is nothing.
 
-    `over_time` has the mean over seeds for each excerpt.
+    `over_time` has the mean over seeds for each excerpt of `window_s`, 0 for the length
+    of the bundle's clips.
     """
     if isinstance(one, Failure):
         return json.dumps({"path": text_path(one.path), "error": one.reason})
@@ -54,6 +59,7 @@ def to_json(one: Song | Failure, bundle: Bundle) -> str:
     found = {
         "path": text_path(one.path),
         "duration_s": round(one.duration_s, 3),
+        "window_s": window_s or bundle.recipe.duration_s,
         "starts_s": np.asarray(one.starts_s, float).tolist(),
         "tags": [
             tag._asdict() | {"over_time": over_time[tag.tag]}
@@ -72,3 +78,53 @@ def to_rows(song: Song, bundle: Bundle) -> Iterator[Sequence[object]]:
         )
         passes = "" if one.passes is None else int(one.passes)
         yield text_path(song.path), one.tag, score, deviation, threshold, passes
+
+
+def to_jams(song: Song, bundle: Bundle, window_s: float) -> dict[str, Any]:
+    """A JAMS document of two annotations, `tag_open`: of the song, and of its excerpts.
+
+    Confidences are scores. https://jams.readthedocs.io
+    """
+    of_song = [
+        _observation(0.0, song.duration_s, one.tag, one.score)
+        for one in rank(song, bundle)
+    ]
+    ends_s = np.minimum(song.starts_s + window_s, song.duration_s)
+    lengths_s = np.maximum(ends_s - song.starts_s, 0)
+    of_seeds = song.scores.mean(0)
+    of_excerpts = [
+        _observation(start_s, duration_s, tag, score)
+        for start_s, duration_s, scores in zip(
+            song.starts_s, lengths_s, of_seeds, strict=True
+        )
+        for tag, score in zip(bundle.tags, scores, strict=True)
+    ]
+    about = dict.fromkeys(("annotation_rules", "corpus", "validation", "version"), "")
+    annotations = [
+        {
+            "namespace": "tag_open",
+            "time": 0,
+            "duration": song.duration_s,
+            "data": data,
+            "annotation_metadata": about
+            | {
+                "curator": {"name": "", "email": ""},
+                "annotator": {},
+                "annotation_tools": "msd-tagger",
+                "data_source": "program",
+            },
+            "sandbox": {"of": of, "network": heard.about(bundle)},
+        }
+        for of, data in (("song", of_song), ("excerpts", of_excerpts))
+    ]
+    title = Path(text_path(song.path)).name
+    of_file: dict[str, Any] = {"title": title, "artist": "", "release": ""}
+    of_file |= {"identifiers": {}, "duration": song.duration_s, "jams_version": "0.3.4"}
+    return {"file_metadata": of_file, "annotations": annotations, "sandbox": {}}
+
+
+def _observation(
+    start_s: float, duration_s: float, tag: str, score: float
+) -> dict[str, Any]:
+    times = {"time": float(start_s), "duration": float(duration_s)}
+    return times | {"value": tag, "confidence": float(score)}

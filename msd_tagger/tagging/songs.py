@@ -1,8 +1,10 @@
 """Tags and features of audio files: decoding in parallel, the network in batches.
 
-A file longer than one excerpt is cut into consecutive ones; its score is their mean.
+A file longer than one excerpt is cut into several, by default one after the other; its
+score is their mean.
 """
 
+import dataclasses
 import itertools
 import logging
 import math
@@ -28,6 +30,8 @@ if TYPE_CHECKING:  # They bring JAX, which who only decodes can do without.
 MAX_DURATION_S = 3600.0
 # A shorter rest of a long file tells little beside whole excerpts, and is left out.
 MIN_REST_S = 5.0
+# Spectrograms of one file are held at once: 260 MB of the paper's.
+MOST_EXCERPTS = 1000
 _MAX_THREADS = 16
 _BATCHES_AT_ONCE = 4  # Files of several excerpts then leave few places empty.
 
@@ -71,6 +75,13 @@ class TagScore(NamedTuple):
     passes: bool | None  # Whether the score reaches it.
 
 
+class Cut(NamedTuple):
+    """How a file is cut into excerpts; see `cut_of`."""
+
+    window_s: float  # Length of an excerpt.
+    hop_s: float  # From the start of one to that of the next.
+
+
 class Excerpts(NamedTuple):
     """What is decoded of a file."""
 
@@ -84,6 +95,8 @@ def tag_files(
     paths: Iterable[AnyPath],
     max_duration_s: float = MAX_DURATION_S,
     num_threads: int = 0,
+    window_s: float = 0.0,
+    hop_s: float = 0.0,
 ) -> Iterator[Song | Failure]:
     """Scores audio files, one after another in their order.
 
@@ -92,11 +105,15 @@ def tag_files(
         paths: Files, and folders that are searched for `SUFFIXES`.
         max_duration_s: Longer files fail.
         num_threads: That decode, 16 at most; 0 for one a core.
+        window_s: Length of an excerpt; 0 for that of the network's clips.
+        hop_s: From the start of one excerpt to that of the next; 0 for `window_s`.
 
     Yields:
         A song or the reason why there is none, for every file.
     """
-    return _compute(Song, tagger.scores, tagger, paths, max_duration_s, num_threads)
+    cut = cut_of(tagger.bundle.recipe, window_s, hop_s)
+    compute = tagger.scores
+    return _compute(Song, compute, tagger, paths, max_duration_s, num_threads, cut)
 
 
 def embed_files(
@@ -104,10 +121,39 @@ def embed_files(
     paths: Iterable[AnyPath],
     max_duration_s: float = MAX_DURATION_S,
     num_threads: int = 0,
+    window_s: float = 0.0,
+    hop_s: float = 0.0,
 ) -> Iterator[Embedding | Failure]:
     """Features of audio files, as `tag_files` gives scores."""
+    cut = cut_of(tagger.bundle.recipe, window_s, hop_s)
     compute = tagger.features
-    return _compute(Embedding, compute, tagger, paths, max_duration_s, num_threads)
+    return _compute(Embedding, compute, tagger, paths, max_duration_s, num_threads, cut)
+
+
+def cut_of(recipe: Recipe, window_s: float = 0.0, hop_s: float = 0.0) -> Cut:
+    """How files are cut; 0 stands for the recipe's clips, one after the other.
+
+    >>> cut_of(Recipe("mel")), cut_of(Recipe("mel"), hop_s=1.0)
+    (Cut(window_s=29.0, hop_s=29.0), Cut(window_s=29.0, hop_s=1.0))
+
+    Raises:
+        ValueError: A length that the network cannot take, or a hop that leaves gaps.
+    """
+    longest_s = recipe.duration_s
+    shortest_s = recipe.dft_size_samples / recipe.sample_rate_hz
+    window_s = window_s or longest_s
+    if not shortest_s <= window_s <= longest_s:
+        raise ValueError(
+            f"--window_s={window_s:g}: this network takes excerpts of {shortest_s:.3g} "
+            f"to {longest_s:g} s"
+        )
+    hop_s = hop_s or window_s
+    if not 0 < hop_s <= window_s:
+        raise ValueError(
+            f"--hop_s={hop_s:g}: it must be positive and at most an excerpt's length, "
+            f"{window_s:g} s, so that no part of a song is left out"
+        )
+    return Cut(window_s, hop_s)
 
 
 def rank(song: Song, bundle: "Bundle") -> list[TagScore]:
@@ -178,13 +224,15 @@ def excerpts(
     recipe: Recipe,
     max_duration_s: float = MAX_DURATION_S,
     max_samples: float = math.inf,
+    cut: Cut | None = None,
 ) -> Excerpts:
-    """Decodes a file into consecutive excerpts of the recipe's duration.
+    """Decodes a file into excerpts, by default consecutive ones of the recipe's clips.
 
-    A short file, and a rest of at least `MIN_REST_S`, is padded with zeros; a shorter
-    rest is left out, and so are silent excerpts. A file that ends before its header
-    says so fails if it ends in the first excerpt; else the whole excerpts before that
-    are used and a warning is logged.
+    A short file, and a rest of at least `MIN_REST_S`, is padded with zeros, and so are
+    excerpts shorter than the recipe's clips; a shorter rest is left out, and so are
+    silent excerpts. A file that ends before its header says so fails if it ends in the
+    first excerpt; else the whole excerpts before that are used and a warning is
+    logged.
 
     Raises:
         ValueError: The file is too long, or has too many samples in all its channels,
@@ -204,22 +252,23 @@ def excerpts(
                 f"{num_samples:,} samples in {source.num_channels} channels; at most "
                 f"{max_samples:,} are allowed (--max_samples)"
             )
-        return _read_all(source, recipe)
+        return _read_all(source, recipe, cut or cut_of(recipe))
 
 
-def _read_all(source: Source, recipe: Recipe) -> Excerpts:
+def _read_all(source: Source, recipe: Recipe, cut: Cut) -> Excerpts:
+    window = dataclasses.replace(recipe, duration_s=cut.window_s)
     spectrograms: list[np.ndarray] = []
     starts_s: list[float] = []
     silence: audio.AudioError | None = None
     odd = source.note
     for number in itertools.count():
         # Asked for each time: a second look may find the file to be longer.
-        ahead_s = _starts_s(source.length_s, recipe.duration_s)[number:]
+        ahead_s = starts_s_of(source.length_s, cut)[number:]
         if not ahead_s:
             odd = odd or source.cut
             break
         try:
-            samples = audio.clip_of(source, recipe, ahead_s[0])
+            samples = audio.clip_of(source, window, ahead_s[0])
         except audio.AudioError as error:
             if error.reason == "silent":
                 silence = error
@@ -228,6 +277,7 @@ def _read_all(source: Source, recipe: Recipe) -> Excerpts:
                 odd = f"{error.explanation}; used up to {clock(ahead_s[0])}"
                 break
             raise
+        samples = audio.fit(samples, recipe.num_samples)
         spectrograms.append(spectrogram(samples, recipe))
         starts_s.append(ahead_s[0])
     if silence is not None and not starts_s:
@@ -237,15 +287,31 @@ def _read_all(source: Source, recipe: Recipe) -> Excerpts:
     return Excerpts(np.stack(spectrograms), np.array(starts_s), source.length_s)
 
 
-def _starts_s(length_s: float, duration_s: float) -> list[float]:
+def starts_s_of(length_s: float, cut: Cut) -> list[float]:
     """Where the excerpts of a file begin.
 
-    >>> _starts_s(12.0, 29.0), _starts_s(60.0, 29.0), _starts_s(63.5, 29.0)
-    ([0.0], [0.0, 29.0], [0.0, 29.0, 58.0])
+    Whole ones, and a last one that is padded where it brings at least `MIN_REST_S`, or
+    half an excerpt, that is in no other.
+
+    >>> starts_s_of(12.0, Cut(29.0, 29.0)), starts_s_of(63.5, Cut(29.0, 29.0))
+    ([0.0], [0.0, 29.0, 58.0])
+    >>> starts_s_of(63.5, Cut(29.0, 10.0)), starts_s_of(64.0, Cut(29.0, 10.0))
+    ([0.0, 10.0, 20.0, 30.0], [0.0, 10.0, 20.0, 30.0, 40.0])
+
+    Raises:
+        ValueError: They are more than `MOST_EXCERPTS`.
     """
-    shortest_s = min(MIN_REST_S, duration_s / 2)
-    count = max(1, int((length_s - shortest_s) // duration_s) + 1)
-    return [duration_s * number for number in range(count)]
+    spare_s = length_s - cut.window_s + 0.001  # Files are a few samples short.
+    whole = max(0, int(spare_s // cut.hop_s) + 1)
+    heard_s = cut.window_s + (whole - 1) * cut.hop_s if whole else 0.0
+    has_rest = length_s - heard_s >= min(MIN_REST_S, cut.window_s / 2)
+    count = max(1, whole + has_rest)
+    if count > MOST_EXCERPTS and cut.hop_s < cut.window_s:
+        raise ValueError(
+            f"{count:,} excerpts, one every {cut.hop_s:g} s; at most {MOST_EXCERPTS:,} "
+            "of a file are computed: raise --hop_s"
+        )
+    return [cut.hop_s * number for number in range(count)]
 
 
 def _is_folder(path: AnyPath) -> bool:
@@ -272,13 +338,19 @@ def _compute(
     paths: Iterable[AnyPath],
     max_duration_s: float,
     num_threads: int,
+    cut: Cut,
 ) -> Iterator[Found | Failure]:
     """Decodes files and gives each what is computed `[S, E, …]` of its excerpts."""
-    read = partial(_read, recipe=tagger.bundle.recipe, max_duration_s=max_duration_s)
+    recipe = tagger.bundle.recipe
+    read = partial(_read, recipe=recipe, max_duration_s=max_duration_s, cut=cut)
+    num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
+    # Files whose excerpts overlap take more memory, and the network longer for each.
+    ahead = max(2, round(4 * num_threads * cut.hop_s / recipe.duration_s))
     enough = _BATCHES_AT_ONCE * tagger.batch_size
     group, size = [], 0
     files = audio_files(paths)
-    for path, found in zip(files, _in_parallel(read, files, num_threads), strict=True):
+    decoded = _in_parallel(read, files, num_threads, ahead)
+    for path, found in zip(files, decoded, strict=True):
         group.append((path, found))
         size += 1 if isinstance(found, Failure) else len(found.starts_s)
         if size >= enough:
@@ -305,10 +377,12 @@ def _compute_group(
             yield kind(path, found.duration_s, found.starts_s, next(parts))
 
 
-def _read(path: str, recipe: Recipe, max_duration_s: float) -> Excerpts | Failure:
+def _read(
+    path: str, recipe: Recipe, max_duration_s: float, cut: Cut
+) -> Excerpts | Failure:
     """Excerpts of a file, or why there are none: the others go on."""
     try:
-        return excerpts(path, recipe, max_duration_s)
+        return excerpts(path, recipe, max_duration_s, cut=cut)
     except audio.AudioError as error:
         return Failure(path, error.explanation)
     except (ValueError, OSError, RuntimeError, MemoryError) as error:
@@ -316,19 +390,21 @@ def _read(path: str, recipe: Recipe, max_duration_s: float) -> Excerpts | Failur
 
 
 def _in_parallel(
-    read: Callable[[str], Excerpts | Failure], paths: list[str], num_threads: int
+    read: Callable[[str], Excerpts | Failure],
+    paths: list[str],
+    num_threads: int,
+    ahead: int,
 ) -> Iterator[Excerpts | Failure]:
-    """Maps in threads, in order, a few files ahead of what is asked for.
+    """Maps in threads, in order, `ahead` files ahead of what is asked for.
 
     Decoder, resampler and transform all release the interpreter's lock.
     """
-    num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="decode")
     waiting: deque[Future[Excerpts | Failure]] = deque()
     try:
         for path in paths:
             waiting.append(pool.submit(read, path))
-            if len(waiting) > 4 * num_threads:
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -86,13 +86,13 @@ class Tagger:
         return np.stack([np.asarray(of_seed)[:size] for of_seed in found])
 
 
-def load_bundle(folder: Path | str) -> Tagger:
-    """Reads a model bundle, ready to use.
+def load_bundle(folder: Path | str, batch_size: int = 8) -> Tagger:
+    """Reads a model bundle, ready to use; see `Tagger` for the size of its batches.
 
     Raises:
         ValueError: The folder holds no bundle, or one that is damaged.
     """
-    return Tagger(read_bundle(Path(folder)))
+    return Tagger(read_bundle(Path(folder)), batch_size)
 
 
 def _prepare(spectrograms: Array, model: Model) -> Array:

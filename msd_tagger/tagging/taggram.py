@@ -52,19 +52,26 @@ def draw(
 
 
 def parts(
-    starts_s: np.ndarray, excerpt_s: float, duration_s: float, scores: np.ndarray
+    starts_s: np.ndarray, window_s: float, duration_s: float, scores: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Excerpts as parts that leave no gap: what was silent gets NaN.
+
+    Where excerpts overlap, a part has the mean of those that it is in.
 
     >>> edges, filled = parts(np.array([0.0, 58.0]), 29.0, 80.0, np.ones((2, 1)))
     >>> edges.tolist(), filled.tolist()
     ([0.0, 29.0, 58.0, 80.0], [[1.0, nan, 1.0]])
+    >>> edges, filled = parts(np.array([0, 2]), 4, 6, np.array([[0.0], [1.0]]))
+    >>> edges.tolist(), filled.tolist()
+    ([0.0, 2.0, 4.0, 6.0], [[0.0, 0.5, 1.0]])
 
     Starts are `[E]` and scores `[E, K]`; edges are `[P + 1]` and their scores `[K, P]`.
     """
-    places = np.round(np.asarray(starts_s) / excerpt_s).astype(int)
-    filled = np.full((scores.shape[1], places[-1] + 1), np.nan)
-    filled[:, places] = scores.T
-    edges_s = excerpt_s * np.arange(filled.shape[1] + 1)
-    edges_s[-1] = min(edges_s[-1], max(duration_s, edges_s[-2] + 1))
-    return edges_s, filled
+    starts_s = np.asarray(starts_s, float)
+    last_s = max(duration_s, starts_s[-1] + 1)  # A part of no width could not be seen.
+    ends_s = np.minimum(starts_s + window_s, last_s)
+    edges_s = np.unique(np.concatenate([[0.0], starts_s, ends_s]).round(6))
+    middles_s = (edges_s[:-1] + edges_s[1:]) / 2
+    covers = (starts_s[:, None] < middles_s) & (middles_s < ends_s[:, None])  # [E, P]
+    with np.errstate(invalid="ignore"):
+        return edges_s, scores.T @ covers / covers.sum(0)

@@ -71,18 +71,20 @@ def test_only_keys_that_matter_name_a_run():
 
 
 def test_of_a_bundle_its_content_matters(tmp_path):
-    def identity_from(place, scores=0, **changes):
+    def identity_from(place, scores=0, names=("config", "model"), **changes):
         content = dict.fromkeys(OF_BUNDLE, "x") | {"scores": scores} | changes
+        content["sha256"] = {f"{names[1]}.safetensors": "0a"}
         (tmp_path / place).mkdir(exist_ok=True)
-        (tmp_path / place / "bundle.json").write_text(json.dumps(content))
+        (tmp_path / place / f"{names[0]}.json").write_text(json.dumps(content))
         return identity(config(train__init_bundle=str(tmp_path / place)))
 
     base = identity_from("here")
     assert identity_from("there", scores=1) == base
+    assert identity_from("old", names=("bundle", "weights")) == base
     assert identity_from("here", tags="y") != base
     assert base["train.freeze"] == "nothing"
     assert not {"train.freeze", "train.init_bundle"} & identity(config()).keys()
-    (tmp_path / "here" / "bundle.json").write_text("{}")
+    (tmp_path / "here" / "config.json").write_text("{}")
     with pytest.raises(
         ValueError, match=r"here holds no bundle \(KeyError\('tags'\)\)"
     ):

@@ -98,7 +98,7 @@ def test_the_bundle_of_every_point_gives_its_predictions(finished, tmp_path):
         mean = summary(finished, name)["scores"]["test"]["true"]["mean"]
         assert bundle.scores["test"]["true"]["mean"] == mean
         assert bundle.provenance["corpus"]["name"] == "fake"
-        assert str(tmp_path.parents[1]) not in (out / "bundle.json").read_text()
+        assert str(tmp_path.parents[1]) not in (out / "config.json").read_text()
 
 
 def test_a_study_has_no_bundle_of_its_own(finished, tmp_path):

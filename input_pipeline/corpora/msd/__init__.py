@@ -82,6 +82,7 @@ def load(
         clips=clips,
         rejected=rejected,
         published=found.published,
+        has_audio=root is not None,
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import checks, default
-from input_pipeline import batches
+from input_pipeline import audit, audit_report, batches
 from input_pipeline.corpora import load_corpus, mtg_jamendo
 from input_pipeline.plan import clip_list_digest
 from input_pipeline.prepare import prepare
@@ -41,6 +41,23 @@ def load_with(directory, line, **options):
         directory / "labels", [tables[0], [*tables[1], line], tables[2]]
     )
     return mtg_jamendo.load(empty_tracks(directory / "a", tables), labels, **options)
+
+
+def test_an_audit_of_the_labels_needs_no_audio(tmp_path):
+    labels = write_labels(tmp_path / "labels")
+    config = default.get_config()
+    config.corpus.name, config.corpus.label_dir = "mtg_jamendo", str(labels)
+    checks.check(config, needs_audio=False)
+    with pytest.raises(ValueError, match=r"needs --config\.corpus\.audio_dir=DIR"):
+        checks.check(config)
+    corpus = load_corpus(config.corpus, tmp_path)
+    assert len(corpus.clips) == 14 and corpus.version.endswith(", labels alone")
+    found = audit.audit(corpus)
+    assert found["files"]["number"] == 0 and found["clips"]["train"] == 6
+    assert not any("missing" in one for one in audit.findings(found))
+    told = audit_report.text(found | {"findings": []})
+    assert "labels alone: no files were looked at" in told
+    assert str(tmp_path) not in told
 
 
 def test_tables_become_a_corpus(tmp_path):

@@ -17,6 +17,8 @@ from msd_tagger.bundle.format import DESCRIPTION, WEIGHTS, read_bundle, write_bu
 from tests import bundles
 
 ROOT = Path(__file__).resolve().parents[3]
+OLD = ROOT / "tests" / "old_bundle"  # Written by the code of format version 1.
+NAMES = {"config.json", "model.safetensors", "README.md"}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,35 @@ def test_what_was_written_is_read_again(whole, tmp_path):
     bundle = bundle._replace(thresholds=None, tags=("ö", 'a"b', "c"))
     write_bundle(tmp_path / "deep" / "other", bundle)
     assert_same(read_bundle(tmp_path / "deep" / "other"), bundle)
+
+
+def test_a_bundle_of_the_first_version_is_read_and_replaced(whole, tmp_path):
+    old = shutil.copytree(OLD, tmp_path / "old")
+    bundle = read_bundle(old)
+    assert_same(bundle, bundles.make_bundle())
+    write_bundle(tmp_path / "new", bundle)
+    assert {p.name for p in (tmp_path / "new").iterdir()} == NAMES
+    # All that changed is names.
+    assert (tmp_path / "new" / WEIGHTS).read_bytes() == (
+        OLD / "weights.safetensors"
+    ).read_bytes()
+    write_bundle(old, bundle, replace=True)
+    assert {p.name for p in old.iterdir()} == NAMES
+    assert_same(read_bundle(old), bundle)
+    damaged = shutil.copytree(OLD, tmp_path / "damaged")
+    edit(damaged, "weights.safetensors", lambda content: content[:-9])
+    with pytest.raises(
+        ValueError, match=r"altered or cut short: .*, bundle\.json says"
+    ):
+        read_bundle(damaged)
+
+
+def test_the_card_may_be_edited_or_lost(whole, tmp_path):
+    directory = shutil.copytree(whole, tmp_path / "bundle")
+    (directory / "README.md").write_text("mine")
+    assert_same(read_bundle(directory), bundles.make_bundle())
+    (directory / "README.md").unlink()
+    assert_same(read_bundle(directory), bundles.make_bundle())
 
 
 def test_nothing_is_overwritten_unless_asked(whole, tmp_path):
@@ -107,11 +138,11 @@ def of_tags(tags, rows=None):
 
 
 DAMAGES = {
-    "no folder": (shutil.rmtree, "holds no bundle: it has no bundle.json"),
+    "no folder": (shutil.rmtree, "holds no bundle: it has no config.json"),
     "no weights": (lambda d: (d / WEIGHTS).unlink(), "safetensors is missing; copy it"),
     "a changed byte": (
         lambda d: edit(d, WEIGHTS, lambda b: b[:-1] + bytes([b[-1] ^ 1])),
-        "altered or cut short: its SHA-256 is [0-9a-f]{64}, bundle.json says [0-9a-f]",
+        "altered or cut short: its SHA-256 is [0-9a-f]{64}, config.json says [0-9a-f]",
     ),
     "cut weights": (
         lambda d: edit(d, WEIGHTS, lambda b: b[:-9]),
@@ -119,23 +150,23 @@ DAMAGES = {
     ),
     "tags changed by hand": (
         lambda d: edit(d, DESCRIPTION, lambda b: b.replace(b"rock", b"folk")),
-        "bundle.json was altered after it was written: its digest is [0-9a-f]{64}",
+        "config.json was altered after it was written: its digest is [0-9a-f]{64}",
     ),
     "cut description": (
         lambda d: edit(d, DESCRIPTION, lambda b: b[:100]),
-        "bundle.json cannot be read as JSON",
+        "config.json cannot be read as JSON",
     ),
     "endless nesting": (
         lambda d: edit(d, DESCRIPTION, lambda b: b"[" * 100_000),
-        "bundle.json cannot be read as JSON",
+        "config.json cannot be read as JSON",
     ),
     "something else": (
         lambda d: edit(d, DESCRIPTION, lambda b: b'{"format": "tar"}'),
         "does not describe a bundle",
     ),
     "newer format": (
-        lambda d: rewrite(d, version=2),
-        "has format version 2; this code reads 1. Use the code that wrote it",
+        lambda d: rewrite(d, version=3),
+        "has format version 3; this code reads 2 in a file of that name. Use the code",
     ),
     "unknown precision": (
         lambda d: rewrite(d, network__precision="high"),
@@ -158,7 +189,7 @@ DAMAGES = {
     "a tag twice": (lambda d: rewrite(d, **of_tags(["pop"] * 3)), "its 'tags' is"),
     "a tag more": (
         lambda d: rewrite(d, **of_tags(["a", "b", "c", "d"])),
-        r"params/tags/bias' of weights.safetensors is float32 \[2, 3\], not float32 "
+        r"params/tags/bias' of model.safetensors is float32 \[2, 3\], not float32 "
         r"\[2, 4\] as 4 tags, 2 seeds",
     ),
     "unknown dtype": (lambda d: rewrite(d, network__dtype="int8"), "its 'dtype' is"),
@@ -180,7 +211,7 @@ DAMAGES = {
     ),
     "endless clips": (
         lambda d: rewrite(d, recipe__duration_s=math.inf),
-        "bundle.json cannot be read as JSON: Infinity is no number",
+        "config.json cannot be read as JSON: Infinity is no number",
     ),
     "numbers for lists": (lambda d: rewrite(d, seeds=3), "not a usable bundle: 'int'"),
     "half precision": (
@@ -190,11 +221,11 @@ DAMAGES = {
     "not a number": (lambda d: resave(d, to_nan), "'params/tags/bias' .* not finite"),
     "an array less": (
         lambda d: resave(d, lambda arrays: arrays.pop("bands/mean")),
-        "the array 'bands/mean' of weights.safetensors is missing",
+        "the array 'bands/mean' of model.safetensors is missing",
     ),
     "an array more": (
         lambda d: resave(d, lambda arrays: arrays.update(extra=np.zeros(1))),
-        "the array 'extra' of weights.safetensors is not known",
+        "the array 'extra' of model.safetensors is not known",
     ),
     "a pickle": (
         lambda d: replace_weights(d, pickle.dumps({"params": 1})),

@@ -1,7 +1,10 @@
 """The import of the published weights, against the network as its authors ran it."""
 
 import hashlib
+import http.server
 import os
+import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +12,10 @@ import pytest
 
 from input_pipeline.batches import open_shards
 from modes.calibrate import read_shards
+from msd_tagger.bundle import published_weights
 from msd_tagger.bundle.format import read_bundle
 from msd_tagger.commands import import_weights
+from msd_tagger.commands.command_line import Options
 from msd_tagger.common import paper
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
@@ -168,3 +173,100 @@ def test_bad_input_leaves_nothing_behind(made_up, tmp_path):
     with pytest.raises(ValueError, match=r"music holds files \(one\.wav, …\)"):
         import_weights.import_weights(path, music, None)
     assert [file.name for file in music.iterdir()] == ["one.wav"]
+
+
+@pytest.fixture
+def author(tmp_path_factory, monkeypatch):
+    """The folder of a server on loopback that stands in for the author's."""
+    folder = tmp_path_factory.mktemp("author")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place = f"http://127.0.0.1:{server.server_port}/{published_weights.NAME}"
+    monkeypatch.setattr(published_weights, "URL", place)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+def calls(tmp_path, **flags):
+    return import_weights.start(Options(out=str(tmp_path / "bundle"), **flags))
+
+
+def test_published_weights_are_fetched_and_imported(
+    author, made_up, tmp_path, monkeypatch
+):
+    path, as_published = made_up
+    content = path.read_bytes()
+    (author / published_weights.NAME).write_bytes(content)
+    found = hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr(published_weights, "SHA256", found)
+    monkeypatch.setattr(published_weights, "SIZE_BYTES", len(content))
+    calls(tmp_path, published=True)
+    bundle = read_bundle(tmp_path / "bundle")
+    assert bundle.provenance["file"] == published_weights.NAME
+    assert bundle.provenance["file_sha256"] == found
+    for name in ("conv1_kernel", "conv5_bias"):
+        expected = as_published.weights.params[name]
+        np.testing.assert_array_equal(bundle.weights.params[name], expected)
+
+
+BY_HAND = r"Download http\S+/weights_layer4_theano\.hdf5 by hand, .*--keras=/path/to/"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be fetched .*404"),
+        (
+            b"<html>",
+            r"not the published file: its SHA-256 is [0-9a-f]{64} after 6 byte",
+        ),
+        (bytes(3_000_000), "not the published file: .* after 1,329,265 bytes, that of"),
+    ],
+)
+def test_what_is_not_the_published_file_is_not_imported(
+    author, content, message, tmp_path
+):
+    if content is not None:
+        (author / published_weights.NAME).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{message}.*{BY_HAND}"):
+        calls(tmp_path, published=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_connection_it_says_what_to_do_by_hand(tmp_path, monkeypatch):
+    for address, reason in (
+        ("http://127.0.0.1:9/", "Connection refused"),
+        ("http://nowhere.invalid/", "[^<]+"),
+    ):
+        url = address + published_weights.NAME
+        monkeypatch.setattr(published_weights, "URL", url)
+        monkeypatch.setenv("no_proxy", "*")
+        with pytest.raises(ValueError, match=rf"fetched \({reason}\)\. {BY_HAND}"):
+            calls(tmp_path, published=True)
+
+
+@needs_reference
+def test_the_checksum_is_that_of_the_published_file():
+    content = PUBLISHED.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == published_weights.SHA256
+    assert len(content) == published_weights.SIZE_BYTES
+
+
+def test_either_fetched_or_from_a_file(made_up, author, tmp_path):
+    for flags, given in (({}, "neither"), ({"keras": "a", "published": True}, "both")):
+        with pytest.raises(ValueError, match=f"--published .*--keras=.*{given}"):
+            calls(tmp_path, **flags)
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "mine.txt").write_text("")
+    with pytest.raises(ValueError, match=re.escape("holds files (mine.txt")):
+        calls(tmp_path, published=True)

@@ -95,8 +95,9 @@ def test_a_fresh_process_needs_no_tensorflow(options, music, tmp_path):
     )
     assert "1 of 4 files could not be used" in said
     assert "2.flac (0:02, 3 excerpts)" in done.stdout
-    # A name, two tags; and the legend at the end.
-    assert len(done.stdout.splitlines()) == 3 * 3 + 1
+    # A name, two tags; and the legend at the end, in two lines.
+    assert len(done.stdout.splitlines()) == 3 * 3 + 2
+    assert done.stdout.endswith("has heard: a corpus that is not known.\n")
     assert "on the valid split" in done.stdout and "over 2 seeds" in done.stdout
 
 
@@ -138,6 +139,47 @@ def test_pictures_over_time_are_written_when_asked(options, tmp_path):
     assert all(p.read_bytes()[:4] == b"\x89PNG" for p in folder.iterdir())
 
 
+def test_windows_that_overlap_are_finer(options, tmp_path, capsys):
+    half_s = RECIPE.duration_s / 2
+    assert tag(options._replace(json="-", hop_s=half_s)) == 0
+    songs = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [len(song["starts_s"]) for song in songs] == [1, 3, 5]
+    assert {song["window_s"] for song in songs} == {RECIPE.duration_s}
+    assert tag(options._replace(json="-", window_s=half_s)) == 0
+    songs = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [len(song["starts_s"]) for song in songs] == [2, 4, 6]
+
+
+def test_a_jams_file_for_each_song(options, music, tmp_path, capsys):
+    folder = tmp_path / "jams"
+    assert tag(options._replace(jams=str(folder), json="-")) == 0
+    songs = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    files = sorted(folder.iterdir())
+    assert [path.name for path in files] == ["0.jams", "1.jams", "2.jams"]
+    for song, path in zip(songs, files, strict=True):
+        found = json.loads(path.read_text())
+        about = found["file_metadata"]
+        assert about["title"] == Path(song["path"]).name
+        assert about["duration"] == pytest.approx(song["duration_s"], abs=1e-3)
+        whole, parts = found["annotations"]
+        assert {one["namespace"] for one in (whole, parts)} == {"tag_open"}
+        assert [(one["value"], one["confidence"]) for one in whole["data"]] == [
+            (one["tag"], one["score"]) for one in song["tags"]
+        ]
+        for one in song["tags"]:
+            scores = [
+                x["confidence"] for x in parts["data"] if x["value"] == one["tag"]
+            ]
+            assert scores == pytest.approx(one["over_time"])
+        for one in whole["data"] + parts["data"]:
+            assert one.keys() == {"time", "duration", "value", "confidence"}
+            assert one["time"] + one["duration"] <= about["duration"] + 1e-6
+
+
+def test_as_many_excerpts_at_once_as_asked_for(bundle):
+    assert load_tagger(Options(bundle=bundle, batch_size=3)).batch_size == 3
+
+
 def test_odd_names_stay_on_their_line(options, tmp_path, capfd):
     folder = tmp_path / "odd"
     write_sound(folder / "a.wav")
@@ -156,6 +198,10 @@ def test_odd_names_stay_on_their_line(options, tmp_path, capfd):
         ({"files": ()}, "no files given"),
         ({"top": 0}, "--top=0"),
         ({"max_duration_s": -1.0}, "--max_duration_s=-1"),
+        ({"batch_size": 0}, "--batch_size=0"),
+        ({"window_s": 2.0}, "--window_s=2: this network takes excerpts of"),
+        ({"jams": "{music}"}, "holds files"),
+        ({"jams": "a", "taggram": "a"}, "--jams and --taggram both go to a;"),
         ({"json": "-", "csv": "-"}, "--json and --csv both go to '-'"),
         ({"json": "{music}/0.flac"}, "0.flac exists"),
         ({"csv": "{music}/no/a.csv"}, "there is no folder .*no"),

@@ -8,9 +8,11 @@ from msd_tagger.frontend import audio
 from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging import songs as tag_files
 from msd_tagger.tagging.songs import (
+    Cut,
     Failure,
     Song,
     audio_files,
+    cut_of,
     embed_files,
     excerpts,
     rank,
@@ -39,6 +41,60 @@ def test_excerpts_are_consecutive_clips(tmp_path, name):
         # The state of an MP3's decoder moves samples by 1e-7.
         expected = spectrogram(clip, RECIPE)
         np.testing.assert_allclose(stored, expected, atol=0.1)
+
+
+def test_overlapping_excerpts_are_clips_from_their_starts(tmp_path):
+    path = write_sound(tmp_path / "long.flac", duration_s=3 * RECIPE.duration_s)
+    hop_s = RECIPE.duration_s / 4
+    found = excerpts(path, RECIPE, cut=cut_of(RECIPE, hop_s=hop_s))
+    np.testing.assert_allclose(found.starts_s, hop_s * np.arange(9))
+    whole = excerpts(path, RECIPE)
+    np.testing.assert_array_equal(found.spectrograms[::4], whole.spectrograms)
+    expected = spectrogram(audio.read_clip(path, RECIPE, hop_s), RECIPE)
+    np.testing.assert_array_equal(found.spectrograms[1], expected)
+
+
+def test_a_shorter_window_is_padded_like_a_short_clip(tmp_path):
+    path = write_sound(tmp_path / "long.wav", duration_s=2 * RECIPE.duration_s)
+    window_s = RECIPE.duration_s / 2
+    found = excerpts(path, RECIPE, cut=cut_of(RECIPE, window_s))
+    np.testing.assert_allclose(found.starts_s, window_s * np.arange(4))
+    samples = audio.read_clip(path, RECIPE, window_s)
+    samples[round(window_s * RECIPE.sample_rate_hz) :] = 0
+    expected = spectrogram(samples, RECIPE)
+    np.testing.assert_allclose(found.spectrograms[1], expected, atol=0.1)
+    # A rest shorter than half a window is not heard again: it is left out.
+    short = write_sound(tmp_path / "short.wav", duration_s=1.2 * window_s)
+    assert len(excerpts(short, RECIPE, cut=cut_of(RECIPE, window_s)).starts_s) == 1
+
+
+@pytest.mark.parametrize(
+    ("window_s", "hop_s", "message"),
+    [
+        (
+            RECIPE.duration_s + 1,
+            0,
+            r"--window_s=1\.832: this network takes .* to 0\.832 s",
+        ),
+        (1e-4, 0, r"--window_s=0\.0001: this network takes excerpts of"),
+        (-1.0, 0, "--window_s=-1"),
+        (0, -1.0, r"--hop_s=-1: it must be positive and at most .* 0\.832 s"),
+        (0.5, 0.6, "--hop_s=0.6: .* at most an excerpt's length, 0.5 s"),
+        (float("nan"), 0, "--window_s=nan"),
+        (0, float("nan"), "--hop_s=nan"),
+    ],
+)
+def test_windows_that_cannot_be(window_s, hop_s, message, tagger):
+    with pytest.raises(ValueError, match=message):
+        tag_files.tag_files(tagger, ["a.mp3"], window_s=window_s, hop_s=hop_s)
+
+
+def test_too_many_excerpts_fail_before_anything_is_decoded(tmp_path, tagger):
+    path = write_sound(tmp_path / "a.wav", duration_s=3.0)
+    (one,) = tag_files.tag_files(tagger, [path], hop_s=0.001)
+    assert "2,169 excerpts, one every 0.001 s; at most 1,000" in one.reason
+    # Where they do not overlap, --max_duration_s alone decides.
+    assert len(tag_files.starts_s_of(2000.0, Cut(1.0, 1.0))) == 2000
 
 
 def test_a_short_rest_is_left_out_and_a_short_file_is_not(tmp_path):

@@ -1,0 +1,63 @@
+"""A bundle as StableHLO, which JAX runs without this code."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import export
+
+from msd_tagger.bundle.format import Bundle, build_model
+from msd_tagger.bundle.waveform import spectrogram_db
+from msd_tagger.common import files
+from msd_tagger.network.model import predict, prepare_batch
+
+Array = jax.Array
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+
+def write(directory: Path, bundle: Bundle) -> None:
+    """Writes two programs, of any number B of clips, into a folder.
+
+    Raises:
+        ValueError: The package that writes the format is missing.
+    """
+    try:
+        import flatbuffers  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            "--format=stablehlo needs flatbuffers, which is not installed. In the "
+            'repository: pip install -e ".[export]"'
+        ) from error
+    recipe = bundle.recipe
+    shapes = {"spectrogram": recipe.shape, "waveform": (recipe.num_samples,)}
+    (batch,) = export.symbolic_shape("B")
+    for name, shape in shapes.items():
+        x = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
+        program = export.export(jax.jit(programs(bundle)[name]), platforms=PLATFORMS)(x)
+        path = directory / f"from_{name}.stablehlo"
+        files.write_bytes(path, bytes(program.serialize()))
+
+
+def programs(bundle: Bundle) -> dict[str, Callable]:
+    """The two functions by what they take.
+
+    From a "spectrogram" `[B, M, F]` in decibels to scores `[B, S, K]`; from a
+    "waveform" `[B, T]` to scores and spectrogram. All are float32.
+    """
+    model = build_model(bundle)
+
+    def of_seed(seed: int, x: Array) -> Array:
+        weights = jax.tree.map(lambda leaf: np.asarray(leaf)[seed], bundle.weights)
+        return jax.nn.sigmoid(predict(weights, x, model))
+
+    def scores(spectrogram: Array) -> Array:
+        x = prepare_batch({"spectrogram": spectrogram}, model)["spectrogram"]
+        return jnp.stack([of_seed(s, x) for s in range(len(bundle.seeds))], axis=1)
+
+    def from_waveform(samples: Array) -> tuple[Array, Array]:
+        spectrogram = spectrogram_db(samples, bundle.recipe)
+        return scores(spectrogram), spectrogram
+
+    return {"spectrogram": scores, "waveform": from_waveform}

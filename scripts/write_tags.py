@@ -1,0 +1,116 @@
+"""Writes the tags.csv of a folder of music, from its folders or from its files' genres.
+
+    python -m scripts.write_tags /path/to/music --by=folders
+
+takes the first folder that a file is in as its tag: `jazz/blue/01.mp3` is jazz.
+`--by=genres` takes the genre that the file itself names (ID3 in MP3, Vorbis comments in
+Ogg and FLAC), several of them separated by `;`, and its artist, so that no artist is
+both learnt and tested. Files without a tag are left out and counted. No audio is
+decoded, and a tags.csv that is there is never overwritten.
+"""
+
+import argparse
+import csv
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import soundfile
+
+from msd_tagger.common import files
+from msd_tagger.common.text import printable
+from msd_tagger.tagging.songs import audio_files
+
+COLUMNS = ("track_id", "path", "tags", "artist")
+
+
+def of_folders(path: Path, music: Path) -> tuple[str, str]:
+    """The tag of a file by its folder, and no artist."""
+    folders = path.relative_to(music).parts[:-1]
+    return (_one_line(folders[0]) if folders else ""), ""
+
+
+def of_genres(path: Path, music: Path) -> tuple[str, str]:
+    """The genres that a file names, separated by `|`, and its artist."""
+    del music
+    try:
+        with soundfile.SoundFile(path) as file:
+            found = file.copy_metadata()
+    except (soundfile.LibsndfileError, OSError):
+        return "", ""  # What is no audio is left out too.
+    genres = map(_one_line, re.split(r"[;|\0]", found.get("genre", "")))
+    artist = _one_line(found.get("artist", ""))
+    return "|".join(dict.fromkeys(filter(None, genres))), artist
+
+
+SOURCES: dict[str, Callable[[Path, Path], tuple[str, str]]] = {
+    "folders": of_folders,
+    "genres": of_genres,
+}
+
+
+def write(music: Path, source: str) -> str:
+    """Writes tags.csv and says in a sentence what is in it.
+
+    Raises:
+        ValueError: There is a table already, or nothing to put into one.
+    """
+    table = music / "tags.csv"
+    if not music.is_dir():
+        raise ValueError(f"{music} is not a folder; give the one that holds the music")
+    if table.exists():
+        raise ValueError(f"{table} is there already; move it away to have a new one")
+    found = [Path(path) for path in audio_files([music]) if Path(path) != music]
+    rows = []
+    for path in found:
+        tags, artist = SOURCES[source](path, music)
+        name = path.relative_to(music).as_posix()
+        # A name that is no text, or of several lines, cannot be written in a table.
+        if tags and _is_text(name):
+            rows.append((name, name, tags, artist))
+    if not rows:
+        raise ValueError(
+            f"none of {len(found)} audio files below {printable(music)} has a tag by "
+            f"its {source}; see --help for what counts, or write tags.csv by hand"
+        )
+    has_artists = any(row[3] for row in rows)
+    text = io.StringIO(newline="")
+    lines = (row[: 3 + has_artists] for row in (COLUMNS, *rows))
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    files.write_text(table, text.getvalue())
+    kinds = {tag for row in rows for tag in row[2].split("|")}
+    left_out = len(found) - len(rows)
+    return f"{table}: {len(rows)} files, {len(kinds)} tags; {left_out} files left out"
+
+
+def _one_line(text: str) -> str:
+    """A tag as a cell takes it: in one line, without the bar that separates tags."""
+    return " ".join(text.replace("|", " ").split())
+
+
+def _is_text(name: str) -> bool:
+    is_utf8 = os.fsencode(name).decode("utf-8", "replace") == name
+    return is_utf8 and len(name.splitlines()) == 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("music", type=Path, help="the folder")
+    parser.add_argument("--by", choices=SOURCES, required=True)
+    options = parser.parse_args(arguments)
+    try:
+        print(write(options.music, options.by))
+    except ValueError as error:
+        print(f"write_tags: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
