@@ -170,7 +170,7 @@ def test_record_bundle_and_report_say_what_was_learnt_from(tmp_path, programs_sh
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     _, known = label_noise.apply(config, Data())
     assert summary["label_noise"] == known.record()
-    bundle = json.loads((tmp_path / "run" / "bundle" / "bundle.json").read_text())
+    bundle = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
     said = bundle["provenance"]["labels"]
     assert (said["labels"], said["drop_positives"]) == ("weak", 0.25)
     assert said["corrected_for"] == summary["label_noise"]["corrected"]

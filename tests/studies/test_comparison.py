@@ -146,5 +146,5 @@ def test_a_pair_without_common_seeds_is_not_left_out(record):
     points = {"good": record.points["good"], "once": other}
     placed = comparison.place(points, "weak")
     (found,) = comparison.compare(points, {"gap": ("good", "once")}, placed)
-    assert np.isnan(found.interval()).all() and found.answer == "unknown (seeds)"
+    assert np.isnan(found.interval()).all() and found.answer() == "unknown (seeds)"
     assert judges.differences([found], 0, np.inf, "")[0] == UNDECIDED
