@@ -2,9 +2,9 @@
 
     python main.py --config=configs/db_mel.py
 
-On the embedded synthetic corpus (version 1.2, 600 training clips, 10 epochs) it takes
-5 minutes on 2 cores, two and a half of them to make the corpus, and scores a macro
-ROC-AUC of 0.75 against the true labels, 0.74 against the weak ones.
+On the embedded synthetic corpus (version 1.3, 600 training clips, 25 epochs) it takes
+11 minutes on 2 cores, one of them to make the corpus, and scores a macro ROC-AUC of
+0.77 against the true labels, 0.76 against the weak ones.
 """
 
 from ml_collections import ConfigDict

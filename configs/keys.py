@@ -176,7 +176,7 @@ _KEYS = (
         "At first the learning rate rises for so long; less than max_epochs."),
     Key("train.fraction", 1.0, Range(0, 1, above=True),
         "Share of the training clips; shares are nested."),
-    Key("train.max_epochs", 40.0, Range(0, 1e6, above=True),
+    Key("train.max_epochs", 25.0, Range(0, 1e6, above=True),
         "Training ends here. About 9 s an epoch of 600 clips on 2 cores."),
     Key("train.max_steps", 0, Range(0, 10**9),
         "Ends earlier than max_epochs if not 0."),
