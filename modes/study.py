@@ -129,9 +129,10 @@ def run_points(
     """Runs points that are not complete, and names those that fail, with the reason."""
     failed = []
     works = [_work(workdir, config, point, data) for point in points]
-    left = {one.name: one.clips for one in works if not workspace.is_whole(one.folder)}
+    whole = {one.name: one.folder for one in works if workspace.is_whole(one.folder)}
+    left = {one.name: one.clips for one in works if one.name not in whole}
     if left and distributed.is_first():
-        foretell(works, sum(left.values()), devices)
+        foretell(works, whole, sum(left.values()))
     seconds, clips = 0.0, 0
     for number, work in enumerate(works, start=1):
         train = work.config.train
@@ -160,22 +161,22 @@ def run_points(
     return failed
 
 
-def foretell(works: Sequence[Work], clips: int, devices: Sequence[str]) -> None:
+def foretell(works: Sequence[Work], whole: Mapping[str, Path], clips: int) -> None:
     """Says what the points will be able to show, and how long they will take.
 
     Args:
-        works: The points; those that are complete say how much their scores scatter.
+        works: The points.
+        whole: Folders of those that are complete; they say how much scores scatter.
         clips: What there is to learn from, counted for every seed and epoch.
-        devices: Their names.
     """
-    found = {one.name: one.folder for one in works if workspace.is_whole(one.folder)}
-    complete = {name: read_run_record(folder) for name, folder in found.items()}
+    complete = {name: read_run_record(folder) for name, folder in whole.items()}
     num_test_clips = works[0].data.num_clips("test", 1.0)
     known = foresight.foresee(complete, num_test_clips)
     num_seeds = min(one.config.num_seeds for one in works)
     if len(works) > 1:
         logger.info("what this study can show: %s", known.sentence(num_seeds))
-    if speed := foresight.speed(complete, num_cores=_cores(devices)):
+    on_cpu = jax.default_backend() == "cpu"
+    if speed := foresight.speed(complete, available_cores() if on_cpu else 0):
         time_needed = duration(clips / speed.clips_per_s)
         logger.info("training takes at most %s, %s", time_needed, speed.basis)
     else:
@@ -195,11 +196,6 @@ def _work(
     num_clips = own_data.num_clips("train", train.fraction)
     last_step = build_schedule(at_point, num_clips).last_step
     return Work(name, at_point, workdir / POINTS / name, own_data, last_step)
-
-
-def _cores(devices: Sequence[str]) -> int:
-    """The cores that train; 0 where others do."""
-    return available_cores() if all("cpu" in one.lower() for one in devices) else 0
 
 
 def write_statistics(

@@ -102,7 +102,6 @@ def train_in(
         The summary; nothing in a process that does not write.
     """
     begins = options.mode == "run"
-    data, noise = label_noise.apply(config, data)
 
     def look() -> tuple[bool, bool]:
         is_known = workspace.is_known(workdir, own)
@@ -115,6 +114,7 @@ def train_in(
     logger.info("run folder: %s", workdir)
     if not (begins or is_known):
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
+    data, noise = label_noise.apply(config, data)
     if begins:
         config.input.cache = clip_cache.choose(config, data)
         layout = setup.choose_layout(config)

@@ -306,9 +306,11 @@ def informed(
     return found
 
 
-def are_dull(points: Points, placed: Placed | None = None) -> bool:
+def are_dull(
+    points: Points, placed: Placed | None = None, labels: str = "weak"
+) -> bool:
     """Whether most points cannot be told from chance, so that nothing can be said."""
-    return 2 * len(informed(points, "weak", placed)) < len(points)
+    return 2 * len(informed(points, labels, placed)) < len(points)
 
 
 def table(caption: str, comparisons: Sequence[Comparison], claims: int = 1) -> Table:

@@ -31,7 +31,16 @@ class Foresight(NamedTuple):
     num_clips: int  # Of the test split.
     std: float  # Of a run over seeds.
     clips_error: float  # Standard error of a difference over test clips.
-    basis: str  # Where the two come from, for people.
+    num_points: int = 0  # Complete ones that this comes from.
+    guesses: tuple[str, ...] = ()  # What does not, for people.
+
+    @property
+    def basis(self) -> str:
+        """Says where the two deviations come from."""
+        if not self.guesses:
+            return f"as measured in {self.num_points} complete points"
+        end = "are guesses" if self.guesses[1:] else "is a guess"
+        return f"{' and '.join(self.guesses)} {end}"
 
     def visible(self, num_seeds: int) -> float:
         """Half the interval of a difference of two points; infinite for one seed."""
@@ -78,9 +87,7 @@ def foresee(points: Mapping[str, RunRecord], num_clips: int) -> Foresight:
     else:
         clips_error = GUESSED_CLIPS_ERROR / math.sqrt(num_clips)
         guesses.append(f"a standard error of {number(clips_error)} over test clips")
-    guessed = " and ".join(guesses) + (" are guesses" if guesses[1:] else " is a guess")
-    measured = f"as measured in {len(points)} complete points"
-    return Foresight(num_clips, std, clips_error, guessed if guesses else measured)
+    return Foresight(num_clips, std, clips_error, len(points), tuple(guesses))
 
 
 class Speed(NamedTuple):
@@ -113,7 +120,7 @@ def table(points: Mapping[str, RunRecord]) -> Table | None:
         return None
     some = next(iter(points.values()))
     found = foresee(points, int(some.summary["scores"]["test"]["num_clips"]))
-    if "guess" in found.basis:
+    if found.guesses:
         return None
     times = [
         (one.summary.get("train_seconds") or math.nan) / int(one.summary["num_seeds"])

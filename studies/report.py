@@ -135,14 +135,12 @@ def against_baseline(
             f"{start}{who} cannot be told from the linear baseline: {values}, a "
             f"difference of {signed(gap)} ({spread})."
         )
-    verb = "beats" if gap > 0 else "stays below"
+    # With one seed, what is beyond chance is this network, not what others would be.
+    verbs = ("is above", "is below") if seeds == 1 else ("beats", "stays below")
+    verb = verbs[0] if gap > 0 else verbs[1]
     by = f"the linear baseline by {abs(gap):.4f} ({spread})"
-    if seeds == 1:
-        # What is beyond chance is this network alone, not what others would be.
-        side = "above" if gap > 0 else "below"
-        by = by.replace("the linear", f"is {side} the linear")
-        return f"{start}{who} {by}: {values}. Another seed may lie elsewhere."
-    return f"{start}{who} {verb} {by}: {values}."
+    end = " Another seed may lie elsewhere." if seeds == 1 else ""
+    return f"{start}{who} {verb} {by}: {values}.{end}"
 
 
 class Spreads(NamedTuple):

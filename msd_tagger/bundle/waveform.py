@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from msd_tagger.frontend.recipe import Recipe
-from msd_tagger.frontend.spectrogram import POWER_FLOOR
+from msd_tagger.frontend.spectrogram import POWER_FLOOR, hann
 
 DB_PER_NEPER = 10 / np.log(10)  # Decibels of a power are this times its logarithm.
 
@@ -18,9 +18,9 @@ def kernels(recipe: Recipe) -> np.ndarray:
     """Makes real and imaginary DFT of a windowed frame: float32 `[2 bins, window]`."""
     size = recipe.dft_size_samples
     samples, bins = np.arange(size), np.arange(1 + size // 2)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * samples / size)
     phase = 2 * np.pi * (bins[:, None] * samples % size) / size
-    return (window * np.concatenate([np.cos(phase), np.sin(phase)])).astype(np.float32)
+    parts = np.concatenate([np.cos(phase), np.sin(phase)])
+    return (hann(size) * parts).astype(np.float32)
 
 
 def bands_of_squares(recipe: Recipe) -> np.ndarray:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from msd_tagger.common.processes import is_running, this_host
-from msd_tagger.common.text import csv_cell
+from msd_tagger.common.text import csv_cell, from_csv_cell
 
 DEEPEST = 100  # Levels of JSON inside of each other; our own files have ten.
 # An archive that says it holds more than this, and than so many times its size, is
@@ -207,6 +207,39 @@ def csv_rows(
             f"{path}, the row that starts in line {line}: {error}. Close every "
             "quotation mark, and double those inside of a value"
         ) from error
+
+
+def csv_cells(
+    path: Path, columns: Sequence[str], more: bool = False
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yields the rows of a table with a header, each after where it stands.
+
+    Cells are stripped, and as `csv_cell` took them. The columns may come in any order,
+    and others beside them where there may be `more`.
+
+    Raises:
+        OSError: The file cannot be opened.
+        ValueError: As `csv_rows`, or a column is missing or one too many, or a row does
+            not have a value for each.
+    """
+    rows = csv_rows(path)
+    line, header = next(rows, (1, []))
+    header = [name.strip() for name in header]
+    found = set(header) & set(columns) if more else header
+    if sorted(found) != sorted(columns):
+        beside = ", perhaps beside others" if more else ""
+        raise ValueError(
+            f"{path}, line {line}: the columns are {','.join(header) or 'missing'}; "
+            f"they must be {','.join(columns)}{beside}"
+        )
+    for line, row in rows:
+        where = f"{path}, line {line}"
+        if len(row) != len(header):
+            raise ValueError(
+                f"{where}: {len(row)} values; there are {len(header)} columns"
+            )
+        values = [from_csv_cell(cell.strip()) for cell in row]
+        yield where, dict(zip(header, values, strict=True))
 
 
 def not_utf8(path: Path) -> str:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from msd_tagger.common import files, metrics
-from msd_tagger.common.text import from_csv_cell
 
 COLUMNS = ("tag", "missing", "false")
 # Rates that were counted or estimated are cut here: labels with m + f = 1 say nothing.
@@ -147,22 +146,7 @@ def add_noise(
 
 def _read_csv(path: Path) -> Iterator[tuple[str, str, Any, Any]]:
     """Yields where a row stands, and its three cells."""
-    rows = files.csv_rows(path)
-    line, header = next(rows, (1, []))
-    header = [name.strip() for name in header]
-    if absent := [name for name in COLUMNS if name not in header]:
-        raise ValueError(
-            f"{path}, line {line}: there is no column {absent[0]}, only "
-            f"{','.join(header) or 'nothing'}{_HINT}"
-        )
-    for line, row in rows:
-        where = f"{path}, line {line}"
-        if len(row) != len(header):
-            raise ValueError(
-                f"{where}: {len(row)} values; there are {len(header)} columns"
-            )
-        values = [from_csv_cell(one.strip()) for one in row]
-        cells = dict(zip(header, values, strict=True))
+    for where, cells in files.csv_cells(path, COLUMNS, more=True):
         tag, missing, false = (cells[name] for name in COLUMNS)
         yield where, tag, missing, false
 

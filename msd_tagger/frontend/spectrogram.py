@@ -22,6 +22,11 @@ _BLOCK_FRAMES = 128
 _BLOCK_BANDS = 8
 
 
+def hann(size: int) -> np.ndarray:
+    """The periodic Hann window, float64 `[size]`."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+
+
 def spectrogram(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Makes the spectrogram that shards hold: `[T]` -> float16 `[M, F]`, in dB."""
     power = power_stft(samples, recipe)
@@ -38,8 +43,7 @@ def power_stft(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     transforms four in single precision at once; its import takes a worker 0.2 s.)
     """
     size = recipe.dft_size_samples
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    window = window.astype(np.float32)
+    window = hann(size).astype(np.float32)
     padded = np.pad(samples.astype(np.float32, copy=False), size // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)
     windows = windows[:: recipe.hop_samples]

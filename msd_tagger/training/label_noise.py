@@ -32,48 +32,30 @@ class Relabelled:
         """What the run record says of the corpus."""
         return self.data.corpus
 
-    def num_clips(self, split: str, fraction: float = 1.0) -> int:
+    def num_clips(self, *wanted: Any, **named: Any) -> int:
         """Counts the clips of a split, or of a share of it."""
-        return self.data.num_clips(split, fraction)
+        return self.data.num_clips(*wanted, **named)
 
-    def labels(self, split: str, fraction: float = 1.0) -> dict[str, Any]:
+    def labels(self, split: str, *wanted: Any, **named: Any) -> dict[str, Any]:
         """Gives ids and labels of a split."""
-        found = self.data.labels(split, fraction)
+        found = self.data.labels(split, *wanted, **named)
         if split != "train":
             return found
         return found | {"tags": self.train_tags[: len(found["track_id"])]}
 
-    def train_batches(
-        self,
-        batch_size: int,
-        data_seed: int,
-        first_step: int = 0,
-        fraction: float = 1.0,
-        rows: slice = slice(None),
-    ) -> Iterator[Batch]:
+    def train_batches(self, *wanted: Any, **named: Any) -> Iterator[Batch]:
         """Gives endless batches of training clips."""
-        wanted = batch_size, data_seed, first_step, fraction, rows
-        return map(self._relabel, self.data.train_batches(*wanted))
+        return map(self._relabel, self.data.train_batches(*wanted, **named))
 
-    def train_rows(
-        self,
-        batch_size: int,
-        data_seed: int,
-        first_step: int = 0,
-        fraction: float = 1.0,
-    ) -> Iterator[np.ndarray]:
+    def train_rows(self, *wanted: Any, **named: Any) -> Iterator[np.ndarray]:
         """Gives the rows of these batches."""
-        return self.data.train_rows(batch_size, data_seed, first_step, fraction)
+        return self.data.train_rows(*wanted, **named)
 
     def evaluation_batches(
-        self,
-        split: str,
-        batch_size: int,
-        fraction: float = 1.0,
-        rows: slice = slice(None),
+        self, split: str, *wanted: Any, **named: Any
     ) -> Iterator[Batch]:
         """Gives every clip of a split once."""
-        batches = self.data.evaluation_batches(split, batch_size, fraction, rows)
+        batches = self.data.evaluation_batches(split, *wanted, **named)
         return map(self._relabel, batches) if split == "train" else batches
 
     def _relabel(self, batch: Batch) -> Batch:

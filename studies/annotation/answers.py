@@ -18,7 +18,6 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from msd_tagger.common import files
-from msd_tagger.common.text import from_csv_cell
 from studies.annotation.subsets import Subset
 
 ANNOTATIONS = "annotations.csv"
@@ -101,22 +100,7 @@ def read_rows(path: Path | str) -> Iterator[tuple[str, Answer]]:
     """
     path = Path(path)
     try:
-        rows = files.csv_rows(path)
-        line, header = next(rows, (1, []))
-        header = [name.strip() for name in header]
-        if sorted(header) != sorted(COLUMNS):
-            raise AnnotationError(
-                f"{path}, line {line}: the columns are "
-                f"{','.join(header) or 'missing'}; they must be {','.join(COLUMNS)}"
-            )
-        for line, row in rows:
-            where = f"{path}, line {line}"
-            if len(row) != len(header):
-                raise AnnotationError(
-                    f"{where}: {len(row)} values; there are {len(header)} columns"
-                )
-            values = [from_csv_cell(cell.strip()) for cell in row]
-            cells = dict(zip(header, values, strict=True))
+        for where, cells in files.csv_cells(path, COLUMNS):
             yield where, Answer(**cells | {"answer": cells["answer"].lower()})
     except OSError as error:
         raise AnnotationError(f"{path} cannot be read: {error}") from error

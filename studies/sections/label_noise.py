@@ -673,11 +673,10 @@ def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Cl
         return claim("noise-ranks", *nothing)
     one = of.iloc[0]
     ends = Correlation(float(one.rho), len(runs.points)).interval()
-    count = len(comparison.informed(runs.points, runs.reference, runs.placed))
     words = {"points": len(runs.points), "ends": interval(ends, 2), "large": LARGE}
     why = say("label_noise.ranks", **words)
     judged: Judged = judges.above(ends, LARGE, why)
-    if 2 * count < len(runs.points):
+    if comparison.are_dull(runs.points, runs.placed, runs.reference):
         judged = judges.unknown(f"{why} Most cannot be told from chance.")
     here = f"ρ = {number(one.rho, 2)} by {one.noise}, {percent(one.rate)} missing"
     return claim("noise-ranks", here, *judges.whole(judged, gaps))

@@ -13,7 +13,7 @@ def test_a_difference_is_visible_as_often_as_said():
     """Of differences as large as `visible`, half are told from chance."""
     std, clips_error, seeds = 0.01, 0.004, 5
     rng = np.random.default_rng(0)
-    known = foresight.Foresight(2000, std, clips_error, "")
+    known = foresight.Foresight(2000, std, clips_error)
     values = rng.normal(scale=math.sqrt(2) * std, size=(4000, seeds))
     values += known.visible(seeds) + rng.normal(scale=clips_error, size=(4000, 1))
     half = np.hypot(
