@@ -165,6 +165,26 @@ def against_baseline(
     return f"{start}{who} {verb} {by}: {values}.{end}"
 
 
+def baseline_sentences(
+    record: RunRecord, spreads: Mapping[str, Spreads] | None = None
+) -> list[str]:
+    """Sets a run against its baseline, if it has one: a sentence for each labels.
+
+    `spreads` are those of `spreads_of`, which are worked out where they are not given.
+    """
+    scores, linear = record.summary["scores"]["test"], _linear(record).get("test", {})
+    return [
+        against_baseline(
+            scores,
+            linear,
+            labels,
+            (spreads[labels] if spreads else spreads_of(record, labels)).gap,
+        )
+        for labels in labels_of(scores)
+        if linear.get(labels)
+    ]
+
+
 class Spreads(NamedTuple):
     """Half of 95 % intervals: how far other test clips and seeds would move scores."""
 
@@ -420,13 +440,7 @@ def _scores(record: RunRecord, spreads: Mapping[str, Spreads]) -> dict[str, Any]
             for split in splits
         },
         "baseline": record.summary.get("baseline"),
-        "sentences": [
-            against_baseline(
-                scores["test"], linear["test"], labels, spreads[labels].gap
-            )
-            for labels in known
-            if linear.get("test", {}).get(labels)
-        ]
+        "sentences": baseline_sentences(record, spreads)
         + _of_labels(record)
         + _cautions(record),
         "has_truth": "true" in known,
