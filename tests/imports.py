@@ -17,6 +17,7 @@ import studies.study_report  # noqa: E402, F401
 from input_pipeline.storage import tensorflow  # noqa: E402
 
 tensorflow()
+gc.set_threshold(50_000)  # As in conftest.py.
 gc.freeze()
 # Nothing has used JAX here, so that no thread of it can be lost.
 warnings.filterwarnings("ignore", message=".*os.fork", category=RuntimeWarning)

@@ -133,8 +133,8 @@ class Process:
                 "FAULT_MARKS": str(writing),
                 "FAULT_LIMIT_BYTES": str(limit_bytes),
                 "FAULT_OBEYS": str(int(obeys)),
-                "FAULT_COLLECT_EVERY": "70" if scene.programs is None else "700",
-            },
+            }
+            | ({} if scene.programs else {"FAULT_COLLECT_EVERY": "70"}),
             pass_fds=(writing,),
             stdout=subprocess.DEVNULL,
             # By a pipe, as the limit on files would bind a log, too.
