@@ -71,6 +71,22 @@ def warm_starts():
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """Leaves figures out of reports of which a test looks at the words."""
+    from msd_tagger.pages import page  # It imports matplotlib.
+
+    def draw(illustration, folder, **_):
+        return {
+            "light": "data:,",
+            "dark": "data:,",
+            "width": 1,
+            "alt": illustration.alt,
+        }
+
+    monkeypatch.setattr(page, "draw", draw)
+
+
+@pytest.fixture
 def own_signals():
     """Lets a test use signals; what answers them otherwise comes back."""
     before = {number: signal.getsignal(number) for number in interruption.SIGNALS}

@@ -9,6 +9,12 @@ platform.import_numpy()
 platform.load_programs_quietly()
 platform.set_up("cpu")
 
+import librosa.core.convert  # noqa: E402
+import librosa.filters  # noqa: E402, F401
+import matplotlib.backends.backend_agg  # noqa: E402
+import matplotlib.backends.backend_svg  # noqa: E402, F401
+import tensorflow_datasets  # noqa: E402, F401
+
 import modes.evaluate  # noqa: E402
 import modes.run  # noqa: E402
 import modes.study  # noqa: E402, F401

@@ -60,10 +60,11 @@ def in_one_program(*choices, choose=parallel.choose_layout):
     return choose(*choices)._replace(is_one_program=True)
 
 
-# Mode and devices where seeds take turns inside one program, as on accelerators, and
-# learn from clips kept there. All is trained by SGD: it shows a gradient's scale, which
-# Adam hides. Seeds that devices share without turns are those of "auto" below.
-IN_TURN = (("data", 4), ("seeds", 4))
+# Mode, devices, and how many seeds take turns inside one program, as on accelerators,
+# where they learn from clips that are kept there. XLA fuses the body of a loop in
+# another way. All is trained by SGD: it shows a gradient's scale, which Adam hides.
+# Seeds that devices share without turns are those of "auto" below.
+IN_TURN = (("data", 4, 2), ("seeds", 4, 1))
 
 
 def check_kept_batches(mode, devices):
@@ -93,10 +94,13 @@ def main():
     for case in (("data", 2), ("data", 4), ("data", 8), ("seeds", 4)):
         check_kept_batches(*case)
     one = fit(train__num_devices=1)
-    for mode, devices in IN_TURN:
+    for mode, devices, at_once in IN_TURN:
         with mock.patch.object(parallel, "choose_layout", in_one_program):
             run = fit(
-                train__parallel=mode, train__num_devices=devices, input__cache="device"
+                train__parallel=mode,
+                train__num_devices=devices,
+                train__seeds_per_chunk=at_once,
+                input__cache="device",
             )
         tell((mode, devices, "in-turn"), run, one)
     # Chosen by itself; ten steps split batches over 8 devices, ten seeds over 4.
