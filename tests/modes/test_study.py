@@ -30,9 +30,9 @@ POINTS = (
         (("preprocessing.magnitude", "linear"), ("model.precision", "highest")),
     ),
 )
-
-
 SIZE = "train.batch_size"
+
+pytestmark = pytest.mark.usefixtures("programs_shared")
 
 
 def make_config():
