@@ -19,8 +19,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from scripts.simulate_scale import RECIPE
 from tests.faults.program import ROOT
+from tests.scale.__main__ import RECIPE
 
 TIMEOUT_S = 300.0  # Of one process; a hang counts as lost.
 # Two seeds, an evaluation every 12 steps. Checkpoints are due after 0.1 s, so that
