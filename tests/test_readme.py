@@ -184,7 +184,7 @@ def test_the_first_command_at_small_size(tmp_path):
     call = shlex.split(README_COMMANDS[0].split("&&")[-1])[1:]
     call.remove("--workdir=runs/first")
     small = [
-        "--config.corpus.train_clips=6",
+        "--config.corpus.train_clips=12",
         "--config.corpus.valid_clips=2",
         "--config.corpus.test_clips=4",
         "--config.train.max_steps=2",
