@@ -63,6 +63,8 @@ OPTIMISERS = {name: functools.cache(make) for name, make in steps.OPTIMISERS.ite
 def shared() -> Iterator[None]:
     """Shares programs while it lasts, also with those that were made before."""
     with pytest.MonkeyPatch.context() as patch:
+        # A study forgets the programs of each point, which saves memory.
+        patch.setattr(jax, "clear_caches", lambda: None)
         for name, function in SHARED.items():
             patch.setattr(parallel, name, function)
         for name, make in OPTIMISERS.items():

@@ -117,7 +117,7 @@ def test_every_part_of_a_command_is_known(page, command):
                 assert name in MODES
             case ["python", "-m", "benchmarks", *arguments]:
                 benchmarks.parse(arguments)
-            case ["python", "-m", name, *_] if name.startswith("scripts."):
+            case ["python", "-m", name, *_] if name.startswith(("scripts.", "tests.")):
                 assert importlib.util.find_spec(name), name
             case ["python" | "bash", file, *_]:
                 assert (ROOT / file).is_file(), file
