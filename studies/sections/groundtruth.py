@@ -305,6 +305,8 @@ def _illustrations(
     parts = [_shares(here, here.labels, truth).assign(of=HERE)]
     parts += [_shares(printed, here.labels).assign(of=PAPER)] if known else []
     both = pd.concat(parts, ignore_index=True)
+    # A series that nobody judged has no axes.
+    both = both[both.groupby(["series", "of"]).percent.transform("count") > 0]
     clips = both.panel == "Clips"
     series = both[~clips].series.map([*SERIES].index).sort_values(kind="stable")
     occurrences = both[clips].sort_values("of", ascending=False, kind="stable")
@@ -322,6 +324,7 @@ def _illustrations(
             hollow=hollow,
         )
         for name, frame in frames.items()
+        if HERE in set(frame.of)
     ]
 
 
@@ -428,8 +431,14 @@ def claims(
     here: Findings, printed: Findings, truth: Truth | None = None
 ) -> list[Claim]:
     """Judges every statement that the labels allow to; `truth` is of all clips."""
+    nobody = not (here.judged.any() or here.checked.negatives.any())
     found = [
-        claim(key, show(here), *judge(here), found=show(printed))
+        claim(
+            key,
+            ABSENT if nobody else show(here),
+            *judge(here),
+            found=show(printed),
+        )
         for key, (show, judge, *needed) in JUDGED.items()
         if {*needed} <= {*here.labels}
     ]
@@ -438,7 +447,8 @@ def claims(
 
 
 def _percents(shares: Iterable[float | np.ndarray]) -> list[str]:
-    return [f"{number(100 * float(share), 1)} %" for share in shares]
+    known = (100 * float(share) for share in shares)
+    return [f"{one:.1f} %" if np.isfinite(one) else ABSENT for one in known]
 
 
 def _listed(one: Findings, values: Sequence[str]) -> str:
