@@ -7,6 +7,7 @@ and Subset400 leave open.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -431,19 +432,16 @@ def claims(
     here: Findings, printed: Findings, truth: Truth | None = None
 ) -> list[Claim]:
     """Judges every statement that the labels allow to; `truth` is of all clips."""
-    nobody = not (here.judged.any() or here.checked.negatives.any())
     found = [
-        claim(
-            key,
-            ABSENT if nobody else show(here),
-            *judge(here),
-            found=show(printed),
-        )
+        claim(key, show(here), *judge(here), found=show(printed))
         for key, (show, judge, *needed) in JUDGED.items()
         if {*needed} <= {*here.labels}
     ]
     found.insert(3, _nearer(here, printed, truth))
-    return [*found, _uncorrelated(here, printed, truth)]
+    found.append(_uncorrelated(here, printed, truth))
+    if here.judged.any() or here.checked.negatives.any() or truth:
+        return found
+    return [dataclasses.replace(one, here=ABSENT) for one in found]
 
 
 def _percents(shares: Iterable[float | np.ndarray]) -> list[str]:

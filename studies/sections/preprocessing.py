@@ -211,6 +211,7 @@ def _draw_points(
         return
     at = [groups.index(group) + shift for group in found.index]
     axes.errorbar(at, found["mean"], found["std"], fmt="o", capsize=3, **look)
+    axes.margins(x=0.12)
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
 
