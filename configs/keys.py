@@ -196,6 +196,9 @@ _KEYS = (
         "evaluation; 0 uses the running statistics as they are."),
     Aside("train.log_every_steps", 20, Range(1, 10**6),
           "How often metrics.jsonl gets a line."),
+    Aside("train.tensorboard", False, BOOLEAN,
+          "Writes the lines of metrics.jsonl as events too, into "
+          "<workdir>/tensorboard (docs/watching.md)."),
     Aside("train.checkpoint_every_minutes", 10.0, Range(0, 1e6),
           "Saves this often between evaluations, which save too; a kill costs no more "
           "time than that."),

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from ml_collections import ConfigDict
 
 from msd_tagger.bundle.format import Bundle, read_bundle
@@ -168,14 +169,35 @@ def build_model(
     )
     preprocessing = preprocessing_of(config)
     train = config.train
-    num_steps = schedule.last_step
-    num_warmup = round(train.warmup_epochs * schedule.num_clips / schedule.batch_size)
-    rates = steps.learning_rates(
-        *(train.learning_rate_schedule, train.learning_rate, num_steps, num_warmup)
-    )
+    rates = learning_rates(config, schedule)
     optimiser = steps.OPTIMISERS[train.optimiser](rates)
     is_frozen = config.train.freeze == "features"
     return Model(network, preprocessing, bands, optimiser, is_frozen, label_noise)
+
+
+def learning_rates(config: ConfigDict, schedule: Schedule) -> float | optax.Schedule:
+    """Makes the learning rate of every step, or the only one."""
+    train, num_steps = config.train, schedule.last_step
+    num_warmup = round(train.warmup_epochs * schedule.num_clips / schedule.batch_size)
+    return steps.learning_rates(
+        *(train.learning_rate_schedule, train.learning_rate, num_steps, num_warmup)
+    )
+
+
+def learning_rate_at(config: ConfigDict, schedule: Schedule) -> Callable[[int], float]:
+    """Gives the learning rate that led to a step, as a number.
+
+    A schedule is asked for many steps at once: each time the host waits for the device.
+    """
+    rates, many = learning_rates(config, schedule), 1024
+    if not callable(rates):
+        return lambda step: float(rates)
+
+    @lru_cache(maxsize=1)
+    def part(number: int) -> np.ndarray:
+        return np.asarray(rates(np.arange(number * many, (number + 1) * many)))
+
+    return lambda step: float(part((step - 1) // many)[(step - 1) % many])
 
 
 def network_of(config: ConfigDict) -> dict[str, Any]:

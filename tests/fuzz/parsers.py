@@ -23,7 +23,14 @@ from input_pipeline.corpora import folder, msd
 from msd_tagger.common import workspace
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
-from studies import comparison, label_table, records, report, study_report
+from studies import (
+    comparison,
+    label_table,
+    records,
+    report,
+    study_report,
+    unfinished,
+)
 from studies.annotation import answers, label_studio
 from studies.record_contents import CORPUS
 from studies.sections import network
@@ -144,6 +151,23 @@ def make_record(path: Path) -> None:
     names = np.array(made_records.TAG_NAMES[:5])
     kernel = rng.normal(size=(2, 4, 5)).astype(np.float32)
     np.savez(path / "label_vectors.npz", kernel=kernel, tag_names=names)
+
+
+def make_begun(path: Path) -> None:
+    """Writes what is there of a run that has not come to its end."""
+    make_record(path)
+    for one in (path / "summary.json", *path.glob("*.npz")):
+        one.unlink()
+    config = json.loads((path / "config.json").read_text())
+    config["train"] |= {"max_epochs": 25.0, "max_steps": 0}
+    made_records.write_json(path / "config.json", config)
+
+
+def read_begun(path: Path) -> Any:
+    """Says what the report does of a run that has not come to its end."""
+    record = records.read_run_record(path, records.BEGUN)
+    drawn = [one.alt for one in report.illustrations(record)]
+    return unfinished.notice(record), unfinished.facts(record), drawn
 
 
 def make_sealed(path: Path) -> None:
@@ -471,6 +495,7 @@ PARSERS = {
         *(read_record, lambda path, value: "", True),
     ),
     "record without a seal": Parser(8, make_record, ("*.json*", "*.npz"), read_record),
+    "record of a run that goes on": Parser(4, make_begun, ("*.json*",), read_begun),
     "report of a record": Parser(1, make_record, ("*.json*", "*.npz"), write_report),
     "study": Parser(6, make_study, ("*.json", "*.npz", "points/a/*.json*"), read_study),
     "pickles": Parser(
