@@ -33,6 +33,9 @@ KEYS = {
 }
 
 
+_OF_KINDS = ("dft_size_samples", "hop_samples", "num_mel_bands")
+
+
 def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
     """Checks that a configuration's recipe is that of a bundle.
 
@@ -115,8 +118,9 @@ def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
         for name, key in KEYS.items()
         if name in here
         and _plain(there[name]) != _plain(here[name])
-        # An STFT has no mel bands; the kind says so.
-        and not (name == "num_mel_bands" and 0 in (there[name], here[name]))
+        # An STFT has no mel bands, and a front end of one's own neither these nor a
+        # DFT; the kind says so.
+        and not (name in _OF_KINDS and 0 in (there[name], here[name]))
     ]
     if differing:
         named = ", ".join(

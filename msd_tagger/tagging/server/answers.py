@@ -65,7 +65,7 @@ def answer(bundle: Bundle, heard: Excerpts, scores: np.ndarray) -> dict[str, Any
     recipe = bundle.recipe
     # A short rest of a song is in no excerpt: the picture ends before it.
     end_s = min(heard.duration_s, heard.starts_s[-1] + recipe.duration_s)
-    picture = laid_out(heard, end_s, recipe.sample_rate_hz / recipe.hop_samples)
+    picture = laid_out(heard, end_s, recipe.frames_per_s)
     png = base64.b64encode(spectrogram_png(picture)).decode("ascii")
     return {
         "duration_s": float(heard.duration_s),
@@ -118,12 +118,16 @@ def laid_out(heard: Excerpts, end_s: float, frames_per_s: float) -> np.ndarray:
     return picture
 
 
-def frequencies(centres_hz: np.ndarray) -> list[dict[str, Any]]:
+def frequencies(centres_hz: np.ndarray | None) -> list[dict[str, Any]]:
     """Where round frequencies lie in the picture, as a share of its height.
+
+    Nowhere if bands have no frequencies, or do not rise.
 
     >>> frequencies(np.arange(0, 700, 100))
     [{'name': '100 Hz', 'height': 0.21...}, {'name': '500 Hz', 'height': 0.78...}]
     """
+    if centres_hz is None or (np.diff(centres_hz) < 0).any():
+        return []
     bands = np.arange(len(centres_hz))
     shown = [hz for hz in FREQUENCIES_HZ if centres_hz[0] <= hz <= centres_hz[-1]]
     return [
