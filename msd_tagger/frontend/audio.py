@@ -63,7 +63,7 @@ def read_excerpts(
         AudioError: With one of `REASONS`; "silent" if all excerpts are.
     """
     with open_source(path) as source:
-        if recipe.excerpts_per_track == 1:
+        if recipe.excerpts_per_track == 1 or start_s is not None:
             return [clip_of(source, recipe, start_s)]
         spare_s = max(0.0, source.length_s - recipe.duration_s)
         found: dict[float, np.ndarray | None] = {}
