@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from configs import checks, sweeps, wishes
@@ -69,7 +70,7 @@ def _check_front_end(config: ConfigDict) -> None:
             f"{where} with --config.task={config.task}: that study compares the "
             f"paper's inputs, mel and STFT; others can be in {', '.join(OF_ANY_KIND)}"
         )
-    if weighting == "a_weighting" and recipe.band_centres_hz() is None:
+    if weighting == "a_weighting" and np.isnan(recipe.band_centres_hz()).any():
         raise ValueError(
             f"{where} with --config.preprocessing.frequency_weighting=a_weighting: its "
             "bands have no frequencies; let it give them by band_centres_hz()"

@@ -41,7 +41,7 @@ class FrontEnd(abc.ABC):
         """
 
     def band_centres_hz(self) -> np.ndarray | None:
-        """Returns the centre of every band, `[M]`, or None where bands have none."""
+        """Returns the rising centres of all bands, `[M]`, or None if they have none."""
         return None
 
 
@@ -91,8 +91,8 @@ def power_of(samples: np.ndarray, recipe: "Recipe") -> np.ndarray:
     return found
 
 
-def centres_hz_of(recipe: "Recipe") -> np.ndarray | None:
-    """Returns the centres of a recipe's bands, or None where they have none."""
+def centres_hz_of(recipe: "Recipe") -> np.ndarray:
+    """Returns the centres of a recipe's bands, `[M]`; NaN where they have none."""
     return _centres_hz(_of(recipe), recipe.shape[0])
 
 
@@ -156,15 +156,15 @@ def _power(front_end: FrontEnd, samples: np.ndarray) -> np.ndarray:
     return found
 
 
-def _centres_hz(front_end: FrontEnd, num_bands: int) -> np.ndarray | None:
-    found = front_end.band_centres_hz()
-    if found is None:
-        return None
-    found = np.asarray(found, np.float64)
-    if found.shape != (num_bands,) or not (np.isfinite(found) & (found >= 0)).all():
+def _centres_hz(front_end: FrontEnd, num_bands: int) -> np.ndarray:
+    given = front_end.band_centres_hz()
+    if given is None:
+        return np.full(num_bands, np.nan)
+    found = np.asarray(given, np.float64)
+    if found.shape != (num_bands,) or not (np.diff(found, prepend=-1.0) > 0).all():
         raise ValueError(
             f"band_centres_hz() of the front end {type(front_end).__name__} gives "
             f"{list(found.shape)}; it must give a frequency for each of {num_bands} "
-            "bands, or None"
+            "bands, and they must rise; or None"
         )
     return found

@@ -156,10 +156,10 @@ class Recipe:
         name = self.kind.partition("(")[0].rpartition(":")[2]
         return f"{name}-{'x'.join(map(str, self.stored_shape))}-{digest}"
 
-    def band_centres_hz(self) -> np.ndarray | None:
+    def band_centres_hz(self) -> np.ndarray:
         """Returns the centre of every mel band, or of every bin of the DFT: `[M]`.
 
-        None where a front end of one's own has bands without one.
+        NaN where a front end of one's own has bands without one.
         """
         if self.own_shape:
             return own.centres_hz_of(self)
@@ -173,10 +173,7 @@ class Recipe:
         At 0 Hz, where the standard's curve is minus infinity, it is -80 dB. Bands that
         have no centre are not weighted.
         """
-        centres_hz = self.band_centres_hz()
-        if centres_hz is None:
-            return np.zeros(self.shape[0], np.float32)
-        return bands.a_weighting_db(centres_hz)
+        return np.nan_to_num(bands.a_weighting_db(self.band_centres_hz()))
 
     def mel_filters(self) -> np.ndarray | None:
         """Returns the filters on powers: float32 `[M, bins]`, or None without any."""

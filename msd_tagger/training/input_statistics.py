@@ -42,7 +42,7 @@ def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
         arrays[f"histogram_{magnitude}"] = _mean(clips, bands, settings, _histogram)
     magnitude = config.preprocessing.magnitude
     centres_hz = data.recipe.band_centres_hz()
-    has_centres = centres_hz is not None
+    has_centres = bool(np.isfinite(centres_hz).all())
     a_weighting = ("a_weighting",) if has_centres else ()
     for weighting in ("bypass", *a_weighting, "per_frequency"):
         settings = pre.Preprocessing(magnitude, weighting, True, 1.0)
