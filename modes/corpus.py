@@ -25,8 +25,10 @@ from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed
 
 # Tasks that do not care which spectrograms there are.
-OF_ANY_KIND = ("train", SWEEP, "variance", "tags", "groundtruth", "label_noise")
-OF_ANY_KIND += ("label_vectors",)
+OF_ANY_KIND = (
+    *("train", SWEEP, "variance", "tags", "groundtruth", "label_noise"),
+    "label_vectors",
+)
 
 
 def check(config: ConfigDict, options: Options) -> None:

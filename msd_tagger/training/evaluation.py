@@ -36,8 +36,8 @@ def evaluate(
     parts, loss_sum = [], np.float64(0)
     for batch in batches:
         outputs = [step(chunks, one) for one in excerpts_of(batch)]
-        scores = [output["scores"] for output in outputs]
-        parts.append(scores[0] if len(scores) == 1 else np.mean(scores, axis=0))
+        each = [output["scores"] for output in outputs]
+        parts.append(each[0] if len(each) == 1 else np.mean(each, axis=0))
         losses = [output["loss"].astype(np.float64).sum(1) for output in outputs]
         loss_sum = loss_sum + sum(losses) / len(losses)
     scores = np.concatenate(parts, axis=1)[:, :num_clips]
