@@ -78,8 +78,9 @@ def _entries(file: Path) -> list[str]:
         found = safe_pickle.load(file)
     else:
         try:
-            found = np.load(file, allow_pickle=False).tolist()
-        except (OSError, ValueError, EOFError) as error:
+            # Mapped, so that a length that the file claims is no reason to allocate.
+            found = np.load(file, mmap_mode="r", allow_pickle=False).tolist()
+        except Exception as error:  # A damaged header raises whatever its parser does.
             raise ValueError(f"{file} is no array of texts: {error}") from error
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ValueError(f"{file} is no list of texts; expected an id or a path a clip")

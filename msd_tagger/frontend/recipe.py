@@ -91,7 +91,8 @@ class Recipe:
     def _check_own(self) -> None:
         for name in ("dft_size_samples", "hop_samples", "num_mel_bands"):
             object.__setattr__(self, name, 0)
-        if len(self.own_shape) != 2 or min(self.own_shape) < 1:
+        are_sizes = all(isinstance(one, int) and one > 0 for one in self.own_shape)
+        if len(self.own_shape) != 2 or not are_sizes:
             raise ValueError(
                 f"own_shape is {self.own_shape}; it must be two sizes, of bands and of "
                 "frames"
