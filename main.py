@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from configs import checks, sweeps, wishes
+from configs import checks, sweeps
 from modes import command_line as own
 from modes.command_line import CONFIG, MODE, MODES, read_options
 from msd_tagger import platform
@@ -49,7 +49,8 @@ def check(name: str, words: Sequence[str]) -> command_line.Mode:
         options = read_options()
         command_line.load("modes.corpus:check")(CONFIG.value, options)
         given = config_flags.get_override_values(flags.FLAGS["config"])
-        wishes.check(CONFIG.value, name, options.bundle, given)
+        check_wishes = command_line.load("modes.corpus:check_wishes")
+        check_wishes(CONFIG.value, name, options.bundle, given)
     return mode
 
 

@@ -39,7 +39,7 @@ import main
 main.parse_flags(["main.py", *sys.argv[1:]])
 if main.CONFIG.value is not None:
     from configs import checks
-    checks.check(main.CONFIG.value, needs_audio=main.MODE.value != "audit")
+    checks.check(main.CONFIG.value)
 """
 
 

@@ -1,5 +1,6 @@
 """What a finished run leaves: scores, predictions, weights, statistics, its bundle."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def _bundle(
     precision = {"precision": network.precision}
     return Bundle(
         tags=tuple(setup.data.tags),
-        recipe=setup.data.recipe,
+        # A network hears one excerpt at a time.
+        recipe=dataclasses.replace(setup.data.recipe, excerpts_per_track=1),
         preprocessing=setup.model.preprocessing,
         network={
             "channels": network.channels,

@@ -13,6 +13,7 @@ import optax
 from ml_collections import ConfigDict
 
 from msd_tagger.bundle.format import Bundle, read_bundle
+from msd_tagger.common.excerpts import excerpts_of
 from msd_tagger.common.label_noise import NOTHING_KNOWN, LabelNoise, Rates
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network import preprocessing as pre
@@ -72,7 +73,8 @@ class Data(Protocol):
     ) -> Iterator[np.ndarray]:
         """Gives the rows int64 `[B]` of these batches, without reading any clip.
 
-        Row 0 is the first clip that `evaluation_batches` gives of this share.
+        Row 0 is the first clip that `evaluation_batches` gives of this share. Where
+        clips have E excerpts, row * E + number of the excerpt.
         """
 
     def evaluation_batches(
@@ -82,7 +84,10 @@ class Data(Protocol):
         fraction: float = 1.0,
         rows: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Gives every clip once, in order; the last batch is padded and masked."""
+        """Gives every clip once, in order; the last batch is padded and masked.
+
+        Clips with E excerpts, `recipe.excerpts_per_track`, are `[B, E, M, F]`.
+        """
 
 
 class Schedule(NamedTuple):
@@ -353,7 +358,8 @@ def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
         return bands
     magnitude = jax.jit(partial(pre.to_magnitude, magnitude=chosen.magnitude))
     num_clips, totals = 0, np.zeros((3, data.recipe.shape[0]))
-    for batch in data.evaluation_batches("train", 16, config.train.fraction):
+    batches = data.evaluation_batches("train", 16, config.train.fraction)
+    for batch in (one for of_clips in batches for one in excerpts_of(of_clips)):
         x = magnitude(batch["spectrogram"])[batch["mask"]]
         means = np.asarray(x.mean(2), np.float64)
         num_clips += len(means)

@@ -119,17 +119,23 @@ def study(record: SweepRecord) -> Study:
         histogram = pd.DataFrame({"from": edges[:-1], "to": edges[1:]} | shares)
         curves = {k: arrays.get(f"band_mean_{k}") for k in WEIGHTINGS}
         curves = {k: curve for k, curve in curves.items() if curve is not None}
-        means = pd.DataFrame({"Hz": arrays["band_centres_hz"]} | curves)
+        centres_hz = arrays.get("band_centres_hz")
+        hz = {} if centres_hz is None else {"Hz": centres_hz}
+        means = pd.DataFrame(hz | curves)
         kind = record.config.get("spectrogram", {}).get("kind", "mel")
         of_input = {"clips": int(arrays["num_clips"]), "bands": len(means)}
         paragraphs.append(say("tags.input", kind=kind, **of_input))
-        of_means = dict.fromkeys(means, ".6g") | {"Hz": ".3f"}
         six = dict.fromkeys(histogram, ".6g")
-        illustrations += [
-            figure("magnitude_histograms", draw_histograms, histogram, six),
-            figure("band_means", draw_band_means, means, of_means),
-        ]
-        claims += [*histogram_claims(histogram), *band_claims(means)]
+        illustrations.append(
+            figure("magnitude_histograms", draw_histograms, histogram, six)
+        )
+        claims += histogram_claims(histogram)
+        if hz:
+            of_means = dict.fromkeys(means, ".6g") | {"Hz": ".3f"}
+            illustrations.append(figure("band_means", draw_band_means, means, of_means))
+            claims += band_claims(means)
+        else:
+            paragraphs.append("Bands without frequencies: Fig. 8 is left out.")
     return Study(NAME, TITLE, paragraphs, illustrations, tables, claims)
 
 

@@ -9,6 +9,7 @@ there, or with the bytes.
 import csv
 import io
 import json
+import pickle
 import shutil
 import wave
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import numpy as np
 
 from input_pipeline import plan, published, shards
 from input_pipeline.batches import open_shards
-from input_pipeline.corpora import folder, msd
+from input_pipeline.corpora import clip_lists, folder, msd
 from msd_tagger.common import workspace
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
@@ -376,6 +377,24 @@ def _texts(tree: Any) -> Iterator[str]:
         yield from [one] if isinstance(one, str) else _texts(one)
 
 
+# Lists of clips.
+
+LISTED = {f"{letter}/song-{n}-0-29.mp3": str(n) for n, letter in enumerate("0123cdef")}
+
+
+def make_lists(path: Path) -> None:
+    """Writes a list of every form."""
+    names = list(LISTED)
+    (path / "train.txt").write_text("\n".join(names[:4]))
+    np.save(path / "valid.npy", np.array([f"7\t{name}" for name in names[4:6]]))
+    (path / "test_list_pub.cP").write_bytes(pickle.dumps(names[6:], protocol=0))
+
+
+def read_lists(path: Path) -> Any:
+    """Reads the split that they make."""
+    return clip_lists.read(path, LISTED)
+
+
 # Folders of audio.
 
 
@@ -502,6 +521,9 @@ PARSERS = {
         *(7, msd_files.write_pickles, ("*.cP", "*.txt"), read_msd, wrong_msd)
     ),
     "SQLite": Parser(7, msd_files.write_database, ("*.db",), read_msd, wrong_msd),
+    "lists of clips": Parser(
+        *(3, make_lists, ("*",), read_lists, lambda path, value: "")
+    ),
     "split files": Parser(
         *(5, msd_files.write_split_files, ("*",), read_msd, wrong_split_files)
     ),

@@ -73,7 +73,7 @@ def answer(bundle: Bundle, song: Excerpts, scores: np.ndarray) -> dict[str, Any]
     recipe = bundle.recipe
     # A short rest of a song is in no excerpt: the picture ends before it.
     end_s = min(song.duration_s, song.starts_s[-1] + recipe.duration_s)
-    picture = laid_out(song, end_s, recipe.sample_rate_hz / recipe.hop_samples)
+    picture = laid_out(song, end_s, recipe.frames_per_s)
     png = base64.b64encode(spectrogram_png(picture)).decode("ascii")
     return {
         "duration_s": float(song.duration_s),
