@@ -55,6 +55,7 @@ WITHOUT_JAX += ("msd_tagger.pages", "input_pipeline", "studies")
 # Where a module is named by a variable: a mode, once JAX is set up, and a section.
 LOADERS = {
     "msd_tagger/commands/command_line.py",
+    "msd_tagger/common/calls.py",  # A user's own module.
     "studies/sections/__init__.py",
 }
 # The canary repeats, in a few lines, what a compiler once got wrong.

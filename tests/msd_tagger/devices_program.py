@@ -69,6 +69,14 @@ CASES = (
 )
 
 
+# A network of one's own, whose batches are augmented as a whole.
+OWN = {
+    "model__network": "tests.own_networks:Small",
+    "train__augmentations": ("spec_augment", "mixup", "random_gain"),
+    "train__optimiser": "sgd",
+}
+
+
 def check_kept_batches(mode, devices):
     """Batches from the devices' memory, against those that are read."""
     data = fakes.FakeData({"train": 300, "valid": 2, "test": 2})
@@ -115,6 +123,9 @@ def main():
     place = {"train__num_devices": 4, "train__parallel": "auto"}
     run = fit(SEEDS, 8, train__optimiser="adam", **place)
     tell(("adam", "auto", 4, "after-8"), run, one["adam"])
+    one = fit(2, train__num_devices=1, **OWN)
+    run = fit(2, train__num_devices=4, train__parallel="data", **OWN)
+    tell(("sgd", "data", 4, "own"), run, one)
 
 
 def tell(how, run, one):
