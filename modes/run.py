@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from modes import Options
 from modes.corpus import load_once, open_data, prepare_once
-from modes.report import report
+from modes.report import print_baseline, report
 from modes.training import (
     check_start,
     choose_workdir,
@@ -42,4 +42,5 @@ def run(config: ConfigDict, options: Options) -> None:
         with workspace.alone(workdir):
             report(workdir)
         print_scores(summary)
+        print_baseline(workdir)
     distributed.finish()

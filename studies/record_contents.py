@@ -76,11 +76,13 @@ SUMMARY = {
 LINES = {
     "train": {
         "step": COUNT,
+        "epoch?": Number(1e-9, 1e15),
         "loss": Each(Maybe(NUMBER), "S"),
         "clips_per_s": Maybe(Number(0, 1e15)),
     },
     "evaluation": {
         "step": COUNT,
+        "epoch?": Number(1e-9, 1e15),
         "split?": OneOf(SPLITS),
         "loss": Each(Maybe(NUMBER), "S"),
         "roc_auc_macro": Each(SCORE, "S"),
@@ -132,12 +134,16 @@ LABELS_OF_SPLIT = {
     "true_tags?": Array("u", "N B"),
 }
 
+ENVIRONMENT = {"started?": str, "command?": str}
 # A run's configuration, as far as reports read it.
 CONFIG = {
     "seed?": WHOLE,
     "corpus?": {"name?": str},
+    "name?": str,
     "train?": {
         "fraction?": SHARE,
+        "max_epochs?": Number(0, 1e6),
+        "max_steps?": COUNT,
         "batch_size?": WHOLE,
         "labels?": str,
         "drop_positives?": SHARE,

@@ -30,9 +30,17 @@ from msd_tagger.pages.tables import (
     signed,
     with_spread,
 )
-from studies import clip_spread, figures, statistics, tag_pairs
+from studies import clip_spread, figures, statistics, tag_pairs, unfinished
 from studies.comparison import LABELS, auc
-from studies.records import RunRecord, labels_of, per_seed, read_run_record
+from studies.records import (
+    BEGUN,
+    RunRecord,
+    labels_of,
+    origin,
+    per_seed,
+    read_run_record,
+)
+from studies.unfinished import best_steps
 
 NAN = float("nan")
 NUM_PAIRS = 10
@@ -51,32 +59,46 @@ TEMPLATES = Path(__file__).with_name("templates")
 def write_report(workdir: Path | str) -> Path:
     """Writes a run's `report.html`, whose path it returns, and `figures/`.
 
+    Of a run that has not come to its end it shows what there is.
+
     Raises:
         RunRecordError: A required file is missing or unreadable; it names the file.
     """
-    record = read_run_record(workdir)
+    record = read_run_record(workdir, BEGUN)
     folder = record.workdir / "figures"
     folder.mkdir(exist_ok=True)
-    of_corpus = record.summary["corpus"]
-    known = labels_of(record.summary["scores"]["test"])
-    spreads = {labels: spreads_of(record, labels) for labels in known}
+    drawn = {one.name: page.draw(one, folder) for one in illustrations(record)}
+    loader = record.config.get("corpus", {}).get("name")
+    of_corpus = record.summary.get("corpus") or {"name": loader or "unknown"}
     text = page.render(
         "report.html.j2",
         TEMPLATES,
-        title=f"Music tagging: {of_corpus['name']}",
-        corpus=page.corpus(of_corpus, record.config.get("corpus", {}).get("name")),
-        facts=_facts(record, spreads),
-        scores=_scores(record, spreads),
-        tag_table=tag_table(record),
-        thresholds=threshold_table(record),
+        title=f"{record.config.get('name', 'A run')} on {of_corpus['name']}",
+        origin=origin(record),
+        corpus=page.corpus(of_corpus, loader),
+        unfinished=unfinished.notice(record),
+        **(_scored(record) if record.summary else {"facts": unfinished.facts(record)}),
+        has_scores=bool(record.summary),
         label_stats=_label_stats(record),
         config_table=config_table(record.config, record.config_default),
         environment=flatten(record.environment),
-        figures={one.name: page.draw(one, folder) for one in illustrations(record)},
+        figures=drawn,
     )
     path = record.workdir / "report.html"
     files.write_text(path, text)
     return path
+
+
+def _scored(record: RunRecord) -> dict[str, Any]:
+    """Returns what the page shows of scores on the test split."""
+    known = labels_of(record.summary["scores"]["test"])
+    spreads = {labels: spreads_of(record, labels) for labels in known}
+    return {
+        "facts": _facts(record, spreads),
+        "scores": _scores(record, spreads),
+        "tag_table": tag_table(record),
+        "thresholds": threshold_table(record),
+    }
 
 
 def score_table(
@@ -141,6 +163,26 @@ def against_baseline(
     by = f"the linear baseline by {abs(gap):.4f} ({spread})"
     end = " Another seed may lie elsewhere." if seeds == 1 else ""
     return f"{start}{who} {verb} {by}: {values}.{end}"
+
+
+def baseline_sentences(
+    record: RunRecord, spreads: Mapping[str, Spreads] | None = None
+) -> list[str]:
+    """Sets a run against its baseline, if it has one: a sentence for each labels.
+
+    `spreads` are those of `spreads_of`, which are worked out where they are not given.
+    """
+    scores, linear = record.summary["scores"]["test"], _linear(record).get("test", {})
+    return [
+        against_baseline(
+            scores,
+            linear,
+            labels,
+            (spreads[labels] if spreads else spreads_of(record, labels)).gap,
+        )
+        for labels in labels_of(scores)
+        if linear.get(labels)
+    ]
 
 
 class Spreads(NamedTuple):
@@ -284,13 +326,15 @@ def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -
 
 def illustrations(record: RunRecord) -> list[Illustration]:
     """Returns the figures that this record has the numbers for."""
-    tags = tag_frame(record)
-    alt = f"Points: ROC-AUC of {len(tags)} tags, {tags['tag'].iloc[0]} first. "
-    alt += "Numbers: table below."
-    found = [
-        _scores_figure(record),
-        Illustration("auc_per_tag", figures.auc_per_tag, alt, frame=tags),
-    ]
+    found = []
+    if record.summary:
+        tags = tag_frame(record)
+        alt = f"Points: ROC-AUC of {len(tags)} tags, {tags['tag'].iloc[0]} first. "
+        alt += "Numbers: table below."
+        found += [
+            _scores_figure(record),
+            Illustration("auc_per_tag", figures.auc_per_tag, alt, frame=tags),
+        ]
 
     def add(name: str, alt: str, plot: Callable[..., Figure], *drawn: Any) -> None:
         found.append(Illustration(name, functools.partial(plot, *drawn), alt))
@@ -305,13 +349,14 @@ def illustrations(record: RunRecord) -> list[Illustration]:
         add("training_speed", alt, figures.training_speed, speed)
     for key, average in CURVES.items() if record.evaluations else ():
         values = per_seed(record.evaluations, key)
-        best = np.array(record.summary["best_step"], np.float64)
+        kept = record.summary.get("best_step") or best_steps(record.evaluations)
+        best = np.array(kept, np.float64)
         highest = number(np.fmax.reduce(values.to_numpy(), axis=None), 3)
         alt = f"Lines: validation {average} per seed, at most {highest}."
         plot = figures.validation_curve
         add(f"validation_{key}", alt, plot, values, best, average)
     counts = record.arrays.get("label_stats", {}).get("train_counts")
-    if counts is not None:
+    if counts is not None and record.summary:
         alt = f"Bars: training clips per tag, from {counts.max()} to {counts.min()}."
         add("tag_counts", alt, figures.tag_counts, record.summary["tags"], counts)
     return found
@@ -395,13 +440,7 @@ def _scores(record: RunRecord, spreads: Mapping[str, Spreads]) -> dict[str, Any]
             for split in splits
         },
         "baseline": record.summary.get("baseline"),
-        "sentences": [
-            against_baseline(
-                scores["test"], linear["test"], labels, spreads[labels].gap
-            )
-            for labels in known
-            if linear.get("test", {}).get(labels)
-        ]
+        "sentences": baseline_sentences(record, spreads)
         + _of_labels(record)
         + _cautions(record),
         "has_truth": "true" in known,
@@ -463,7 +502,7 @@ def _label_stats(record: RunRecord) -> dict[str, Any] | None:
     """Returns what the page says about the training labels, if they were counted."""
     stats = record.arrays.get("label_stats", {})
     needed = {"train_counts", "train_co_occurrence", "train_num_clips"}
-    if not needed <= stats.keys():
+    if not record.summary or not needed <= stats.keys():
         return None
     tags, num_clips = record.summary["tags"], int(stats["train_num_clips"])
     counts = pd.Series(stats["train_counts"], tags)

@@ -195,6 +195,7 @@ def test_the_first_command_at_small_size(tmp_path):
     done = python(*call, *small, XLA_FLAGS="")
     assert done.returncode == 0, done.stderr
     assert "test, true labels: roc_auc_macro" in done.stdout
+    assert "\nAgainst the true labels the network (one seed) " in done.stdout
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["complete"] and summary["steps"] == 2
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

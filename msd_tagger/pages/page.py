@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from msd_tagger.common.facts import SPLITS
@@ -70,12 +71,22 @@ def template_of(name: str, folder: Path = TEMPLATES) -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "breakable": breakable,
         "readable": tables.readable,
         "columns_of_words": tables.columns_of_words,
         "md": markdown.escape,
         "md_table": markdown.markdown_table,
     }
     return environment.get_template(name)
+
+
+def breakable(name: str) -> Markup:
+    """Returns HTML that breaks a name where its words end, and not within them.
+
+    >>> breakable("a&b/01_song.live.mp3")
+    Markup('a&amp;b/<wbr>01_<wbr>song.<wbr>live.mp3')
+    """
+    return Markup("<wbr>").join(re.split(r"(?<=[-_/])|(?<=\.)(?=.{6})", name))
 
 
 def draw(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -35,19 +36,20 @@ def draw(
     """Draws what `write_taggram` writes."""
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(tags)))
     axes = figure.add_subplot()
-    top = float(np.nanmax(scores))
+    # The same colours for every song; roots, as most scores are small.
+    norm = PowerNorm(0.5, 0, 1)
     rows = np.arange(len(tags) + 1)
-    image = axes.pcolormesh(edges_s, rows, scores, cmap="viridis", vmin=0, vmax=top)
+    image = axes.pcolormesh(edges_s, rows, scores, cmap="viridis", norm=norm)
     axes.set_yticks(rows[:-1] + 0.5, [style.label(tag) for tag in tags])
     axes.invert_yaxis()
     axes.grid(False)
-    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 1.5, 3, 6, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 1.5, 3, 6, 10], integer=True))
     axes.xaxis.set_major_formatter(
         FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02}")
     )
     axes.set_xlabel("time")
     axes.set_title(style.label(title))
-    figure.colorbar(image, ax=axes, label="score")
+    figure.colorbar(image, ax=axes, label="score", ticks=[0, 0.05, 0.2, 0.5, 1])
     return figure
 
 

@@ -162,7 +162,7 @@ def test_a_report_can_be_written_again(page):
 
 def test_a_missing_file_is_named(tmp_path):
     write_json(tmp_path / "config.json", {})
-    with pytest.raises(ValueError, match=r"environment\.json.*summary\.json missing"):
+    with pytest.raises(ValueError, match=r"record: environment\.json missing"):
         write_report(tmp_path)
 
 

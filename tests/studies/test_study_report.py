@@ -262,7 +262,6 @@ def test_the_report_of_one_task(tmp_path, monkeypatch):
     [
         (None, r"neither a run nor a study: no config\.json"),
         ({"task": "dance"}, "task is 'dance'; the studies are paper, tags"),
-        ({"task": "train"}, r"no complete run record: .*summary\.json"),
     ],
 )
 def test_a_folder_that_holds_neither(tmp_path, config, message):
@@ -305,6 +304,8 @@ def markdown(tmp_path_factory):
         "study.md.j2",
         TEMPLATES,
         title="x",
+        origin="folder x",
+        unfinished=("Not finished.", "0 of 1 points | none:", "main.py --x"),
         corpus={"name": "my | music", "version": None, "counts": [], "notice": None},
         facts=[("1 of 2", "claims hold", "1 does not")],
         claims=Table.of_rows("", CLAIM_HEADER, claims),
