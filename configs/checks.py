@@ -9,8 +9,16 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs import sweeps
-from configs.identity import WORDS, label_noise_of
-from configs.keys import KEYS, SWEEP, TRAIN_NOTHING, Range, values_of
+from configs.identity import WEIGHTS, WORDS, label_noise_of
+from configs.keys import (
+    CONVNET,
+    KEYS,
+    OF_LAYERS,
+    SWEEP,
+    TRAIN_NOTHING,
+    Range,
+    values_of,
+)
 
 # Positions in one pooling window. The paper's have 20 at most; 256 compile for 20 s on
 # two cores, a window of 96 x 47 for a quarter of an hour and to 23 GB.
@@ -185,6 +193,8 @@ def check(config: ConfigDict) -> None:
     _check_jobs(config)
     _check_start(config.train)
     _check_label_noise(config.train)
+    _check_class_weights(config.train)
+    _check_network(config)
     _check_processes(config)
 
 
@@ -248,6 +258,36 @@ def _check_label_noise(train: ConfigDict) -> None:
             f"--config.train.label_noise={train.label_noise}: there is no such file; "
             'give a CSV or JSON file, "true" or "annotated" (docs/label_noise.md), '
             'each perhaps with a factor such as "*2" behind it'
+        )
+
+
+def _check_class_weights(train: ConfigDict) -> None:
+    weights = train.class_weights
+    if weights not in WEIGHTS and not Path(weights).is_file():
+        raise ValueError(
+            f"--config.train.class_weights={weights}: there is no such file; give "
+            f"{' or '.join(WEIGHTS)}, or a CSV file with the columns tag, positive and "
+            "negative"
+        )
+    if weights != "none" and train.label_noise:
+        raise ValueError(
+            f"--config.train.class_weights={weights} with --config.train.label_noise="
+            f"{train.label_noise}: weighted answers are no probabilities, which the "
+            "correction needs; leave one of the two out"
+        )
+
+
+def _check_network(config: ConfigDict) -> None:
+    network, task = config.model.network, config.task
+    if network != CONVNET and ":" not in network:
+        raise ValueError(
+            f"--config.model.network={network}: must be {CONVNET}, or a Flax module of "
+            "your own as package.module:Name (docs/extending.md)"
+        )
+    if network != CONVNET and task in OF_LAYERS:
+        raise ValueError(
+            f"--config.model.network={network}: the study {task} looks at the layers "
+            "of the paper's network; leave it out, or choose another study"
         )
 
 

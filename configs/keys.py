@@ -19,6 +19,10 @@ STUDIES = (
     *("preprocessing", "reliability", "label_vectors", "paper", "label_noise", SWEEP),
 )
 
+# The network of the paper, and the studies that look at its layers.
+CONVNET = "convnet"
+OF_LAYERS = ("network", "paper")
+
 # Studies without a network that learns.
 TRAIN_NOTHING = ("network", "tags", "groundtruth")
 
@@ -138,6 +142,9 @@ _KEYS = (
         "Standardises each clip over all bands and frames."),
     Key("preprocessing.scale", 1.0, Range(0, 1e6, above=True),
         "Factor on the input; the paper tries 10."),
+    Key("model.network", CONVNET, '"convnet" or "package.module:Name"',
+        'The paper\'s network, or a Flax module of your own, perhaps with arguments: '
+        '"examples.residual:ResNet(channels=16)" (docs/extending.md).'),
     Key("model.channels", 32, Range(1, 4096), "N, feature maps of each layer."),
     Key("model.pools", (), "((bands, frames), …)",
         "Pooling of each layer; () for the paper's, which fit 96 mel bands or 257 bins "
@@ -173,7 +180,17 @@ _KEYS = (
         'compared with it. "*2" doubles the odds of all rates.'),
     Key("train.batch_size", 0, Range(0, 2**16),
         "B; 0 means 32 on accelerators and 8 on a CPU."),
-    Key("train.optimiser", "adam", ("adam", "sgd"), "How weights are updated."),
+    Key("train.optimiser", "adam", 'a name of optax, "adamw(weight_decay=0.01)"',
+        "How weights are updated, perhaps with arguments (docs/extending.md)."),
+    Key("train.weight_decay", 0.0, Range(0, 1e3),
+        "So many times each kernel is added to its gradient; biases are left alone."),
+    Key("train.class_weights", "none", '"none", "inverse_frequency" or a CSV file',
+        "What clips with a tag and clips without it weigh in the loss: "
+        '"inverse_frequency" gives both of each tag the same weight together '
+        "(docs/extending.md)."),
+    Key("train.augmentations", (), '("spec_augment", "mixup(alpha=0.2)", …)',
+        "How training clips are changed at random, in this order: spec_augment, mixup, "
+        "random_gain, or functions of your own (docs/extending.md)."),
     Key("train.learning_rate", 5e-3, Range(0, 10, above=True),
         "Of every step, or the highest, as the schedule says."),
     Key("train.learning_rate_schedule", "constant", ("constant", "cosine"),

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from configs import sweeps
 from configs.identity import ANNOTATED, label_noise_of
-from configs.keys import KEYS, SWEEP, TRAIN_NOTHING, values_of
+from configs.keys import CONVNET, KEYS, SWEEP, TRAIN_NOTHING, values_of
 
 _RUN = ("name", "task", "sweep", "resume", "compilation_cache_dir")
 _SOUND = ("clip", "spectrogram.sample_rate_hz")
@@ -23,9 +23,14 @@ _ANSWERS = (*_SUBSET, "analysis.annotations")
 # What each takes, by names that people know: keys, or whole sections.
 READERS: dict[str, tuple[str, ...]] = {
     "a training": (
-        *(*_RUN, *_RECORDS, "prepare", "input", "model", "preprocessing", "train"),
+        *(*_RUN, *_RECORDS, "prepare", "input", "preprocessing", "train"),
+        *("model.network", "model.dtype", "model.precision"),
+        "model.batch_norm_momentum",
         *("seed", "num_seeds", "data_seed", "stall_warning_s", "profile_steps"),
         *("distributed", "process_count", "process_index", "analysis.linear_baseline"),
+    ),
+    f"a training with model.network={CONVNET}": (
+        *("model.channels", "model.pools", "model.batch_norm_epsilon"),
     ),
     "configs/network.py": (*_RUN, *_SPECTROGRAM, "model.channels", "model.pools"),
     "configs/tags.py": (
@@ -127,6 +132,9 @@ def readers_of(config: ConfigDict, mode: str, bundle: str = "") -> list[str]:
         label_noise_of(run.train.label_noise)[0] == ANNOTATED for run in runs
     ):
         found.append(f"train.label_noise={ANNOTATED}")
+    trains = "a training" in found
+    if trains and any(run.model.network == CONVNET for run in runs):
+        found.append(f"a training with model.network={CONVNET}")
     kinds = {run.spectrogram.kind for run in runs}
     both = config.task == "network" or mode == "annotate"
     kinds |= {*config.prepare.kinds, *(("mel", "stft") if both else ())}

@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs import checks, sweeps, wishes
-from configs.identity import WORDS, label_noise_of
+from configs.identity import WEIGHTS, WORDS, label_noise_of
 from configs.keys import KEYS, SWEEP
 from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits, open_shards
@@ -19,6 +19,8 @@ from input_pipeline.plan import Slice
 from input_pipeline.staging import stage
 from input_pipeline.storage import Place, place
 from modes import Options
+from msd_tagger.common import class_weights
+from msd_tagger.common.facts import CONVNET
 from msd_tagger.common.label_noise import arrange, read_rates
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools
@@ -44,9 +46,12 @@ def check(config: ConfigDict, options: Options) -> None:
         if source not in ("", *WORDS):
             read_rates(Path(source))
         _check_front_end(point)
+        weights = point.train.class_weights
+        if weights not in WEIGHTS:
+            class_weights.read(Path(weights))
         shape = recipe_of(point).shape
         is_built = options.mode in ("run", "evaluate") and not options.bundle
-        if is_built and has_network:
+        if is_built and has_network and point.model.network == CONVNET:
             check_pools(shape, pools_of(point))
 
 
@@ -80,12 +85,15 @@ def _check_front_end(config: ConfigDict) -> None:
 
 
 def check_labels(config: ConfigDict, tags: Sequence[str], knows_truth: bool) -> None:
-    """Checks that a corpus has what the keys of label noise ask of it.
+    """Checks that a corpus has what the keys of labels ask of it.
 
     Raises:
-        ValueError: It knows no truth, or a file of rates has other tags.
+        ValueError: It knows no truth, or a file of rates or weights has other tags.
     """
     train = config.train
+    if train.class_weights not in WEIGHTS:
+        path = Path(train.class_weights)
+        class_weights.arrange(class_weights.read(path), tags, path)
     source, _ = label_noise_of(train.label_noise)
     if source not in ("", *WORDS):
         arrange(read_rates(Path(source)), tags, Path(source))

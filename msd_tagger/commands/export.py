@@ -49,6 +49,11 @@ def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
             f"--format={kind}: this bundle normalises by the statistics of each batch, "
             "which a program cannot; import it again with --calibrate=FOLDER"
         )
+    if kind == "onnx" and "name" in bundle.network:
+        raise ValueError(
+            f"--format=onnx: the graph of {bundle.network['name']}, a network of your "
+            "own, is not known here; --format=stablehlo writes what JAX computes"
+        )
     out.mkdir(parents=True, exist_ok=True)
     {"onnx": onnx_graph.write, "stablehlo": stablehlo.write}[kind](out, bundle)
     text = json.dumps(bundle.tags, ensure_ascii=False)

@@ -9,8 +9,10 @@ import jax
 import numpy as np
 
 from msd_tagger.bundle.format import Bundle
+from msd_tagger.common.facts import CONVNET
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.model import Weights
+from msd_tagger.network.own import check_last_layer, has_last_layer
 from msd_tagger.network.preprocessing import Preprocessing
 from msd_tagger.training.steps import TrainState
 
@@ -30,6 +32,7 @@ KEYS = {
     "frequency_weighting": "preprocessing.frequency_weighting",
     "standardise_clip": "preprocessing.standardise_clip",
     "scale": "preprocessing.scale",
+    "name": "model.network",
     "channels": "model.channels",
     "pools": "model.pools",
     "epsilon": "model.batch_norm_epsilon",
@@ -56,7 +59,8 @@ def check_start(
 ) -> None:
     """Checks that a configuration's network can start from a bundle's weights.
 
-    Of the network "channels", "pools" and "epsilon" are given.
+    Of the network "channels", "pools" and "epsilon" are given, or the "name" of one's
+    own.
 
     Raises:
         ValueError: Names the keys that differ, and how to set them; or the bundle has
@@ -82,7 +86,9 @@ def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
         ValueError: There are more seeds than the bundle's, and no new tag, so that
             seeds would be copies of one another.
     """
-    num_seeds = len(state.step)
+    num_seeds, params = len(state.step), bundle.weights.params
+    if tuple(tags) != bundle.tags:
+        check_last_layer(params, "--config.train.init_bundle with other tags")
     if num_seeds > len(bundle.seeds) and set(tags) <= set(bundle.tags):
         raise ValueError(
             f"--config.num_seeds={num_seeds}: the bundle knows every tag and has "
@@ -91,6 +97,8 @@ def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
         )
     seeds = np.arange(num_seeds) % len(bundle.seeds)
     taken = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], bundle.weights)
+    if not has_last_layer(params):
+        return state.replace(weights=taken, best=taken)
     shared, own = columns_by_name(tags, bundle.tags)
     last_layer = {}
     for name, fresh in state.weights.params["tags"].items():
@@ -116,10 +124,13 @@ def columns_by_name(
 def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
     """Compares a bundle's settings with those of a configuration, by name."""
     there = asdict(bundle.recipe) | bundle.preprocessing._asdict() | bundle.network
+    if "channels" in here or "name" in here:
+        there, here = ({"name": CONVNET, **one} for one in (there, here))
     differing = [
         (key, there[name], here[name])
         for name, key in KEYS.items()
         if name in here
+        and name in there
         and _plain(there[name]) != _plain(here[name])
         # An STFT has no mel bands, and a front end of one's own neither these nor a
         # DFT; the kind says so.

@@ -8,7 +8,7 @@ from configs import checks, default
 from configs.keys import KEYS, STUDIES
 from msd_tagger.common import files
 from msd_tagger.network import preprocessing as pre
-from msd_tagger.training import parallel, steps
+from msd_tagger.training import parallel
 from studies import sections as studies
 from tests import fakes
 
@@ -74,7 +74,6 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
     taken = {
         "preprocessing.magnitude": pre.MAGNITUDES,
         "preprocessing.frequency_weighting": pre.WEIGHTINGS,
-        "train.optimiser": tuple(steps.OPTIMISERS),
         "train.parallel": ("auto", *parallel.MODES),
     }
     assert {key: KEYS[key].allowed for key in taken} == taken

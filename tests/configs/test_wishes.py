@@ -23,6 +23,7 @@ ASK_FOR_CONFIG = [name for name, mode in MODES.items() if mode.needs_config]
 RECIPE = "msd_tagger/frontend/recipe.py"
 PLACES = {
     "a training": "modes msd_tagger input_pipeline",
+    f"a training with model.network={keys.CONVNET}": "msd_tagger/training/setup.py",
     "configs/network.py": f"main.py modes/study.py modes/corpus.py modes/training.py "
     f"{RECIPE}",
     "configs/tags.py": f"main.py modes input_pipeline {RECIPE} "
@@ -127,7 +128,7 @@ def config_of(name, changes):
             "tags",
             {"model__channels": 8},
             "run",
-            "only a training, configs/network",
+            "only a training with model.network=convnet, configs/network",
         ),
         ("groundtruth", {"corpus__train_clips": 99}, "run", "name=synthetic;"),
         (
