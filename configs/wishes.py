@@ -141,6 +141,20 @@ def readers_of(config: ConfigDict, mode: str, bundle: str = "") -> list[str]:
     return [*found, f"corpus.name={config.corpus.name}"] if needs_corpus else found
 
 
+def keys_of_mode(mode: str) -> list[str]:
+    """Lists the keys that a mode reads, of any task and corpus."""
+    does_run = mode in ("run", "prepare", "evaluate")
+    shared = ("corpus.name=", "mel spectrograms")
+    names = [
+        name
+        for name in READERS
+        if name.split()[0] == f"--mode={mode}"
+        or name.startswith(shared)
+        or (does_run and not name.startswith("--mode="))
+    ]
+    return [key for key in KEYS if any(key in keys_of(name) for name in names)]
+
+
 def keys_of(reader: str) -> set[str]:
     """The keys that a reader takes, one by one."""
     taken = READERS[reader]
