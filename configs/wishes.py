@@ -155,6 +155,20 @@ def _corpus(name: str) -> str:
     return f"corpus.name={name}"
 
 
+def keys_of_mode(mode: str) -> list[str]:
+    """Lists the keys that a mode reads, of any task and corpus."""
+    does_run = mode in ("run", "prepare", "evaluate")
+    shared = ("corpus.name=", "mel spectrograms")
+    names = [
+        name
+        for name in READERS
+        if name.split()[0] == f"--mode={mode}"
+        or name.startswith(shared)
+        or (does_run and not name.startswith("--mode="))
+    ]
+    return [key for key in KEYS if any(key in keys_of(name) for name in names)]
+
+
 def keys_of(reader: str) -> set[str]:
     """The keys that a reader takes, one by one."""
     taken = READERS[reader]

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as benchmarks
+from modes.command_line import MODES as MAIN_MODES
 from msd_tagger.commands.command_line import MODES
 from tests import warm
 from tests.records import write_record
@@ -62,6 +63,11 @@ COMMANDS = [
         (path.name, command)
         for path in sorted((ROOT / "configs").glob("*.py"))
         for command in commands_of_config(path)
+    ),
+    *(
+        ("--help", f"python main.py --mode={name} {example}")
+        for name, mode in MAIN_MODES.items()
+        for example in mode.examples
     ),
 ]
 README_COMMANDS = commands_of(PAGES[0])

@@ -182,6 +182,20 @@ def test_a_file_is_for_every_corpus_and_else_wishes_what_it_sets():
         check(other, "run")
 
 
+@pytest.mark.parametrize("mode", ASK_FOR_CONFIG)
+def test_the_keys_of_a_mode_are_those_that_some_config_has_there(mode):
+    listed = {*wishes.keys_of_mode(mode)}
+    read = set()
+    for name in CONFIGS:
+        config = importlib.import_module(f"configs.{name}").get_config()
+        for reader in wishes.readers_of(config, mode):
+            read |= wishes.keys_of(reader)
+    others = {
+        f"corpus.{key}" for keys in wishes.OF_CORPUS.values() for key in keys.split()
+    }
+    assert read <= listed <= read | others | wishes.keys_of("a training")
+
+
 def test_a_bundle_has_a_network_of_its_own():
     linear = config_of("linear_mel", {})
     check(linear, "evaluate", "bundle", ["train.batch_size"])
