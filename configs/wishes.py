@@ -158,15 +158,15 @@ def _corpus(name: str) -> str:
 def keys_of_mode(mode: str) -> list[str]:
     """Lists the keys that a mode reads, of any task and corpus."""
     does_run = mode in ("run", "prepare", "evaluate")
-    shared = ("corpus.name=", "mel spectrograms")
     names = [
         name
         for name in READERS
         if name.split()[0] == f"--mode={mode}"
-        or name.startswith(shared)
+        or name.endswith(" spectrograms")
         or (does_run and not name.startswith("--mode="))
     ]
-    return [key for key in KEYS if any(key in keys_of(name) for name in names)]
+    taken = {key for name in names for key in keys_of(name)}
+    return [key for key in KEYS if key in taken or key.startswith("corpus.")]
 
 
 def keys_of(reader: str) -> set[str]:
