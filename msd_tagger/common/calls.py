@@ -10,6 +10,16 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
+# What Python raises where an expression is none, or too deep.
+WRONG = (
+    AttributeError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
 
 class Call(NamedTuple):
     """A name and its arguments, which are numbers, texts, True, False, None, tuples."""
@@ -41,7 +51,7 @@ def parse(text: str, where: str) -> Call:
         given = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
         if None in given:
             raise ValueError
-    except (AttributeError, SyntaxError, TypeError, ValueError):
+    except WRONG:
         raise ValueError(
             f"{where}: {text!r} must be a name, perhaps with arguments that are called "
             'by name, such as "adamw(weight_decay=0.01)"'
