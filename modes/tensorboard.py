@@ -40,7 +40,7 @@ class TensorBoard:
         self._folder, self._seeds = folder, names
         self._mean = "mean" if num_seeds > 1 else names[0]
         self._file = f"events.out.tfevents.{time.time():.0f}{SUFFIX}"
-        self._mode = "wb"  # At first.
+        self._is_new = True
 
     def __call__(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """Writes lines; those of the first call make the files new."""
@@ -50,7 +50,7 @@ class TensorBoard:
                 points.setdefault(name, []).append(_event(line["step"], values))
         for name in dict.fromkeys((*self._seeds, self._mean)):
             self._write(self._folder / name, points.get(name, []))
-        self._mode = "ab"
+        self._is_new = False
 
     def _points(
         self, line: Mapping[str, Any]
@@ -73,12 +73,12 @@ class TensorBoard:
     def _write(self, folder: Path, events: Sequence[bytes]) -> None:
         path, first = folder / self._file, list[bytes]()
         with naming(path):
-            if self._mode == "wb":
+            if self._is_new:
                 first = [*_first_events()]
                 folder.mkdir(parents=True, exist_ok=True)
                 for earlier in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
                     earlier.unlink()
-            with path.open(self._mode) as file:
+            with path.open("wb") if self._is_new else path.open("ab") as file:
                 for event in [*first, *events]:
                     write_record(file, event)
 
