@@ -14,6 +14,13 @@ NOISE = (
     *("train.labels", "train.drop_positives", "train.flip_labels"),
     *("train.noise_seed", "train.label_noise"),
 )
+# Keys that came later: folders of runs that do without them keep their names.
+LATER = (
+    *("model.network", "train.weight_decay", "train.class_weights"),
+    "train.augmentations",
+)
+# What `train.class_weights` may be besides a file.
+WEIGHTS = ("none", "inverse_frequency")
 # What `train.label_noise` may be besides a file.
 ANNOTATED = "annotated"
 WORDS = ("true", ANNOTATED)
@@ -40,6 +47,11 @@ def identity(config: ConfigDict) -> dict:
         found["train.init_bundle"] = bundle_digest(Path(config.train.init_bundle))
     else:
         del found["train.init_bundle"], found["train.freeze"]
+    for name in LATER:
+        if found[name] == KEYS[name].default:
+            del found[name]
+    if config.train.class_weights not in WEIGHTS:
+        found["train.class_weights"] = _content(Path(config.train.class_weights))
     return found | _of_labels(config, found)
 
 
@@ -72,9 +84,12 @@ def _of_labels(config: ConfigDict, found: dict) -> dict:
         drawn = f"{options.subset100_clips} clips, seed {options.subset_seed}"
         used["train.label_noise"] += f" ({drawn})"
     elif source not in ("", *WORDS):
-        content = Path(source).read_bytes()
-        used["train.label_noise"] = [hashlib.sha256(content).hexdigest()[:16], factor]
+        used["train.label_noise"] = [_content(Path(source)), factor]
     return used
+
+
+def _content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def digest(content: dict) -> str:

@@ -19,6 +19,10 @@ STUDIES = (
     *("preprocessing", "reliability", "label_vectors", "paper", "label_noise", SWEEP),
 )
 
+# The network of the paper, and the studies that look at its layers.
+CONVNET = "convnet"
+OF_LAYERS = ("network", "paper")
+
 # Studies without a network that learns.
 TRAIN_NOTHING = ("network", "tags", "groundtruth")
 
@@ -82,7 +86,8 @@ _KEYS = (
         "S. Time and memory grow with it; reading the input costs the same."),
     Key("data_seed", 0, SEED, "Order of the training clips, the same for all seeds."),
     Key("corpus.name", "synthetic",
-        ("synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo"),
+        '"synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo" or a reader of '
+        "your own ([extending.md](extending.md#a-corpus-reader-of-your-own))",
         "Which corpus."),
     Aside("corpus.audio_dir", "", "a folder",
           "Audio files; of a folder corpus, with tags.csv."),
@@ -109,11 +114,16 @@ _KEYS = (
         'MTG-Jamendo, in place of num_tags; "autotagging" has all tags.'),
     Key("corpus.fold", 0, Range(0, 4), "MTG-Jamendo: one of its five splits."),
     Key("corpus.excerpts_per_track", 1, Range(1, 1000),
-        "MTG-Jamendo: 1 is the centre."),
+        "Clips of a track, spread evenly over it: an epoch learns from one of them, "
+        "drawn at random, and a track's score is the mean over all. Disk and reading "
+        "grow with it."),
     Key("clip.duration_s", 29.0, Range(0, 3600, above=True),
         "Shorter audio is padded with zeros."),
     Key("clip.offset", "start", ("start", "centre"), "Which part of a longer track."),
-    Key("spectrogram.kind", "mel", ("mel", "stft"), '"stft" is 2.7 times larger.'),
+    Key("spectrogram.kind", "mel",
+        '"mel", "stft" or a front end of your own '
+        "([extending.md](extending.md#a-front-end-of-your-own))",
+        '"stft" is 2.7 times larger.'),
     Key("spectrogram.sample_rate_hz", 12_000, Range(1000, 192_000),
         "Audio is resampled to it."),
     Key("spectrogram.dft_size_samples", 512, Range(16, 2**16),
@@ -132,6 +142,9 @@ _KEYS = (
         "Standardises each clip over all bands and frames."),
     Key("preprocessing.scale", 1.0, Range(0, 1e6, above=True),
         "Factor on the input; the paper tries 10."),
+    Key("model.network", CONVNET, '"convnet" or "package.module:Name"',
+        'The paper\'s network, or a Flax module of your own, perhaps with arguments: '
+        '"examples.residual:ResNet(channels=16)" (docs/extending.md).'),
     Key("model.channels", 32, Range(1, 4096), "N, feature maps of each layer."),
     Key("model.pools", (), "((bands, frames), …)",
         "Pooling of each layer; () for the paper's, which fit 96 mel bands or 257 bins "
@@ -167,7 +180,17 @@ _KEYS = (
         'compared with it. "*2" doubles the odds of all rates.'),
     Key("train.batch_size", 0, Range(0, 2**16),
         "B; 0 means 32 on accelerators and 8 on a CPU."),
-    Key("train.optimiser", "adam", ("adam", "sgd"), "How weights are updated."),
+    Key("train.optimiser", "adam", 'a name of optax, "adamw(weight_decay=0.01)"',
+        "How weights are updated, perhaps with arguments (docs/extending.md)."),
+    Key("train.weight_decay", 0.0, Range(0, 1e3),
+        "So many times each kernel is added to its gradient; biases are left alone."),
+    Key("train.class_weights", "none", '"none", "inverse_frequency" or a CSV file',
+        "What clips with a tag and clips without it weigh in the loss: "
+        '"inverse_frequency" gives both of each tag the same weight together '
+        "(docs/extending.md)."),
+    Key("train.augmentations", (), '("spec_augment", "mixup(alpha=0.2)", …)',
+        "How training clips are changed at random, in this order: spec_augment, mixup, "
+        "random_gain, or functions of your own (docs/extending.md)."),
     Key("train.learning_rate", 5e-3, Range(0, 10, above=True),
         "Of every step, or the highest, as the schedule says."),
     Key("train.learning_rate_schedule", "constant", ("constant", "cosine"),
@@ -196,6 +219,9 @@ _KEYS = (
         "evaluation; 0 uses the running statistics as they are."),
     Aside("train.log_every_steps", 20, Range(1, 10**6),
           "How often metrics.jsonl gets a line."),
+    Aside("train.tensorboard", False, BOOLEAN,
+          "Writes the lines of metrics.jsonl as events too, into "
+          "<workdir>/tensorboard (docs/watching.md)."),
     Aside("train.checkpoint_every_minutes", 10.0, Range(0, 1e6),
           "Saves this often between evaluations, which save too; a kill costs no more "
           "time than that."),

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from configs.identity import digest
@@ -55,7 +56,13 @@ def write_pages(
 ) -> None:
     """Writes the page of a subset and, where asked, tasks for Label Studio."""
     duration_s = config.clip.duration_s
-    page = write_annotation_page(folder, subset, clips, duration_s=duration_s)
+    page = write_annotation_page(
+        folder,
+        subset,
+        clips,
+        duration_s=duration_s,
+        centres_hz=recipe_of(config, "mel").band_centres_hz(),
+    )
     print(f"{len(clips)} clips to judge: {page}")
     if config.analysis.label_studio:
         tasks = label_studio.export_tasks(folder, subset, clips)
@@ -64,12 +71,14 @@ def write_pages(
 
 def to_hear(clip: Clip, recipe: Recipe, tags: Sequence[str]) -> ClipToHear:
     """A clip with its picture, which is left out where its file cannot be read."""
-    picture, start_s = None, clip.start_s or 0.0
+    picture, heard_s, start_s = None, None, clip.start_s or 0.0
     try:
         start_s = audio.start_s(clip.path, recipe, clip.start_s)
         samples = audio.read_clip(clip.path, recipe, clip.start_s)
         picture = spectrogram(samples, recipe)
+        # Zeros pad a file that is short.
+        heard_s = len(np.trim_zeros(samples, "b")) / recipe.sample_rate_hz
     except audio.AudioError as error:
         logger.warning("no picture: %s", error)
     existing = [tag for tag, has in zip(tags, clip.tags, strict=True) if has]
-    return ClipToHear(clip.track_id, clip.path, picture, existing, start_s)
+    return ClipToHear(clip.track_id, clip.path, picture, existing, start_s, heard_s)

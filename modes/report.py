@@ -22,3 +22,12 @@ def report(workdir: Path) -> None:
     from studies.study_report import write_report_of
 
     logger.info("report: %s", write_report_of(workdir))
+
+
+def print_baseline(workdir: Path) -> None:
+    """Prints how the finished run in `workdir` compares with its linear baseline."""
+    from studies.records import read_run_record  # Late, as `report` says.
+    from studies.report import baseline_sentences
+
+    for sentence in baseline_sentences(read_run_record(workdir)):
+        print(sentence)

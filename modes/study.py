@@ -57,7 +57,7 @@ def run_study(config: ConfigDict, options: Options) -> None:
     devices, corpus, data = [], None, {}
     if needs_audio:
         devices = set_up_devices(config, options)
-        check_start(sweeps.runs(config, options.point))
+        check_start(sweeps.runs(config, options.point), config.task)
     elif config.distributed:
         join_processes(config, options)
     if config.sweep:  # Otherwise points of one study would have those of their devices.

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -15,6 +16,7 @@ from configs.keys import values_of
 from input_pipeline.batches import ShardedSplits
 from modes import Options, label_noise
 from modes.corpus import pools_of, recipe_of
+from modes.tensorboard import TensorBoard
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
 from msd_tagger.network.pools import unheard
@@ -44,15 +46,18 @@ def set_up_devices(config: ConfigDict, options: Options) -> list[str]:
     return platform.devices()
 
 
-def check_start(configs: Sequence[ConfigDict]) -> None:
+def check_start(configs: Sequence[ConfigDict], task: str = "train") -> None:
     """Checks devices, and what trainings start from, before anything takes long.
 
     A warning says which part of the clips a network would not hear.
     """
     for config in configs:
         setup.choose_layout(config)
+        looks_at_tags = "the study label_vectors" if task == "label_vectors" else ""
+        setup.check(config, recipe_of(config), looks_at_tags)
         setup.starting_bundle(config, recipe_of(config))
-    parts = (unheard(recipe_of(one).shape, pools_of(one)) for one in configs)
+    layered = [one for one in configs if not setup.is_own(one)]
+    parts = (unheard(recipe_of(one).shape, pools_of(one)) for one in layered)
     for part in filter(None, dict.fromkeys(parts)):
         logger.warning("the network does not hear all of a clip: %s", part)
 
@@ -80,6 +85,7 @@ def identity_of(config: ConfigDict, data: ShardedSplits | None = None) -> dict:
     which order.
     """
     own = identity(config) | platform.numerics(config.train.deterministic)
+    own |= setup.own_code(config)
     if data:
         shards = data.directory
         own |= {"shards": shards.parent.name, "recipe": shards.name}
@@ -131,6 +137,10 @@ def train_in(
         distributed.shared(enter)
         keep_kernels(workdir, config)
         reach = loop.train if begins else loop.restore
+        if begins and config.train.tensorboard:
+            seeds = config.seed, config.num_seeds
+            watch = TensorBoard(workdir / "tensorboard", *seeds)
+            reach = partial(loop.train, watch=watch)
         trained = reach(config, data, workdir, noise)
         predictions = results.predict(trained)
         if not distributed.is_first():

@@ -76,11 +76,13 @@ SUMMARY = {
 LINES = {
     "train": {
         "step": COUNT,
+        "epoch?": Number(1e-9, 1e15),
         "loss": Each(Maybe(NUMBER), "S"),
         "clips_per_s": Maybe(Number(0, 1e15)),
     },
     "evaluation": {
         "step": COUNT,
+        "epoch?": Number(1e-9, 1e15),
         "split?": OneOf(SPLITS),
         "loss": Each(Maybe(NUMBER), "S"),
         "roc_auc_macro": Each(SCORE, "S"),
@@ -119,7 +121,7 @@ ARRAYS: dict[str, dict[str, Any]] = {
         "histogram_edges": Array("f", "E"),
         "histogram_db": Array("f", "e"),
         "histogram_linear": Array("f", "e"),
-        "band_centres_hz": Array("f", "M"),
+        "band_centres_hz?": Array("f", "M"),
         "band_mean_bypass?": Array("f", "M"),
         "band_mean_a_weighting?": Array("f", "M"),
         "band_mean_per_frequency?": Array("f", "M"),
@@ -132,12 +134,16 @@ LABELS_OF_SPLIT = {
     "true_tags?": Array("u", "N B"),
 }
 
+ENVIRONMENT = {"started?": str, "command?": str}
 # A run's configuration, as far as reports read it.
 CONFIG = {
     "seed?": WHOLE,
     "corpus?": {"name?": str},
+    "name?": str,
     "train?": {
         "fraction?": SHARE,
+        "max_epochs?": Number(0, 1e6),
+        "max_steps?": COUNT,
         "batch_size?": WHOLE,
         "labels?": str,
         "drop_positives?": SHARE,
@@ -146,7 +152,7 @@ CONFIG = {
     },
     "model?": {"dtype?": str, "precision?": str},
     "spectrogram?": {
-        "kind?": OneOf(KINDS),
+        "kind?": str,
         "sample_rate_hz?": Number(1, 1e9, is_whole=True),
         "dft_size_samples?": Number(1, 1e9, is_whole=True),
         "num_mel_bands?": COUNT,

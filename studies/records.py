@@ -25,7 +25,8 @@ POINTS = "points"
 # Keys that all points of a study have to share, unless its sweep changes them. They may
 # differ where points of several machines were put together.
 SHARED = ("train.batch_size", "model.dtype", "model.precision")
-REQUIRED = ("config.json", "environment.json", "metrics.jsonl", "summary.json")
+BEGUN = ("config.json", "environment.json")  # What a run begins with.
+REQUIRED = (*BEGUN, "metrics.jsonl", "summary.json")
 ARRAYS = ["predictions_test", "predictions_valid", "baseline_test", "label_stats"]
 ARRAYS += ["label_vectors", "first_layer", "input_stats"]
 HINT = ". Give the command of the run or study again: it writes its record anew"
@@ -48,7 +49,7 @@ class RunRecord:
     environment: dict[str, Any]  # Versions, device, commit, command, times.
     train: list[Line]  # Logged training intervals, by step.
     evaluations: list[Line]  # Of the validation split, by step.
-    summary: dict[str, Any]  # Scores, corpus, sizes and times.
+    summary: dict[str, Any]  # Scores, corpus, sizes, times; empty before the end.
     arrays: dict[str, dict[str, np.ndarray]]  # From a file's name without `.npz`.
 
 
@@ -77,8 +78,15 @@ class SweepRecord:
         return {k: v for k, v in self.points.items() if k.startswith(prefix)}
 
 
-def read_run_record(workdir: Path | str) -> RunRecord:
+def read_run_record(
+    workdir: Path | str, required: Sequence[str] = REQUIRED
+) -> RunRecord:
     """Reads a run record; array files that are missing are missing from `arrays`.
+
+    Args:
+        workdir: The run's folder.
+        required: Files that have to be there; `BEGUN` for a run that may go on, which
+            perhaps has no lines and no summary yet.
 
     Raises:
         RunRecordError: A required file is missing, or a file cannot be read.
@@ -88,7 +96,7 @@ def read_run_record(workdir: Path | str) -> RunRecord:
         raise RunRecordError(
             f"{workdir} is not a directory. Give the --workdir of a finished run."
         )
-    missing = [name for name in REQUIRED if not (workdir / name).is_file()]
+    missing = [name for name in required if not (workdir / name).is_file()]
     if missing:
         raise RunRecordError(
             f"{workdir} holds no complete run record: {', '.join(missing)} missing. "
@@ -97,18 +105,21 @@ def read_run_record(workdir: Path | str) -> RunRecord:
         )
     _check_unaltered(workdir)
     sizes: contents.Sizes = {}
-    summary = read_json(workdir / "summary.json", record_contents.SUMMARY, sizes)
+    path, summary = workdir / "summary.json", {}
+    if path.exists():
+        summary = read_json(path, record_contents.SUMMARY, sizes)
     failed = {one["number"] for one in summary.get("failed_seeds", ())}
-    lines = _read_lines(workdir / "metrics.jsonl", failed, sizes)
+    path = workdir / "metrics.jsonl"
+    lines = _read_lines(path, failed, sizes) if path.exists() else {}
     default = workdir / "config_default.json"
     paths = {name: workdir / f"{name}.npz" for name in ARRAYS}
     return RunRecord(
         workdir=workdir,
         config=read_json(workdir / "config.json", record_contents.CONFIG),
         config_default=read_json(default) if default.exists() else None,
-        environment=read_json(workdir / "environment.json"),
-        train=lines["train"],
-        evaluations=lines["evaluation"],
+        environment=_environment(workdir),
+        train=lines.get("train", []),
+        evaluations=lines.get("evaluation", []),
         summary=summary,
         arrays={k: read_arrays(x, sizes) for k, x in paths.items() if x.exists()},
     )
@@ -143,8 +154,12 @@ def read_sweep_record(workdir: Path | str) -> SweepRecord:
     points = {k: read_run_record(one) for k, one in folders.items() if is_complete(one)}
     _check_comparable(workdir, config, points)
     missing = tuple(name for name in folders if name not in points)
-    environment = read_json(workdir / "environment.json")
+    environment = _environment(workdir)
     return SweepRecord(workdir, config, environment, points, missing)
+
+
+def _environment(workdir: Path) -> dict[str, Any]:
+    return read_json(workdir / "environment.json", record_contents.ENVIRONMENT)
 
 
 def _names_of_points(config: Mapping[str, Any], path: Path) -> list[str]:
@@ -185,6 +200,16 @@ def is_complete(workdir: Path) -> bool:
     """Whether a run in this folder came to its end."""
     path = workdir / "summary.json"
     return path.exists() and bool(read_json(path).get("complete"))
+
+
+def origin(record: RunRecord | SweepRecord) -> str:
+    """Says which run or study a record is of: its folder, hash and start."""
+    hash_of_run = workspace.hash_of(record.workdir)
+    started = record.environment.get("started")
+    known = [f"folder {record.workdir.resolve().name}"]
+    known += [f"hash {hash_of_run}"] if hash_of_run else []
+    known += [f"started {started:.16} UTC".replace("T", " ", 1)] if started else []
+    return " · ".join(known)
 
 
 def labels_of(scores: Mapping[str, Any]) -> list[str]:

@@ -20,12 +20,13 @@ from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, duration, with_spread
-from studies import foresight
+from studies import foresight, unfinished
 from studies.record_contents import CONFIG, CORPUS
 from studies.records import (
     RunRecord,
     SweepRecord,
     labels_of,
+    origin,
     read_json,
     read_sweep_record,
 )
@@ -111,7 +112,7 @@ def sections_of(
 
 
 def points_table(record: SweepRecord) -> Table:
-    """One row a point, in the sweep's order; a missing one has dashes."""
+    """One row a point, in the sweep's order; one that is not complete has dashes."""
     rows = {name: _cells(one) for name, one in record.points.items()}
     columns = ["point", "seeds", "training clips", "steps", "time"]
     columns += dict.fromkeys(
@@ -120,7 +121,7 @@ def points_table(record: SweepRecord) -> Table:
     shown = [
         {"point": name, **rows[name]}
         if name in rows
-        else {"point": f"{name} (missing)"}
+        else {"point": f"{name} ({unfinished.point_state(record, name)})"}
         for name in _asked(record) or (*record.points, *record.missing)
     ]
     caption = (
@@ -173,6 +174,8 @@ def _content(
     changed = Table(keys.frame.iloc[list(keys.strong)])
     return {
         "title": title,
+        "origin": origin(record),
+        "unfinished": unfinished.notice_of_study(record),
         "corpus": _corpus(record),
         "facts": _facts(record, claims),
         "claims": Table.of_rows("", CLAIM_HEADER, rows),

@@ -7,6 +7,7 @@ reads from file descriptor 3 and writes to 4
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
@@ -15,6 +16,8 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 EXECUTABLE = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -27,6 +30,11 @@ OPTIONS = (
     "--remote-debugging-pipe",
 )
 TIMEOUT_S = 600
+AXE = """
+axe.run().then(({ violations }) => violations
+  .filter(({ impact }) => impact === "serious" || impact === "critical")
+  .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 200)}`)))
+"""
 
 
 class Browser:
@@ -108,11 +116,34 @@ class Browser:
             assert time.monotonic() < end, f"never true: {condition}"
             time.sleep(0.05)
 
-    def give_file(self, selector: str, path: Path) -> None:
-        """Chooses a file in a file input."""
+    def give_file(self, selector: str, *paths: Path) -> None:
+        """Chooses files in a file input."""
         root = self.send("DOM.getDocument")["root"]["nodeId"]
         node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[*map(str, paths)])
+
+    def show_as(self, width_px: int, scheme: str) -> None:
+        """Makes the window narrow or wide, and asks for light or dark colours."""
+        size = {"width": width_px, "height": 900, "deviceScaleFactor": 1}
+        self.send("Emulation.setDeviceMetricsOverride", mobile=width_px < 600, **size)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.send("Emulation.setEmulatedMedia", features=[feature])
+
+    def complaints(self) -> list[str]:
+        """What axe finds that is serious, narrow and wide, light and dark.
+
+        Skips the test where MSD_TAGGER_NODE_MODULES has no axe-core.
+        """
+        modules = Path(os.environ.get("MSD_TAGGER_NODE_MODULES", "nowhere"))
+        script = modules / "axe-core" / "axe.min.js"
+        if not script.is_file():
+            pytest.skip("MSD_TAGGER_NODE_MODULES names no node_modules with axe-core")
+        self.run(f"{script.read_text(encoding='utf-8')}; 0")
+        found = []
+        for width_px, scheme in itertools.product((390, 1280), ("light", "dark")):
+            self.show_as(width_px, scheme)
+            found += [f"{width_px} {scheme}: {one}" for one in self.run(AXE)]
+        return found
 
     def _accept(self) -> None:
         """Says yes to a dialogue, whose question holds the page up."""

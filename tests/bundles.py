@@ -10,10 +10,12 @@ from msd_tagger.network.model import Weights
 from tests import fakes
 
 
-def make_bundle(num_seeds=2, tags=("rock", "pop", "jazz"), recipe=fakes.RECIPE):
+def make_bundle(
+    num_seeds=2, tags=("rock", "pop", "jazz"), recipe=fakes.RECIPE, network=None
+):
     """A bundle of untrained networks that give scores all over [0, 1]."""
     rng = np.random.default_rng(0)
-    network = {
+    network = network or {
         "channels": 6,
         "pools": fakes.POOLS,
         "epsilon": 1e-3,

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 
-from msd_tagger.training import parallel, steps
+from msd_tagger.training import optimisers, parallel
 
 
 def made_once(make: Callable) -> Callable:
@@ -56,7 +56,9 @@ SHARED = {
     "init_seeds": copied(parallel.init_seeds),
 }
 # Their results are functions, equal only to themselves.
-OPTIMISERS = {name: functools.cache(make) for name, make in steps.OPTIMISERS.items()}
+OPTIMISERS = {
+    name: functools.cache(make) for name, make in optimisers.OPTIMISERS.items()
+}
 
 
 @contextmanager
@@ -68,5 +70,5 @@ def shared() -> Iterator[None]:
         for name, function in SHARED.items():
             patch.setattr(parallel, name, function)
         for name, make in OPTIMISERS.items():
-            patch.setitem(steps.OPTIMISERS, name, make)
+            patch.setitem(optimisers.OPTIMISERS, name, make)
         yield

@@ -187,7 +187,7 @@ def make_environment() -> dict[str, Any]:
         "versions": {"jax": "0.10.1", "flax": "0.12.8"},
         "device": "cpu x 1",
         "commit": "0123abc",
-        "command": "python main.py --config=configs/db_mel.py",
+        "command": "main.py --config=configs/db_mel.py",
     }
 
 

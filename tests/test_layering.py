@@ -52,9 +52,11 @@ OURS = {name.split(".")[0] for name in FLOORS}
 WITHOUT_JAX = ("configs", "msd_tagger.common", "msd_tagger.frontend")
 WITHOUT_JAX += ("msd_tagger.pages", "input_pipeline", "studies")
 
-# Where a module is named by a variable: a mode, once JAX is set up, and a section.
+# Where a module is named by a variable: a mode, once JAX is set up, a section, and what
+# is a user's own.
 LOADERS = {
     "msd_tagger/commands/command_line.py",
+    "msd_tagger/common/calls.py",
     "studies/sections/__init__.py",
 }
 # The canary repeats, in a few lines, what a compiler once got wrong.

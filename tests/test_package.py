@@ -28,11 +28,11 @@ print(*sorted({"tensorflow", "input_pipeline", "configs"} & sys.modules.keys()))
 """
 
 
-def run(*command: object, cwd: Path) -> str:
+def run(*command: object, cwd: Path, **environment: str) -> str:
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
-        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | environment,
         capture_output=True,
         text=True,
         timeout=600,
@@ -112,6 +112,25 @@ def test_its_command_tags_a_song(environment, bundle, song, tmp_path):
     found = json.loads(line)
     assert found["path"] == str(song)
     assert {one["tag"] for one in found["tags"]} == {"rock", "pop", "jazz"}
+
+
+def test_its_command_tags_with_a_network_of_ones_own(
+    environment, song, tmp_path, monkeypatch
+):
+    """Of this repository it has the module that the bundle names, and no more."""
+    source = (ROOT / "examples" / "residual.py").read_text("utf-8")
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "net_of_mine.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    network = {"name": "net_of_mine:ResNet(channels=2)", "code": "", "dtype": "float32"}
+    write_bundle(tmp_path / "bundle", make_bundle(network=network))
+    tag = (environment / "msd-tagger", "tag", song, "--bundle=bundle", "--json=-")
+    [line] = run(*tag, cwd=tmp_path, PYTHONPATH="modules").splitlines()
+    assert {one["tag"] for one in json.loads(line)["tags"]} == {"rock", "pop", "jazz"}
+    embed = (environment / "msd-tagger", "embed", song, "--bundle=bundle")
+    run(*embed, "--out=features.npz", cwd=tmp_path, PYTHONPATH="modules")
+    with np.load(tmp_path / "features.npz") as found:
+        assert found["features"].shape == (2 * 2, 16)
 
 
 def test_its_functions_tag_a_song(environment, bundle, song, tmp_path):

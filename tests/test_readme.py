@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as benchmarks
+from modes.command_line import MODES as MAIN_MODES
 from msd_tagger.commands.command_line import MODES
 from tests import warm
 from tests.records import write_record
@@ -39,7 +40,7 @@ import main
 main.parse_flags(["main.py", *sys.argv[1:]])
 if main.CONFIG.value is not None:
     from configs import checks
-    checks.check(main.CONFIG.value, needs_audio=main.MODE.value != "audit")
+    checks.check(main.CONFIG.value)
 """
 
 
@@ -62,6 +63,11 @@ COMMANDS = [
         (path.name, command)
         for path in sorted((ROOT / "configs").glob("*.py"))
         for command in commands_of_config(path)
+    ),
+    *(
+        ("--help", f"python main.py --mode={name} {example}")
+        for name, mode in MAIN_MODES.items()
+        for example in mode.examples
     ),
 ]
 README_COMMANDS = commands_of(PAGES[0])
@@ -195,6 +201,7 @@ def test_the_first_command_at_small_size(tmp_path):
     done = python(*call, *small, XLA_FLAGS="")
     assert done.returncode == 0, done.stderr
     assert "test, true labels: roc_auc_macro" in done.stdout
+    assert "\nAgainst the true labels the network (one seed) " in done.stdout
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["complete"] and summary["steps"] == 2
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

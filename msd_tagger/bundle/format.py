@@ -1,17 +1,18 @@
 """The model bundle: a folder with all that tagging needs, and its provenance.
 
 `config.json` has everything that a program may want to read, `model.safetensors` the
-arrays, `README.md` is for people. Nothing in them is ever executed. docs/bundle.md
-describes the format.
+arrays, `README.md` is for people. Nothing in them is ever executed; a network of one's
+own is imported by its name. docs/bundle.md describes the format.
 """
 
 import hashlib
 import itertools
 import json
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +25,12 @@ import safetensors.numpy
 from flax.traverse_util import unflatten_dict
 
 from msd_tagger.bundle.thresholds import Thresholds
-from msd_tagger.common import files
+from msd_tagger.common import calls, files
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.network import own
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet
-from msd_tagger.network.model import Model, Weights
+from msd_tagger.network.model import Model, Network, Weights
 from msd_tagger.network.pools import check_pools
 
 FORMAT, VERSION = "msd-tagger bundle", 2
@@ -36,10 +38,14 @@ DESCRIPTION, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 # Description and weights of older versions, which differ in nothing else.
 OLDER = {1: ("bundle.json", "weights.safetensors")}
 NETWORK = ("channels", "pools", "epsilon", "dtype")
+# Of a network of one's own: how it is called, and a digest of its file.
+OWN_NETWORK = ("name", "code", "dtype")
 # What wrong values may raise, in a description that was edited by hand.
 DAMAGE = (ArithmeticError, KeyError, TypeError, ValueError)
 DTYPES = ("float32", "bfloat16")
 PRECISIONS = ("default", "highest")
+
+logger = logging.getLogger(__name__)
 
 
 class Bundle(NamedTuple):
@@ -48,7 +54,7 @@ class Bundle(NamedTuple):
     tags: tuple[str, ...]  # In the order of the scores.
     recipe: Recipe
     preprocessing: pre.Preprocessing
-    # Of `ConvNet`, see `NETWORK`; "precision" too where it is not "default".
+    # See `NETWORK` and `OWN_NETWORK`; "precision" too where it is not "default".
     network: dict[str, Any]
     bands: pre.BandStatistics  # Host arrays `[M]`.
     weights: Weights  # Host arrays `[S, …]`.
@@ -68,9 +74,35 @@ def build_model(bundle: Bundle) -> Model:
     return Model(network, bundle.preprocessing, bundle.bands, optimiser)
 
 
-def build_network(network: Mapping[str, Any], num_tags: int) -> ConvNet:
-    """Builds a network of what a bundle says of it."""
+def build_network(network: Mapping[str, Any], num_tags: int) -> Network:
+    """Builds a network of what a bundle says of it; one's own is imported.
+
+    Raises:
+        ValueError: It cannot be imported.
+    """
+    if "name" in network:
+        precision = network.get("precision", "default")
+        own_settings = {"dtype": network["dtype"], "precision": precision}
+        where = "the bundle's network"
+        return own.build(network["name"], num_tags, where=where, **own_settings)
     return ConvNet(num_tags, **{**network, "dtype": jnp.dtype(network["dtype"])})
+
+
+def fields_of(network: Network) -> dict[str, Any]:
+    """Says what a network is, as `build_network` takes it."""
+    shared = {"dtype": np.dtype(network.dtype).name}
+    if network.precision != "default":
+        shared["precision"] = network.precision
+    if isinstance(network, own.OwnNetwork):
+        name = calls.parse(network.call, network.call).name
+        code = calls.digest_of(name, name)
+        return {"name": network.call, "code": code, **shared}
+    return {
+        "channels": network.channels,
+        "pools": tuple(map(tuple, network.pools)),
+        "epsilon": network.epsilon,
+        **shared,
+    }
 
 
 def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None:
@@ -123,9 +155,22 @@ def read_bundle(directory: Path) -> Bundle:
         _check_arrays(arrays, values)
     except (*DAMAGE, safetensors.SafetensorError) as error:
         raise ValueError(f"{directory} is not a usable bundle: {error}") from error
+    _note_changed_code(values["network"], directory)
     tree = unflatten_dict(arrays, sep="/")
     bands = pre.BandStatistics(**tree.pop("bands"))
     return Bundle(**values, bands=bands, weights=Weights(**tree))
+
+
+def _note_changed_code(network: Mapping[str, Any], directory: Path) -> None:
+    """Logs a warning where a module is no longer what the network was trained with."""
+    if "name" not in network:
+        return
+    name = calls.parse(network["name"], network["name"]).name
+    if calls.digest_of(name, name) != network["code"]:
+        logger.warning(
+            "%s has changed since %s was trained: its scores may be others",
+            *(calls.source_of(name, name), directory),
+        )
 
 
 def _describe(bundle: Bundle) -> dict[str, Any]:
@@ -134,9 +179,9 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "tags": list(bundle.tags),
-        "recipe": asdict(bundle.recipe),
+        "recipe": bundle.recipe.to_dict(),
         "preprocessing": bundle.preprocessing._asdict(),
-        "network": {**bundle.network, "pools": [*map(list, bundle.network["pools"])]},
+        "network": bundle.network,
         "seeds": [int(seed) for seed in bundle.seeds],
         "batch_statistics": bundle.batch_statistics,
         "thresholds": thresholds and thresholds.to_rows(bundle.tags),
@@ -149,14 +194,18 @@ def _values(content: dict[str, Any]) -> dict[str, Any]:
     """Reads from a description all fields of a bundle but the arrays."""
     tags, network = tuple(content["tags"]), content["network"]
     _check_keys("preprocessing", content["preprocessing"], pre.Preprocessing._fields)
-    _check_keys("network", network, NETWORK, optional={"precision"})
+    is_own = isinstance(network, dict) and "name" in network
+    names = OWN_NETWORK if is_own else NETWORK
+    _check_keys("network", network, names, optional={"precision"})
+    if not is_own:
+        network = network | {"pools": tuple(map(tuple, network["pools"]))}
     rows = content["thresholds"]
     plain = ("batch_statistics", "scores", "provenance")
     return {name: content[name] for name in plain} | {
         "tags": tags,
         "recipe": _recipe(content["recipe"]),
         "preprocessing": pre.Preprocessing(**content["preprocessing"]),
-        "network": network | {"pools": tuple(map(tuple, network["pools"]))},
+        "network": network,
         "seeds": tuple(content["seeds"]),
         "thresholds": None if rows is None else Thresholds.from_rows(rows, tags),
     }
@@ -242,10 +291,6 @@ def _check_values(values: Mapping[str, Any]) -> None:
     tags, seeds, network = values["tags"], values["seeds"], values["network"]
     preprocessing = values["preprocessing"]
     named = all(isinstance(tag, str) and tag for tag in tags)
-    pools = all(
-        len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
-        for pool in network["pools"]
-    )
     known = {
         "tags": bool(tags) and named and len(set(tags)) == len(tags),
         "seeds": bool(seeds) and all(type(seed) is int for seed in seeds),
@@ -254,17 +299,38 @@ def _check_values(values: Mapping[str, Any]) -> None:
         "standardise_clip": isinstance(preprocessing.standardise_clip, bool),
         "scale": _is_positive(preprocessing.scale),
         "reference": preprocessing.reference in pre.REFERENCES,
-        "channels": type(network["channels"]) is int and network["channels"] > 0,
-        "pools": pools,
-        "epsilon": _is_positive(network["epsilon"]),
         "dtype": network["dtype"] in DTYPES,
         "precision": network.get("precision", "default") in PRECISIONS,
         "batch_statistics": isinstance(values["batch_statistics"], bool),
+        **(_known_own(values) if "name" in network else _known_layers(network)),
     }
     wrong = [name for name, is_known in known.items() if not is_known]
     if wrong:
         raise ValueError(f"its {wrong[0]!r} is not what this code knows")
-    check_pools(values["recipe"].shape, network["pools"])
+    if "pools" in network:
+        check_pools(values["recipe"].shape, network["pools"])
+
+
+def _known_layers(network: Mapping[str, Any]) -> dict[str, bool]:
+    pools = all(
+        len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
+        for pool in network["pools"]
+    )
+    return {
+        "channels": type(network["channels"]) is int and network["channels"] > 0,
+        "pools": pools,
+        "epsilon": _is_positive(network["epsilon"]),
+    }
+
+
+def _known_own(values: Mapping[str, Any]) -> dict[str, bool]:
+    name, code = (values["network"][key] for key in ("name", "code"))
+    is_own = isinstance(name, str) and calls.is_own(name)
+    return {
+        "name": is_own,
+        "code": isinstance(code, str),
+        "batch_statistics": values["batch_statistics"] is False,
+    }
 
 
 def _is_positive(value: Any) -> bool:
@@ -311,9 +377,13 @@ def shapes(
     network: Mapping[str, Any], recipe: Recipe, num_tags: int, num_seeds: int
 ) -> dict[str, tuple[int, ...]]:
     """Lists the shape of every array, by path."""
-    x = jax.ShapeDtypeStruct((1, *recipe.shape), jnp.float32)
-    init = build_network(network, num_tags).init
-    of_one = files.flatten(jax.eval_shape(init, jax.random.key(0), x), "/")
+    built = build_network(network, num_tags)
+    if isinstance(built, own.OwnNetwork):
+        variables = own.variables_of(built, recipe.shape, network["name"])
+    else:
+        x = jax.ShapeDtypeStruct((1, *recipe.shape), jnp.float32)
+        variables = jax.eval_shape(built.init, jax.random.key(0), x)
+    of_one = files.flatten(variables, "/")
     found = {path: (num_seeds, *leaf.shape) for path, leaf in of_one.items()}
     bands = {f"bands/{name}": recipe.shape[:1] for name in pre.BandStatistics._fields}
     return found | bands

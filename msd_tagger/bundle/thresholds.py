@@ -12,6 +12,7 @@ import numpy as np
 from msd_tagger.common.metrics import finite_or_none
 
 COLUMNS = ("threshold", "precision", "recall", "f1")
+FEW = 5  # A threshold that was chosen with fewer clips of its tag says little.
 
 
 class Thresholds(NamedTuple):
@@ -81,6 +82,11 @@ def measure(
         f1=np.where(known > 0, _ratio(2 * hits, num_given + known), np.nan),
         positives=positives,
     )
+
+
+def is_firm(thresholds: Thresholds | None, k: int) -> bool:
+    """Whether the threshold of tag number k was chosen with clips enough to tell."""
+    return thresholds is not None and bool(thresholds.positives[k] >= FEW)
 
 
 def mean_score(scores: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from msd_tagger.commands.tag import (
 from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores
 from msd_tagger.common.text import printable, short_names
+from msd_tagger.network.own import check_last_layer
 from msd_tagger.tagging import embeddings
 from msd_tagger.tagging.songs import (
     Embedding,
@@ -34,6 +35,7 @@ def embed(options: Options) -> int:
     """Writes the features of all files; exit status 1 if one could not be used."""
     check(options)
     tagger = load_tagger(options)
+    check_features(tagger.bundle, options.layers)
     files = audio_files(options.files)
     tried: list[Embedding | Failure] = []
     cut = cut_of(tagger.bundle.recipe, options.window_s, options.hop_s)
@@ -52,6 +54,22 @@ def embed(options: Options) -> int:
     if options.neighbours:
         write_neighbours(options, tagger.bundle, found)
     return 1 if failures else 0
+
+
+def check_features(bundle: Bundle, layers: str) -> None:
+    """Checks that a bundle's network has the features that --layers asks for.
+
+    Raises:
+        ValueError: It is one's own and has none, or only those of its last layer.
+    """
+    if "name" not in bundle.network:
+        return
+    check_last_layer(bundle.weights.params, "embed")
+    if layers != "last":
+        raise ValueError(
+            f"--layers={layers}: of {bundle.network['name']}, a network of your own, "
+            "only the features below the tags are known; use --layers=last"
+        )
 
 
 def check(options: Options) -> None:

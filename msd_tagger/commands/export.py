@@ -27,6 +27,11 @@ def export(options: Options) -> None:
     else:
         write_programs(out, bundle, options.format)
     print(f"{options.format}: {out}")
+    if options.format != "bundle" and bundle.recipe.own_shape:
+        print(
+            f"from spectrograms alone: {bundle.recipe.kind} is Python, so there is no "
+            "program that takes a waveform"
+        )
 
 
 def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
@@ -43,6 +48,11 @@ def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
         raise ValueError(
             f"--format={kind}: this bundle normalises by the statistics of each batch, "
             "which a program cannot; import it again with --calibrate=FOLDER"
+        )
+    if kind == "onnx" and "name" in bundle.network:
+        raise ValueError(
+            f"--format=onnx: the graph of {bundle.network['name']}, a network of your "
+            "own, is not known here; --format=stablehlo writes what JAX computes"
         )
     out.mkdir(parents=True, exist_ok=True)
     {"onnx": onnx_graph.write, "stablehlo": stablehlo.write}[kind](out, bundle)

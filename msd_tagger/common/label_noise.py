@@ -78,12 +78,28 @@ def arrange(
     Raises:
         ValueError: The file lacks a tag of the corpus, or has one that it lacks.
     """
+    return Rates(*in_order(known, tags, path, "0,0"))
+
+
+def in_order(
+    known: dict[str, tuple[float, float]],
+    tags: Sequence[str],
+    path: Path,
+    neutral: str,
+) -> np.ndarray:
+    """Puts two numbers of each tag, read from a file, into the order of a corpus.
+
+    `neutral` is what a row says that changes nothing. Returns float64 `[2, K]`.
+
+    Raises:
+        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
+    """
     for what, names, advice in (
         (
             "no row for",
             [tag for tag in tags if tag not in known],
-            "give every tag of the corpus a row, with 0,0 where its labels count as "
-            "they are",
+            f"give every tag of the corpus a row, with {neutral} where its labels "
+            "count as they are",
         ),
         (
             "rows for tags that the corpus lacks:",
@@ -94,7 +110,7 @@ def arrange(
         if names:
             shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
             raise ValueError(f"{path} has {what} {shown} ({len(names)}); {advice}")
-    return Rates(*np.array([known[tag] for tag in tags], np.float64).reshape(-1, 2).T)
+    return np.array([known[tag] for tag in tags], np.float64).reshape(-1, 2).T
 
 
 def count_rates(labels: np.ndarray, truth: np.ndarray) -> Rates:

@@ -90,6 +90,16 @@ def is_known(workdir: Path, identity: dict) -> bool:
     return True
 
 
+def hash_of(workdir: Path) -> str:
+    """Returns the hash that names the folder of a run by default; "" if it has none."""
+    try:
+        identity = read_json(workdir / "matter.json")
+    except (OSError, ValueError):
+        return ""
+    text = json.dumps(identity, sort_keys=True)  # As `configs.identity.digest` does.
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
 @contextmanager
 def alone(workdir: Path) -> Iterator[None]:
     """Keeps other processes from working in a claimed folder at the same time.
@@ -114,6 +124,18 @@ def alone(workdir: Path) -> Iterator[None]:
             for folder in (workdir, *filter(Path.is_dir, workdir.iterdir())):
                 remove_abandoned(folder, is_alone=True)
         yield
+
+
+def is_busy(workdir: Path) -> bool:
+    """Tells whether a process works in a folder, as far as the file system knows."""
+    try:
+        with (workdir / "matter.json").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # No such folder, or a file system without locks.
+        pass
+    return False
 
 
 def seal(workdir: Path) -> None:

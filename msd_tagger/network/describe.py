@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from msd_tagger.network.convnet import ConvNet
+from msd_tagger.network.model import Network
+from msd_tagger.network.own import OwnNetwork, check
 from msd_tagger.network.pools import POOLS, Pools
 
 # Bands and frames of an input, and the poolings that fit it.
@@ -32,18 +34,21 @@ def describe(
     }
 
 
-def describe_network(network: ConvNet, shape: tuple[int, int]) -> dict[str, Any]:
+def describe_network(network: Network, shape: tuple[int, int]) -> dict[str, Any]:
     """Describes a network for inputs of some bands and frames, layer by layer.
 
     Returns:
         What JSON takes: "input" (channels, bands, frames), "layers", "parameters" and
         "multiply_adds" of one clip. A layer has "name", "kernel", "pool" (None for the
         last), "map" before and "output" after pooling as (channels, bands, frames),
-        "parameters" and "multiply_adds".
+        "parameters" and "multiply_adds". Of a network of one's own no layers are known.
 
     Raises:
         ValueError: The poolings do not fit the shape.
     """
+    if isinstance(network, OwnNetwork):
+        params = check(network, shape)
+        return {"input": [1, *shape], "layers": [], "parameters": _size(params)}
     clip = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     params = jax.eval_shape(network.init, jax.random.key(0), clip)["params"]
     layers: list[dict[str, Any]] = []

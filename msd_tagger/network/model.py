@@ -1,5 +1,6 @@
 """A network with its preprocessing: what a prediction needs, for one seed."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,12 +9,17 @@ import numpy as np
 import optax
 from flax import struct
 
+from msd_tagger.common.class_weights import ClassWeights
 from msd_tagger.common.label_noise import Rates
 from msd_tagger.network import preprocessing as pre
-from msd_tagger.network.convnet import ConvNet
+from msd_tagger.network.convnet import ConvNet, ConvNormEluPool
+from msd_tagger.network.own import OwnNetwork, check_last_layer
 
 Array = jax.Array
 Tree = dict[str, Any]
+Network = ConvNet | OwnNetwork
+# Of a batch and a random key: another batch.
+Augmentation = Callable[[dict[str, Array], Array], dict[str, Array]]
 
 
 class Model(NamedTuple):
@@ -23,12 +29,19 @@ class Model(NamedTuple):
     parameters nor the batch statistics.
     """
 
-    network: ConvNet
+    network: Network
     preprocessing: pre.Preprocessing
     bands: pre.BandStatistics
     optimiser: optax.GradientTransformation
     features_frozen: bool = False
     label_noise: Rates | None = None  # That the training's loss corrects for.
+    class_weights: ClassWeights | None = None  # Of the training's loss.
+    augmentations: tuple[Augmentation, ...] = ()
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a step of training depends on chance, and so on the seed."""
+        return bool(self.augmentations) or isinstance(self.network, OwnNetwork)
 
 
 class Weights(struct.PyTreeNode):
@@ -56,14 +69,52 @@ def predict(
 
 
 def forward(
-    weights: Weights, spectrogram: Array, network: ConvNet
+    weights: Weights, spectrogram: Array, network: Network, key: Array | None = None
 ) -> tuple[Array, Tree]:
-    """Computes logits `[B, K]` in training, and the batch statistics after it."""
+    """Computes logits `[B, K]` in training, and the batch statistics after it.
+
+    A network of one's own may drop out by a key, other units on every device.
+    """
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
+    if key is not None and network.axis_name is not None:
+        key = jax.random.fold_in(key, jax.lax.axis_index(network.axis_name))
     logits, changed = network.apply(
-        variables, spectrogram, train=True, mutable=["batch_stats"]
+        variables,
+        spectrogram,
+        train=True,
+        mutable=["batch_stats"],
+        rngs=None if key is None else {"dropout": key},
     )
     return logits, changed["batch_stats"]
+
+
+def layer_features(
+    weights: Weights, spectrogram: Array, model: Model, batch_statistics: bool = False
+) -> Array:
+    """Computes `[B, L, C]`: the mean over bands and frames of each layer's output.
+
+    Spectrograms are preprocessed, `[B, M, F]`. A network of one's own has one such
+    layer, the one below the tags.
+
+    Raises:
+        ValueError: It has none.
+    """
+    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
+    if isinstance(model.network, OwnNetwork):
+        check_last_layer(weights.params, "a feature")
+        found: Any = model.network.apply(variables, spectrogram, method="features")
+        return found[:, None]
+    _, kept = model.network.apply(
+        variables,
+        spectrogram,
+        batch_statistics=batch_statistics,
+        capture_intermediates=lambda module, _: isinstance(module, ConvNormEluPool),
+        mutable=["intermediates"],
+    )
+    layers = kept["intermediates"]
+    names = [f"norm{i}" for i in range(1, 1 + len(layers))]
+    outputs = [layers[name]["__call__"][0].astype(jnp.float32) for name in names]
+    return jnp.stack([output.mean((1, 2)) for output in outputs], axis=1)
 
 
 def forget_statistics(weights: Weights) -> Weights:
@@ -80,8 +131,11 @@ def statistics_step(
     Follows `forget_statistics`. The statistics are those of the current parameters;
     running ones are those of past parameters.
     """
-    network = model.network.copy(momentum=1.0)
-    _, batch_stats = forward(weights, batch["spectrogram"], network)
+    network, key = model.network.copy(momentum=1.0), None
+    if isinstance(network, OwnNetwork):
+        number = weights.batch_stats["count"].astype(jnp.int32)
+        key = jax.random.fold_in(jax.random.key(0), number)
+    _, batch_stats = forward(weights, batch["spectrogram"], network, key)
     return weights.replace(batch_stats=batch_stats), None
 
 

@@ -70,12 +70,22 @@ def template_of(name: str, folder: Path = TEMPLATES) -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "breakable": breakable,
         "readable": tables.readable,
         "columns_of_words": tables.columns_of_words,
         "md": markdown.escape,
         "md_table": markdown.markdown_table,
     }
     return environment.get_template(name)
+
+
+def breakable(name: str) -> list[str]:
+    """Splits a name where a line may end: behind its words, and not within them.
+
+    >>> breakable("a-b/01_song.live.mp3")
+    ['a-', 'b/', '01_', 'song.', 'live.mp3']
+    """
+    return re.split(r"(?<=[-_/])|(?<=\.)(?=.{6})", name)
 
 
 def draw(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 from matplotlib import image
@@ -11,6 +12,7 @@ MAX_ROWS, MAX_COLUMNS = 130, 700
 RANGE_DB = 80.0
 # Few enough levels that the file compresses, more than one sees.
 LEVELS = 24
+FREQUENCIES_HZ = (100, 500, 1000, 2000, 4000, 8000, 16000)
 
 
 def spectrogram_png(decibels: np.ndarray) -> bytes:
@@ -31,6 +33,23 @@ def spectrogram_png(decibels: np.ndarray) -> bytes:
         buffer, levels, vmin=0, vmax=1, cmap="magma", origin="lower", format="png"
     )
     return buffer.getvalue()
+
+
+def frequencies(centres_hz: np.ndarray) -> list[dict[str, Any]]:
+    """Where round frequencies lie in the picture, as a share of its height.
+
+    >>> frequencies(np.arange(0, 700, 100))
+    [{'name': '100 Hz', 'height': 0.21...}, {'name': '500 Hz', 'height': 0.78...}]
+    """
+    bands = np.arange(len(centres_hz))
+    shown = [hz for hz in FREQUENCIES_HZ if centres_hz[0] <= hz <= centres_hz[-1]]
+    return [
+        {
+            "name": f"{hz} Hz" if hz < 1000 else f"{hz // 1000} kHz",
+            "height": (float(np.interp(hz, centres_hz, bands)) + 0.5) / len(centres_hz),
+        }
+        for hz in shown
+    ]
 
 
 def _shrink(picture: np.ndarray, max_rows: int, max_columns: int) -> np.ndarray:

@@ -8,10 +8,9 @@ import numpy as np
 
 from msd_tagger.common import files
 from msd_tagger.pages import page
-from msd_tagger.pages.tables import Table
 
-# More rows make a page that takes long to open; the printed lists have all.
-MAX_ROWS = 1000
+# More make a page that takes long to open; the printed lists have all.
+MAX_SHOWN = 1000
 ROWS_AT_ONCE = 1024  # Of the matrix of all cosines, which may not fit into memory.
 
 
@@ -58,19 +57,14 @@ def to_text(found: Neighbours) -> str:
     return "\n".join(lines)
 
 
-def to_table(caption: str, found: Neighbours) -> Table:
-    """A row for each thing, a column for each of its neighbours."""
-    header = ("", *(f"nearest {i + 1}" for i in range(found.nearest.shape[1])))
-    rows = [
-        (
-            name,
-            *(f"{found.names[k]} ({value:.3f})" for k, value in zip(*of, strict=True)),
-        )
-        for name, of in zip(
-            found.names, zip(found.nearest, found.cosine, strict=True), strict=True
+def to_cards(found: Neighbours) -> list[dict[str, Any]]:
+    """What the page says of each thing: its name, and those of its neighbours."""
+    return [
+        {"name": name, "near": [(k, found.names[k], f"{c:.3f}") for k, c in near]}
+        for name, near in zip(
+            found.names[:MAX_SHOWN], map(zip, found.nearest, found.cosine), strict=False
         )
     ]
-    return Table.of_rows(caption, header, rows[:MAX_ROWS])
 
 
 def write_page(
@@ -85,7 +79,7 @@ def write_page(
     Songs are neighbours by embedding, which `about` describes, and tags by label
     vector; `of_corpus` is what the networks were trained on, as in a run's summary.
     """
-    shown = min(len(songs.names), MAX_ROWS)
+    shown = min(len(songs.names), MAX_SHOWN)
     if shown < len(songs.names):
         about = [*about, f"The first {shown:,} of {len(songs.names):,} are shown."]
     text = page.render(
@@ -97,7 +91,7 @@ def write_page(
             (f"{len(tags.names):,}", "tags", "of the bundle"),
         ),
         about=about,
-        songs=to_table("Songs and their nearest, with the cosine", songs),
-        tags=to_table("Tags and their nearest, with the cosine", tags),
+        songs=to_cards(songs),
+        tags=to_cards(tags),
     )
     files.write_text(path, text)

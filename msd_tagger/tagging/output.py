@@ -9,6 +9,7 @@ import numpy as np
 
 from msd_tagger.bundle import heard
 from msd_tagger.bundle.format import Bundle
+from msd_tagger.bundle.thresholds import FEW, is_firm
 from msd_tagger.common.text import clock, printable, text_path
 from msd_tagger.tagging.songs import Failure, Song, TagScore, rank
 
@@ -22,12 +23,13 @@ def to_text(song: Song, bundle: Bundle, top: int) -> str:
     lines = [f"{printable(song.path)} ({clock(song.duration_s)}{parts})"]
     ranked = rank(song, bundle)[:top]
     width = max(len(printable(one.tag)) for one in ranked)
-    return "\n".join([*lines, *(_line(one, width) for one in ranked)])
+    return "\n".join([*lines, *(_line(one, width, bundle) for one in ranked)])
 
 
-def _line(one: TagScore, width: int) -> str:
+def _line(one: TagScore, width: int, bundle: Bundle) -> str:
     spread = "" if one.deviation is None else f" ± {one.deviation:.3f}"
-    mark = "*" if one.passes else " "
+    firm = is_firm(bundle.thresholds, bundle.tags.index(one.tag))
+    mark = ("*" if firm else "?") if one.passes else " "
     return f"  {mark} {printable(one.tag).ljust(width)}  {one.score:.3f}{spread}"
 
 
@@ -39,7 +41,7 @@ def legend(bundle: Bundle) -> str:
     else:
         mark = (
             "* at or over the tag's own threshold, the one with the best F1 on the "
-            f"{chosen.split} split."
+            f"{chosen.split} split; ? where fewer than {FEW} of its clips have the tag."
         )
     if len(bundle.seeds) > 1:
         count = len(bundle.seeds)

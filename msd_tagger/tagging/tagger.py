@@ -5,12 +5,16 @@ from functools import partial
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from msd_tagger.bundle.format import Bundle, build_model, read_bundle
-from msd_tagger.network.convnet import ConvNormEluPool
-from msd_tagger.network.model import Model, Weights, predict, prepare_batch
+from msd_tagger.network.model import (
+    Model,
+    Weights,
+    layer_features,
+    predict,
+    prepare_batch,
+)
 
 Array = jax.Array
 
@@ -38,7 +42,7 @@ class Tagger:
             jax.jit(
                 partial(compute, model=model, batch_statistics=bundle.batch_statistics)
             )
-            for compute in (_score, _pooled_features)
+            for compute in (_score, layer_features)
         )
 
     def scores(self, spectrograms: np.ndarray) -> np.ndarray:
@@ -101,20 +105,3 @@ def _prepare(spectrograms: Array, model: Model) -> Array:
 
 def _score(weights: Weights, x: Array, model: Model, batch_statistics: bool) -> Array:
     return jax.nn.sigmoid(predict(weights, x, model, batch_statistics))
-
-
-def _pooled_features(
-    weights: Weights, x: Array, model: Model, batch_statistics: bool
-) -> Array:
-    """Features `[B, L, C]` of prepared spectrograms `[B, M, F]`."""
-    _, kept = model.network.apply(
-        {"params": weights.params, "batch_stats": weights.batch_stats},
-        x,
-        batch_statistics=batch_statistics,
-        capture_intermediates=lambda module, _: isinstance(module, ConvNormEluPool),
-        mutable=["intermediates"],
-    )
-    layers = kept["intermediates"]
-    names = [f"norm{i}" for i in range(1, 1 + len(layers))]
-    outputs = [layers[name]["__call__"][0].astype(jnp.float32) for name in names]
-    return jnp.stack([output.mean((1, 2)) for output in outputs], axis=1)

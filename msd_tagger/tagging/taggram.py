@@ -4,50 +4,59 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from msd_tagger.bundle.format import Bundle
+from msd_tagger.common.text import printable
 from msd_tagger.pages import style
+from msd_tagger.tagging.songs import Song, rank
 
 
-def write_taggram(
-    path: Path,
-    title: str,
-    tags: Sequence[str],
-    scores: np.ndarray,
-    edges_s: np.ndarray,
+def write_song(
+    path: Path, song: Song, bundle: Bundle, top: int = 5, window_s: float = 0.0
 ) -> None:
-    """Writes a PNG.
+    """Writes a PNG of a song's highest tags.
 
-    Args:
-        path: The file.
-        title: Above the picture.
-        tags: K names, from the top down.
-        scores: `[K, P]`, of each part of the song; NaN where there is none.
-        edges_s: `[P + 1]`, where the parts start and the last ends.
+    `window_s` is the length of its excerpts, 0 for that of the bundle's clips.
     """
-    style.save(lambda: draw(title, tags, scores, edges_s), path, dpi=150)
+    tags = [one.tag for one in rank(song, bundle)[:top]]
+    rows = [bundle.tags.index(tag) for tag in tags]
+    window_s = window_s or bundle.recipe.duration_s
+    scores = song.scores.mean(0)[:, rows]
+    edges_s, of_parts = parts(song.starts_s, window_s, song.duration_s, scores)
+    title = Path(printable(song.path)).name
+    style.save(lambda: draw(title, tags, of_parts, edges_s), path, dpi=150)
 
 
 def draw(
     title: str, tags: Sequence[str], scores: np.ndarray, edges_s: np.ndarray
 ) -> Figure:
-    """Draws what `write_taggram` writes."""
+    """Draws scores over time.
+
+    Args:
+        title: Above the picture.
+        tags: K names, from the top down.
+        scores: `[K, P]`, of each part of the song; NaN where there is none.
+        edges_s: `[P + 1]`, where the parts start and the last ends.
+    """
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(tags)))
     axes = figure.add_subplot()
-    top = float(np.nanmax(scores))
+    # The same colours for every song; roots, as most scores are small.
+    norm = PowerNorm(0.5, 0, 1)
     rows = np.arange(len(tags) + 1)
-    image = axes.pcolormesh(edges_s, rows, scores, cmap="viridis", vmin=0, vmax=top)
+    image = axes.pcolormesh(edges_s, rows, scores, cmap="viridis", norm=norm)
     axes.set_yticks(rows[:-1] + 0.5, [style.label(tag) for tag in tags])
     axes.invert_yaxis()
     axes.grid(False)
-    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 1.5, 3, 6, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 1.5, 3, 6, 10], integer=True))
     axes.xaxis.set_major_formatter(
         FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02}")
     )
     axes.set_xlabel("time")
     axes.set_title(style.label(title))
-    figure.colorbar(image, ax=axes, label="score")
+    figure.colorbar(image, ax=axes, label="score", ticks=[0, 0.05, 0.2, 0.5, 1])
     return figure
 
 

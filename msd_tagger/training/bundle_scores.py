@@ -13,6 +13,7 @@ from msd_tagger.common import files
 from msd_tagger.common.facts import LABELS
 from msd_tagger.common.metrics import finite_or_none
 from msd_tagger.network.model import prepare_batch
+from msd_tagger.network.own import check_last_layer
 from msd_tagger.training import parallel, steps
 from msd_tagger.training.evaluation import evaluate, write_predictions
 from msd_tagger.training.setup import Data
@@ -63,7 +64,14 @@ def listed(tags: Sequence[str], at_most: int = 10) -> str:
 
 
 def restrict(bundle: Bundle, tags: Sequence[str]) -> Bundle:
-    """Restricts a bundle to some of its tags, in the order given."""
+    """Restricts a bundle to some of its tags, in the order given.
+
+    Raises:
+        ValueError: Its network has no layer with a column for each tag.
+    """
+    if tuple(tags) == bundle.tags:
+        return bundle
+    check_last_layer(bundle.weights.params, "a corpus that lacks tags of the bundle")
     _, columns = columns_by_name(tags, bundle.tags)
     params, thresholds = bundle.weights.params, bundle.thresholds
     last_layer = {name: leaf[..., columns] for name, leaf in params["tags"].items()}

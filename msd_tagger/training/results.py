@@ -1,18 +1,20 @@
 """What a finished run leaves: scores, predictions, weights, statistics, its bundle."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from msd_tagger.bundle.format import Bundle, write_bundle
+from msd_tagger.bundle.format import Bundle, fields_of, write_bundle
 from msd_tagger.bundle.thresholds import Thresholds, choose
 from msd_tagger.common import metrics
 from msd_tagger.common.facts import LABELS, SPLITS
 from msd_tagger.common.files import write_json, write_npz
 from msd_tagger.common.provenance import origin, peak_memory_bytes
 from msd_tagger.network import preprocessing as pre
+from msd_tagger.network.own import LAST, has_last_layer
 from msd_tagger.training import parallel
 from msd_tagger.training.evaluation import evaluate_split, write_predictions
 from msd_tagger.training.input_statistics import write_input_statistics
@@ -92,19 +94,12 @@ def _bundle(
 ) -> Bundle:
     """Puts together the best weights and what they need to be used."""
     setup = trained.setup
-    network = setup.model.network
-    precision = {"precision": network.precision}
     return Bundle(
         tags=tuple(setup.data.tags),
-        recipe=setup.data.recipe,
+        # A network hears one excerpt at a time.
+        recipe=dataclasses.replace(setup.data.recipe, excerpts_per_track=1),
         preprocessing=setup.model.preprocessing,
-        network={
-            "channels": network.channels,
-            "pools": tuple(map(tuple, network.pools)),
-            "epsilon": network.epsilon,
-            "dtype": np.dtype(network.dtype).name,
-            **(precision if network.precision != "default" else {}),
-        },
+        network=fields_of(setup.model.network),
         bands=pre.BandStatistics(*map(np.asarray, setup.model.bands)),
         weights=jax.tree.map(np.asarray, trained.state.best),
         seeds=trained.seeds,
@@ -151,12 +146,14 @@ def _averages(scores: dict[str, Any]) -> dict[str, Any]:
 
 def _write_weights(trained: Trained, workdir: Path) -> None:
     params = trained.state.best.params
-    write_npz(
-        workdir / "label_vectors.npz",
-        kernel=params["tags"]["kernel"],
-        bias=params["tags"]["bias"],
-        tag_names=np.array(trained.setup.data.tags),
-    )
+    if has_last_layer(params):
+        write_npz(
+            workdir / "label_vectors.npz",
+            **params[LAST],
+            tag_names=np.array(trained.setup.data.tags),
+        )
+    if "conv1_kernel" not in params:  # Of one's own network layers are not known.
+        return
     write_npz(
         workdir / "first_layer.npz",
         kernel=params["conv1_kernel"],

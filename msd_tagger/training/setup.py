@@ -1,31 +1,48 @@
 """Sets a configuration up for training: model, devices, schedule, compiled steps."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from ml_collections import ConfigDict
 
 from msd_tagger.bundle.format import Bundle, read_bundle
+from msd_tagger.common import calls, class_weights
+from msd_tagger.common.class_weights import ClassWeights
+from msd_tagger.common.excerpts import excerpts_of
+from msd_tagger.common.facts import CONVNET
 from msd_tagger.common.label_noise import NOTHING_KNOWN, LabelNoise, Rates
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.network import own
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet
+from msd_tagger.network.describe import describe_network
 from msd_tagger.network.model import (
     Model,
+    Network,
     forget_statistics,
     prepare_batch,
     statistics_step,
 )
 from msd_tagger.network.pools import check_pools, choose_pools
-from msd_tagger.training import parallel, steps, warm_start
+from msd_tagger.training import (
+    augmentation,
+    optimisers,
+    parallel,
+    steps,
+    warm_start,
+)
 
 Batch = dict[str, np.ndarray]
+
+logger = logging.getLogger(__name__)
 
 
 class Data(Protocol):
@@ -71,7 +88,8 @@ class Data(Protocol):
     ) -> Iterator[np.ndarray]:
         """Gives the rows int64 `[B]` of these batches, without reading any clip.
 
-        Row 0 is the first clip that `evaluation_batches` gives of this share.
+        Row 0 is the first clip that `evaluation_batches` gives of this share. Where
+        clips have E excerpts, row * E + number of the excerpt.
         """
 
     def evaluation_batches(
@@ -81,7 +99,10 @@ class Data(Protocol):
         fraction: float = 1.0,
         rows: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Gives every clip once, in order; the last batch is padded and masked."""
+        """Gives every clip once, in order; the last batch is padded and masked.
+
+        Clips with E excerpts, `recipe.excerpts_per_track`, are `[B, E, M, F]`.
+        """
 
 
 class Schedule(NamedTuple):
@@ -139,6 +160,9 @@ class Setup(NamedTuple):
     noise: LabelNoise  # Of the training labels.
 
 
+# Of a network that is only looked at.
+FEW_TAGS = 3
+
 # Fewer steps between two evaluations than this would be mostly evaluation: a small
 # subset repeats several times in between.
 MIN_STEPS_BETWEEN_EVALUATIONS = 10
@@ -156,30 +180,78 @@ def build_model(
     axis_name: str | None,
     schedule: Schedule,
     label_noise: Rates | None = None,
+    weights: ClassWeights | None = None,
 ) -> Model:
     """Builds the model that a configuration describes."""
-    network = ConvNet(
-        num_tags,
-        **network_of(config),
-        momentum=config.model.batch_norm_momentum,
-        dtype=jnp.dtype(config.model.dtype),
-        precision=config.model.precision,
-        axis_name=axis_name,
-    )
+    network = build_network(config, num_tags, axis_name)
     preprocessing = preprocessing_of(config)
     train = config.train
-    num_steps = schedule.last_step
+    optimiser = optimisers.build(
+        train.optimiser, learning_rates(config, schedule), train.weight_decay
+    )
+    return Model(
+        *(network, preprocessing, bands, optimiser),
+        features_frozen=config.train.freeze == "features",
+        label_noise=label_noise,
+        class_weights=weights,
+        augmentations=augmentation.build(train.augmentations),
+    )
+
+
+def build_network(config: ConfigDict, num_tags: int, axis_name: str | None) -> Network:
+    """Builds the network that a configuration describes.
+
+    Raises:
+        ValueError: It is one's own, and cannot be built.
+    """
+    model = config.model
+    settings = {"momentum": model.batch_norm_momentum, "precision": model.precision}
+    if is_own(config):
+        settings |= {"dtype": model.dtype, "axis_name": axis_name}
+        return own.build(model.network, num_tags, **settings)
+    return ConvNet(
+        num_tags,
+        **network_of(config),
+        **settings,
+        dtype=jnp.dtype(model.dtype),
+        axis_name=axis_name,
+    )
+
+
+def is_own(config: ConfigDict) -> bool:
+    """Whether a configuration's network is a module of the user's."""
+    return config.model.network != CONVNET
+
+
+def learning_rates(config: ConfigDict, schedule: Schedule) -> float | optax.Schedule:
+    """Makes the learning rate of every step, or the only one."""
+    train, num_steps = config.train, schedule.last_step
     num_warmup = round(train.warmup_epochs * schedule.num_clips / schedule.batch_size)
-    rates = steps.learning_rates(
+    return steps.learning_rates(
         *(train.learning_rate_schedule, train.learning_rate, num_steps, num_warmup)
     )
-    optimiser = steps.OPTIMISERS[train.optimiser](rates)
-    is_frozen = config.train.freeze == "features"
-    return Model(network, preprocessing, bands, optimiser, is_frozen, label_noise)
+
+
+def learning_rate_at(config: ConfigDict, schedule: Schedule) -> Callable[[int], float]:
+    """Gives the learning rate that led to a step, as a number.
+
+    A schedule is asked for many steps at once: each time the host waits for the device.
+    """
+    rates, many = learning_rates(config, schedule), 1024
+    if not callable(rates):
+        return lambda step: float(rates)
+
+    @lru_cache(maxsize=1)
+    def part(number: int) -> np.ndarray:
+        return np.asarray(rates(np.arange(number * many, (number + 1) * many)))
+
+    return lambda step: float(part((step - 1) // many)[(step - 1) % many])
 
 
 def network_of(config: ConfigDict) -> dict[str, Any]:
     """Reads what a bundle and a network have to agree on from a configuration."""
+    if is_own(config):
+        return {"name": own.build(config.model.network, 1).call}
     return {
         "channels": config.model.channels,
         "pools": choose_pools(config.model.pools, config.spectrogram.kind),
@@ -265,8 +337,14 @@ def set_up(config: ConfigDict, data: Data, noise: LabelNoise = NOTHING_KNOWN) ->
     schedule = build_schedule(config, num_clips)
     axis_name, corrected = layout.axis_name, noise.corrected
     num_tags = len(data.tags)
-    model = build_model(config, num_tags, bands, axis_name, schedule, corrected)
-    check_pools(data.recipe.shape, model.network.pools)
+    weights = class_weights_of(config, data)
+    model = build_model(
+        config, num_tags, bands, axis_name, schedule, corrected, weights
+    )
+    check_network(model.network, data.recipe)
+    if is_own(config):
+        parameters = describe_network(model.network, data.recipe.shape)["parameters"]
+        logger.info("%s: %d parameters", config.model.network, parameters)
     programs = build_programs(model, layout, schedule.patience_steps)
     size = schedule.batch_size
     rows = parallel.own_rows(size, layout)
@@ -279,6 +357,65 @@ def set_up(config: ConfigDict, data: Data, noise: LabelNoise = NOTHING_KNOWN) ->
         train_batches=train_batches,
         noise=noise,
     )
+
+
+def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
+    """Checks what a configuration names by words, before any data are read.
+
+    Network, optimiser and augmentations are tried on shapes alone. Where something
+    `looks_at_tags`, as its name says, the network needs a layer of that name.
+
+    Raises:
+        ValueError: One of them does not exist, or does not work.
+    """
+    train = config.train
+    if train.freeze == "features":
+        looks_at_tags = "--config.train.freeze=features"
+    network = build_network(config, num_tags=FEW_TAGS, axis_name=None)
+    check_network(network, recipe, looks_at_tags)
+    optimisers.build(train.optimiser, train.learning_rate, train.weight_decay)
+    augmentation.check(
+        *(train.augmentations, recipe.shape, config.model.dtype),
+        config.preprocessing.magnitude,
+    )
+
+
+def check_network(network: Network, recipe: Recipe, looks_at_tags: str = "") -> None:
+    """Checks that a network fits spectrograms, and what looks at its last layer.
+
+    Raises:
+        ValueError: What does not fit.
+    """
+    if isinstance(network, ConvNet):
+        check_pools(recipe.shape, network.pools)
+        return
+    params = own.check(network, recipe.shape)
+    if looks_at_tags:
+        own.check_last_layer(params, looks_at_tags)
+
+
+def class_weights_of(config: ConfigDict, data: Data) -> ClassWeights | None:
+    """Works out `train.class_weights`; None where all weigh the same.
+
+    Raises:
+        ValueError: The file does not fit the corpus.
+    """
+    chosen = config.train.class_weights
+    if chosen == "none":
+        return None
+    if chosen == "inverse_frequency":
+        labels = data.labels("train", config.train.fraction)
+        return class_weights.balanced(labels["tags"])
+    path = Path(chosen)
+    return class_weights.arrange(class_weights.read(path), data.tags, path)
+
+
+def own_code(config: ConfigDict) -> dict[str, str]:
+    """Digests of the files of one's own code that a result depends on."""
+    texts = [*config.train.augmentations]
+    texts += [config.model.network] if is_own(config) else []
+    names = [calls.parse(text, text).name for text in texts]
+    return {f"code of {n}": calls.digest_of(n, n) for n in names if calls.is_own(n)}
 
 
 def first_state(setup: Setup) -> steps.TrainState:
@@ -331,7 +468,8 @@ def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
         return bands
     magnitude = jax.jit(partial(pre.to_magnitude, magnitude=chosen.magnitude))
     num_clips, totals = 0, np.zeros((3, data.recipe.shape[0]))
-    for batch in data.evaluation_batches("train", 16, config.train.fraction):
+    batches = data.evaluation_batches("train", 16, config.train.fraction)
+    for batch in (one for of_clips in batches for one in excerpts_of(of_clips)):
         x = magnitude(batch["spectrogram"])[batch["mask"]]
         means = np.asarray(x.mean(2), np.float64)
         num_clips += len(means)

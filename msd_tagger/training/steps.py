@@ -1,6 +1,6 @@
 """Pure steps, written for one seed on one shard of a batch."""
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,18 +8,15 @@ import numpy as np
 import optax
 from flax import struct
 
+from msd_tagger.common.class_weights import ClassWeights
 from msd_tagger.common.label_noise import Rates
 from msd_tagger.network.model import Model, Tree, Weights, forward, predict
+from msd_tagger.training.augmentation import augment
 
 Array = jax.Array
 
 # Streams of random keys: a key is fold_in(seed, stream, step), never carried along.
-INITIALISATION = 0
-
-OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
-    "adam": optax.adam,
-    "sgd": optax.sgd,
-}
+INITIALISATION, DROPOUT, AUGMENTATION = 0, 1, 2
 
 
 def learning_rates(
@@ -44,6 +41,13 @@ def learning_rates(
     return optax.join_schedules([warmup, later], [num_warmup])
 
 
+class Output(NamedTuple):
+    """What a training step says of itself, for one seed."""
+
+    loss: Array  # At the old parameters, over the whole batch.
+    gradient_norm: Array  # Of all gradients together, the root of the sum of squares.
+
+
 class TrainState(struct.PyTreeNode):
     """All that training changes, for one seed."""
 
@@ -53,15 +57,15 @@ class TrainState(struct.PyTreeNode):
     best: Weights  # As they were evaluated at the best evaluation so far.
     best_score: Array  # Of that evaluation, -inf before the first.
     best_step: Array  # Of that evaluation.
+    seed: Array | None = None  # Where a step depends on chance.
 
 
 def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> TrainState:
-    """Initialises a state; the seed decides the initial weights and nothing else.
+    """Initialises a state; the seed decides the initial weights, and chance later on.
 
     The input's shape is bands and frames.
     """
-    key = jax.random.fold_in(jax.random.key(seed), INITIALISATION)
-    key = jax.random.fold_in(key, 0)
+    key = key_of(seed, INITIALISATION, 0)
     variables = model.network.init(key, jnp.zeros((1, *input_shape)))
     weights = Weights(variables["params"], variables["batch_stats"])
     return TrainState(
@@ -71,21 +75,33 @@ def init_state(seed: Array, model: Model, input_shape: tuple[int, int]) -> Train
         best=weights,
         best_score=jnp.array(-jnp.inf, jnp.float32),
         best_step=jnp.zeros((), jnp.int32),
+        seed=jnp.asarray(seed, jnp.uint32) if model.is_random else None,
     )
+
+
+def key_of(seed: Array, stream: int, step: Array | int) -> Array:
+    """Makes the random key of a seed's stream for a step."""
+    key = jax.random.fold_in(jax.random.key(seed), stream)
+    return jax.random.fold_in(key, step)
 
 
 def train_step(
     state: TrainState, batch: dict[str, Array], model: Model
-) -> tuple[TrainState, Array]:
+) -> tuple[TrainState, Output]:
     """Updates one seed by the mean binary cross-entropy over clips and tags.
 
     The batch is this device's share of it, preprocessed: "spectrogram" `[B, M, F]` and
     "tags" `[B, K]`.
 
     Returns:
-        The next state and the loss at the old parameters, over the whole batch.
+        The next state, and the loss and the norm of the gradient at the old parameters.
     """
     axis_name, weights = model.network.axis_name, state.weights
+    key = None
+    if state.seed is not None:
+        key = key_of(state.seed, DROPOUT, state.step)
+        chance = key_of(state.seed, AUGMENTATION, state.step)
+        batch = augment(batch, chance, model.augmentations, axis_name)
 
     def loss_of(trained: Tree) -> tuple[Array, Tree]:
         current = weights.replace(params=weights.params | trained)
@@ -93,8 +109,10 @@ def train_step(
         if model.features_frozen:
             logits = predict(current, x, model)
         else:
-            logits, batch_stats = forward(current, x, model.network)
-        loss = cross_entropy(logits, batch["tags"], model.label_noise)
+            logits, batch_stats = forward(current, x, model.network, key)
+        loss = cross_entropy(
+            logits, batch["tags"], model.label_noise, model.class_weights
+        )
         return loss.mean(), batch_stats
 
     trained = trained_params(weights.params, model)
@@ -105,7 +123,7 @@ def train_step(
     params = weights.params | optax.apply_updates(trained, updates)
     return state.replace(
         step=state.step + 1, weights=Weights(params, batch_stats), opt_state=opt_state
-    ), loss
+    ), Output(loss, optax.tree.norm(grads))
 
 
 def trained_params(params: Tree, model: Model) -> Tree:
@@ -151,17 +169,28 @@ def keep_best(
     )
 
 
-def cross_entropy(logits: Array, tags: Array, noise: Rates | None = None) -> Array:
+def cross_entropy(
+    logits: Array,
+    tags: Array,
+    noise: Rates | None = None,
+    weights: ClassWeights | None = None,
+) -> Array:
     """Computes the binary cross-entropy `[B, K]`, elementwise, from logits.
+
+    Labels are 0, 1 or, of mixed clips, between. Weights are for the plain loss alone.
 
     With error rates of each tag the labels are compared with how often a label is to
     be expected, (1 - m) p + f (1 - p), where p is the probability that the tag is true:
     the forward correction of Patrini et al. 2017 (doi:10.1109/CVPR.2017.240), per tag.
     """
     labels = tags.astype(logits.dtype)
-    if noise is None:
+    if noise is None and weights is None:
         return optax.sigmoid_binary_cross_entropy(logits, labels)
     true, not_true = jax.nn.log_sigmoid(logits), jax.nn.log_sigmoid(-logits)
+    if weights is not None:
+        positive, negative = (jnp.asarray(one, logits.dtype) for one in weights)
+        return -(positive * labels * true + negative * (1 - labels) * not_true)
+    assert noise is not None  # Of both there is one.
 
     def log_of(share: np.ndarray) -> Array:
         with np.errstate(divide="ignore"):  # A rate of 0 adds nothing.
@@ -170,4 +199,6 @@ def cross_entropy(logits: Array, tags: Array, noise: Rates | None = None) -> Arr
     missing, false = noise
     label = jnp.logaddexp(log_of(1 - missing) + true, log_of(false) + not_true)
     no_label = jnp.logaddexp(log_of(missing) + true, log_of(1 - false) + not_true)
-    return -jnp.where(labels > 0, label, no_label)
+    if jnp.issubdtype(tags.dtype, jnp.integer):
+        return -jnp.where(labels > 0, label, no_label)
+    return -(labels * label + (1 - labels) * no_label)

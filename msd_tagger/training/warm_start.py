@@ -1,5 +1,6 @@
 """Starts a training from a bundle's weights, on other clips with other tags."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,10 +9,14 @@ import jax
 import numpy as np
 
 from msd_tagger.bundle.format import Bundle
+from msd_tagger.common.facts import CONVNET
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.model import Weights
+from msd_tagger.network.own import check_last_layer, has_last_layer
 from msd_tagger.network.preprocessing import Preprocessing
 from msd_tagger.training.steps import TrainState
+
+logger = logging.getLogger(__name__)
 
 # From a field of a recipe, a preprocessing or a network to the key that sets it.
 KEYS = {
@@ -27,10 +32,14 @@ KEYS = {
     "frequency_weighting": "preprocessing.frequency_weighting",
     "standardise_clip": "preprocessing.standardise_clip",
     "scale": "preprocessing.scale",
+    "name": "model.network",
     "channels": "model.channels",
     "pools": "model.pools",
     "epsilon": "model.batch_norm_epsilon",
 }
+
+
+_OF_KINDS = ("dft_size_samples", "hop_samples", "num_mel_bands")
 
 
 def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
@@ -50,7 +59,8 @@ def check_start(
 ) -> None:
     """Checks that a configuration's network can start from a bundle's weights.
 
-    Of the network "channels", "pools" and "epsilon" are given.
+    Of the network "channels", "pools" and "epsilon" are given, or the "name" of one's
+    own.
 
     Raises:
         ValueError: Names the keys that differ, and how to set them; or the bundle has
@@ -76,7 +86,9 @@ def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
         ValueError: There are more seeds than the bundle's, and no new tag, so that
             seeds would be copies of one another.
     """
-    num_seeds = len(state.step)
+    num_seeds, params = len(state.step), bundle.weights.params
+    if tuple(tags) != bundle.tags:
+        check_last_layer(params, "--config.train.init_bundle with other tags")
     if num_seeds > len(bundle.seeds) and set(tags) <= set(bundle.tags):
         raise ValueError(
             f"--config.num_seeds={num_seeds}: the bundle knows every tag and has "
@@ -85,6 +97,8 @@ def start(state: TrainState, bundle: Bundle, tags: Sequence[str]) -> TrainState:
         )
     seeds = np.arange(num_seeds) % len(bundle.seeds)
     taken = jax.tree.map(lambda leaf: np.asarray(leaf)[seeds], bundle.weights)
+    if not has_last_layer(params):
+        return state.replace(weights=taken, best=taken)
     shared, own = columns_by_name(tags, bundle.tags)
     last_layer = {}
     for name, fresh in state.weights.params["tags"].items():
@@ -110,14 +124,24 @@ def columns_by_name(
 def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
     """Compares a bundle's settings with those of a configuration, by name."""
     there = asdict(bundle.recipe) | bundle.preprocessing._asdict() | bundle.network
+    if "channels" in here or "name" in here:
+        there, here = ({"name": CONVNET, **one} for one in (there, here))
     differing = [
         (key, there[name], here[name])
         for name, key in KEYS.items()
         if name in here
+        and name in there
         and _plain(there[name]) != _plain(here[name])
-        # An STFT has no mel bands; the kind says so.
-        and not (name == "num_mel_bands" and 0 in (there[name], here[name]))
+        # An STFT has no mel bands, and a front end of one's own neither these nor a
+        # DFT; the kind says so.
+        and not (name in _OF_KINDS and 0 in (there[name], here[name]))
     ]
+    if there["own_source"] != here["own_source"]:
+        logger.warning(
+            "the file of the front end %s was changed since the bundle learnt from it; "
+            "if its numbers are others now, scores mean nothing",
+            here["kind"],
+        )
     if differing:
         named = ", ".join(
             f"{key}: {value} in the bundle, {own} here" for key, value, own in differing
@@ -138,4 +162,5 @@ def _plain(value: Any) -> Any:
 def _spelt(value: Any) -> str:
     """Spells a value as the command line takes it."""
     plain = _plain(value)
-    return f'"{plain}"' if isinstance(plain, tuple) else str(plain)
+    needs_quotes = isinstance(plain, tuple) or "(" in str(plain)
+    return f'"{plain}"' if needs_quotes else str(plain)

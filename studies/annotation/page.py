@@ -16,7 +16,7 @@ import numpy as np
 
 from msd_tagger.common import files
 from msd_tagger.pages.page import template_of
-from msd_tagger.pages.pictures import spectrogram_png
+from msd_tagger.pages.pictures import frequencies, spectrogram_png
 from studies.annotation.answers import ANSWERS, COLUMNS
 from studies.annotation.subsets import Subset
 
@@ -39,6 +39,7 @@ class ClipToHear:
     spectrogram: np.ndarray | None = None  # dB of power [M, F]; None for no picture.
     existing_tags: Sequence[str] = ()  # What the corpus says; hidden until asked for.
     start_s: float = 0.0  # Where the clip starts in the file.
+    heard_s: float | None = None  # How much of the picture is sound; None for all.
 
 
 def write_annotation_page(
@@ -47,6 +48,7 @@ def write_annotation_page(
     clips: Sequence[ClipToHear],
     *,
     duration_s: float = 29.0,
+    centres_hz: Sequence[float] = (),
     embed_limit_bytes: int = EMBED_LIMIT_BYTES,
 ) -> Path:
     """Writes `<folder>/<subset>.html`.
@@ -55,7 +57,8 @@ def write_annotation_page(
         folder: Created if missing.
         subset: The questions.
         clips: Those of the subset, in its order.
-        duration_s: How much of each file is the clip.
+        duration_s: How much of each file is the clip, and how much a picture shows.
+        centres_hz: Of the bands of the pictures; empty for no axis.
         embed_limit_bytes: With more audio than this in all, the files are copied to
             `<folder>/<subset>_audio_<digest>/`, which the page needs beside it.
 
@@ -73,13 +76,14 @@ def write_annotation_page(
         "name": subset.name,
         "columns": COLUMNS,
         "answers": ANSWERS,
-        "duration_s": duration_s,
+        "frequencies": frequencies(np.asarray(centres_hz)) if len(centres_hz) else [],
         "clips": [
             {
                 "id": clip.track_id,
                 "labels": [subset.labels[k] for k in np.flatnonzero(asked)],
                 "existing": list(clip.existing_tags),
                 "start_s": clip.start_s,
+                "heard_s": min(duration_s, clip.heard_s or duration_s),
                 "type": AUDIO_TYPES[clip.audio.suffix.lower()],
                 "file": "" if embed else name,
             }
@@ -88,7 +92,7 @@ def write_annotation_page(
     }
     template = template_of("annotate.html.j2", TEMPLATES)
     # Piece by piece: the audio may be large.
-    content = template.generate(data=data, files=_files(clips, embed))
+    content = template.generate(data=data, files=_files(clips, embed, duration_s))
     with files.replacing(page) as new, new.open("w", encoding="utf-8") as file:
         file.writelines(content)
     return page
@@ -158,11 +162,18 @@ def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
             )
 
 
-def _files(clips: Sequence[ClipToHear], embed: bool) -> Iterator[tuple[str, str]]:
-    """Yields the ids and contents, in base64, of what the page has inside."""
+def _files(
+    clips: Sequence[ClipToHear], embed: bool, duration_s: float
+) -> Iterator[tuple[str, str]]:
+    """Yields the ids and contents, in base64, of what the page has inside.
+
+    Pictures end where the sound does: what pads a clip is silence of ours.
+    """
     for row, clip in enumerate(clips):
         if clip.spectrogram is not None:
-            png = spectrogram_png(clip.spectrogram)
+            share = min(1.0, (clip.heard_s or duration_s) / duration_s)
+            num_frames = max(1, round(share * clip.spectrogram.shape[1]))
+            png = spectrogram_png(clip.spectrogram[:, :num_frames])
             yield f"picture-{row}", base64.b64encode(png).decode()
         if embed:
             yield f"audio-{row}", base64.b64encode(clip.audio.read_bytes()).decode()

@@ -94,10 +94,18 @@ function drawClip() {
   urls = [];
   const row = state.position;
   const hasPicture = Boolean($(`picture-${row}`));
-  $("picture").hidden = $("axis").hidden = !hasPicture;
+  $("time").hidden = !hasPicture;
   if (hasPicture) $("spectrogram").src = urlOf(`picture-${row}`, "image/png");
   $("audio").src = here().file || urlOf(`audio-${row}`, here().type);
+  drawAxis();
   showExisting(false);
+}
+
+function drawAxis() {
+  const step = [1, 2, 5, 10, 30, 60].find((one) => here().heard_s / one <= 8) ?? 300;
+  const seconds = [...Array(Math.floor(here().heard_s / step) + 1).keys()].map((number) => number * step);
+  $("axis").replaceChildren(...seconds.filter((second) => second < 0.97 * here().heard_s).map((second) =>
+    element("span", { style: `left: ${(100 * second) / here().heard_s}%` }, second || "0 s")));
 }
 
 function drawAnswers() {
@@ -137,7 +145,7 @@ function showExisting(shown) {
 // ---- Sound. A clip is a part of its file.
 
 const start = () => here().start_s;
-const end = () => start() + data.duration_s;
+const end = () => start() + here().heard_s;
 
 function play() {
   const audio = $("audio");
@@ -150,7 +158,7 @@ function seek(seconds) {
 }
 
 function drawPlayhead() {
-  const share = ($("audio").currentTime - start()) / data.duration_s;
+  const share = ($("audio").currentTime - start()) / here().heard_s;
   $("playhead").style.left = `${100 * Math.max(0, Math.min(share, 1))}%`;
   requestAnimationFrame(drawPlayhead);
 }
@@ -314,7 +322,7 @@ $("open").onclick = nextOpen;
 $("show").onclick = KEYS.t;
 $("picture").onclick = (event) => {
   const box = $("picture").getBoundingClientRect();
-  seek(start() + ((event.clientX - box.left) / box.width) * data.duration_s);
+  seek(start() + ((event.clientX - box.left) / box.width) * here().heard_s);
 };
 $("audio").onloadedmetadata = () => { if ($("audio").currentTime < start()) seek(start()); };
 $("audio").ontimeupdate = () => { if ($("audio").currentTime >= end()) $("audio").pause(); };
@@ -327,7 +335,5 @@ for (const name of ["advance", "autoplay"]) {
   $(name).onchange = () => { state[name] = $(name).checked; save(); };
 }
 $("overview").append(...data.clips.map((_, row) => element("button", { title: `Clip ${row + 1}`, onclick: () => go(row) })));
-for (let second = 0; second <= data.duration_s; second += SEEK_S)
-  $("axis").append(element("span", { style: `left: ${(100 * second) / data.duration_s}%` }, second || "0 s"));
 go(state.position, false);
 drawPlayhead();

@@ -32,11 +32,10 @@ def fit(first_devices=0, **overrides):
         for steps, devices in ((10, {"train__num_devices": first_devices}), (20, {})):
             if steps == 20 or first_devices:
                 config = fakes.small_config(
-                    num_seeds=SEEDS,
                     train__max_steps=steps,
                     train__max_epochs=100.0,
                     train__optimiser="sgd",
-                    **overrides | devices,
+                    **{"num_seeds": SEEDS} | overrides | devices,
                 )
                 run = train.train(config, fakes.FakeData(), Path(directory))
         text = (Path(directory) / "metrics.jsonl").read_text().splitlines()
@@ -65,6 +64,14 @@ def in_one_program(*choices, choose=parallel.choose_layout):
 # another way. All is trained by SGD: it shows a gradient's scale, which Adam hides.
 # Seeds that devices share without turns are those of "auto" below.
 IN_TURN = (("data", 4, 2), ("seeds", 4, 1))
+
+
+# A network of one's own, whose batches are augmented as a whole.
+OWN = {
+    "model__network": "tests.own_networks:Small",
+    "train__augmentations": ("spec_augment", "mixup", "random_gain"),
+    "num_seeds": 2,
+}
 
 
 def check_kept_batches(mode, devices):
@@ -106,6 +113,9 @@ def main():
     # Chosen by itself; ten steps split batches over 8 devices, ten seeds over 4.
     run = fit(8, train__num_devices=4, train__parallel="auto")
     tell(("auto", 4, "after-8"), run, one)
+    one = fit(train__num_devices=1, **OWN)
+    run = fit(train__num_devices=4, train__parallel="data", **OWN)
+    tell(("data", 4, "own"), run, one)
 
 
 def tell(how, run, one):

@@ -19,6 +19,12 @@ from msd_tagger.training import distributed
 from tests import fakes, programs
 
 CORPUS = {"shards": "fake"}
+# A network of one's own, and clips that change at random.
+OWN = {
+    "model__network": "tests.own_networks:Small(dropout=0.3)",
+    "train__augmentations": ("spec_augment", "mixup"),
+    "num_seeds": 1,
+}
 
 
 def config(**overrides):
@@ -57,6 +63,7 @@ def run(name, data=None, mode="run", **overrides):
 def compare():
     """What one process does alone, or several together."""
     run("data")
+    run("own", **OWN)
     if distributed.rank().count > 1:
         run("evaluated", mode="evaluate")
         cached = {"input__cache": "device"}

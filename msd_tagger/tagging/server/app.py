@@ -26,7 +26,7 @@ Done = TypeVar("Done")
 def create_app(
     read: Callable[[Path], Awaitable[Any]],
     tag: Callable[[Any], Awaitable[Mapping[str, Any]]],
-    files: Mapping[str, tuple[str, str]],
+    files: Mapping[str, tuple[str, str | bytes]],
     limits: Limits,
     folder: Path,
     host: str = "127.0.0.1",
@@ -37,12 +37,12 @@ def create_app(
         read: Reads an audio file, or raises a ValueError, which may name the path.
         tag: Gives the answer for what was read. Both are cancelled when the visitor
             leaves.
-        files: Path on the server to media type and text.
+        files: Path on the server to media type and content.
         limits: What a visitor may ask for.
         folder: Keeps uploads; nobody else should be able to read it.
         host: The name it is to be reached by, beside addresses and localhost.
     """
-    routes = [Route(path, _text_of(*file)) for path, file in files.items()]
+    routes = [Route(path, _file_of(*file)) for path, file in files.items()]
     routes.append(Route("/tag", _tag_song, methods=["POST"]))
     handlers: dict[type[Exception], Callable[..., Awaitable[Response]]] = {
         HTTPException: _refuse,
@@ -55,9 +55,9 @@ def create_app(
     return guarded(app, host)
 
 
-def _text_of(media_type: str, text: str) -> Callable[[Request], Any]:
+def _file_of(media_type: str, content: str | bytes) -> Callable[[Request], Any]:
     async def respond(request: Request) -> Response:
-        return Response(text, media_type=media_type)
+        return Response(content, media_type=media_type)
 
     return respond
 

@@ -60,9 +60,10 @@ def test_the_real_layout_becomes_a_corpus(tmp_path):
 
 
 def test_the_published_counts_are_those_of_all_25_863_clips():
-    pons, lee = magnatagatune.PUBLISHED.values()
+    pons, lee, won = magnatagatune.PUBLISHED.values()
     assert sum(pons.values()) == 25_863 - 3
     assert all(lee[split] < pons[split] for split in pons)
+    assert sum(won.values()) == sum(lee.values()) + 3 == 21_108
 
 
 @pytest.mark.parametrize(

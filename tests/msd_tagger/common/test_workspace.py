@@ -6,6 +6,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
+from configs.identity import digest
 from msd_tagger.common import files, workspace
 
 
@@ -18,6 +19,13 @@ def test_what_a_run_begins_with(tmp_path):
         "config.json": {"seed": 1},
         "config_default.json": {"seed": 0},
     }
+
+
+def test_the_hash_is_that_of_the_default_folder(tmp_path):
+    identity = {"seed": 0, "train.learning_rate": 5e-3, "train.freeze": ("conv1",)}
+    workspace.claim(tmp_path, identity)
+    assert workspace.hash_of(tmp_path) == digest(identity)
+    assert workspace.hash_of(tmp_path / "nowhere") == ""
 
 
 def test_another_configuration_in_the_same_folder_is_refused(tmp_path):

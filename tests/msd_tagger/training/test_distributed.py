@@ -119,6 +119,15 @@ def test_two_processes_equal_one_bit_for_bit(finished):
     assert len(devices) == 2
 
 
+def test_a_network_of_ones_own_equals_one_process_too(finished):
+    one, two = finished / "alone" / "own", finished / "own"
+    assert lines(two) == lines(one)
+    found, expected = (
+        np.load(x / "predictions_test.npz")["scores"] for x in (two, one)
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_clips_on_the_devices_of_two_processes_change_nothing(finished):
     kept, read = finished / "cached", finished / "data"
     assert (cache(kept), cache(read)) == ("device", "none")

@@ -52,7 +52,7 @@ def test_one_step_equals_numpy(optimiser):
     state = jax.tree.map(lambda leaf: leaf[0], build.first_state(setup))
     prepared = prepare_batch(batch, setup.model)
     step = jax.jit(partial(steps.train_step, model=setup.model))
-    new, loss = step(state, prepared)
+    new, output = step(state, prepared)
 
     x = batch["spectrogram"].astype(np.float64)
     x = np.maximum(x - x.max((1, 2), keepdims=True), -80)
@@ -61,7 +61,10 @@ def test_one_step_equals_numpy(optimiser):
     expected_loss, grads, statistics = judge.loss_and_gradients(
         params, x, batch["tags"], fakes.POOLS
     )
-    assert float(loss) == pytest.approx(expected_loss, rel=1e-4)
+    assert float(output.loss) == pytest.approx(expected_loss, rel=1e-4)
+    # Those of the biases are exactly zero, up to NumPy's rounding.
+    squares = sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(grads))
+    assert float(output.gradient_norm) == pytest.approx(np.sqrt(squares), rel=1e-4)
     update = {
         "adam": partial(judge.adam_first_step, learning_rate=0.01),
         "sgd": lambda p, g: p - 0.01 * g,
@@ -89,7 +92,7 @@ def test_five_steps_and_a_restart_equal_ten(tmp_path):
     assert int(resumed.state.step[0]) == 20
     assert_same(resumed.state, whole.state)
     for kind in ("train", "evaluation"):
-        keys = ("step", "loss", "roc_auc_macro")
+        keys = ("step", "loss", "roc_auc_macro", "gradient_norm", "learning_rate")
         found, expected = (
             [[line.get(k) for k in keys] for line in lines(tmp_path, name, kind)]
             for name in ("cut", "whole")
@@ -148,7 +151,7 @@ def test_nothing_but_losses_of_earlier_steps_holds_the_host_up(tmp_path, monkeyp
         events.append(("step", len([kind for kind, _ in events if kind == "step"])))
         if len(events) == 13:
             raise ZeroDivisionError
-        return chunks, [Losses(events[-1][1])]
+        return chunks, [steps.Output(Losses(events[-1][1]), np.ones(1))]
 
     setup = build.set_up(fakes.small_config(train__log_every_steps=4), fakes.FakeData())
     setup = setup._replace(programs=setup.programs._replace(update=update))
@@ -305,6 +308,10 @@ def test_a_step_has_the_rate_that_the_schedule_says():
     left = np.arange(last - per_epoch) / (last - per_epoch)
     falling = 0.2 * (1 + np.cos(np.pi * left))
     np.testing.assert_allclose(found, [*rising, *falling], atol=1e-6)
+    rate_at = build.learning_rate_at(config, setup.schedule)
+    np.testing.assert_allclose(
+        [rate_at(n) for n in range(1, last + 1)], found, atol=1e-6
+    )
 
 
 def test_schedule_evaluates_once_an_epoch_and_at_the_end():

@@ -1,6 +1,7 @@
 """The page to listen on: what is in it, and what it does in a real browser."""
 
 import base64
+import dataclasses
 import io
 import json
 import time
@@ -103,6 +104,27 @@ def test_what_cannot_be_played_is_named(tmp_path):
     assert not (tmp_path / "subset400.html").exists()
 
 
+def test_a_picture_ends_where_the_sound_does(tmp_path):
+    subset = make_subset()
+    clips = make_clips(tmp_path, subset)
+    clips[0] = dataclasses.replace(clips[0], heard_s=0.25)
+    centres_hz = np.linspace(0, 4000, 6)
+    path = write_annotation_page(
+        tmp_path / "out", subset, clips, duration_s=0.5, centres_hz=centres_hz
+    )
+    scripts = Page(path.read_text(encoding="utf-8")).scripts
+    shapes = [
+        matplotlib.image.imread(io.BytesIO(base64.b64decode(scripts[name]))).shape[:2]
+        for name in ("picture-0", "picture-1")
+    ]
+    assert shapes == [(6, 4), (6, 8)]
+    data = json.loads(scripts["data"])
+    assert [clip["heard_s"] for clip in data["clips"][:2]] == [0.25, 0.5]
+    heights = {one["name"]: one["height"] for one in data["frequencies"]}
+    assert heights["2 kHz"] == pytest.approx(0.5)  # Band 2.5 of 6 is in the middle.
+    assert list(heights) == ["100 Hz", "500 Hz", "1 kHz", "2 kHz", "4 kHz"]
+
+
 def test_pictures_are_small_and_upright():
     decibels = np.full((257, 1360), -90.0, np.float16)
     decibels[:40] = -10
@@ -196,6 +218,27 @@ def test_a_listener_in_a_browser(listening):
     page.press("d")
     wait_for(downloaded)
     assert answers_in(page, downloaded)[1] == (first, "<i>vox", "unsure", by)
+
+
+def test_keys_are_shown_where_they_act_and_rows_stay_in_place(listening):
+    """Also where a name is long, and with an answer given."""
+    page = listening
+    every = "[...document.querySelectorAll('#questions WHAT')]"
+    places = f"{every.replace('WHAT', 'button')}.map((one) => one.offsetTop)"
+    keys = f"{every.replace('WHAT', 'kbd')}.filter((one) => one.offsetWidth)"
+    page.show_as(1280, "light")
+    assert page.run(f"{keys}.map((one) => one.textContent)") == ["Y", "N", "U"]
+    assert page.run("document.querySelectorAll('.question kbd').length") == 6
+    for width_px in (1280, 390):
+        page.show_as(width_px, "light")
+        before = page.run(places)
+        assert len(set(before)) == 2  # A line for each of two labels.
+        page.press("u", "Delete")
+        assert page.run(places) == before
+
+
+def test_the_page_is_accessible(listening):
+    assert listening.complaints() == []
 
 
 @pytest.mark.parametrize(

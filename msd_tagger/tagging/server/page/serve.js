@@ -4,30 +4,44 @@ const NUM_SHOWN = 12; // Tags, or as many as are over their thresholds, until mo
 const CELL_PX = 32; // What a score needs to be legible.
 const TICK_PX = 48;
 const $ = (id) => document.getElementById(id);
+const songs = []; // Handed in, the oldest first: each a file, and its answer or what is wrong.
 let song = null; // The answer that is shown.
 let sent = null; // Ends the request that is under way.
 let all = false; // Whether every tag is shown.
 
-// ---- Handing in a file.
+// ---- Handing in files.
 
+// Songs wait in line; the first of those handed in together is shown when it is there.
 async function hand(files) {
-  const [file] = files;
-  if (!file) return;
-  sent?.abort();
-  const request = (sent = new AbortController());
-  $("result").hidden = true;
-  $("audio").removeAttribute("src");
+  songs.push(...files.map((file, number) => ({ file, comesFirst: !number })));
+  drawSongs();
+  if (sent) return;
+  for (let next; (next = songs.find((one) => !one.answer && !one.problem)); ) await tag(next);
+}
+
+async function tag(one) {
+  const { file } = one;
+  one.begun = true;
+  sent = new AbortController();
+  if (one.comesFirst) show(null);
   try {
     if (file.size > LIMIT_BYTES) throw new Error(`The file is larger than ${LIMIT_BYTES / 1e6} MB, the most allowed.`);
     say(`${file.name} is being tagged …`, "busy");
-    const found = await answerTo(file, request.signal);
-    if (sent !== request) return;
-    song = found;
-    show(file);
-    say(summary(file, files.length));
+    one.answer = await answerTo(file, sent.signal);
+    say(`${file.name} is tagged.`);
+    if (one.comesFirst || !song) show(one);
   } catch (error) {
-    if (sent === request) say(`${file.name}: ${error.message}`, "wrong");
+    one.problem = sent.signal.aborted ? "stopped" : error.message;
+    say(`${file.name}: ${one.problem}`, "wrong");
   }
+  sent = null;
+  drawSongs();
+}
+
+// What is under way ends, and what waits is not begun.
+function stop() {
+  for (const one of songs.filter(({ answer }) => !answer)) one.problem ??= "stopped";
+  sent?.abort();
 }
 
 async function answerTo(file, signal) {
@@ -48,17 +62,19 @@ function say(text, state = "") {
   $("busy").hidden = state !== "busy";
 }
 
-function summary(file, numFiles) {
-  const over = song.tags.filter((tag) => tag.passes).map((tag) => tag.tag);
-  const others = numFiles > 1 ? ` Of ${numFiles} files only the first was taken.` : "";
-  if (!hasThresholds()) return `The highest score is that of ${song.tags[0].tag}.${others}`;
-  if (!over.length) return `No tag is over its threshold; the nearest scores are below.${others}`;
-  return `${over.length} of ${song.tags.length} tags ${over.length === 1 ? "is over its threshold" : "are over their thresholds"}: ${over.join(", ")}.${others}`;
+// Tags over thresholds that can be relied on.
+const passing = (answer) => answer.tags.filter((tag) => tag.passes && tag.is_firm).map((tag) => tag.tag);
+
+function summary(answer) {
+  const over = passing(answer);
+  if (!hasThresholds(answer)) return `The highest score is that of ${answer.tags[0].tag}.`;
+  if (!over.length) return "No tag is over its threshold; the nearest scores are below.";
+  return `${over.length} of ${answer.tags.length} tags ${over.length === 1 ? "is over its threshold" : "are over their thresholds"}: ${over.join(", ")}.`;
 }
 
 // ---- What is shown.
 
-const hasThresholds = () => song.tags.some((tag) => tag.threshold !== null);
+const hasThresholds = (answer) => answer.tags.some((tag) => tag.threshold !== null);
 
 function element(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
@@ -66,14 +82,23 @@ function element(tag, properties, ...children) {
   return made;
 }
 
-function show(file) {
+// A name of a file breaks where its words end.
+const breakable = (name) => name.split(/(?<=[-_/])|(?<=\.)(?=.{6})/).flatMap((word) => [word, document.createElement("wbr")]);
+
+// Shows a song, or none.
+function show(one) {
   all = false;
+  song = one?.answer ?? null;
+  $("result").hidden = !one;
   if ($("audio").dataset.url) URL.revokeObjectURL($("audio").dataset.url);
-  $("audio").src = $("audio").dataset.url = URL.createObjectURL(file);
+  $("audio").removeAttribute("src");
   $("silent").hidden = true;
-  $("result").hidden = false;
-  $("name").textContent = file.name;
+  drawSongs();
+  if (!one) return;
+  $("audio").src = $("audio").dataset.url = URL.createObjectURL(one.file);
+  $("name").replaceChildren(...breakable(one.file.name));
   $("facts").textContent = song.facts;
+  $("summary").textContent = summary(song);
   $("spectrogram").src = song.spectrogram;
   $("spectrogram").style.width = `${(100 * song.spectrogram_s) / song.duration_s}%`;
   $("frequencies").replaceChildren(...song.frequencies.map(({ name, height }) => {
@@ -82,18 +107,40 @@ function show(file) {
     return tick;
   }));
   $("time-legend").textContent = song.starts_s.length > 1
-    ? `Each excerpt is tagged by itself: the fuller the colour, the higher the score${hasThresholds() ? "; a line below marks scores over the threshold" : ""}. Click to play from there.`
+    ? `Each excerpt is tagged by itself: the fuller the colour, the higher the score${hasThresholds(song) ? "; a line below marks scores over the threshold" : ""}. Click to play from there.`
     : "The song is one excerpt, so its scores do not change over time. Click to play from there.";
   $("taggram").hidden = song.starts_s.length === 1;
   drawTags();
-  fit();
+}
+
+// All songs so far, as soon as there are two: a click shows one again.
+function drawSongs() {
+  $("history").hidden = songs.length < 2;
+  $("songs").replaceChildren(...songs.map((one) => {
+    const { answer, begun, problem, file } = one;
+    const said = answer ? inShort(answer) : problem ?? (begun ? "is being tagged …" : "waits");
+    const properties = { className: problem ? "song wrong" : "song", onclick: () => answer && showAgain(one) };
+    const button = element(answer ? "button" : "div", properties, element("strong", {}, ...breakable(file.name)), element("span", {}, said));
+    if (answer && answer === song) button.setAttribute("aria-current", "true");
+    return element("li", {}, button);
+  }));
+}
+
+function showAgain(one) {
+  show(one);
+  $("name").scrollIntoView({ block: "nearest" });
+}
+
+function inShort(answer) {
+  const over = passing(answer), byScore = [...answer.tags].sort((one, other) => other.score - one.score);
+  return over.length ? over.map((tag) => `✓ ${tag}`).join(", ") : `highest: ${byScore.slice(0, 3).map((tag) => tag.tag).join(", ")}`;
 }
 
 // What depends on how wide the page is.
 function fit() {
   if (!song) return;
   const width = $("axis").clientWidth;
-  $("taggram").classList.toggle("tight", (width * song.excerpt_s) / song.duration_s < CELL_PX);
+  for (const one of document.querySelectorAll(".cell")) one.classList.toggle("tight", one.clientWidth < CELL_PX);
   const step = [1, 2, 5, 10, 15, 30, 60, 120, 300].find((one) => song.duration_s / one <= width / TICK_PX) ?? 600;
   $("axis").replaceChildren();
   for (let second = 0; second < 0.97 * song.duration_s; second += step) {
@@ -106,37 +153,36 @@ function fit() {
 const digits = (score) => score.toFixed(3);
 const clock = (second) => `${Math.floor(second / 60)}:${String(Math.floor(second % 60)).padStart(2, "0")}`;
 
-// Where bars and colours end: a round number above all that is shown.
-const endOf = (values) => [0.05, 0.1, 0.2, 0.3, 0.5, 0.7].find((end) => end >= Math.max(...values)) ?? 1;
-
 function drawTags() {
-  const few = Math.max(NUM_SHOWN, song.tags.filter((tag) => tag.passes).length);
+  const few = Math.max(NUM_SHOWN, passing(song).length);
   const tags = all ? song.tags : song.tags.slice(0, few);
-  const end = endOf(tags.flatMap((tag) => [tag.score, tag.threshold ?? 0]));
-  $("scale").textContent = `0 to ${end}`;
   $("more").hidden = song.tags.length <= few;
   $("more").textContent = all ? `Only ${few} tags` : `All ${song.tags.length} tags`;
   $("more").setAttribute("aria-expanded", String(all));
-  $("tags").tBodies[0].replaceChildren(...tags.map((tag) => row(tag, end)));
-  drawTaggram(tags, endOf(tags.flatMap((tag) => tag.over_time)));
+  $("tags").tBodies[0].replaceChildren(...tags.map(row));
+  drawTaggram(tags);
+  fit();
 }
 
-function row(tag, end) {
+// Bars go from 0 to 1 for every song, so that songs can be compared.
+function row(tag) {
   const bar = element("i", {});
-  bar.style.width = `${(100 * tag.score) / end}%`;
+  bar.style.width = `${100 * tag.score}%`;
   const meter = element("div", { className: "meter" }, bar);
   if (tag.threshold !== null) {
     const mark = element("b", {});
-    mark.style.left = `${(100 * tag.threshold) / end}%`;
+    mark.style.left = `${100 * tag.threshold}%`;
     meter.append(mark);
   }
   meter.setAttribute("aria-hidden", "true");
   const spread = tag.deviation === null ? "" : ` ± ${digits(tag.deviation)}`;
   const name = element("th", { scope: "row" }, tag.tag);
-  if (tag.passes) name.append(element("span", { className: "hidden" }, " (over its threshold)"));
+  const state = !tag.passes ? "" : tag.is_firm ? "passes" : "unsure";
+  const said = { passes: " (over its threshold)", unsure: " (over a threshold that says little)" }[state];
+  if (said) name.append(element("span", { className: "hidden" }, said));
   const percent = tag.precision === null ? "–" : `${Math.round(100 * tag.precision)} %`;
   return element(
-    "tr", { className: tag.passes ? "passes" : "" }, name,
+    "tr", { className: state }, name,
     element("td", { className: "track" }, meter),
     element("td", { className: "score" }, digits(tag.score), element("span", { className: "roomy" }, spread)),
     element("td", { className: "wide" }, tag.threshold === null ? "–" : digits(tag.threshold)),
@@ -144,7 +190,7 @@ function row(tag, end) {
   );
 }
 
-function drawTaggram(tags, end) {
+function drawTaggram(tags) {
   const starts = song.starts_s;
   const length = Math.min(song.excerpt_s, song.duration_s);
   // Each cell lies below its part of the spectrogram; silence between has none.
@@ -170,15 +216,15 @@ function drawTaggram(tags, end) {
     cells((e) => element("span", { className: "hidden" }, `from ${clock(starts[e])}`), "columnheader"));
   head.className = "hidden";
   $("taggram").replaceChildren(head, ...tags.map((tag) =>
-    line(element("span", {}, tag.tag), "rowheader", cells((e) => cell(tag, e, end), "cell"))));
+    line(element("span", {}, tag.tag), "rowheader", cells((e) => cell(tag, e), "cell"))));
 }
 
-function cell(tag, e, end) {
+function cell(tag, e) {
   const score = tag.over_time[e];
   const made = element("div", { className: "cell", title: `${tag.tag}, ${clock(song.starts_s[e])}: ${digits(score)}` },
     element("span", {}, score.toFixed(2).replace(/^0/, "")));
-  made.style.setProperty("--share", score / end);
-  made.classList.toggle("passes", tag.threshold !== null && score >= tag.threshold);
+  made.style.setProperty("--share", Math.sqrt(score)); // Most scores are small.
+  made.classList.toggle("passes", tag.is_firm && tag.threshold !== null && score >= tag.threshold);
   return made;
 }
 
@@ -207,6 +253,15 @@ $("file").addEventListener("change", () => {
   $("file").value = ""; // The same file again is a change, too.
   hand(files);
 });
+$("sample").addEventListener("click", async () => {
+  try {
+    const answer = await fetch("sample.mp3");
+    hand([new File([await answer.blob()], "Sample, made by a program.mp3")]);
+  } catch (error) {
+    say(`The sample cannot be had (${error.message}). Is the server still running?`, "wrong");
+  }
+});
+$("stop").addEventListener("click", stop);
 $("more").addEventListener("click", () => { all = !all; drawTags(); });
 window.addEventListener("resize", fit);
 // Anywhere on the page: outside the frame the browser would open the file instead.

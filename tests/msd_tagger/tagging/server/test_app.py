@@ -54,6 +54,8 @@ def test_a_song_is_tagged(server, tmp_path):
     assert len(first["over_time"]) == len(found["starts_s"]) > 1
     assert (second["tag"], second["threshold"]) == ("jazz", pytest.approx(0.6))
     assert [tag["tag"] for tag in others if tag["threshold"] is None] == ["tag 3"]
+    loose = {tag["tag"]: tag["passes"] for tag in found["tags"] if not tag["is_firm"]}
+    assert loose == {"tag 3": None, "tag 4": True}
     assert {tag["tag"] for tag in found["tags"]} == set(TAGS)
     assert found["spectrogram"].startswith("data:image/png;base64,iVBOR")
     assert found["facts"] == "0:05, 3 excerpts of 2 s"

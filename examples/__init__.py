@@ -1,0 +1,1 @@
+"""Networks and augmentations of one's own, as docs/extending.md describes them."""

@@ -1,0 +1,129 @@
+"""Names with arguments, as configurations spell them: `adamw(weight_decay=0.01)`.
+
+A name with a colon, "package.module:Name", is a user's own: it is imported.
+"""
+
+import ast
+import hashlib
+import importlib
+import traceback
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# What Python raises where an expression is none, or too deep.
+WRONG = (
+    AttributeError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+class Call(NamedTuple):
+    """A name and its arguments, which are numbers, texts, True, False, None, tuples."""
+
+    name: str
+    arguments: dict[str, Any]
+
+    def __str__(self) -> str:
+        """Spells it, the same for all ways to write it."""
+        given = ", ".join(f"{key}={one!r}" for key, one in self.arguments.items())
+        return f"{self.name}({given})" if given else self.name
+
+
+def parse(text: str, where: str) -> Call:
+    """Splits a name from its arguments; `where` is how messages name the place.
+
+    Raises:
+        ValueError: It is neither a name nor a name with arguments.
+
+    >>> parse("mixup(alpha=0.2)", "train.augmentations")
+    Call(name='mixup', arguments={'alpha': 0.2})
+    """
+    name, bracket, rest = text.strip().partition("(")
+    parts = name.strip().replace(":", ".", 1).split(".")
+    try:
+        call: Any = ast.parse(f"f({rest}" if bracket else "f()", mode="eval").body
+        if not all(map(str.isidentifier, parts)) or call.func.id != "f" or call.args:
+            raise ValueError
+        given = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
+        if None in given:
+            raise ValueError
+    except WRONG:
+        raise ValueError(
+            f"{where}: {text!r} must be a name, perhaps with arguments that are called "
+            'by name, such as "adamw(weight_decay=0.01)"'
+        ) from None
+    return Call(name.strip(), given)
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is that of a user's own code."""
+    return ":" in name
+
+
+def load(name: str, where: str) -> Any:
+    """Imports what "package.module:Name" names.
+
+    Raises:
+        ValueError: It cannot be imported; the message says why and what to do.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{where}: the module {module} cannot be imported ({error}); put the "
+            "folder that holds it on PYTHONPATH, or install it"
+        ) from error
+    # It is somebody's own code, which may raise anything.
+    except Exception as error:
+        raise ValueError(
+            f"{where}: importing {module} failed: {told(error)}"
+        ) from error
+    if not hasattr(found, attribute):
+        names = ", ".join(one for one in vars(found) if not one.startswith("_"))
+        raise ValueError(f"{where}: {module} has no {attribute!r}; it has {names}")
+    return getattr(found, attribute)
+
+
+def told(error: Exception, file: str = "") -> str:
+    """Says what happened in somebody's own code, and in which line of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [one for one in frames if one.filename == file] or frames
+    place = f" ({inside[-1].filename}, line {inside[-1].lineno})" if inside else ""
+    return f"{type(error).__name__}: {str(error).strip()}{place}"
+
+
+def source_of(name: str, where: str) -> Path:
+    """Finds the file of a user's own code.
+
+    Raises:
+        ValueError: As `load`; or it is no file of Python's.
+    """
+    load(name, where)
+    file = importlib.import_module(name.partition(":")[0]).__file__
+    if file is None:
+        raise ValueError(f"{where}: {name} is a folder; name a module in it")
+    return Path(file)
+
+
+def digest_of(name: str, where: str) -> str:
+    """Computes a digest of the file that a user's own code stands in."""
+    return hashlib.sha256(source_of(name, where).read_bytes()).hexdigest()[:16]
+
+
+def check_arguments(call: Call, known: list[str], where: str) -> None:
+    """Checks the names of arguments.
+
+    Raises:
+        ValueError: Names the first that is not known, and those that are.
+    """
+    for name in call.arguments:
+        if name not in known:
+            raise ValueError(
+                f"{where}: {call.name} has no argument {name!r}; it has "
+                f"{', '.join(known) or 'none'}"
+            )

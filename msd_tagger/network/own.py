@@ -1,0 +1,214 @@
+"""A network of one's own: a Flax module, and what training needs around it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from msd_tagger.common import calls, files
+from msd_tagger.network.convnet import past_weight
+
+Array = jax.Array
+Tree = dict[str, Any]
+
+LAST = "tags"  # The layer that gives logits, where a network has one of that name.
+LAST_LAYER = f'a last layer nn.Dense(num_tags, name="{LAST}")'
+# Fields that are set where a module has them; without them these values alone are done.
+SETTINGS = {"dtype": "float32", "precision": "default"}
+# What the user's arguments cannot be.
+GIVEN = ("num_tags", *SETTINGS)
+
+
+class OwnNetwork(nn.Module):
+    """Gives a user's module the interface of `ConvNet`.
+
+    Its `nn.BatchNorm` layers follow the batch's statistics as those of `ConvNet` do:
+    over all devices, and free of their initial values.
+    """
+
+    call: str  # "package.module:Name", perhaps with arguments.
+    num_tags: int
+    momentum: float = 0.99  # Of the running batch statistics.
+    dtype: jnp.dtype = jnp.float32
+    axis_name: str | None = None  # Mapped axis over which the batch is split, if any.
+    precision: str = "default"
+
+    def setup(self) -> None:
+        """Makes the module; its parameters keep the names that they have there."""
+        call = calls.parse(self.call, self.call)
+        module = calls.load(call.name, self.call)
+        settings = {name: getattr(self, name) for name in GIVEN}
+        given = {k: v for k, v in settings.items() if k in _fields(module)}
+        self.own = module(**given, **call.arguments)
+        nn.share_scope(self, self.own)
+        self.count = self.variable("batch_stats", "count", jnp.zeros, ())
+
+    def __call__(
+        self, x: Array, train: bool = False, batch_statistics: bool = False
+    ) -> Array:
+        """Computes logits `[B, K]`, float32, of spectrograms `[B, M, F]`."""
+        past = past_weight(self.count.value, self.momentum)
+
+        def follow(call: Callable, args: tuple, kwargs: Tree, context: Any) -> Any:
+            layer = context.module
+            if isinstance(layer, nn.BatchNorm) and context.method_name == "__call__":
+                # Flax makes layers anew at each call: nobody else has this one.
+                object.__setattr__(layer, "momentum", past)
+                object.__setattr__(layer, "axis_name", self.axis_name)
+            return call(*args, **kwargs)
+
+        with nn.intercept_methods(follow):
+            logits = self.own(x, train=train or batch_statistics)
+        if train and not self.is_initializing():
+            self.count.value = self.count.value + 1
+        return logits.astype(jnp.float32)
+
+    def features(self, x: Array) -> Array:
+        """Computes what the layer "tags" gets, `[B, C]`; a mean over other axes."""
+        kept = []
+
+        def keep(call: Callable, args: tuple, kwargs: Tree, context: Any) -> Any:
+            if context.module.path == (LAST,) and context.method_name == "__call__":
+                kept.append(args[0])
+            return call(*args, **kwargs)
+
+        with nn.intercept_methods(keep):
+            self(x)
+        found = kept[0].astype(jnp.float32)
+        return found.mean(tuple(range(1, found.ndim - 1)))
+
+
+def build(
+    text: str,
+    num_tags: int,
+    *,
+    dtype: str = "float32",
+    precision: str = "default",
+    where: str = "--config.model.network",
+    **settings: Any,
+) -> OwnNetwork:
+    """Builds the network that a text names; `settings` are fields of `OwnNetwork`.
+
+    Raises:
+        ValueError: It cannot be imported, is no Flax module, or lacks what it is given.
+    """
+    where = f"{where}={text}"
+    call = calls.parse(text, where)
+    module = calls.load(call.name, where)
+    if not (isinstance(module, type) and issubclass(module, nn.Module)):
+        raise ValueError(f"{where}: {call.name} is not a class of flax.linen.Module")
+    known = _fields(module)
+    if "num_tags" not in known:
+        raise ValueError(f"{where}: {call.name} needs a field `num_tags: int`")
+    calls.check_arguments(call, [name for name in known if name not in GIVEN], where)
+    asked = {"dtype": dtype, "precision": precision}
+    for name, value in asked.items():
+        if name not in known and value != SETTINGS[name]:
+            raise ValueError(
+                f"{where}: {call.name} has no field {name!r}, so it cannot obey "
+                f"--config.model.{name}={value}; give it one, or leave that out"
+            )
+    kind: Any = jnp.dtype(dtype)
+    settings |= {"dtype": kind, "precision": precision}
+    return OwnNetwork(str(call), num_tags, **settings)
+
+
+def _fields(module: type) -> list[str]:
+    """Lists the fields of a Flax module that are its user's."""
+    fields = [one.name for one in dataclasses.fields(module) if one.init]
+    return [name for name in fields if name not in ("parent", "name")]
+
+
+def check(network: OwnNetwork, shape: tuple[int, int]) -> Tree:
+    """Checks that a network can be trained on spectrograms of some bands and frames.
+
+    Returns:
+        Its parameters, as shapes.
+
+    Raises:
+        ValueError: What it lacks, or what it raises, and where.
+    """
+    where = f"--config.model.network={network.call}"
+    network = network.clone(axis_name=None)  # Nothing is mapped here.
+    variables = variables_of(network, shape, where)
+    if strange := variables.keys() - {"params", "batch_stats"}:
+        raise ValueError(
+            f"{where} keeps variables in {', '.join(sorted(strange))}; only parameters "
+            "and the statistics of nn.BatchNorm are kept"
+        )
+    for name in files.flatten(variables["batch_stats"], "/"):
+        if name.split("/")[-1] not in ("mean", "var", "count"):
+            raise ValueError(
+                f"{where} keeps {name} in batch_stats, which only nn.BatchNorm may"
+            )
+    params = variables["params"]
+    for name, leaf in files.flatten(params, "/").items():
+        if leaf.dtype != jnp.float32:
+            raise ValueError(
+                f"{where}: its parameter {name} is {leaf.dtype}; parameters must be "
+                "float32 (param_dtype), whatever they are computed in"
+            )
+    if has_last_layer(params):
+        more = network.clone(num_tags=network.num_tags + 1)
+        _check_alike(params, variables_of(more, shape, where)["params"], where)
+    return params
+
+
+def variables_of(network: OwnNetwork, shape: tuple[int, int], where: str) -> Tree:
+    """Traces a network, in training and without, and lists the shapes of its variables.
+
+    Raises:
+        ValueError: It fails, or gives no logits `[B, K]`.
+    """
+    x = jax.ShapeDtypeStruct((2, *shape), network.dtype)
+    key = jax.random.key(0)
+    train = partial(network.apply, train=True, mutable=True, rngs={"dropout": key})
+    try:
+        variables = jax.eval_shape(network.init, key, x)
+        logits, _ = jax.eval_shape(train, variables, x)
+    # It is somebody's own code, which may raise anything.
+    except Exception as error:
+        call = calls.parse(network.call, where)
+        said = calls.told(error, str(calls.source_of(call.name, where)))
+        raise ValueError(
+            f"{where} fails on spectrograms {[2, *shape]} with train=True: {said}"
+        ) from error
+    if logits.shape != (2, network.num_tags):
+        raise ValueError(
+            f"{where} makes {list(logits.shape)} of spectrograms {[2, *shape]} and "
+            f"{network.num_tags} tags; it must give logits {[2, network.num_tags]}"
+        )
+    return variables
+
+
+def _check_alike(params: Tree, more: Tree, where: str) -> None:
+    """Checks that the last layer alone depends on the number of tags."""
+    before, after = (files.flatten(one, "/") for one in (params, more))
+    for name, leaf in before.items():
+        same = name in after and after[name].shape == leaf.shape
+        if not same and name.split("/")[0] != LAST:
+            raise ValueError(
+                f"{where}: the shape of {name} depends on num_tags, which beside "
+                f'"{LAST}" none may; give that layer another name to do without '
+                "features, transfer to other tags and label vectors"
+            )
+
+
+def has_last_layer(params: Mapping[str, Any]) -> bool:
+    """Whether parameters `[…]` or `[S, …]` have a layer that gives each tag's logit."""
+    layer = params.get(LAST)
+    return isinstance(layer, Mapping) and {"kernel"} <= {*layer} <= {"kernel", "bias"}
+
+
+def check_last_layer(params: Mapping[str, Any], wish: str) -> None:
+    """Checks that a network has the layer that something needs.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if not has_last_layer(params):
+        raise ValueError(f"{wish} needs a network with {LAST_LAYER}; this one has none")
