@@ -16,6 +16,7 @@ from msd_tagger.commands import export
 from msd_tagger.commands.command_line import Options
 from msd_tagger.tagging import songs
 from msd_tagger.tagging.tagger import Tagger
+from tests import warm
 from tests.small_corpus import sound
 
 ROOT = Path(__file__).parents[1]
@@ -65,14 +66,15 @@ def run(place):
         f"--data_dir={place / 'data'}",
         f"--workdir={place / 'run'}",
     ]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(place)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    with warm.starts():
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(place)},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
     assert done.returncode == 0, done.stderr[-3000:]
     return place / "run"
 

@@ -15,6 +15,7 @@ from msd_tagger.bundle.format import read_bundle
 from msd_tagger.common import calls
 from msd_tagger.tagging import songs
 from msd_tagger.tagging.tagger import Tagger
+from tests import warm
 from tests.small_corpus import sound
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +76,8 @@ def start(place, *arguments, data_dir=None, **environment):
 def run(place):
     """A run started as a user does, in a folder of its own."""
     workdir = f"--workdir={place / 'run'}"
-    done = start(place, *RUN, workdir, PYTHONPATH=str(place))
+    with warm.starts():
+        done = start(place, *RUN, workdir, PYTHONPATH=str(place))
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"my_network:MyNet\(width=4\): \d+ parameters", done.stderr)
     return place / "run"

@@ -110,6 +110,7 @@ def become(
     os.environ.update(environment)
     tempfile.tempdir = None  # TMPDIR may be another.
     os.chdir(cwd)
+    sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.orig_argv = [sys.executable, *words]
     try:
         _run(*words)

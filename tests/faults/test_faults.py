@@ -1,27 +1,32 @@
 """A few of the faults, so that the suite notices what breaks; the script tries all."""
 
-import os
-import sys
-
 import numpy as np
 
 from tests.faults import __main__ as faults
-from tests.faults import runs
+from tests.faults import damages, kills, runs
+from tests.scale import clips
+
+SEED = 4  # It draws a SIGKILL in the seventh step.
 
 
-def test_kills_and_damages_lose_nothing(
-    tmp_path, monkeypatch, own_signals, warm_starts
-):
-    page = tmp_path / "page.md"
-    words = ["--kills=1", "--damages=1", "--signals=0", "--seed=3"]
-    words += [f"--scratch={tmp_path}", f"--out={page}"]
-    monkeypatch.setattr(sys, "argv", ["faults", *words])
-    monkeypatch.setenv("XLA_FLAGS", os.environ["XLA_FLAGS"])  # It is set anew.
-    faults.main()
-    text = page.read_text(encoding="utf-8")
-    assert text.count("Lost: **0**.") == 3
-    assert "| all | 1 | 1 | 0 |" in text
-    assert list(tmp_path.iterdir()) == [page]
+def test_a_signal_damage_and_a_kill_lose_nothing(tmp_path, warm_starts):
+    """One after the other, of one run; its record is that of an undisturbed one."""
+    folders = (tmp_path / name for name in ("whole", "corpus", "programs"))
+    whole = runs.Scene(*folders)
+    list(clips.write(whole.corpus, 100, 1))
+    whole.folder.mkdir()
+    assert runs.run(whole).status == 0
+    cut = damages.cut_run(whole)
+    fault = next(damages.faults(cut, SEED))
+    assert fault.group == "file of the newest checkpoint truncated"
+    fault.damage(cut)
+    killed, lost = kills.chain(cut, whole, ["step"], SEED)
+    assert [(one.signal, one.wrong) for one in killed] == [("SIGKILL", "")]
+    assert [one for one in lost if "damaged-" not in one] == []
+    done = [(one, False) for one in killed]
+    page = faults.write_page(SEED, done, [], [(fault, damages.RECOVERED)], 60.0)
+    assert page.count("Lost: **0**.") == 3
+    assert "| all | 1 | 1 | 0 |" in page and "| all | 1 | 1 | 0 | 0 |" in page
 
 
 def test_the_comparison_sees_one_bit_and_one_line(tmp_path):
