@@ -61,7 +61,7 @@ def write_pages(
         subset,
         clips,
         duration_s=duration_s,
-        centres_hz=recipe_of(config, "mel").band_centres_hz(),
+        centres_hz=recipe_of(config, "mel").band_centres_hz().tolist(),
     )
     print(f"{len(clips)} clips to judge: {page}")
     if config.analysis.label_studio:

@@ -53,7 +53,7 @@ def make_bundle(with_thresholds: bool = True):
     threshold[2:5] = 0.6, np.nan, 0.01
     positives = np.full(len(TAGS), 9)
     positives[3:5] = 0, 1  # Of tag 3 no clip, of tag 4 a single one.
-    known = Thresholds("valid", *[threshold] * 4, positives)
+    known = Thresholds("valid", *[threshold] * 4, positives=positives)
     return SimpleNamespace(
         tags=TAGS,
         recipe=RECIPE,

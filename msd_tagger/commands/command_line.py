@@ -252,8 +252,7 @@ def help_of(mode: Mode, called: str, more: Sequence[str] = ()) -> str:
 
 def wrapped(text: str) -> list[str]:
     """The lines of an entry of a help text."""
-    indented = {"subsequent_indent": "      ", "break_on_hyphens": False}
-    return textwrap.wrap(text, 88, **indented)
+    return textwrap.wrap(text, 88, subsequent_indent=6 * " ", break_on_hyphens=False)
 
 
 def perform(mode: Mode, words: Sequence[str]) -> Status:
