@@ -7,19 +7,16 @@ bring your own), trains, evaluates, and writes a report into the run's folder. E
 of docs/keys.md can be set on the command line, as in --config.train.max_epochs=20.
 """
 
+import sys
 from collections.abc import Sequence
 
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from configs import checks, sweeps, wishes
-from modes import command_line as own
-from modes.command_line import CONFIG, MODE, MODES, read_options
+from configs import checks, sweeps
+from modes.command_line import CONFIG, MODE, MODES, help_for, read_options
 from msd_tagger import platform
 from msd_tagger.commands import command_line
-
-for module in (own, command_line):  # So that --help shows their flags.
-    flags.adopt_module_key_flags(module)
 
 
 def main(argv: list[str]) -> command_line.Status:
@@ -49,7 +46,8 @@ def check(name: str, words: Sequence[str]) -> command_line.Mode:
         options = read_options()
         command_line.load("modes.corpus:check")(CONFIG.value, options)
         given = config_flags.get_override_values(flags.FLAGS["config"])
-        wishes.check(CONFIG.value, name, options.bundle, given)
+        check_wishes = command_line.load("modes.corpus:check_wishes")
+        check_wishes(CONFIG.value, name, options.bundle, given)
     return mode
 
 
@@ -57,6 +55,9 @@ def parse_flags(argv: list[str]) -> list[str]:
     """Parses flags; a wrong one ends the process with a sentence, not a traceback."""
     platform.begin()
     with command_line.reporting_mistakes():
+        if command_line.HELP & {*argv[1:]}:
+            print(help_for(argv[1:]))
+            sys.exit()
         checks.check_file(argv)
         checks.check_keys(argv)
         words = command_line.parse(argv)

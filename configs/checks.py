@@ -20,20 +20,6 @@ from configs.keys import (
     values_of,
 )
 
-# Directories that a corpus is read from; the others make their own in --data_dir.
-FOLDERS = {
-    "folder": ("audio_dir",),
-    "msd": ("audio_dir", "label_dir"),
-    "magnatagatune": ("audio_dir", "label_dir"),
-    "mtg_jamendo": ("audio_dir", "label_dir"),
-}
-
-# Corpora whose number of tags is chosen; the others have their own.
-COUNTED = ("folder", "msd", "magnatagatune")
-
-# Corpora whose labels can be looked at where nobody has the audio.
-LABELS_ALONE = ("msd", "mtg_jamendo")
-
 # Positions in one pooling window. The paper's have 20 at most; 256 compile for 20 s on
 # two cores, a window of 96 x 47 for a quarter of an hour and to 23 GB.
 MAX_WINDOW = 256
@@ -139,8 +125,7 @@ def check_for_mode(
         ValueError: Names the key or the flag, the value given and what is allowed.
     """
     check_names(config)
-    needs_audio = mode != "audit"
-    check(config, needs_audio)
+    check(config)
     workers = config.prepare.num_workers
     if workers > 1 and mode not in ("prepare", "audit", "annotate"):
         raise ValueError(
@@ -166,7 +151,7 @@ def check_for_mode(
     points = sweeps.runs(config)
     _check_sweep(config)
     for one in points:
-        check(one, needs_audio)
+        check(one)
     return points
 
 
@@ -193,8 +178,8 @@ def _check_sweep(config: ConfigDict) -> None:
         sweeps.check_different(config)
 
 
-def check(config: ConfigDict, needs_audio: bool = True) -> None:
-    """Checks every value and every combination, for what needs audio or labels alone.
+def check(config: ConfigDict) -> None:
+    """Checks every value and every combination, but for those of a corpus's reader.
 
     Raises:
         ValueError: Names the key, the value given and what is allowed.
@@ -204,12 +189,6 @@ def check(config: ConfigDict, needs_audio: bool = True) -> None:
         if not isinstance(allowed, str) and value not in allowed:
             shown = str(value) if isinstance(allowed, Range) else repr(value)
             raise ValueError(f"--config.{name}={shown}: must be {_words(allowed)}")
-    for kind in config.prepare.kinds:
-        if kind not in KEYS["spectrogram.kind"].allowed:
-            raise ValueError(
-                f"--config.prepare.kinds={config.prepare.kinds}: {kind!r} must be "
-                f"{_words(KEYS['spectrogram.kind'].allowed)}"
-            )
     _check_spectrogram(config)
     _check_jobs(config)
     _check_start(config.train)
@@ -217,7 +196,6 @@ def check(config: ConfigDict, needs_audio: bool = True) -> None:
     _check_class_weights(config.train)
     _check_network(config)
     _check_processes(config)
-    _check_corpus(config.corpus, needs_audio)
 
 
 def _words(allowed: Range | tuple[str, ...] | str) -> str:
@@ -248,31 +226,6 @@ def _check_spectrogram(config: ConfigDict) -> None:
                 f"positions in one window are more than {MAX_WINDOW}, which would "
                 "compile for many minutes; use more layers with smaller poolings"
             )
-
-
-def _check_corpus(corpus: ConfigDict, needs_audio: bool) -> None:
-    needed = FOLDERS.get(corpus.name, ())
-    if corpus.num_tags and corpus.name not in COUNTED:
-        raise ValueError(
-            f"--config.corpus.num_tags={corpus.num_tags} goes with --config.corpus."
-            f"name={' or '.join(COUNTED)}, not with {corpus.name}"
-        )
-    may_lack = () if needs_audio or corpus.name not in LABELS_ALONE else ("audio_dir",)
-    for key in ("audio_dir", "label_dir"):
-        folder = corpus[key]
-        if key in needed and key not in may_lack and not folder:
-            raise ValueError(
-                f"--config.corpus.name={corpus.name} needs --config.corpus.{key}=DIR "
-                f"(docs/{corpus.name}_corpus.md describes it)"
-            )
-        if folder and key not in needed:
-            users = [name for name, keys in FOLDERS.items() if key in keys]
-            raise ValueError(
-                f"--config.corpus.{key}={folder} goes with --config.corpus.name="
-                f"{' or '.join(users)}, not with {corpus.name}"
-            )
-        if folder and not Path(folder).is_dir():
-            raise ValueError(f"--config.corpus.{key}={folder}: no such directory")
 
 
 def _check_start(train: ConfigDict) -> None:

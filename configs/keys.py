@@ -86,7 +86,8 @@ _KEYS = (
         "S. Time and memory grow with it; reading the input costs the same."),
     Key("data_seed", 0, SEED, "Order of the training clips, the same for all seeds."),
     Key("corpus.name", "synthetic",
-        ("synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo"),
+        '"synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo" or a reader of '
+        "your own ([extending.md](extending.md#a-corpus-reader-of-your-own))",
         "Which corpus."),
     Aside("corpus.audio_dir", "", "a folder",
           "Audio files; of a folder corpus, with tags.csv."),
@@ -113,11 +114,16 @@ _KEYS = (
         'MTG-Jamendo, in place of num_tags; "autotagging" has all tags.'),
     Key("corpus.fold", 0, Range(0, 4), "MTG-Jamendo: one of its five splits."),
     Key("corpus.excerpts_per_track", 1, Range(1, 1000),
-        "MTG-Jamendo: 1 is the centre."),
+        "Clips of a track, spread evenly over it: an epoch learns from one of them, "
+        "drawn at random, and a track's score is the mean over all. Disk and reading "
+        "grow with it."),
     Key("clip.duration_s", 29.0, Range(0, 3600, above=True),
         "Shorter audio is padded with zeros."),
     Key("clip.offset", "start", ("start", "centre"), "Which part of a longer track."),
-    Key("spectrogram.kind", "mel", ("mel", "stft"), '"stft" is 2.7 times larger.'),
+    Key("spectrogram.kind", "mel",
+        '"mel", "stft" or a front end of your own '
+        "([extending.md](extending.md#a-front-end-of-your-own))",
+        '"stft" is 2.7 times larger.'),
     Key("spectrogram.sample_rate_hz", 12_000, Range(1000, 192_000),
         "Audio is resampled to it."),
     Key("spectrogram.dft_size_samples", 512, Range(16, 2**16),
@@ -213,6 +219,9 @@ _KEYS = (
         "evaluation; 0 uses the running statistics as they are."),
     Aside("train.log_every_steps", 20, Range(1, 10**6),
           "How often metrics.jsonl gets a line."),
+    Aside("train.tensorboard", False, BOOLEAN,
+          "Writes the lines of metrics.jsonl as events too, into "
+          "<workdir>/tensorboard (docs/watching.md)."),
     Aside("train.checkpoint_every_minutes", 10.0, Range(0, 1e6),
           "Saves this often between evaluations, which save too; a kill costs no more "
           "time than that."),

@@ -1,6 +1,7 @@
 """What reads which keys: a wish that nothing would read is refused."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from ml_collections import ConfigDict
 
@@ -9,11 +10,9 @@ from configs.identity import ANNOTATED, label_noise_of
 from configs.keys import CONVNET, KEYS, SWEEP, TRAIN_NOTHING, values_of
 
 _RUN = ("name", "task", "sweep", "resume", "compilation_cache_dir")
-_SOUND = (
-    *("clip", "spectrogram.sample_rate_hz", "spectrogram.dft_size_samples"),
-    "spectrogram.hop_samples",
-)
+_SOUND = ("clip", "spectrogram.sample_rate_hz")
 _SPECTROGRAM = (*_SOUND, "spectrogram.kind")
+_RECORDS = (*_SPECTROGRAM, "corpus.excerpts_per_track")
 _READING = ("input.local_dir", "input.threads", "input.window_shards")
 _SUBSET = (
     *("analysis.annotated_labels", "analysis.subset_seed"),
@@ -24,7 +23,7 @@ _ANSWERS = (*_SUBSET, "analysis.annotations")
 # What each takes, by names that people know: keys, or whole sections.
 READERS: dict[str, tuple[str, ...]] = {
     "a training": (
-        *(*_RUN, *_SPECTROGRAM, "prepare", "input", "preprocessing", "train"),
+        *(*_RUN, *_RECORDS, "prepare", "input", "preprocessing", "train"),
         *("model.network", "model.dtype", "model.precision"),
         "model.batch_norm_momentum",
         *("seed", "num_seeds", "data_seed", "stall_warning_s", "profile_steps"),
@@ -35,7 +34,7 @@ READERS: dict[str, tuple[str, ...]] = {
     ),
     "configs/network.py": (*_RUN, *_SPECTROGRAM, "model.channels", "model.pools"),
     "configs/tags.py": (
-        *(*_RUN, *_SPECTROGRAM, "prepare", *_READING, "preprocessing.magnitude"),
+        *(*_RUN, *_RECORDS, "prepare", *_READING, "preprocessing.magnitude"),
         *("train.batch_size", "train.fraction", "train.deterministic"),
     ),
     "configs/groundtruth.py": (
@@ -47,36 +46,26 @@ READERS: dict[str, tuple[str, ...]] = {
         "analysis.subset100_clips",
         "analysis.subset_seed",
     ),
-    "--mode=prepare": (*_SPECTROGRAM, "prepare"),
-    "--mode=audit": ("task", "sweep", *_SPECTROGRAM, "prepare.kinds"),
+    "--mode=prepare": (*_RECORDS, "prepare"),
+    "--mode=audit": ("task", "sweep", *_RECORDS, "prepare.kinds"),
     "--mode=annotate": (
         *("task", *_SOUND, *_SUBSET, "analysis.subset100_clips"),
         "analysis.label_studio",
     ),
     "--mode=evaluate of a bundle": (
-        *("task", "compilation_cache_dir", *_SPECTROGRAM, "prepare", *_READING),
+        *("task", "compilation_cache_dir", *_RECORDS, "prepare", *_READING),
         *("train.batch_size", "train.evaluation_batch_size", "train.parallel"),
         *("train.seeds_per_chunk", "train.num_devices", "train.deterministic"),
+    ),
+    "mel and STFT spectrograms": (
+        "spectrogram.dft_size_samples",
+        "spectrogram.hop_samples",
     ),
     "mel spectrograms": ("spectrogram.num_mel_bands",),
     "labels sampled without audio": (
         *("corpus.name", "corpus.seed", "analysis.label_only_clips"),
     ),
 }
-# The keys of `corpus` that each takes.
-OF_CORPUS = {
-    "synthetic": "train_clips valid_clips test_clips seed tagability_exponent",
-    "folder": "audio_dir num_tags",
-    "msd": "label_dir audio_dir labels num_tags",
-    "magnatagatune": "audio_dir label_dir num_tags merge_synonyms",
-    "mtg_jamendo": "audio_dir label_dir subset fold excerpts_per_track",
-}
-READERS |= {
-    f"corpus.name={name}": tuple(f"corpus.{key}" for key in f"name {keys}".split())
-    for name, keys in OF_CORPUS.items()
-}
-READERS["corpus.name=synthetic"] += ("prepare.num_processes",)
-READERS["corpus.name=mtg_jamendo"] += ("clip.duration_s",)
 # What the run of each task does, beside loading its corpus.
 OF_TASK = {
     **{name: (f"configs/{name}.py",) for name in TRAIN_NOTHING},
@@ -91,9 +80,15 @@ LABELLED = ("tags", "groundtruth", "label_vectors", "paper")
 
 
 def check(
-    config: ConfigDict, mode: str, bundle: str = "", given: Collection[str] = ()
+    config: ConfigDict,
+    mode: str,
+    bundle: str = "",
+    given: Collection[str] = (),
+    of_corpora: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> None:
     """Checks that all that somebody wishes is read.
+
+    `of_corpora` are the keys that the readers of corpora take, by their names.
 
     Wishes are the keys that the command line gives and, where a run is asked for, those
     that the file sets to another value than the default. A file may have keys of
@@ -103,6 +98,10 @@ def check(
         ValueError: Names a key, and what reads it.
     """
     values, active = values_of(config), readers_of(config, mode, bundle)
+    taken = {name: keys_of(name) for name in READERS}
+    taken |= {
+        _corpus(name): {"corpus.name", *keys} for name, keys in of_corpora.items()
+    }
     wishes = set(given)
     if mode in ("run", "prepare"):
         wishes |= {
@@ -110,10 +109,10 @@ def check(
             for key, value in values.items()
             if value != KEYS[key].default and not key.startswith("corpus.")
         }
-    known = {key for name in active for key in keys_of(name)}
+    known = {key for name in active for key in taken.get(name, ())}
     for key in sorted(wishes - known):
         what = f"--mode={mode} of {'a bundle' if bundle else config.name}"
-        readers = [name for name in READERS if key in keys_of(name)]
+        readers = [name for name, keys in taken.items() if key in keys]
         raise ValueError(
             f"--config.{key}={values[key]}: nothing in {what} reads this key, only "
             f"{', '.join(readers)}; leave it out"
@@ -138,7 +137,10 @@ def readers_of(config: ConfigDict, mode: str, bundle: str = "") -> list[str]:
         found.append(f"a training with model.network={CONVNET}")
     kinds = {run.spectrogram.kind for run in runs}
     both = config.task == "network" or mode == "annotate"
-    if both or "mel" in {*kinds, *config.prepare.kinds}:
+    kinds |= {*config.prepare.kinds, *(("mel", "stft") if both else ())}
+    if kinds & {"mel", "stft"}:
+        found.append("mel and STFT spectrograms")
+    if "mel" in kinds:
         found.append("mel spectrograms")
     needs_corpus = config.task != "network" or mode != "run"
     is_sampled = config.corpus.name == "synthetic" and not config.analysis.annotations
@@ -146,7 +148,25 @@ def readers_of(config: ConfigDict, mode: str, bundle: str = "") -> list[str]:
         found.append("labels sampled without audio")
         if config.analysis.label_only_clips and config.task == "groundtruth":
             needs_corpus = mode == "prepare"
-    return [*found, f"corpus.name={config.corpus.name}"] if needs_corpus else found
+    return [*found, _corpus(config.corpus.name)] if needs_corpus else found
+
+
+def _corpus(name: str) -> str:
+    return f"corpus.name={name}"
+
+
+def keys_of_mode(mode: str) -> list[str]:
+    """Lists the keys that a mode reads, of any task and corpus."""
+    does_run = mode in ("run", "prepare", "evaluate")
+    names = [
+        name
+        for name in READERS
+        if name.split()[0] == f"--mode={mode}"
+        or name.endswith(" spectrograms")
+        or (does_run and not name.startswith("--mode="))
+    ]
+    taken = {key for name in names for key in keys_of(name)}
+    return [key for key in KEYS if key in taken or key.startswith("corpus.")]
 
 
 def keys_of(reader: str) -> set[str]:

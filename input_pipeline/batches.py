@@ -116,7 +116,8 @@ class ShardedSplits:
 
         Yields:
             spectrogram float16 `[B, M, F]`, tags uint8 `[B, K]`, mask bool `[B]` (all
-            True) and row int64 `[B]`, of the rows of every batch that are asked for.
+            True) and row int64 `[B]`, of the rows of every batch that are asked for. Of
+            a clip with several excerpts it is one, drawn from (data seed, epoch).
         """
         reader = self._reader("train", batch_size, fraction)
         return stream.train_batches(
@@ -130,7 +131,10 @@ class ShardedSplits:
         first_step: int = 0,
         fraction: float = 1.0,
     ) -> Iterator[np.ndarray]:
-        """Yields "row" of what `train_batches` yields, without reading a clip."""
+        """Yields what `train_batches` yields, by number, without reading a clip.
+
+        int64 `[B]`: the row; of clips with E excerpts, row * E + number of the excerpt.
+        """
         reader = self._reader("train", batch_size, fraction)
         return stream.train_rows(
             reader, self.window_shards, batch_size, data_seed, first_step
@@ -146,8 +150,9 @@ class ShardedSplits:
         """Gives every clip of a split once, in order.
 
         Yields:
-            As `train_batches`. The last batch is padded with zeros, its mask False and
-            its row -1 there.
+            As `train_batches`, but all excerpts of a clip that has several:
+            `[B, E, M, F]`. The last batch is padded with zeros, its mask False and its
+            row -1 there.
         """
         reader = self._reader(split, batch_size, fraction)
         return stream.evaluation_batches(reader, batch_size, rows)
@@ -178,7 +183,7 @@ class ShardedSplits:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         found, size = self._split(split), self.num_clips(split, fraction)
         clips = order.first_clips(found.shard_clips, size)
-        return stream.Reader(found, self.recipe.shape, clips, self.threads)
+        return stream.Reader(found, self.recipe.stored_shape, clips, self.threads)
 
 
 def _read_descriptions(

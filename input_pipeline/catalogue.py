@@ -259,7 +259,7 @@ def _register(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> None:
 
     features = {
         "track_id": tfds.features.Text(),
-        "spectrogram": tensor(recipe.shape, np.float16),
+        "spectrogram": tensor(recipe.stored_shape, np.float16),
         "tags": tensor((counts["num_tags"],), np.uint8),
     }
     if counts["has_true_tags"]:

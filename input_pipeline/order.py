@@ -6,6 +6,7 @@ shards, drawn from (data seed, epoch), cut into windows; TensorFlow shuffles the
 of a window (`stream.py`). Nothing has to be read to know where a window begins.
 """
 
+import functools
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,34 @@ def first_clips(shard_clips: Sequence[int] | np.ndarray, num_clips: int) -> np.n
     shard_clips = np.asarray(shard_clips, np.int64)
     before = np.cumsum(shard_clips) - shard_clips
     return np.clip(num_clips - before, 0, shard_clips)
+
+
+def draw_excerpts(
+    rows: np.ndarray, positions: np.ndarray, num_clips: int, data_seed: int, count: int
+) -> np.ndarray:
+    """Draws which of its excerpts each clip gives, anew for every epoch: int64 `[B]`.
+
+    Args:
+        rows: Of the clips, `[B]`.
+        positions: Of the clips in the stream of all epochs, `[B]`.
+        num_clips: The clips of an epoch.
+        data_seed: Another seed draws others.
+        count: How many excerpts each clip has.
+    """
+    epochs, drawn = positions // num_clips, np.zeros(len(rows), np.int64)
+    if count == 1:
+        return drawn
+    for epoch in np.unique(epochs).tolist():
+        of_epoch = epochs == epoch
+        bits = _bits_of_clips(num_clips, data_seed, epoch)[rows[of_epoch]]
+        drawn[of_epoch] = bits % np.uint64(count)
+    return drawn
+
+
+@functools.lru_cache(maxsize=4)
+def _bits_of_clips(num_clips: int, data_seed: int, epoch: int) -> np.ndarray:
+    # One number more than the seeds of `windows`: these bits are others.
+    return np.random.PCG64([data_seed, epoch, 1]).random_raw(num_clips)
 
 
 def choose_window(window_shards: int, largest_shard_bytes: int) -> int:

@@ -202,10 +202,14 @@ def _follow(
 
 def _check_recipes(recipes: Sequence[Recipe]) -> None:
     kinds = [recipe.kind for recipe in recipes]
-    clips = {(r.sample_rate_hz, r.duration_s, r.offset) for r in recipes}
+    clips = {
+        (r.sample_rate_hz, r.duration_s, r.offset, r.excerpts_per_track)
+        for r in recipes
+    }
     if not kinds or len(set(kinds)) < len(kinds) or len(clips) > 1:
         raise ValueError(
-            f"recipes of kinds {kinds} with (rate, duration, offset) {sorted(clips)}; "
+            f"recipes of kinds {kinds} with (rate, duration, offset, excerpts) "
+            f"{sorted(clips)}; "
             "give one recipe of each kind, all of the same clip"
         )
 

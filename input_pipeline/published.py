@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from msd_tagger.frontend import audio
 from msd_tagger.frontend.audio_error import AudioError
 from msd_tagger.frontend.handles import open_file
 from msd_tagger.frontend.recipe import Recipe
@@ -74,9 +75,9 @@ def check_recipes(
 def read_clip(
     path: os.PathLike | str, recipe: Recipe, start_s: float | None = None
 ) -> np.ndarray:
-    """Reads one clip of a published spectrogram as shards hold it.
+    """Reads a clip of a published spectrogram, or its excerpts, as shards hold them.
 
-    Only the frames that the clip needs are read. A clip that ends after the track is
+    Only the frames that they need are read. A clip that ends after the track is
     padded with the floor of -100 dB. Unlike a clip cut out of audio its first and last
     frame see what lies outside of it.
 
@@ -86,14 +87,30 @@ def read_clip(
         start_s: Where the clip starts, rounded to a frame; overrides `recipe.offset`.
 
     Returns:
-        float16 `[M, F]`, decibels of power.
+        float16 `recipe.stored_shape`, decibels of power.
 
     Raises:
         AudioError: With one of `REASONS`.
     """
     published = _open(path, recipe)
+    firsts = _first_frames(path, recipe, published.shape[1], start_s)
+    if len(firsts) == 1:
+        return _cut(path, recipe, published, firsts[0])
+    found: list[np.ndarray | None] = []
+    for first in firsts:
+        try:
+            found.append(_cut(path, recipe, published, first))
+        except AudioError as error:
+            if error.reason != "silent":
+                raise
+            found.append(None)
+    return np.stack(audio.sounding(found, path))
+
+
+def _cut(
+    path: os.PathLike | str, recipe: Recipe, published: np.ndarray, first: int
+) -> np.ndarray:
     num_bands, num_frames = recipe.shape
-    first = _first_frame(path, recipe, published.shape[1], start_s)
     frames = np.asarray(published[:, first : first + num_frames], np.float32)
     lowest, highest = float(frames.min()), float(frames.max())
     if not np.isfinite([lowest, highest]).all():
@@ -127,14 +144,14 @@ def _open(path: os.PathLike | str, recipe: Recipe) -> np.ndarray:
     return published
 
 
-def _first_frame(
+def _first_frames(
     path: os.PathLike | str, recipe: Recipe, length: int, start_s: float | None
-) -> int:
+) -> list[int]:
     if start_s is None:
         spare = max(0, length - recipe.shape[1])
-        return 0 if recipe.offset == "start" else spare // 2
+        return [int(spare * share) for share in recipe.shares]
     first = round(start_s * recipe.sample_rate_hz / recipe.hop_samples)
     if first >= length:
         detail = f"start_s {start_s} is frame {first} of {length}"
         raise AudioError(path, "past the end", detail)
-    return first
+    return [first]

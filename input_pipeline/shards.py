@@ -26,7 +26,12 @@ from msd_tagger.frontend import audio
 from msd_tagger.frontend.handles import open_file
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.sources import DECODERS
-from msd_tagger.frontend.spectrogram import power_stft, to_bands, to_stored_db
+from msd_tagger.frontend.spectrogram import (
+    power_stft,
+    spectrogram,
+    to_bands,
+    to_stored_db,
+)
 
 PARTS = "parts"  # Folder of the parts; gone when the whole set is complete.
 
@@ -191,15 +196,15 @@ class _Writer:
         self.track_ids: list[str] = []
         self.size_bytes = 0
 
-    def append(self, clip: ClipRow, spectrogram: np.ndarray) -> None:
-        """Adds one record. spectrogram: float16 [M, F], in dB."""
-        declared = self.target.recipe.shape
-        if spectrogram.shape != declared:
-            raise ValueError(f"made {spectrogram.shape}, declared {declared}")
+    def append(self, clip: ClipRow, stored_db: np.ndarray) -> None:
+        """Adds one record: float16, in dB, of the shape `Recipe.stored_shape`."""
+        declared = self.target.recipe.stored_shape
+        if stored_db.shape != declared:
+            raise ValueError(f"made {stored_db.shape}, declared {declared}")
         example = records.encode_example(
             {
                 "track_id": clip.track_id.encode(),
-                "spectrogram": spectrogram.data.cast("B"),
+                "spectrogram": stored_db.data.cast("B"),
                 **clip.labels,
             }
         )
@@ -214,15 +219,27 @@ def _write_clip(clip: ClipRow, writers: list[_Writer]) -> None:
             found = published.read_clip(clip.path, writer.target.recipe, clip.start_s)
             writer.append(clip, found)
         return
-    samples = audio.read_clip(clip.path, writers[0].target.recipe, clip.start_s)
+    recipe = writers[0].target.recipe
+    excerpts = audio.read_excerpts(clip.path, recipe, clip.start_s)
+    targets = [writer.target for writer in writers]
+    made = [_spectrograms(samples, targets) for samples in excerpts]
+    for writer, of_clip in zip(writers, zip(*made, strict=True), strict=True):
+        writer.append(clip, np.stack(of_clip) if len(of_clip) > 1 else of_clip[0])
+
+
+def _spectrograms(
+    samples: np.ndarray, targets: Sequence[Target]
+) -> Iterator[np.ndarray]:
+    """Makes the spectrogram of every target; those of one DFT share it."""
     powers: dict[tuple[int, int], np.ndarray] = {}
-    for writer in writers:
-        recipe = writer.target.recipe
+    for recipe, _, filters in targets:
+        if recipe.own_shape:
+            yield spectrogram(samples, recipe)
+            continue
         key = (recipe.dft_size_samples, recipe.hop_samples)
         if key not in powers:
             powers[key] = power_stft(samples, recipe)
-        bands = to_bands(powers[key], writer.target.filters)
-        writer.append(clip, to_stored_db(bands))
+        yield to_stored_db(to_bands(powers[key], filters))
 
 
 def _can_be_read_now(task: ShardTask, part: dict[str, Any]) -> bool:

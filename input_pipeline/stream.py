@@ -9,6 +9,7 @@ The order depends on the windows alone. Threads change nothing: files may be rea
 once, their records still come one file after another.
 """
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -40,9 +41,19 @@ class Reader(NamedTuple):
     """How the clips of a split that take part are read."""
 
     split: Split
-    shape: tuple[int, int]  # (M, F) of the spectrograms.
+    shape: tuple[int, ...]  # Of a record's spectrogram, as `Recipe.stored_shape`.
     shard_clips: np.ndarray  # int64 [P], how many clips of each shard, from its start.
     threads: int
+
+    @property
+    def num_clips(self) -> int:
+        """How many clips take part."""
+        return int(self.shard_clips.sum())
+
+    @property
+    def num_excerpts(self) -> int:
+        """How many excerpts E every clip has."""
+        return self.shape[0] if len(self.shape) == 3 else 1
 
     @property
     def first_row(self) -> np.ndarray:
@@ -67,7 +78,16 @@ def train_batches(
 
     def open_at(step: int) -> Iterator[Batch]:
         clips = _shuffled(reader, windows, step * batch_size, _read_records)
-        return _batches(reader, clips, batch_size, rows)
+        found = _batches(reader, clips, batch_size, rows)
+        if reader.num_excerpts == 1:
+            return found
+        return map(draw, itertools.count(step), found)
+
+    def draw(step: int, batch: Batch) -> Batch:
+        positions = step * batch_size + np.arange(batch_size)[rows]
+        drawn = _draw(reader, batch["row"], positions, data_seed)
+        each = np.arange(len(drawn))
+        return batch | {"spectrogram": batch["spectrogram"][each, drawn]}
 
     def shards_of(step: int) -> list[int]:
         """Those whose damage would be seen in this step's batch."""
@@ -88,10 +108,21 @@ def train_rows(
     data_seed: int,
     first_step: int,
 ) -> Iterator[np.ndarray]:
-    """Yields the rows of what `train_batches` yields, without reading a clip."""
+    """Yields what `train_batches` yields, by number, without reading a clip."""
     windows = partial(order.windows, reader.shard_clips, window_shards, data_seed)
-    rows = _shuffled(reader, windows, first_step * batch_size, _name_rows)
-    yield from rows.batch(batch_size).prefetch(16).as_numpy_iterator()
+    clips = _shuffled(reader, windows, first_step * batch_size, _name_rows)
+    batches = clips.batch(batch_size).prefetch(16).as_numpy_iterator()
+    for step, rows in enumerate(batches, first_step):
+        positions = step * batch_size + np.arange(batch_size)
+        drawn = _draw(reader, rows, positions, data_seed)
+        yield rows * reader.num_excerpts + drawn
+
+
+def _draw(
+    reader: Reader, rows: np.ndarray, positions: np.ndarray, data_seed: int
+) -> np.ndarray:
+    count = reader.num_excerpts
+    return order.draw_excerpts(rows, positions, reader.num_clips, data_seed, count)
 
 
 def evaluation_batches(reader: Reader, batch_size: int, rows: slice) -> Iterator[Batch]:
@@ -193,7 +224,7 @@ def _batches(
 
 
 def _parse(records: Any, reader: Reader) -> tuple[Any, Any, Any]:
-    """Parses records [B]: track_id [B], tags [B, K], spectrogram [B, M, F].
+    """Parses records [B]: track_id [B], tags [B, K], spectrogram [B, *shape].
 
     B may be 0: of a last batch some processes have no row.
     """

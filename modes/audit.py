@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import re
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -25,7 +26,8 @@ def audit(config: ConfigDict, options: Options) -> None:
     subject["num_tags"] = identity(config)["corpus.num_tags"]
     for key in ("audio_dir", "label_dir"):
         subject[key] = subject[key] and str(Path(subject[key]).absolute())
-    name = f"runs/audit-{config.corpus.name}-{digest(subject)}"
+    reader = re.sub(r"[^\w.-]+", "_", config.corpus.name)  # One's own has brackets.
+    name = f"runs/audit-{reader}-{digest(subject)}"
     workdir = Path(options.workdir or name)
     audit_report.claim(workdir, subject)
     corpus = load(config, options)

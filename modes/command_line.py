@@ -1,10 +1,12 @@
 """The command line of main.py: its modes, and the flags that only it has."""
 
+import re
 from collections.abc import Sequence
 
 from absl import flags
 from ml_collections import config_flags
 
+from configs import wishes
 from input_pipeline.storage import place
 from modes import Options
 from msd_tagger.commands import command_line
@@ -17,6 +19,12 @@ MODES = {
         "modes.run:start",
         takes=("workdir", "point"),
         needs_config=True,
+        examples=(
+            "--config=configs/db_mel.py --workdir=runs/first",
+            "--config=configs/db_mel.py --config.num_seeds=3 "
+            "--config.corpus.name=folder --config.corpus.audio_dir=/path/to/music",
+            "--config=configs/paper.py:quick --point='pre-db-*'",
+        ),
     ),
     "prepare": Mode(
         "write the shards and stop",
@@ -24,6 +32,11 @@ MODES = {
         takes=("workdir", "point"),  # So that the run's own command line prepares it.
         device=None,
         needs_config=True,
+        examples=(
+            "--config=configs/db_mel.py",
+            "--config=configs/db_mel.py --config.corpus.name=folder "
+            "--config.corpus.audio_dir=/path/to/music --data_dir=/path/to/data",
+        ),
     ),
     "audit": Mode(
         "count the corpus and look for problems, without decoding audio, and check all "
@@ -32,6 +45,11 @@ MODES = {
         takes=("workdir",),
         device=None,
         needs_config=True,
+        examples=(
+            "--config=configs/db_mel.py --config.corpus.name=folder "
+            "--config.corpus.audio_dir=/path/to/music",
+            "--config=configs/db_mel.py --workdir=runs/audit",
+        ),
     ),
     "annotate": Mode(
         "write pages on which to judge labels by listening, for Table I",
@@ -39,18 +57,30 @@ MODES = {
         takes=("workdir",),
         device=None,
         needs_config=True,
+        examples=(
+            "--config=configs/groundtruth.py --config.corpus.name=folder "
+            "--config.corpus.audio_dir=/path/to/music",
+            "--config=configs/groundtruth.py --config.analysis.subset400_clips=50 "
+            "--config.analysis.label_studio=True",
+        ),
     ),
     "evaluate": Mode(
         "score a run again and write its report; or score --bundle on any corpus",
         "modes.evaluate:start",
         takes=("workdir", "bundle", "out"),
         needs_config=True,
+        examples=(
+            "--config=configs/db_mel.py --workdir=runs/first",
+            "--config=configs/db_mel.py --bundle=runs/first/bundle "
+            "--config.corpus.name=folder --config.corpus.audio_dir=/path/to/music",
+        ),
     ),
     "report": Mode(
         "write the report of the run or study in --workdir again",
         "modes.report:start",
         needs=("workdir",),
         device=None,
+        examples=("--workdir=runs/first",),
     ),
     "compare": Mode(
         "compare runs, whose folders are named without a flag, in a report in --out",
@@ -58,6 +88,7 @@ MODES = {
         needs=("out",),
         takes_files=True,
         device=None,
+        examples=("runs/first runs/second --out=runs/compared",),
     ),
     **command_line.MODES,
     "import": command_line.MODES["import"]._replace(function="modes.calibrate:start"),
@@ -68,10 +99,7 @@ MODE = flags.DEFINE_enum(
     "mode",
     "run",
     list(MODES),
-    "; ".join(
-        f"{name}: {mode.help}{'' if mode.needs_config else ' (needs no --config)'}"
-        for name, mode in MODES.items()
-    ),
+    "What to do; `python main.py --help` lists what there is.",
 )
 flags.DEFINE_string(
     "data_dir",
@@ -92,3 +120,41 @@ def read_options(words: Sequence[str] = ()) -> Options:
     values = command_line.values_of(Options._fields[:-1])
     values["data_dir"] = place(values["data_dir"])
     return Options(**values, files=tuple(words))
+
+
+def help_for(words: Sequence[str]) -> str:
+    """The help text of main.py, or of the mode that a command line names.
+
+    Raises:
+        ValueError: There is no such mode.
+    """
+    named = re.search(r"(?:^|\s)--?mode[=\s](\S+)", " ".join(words))
+    if named is None:
+        closing = "python main.py --mode=MODE --help lists a mode's flags and keys."
+        about = "Trains, studies and uses the music-tagging ConvNet: python main.py"
+        return f"{command_line.overview(about, MODES, _called)}\n\n{closing}"
+    name = named[1]
+    if name not in MODES:
+        raise ValueError(f"--mode={name} is unknown; choose from {', '.join(MODES)}")
+    more = ("config", "data_dir") if MODES[name].needs_config else ()
+    text = command_line.help_of(MODES[name], _called(name), more)
+    return f"{text}\n\n{_about_keys(name)}" if more else text
+
+
+def _called(name: str) -> str:
+    return "python main.py" + (f" --mode={name}" if name != "run" else "")
+
+
+def _about_keys(name: str) -> str:
+    """Lists the keys that a mode reads, by section."""
+    sections: dict[str, list[str]] = {}
+    for key in wishes.keys_of_mode(name):
+        section, _, last = key.rpartition(".")
+        sections.setdefault(section, []).append(last)
+    lines = [
+        "Keys that it reads, as --config.corpus.name=folder; docs/keys.md has more:"
+    ]
+    for section, keys in sections.items():
+        named = ".".join(filter(None, ("--config", section)))
+        lines += command_line.wrapped(f"  {named}: {', '.join(keys)}")
+    return "\n".join(lines)

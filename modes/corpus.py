@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from ml_collections import ConfigDict
 
-from configs import checks, sweeps
+from configs import checks, sweeps, wishes
 from configs.identity import WEIGHTS, WORDS, label_noise_of
+from configs.keys import KEYS, SWEEP
+from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.beam import parse_options
 from input_pipeline.corpora import Corpus, check_scorable, load_corpus
@@ -23,16 +26,26 @@ from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed
 
+# Tasks that do not care which spectrograms there are.
+OF_ANY_KIND = (
+    *("train", SWEEP, "variance", "tags", "groundtruth", "label_noise"),
+    "label_vectors",
+)
+
 
 def check(config: ConfigDict, options: Options) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
+    corpora.check(config.corpus, needs_audio=options.mode != "audit")
     parse_options(config.prepare.beam)
+    for kind in config.prepare.kinds:
+        recipe_of(config, kind)
     has_network = bool(config.sweep) or config.task in ("train", "network")
     for point in points:
         source, _ = label_noise_of(point.train.label_noise)
         if source not in ("", *WORDS):
             read_rates(Path(source))
+        _check_front_end(point)
         weights = point.train.class_weights
         if weights not in WEIGHTS:
             class_weights.read(Path(weights))
@@ -40,6 +53,35 @@ def check(config: ConfigDict, options: Options) -> None:
         is_built = options.mode in ("run", "evaluate") and not options.bundle
         if is_built and has_network and point.model.network == CONVNET:
             check_pools(shape, pools_of(point))
+
+
+def check_wishes(config: ConfigDict, mode: str, bundle: str, given: list[str]) -> None:
+    """Checks that all that somebody wishes is read, see `configs.wishes`."""
+    name = config.corpus.name
+    keys = {name: corpora.keys_of(name, KEYS)}
+    try:
+        wishes.check(config, mode, bundle, given, keys)
+    except ValueError:  # Names the other readers too, which take time to import.
+        keys |= {other: corpora.keys_of(other, KEYS) for other in corpora.READERS}
+        wishes.check(config, mode, bundle, given, keys)
+
+
+def _check_front_end(config: ConfigDict) -> None:
+    """Checks that a front end of one's own has what a configuration asks of it."""
+    recipe, weighting = recipe_of(config), config.preprocessing.frequency_weighting
+    if not recipe.own_shape:
+        return
+    where = f"--config.spectrogram.kind={config.spectrogram.kind}"
+    if config.task not in OF_ANY_KIND:
+        raise ValueError(
+            f"{where} with --config.task={config.task}: that study compares the "
+            f"paper's inputs, mel and STFT; others can be in {', '.join(OF_ANY_KIND)}"
+        )
+    if weighting == "a_weighting" and np.isnan(recipe.band_centres_hz()).any():
+        raise ValueError(
+            f"{where} with --config.preprocessing.frequency_weighting=a_weighting: its "
+            "bands have no frequencies; let it give them by band_centres_hz()"
+        )
 
 
 def check_labels(config: ConfigDict, tags: Sequence[str], knows_truth: bool) -> None:
@@ -78,9 +120,8 @@ def pools_of(config: ConfigDict) -> Pools:
 
 def recipe_of(config: ConfigDict, kind: str = "") -> Recipe:
     """The recipe of a run's spectrograms, or of those of another kind."""
-    return Recipe.from_config(
-        config.clip, config.spectrogram, kind or config.spectrogram.kind
-    )
+    kind, number = kind or config.spectrogram.kind, config.corpus.excerpts_per_track
+    return Recipe.from_config(config.clip, config.spectrogram, kind, number)
 
 
 def start(config: ConfigDict, options: Options) -> None:

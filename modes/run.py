@@ -1,7 +1,11 @@
 """`--mode=run`: prepare, train, evaluate, report; or a whole study."""
 
+from pathlib import Path
+
 from ml_collections import ConfigDict
 
+from input_pipeline.corpora import Corpus
+from input_pipeline.published import is_spectrogram
 from modes import Options
 from modes.corpus import load_once, open_data, prepare_once
 from modes.report import print_baseline, report
@@ -13,7 +17,7 @@ from modes.training import (
     set_up_devices,
     train_in,
 )
-from msd_tagger.common import workspace
+from msd_tagger.common import files, workspace
 from msd_tagger.training import distributed
 from msd_tagger.training.setup import resolve_batch_size
 
@@ -32,7 +36,8 @@ def run(config: ConfigDict, options: Options) -> None:
     """One run, in a folder of its own; with --mode=evaluate only its scores again."""
     devices = set_up_devices(config, options)
     check_start([config])
-    shards = prepare_once(config, options, load_once(config, options))
+    corpus = load_once(config, options)
+    shards = prepare_once(config, options, corpus)
     data = open_data(config, shards)
     config.train.batch_size = resolve_batch_size(config.train.batch_size)
     own = identity_of(config, data)
@@ -40,7 +45,21 @@ def run(config: ConfigDict, options: Options) -> None:
     summary = train_in(workdir, config, options, own, data, devices)
     if distributed.is_first():
         with workspace.alone(workdir):
+            if corpus is not None and corpus.has_audio:
+                note_audio(workdir, corpus)
             report(workdir)
         print_scores(summary)
         print_baseline(workdir)
     distributed.finish()
+
+
+def note_audio(workdir: Path, corpus: Corpus) -> None:
+    """Writes where the audio of the test clips is, for the report's links."""
+    from studies.listening import COLUMNS, PLACES  # Late: it draws.
+
+    rows = [
+        (clip.track_id, clip.path.absolute().as_uri(), clip.start_s or "")
+        for clip in corpus.clips
+        if clip.split == "test" and not is_spectrogram(clip.path)
+    ]
+    files.write_csv(workdir / PLACES, [COLUMNS, *rows])

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -15,6 +16,7 @@ from configs.keys import values_of
 from input_pipeline.batches import ShardedSplits
 from modes import Options, label_noise
 from modes.corpus import pools_of, recipe_of
+from modes.tensorboard import TensorBoard
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
 from msd_tagger.network.pools import unheard
@@ -135,6 +137,10 @@ def train_in(
         distributed.shared(enter)
         keep_kernels(workdir, config)
         reach = loop.train if begins else loop.restore
+        if begins and config.train.tensorboard:
+            seeds = config.seed, config.num_seeds
+            watch = TensorBoard(workdir / "tensorboard", *seeds)
+            reach = partial(loop.train, watch=watch)
         trained = reach(config, data, workdir, noise)
         predictions = results.predict(trained)
         if not distributed.is_first():

@@ -1,1 +1,1 @@
-"""What users of the code seldom need, such as `python -m scripts.simulate_scale`."""
+"""What users of the code seldom need, such as `python -m scripts.write_tags`."""

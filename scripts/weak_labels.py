@@ -21,6 +21,7 @@ from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from msd_tagger.common.files import write_csv
 from msd_tagger.common.paper import TABLE_1
 from msd_tagger.common.tags import TAGS
+from studies import tag_pairs
 
 # The rarest tag, happy, then has 1,500 weak positives: its share is known to 3 %.
 FITTED_CLIPS, CHECKED_CLIPS = 500_000, 200_000
@@ -71,7 +72,8 @@ def check(real: np.ndarray) -> None:
         counts = labels.sum(axis=1).astype(int)
         parts = (np.bincount(counts, minlength=6)[1:6] / len(labels)).round(3)
         print(f"{name}: {counts.mean():.2f} tags a clip; 1 to 5 tags: {parts}")
-    ours, theirs = co_occurrence(weak), co_occurrence(real)
+    counts = map(tag_pairs.count_together, (weak, real))
+    ours, theirs = map(tag_pairs.normalise, counts)
     pairs = ~np.eye(len(TAGS), dtype=bool)
     correlation = np.corrcoef(ours[pairs], theirs[pairs])[0, 1]
     print(f"correlation of {pairs.sum()} C(i, j) with the real ones: {correlation:.3f}")
@@ -88,13 +90,6 @@ def check(real: np.ndarray) -> None:
             f"Table I {100 * row.error_positive:.0f} % and "
             f"{100 * row.error_negative:.0f} %"
         )
-
-
-def co_occurrence(labels: np.ndarray) -> np.ndarray:
-    """Returns C(i, j), the share of clips with tag i that have tag j too, `[K, K]`."""
-    labels = labels.astype(np.float32)
-    together = (labels.T @ labels).astype(np.float64)
-    return together / np.diag(together)[:, None]
 
 
 def main() -> None:

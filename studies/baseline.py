@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from msd_tagger.common import metrics
+from msd_tagger.common.excerpts import excerpts_of
 
 NAME = "logistic regression on the mean and deviation of every band"
 
@@ -58,10 +59,16 @@ def band_features(
 
 
 def split_features(batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
-    """Computes `band_features` of all evaluation batches, without their padding."""
-    return np.concatenate(
-        [band_features(batch["spectrogram"], batch["mask"]) for batch in batches]
-    )
+    """Computes `band_features` of all evaluation batches, without their padding.
+
+    Of a clip with several excerpts, their mean.
+    """
+    found = []
+    for batch in batches:
+        parts = excerpts_of(batch)
+        of_parts = [band_features(one["spectrogram"], one["mask"]) for one in parts]
+        found.append(np.mean(of_parts, axis=0) if len(parts) > 1 else of_parts[0])
+    return np.concatenate(found)
 
 
 def evaluate_baseline(

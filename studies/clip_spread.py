@@ -28,18 +28,18 @@ def placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     Returns:
         float64 `[N, K]`; NaN for a tag without a positive or without a negative.
     """
-    found = np.full(labels.shape, np.nan)
-    for k, positive in enumerate(labels.T.astype(bool)):
-        num_positive, num_negative = positive.sum(), (~positive).sum()
-        if not num_positive or not num_negative:
-            continue
-        of_tag = scores[:, :, k]
-        ranks = stats.rankdata(of_tag, axis=1)
-        above = ranks[:, positive] - stats.rankdata(of_tag[:, positive], axis=1)
-        below = ranks[:, ~positive] - stats.rankdata(of_tag[:, ~positive], axis=1)
-        found[positive, k] = above.mean(0) / num_negative
-        found[~positive, k] = 1 - below.mean(0) / num_positive
-    return found
+    positive = labels.astype(bool)
+    counts = np.array([positive.sum(0), (~positive).sum(0)])
+    above = np.zeros(labels.shape)  # How many of the other label: of all seeds.
+    for one in scores:
+        ranks = stats.rankdata(one, axis=0)
+        # Positives above all negatives, in the same order among themselves.
+        apart = stats.rankdata(ranks + len(labels) * positive, axis=0)
+        above += ranks - apart + counts[1] * positive
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = above / len(scores) / np.where(positive, counts[1], counts[0])
+    found = np.where(positive, shares, 1 - shares)
+    return np.where(counts.all(0), found, np.nan)
 
 
 def auc_intervals(

@@ -20,6 +20,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from msd_tagger.pages import style
 from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, ink
+from studies.records import RunRecord, per_seed
 
 WEAK, TRUE, OTHER = BLUE, ORANGE, GREEN
 LABEL_NAMES = {"weak": "weak labels", "true": "true labels"}
@@ -32,6 +33,10 @@ Look = dict[str, Any]
 MAX_NAMED_SEEDS = 6
 # More rows than this make a picture that nobody can open.
 MAX_DRAWN_TAGS = 200
+# More bars than this stand in two columns.
+MAX_BARS = 30
+# As many runs over each other have looks that can be told apart.
+MAX_NAMED_POINTS = 12
 
 
 def training_loss(loss: pd.DataFrame, valid: pd.DataFrame) -> Figure:
@@ -39,8 +44,8 @@ def training_loss(loss: pd.DataFrame, valid: pd.DataFrame) -> Figure:
 
     The loss is the mean binary cross-entropy.
     """
-    figure, axes = _canvas("Training loss", "step", "binary cross-entropy")
-    _draw_seeds(axes, loss)
+    figure, axes = _canvas("Loss", "step", "binary cross-entropy")
+    _draw_seeds(axes, loss, what="training, ")
     if len(valid):
         look: Look = {"color": ink(axes), "marker": "." if len(valid) < 3 else ""}
         axes.plot(valid.index, valid.mean(axis=1), "--", label="validation", **look)
@@ -106,25 +111,23 @@ def scores_overview(
 
 
 def auc_per_tag(frame: pd.DataFrame) -> Figure:
-    """ROC-AUC of every tag as points, and the test clips that carry it as bars.
+    """ROC-AUC of every tag with its interval, and the test clips that carry it.
 
     Args:
         frame: One row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
             and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per
-            seed; NaN where a tag cannot be scored.
+            seed; NaN where a tag cannot be scored. The ends of intervals are in
+            `95 % (weak)` and `95 % (true)`.
     """
-    rows = np.arange(len(frame))
-    auc = {
-        labels: frame[name].map(np.mean)
-        for labels in LABEL_NAMES
-        if (name := f"ROC-AUC ({labels})") in frame
-    }
     figure, left, right = _two_columns(frame["tag"])
-    if len(auc) == 2:
-        left.hlines(rows, auc["weak"], auc["true"], color=ink(left), lw=0.8, alpha=0.5)
-    for labels, values in auc.items():
-        look: Look = {"color": LABEL_COLOURS[labels], "label": LABEL_NAMES[labels]}
-        left.plot(values, rows, "o", ms=5, **look)
+    known = [one for one in LABEL_NAMES if f"ROC-AUC ({one})" in frame]
+    for number, labels in enumerate(known):
+        rows = np.arange(len(frame)) + 0.34 * (number - (len(known) - 1) / 2)
+        look: Look = {"color": LABEL_COLOURS[labels]}
+        ends = np.array(frame[f"95 % ({labels})"].tolist()).reshape(-1, 2).T
+        left.hlines(rows, *ends, lw=1.2, alpha=0.45, **look)
+        values = frame[f"ROC-AUC ({labels})"].map(np.mean)
+        left.plot(values, rows, "o", ms=4, label=LABEL_NAMES[labels], **look)
     left.axvline(0.5, ls="--", lw=1, color=ink(left))
     left.set_xlabel("ROC-AUC (dashed: chance)")
     left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
@@ -132,15 +135,59 @@ def auc_per_tag(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def curve_frame(points: Mapping[str, RunRecord]) -> pd.DataFrame:
+    """Collects the validation macro ROC-AUC of runs: a row a step of each.
+
+    Columns are `point`, `step`, and over seeds the `mean`, `low` and `high`.
+    """
+    parts = []
+    for name, record in points.items():
+        values = per_seed(record.evaluations, "roc_auc_macro")
+        columns = {"mean": values.mean(axis=1)}
+        columns |= {"low": values.min(axis=1), "high": values.max(axis=1)}
+        frame = pd.DataFrame({"point": name, "step": values.index, **columns})
+        parts.append(frame.dropna())
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def curves_of_points(frame: pd.DataFrame) -> Figure:
+    """Runs over each other, from the frame of `curve_frame`; two columns wide."""
+    figure = Figure(figsize=(7, 3.6))
+    axes = figure.subplots()
+    best = frame.groupby("point", sort=False)["mean"].max()
+    named = set(best.nlargest(MAX_NAMED_POINTS).index)
+    others: Look = {"color": ink(axes), "alpha": 0.25, "lw": 0.8}
+    for number, name in enumerate(sorted(best.index, key=lambda one: one not in named)):
+        of_one = frame[frame["point"] == name].set_index("step")
+        look: Look = {"color": f"C{number % 6}", "label": style.label(name)}
+        look["ls"] = ("-", "--")[number // 6 % 2]
+        look["marker"] = "." if len(of_one) < 3 else ""
+        axes.plot(of_one["mean"], **(look if name in named else others))
+        if name in named and (of_one["high"] > of_one["low"]).any():
+            ends = of_one[["low", "high"]].T.to_numpy()
+            axes.fill_between(of_one.index, *ends, color=look["color"], alpha=0.15)
+    axes.set(xlabel="step", ylabel="macro ROC-AUC, validation")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    figure.legend(loc="outside right upper", fontsize=8)
+    return figure
+
+
 def tag_counts(
     tags: Sequence[str], counts: np.ndarray, label: str = "training clips"
 ) -> Figure:
-    """How many clips `[K]` carry each tag, the most frequent first, as bars."""
+    """How many clips `[K]` carry each tag, the most frequent first, as bars.
+
+    Many tags stand in two columns, so that the figure is not a tower.
+    """
     order = np.argsort(-counts, kind="stable")
-    figure = Figure(figsize=(4.8, 0.8 + 0.17 * len(tags)))
-    axes = figure.subplots()
-    _name_rows(axes, [tags[k] for k in order])
-    _draw_counts(axes, counts[order], label)
+    columns = 2 if len(tags) > MAX_BARS else 1
+    length = -(-len(tags) // columns)
+    figure = Figure(figsize=(4.8 * columns, 0.8 + 0.17 * length))
+    grid = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
+    for number, axes in enumerate(grid):
+        shown = order[number * length : (number + 1) * length]
+        _name_rows(axes, [tags[k] for k in shown], length)
+        _draw_counts(axes, counts[shown], label)
     return figure
 
 
@@ -173,7 +220,10 @@ def tags_per_split(
         look: Look = {"ms": 3.5, "color": colour, "label": split}
         left.plot(100 * share.clip(lower=floor), rows + nudge, "o", **look)
     left.set(xscale="log", xlabel="% of the split's clips (left end: none)")
-    left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    most = max([floor, *(share.max() for share in shares.values())])
+    # Over three decades there is room for their names alone.
+    subs = (1, 2, 5) if most < 100 * floor else (1,)
+    left.xaxis.set_major_locator(LogLocator(subs=subs))
     left.xaxis.set_major_formatter("{x:g}")
     left.xaxis.set_minor_formatter("")
     if shares:
@@ -190,10 +240,10 @@ def _two_columns(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     return figure, left, right
 
 
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names the rows from top to bottom."""
+def _name_rows(axes: Axes, names: Sequence[str], rows: int = 0) -> None:
+    """Names the rows from top to bottom; there may be room for more."""
     axes.set_yticks(range(len(names)), [*map(style.label, names)], fontsize=8)
-    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_ylim(max(rows, len(names)) - 0.4, -0.6)
 
 
 def _canvas(
@@ -207,8 +257,10 @@ def _canvas(
     return figure, axes
 
 
-def _draw_seeds(axes: Axes, values: pd.DataFrame, **style: Any) -> list[Line2D]:
-    """Draws one line per seed; many seeds share one colour."""
+def _draw_seeds(
+    axes: Axes, values: pd.DataFrame, what: str = "", **style: Any
+) -> list[Line2D]:
+    """Draws one line per seed, a column each; many seeds share one colour."""
     named = values.shape[1] <= MAX_NAMED_SEEDS
     # A line through one point would not be seen.
     style = {"marker": "."} | style if len(values) < 3 else style
@@ -216,10 +268,10 @@ def _draw_seeds(axes: Axes, values: pd.DataFrame, **style: Any) -> list[Line2D]:
     for seed in values:
         look: Look = {"color": WEAK, "alpha": 0.35}
         if named:
-            look = {"label": f"run {seed + 1}"}
+            look = {"label": f"{what}seed {seed}"}
         lines += axes.plot(values.index, values[seed], **look, **style)
     if not named:
-        axes.plot(values.mean(axis=1), color=TRUE, label="mean of seeds")
+        axes.plot(values.mean(axis=1), color=TRUE, label=f"{what}mean of seeds")
     return lines
 
 
@@ -228,11 +280,19 @@ def _draw_counts(axes: Axes, counts: np.ndarray | pd.Series, label: str) -> None
     bars = axes.barh(range(len(counts)), counts, color=OTHER, height=0.65)
     axes.bar_label(bars, [f"{int(c):,}" for c in counts], fontsize=7, padding=2)
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
+    axes.xaxis.set_major_formatter(lambda x, _: _short(x))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.2)
+
+
+def _short(count: float) -> str:
+    """Prints a count for an axis without much room, as 2.5k or 1M."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:g}{unit}"
+    return f"{count:g}"
 
 
 def _legend(axes: Axes) -> None:

@@ -15,13 +15,15 @@ from studies.figures import Look
 
 # More tags than this leave no room for numbers in the cells.
 MAX_NUMBERED = 30
+# Inches a row where there are no numbers, so that names can be read; up to a limit.
+PITCH, LARGEST = 0.13, 14.0
 
 
 def co_occurrence(frame: pd.DataFrame) -> Figure:
     """Draws C(i, j) in per cent, i along x and j along y as in Fig. 1.
 
-    Two columns wide. `frame` has columns `i`, `j` and `C(i, j)`, one row for every two
-    different tags, in the order to draw.
+    Two columns wide, or wider for many tags. `frame` has columns `i`, `j` and
+    `C(i, j)`, one row for every two different tags, in the order to draw.
     """
     shown = 100 * _square(frame, "C(i, j)").T
     top = np.nanmax([1.0, shown.max(axis=None)])
@@ -63,7 +65,8 @@ def _draw(
 ) -> tuple[Figure, Axes, AxesImage]:
     """Draws a matrix, and its numbers where there is room; NaN stays empty."""
     has_room = max(shown.shape) <= MAX_NUMBERED
-    figure = Figure(figsize=(7, 6.2 if has_room else 6.4))
+    side = min(PITCH * len(shown), LARGEST)
+    figure = Figure(figsize=(7, 6.2) if has_room else (side + 2.6, side + 1.3))
     axes = figure.subplots()
     image = axes.imshow(shown, cmap=colours, norm=scale)
     axes.grid(visible=False)
@@ -74,7 +77,7 @@ def _draw(
         colour, size = _readable_on(colours(scale(value))), 5.6 * 23 / len(shown)
         look: Look = {"color": colour, "fontsize": min(8.0, size)}
         axes.text(column, row, text, ha="center", va="center", **look)
-    size = 7 if has_room else max(2.5, 5.2 * 50 / len(shown))
+    size = 7 if has_room else min(7, 0.8 * 72 * side / len(shown))
     columns, rows = (
         [*map(style.label, names)] for names in (shown.columns, shown.index)
     )

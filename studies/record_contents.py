@@ -121,7 +121,7 @@ ARRAYS: dict[str, dict[str, Any]] = {
         "histogram_edges": Array("f", "E"),
         "histogram_db": Array("f", "e"),
         "histogram_linear": Array("f", "e"),
-        "band_centres_hz": Array("f", "M"),
+        "band_centres_hz?": Array("f", "M"),
         "band_mean_bypass?": Array("f", "M"),
         "band_mean_a_weighting?": Array("f", "M"),
         "band_mean_per_frequency?": Array("f", "M"),
@@ -152,7 +152,7 @@ CONFIG = {
     },
     "model?": {"dtype?": str, "precision?": str},
     "spectrogram?": {
-        "kind?": OneOf(KINDS),
+        "kind?": str,
         "sample_rate_hz?": Number(1, 1e9, is_whole=True),
         "dft_size_samples?": Number(1, 1e9, is_whole=True),
         "num_mel_bands?": COUNT,

@@ -30,8 +30,15 @@ from msd_tagger.pages.tables import (
     signed,
     with_spread,
 )
-from studies import clip_spread, figures, statistics, tag_pairs, unfinished
-from studies.comparison import LABELS, auc
+from studies import (
+    clip_spread,
+    figures,
+    listening,
+    statistics,
+    tag_pairs,
+    unfinished,
+)
+from studies.comparison import LABELS, auc, seed_numbers
 from studies.records import (
     BEGUN,
     RunRecord,
@@ -98,23 +105,29 @@ def _scored(record: RunRecord) -> dict[str, Any]:
         "scores": _scores(record, spreads),
         "tag_table": tag_table(record),
         "thresholds": threshold_table(record),
+        "listening": listening.clips_of_tags(record),
+        "kinds_of_clips": list(listening.KINDS),
     }
 
 
 def score_table(
-    scores: Mapping[str, Any], baseline: Mapping[str, Any] | None, labels: str
+    scores: Mapping[str, Any],
+    baseline: Mapping[str, Any] | None,
+    labels: str,
+    numbers: Sequence[int] = (),
 ) -> Table:
     """Every seed's averages, their mean (in bold) and deviation, and the baseline's.
 
     Scores are what `metrics.score_all` gave on a split: the network's, and those of the
-    linear baseline if there is one.
+    linear baseline if there is one. The numbers are those of the seeds.
     """
 
     def row(name: str, values: Mapping[str, Any], std: Mapping[str, Any]) -> list[str]:
         return [name, *(with_spread(values[key], std.get(key)) for key in AVERAGES)]
 
     seeds, mean = scores[labels]["per_seed"], scores[labels]["mean"]
-    rows = [row(f"run {seed}", one, {}) for seed, one in enumerate(seeds, start=1)]
+    names = [f"seed {seed}" for seed in numbers or range(len(seeds))]
+    rows = [row(name, one, {}) for name, one in zip(names, seeds, strict=True)]
     if len(rows) > 1:
         rows.append(row("mean ± deviation", mean, scores[labels]["std"]))
     strong = [len(rows) - 1]
@@ -124,7 +137,7 @@ def score_table(
         f"Against the {labels} labels; {seeds[0]['num_tags_scored']} of "
         f"{len(seeds[0]['positives'])} tags can be scored."
     )
-    return Table.of_rows(caption, ("", *AVERAGES.values()), rows, strong)
+    return Table.of_rows(caption, ("network", *AVERAGES.values()), rows, strong)
 
 
 def against_baseline(
@@ -214,6 +227,8 @@ def spreads_of(record: RunRecord, labels: str) -> Spreads:
 def tag_frame(record: RunRecord) -> pd.DataFrame:
     """Scores of every tag on the test split, best first, those without a score last.
 
+    `95 % (weak)` is the interval of one network's ROC-AUC over test clips.
+
     The order is that of the ROC-AUC against the true labels where the corpus knows
     them, else against the weak ones. The columns are `tag`, then for each kind of
     labels `clips (weak)`, then `ROC-AUC (weak)` and `PR-AUC (weak)`, arrays of one
@@ -228,24 +243,24 @@ def tag_frame(record: RunRecord) -> pd.DataFrame:
         for labels in known:
             seeds = [one[name] for one in scores[labels]["per_seed"]]
             columns[f"{short} ({labels})"] = list(np.array(seeds, np.float64).T)
-    best = columns[f"ROC-AUC ({known[-1]})"]
-    means = np.nan_to_num([one.mean() for one in best], nan=-1.0)
-    return pd.DataFrame(columns).iloc[np.argsort(-means, kind="stable")]
+    frame = pd.DataFrame(columns)
+    for labels in known:
+        clips, name = frame[f"clips ({labels})"], f"ROC-AUC ({labels})"
+        means = frame[name].map(np.mean).to_numpy(float)
+        ends = clip_spread.auc_intervals(means, clips, scores["num_clips"] - clips)
+        place = int(frame.columns.get_loc(name)) + 1
+        frame.insert(place, f"95 % ({labels})", ends.tolist())
+    best = np.nan_to_num(means, nan=-1.0)
+    return frame.iloc[np.argsort(-best, kind="stable")]
 
 
 def tag_table(record: RunRecord) -> Table:
     """Per-tag scores on the test split, one row per tag, best first."""
-    frame, num_clips = tag_frame(record), record.summary["scores"]["test"]["num_clips"]
-    scored = [name for name in frame.columns if "AUC" in name]
-    formats: dict[str, Callable[[Any], str] | str]
-    formats = dict.fromkeys(scored, functools.partial(over_seeds, digits=3))
-    for labels in labels_of(record.summary["scores"]["test"]):
-        clips, name = frame[f"clips ({labels})"], f"ROC-AUC ({labels})"
-        means = np.array([one.mean() for one in frame[name]])
-        ends = clip_spread.auc_intervals(means, clips, num_clips - clips)
-        between = f"95 % ({labels})"
-        frame.insert(frame.columns.get_loc(name) + 1, between, ends.tolist())
-        formats |= {f"clips ({labels})": _few, between: _ends}
+    frame = tag_frame(record)
+    formats: dict[str, Callable[[Any], str] | str] = {}
+    for name in frame.columns[1:]:
+        of_seeds = functools.partial(over_seeds, digits=3)
+        formats[name] = of_seeds if "AUC" in name else _ends if "%" in name else _few
     caption = (
         "Test split, per tag; 95 % is the interval of one network's ROC-AUC over test "
         f"clips. A score over fewer than {FEW} clips (few) says little."
@@ -339,16 +354,18 @@ def illustrations(record: RunRecord) -> list[Illustration]:
     def add(name: str, alt: str, plot: Callable[..., Figure], *drawn: Any) -> None:
         found.append(Illustration(name, functools.partial(plot, *drawn), alt))
 
+    seeds = _seeds(record)
     if record.train:
-        loss, valid = (per_seed(x, "loss") for x in (record.train, record.evaluations))
+        loss = per_seed(record.train, "loss").set_axis(seeds, axis=1)
+        valid = per_seed(record.evaluations, "loss")
         first, last = loss.iloc[[0, -1]].to_numpy().mean(axis=1)
-        alt = f"Lines: training loss from {first:.3f} to {last:.3f}."
+        alt = f"Lines: training loss from {first:.3f} to {last:.3f}, and validation."
         add("training_loss", alt, figures.training_loss, loss, valid)
     if len(speed := _speed(record)):
         alt = f"Line: training speed, median {speed.median():.3g} clips per second."
         add("training_speed", alt, figures.training_speed, speed)
     for key, average in CURVES.items() if record.evaluations else ():
-        values = per_seed(record.evaluations, key)
+        values = per_seed(record.evaluations, key).set_axis(seeds, axis=1)
         kept = record.summary.get("best_step") or best_steps(record.evaluations)
         best = np.array(kept, np.float64)
         highest = number(np.fmax.reduce(values.to_numpy(), axis=None), 3)
@@ -395,6 +412,14 @@ def _value(scores: Mapping[str, Any]) -> float:
     return np.nan if value is None else value
 
 
+def _seeds(record: RunRecord) -> list[int]:
+    """Returns the seeds of a run that need not have come to its end."""
+    if record.summary:
+        return seed_numbers(record)
+    lines, start = [*record.train, *record.evaluations], record.config.get("seed", 0)
+    return [start + number for line in lines[:1] for number in range(len(line["loss"]))]
+
+
 def _speed(record: RunRecord) -> pd.Series:
     """Returns the clips per second of the intervals that were timed, by step."""
     speed = per_seed(record.train, "clips_per_s").squeeze(axis=1)
@@ -434,9 +459,12 @@ def _scores(record: RunRecord, spreads: Mapping[str, Spreads]) -> dict[str, Any]
     scores, linear = record.summary["scores"], _linear(record)
     known = labels_of(scores["test"])
     splits = [split for split in ("test", "valid") if scores.get(split)]
+    seeds = seed_numbers(record)
     return {
         "tables": {
-            split: [score_table(scores[split], linear.get(split), k) for k in known]
+            split: [
+                score_table(scores[split], linear.get(split), k, seeds) for k in known
+            ]
             for split in splits
         },
         "baseline": record.summary.get("baseline"),

@@ -40,6 +40,7 @@ gc.set_threshold(50_000)
 LONGEST = {
     *("test_readme.py", "test_distributed.py", "test_parallel.py", "test_main.py"),
     *("test_faults.py", "test_clip_cache.py", "test_package.py", "test_resume.py"),
+    "test_scale.py",
 }
 
 
@@ -68,6 +69,22 @@ def warm_starts():
     """Forks what a test starts as Python from a process with imports: `tests.warm`."""
     with warm.starts():
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leaves figures out of reports of which a test looks at the words."""
+    from msd_tagger.pages import page  # It imports matplotlib.
+
+    def draw(illustration, folder, **_):
+        return {
+            "light": "data:,",
+            "dark": "data:,",
+            "width": 1,
+            "alt": illustration.alt,
+        }
+
+    monkeypatch.setattr(page, "draw", draw)
 
 
 @pytest.fixture

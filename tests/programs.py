@@ -65,6 +65,8 @@ OPTIMISERS = {
 def shared() -> Iterator[None]:
     """Shares programs while it lasts, also with those that were made before."""
     with pytest.MonkeyPatch.context() as patch:
+        # A study forgets the programs of each point, which saves memory.
+        patch.setattr(jax, "clear_caches", lambda: None)
         for name, function in SHARED.items():
             patch.setattr(parallel, name, function)
         for name, make in OPTIMISERS.items():

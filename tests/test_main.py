@@ -4,6 +4,7 @@ And what main.py sets up works: a run without TensorFlow, a cache of compiled pr
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import main
+from modes.command_line import help_for
 from msd_tagger.commands import command_line
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -222,11 +224,30 @@ def test_every_mode_of_the_table_can_be_called():
 
 
 def test_help_says_what_the_modes_do():
+    shown = help_for([])
+    for name, mode in main.MODES.items():
+        assert f"\n{name}: {mode.help[:40]}" in shown and mode.examples[0] in shown
     result = call("--help")
-    for mode in ("run", "prepare", "audit", "evaluate", "report", "export"):
-        assert f"{mode}: " in " ".join(result.stdout.split())
-    for flag in ("--config", "--mode", "--workdir", "--data_dir", "--platform"):
-        assert flag in result.stdout
+    assert (result.returncode, result.stdout) == (0, f"{shown}\n")
+
+
+@pytest.mark.parametrize("name", list(main.MODES))
+def test_help_of_a_mode_shows_what_it_reads(name):
+    shown = help_for([f"--mode={name}", "--help"])
+    mode = main.MODES[name]
+    assert all(one in shown for one in (mode.help, *mode.examples))
+    known = {flag for one in main.MODES.values() for flag in one.needs + one.takes}
+    told = set(re.findall(r"^  --(\w+): ", shown, re.MULTILINE))
+    assert told & known == {*mode.needs, *mode.takes} and "platform" in told
+    assert ("config" in told) == mode.needs_config
+
+
+def test_help_of_a_mode_lists_its_keys():
+    shown = " ".join(help_for(["-h", "--mode", "audit"]).split())
+    assert "--config.prepare: num_processes, kinds" in shown
+    assert "max_epochs" not in shown and "label_studio" not in shown
+    with pytest.raises(ValueError, match=r"--mode=x is unknown; choose from run, "):
+        help_for(["--help", "--mode=x"])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as benchmarks
+from modes.command_line import MODES as MAIN_MODES
 from msd_tagger.commands.command_line import MODES
 from tests import warm
 from tests.records import write_record
@@ -39,7 +40,7 @@ import main
 main.parse_flags(["main.py", *sys.argv[1:]])
 if main.CONFIG.value is not None:
     from configs import checks
-    checks.check(main.CONFIG.value, needs_audio=main.MODE.value != "audit")
+    checks.check(main.CONFIG.value)
 """
 
 
@@ -62,6 +63,11 @@ COMMANDS = [
         (path.name, command)
         for path in sorted((ROOT / "configs").glob("*.py"))
         for command in commands_of_config(path)
+    ),
+    *(
+        ("--help", f"python main.py --mode={name} {example}")
+        for name, mode in MAIN_MODES.items()
+        for example in mode.examples
     ),
 ]
 README_COMMANDS = commands_of(PAGES[0])
@@ -117,7 +123,7 @@ def test_every_part_of_a_command_is_known(page, command):
                 assert name in MODES
             case ["python", "-m", "benchmarks", *arguments]:
                 benchmarks.parse(arguments)
-            case ["python", "-m", name, *_] if name.startswith("scripts."):
+            case ["python", "-m", name, *_] if name.startswith(("scripts.", "tests.")):
                 assert importlib.util.find_spec(name), name
             case ["python" | "bash", file, *_]:
                 assert (ROOT / file).is_file(), file

@@ -4,36 +4,41 @@ Every corpus becomes the same `Corpus`; what follows (shards, batches, statistic
 not know which one it was.
 """
 
-from collections.abc import Callable, Mapping
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from input_pipeline.corpora import folder, magnatagatune, msd, mtg_jamendo, names
+import numpy as np
+
+from input_pipeline.corpora import names
 from input_pipeline.corpora.corpus import Clip, Corpus, check_scorable
+from msd_tagger.common import calls
 from msd_tagger.common.facts import SPLITS
 
 __all__ = ["Clip", "Corpus", "check_scorable", "load_corpus"]
 
-# Name -> its function, and the keys of `config.corpus` that are its arguments.
-READERS: dict[str, tuple[Callable[..., Corpus], str]] = {
-    "folder": (folder.load, "audio_dir num_tags"),
-    "msd": (msd.load, "label_dir audio_dir labels num_tags"),
-    "magnatagatune": (
-        magnatagatune.load,
-        "audio_dir label_dir num_tags merge_synonyms",
-    ),
-    "mtg_jamendo": (
-        mtg_jamendo.load,
-        "audio_dir label_dir subset fold excerpts_per_track clip_duration_s",
-    ),
+# Name -> "module:function" of its reader. What a reader takes are keys of
+# `config.corpus` and what `OTHERS` names; a parameter of another name is its own. A
+# folder without a default must be given; one that may be empty is missing only where
+# labels alone are asked for. docs/extending.md says more.
+READERS = {
+    "synthetic": "input_pipeline.corpora.embedded:load",
+    "folder": "input_pipeline.corpora.folder:load",
+    "msd": "input_pipeline.corpora.msd:load",
+    "magnatagatune": "input_pipeline.corpora.magnatagatune:load",
+    "mtg_jamendo": "input_pipeline.corpora.mtg_jamendo:load",
 }
-# What `corpus.num_tags=0` means; elsewhere it means all tags.
-DEFAULT_NUM_TAGS = {"msd": 50, "magnatagatune": 50}
-# What must be given, as nothing else says where the corpus is: key -> what is there.
-NEEDED = {
-    "folder": ("audio_dir", "tags.csv and its audio files"),
-    "msd": ("label_dir", "the label files"),
+# Parameter of a reader -> the key that it is, where that is none of `config.corpus`.
+OTHERS = {
+    "data_dir": "",  # Where corpora that are made here are kept; a flag, no key.
+    "num_processes": "prepare.num_processes",
+    "clip_duration_s": "clip.duration_s",
 }
+FOLDERS = ("audio_dir", "label_dir")
+# Keys that are left to a reader's own default while they are these.
+_UNSET: dict[str, Any] = {**dict.fromkeys(FOLDERS, ""), "num_tags": 0}
 
 
 def load_corpus(
@@ -53,38 +58,149 @@ def load_corpus(
     Raises:
         ValueError: No such corpus, or its files are not what they should be.
     """
-    name = config["name"]
-    if name == "synthetic":
-        return _load_synthetic(config, Path(data_dir), num_workers)
-    if name not in READERS:
-        allowed = ", ".join(["synthetic", *READERS])
-        raise ValueError(f"corpus.name is {name!r}; allowed are {allowed}")
-    key, what = NEEDED.get(name, ("name", ""))
-    if not config[key]:
-        raise ValueError(
-            f"corpus.{key} is empty; give the directory that holds {what}: "
-            f"--config.corpus.{key}=…"
-        )
-    num_tags = config.get("num_tags") or DEFAULT_NUM_TAGS.get(name, 0)
-    values = {**config, "clip_duration_s": clip_duration_s, "num_tags": num_tags}
-    read, keys = READERS[name]
-    corpus = read(*(values[key] for key in keys.split()))
+    check(config, needs_audio=False)
+    read, parameters, own = _reader(config["name"])
+    others = {"data_dir": Path(data_dir), "num_processes": num_workers}
+    values = {**config, **others, "clip_duration_s": clip_duration_s}
+    del values["name"]  # It is the reader's own.
+    given = {
+        name: values[name]
+        for name in parameters
+        if name in values and _UNSET.get(name) != values[name]
+    }
+    corpus = read(**given, **own)
+    if config["name"] not in READERS:
+        _check_found(corpus, config["name"])
+    if config.get("excerpts_per_track", 1) > 1:
+        _check_whole_tracks(corpus)
     return names.as_on_disk(corpus) if corpus.has_audio else corpus
 
 
-def _load_synthetic(
-    config: Mapping[str, Any], data_dir: Path, num_workers: int
-) -> Corpus:
-    """Writes the corpus first, or finishes writing it."""
-    from input_pipeline.corpora import synthetic  # It takes 0.3 s to import.
+def check(config: Mapping[str, Any], needs_audio: bool = True) -> None:
+    """Checks the keys of `config.corpus` against what the reader takes.
 
-    sizes = [config[f"{split}_clips"] for split in SPLITS]
-    seed, exponent = config["seed"], config["tagability_exponent"]
-    shown = "-".join(map(str, sizes))
-    name = f"synthetic-v{synthetic.VERSION}-clips{shown}-seed{seed}-tags{exponent}"
-    synthetic.write_corpus(data_dir / name, sizes, seed, exponent, num_workers)
-    version = (
-        f"{synthetic.VERSION} ({' / '.join(map(str, sizes))} clips, seed {seed}, "
-        f"tagability exponent {exponent})"
-    )
-    return folder.load(data_dir / name, name="synthetic", version=version)
+    Without `needs_audio` a reader that can do so looks at labels alone.
+
+    Raises:
+        ValueError: No such reader, or it needs or does not take a key; names it.
+    """
+    name = config["name"]
+    _, parameters, own = _reader(name)
+    if twice := own.keys() & ({*config, *OTHERS} - {"name"}):
+        raise ValueError(
+            f"--config.corpus.name={name}: {', '.join(sorted(twice))} must be given by "
+            "keys of the configuration, not as arguments"
+        )
+    for key in FOLDERS:
+        given = config.get(key)
+        if key in parameters and not given:
+            default = parameters[key].default
+            is_needed = default is parameters[key].empty
+            if is_needed or (key == "audio_dir" and needs_audio and not default):
+                page = f"docs/{name}_corpus.md" if name in READERS else _PAGE
+                raise ValueError(
+                    f"--config.corpus.name={name} needs --config.corpus.{key}=DIR "
+                    f"({page} describes it)"
+                )
+        if given and key in parameters and not Path(given).is_dir():
+            raise ValueError(f"--config.corpus.{key}={given}: no such directory")
+    for key, unset in _UNSET.items():
+        if config.get(key, unset) != unset and key not in parameters:
+            users = [other for other in READERS if key in _reader(other)[1]]
+            raise ValueError(
+                f"--config.corpus.{key}={config[key]} goes with --config.corpus.name="
+                f"{' or '.join(users)}, not with {name}"
+            )
+
+
+def keys_of(name: str, known: Collection[str]) -> set[str]:
+    """Lists the keys of a configuration that a corpus's reader takes.
+
+    Of the `known` ones, with dots; arguments in its name are none.
+    """
+    _, parameters, _ = _reader(name)
+    found = {OTHERS.get(one, f"corpus.{one}") for one in parameters}
+    return found & set(known)
+
+
+_PAGE = "docs/extending.md"
+_Parameters = Mapping[str, inspect.Parameter]
+
+
+def _reader(text: str) -> tuple[Callable[..., Corpus], _Parameters, dict[str, Any]]:
+    """Finds a reader, what it takes, and the arguments that stand in its name."""
+    where = f"--config.corpus.name={text}"
+    call = calls.parse(text, "--config.corpus.name")
+    target = READERS.get(call.name, call.name)
+    if not calls.is_own(target):
+        raise ValueError(
+            f"corpus.name is {text!r}; allowed are {', '.join(READERS)}, or a reader "
+            f'of your own, as "package.module:function" ({_PAGE})'
+        )
+    read = calls.load(target, where)
+    if not callable(read):
+        raise ValueError(f"{where}: it must be a function ({_PAGE})")
+    parameters = inspect.signature(read).parameters
+    calls.check_arguments(call, list(parameters), where)
+    return read, parameters, call.arguments
+
+
+def _check_whole_tracks(corpus: Corpus) -> None:
+    """Refuses clips that start somewhere where several excerpts are asked for."""
+    for clip in corpus.clips:
+        if clip.start_s is not None:
+            raise ValueError(
+                f"the clip {clip.track_id} of {corpus.name} starts at {clip.start_s:g} "
+                "s of its file, and corpus.excerpts_per_track spreads several over "
+                "whole files; leave one of the two out"
+            )
+
+
+def _check_found(corpus: object, where: str) -> None:
+    """Checks what somebody's own reader gives.
+
+    Raises:
+        ValueError: Names the first thing that is wrong.
+    """
+    if not isinstance(corpus, Corpus):
+        raise ValueError(f"{where} gives {type(corpus).__name__}, not a Corpus")
+    where = f"the corpus of {where}"
+    if not re.fullmatch(r"\w[\w.-]*", corpus.name):
+        raise ValueError(
+            f"{where} is called {corpus.name!r}; its name is that of a folder, so it "
+            "must consist of letters, digits, '_', '-' and '.'"
+        )
+    if not corpus.tags or len(set(corpus.tags)) < len(corpus.tags):
+        raise ValueError(f"{where} must have tags, each of them once: {corpus.tags}")
+    if not corpus.clips:
+        raise ValueError(f"{where} has no clips")
+    seen: set[str] = set()
+    knows_truth = corpus.clips[0].true_tags is not None
+    for clip in corpus.clips:
+        labels = [clip.tags] if clip.true_tags is None else [clip.tags, clip.true_tags]
+        wrong = {
+            "track_id, which must be a text that no other clip has": (
+                not isinstance(clip.track_id, str)
+                or not clip.track_id
+                or clip.track_id in seen
+            ),
+            f"split, which must be one of {', '.join(SPLITS)}": (
+                clip.split not in SPLITS
+            ),
+            "path, which must be a Path": not isinstance(clip.path, Path),
+            f"tags, which must be 0 or 1 in uint8 [{len(corpus.tags)}]": not all(
+                _are_labels(one, len(corpus.tags)) for one in labels
+            ),
+            "true_tags, which all clips must have or none": (
+                knows_truth != (clip.true_tags is not None)
+            ),
+        }
+        for what in (name for name, is_wrong in wrong.items() if is_wrong):
+            raise ValueError(f"{where}: the clip {clip} has a wrong {what}")
+        seen.add(clip.track_id)
+
+
+def _are_labels(labels: object, num_tags: int) -> bool:
+    if not isinstance(labels, np.ndarray) or labels.dtype != np.uint8:
+        return False
+    return labels.shape == (num_tags,) and int(labels.max(initial=0)) <= 1

@@ -35,7 +35,12 @@ OPTIONAL = ("split", "artist", "start_s", "true_tags")
 logger = logging.getLogger(__name__)
 
 
-def load(
+def load(audio_dir: Path | str, num_tags: int = 0) -> Corpus:
+    """Reads the folder that a user names, see `read`."""
+    return read(audio_dir, num_tags)
+
+
+def read(
     directory: Path | str,
     num_tags: int = 0,
     name: str | None = None,

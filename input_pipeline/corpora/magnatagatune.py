@@ -7,16 +7,18 @@ games: the case of music tagging", ISMIR 2009. It is read as it is published:
     label_dir/clip_info_final.csv     optional, tab-separated: clip_id, artist, …
     audio_dir/0/, …, audio_dir/f/     the files that mp3_path names
 
-The split is the usual one by folder: 0 to b train, c valid, d to f test.
+The split is the usual one by folder: 0 to b train, c valid, d to f test; or what lists
+of clips in label_dir say, such as those of the usual 21,108 (`clip_lists`).
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from input_pipeline.corpora import tables
+from input_pipeline.corpora import clip_lists, tables
 from input_pipeline.corpora.corpus import Clip, Corpus
 from msd_tagger.common.facts import SPLITS
 
@@ -39,6 +41,7 @@ SYNONYMS = [line.split(",") for line in _SYNONYMS.read_text("utf-8").splitlines(
 _PUBLISHED = {
     "Pons et al. 2018, without empty files": (18_706, 1_825, 5_329),
     "Lee et al. 2017, 29.1 s and a tag at least": (15_244, 1_529, 4_332),
+    "Won et al. 2020, three training clips more": (15_247, 1_529, 4_332),
 }
 PUBLISHED = {
     name: dict(zip(SPLITS, counts, strict=True)) for name, counts in _PUBLISHED.items()
@@ -56,6 +59,7 @@ def load(
     """Reads the annotations; the audio files themselves are not looked at.
 
     Clips without any of the tags stay: that nobody gave them one is an annotation too.
+    Where there are lists of clips, those in none of them are left out.
 
     The tags are the `num_tags` most frequent ones over all clips; each line of
     `SYNONYMS` counts as one tag if they are to be merged.
@@ -69,6 +73,9 @@ def load(
     if merge_synonyms:
         names, labels = merged(names, labels)
     tags, labels = _most_frequent(names, labels, num_tags)
+    splits, listed = _splits(label_dir, rows, audio_dir)
+    labels = labels[[clip_id in splits for clip_id in rows]]
+    rows = {clip_id: path for clip_id, path in rows.items() if clip_id in splits}
     num_without = int((~labels.any(1)).sum())
     if num_without:
         logger.info(
@@ -80,7 +87,7 @@ def load(
     clips = [
         Clip(
             track_id=clip_id,
-            split=SPLIT_OF_FOLDER[path.parent.name],
+            split=splits[clip_id],
             path=path,
             tags=vector,
             artist=artists.get(clip_id) or None,
@@ -90,12 +97,35 @@ def load(
     merging = ", synonyms merged" if merge_synonyms else ""
     return Corpus(
         name="magnatagatune",
-        version=f"{ANNOTATIONS} {tables.digest(table)}, {num_tags} tags{merging}",
+        version=f"{ANNOTATIONS} {tables.digest(table)}, {num_tags} tags{merging}"
+        f"{listed}",
         audio_dir=audio_dir,
         tags=tags,
         clips=clips,
         published=PUBLISHED,
     )
+
+
+def _splits(
+    label_dir: Path, rows: dict[str, Path], audio_dir: Path
+) -> tuple[dict[str, str], str]:
+    """Finds the split of every clip that takes part, and what to call that."""
+    names = {clip_id: clip_id for clip_id in rows}
+    names |= {path.relative_to(audio_dir).as_posix(): one for one, path in rows.items()}
+    listed = clip_lists.read(label_dir, names)
+    if listed is None:
+        return {
+            one: SPLIT_OF_FOLDER[path.parent.name] for one, path in rows.items()
+        }, ""
+    found = Counter(listed.values())
+    counts = {split: found[split] for split in SPLITS}
+    sources = [source for source, known in PUBLISHED.items() if known == counts]
+    logger.info(
+        "magnatagatune: lists in %s make the split: %s, %s; %d clips are in none",
+        *(label_dir, counts, f"as {sources[0]}" if sources else "as nobody published"),
+        len(rows) - len(listed),
+    )
+    return listed, f", lists of {' / '.join(map(str, counts.values()))} clips"
 
 
 def merged(

@@ -58,8 +58,8 @@ class _Track(NamedTuple):
 
 
 def load(
-    audio_dir: Path | str,
     label_dir: Path | str,
+    audio_dir: Path | str = "",
     subset: str = "autotagging_top50tags",
     fold: int = 0,
     excerpts_per_track: int = 1,
@@ -70,9 +70,9 @@ def load(
     `audio_dir` holds `00/7400.mp3`, `00/7400.low.mp3` or `00/7400.npy`, and so on. A
     `tags.txt` in `label_dir`, one tag a line, fixes the vocabulary and its order;
     without it all tags of the three tables are taken, in alphabetical order, as the
-    published lists have them. Clip k of n excerpts starts at the share (k + 1/2) / n of
-    what the track is longer than a clip, so that one excerpt is the centre. Without an
-    `audio_dir` labels can be looked at, and no track is.
+    published lists have them. A single excerpt is the centre of its track; several are
+    left to who prepares them. Without an `audio_dir` labels can be looked at, and no
+    track is.
 
     Raises:
         ValueError: Names the file, the line, what was found and what is expected.
@@ -95,14 +95,11 @@ def load(
     clips = []
     for track in tracks:
         labels = tables.label_vector(track.tags, columns, track.where, hint)
-        path = track.file(root, form)
-        spare_s = max(0.0, track.duration_s - clip_duration_s)
-        for k in range(excerpts_per_track):
-            name = f"{track.track_id}-{k}" if excerpts_per_track > 1 else track.track_id
-            start_s = spare_s * (k + 0.5) / excerpts_per_track
-            clips.append(
-                Clip(name, track.split, path, labels, None, start_s, track.artist)
-            )
+        path, start_s = track.file(root, form), None
+        if excerpts_per_track == 1:
+            start_s = max(0.0, track.duration_s - clip_duration_s) / 2
+        own = (track.track_id, track.split, path, labels)
+        clips.append(Clip(*own, start_s=start_s, artist=track.artist))
     digest = tables.digest(*files.values())
     return Corpus(
         name="mtg_jamendo",
@@ -111,7 +108,7 @@ def load(
         audio_dir=root,
         tags=tags,
         clips=clips,
-        published=_published(subset, fold, excerpts_per_track),
+        published=_published(subset, fold),
         has_audio=bool(audio_dir),
     )
 
@@ -208,13 +205,6 @@ def _find_form(audio_dir: Path, tracks: list[_Track]) -> str:
     return form
 
 
-def _published(
-    subset: str, fold: int, excerpts_per_track: int
-) -> Mapping[str, Mapping[str, int]]:
+def _published(subset: str, fold: int) -> Mapping[str, Mapping[str, int]]:
     counts = PUBLISHED.get((subset, fold))
-    if counts is None:
-        return {}
-    source = f"MTG-Jamendo, {subset} split-{fold}"
-    if excerpts_per_track > 1:
-        source += f", {excerpts_per_track} excerpts per track"
-    return {source: {s: n * excerpts_per_track for s, n in counts.items()}}
+    return {f"MTG-Jamendo, {subset} split-{fold}": counts} if counts else {}

@@ -12,7 +12,7 @@ import logging
 import math
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -179,7 +179,7 @@ def _describe(bundle: Bundle) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "tags": list(bundle.tags),
-        "recipe": asdict(bundle.recipe),
+        "recipe": bundle.recipe.to_dict(),
         "preprocessing": bundle.preprocessing._asdict(),
         "network": bundle.network,
         "seeds": [int(seed) for seed in bundle.seeds],

@@ -25,6 +25,9 @@ OPSET, IR_VERSION = 17, 8
 def write(directory: Path, bundle: Bundle) -> None:
     """Writes two graphs, of any number B of clips, into a folder.
 
+    Where the front end is one's own, which is Python, the graph of waveforms is left
+    out.
+
     Raises:
         ValueError: The package that writes the format is missing.
     """
@@ -35,6 +38,8 @@ def write(directory: Path, bundle: Bundle) -> None:
     outputs = {"scores": (scores, ["B", len(bundle.seeds), len(bundle.tags)])}
     _save(directory, "spectrogram", shape_of, outputs, graphs["spectrogram"], bundle)
 
+    if bundle.recipe.own_shape:
+        return
     graph = graphs["waveform"]
     spectrogram = _front_end(graph, "waveform", bundle.recipe)
     outputs["scores"] = (_scores(graph, spectrogram, bundle), outputs["scores"][1])

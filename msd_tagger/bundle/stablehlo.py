@@ -20,6 +20,9 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 def write(directory: Path, bundle: Bundle) -> None:
     """Writes two programs, of any number B of clips, into a folder.
 
+    Where the front end is one's own, which is Python, the program of waveforms is left
+    out.
+
     Raises:
         ValueError: The package that writes the format is missing.
     """
@@ -31,7 +34,9 @@ def write(directory: Path, bundle: Bundle) -> None:
             'repository: pip install -e ".[export]"'
         ) from error
     recipe = bundle.recipe
-    shapes = {"spectrogram": recipe.shape, "waveform": (recipe.num_samples,)}
+    shapes: dict[str, tuple[int, ...]] = {"spectrogram": recipe.shape}
+    if not recipe.own_shape:
+        shapes["waveform"] = (recipe.num_samples,)
     (batch,) = export.symbolic_shape("B")
     for name, shape in shapes.items():
         x = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)

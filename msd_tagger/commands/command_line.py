@@ -11,6 +11,7 @@ import importlib
 import os
 import re
 import sys
+import textwrap
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,6 +56,7 @@ class Mode(NamedTuple):
     device: str | None = ""
     decodes_in_threads: bool = False  # NumPy then has to keep to one.
     needs_config: bool = False
+    examples: tuple[str, ...] = ()  # What may follow the program and the mode.
 
 
 class Options(NamedTuple):
@@ -95,6 +97,11 @@ MODES = {
         takes=("top", "json", "csv", "jams", "taggram", *_CUTTING),
         takes_files=True,
         decodes_in_threads=True,
+        examples=(
+            "--bundle=runs/first/bundle song.mp3 /path/to/music",
+            "--bundle=runs/first/bundle --json=tags.json /path/to/music",
+            "--bundle=runs/first/bundle --hop_s=5 --taggram=pictures song.mp3",
+        ),
     ),
     "embed": Mode(
         "write the features of audio files, or folders of them, to --out",
@@ -103,12 +110,21 @@ MODES = {
         takes=("layers", "neighbours", *_CUTTING),
         takes_files=True,
         decodes_in_threads=True,
+        examples=(
+            "--bundle=runs/first/bundle --out=embeddings.npz /path/to/music",
+            "--bundle=runs/first/bundle --out=embeddings.npz --layers=all "
+            "--neighbours=neighbours.html /path/to/music",
+        ),
     ),
     "serve": Mode(
         "serve a web page on which to try the model in --bundle",
         "msd_tagger.commands.serve:serve",
         needs=("bundle",),
         takes=("host", "port", "max_duration_s", "max_samples", "max_decode_s"),
+        examples=(
+            "--bundle=runs/first/bundle",
+            "--bundle=runs/first/bundle --port=0 --max_duration_s=600",
+        ),
     ),
     "export": Mode(
         "copy a run's model bundle to --out, or write it as ONNX or StableHLO",
@@ -116,6 +132,10 @@ MODES = {
         needs=("out",),
         takes=("workdir", "bundle", "format"),
         device="cpu",
+        examples=(
+            "--workdir=runs/first --out=my-bundle",
+            "--bundle=runs/first/bundle --format=onnx --out=my-onnx",
+        ),
     ),
     "import": Mode(
         "turn the published weights, --published or --keras, into a bundle, --out",
@@ -123,6 +143,10 @@ MODES = {
         needs=("out",),
         takes=("published", "keras", "calibrate"),
         device="cpu",
+        examples=(
+            "--published --out=published --calibrate=/path/to/music",
+            "--keras=/path/to/weights_layer4_theano.hdf5 --out=as-published",
+        ),
     ),
 }
 
@@ -183,11 +207,12 @@ def main() -> Status:
     platform.begin()
     name, *words = sys.argv[1:] or ["--help"]
     if name in HELP | {"help"}:
-        return print(overview())
+        print(overview("Tags music with a trained ConvNet.", MODES, _called))
+        return print("\nmsd-tagger COMMAND --help lists a command's flags.")
     if name not in MODES:
         give_up(f"{name} is not a command; choose from {', '.join(MODES)}")
     if HELP & set(words):
-        return print(help_of(name))
+        return print(help_of(MODES[name], _called(name)))
     with reporting_mistakes():
         words = parse([sys.argv[0], *words])[1:]
 
@@ -198,24 +223,37 @@ def main() -> Status:
     return run(work)
 
 
-def overview() -> str:
-    """The help text of `msd-tagger`."""
-    lines = ["Tags music with a trained ConvNet.", ""]
-    lines += [f"  msd-tagger {name:7} {mode.help}" for name, mode in MODES.items()]
-    return "\n".join([*lines, "", "msd-tagger COMMAND --help lists a command's flags."])
+def _called(name: str) -> str:
+    return f"msd-tagger {name}"
 
 
-def help_of(name: str) -> str:
-    """The help text of one command."""
-    mode = MODES[name]
-    needed = " ".join(f"--{flag}=…" for flag in mode.needs)
+def overview(
+    about: str, modes: Mapping[str, Mode], called: Callable[[str], str]
+) -> str:
+    """The help text of a program: what each mode does, and an example of it."""
+    lines = [about]
+    for name, mode in modes.items():
+        lines += ["", *wrapped(f"{name}: {mode.help}")]
+        lines.append(f"  {called(name)} {mode.examples[0]}")
+    return "\n".join(lines)
+
+
+def help_of(mode: Mode, called: str, more: Sequence[str] = ()) -> str:
+    """The help text of one mode, with examples; `more` are further flags."""
+    needed = "".join(f" --{flag}=…" for flag in mode.needs)
     files = " FILE…" if mode.takes_files else ""
-    lines = [f"msd-tagger {name} {needed}{files}", "", f"  {mode.help}", ""]
-    for flag in (*mode.needs, *mode.takes, "platform"):
+    lines = [f"{called}{needed}{files}", "", f"  {mode.help}", ""]
+    for flag in (*more, *mode.needs, *mode.takes, "platform"):
         known = flags.FLAGS[flag]
         default = f" (default: {known.default})" if known.default else ""
-        lines.append(f"  --{flag}: {known.help}{default}")
-    return "\n".join(lines)
+        lines += wrapped(f"  --{flag}: {known.help}{default}")
+    return "\n".join([*lines, "", *(f"  {called} {one}" for one in mode.examples)])
+
+
+def wrapped(text: str) -> list[str]:
+    """The lines of an entry of a help text."""
+    indented = {"subsequent_indent": "      ", "break_on_hyphens": False}
+    return textwrap.wrap(text, 88, **indented)
 
 
 def perform(mode: Mode, words: Sequence[str]) -> Status:

@@ -27,6 +27,11 @@ def export(options: Options) -> None:
     else:
         write_programs(out, bundle, options.format)
     print(f"{options.format}: {out}")
+    if options.format != "bundle" and bundle.recipe.own_shape:
+        print(
+            f"from spectrograms alone: {bundle.recipe.kind} is Python, so there is no "
+            "program that takes a waveform"
+        )
 
 
 def write_programs(out: Path, bundle: Bundle, kind: str) -> None:

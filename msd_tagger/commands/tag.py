@@ -22,7 +22,6 @@ from msd_tagger.tagging.songs import (
     Song,
     audio_files,
     cut_of,
-    rank,
     tag_files,
 )
 from msd_tagger.tagging.tagger import Tagger, load_bundle
@@ -211,14 +210,6 @@ def _taggram_writer(
 
     path_of = _namer(Path(options.taggram), ".png")
 
-    def write(song: Song) -> None:
-        tags = [one.tag for one in rank(song, bundle)[: options.top]]
-        rows = [bundle.tags.index(tag) for tag in tags]
-        scores = song.scores.mean(0)[:, rows]
-        edges_s, of_parts = taggram.parts(
-            song.starts_s, window_s, song.duration_s, scores
-        )
-        title = Path(printable(song.path)).name
-        taggram.write_taggram(path_of(song), title, tags, of_parts, edges_s)
-
-    return write
+    return lambda song: taggram.write_song(
+        path_of(song), song, bundle, options.top, window_s
+    )

@@ -5,6 +5,7 @@ hears the same numbers everywhere.
 """
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import soxr
@@ -49,6 +50,53 @@ def read_clip(
     """
     with open_source(path) as source:
         return clip_of(source, recipe, start_s)
+
+
+def read_excerpts(
+    path: os.PathLike | str, recipe: Recipe, start_s: float | None = None
+) -> list[np.ndarray]:
+    """Reads the excerpts of a track that a recipe asks for, as `read_clip` reads one.
+
+    They start at `recipe.shares` of what the track is longer than a clip.
+
+    Raises:
+        AudioError: With one of `REASONS`; "silent" if all excerpts are.
+    """
+    with open_source(path) as source:
+        if recipe.excerpts_per_track == 1 or start_s is not None:
+            return [clip_of(source, recipe, start_s)]
+        spare_s = max(0.0, source.length_s - recipe.duration_s)
+        found: dict[float, np.ndarray | None] = {}
+        for share in recipe.shares:
+            if spare_s * share not in found:  # All of a short track are the same.
+                found[spare_s * share] = _unless_silent(source, recipe, spare_s * share)
+    return sounding([found[spare_s * share] for share in recipe.shares], path)
+
+
+def _unless_silent(source: Source, recipe: Recipe, start_s: float) -> np.ndarray | None:
+    try:
+        return clip_of(source, recipe, start_s)
+    except AudioError as error:
+        if error.reason == "silent":
+            return None
+        raise
+
+
+def sounding(
+    excerpts: Sequence[np.ndarray | None], path: os.PathLike | str
+) -> list[np.ndarray]:
+    """Puts the nearest excerpt that sounds in the place of each that is None, silent.
+
+    Raises:
+        AudioError: All are silent.
+    """
+    heard = {number: one for number, one in enumerate(excerpts) if one is not None}
+    if not heard:
+        raise AudioError(path, "silent", f"in all of {len(excerpts)} excerpts")
+    return [
+        heard[min(heard, key=lambda other: abs(other - number))]
+        for number in range(len(excerpts))
+    ]
 
 
 def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.ndarray:
@@ -120,8 +168,7 @@ def _decode(
 def _start_s(source: Source, recipe: Recipe, start_s: float | None) -> float:
     length_s = source.length_s
     if start_s is None:
-        spare_s = max(0.0, length_s - recipe.duration_s)
-        return 0.0 if recipe.offset == "start" else spare_s / 2
+        return max(0.0, length_s - recipe.duration_s) * recipe.shares[0]
     if start_s >= length_s > 0:
         detail = f"start_s {start_s}, length {length_s:.2f} s"
         raise AudioError(source.path, "past the end", detail)

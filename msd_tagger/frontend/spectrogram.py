@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import fft
 
+from msd_tagger.frontend import own
 from msd_tagger.frontend.recipe import Recipe
 
 # -100 dB, librosa's `amin` for powers. The floor of the network's input, -80 dB, is in
@@ -29,6 +30,8 @@ def hann(size: int) -> np.ndarray:
 
 def spectrogram(samples: np.ndarray, recipe: Recipe) -> np.ndarray:
     """Makes the spectrogram that shards hold: `[T]` -> float16 `[M, F]`, in dB."""
+    if recipe.own_shape:
+        return to_stored_db(own.power_of(samples, recipe))
     power = power_stft(samples, recipe)
     return to_stored_db(to_bands(power, recipe.mel_filters()))
 

@@ -19,10 +19,14 @@ POOLS: dict[str, tuple[tuple[int, int], ...]] = {
 def choose_pools(pools: Pools, kind: str) -> Pools:
     """Returns the given poolings, or, if there are none, the paper's for the kind.
 
+    Of a front end of one's own they are those for mel bands, which may not fit.
+
     >>> choose_pools((), "stft")[0], choose_pools([[3, 4]], "mel")
     ((2, 4), ((3, 4),))
     """
-    return tuple((bands, frames) for bands, frames in pools) or POOLS[kind]
+    return tuple((bands, frames) for bands, frames in pools) or POOLS.get(
+        kind, POOLS["mel"]
+    )
 
 
 def fits(shape: tuple[int, int], pools: Pools) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from msd_tagger.common.facts import SPLITS
@@ -80,13 +79,13 @@ def template_of(name: str, folder: Path = TEMPLATES) -> jinja2.Template:
     return environment.get_template(name)
 
 
-def breakable(name: str) -> Markup:
-    """Returns HTML that breaks a name where its words end, and not within them.
+def breakable(name: str) -> list[str]:
+    """Splits a name where a line may end: behind its words, and not within them.
 
-    >>> breakable("a&b/01_song.live.mp3")
-    Markup('a&amp;b/<wbr>01_<wbr>song.<wbr>live.mp3')
+    >>> breakable("a-b/01_song.live.mp3")
+    ['a-', 'b/', '01_', 'song.', 'live.mp3']
     """
-    return Markup("<wbr>").join(re.split(r"(?<=[-_/])|(?<=\.)(?=.{6})", name))
+    return re.split(r"(?<=[-_/])|(?<=\.)(?=.{6})", name)
 
 
 def draw(

@@ -141,6 +141,7 @@ def cut_of(recipe: Recipe, window_s: float = 0.0, hop_s: float = 0.0) -> Cut:
     """
     longest_s = recipe.duration_s
     shortest_s = recipe.dft_size_samples / recipe.sample_rate_hz
+    shortest_s = shortest_s or 1 / recipe.frames_per_s
     window_s = window_s or longest_s
     if not shortest_s <= window_s <= longest_s:
         raise ValueError(

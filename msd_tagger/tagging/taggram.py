@@ -8,32 +8,39 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from msd_tagger.bundle.format import Bundle
+from msd_tagger.common.text import printable
 from msd_tagger.pages import style
+from msd_tagger.tagging.songs import Song, rank
 
 
-def write_taggram(
-    path: Path,
-    title: str,
-    tags: Sequence[str],
-    scores: np.ndarray,
-    edges_s: np.ndarray,
+def write_song(
+    path: Path, song: Song, bundle: Bundle, top: int = 5, window_s: float = 0.0
 ) -> None:
-    """Writes a PNG.
+    """Writes a PNG of a song's highest tags.
 
-    Args:
-        path: The file.
-        title: Above the picture.
-        tags: K names, from the top down.
-        scores: `[K, P]`, of each part of the song; NaN where there is none.
-        edges_s: `[P + 1]`, where the parts start and the last ends.
+    `window_s` is the length of its excerpts, 0 for that of the bundle's clips.
     """
-    style.save(lambda: draw(title, tags, scores, edges_s), path, dpi=150)
+    tags = [one.tag for one in rank(song, bundle)[:top]]
+    rows = [bundle.tags.index(tag) for tag in tags]
+    window_s = window_s or bundle.recipe.duration_s
+    scores = song.scores.mean(0)[:, rows]
+    edges_s, of_parts = parts(song.starts_s, window_s, song.duration_s, scores)
+    title = Path(printable(song.path)).name
+    style.save(lambda: draw(title, tags, of_parts, edges_s), path, dpi=150)
 
 
 def draw(
     title: str, tags: Sequence[str], scores: np.ndarray, edges_s: np.ndarray
 ) -> Figure:
-    """Draws what `write_taggram` writes."""
+    """Draws scores over time.
+
+    Args:
+        title: Above the picture.
+        tags: K names, from the top down.
+        scores: `[K, P]`, of each part of the song; NaN where there is none.
+        edges_s: `[P + 1]`, where the parts start and the last ends.
+    """
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(tags)))
     axes = figure.add_subplot()
     # The same colours for every song; roots, as most scores are small.

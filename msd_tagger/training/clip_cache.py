@@ -15,6 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from msd_tagger.common import processes
+from msd_tagger.common.excerpts import excerpts_of
 from msd_tagger.training import distributed, parallel
 from msd_tagger.training.setup import Batch, Data, Setup, choose_layout
 
@@ -39,6 +40,7 @@ def choose(config: ConfigDict, data: Data) -> str:
         return cache
     num_clips = data.num_clips("train", config.train.fraction)
     clip_bytes = 2 * int(np.prod(data.recipe.shape)) + len(data.tags)
+    num_clips *= data.recipe.excerpts_per_track
     needed = clip_bytes * parallel.held_rows(num_clips, layout)
     where, free = "on each device", parallel.free_memory_bytes(layout)
     if cache == "auto":
@@ -83,17 +85,22 @@ def keep(setup: Setup) -> Setup:
 
 def _in_memory(setup: Setup) -> Take:
     """Keeps all clips in the memory of this process."""
-    data, num_clips = setup.data, setup.schedule.num_clips
+    data, num_rows = setup.data, _num_rows(setup, CLIPS_AT_ONCE)
     clips: dict[str, np.ndarray] = {
-        "spectrogram": np.empty((num_clips, *data.recipe.shape), np.float16),
-        "tags": np.empty((num_clips, len(data.tags)), np.uint8),
+        "spectrogram": np.empty((num_rows, *data.recipe.shape), np.float16),
+        "tags": np.empty((num_rows, len(data.tags)), np.uint8),
     }
     for number, batch in enumerate(_read(setup, CLIPS_AT_ONCE, slice(None))):
         for name, kept in clips.items():
             place = kept[number * CLIPS_AT_ONCE :][:CLIPS_AT_ONCE]
             place[:] = batch[name][: len(place)]
     own = parallel.own_rows(setup.schedule.batch_size, setup.layout)
-    return lambda rows: {name: kept[rows[own]] for name, kept in clips.items()}
+
+    def take(numbers: np.ndarray) -> dict[str, Any]:
+        rows = _rows(setup, numbers[own], CLIPS_AT_ONCE)
+        return {name: kept[rows] for name, kept in clips.items()}
+
+    return take
 
 
 def _on_devices(setup: Setup) -> Take:
@@ -101,14 +108,33 @@ def _on_devices(setup: Setup) -> Take:
     layout = setup.layout
     size = parallel.held_batch_size(layout)
     batches = _read(setup, size, parallel.own_rows(size, layout))
-    return parallel.hold(batches, setup.schedule.num_clips, layout)
+    take = parallel.hold(batches, _num_rows(setup, size), layout)
+    return lambda numbers: take(_rows(setup, numbers, size))
+
+
+def _num_rows(setup: Setup, size: int) -> int:
+    """Counts the rows that `_read` gives, but for padding of clips of one excerpt."""
+    num_clips, number = setup.schedule.num_clips, setup.data.recipe.excerpts_per_track
+    return num_clips if number == 1 else -(-num_clips // size) * size * number
+
+
+def _rows(setup: Setup, numbers: np.ndarray, size: int) -> np.ndarray:
+    """Finds excerpts, numbered as by `Data.train_rows`, in what `_read` gives."""
+    number = setup.data.recipe.excerpts_per_track
+    rows, excerpts = np.divmod(numbers, number)
+    return (rows // size * number + excerpts) * size + rows % size
 
 
 def _read(setup: Setup, size: int, rows: slice) -> Iterator[Batch]:
-    """Reads the training clips once, in the order of their rows."""
+    """Reads the training clips once, in the order of their rows.
+
+    Where clips have several excerpts, `size` clips give their first ones, then their
+    second ones, and so on.
+    """
     share = setup.config.train.fraction
     for batch in setup.data.evaluation_batches("train", size, share, rows):
-        yield {name: batch[name] for name in ("spectrogram", "tags")}
+        for one in excerpts_of(batch):
+            yield {name: one[name] for name in ("spectrogram", "tags")}
 
 
 def _host_memory_bytes() -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from msd_tagger.common import metrics
+from msd_tagger.common.excerpts import excerpts_of
 from msd_tagger.common.files import write_npz
 from msd_tagger.training import parallel
 from msd_tagger.training.setup import Batch, Setup, share_of
@@ -25,16 +26,20 @@ def evaluate(
 ) -> dict[str, np.ndarray]:
     """Runs an evaluation over masked batches, the last one padded at its end.
 
-    `step` is a mapped `steps.evaluation_step`; padding aside there are N clips.
+    `step` is a mapped `steps.evaluation_step`; padding aside there are N clips. What a
+    clip with several excerpts gets is the mean over them, as published taggers of short
+    excerpts are scored (Lee et al., SMC 2017; Won et al., SMC 2020).
 
     Returns:
         "scores" `[S, N, K]` float32 and "loss" `[S]`, the mean over clips and tags.
     """
     parts, loss_sum = [], np.float64(0)
     for batch in batches:
-        output = step(chunks, batch)
-        parts.append(output["scores"])
-        loss_sum = loss_sum + output["loss"].astype(np.float64).sum(1)
+        outputs = [step(chunks, one) for one in excerpts_of(batch)]
+        each = [output["scores"] for output in outputs]
+        parts.append(each[0] if len(each) == 1 else np.mean(each, axis=0))
+        losses = [output["loss"].astype(np.float64).sum(1) for output in outputs]
+        loss_sum = loss_sum + sum(losses) / len(losses)
     scores = np.concatenate(parts, axis=1)[:, :num_clips]
     return {"scores": scores, "loss": loss_sum / (scores.shape[1] * scores.shape[2])}
 

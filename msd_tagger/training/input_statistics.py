@@ -41,12 +41,17 @@ def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
         settings = pre.Preprocessing(magnitude, "bypass", True, 1.0)
         arrays[f"histogram_{magnitude}"] = _mean(clips, bands, settings, _histogram)
     magnitude = config.preprocessing.magnitude
-    for weighting in ("bypass", "a_weighting", "per_frequency"):
+    centres_hz = data.recipe.band_centres_hz()
+    has_centres = bool(np.isfinite(centres_hz).all())
+    a_weighting = ("a_weighting",) if has_centres else ()
+    for weighting in ("bypass", *a_weighting, "per_frequency"):
         settings = pre.Preprocessing(magnitude, weighting, True, 1.0)
         arrays[f"band_mean_{weighting}"] = _mean(
             clips, bands, settings, lambda x: x.mean((0, 2))
         )
-    write_npz(path, band_centres_hz=data.recipe.band_centres_hz(), **arrays)
+    if has_centres:
+        arrays["band_centres_hz"] = centres_hz
+    write_npz(path, **arrays)
 
 
 def _mean(

@@ -17,7 +17,7 @@ from msd_tagger.training import canary, clip_cache, distributed, parallel, steps
 from msd_tagger.training.checkpoints import Checkpoints, Saved
 from msd_tagger.training.evaluation import score_validation
 from msd_tagger.training.health import FailedSeed, Health, Watchdog
-from msd_tagger.training.progress import MetricsFile, Progress, Trace, rate
+from msd_tagger.training.progress import MetricsFile, Progress, Trace, Watch, rate
 from msd_tagger.training.setup import (
     Batch,
     Data,
@@ -25,6 +25,7 @@ from msd_tagger.training.setup import (
     Setup,
     build_programs,
     first_state,
+    learning_rate_at,
     set_up,
 )
 
@@ -42,12 +43,16 @@ class Trained(NamedTuple):
 
 
 def train(
-    config: ConfigDict, data: Data, workdir: Path, noise: LabelNoise = NOTHING_KNOWN
+    config: ConfigDict,
+    data: Data,
+    workdir: Path,
+    noise: LabelNoise = NOTHING_KNOWN,
+    watch: Watch = lambda _: None,
 ) -> Trained:
     """Trains all seeds of a checked configuration, from the last checkpoint on.
 
     Checkpoints and metrics go into the folder `workdir`; `noise` is that of the
-    training labels.
+    training labels. `watch` is told of metrics in the process that writes them.
 
     Raises:
         MiscompilationError: The compiler produces wrong results on this machine.
@@ -64,7 +69,9 @@ def train(
         saved = saved or Saved(fresh, {})
         with (
             interruption.deferred() as asked,
-            closing(Training(setup, saved, checkpoints, workdir, asked)) as training,
+            closing(
+                Training(setup, saved, checkpoints, workdir, asked, watch)
+            ) as training,
         ):
             training.fit()
     return training.result()
@@ -100,6 +107,7 @@ class Training:
         checkpoints: Checkpoints | None,
         workdir: Path,
         asked: interruption.Interruption,
+        watch: Watch = lambda _: None,
     ) -> None:
         self._setup, self._checkpoints, self._asked = setup, checkpoints, asked
         self._state, log = saved
@@ -109,7 +117,9 @@ class Training:
         self._saved_at, self._saved = time.monotonic(), bool(log)
         config, schedule, layout = setup.config, setup.schedule, setup.layout
         first, lines = distributed.is_first(), log.get("metrics", ())
-        self._metrics = MetricsFile(workdir / "metrics.jsonl", lines, writes=first)
+        path = workdir / "metrics.jsonl"
+        self._metrics = MetricsFile(path, lines, writes=first, watch=watch)
+        self._rate_at = learning_rate_at(config, schedule)
         self._health = Health(config, log.get("failures", ()))
         earlier = log.get("progress", {})
         self._progress = Progress(
@@ -180,15 +190,16 @@ class Training:
         self._watchdog.enter("input", step)
         batch = next(self._batches)
         self._watchdog.enter("device", step)
-        self._chunks, losses = self._setup.programs.update(self._chunks, batch)
+        self._chunks, outputs = self._setup.programs.update(self._chunks, batch)
         self._step, self._evaluated, self._saved = step, False, False
-        self._progress.add(losses)
-        self._trace.after(step, losses)
+        self._progress.add(outputs)
+        self._trace.after(step, outputs)
 
     def _log(self) -> None:
         every = self._setup.config.train.log_every_steps
         if self._is_evaluation_due() or self._step % every == 0:
-            line = {"kind": "train", **self._line()}
+            rate = self._rate_at(self._step)
+            line = {"kind": "train", **self._line(), "learning_rate": rate}
             self._progress.tell(lambda found: self._metrics.append(**line, **found))
 
     def _evaluate(self) -> None:
@@ -205,7 +216,8 @@ class Training:
         self._state = parallel.from_devices(self._chunks, self._setup.layout)
         best = self._state.best_step == self._step
         self._metrics.append(kind="evaluation", **self._line(), **scores, best=best)
-        self._progress.note_validation(scores["roc_auc_macro"])
+        highest = np.asarray(self._state.best_score)
+        self._progress.note_validation(scores["roc_auc_macro"], best, highest)
 
     def _save(self) -> None:
         """Saves after an evaluation, once in a while, and when asked to end."""

@@ -18,8 +18,11 @@ from msd_tagger.common.metrics import finite_or_none
 from msd_tagger.common.text import clock
 from msd_tagger.training import distributed
 from msd_tagger.training.setup import Schedule
+from msd_tagger.training.steps import Output
 
 logger = logging.getLogger(__name__)
+# Is told of lines of metrics.jsonl, when a training starts and as they come.
+Watch = Callable[[Sequence[Mapping[str, Any]]], None]
 LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
 
 
@@ -73,30 +76,31 @@ class Progress:
         self._validation = ""
         self._logged_at = -LOG_EVERY_S
 
-    def add(self, losses: list[jax.Array]) -> None:
-        """Notes one step and its losses per chunk of seeds, still on the device.
+    def add(self, outputs: list[Output]) -> None:
+        """Notes one step and its outputs per chunk of seeds, still on the device.
 
         The first step after a pause is not timed: it waits for its compilation or for
         the first batch.
         """
         is_timed = self._clock is not None
         if not is_timed:
-            jax.block_until_ready(losses)
+            jax.block_until_ready(outputs)
             self._clock = time.monotonic()
         self._step += 1
-        self._in_flight.append((losses, self._step, is_timed))
+        self._in_flight.append((outputs, self._step, is_timed))
         self._take(self._limit)
         self._bar.update()
 
     def tell(self, write: Callable[[dict[str, Any]], None]) -> None:
         """Has mean losses `[S]` and clips/s since last time written, up to this step.
 
-        That happens when the losses are there, so that the device need not wait for the
-        host. A seed whose loss was not finite has the mean None.
+        So is the norm of this step's gradient `[S]`. That happens when the losses are
+        there, so that the device need not wait for the host. What is not finite becomes
+        None.
         """
         self._tellings[self._step] = write
 
-    def _read(self, step: int) -> dict[str, Any]:
+    def _read(self, step: int, norms: np.ndarray) -> dict[str, Any]:
         self._tick()
         mean = self._loss_sum / self._count
         steps, seconds = self._timed_steps, self._seconds
@@ -105,8 +109,8 @@ class Progress:
         self._window = steps, seconds
         self._loss_sum, self._count = np.zeros(self._num_seeds), 0
         self._show(step, mean, speed)
-        losses = finite_or_none(mean)
-        return {"loss": losses, "clips_per_s": speed, "seconds": seconds}
+        found = {"loss": finite_or_none(mean), "gradient_norm": finite_or_none(norms)}
+        return found | {"clips_per_s": speed, "seconds": seconds}
 
     def state(self) -> dict[str, Any]:
         """Waits for the device, stops the clock; returns what a checkpoint needs."""
@@ -124,13 +128,25 @@ class Progress:
         self._tick()
         self._clock = None
 
-    def note_validation(self, scores: list[float | None]) -> None:
-        """Notes the validation ROC-AUC of each seed, after an evaluation."""
+    def note_validation(
+        self, scores: Sequence[float | None], improved: np.ndarray, best: np.ndarray
+    ) -> None:
+        """Notes an evaluation, and says it in one line, on a terminal above the bar.
+
+        Args:
+            scores: The validation ROC-AUC of each seed, None where there is none.
+            improved: Whether it is the seed's best so far `[S]`.
+            best: The best so far of each seed `[S]`.
+        """
         known = [score for score in scores if score is not None]
-        text = f"{np.mean(known):.4f}" if known else "none"
-        self._validation = f"valid ROC-AUC {text}"
+        self._validation = f"valid ROC-AUC {np.mean(known):.4f}" if known else ""
+        epoch = self._schedule.epoch(self._step)
+        told = summary_of(scores, improved, best)
+        line = f"epoch {epoch:.4g}, step {self._step}: {told}"
         if not sys.stderr.isatty():
-            logger.info("step %d: %s", self._step, self._validation)
+            logger.info("%s", line)
+        elif distributed.is_first():
+            self._bar.write(line, file=sys.stderr)
 
     def close(self) -> None:
         """Ends the bar."""
@@ -139,15 +155,20 @@ class Progress:
     def _take(self, keep: int) -> None:
         """Takes the losses of all steps but the newest `keep` from the device."""
         while len(self._in_flight) > keep:
-            losses, step, is_timed = self._in_flight.popleft()
-            found = np.concatenate([np.ravel(chunk) for chunk in losses])
-            found = found[: self._num_seeds].astype(np.float64)
-            self._loss_sum = self._loss_sum + found
+            outputs, step, is_timed = self._in_flight.popleft()
+            losses = self._of_seeds([one.loss for one in outputs])
+            self._loss_sum = self._loss_sum + losses
             self._count += 1
             self._timed_steps += is_timed
-            self._check(found, step)
+            self._check(losses, step)
             if step in self._tellings:
-                self._tellings.pop(step)(self._read(step))
+                norms = self._of_seeds([one.gradient_norm for one in outputs])
+                self._tellings.pop(step)(self._read(step, norms))
+
+    def _of_seeds(self, chunks: list[jax.Array]) -> np.ndarray:
+        """Takes what a step gave for each seed `[S]` from the device."""
+        found = np.concatenate([np.ravel(chunk) for chunk in chunks])
+        return found[: self._num_seeds].astype(np.float64)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -171,6 +192,29 @@ class Progress:
             logger.info("step %d of %d: %s%s", step, last_step, text, time_left)
 
 
+def summary_of(
+    scores: Sequence[float | None], improved: np.ndarray, best: np.ndarray
+) -> str:
+    """Says how the seeds stand after an evaluation; see `Progress.note_validation`.
+
+    >>> summary_of([0.71, 0.75], np.array([True, False]), np.array([0.71, 0.76]))
+    'valid ROC-AUC of 2 seeds: best 0.7500, mean 0.7300 ± 0.0283, 1 improved'
+    >>> summary_of([0.71], np.array([False]), np.array([0.72]))
+    'valid ROC-AUC 0.7100, best so far 0.7200'
+    """
+    known = np.array([score for score in scores if score is not None])
+    if not known.size:
+        return "valid ROC-AUC: no seed has one"
+    if len(scores) == 1:
+        rest = "the best so far" if improved[0] else f"best so far {best[0]:.4f}"
+        return f"valid ROC-AUC {known[0]:.4f}, {rest}"
+    spread = f" ± {known.std(ddof=1):.4f}" if len(known) > 1 else ""
+    return (
+        f"valid ROC-AUC of {len(known)} seeds: best {known.max():.4f}, "
+        f"mean {known.mean():.4f}{spread}, {np.count_nonzero(improved)} improved"
+    )
+
+
 def rate(schedule: Schedule, steps: int, seconds: float) -> float | None:
     """Computes training clips per second; None where no time was measured."""
     return steps * schedule.batch_size / seconds if seconds > 0 else None
@@ -180,15 +224,22 @@ class MetricsFile:
     """The lines of `metrics.jsonl`: in the file, and for checkpoints.
 
     The file is replaced by the lines that a checkpoint has, in the process that writes.
+    There `watch` is told of these lines, and then of each that is added.
     """
 
     def __init__(
-        self, path: Path, lines: Sequence[str] = (), writes: bool = True
+        self,
+        path: Path,
+        lines: Sequence[str] = (),
+        writes: bool = True,
+        watch: Watch = lambda _: None,
     ) -> None:
         self._path, self.lines, self._writes = path, list(lines), writes
+        self._watch = watch
         if writes:
             with replacing(path) as temporary:
                 temporary.write_text("".join(self.lines), encoding="utf-8")
+            watch([json.loads(line) for line in self.lines])
 
     def append(self, **values: object) -> None:
         """Writes one line."""
@@ -196,6 +247,7 @@ class MetricsFile:
         if self._writes:
             with naming(self._path), self._path.open("a", encoding="utf-8") as file:
                 file.write(line)
+            self._watch([json.loads(line)])
         self.lines.append(line)
 
 

@@ -1,5 +1,6 @@
 """What a finished run leaves: scores, predictions, weights, statistics, its bundle."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def _bundle(
     setup = trained.setup
     return Bundle(
         tags=tuple(setup.data.tags),
-        recipe=setup.data.recipe,
+        # A network hears one excerpt at a time.
+        recipe=dataclasses.replace(setup.data.recipe, excerpts_per_track=1),
         preprocessing=setup.model.preprocessing,
         network=fields_of(setup.model.network),
         bands=pre.BandStatistics(*map(np.asarray, setup.model.bands)),

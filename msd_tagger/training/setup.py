@@ -3,18 +3,20 @@
 import logging
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from ml_collections import ConfigDict
 
 from msd_tagger.bundle.format import Bundle, read_bundle
 from msd_tagger.common import calls, class_weights
 from msd_tagger.common.class_weights import ClassWeights
+from msd_tagger.common.excerpts import excerpts_of
 from msd_tagger.common.facts import CONVNET
 from msd_tagger.common.label_noise import NOTHING_KNOWN, LabelNoise, Rates
 from msd_tagger.frontend.recipe import Recipe
@@ -86,7 +88,8 @@ class Data(Protocol):
     ) -> Iterator[np.ndarray]:
         """Gives the rows int64 `[B]` of these batches, without reading any clip.
 
-        Row 0 is the first clip that `evaluation_batches` gives of this share.
+        Row 0 is the first clip that `evaluation_batches` gives of this share. Where
+        clips have E excerpts, row * E + number of the excerpt.
         """
 
     def evaluation_batches(
@@ -96,7 +99,10 @@ class Data(Protocol):
         fraction: float = 1.0,
         rows: slice = slice(None),
     ) -> Iterator[Batch]:
-        """Gives every clip once, in order; the last batch is padded and masked."""
+        """Gives every clip once, in order; the last batch is padded and masked.
+
+        Clips with E excerpts, `recipe.excerpts_per_track`, are `[B, E, M, F]`.
+        """
 
 
 class Schedule(NamedTuple):
@@ -180,12 +186,9 @@ def build_model(
     network = build_network(config, num_tags, axis_name)
     preprocessing = preprocessing_of(config)
     train = config.train
-    num_steps = schedule.last_step
-    num_warmup = round(train.warmup_epochs * schedule.num_clips / schedule.batch_size)
-    rates = steps.learning_rates(
-        *(train.learning_rate_schedule, train.learning_rate, num_steps, num_warmup)
+    optimiser = optimisers.build(
+        train.optimiser, learning_rates(config, schedule), train.weight_decay
     )
-    optimiser = optimisers.build(train.optimiser, rates, train.weight_decay)
     return Model(
         *(network, preprocessing, bands, optimiser),
         features_frozen=config.train.freeze == "features",
@@ -218,6 +221,31 @@ def build_network(config: ConfigDict, num_tags: int, axis_name: str | None) -> N
 def is_own(config: ConfigDict) -> bool:
     """Whether a configuration's network is a module of the user's."""
     return config.model.network != CONVNET
+
+
+def learning_rates(config: ConfigDict, schedule: Schedule) -> float | optax.Schedule:
+    """Makes the learning rate of every step, or the only one."""
+    train, num_steps = config.train, schedule.last_step
+    num_warmup = round(train.warmup_epochs * schedule.num_clips / schedule.batch_size)
+    return steps.learning_rates(
+        *(train.learning_rate_schedule, train.learning_rate, num_steps, num_warmup)
+    )
+
+
+def learning_rate_at(config: ConfigDict, schedule: Schedule) -> Callable[[int], float]:
+    """Gives the learning rate that led to a step, as a number.
+
+    A schedule is asked for many steps at once: each time the host waits for the device.
+    """
+    rates, many = learning_rates(config, schedule), 1024
+    if not callable(rates):
+        return lambda step: float(rates)
+
+    @lru_cache(maxsize=1)
+    def part(number: int) -> np.ndarray:
+        return np.asarray(rates(np.arange(number * many, (number + 1) * many)))
+
+    return lambda step: float(part((step - 1) // many)[(step - 1) % many])
 
 
 def network_of(config: ConfigDict) -> dict[str, Any]:
@@ -440,7 +468,8 @@ def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
         return bands
     magnitude = jax.jit(partial(pre.to_magnitude, magnitude=chosen.magnitude))
     num_clips, totals = 0, np.zeros((3, data.recipe.shape[0]))
-    for batch in data.evaluation_batches("train", 16, config.train.fraction):
+    batches = data.evaluation_batches("train", 16, config.train.fraction)
+    for batch in (one for of_clips in batches for one in excerpts_of(of_clips)):
         x = magnitude(batch["spectrogram"])[batch["mask"]]
         means = np.asarray(x.mean(2), np.float64)
         num_clips += len(means)

@@ -1,5 +1,7 @@
 """Pure steps, written for one seed on one shard of a batch."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,6 +39,13 @@ def learning_rates(
     first = highest / max(1, num_warmup)
     warmup = optax.linear_schedule(first, highest, max(1, num_warmup - 1))
     return optax.join_schedules([warmup, later], [num_warmup])
+
+
+class Output(NamedTuple):
+    """What a training step says of itself, for one seed."""
+
+    loss: Array  # At the old parameters, over the whole batch.
+    gradient_norm: Array  # Of all gradients together, the root of the sum of squares.
 
 
 class TrainState(struct.PyTreeNode):
@@ -78,14 +87,14 @@ def key_of(seed: Array, stream: int, step: Array | int) -> Array:
 
 def train_step(
     state: TrainState, batch: dict[str, Array], model: Model
-) -> tuple[TrainState, Array]:
+) -> tuple[TrainState, Output]:
     """Updates one seed by the mean binary cross-entropy over clips and tags.
 
     The batch is this device's share of it, preprocessed: "spectrogram" `[B, M, F]` and
     "tags" `[B, K]`.
 
     Returns:
-        The next state and the loss at the old parameters, over the whole batch.
+        The next state, and the loss and the norm of the gradient at the old parameters.
     """
     axis_name, weights = model.network.axis_name, state.weights
     key = None
@@ -114,7 +123,7 @@ def train_step(
     params = weights.params | optax.apply_updates(trained, updates)
     return state.replace(
         step=state.step + 1, weights=Weights(params, batch_stats), opt_state=opt_state
-    ), loss
+    ), Output(loss, optax.tree.norm(grads))
 
 
 def trained_params(params: Tree, model: Model) -> Tree:

@@ -1,5 +1,6 @@
 """Starts a training from a bundle's weights, on other clips with other tags."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -14,6 +15,8 @@ from msd_tagger.network.model import Weights
 from msd_tagger.network.own import check_last_layer, has_last_layer
 from msd_tagger.network.preprocessing import Preprocessing
 from msd_tagger.training.steps import TrainState
+
+logger = logging.getLogger(__name__)
 
 # From a field of a recipe, a preprocessing or a network to the key that sets it.
 KEYS = {
@@ -34,6 +37,9 @@ KEYS = {
     "pools": "model.pools",
     "epsilon": "model.batch_norm_epsilon",
 }
+
+
+_OF_KINDS = ("dft_size_samples", "hop_samples", "num_mel_bands")
 
 
 def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
@@ -126,9 +132,16 @@ def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
         if name in here
         and name in there
         and _plain(there[name]) != _plain(here[name])
-        # An STFT has no mel bands; the kind says so.
-        and not (name == "num_mel_bands" and 0 in (there[name], here[name]))
+        # An STFT has no mel bands, and a front end of one's own neither these nor a
+        # DFT; the kind says so.
+        and not (name in _OF_KINDS and 0 in (there[name], here[name]))
     ]
+    if there["own_source"] != here["own_source"]:
+        logger.warning(
+            "the file of the front end %s was changed since the bundle learnt from it; "
+            "if its numbers are others now, scores mean nothing",
+            here["kind"],
+        )
     if differing:
         named = ", ".join(
             f"{key}: {value} in the bundle, {own} here" for key, value, own in differing
@@ -149,4 +162,5 @@ def _plain(value: Any) -> Any:
 def _spelt(value: Any) -> str:
     """Spells a value as the command line takes it."""
     plain = _plain(value)
-    return f'"{plain}"' if isinstance(plain, tuple) else str(plain)
+    needs_quotes = isinstance(plain, tuple) or "(" in str(plain)
+    return f'"{plain}"' if needs_quotes else str(plain)

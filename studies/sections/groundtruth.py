@@ -7,6 +7,7 @@ and Subset400 leave open.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -305,6 +306,8 @@ def _illustrations(
     parts = [_shares(here, here.labels, truth).assign(of=HERE)]
     parts += [_shares(printed, here.labels).assign(of=PAPER)] if known else []
     both = pd.concat(parts, ignore_index=True)
+    # A series that nobody judged has no axes.
+    both = both[both.groupby(["series", "of"]).percent.transform("count") > 0]
     clips = both.panel == "Clips"
     series = both[~clips].series.map([*SERIES].index).sort_values(kind="stable")
     occurrences = both[clips].sort_values("of", ascending=False, kind="stable")
@@ -322,6 +325,7 @@ def _illustrations(
             hollow=hollow,
         )
         for name, frame in frames.items()
+        if HERE in set(frame.of)
     ]
 
 
@@ -434,11 +438,15 @@ def claims(
         if {*needed} <= {*here.labels}
     ]
     found.insert(3, _nearer(here, printed, truth))
-    return [*found, _uncorrelated(here, printed, truth)]
+    found.append(_uncorrelated(here, printed, truth))
+    if here.judged.any() or here.checked.negatives.any() or truth:
+        return found
+    return [dataclasses.replace(one, here=ABSENT) for one in found]
 
 
 def _percents(shares: Iterable[float | np.ndarray]) -> list[str]:
-    return [f"{number(100 * float(share), 1)} %" for share in shares]
+    known = (100 * float(share) for share in shares)
+    return [f"{one:.1f} %" if np.isfinite(one) else ABSENT for one in known]
 
 
 def _listed(one: Findings, values: Sequence[str]) -> str:

@@ -58,6 +58,7 @@ class Vectors:
     either: np.ndarray  # max(C(i, j), C(j, i)) [K, K].
     selected: list[int]  # The tags of Fig. 9.
     is_informed: bool  # Whether the networks' scores can be told from chance.
+    seeds: Sequence[int] = ()  # Their numbers, if known.
     gaps: Sequence[str] = ()  # What the point lacks: seeds that failed.
 
     @property
@@ -128,7 +129,8 @@ def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
     mean = S.mean(axis=0)
     informed = bool(comparison.informed({name: point}))
     data = Vectors(names, measure, S, mean, together, C, either, selected, informed)
-    return name, source, dataclasses.replace(data, gaps=comparison.gaps(record, name))
+    seeds, gaps = point.summary.get("seeds", ()), comparison.gaps(record, name)
+    return name, source, dataclasses.replace(data, seeds=seeds, gaps=gaps)
 
 
 def _networks(data: Vectors) -> pd.DataFrame:
@@ -146,7 +148,7 @@ def _networks(data: Vectors) -> pd.DataFrame:
         )
         for S in (*data.S, data.mean)
     ]
-    names = [f"run {seed + 1}" for seed in range(len(data.S))]
+    names = [f"seed {seed}" for seed in data.seeds or range(len(data.S))]
     negative = f"negative pairs of {len(data.selected)} tags"
     columns = [RHO, COMMON, "mean S", "mean C", negative]
     return pd.DataFrame(rows, index=[*names, MEAN], columns=columns)

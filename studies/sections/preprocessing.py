@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.style import BLUE, GREEN, PINK, YELLOW, ink
+from msd_tagger.pages.style import BLUE, GREEN, PINK, YELLOW
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent, signed
 from studies import comparison, judges, statistics
 from studies.comparison import INPUTS, Comparison, Placed, Points
@@ -42,7 +42,7 @@ GROUPS = {
     ("linear", False): "2",
     ("linear", True): "2s",
 }
-BAR = 0.26  # The width of a bar in a group.
+APART = 0.26  # Of points in a group.
 # "Seemingly twice" is nearer to 2, as a factor, than to 1 and to 4.
 ABOUT = 2**0.5
 # Of the first layer.
@@ -165,9 +165,10 @@ def ratio(scaled: float, plain: float) -> str:
 
 
 def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
-    """Four groups of three bars, and bars of smaller training sets at the right.
+    """Four groups of three points, and smaller training sets at the right.
 
-    Two columns wide; the vertical axis starts below the lowest bar.
+    Two columns wide. Points, as the vertical axis does not start at 0: bars that are
+    cut would be read by their lengths.
 
     Args:
         frame: `group`, `weighting`, `seed` and `roc_auc_macro`, one row a seed; what
@@ -179,7 +180,7 @@ def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
     if shares:
         widths = (max(len(groups), 1), 0.4 + 0.35 * len(shares))
         left, right = drawn.subplots(1, 2, sharey=True, width_ratios=widths)
-        _draw_bars(right, sizes, shares, 0.7, color=PINK)
+        _draw_points(right, sizes, shares, color=PINK)
         names = [one.removeprefix("dB, ").split(" %")[0] for one in shares]
         right.set_xticks(range(len(shares)), names)
         right.set_xlabel("% of the training clips")
@@ -188,32 +189,29 @@ def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
         left = drawn.subplots()
     for index, (weighting, (colour, label)) in enumerate(WEIGHTINGS.items()):
         of_one = grid[grid["weighting"] == weighting]
-        at, look = (index - 1) * BAR, {"color": colour, "label": label}
-        _draw_bars(left, of_one, groups, BAR * 0.92, at, **look)
+        at, look = (index - 1) * APART, {"color": colour, "label": label}
+        _draw_points(left, of_one, groups, at, **look)
     left.set_xticks(range(len(groups)), [one.replace(" ", "\n", 1) for one in groups])
-    low, high = frame["roc_auc_macro"].agg(["min", "max"])
-    margin = 0.25 * max(high - low, 0.01)
-    left.set_ylim(low - margin, high + 0.6 * margin)
+    left.margins(y=0.08)
     left.set_ylabel("macro ROC-AUC")
     drawn.legend(loc="outside upper center", ncols=3, fontsize=8)
     return drawn
 
 
-def _draw_bars(
+def _draw_points(
     axes: Axes,
     frame: pd.DataFrame,
     groups: Sequence[str],
-    width: float,
     shift: float = 0,
     **look: Any,
 ) -> None:
-    """Bars of means with the deviation over seeds, one for each group that is there."""
+    """Means with the deviation over seeds, one for each group that is there."""
     found = mean_and_std(frame, "group")
     if found.empty:
         return
     at = [groups.index(group) + shift for group in found.index]
-    error = {"ecolor": ink(axes), "capsize": 2, "elinewidth": 1}
-    axes.bar(at, found["mean"], width, yerr=found["std"], error_kw=error, **look)
+    axes.errorbar(at, found["mean"], found["std"], fmt="o", capsize=3, **look)
+    axes.margins(x=0.12)
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
 

@@ -16,7 +16,7 @@ from msd_tagger.pages import style
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import Formats, Table, number, over_seeds, signed
-from studies import comparison, runs, statistics
+from studies import comparison, figures, runs, statistics
 from studies.comparison import Comparison, Placed, Points
 from studies.figures import LABEL_COLOURS, Look
 from studies.records import RunRecord, SweepRecord
@@ -58,6 +58,8 @@ def study(record: SweepRecord) -> Study:
         scores = scores_of(points, placed[labels], labels)
         drawn.append(_illustration(scores, axis, labels))
         tables.append(_table(scores, shown, points, labels))
+    curves = figures.curve_frame(record.points)
+    drawn += [_curves(curves)] if len(curves) else []
     tables += [_differences(of, labels) for labels, of in found.items() if of]
     return Study(NAME, title, paragraphs, drawn, tables)
 
@@ -237,6 +239,14 @@ def _illustration(
         high=number(scores["mean"].max()),
         baseline=" Diamonds: the linear baseline." if has_baseline else "",
     )
+
+
+def _curves(frame: pd.DataFrame) -> Illustration:
+    """The validation scores of all runs over each other."""
+    names = frame["point"].unique()
+    formats = dict.fromkeys(frame.columns[2:], ".6f")
+    of_all = {"points": len(names), "limit": figures.MAX_NAMED_POINTS}
+    return figure("sweep_curves", figures.curves_of_points, frame, formats, **of_all)
 
 
 def _table(

@@ -55,7 +55,7 @@ WEIGHTINGS = {
     "a_weighting": ("A-weighting", BLUE, "--"),
     "per_frequency": ("per-frequency", ORANGE, "-."),
 }
-# How far the linear panel of Fig. 6 reaches, in deviations; the rest is in its inset.
+# How far the linear panel of Fig. 6 reaches, in deviations; the rest is beside it.
 LINEAR_RANGE = (-2, 5)
 HIGHEST_DENSITY = 0.8  # Twice the peak of a normal distribution.
 # What the paper prints of tags: name, rank and share of clips.
@@ -119,17 +119,23 @@ def study(record: SweepRecord) -> Study:
         histogram = pd.DataFrame({"from": edges[:-1], "to": edges[1:]} | shares)
         curves = {k: arrays.get(f"band_mean_{k}") for k in WEIGHTINGS}
         curves = {k: curve for k, curve in curves.items() if curve is not None}
-        means = pd.DataFrame({"Hz": arrays["band_centres_hz"]} | curves)
+        centres_hz = arrays.get("band_centres_hz")
+        hz = {} if centres_hz is None else {"Hz": centres_hz}
+        means = pd.DataFrame(hz | curves)
         kind = record.config.get("spectrogram", {}).get("kind", "mel")
         of_input = {"clips": int(arrays["num_clips"]), "bands": len(means)}
         paragraphs.append(say("tags.input", kind=kind, **of_input))
-        of_means = dict.fromkeys(means, ".6g") | {"Hz": ".3f"}
         six = dict.fromkeys(histogram, ".6g")
-        illustrations += [
-            figure("magnitude_histograms", draw_histograms, histogram, six),
-            figure("band_means", draw_band_means, means, of_means),
-        ]
-        claims += [*histogram_claims(histogram), *band_claims(means)]
+        illustrations.append(
+            figure("magnitude_histograms", draw_histograms, histogram, six)
+        )
+        claims += histogram_claims(histogram)
+        if hz:
+            of_means = dict.fromkeys(means, ".6g") | {"Hz": ".3f"}
+            illustrations.append(figure("band_means", draw_band_means, means, of_means))
+            claims += band_claims(means)
+        else:
+            paragraphs.append("Bands without frequencies: Fig. 8 is left out.")
     return Study(NAME, TITLE, paragraphs, illustrations, tables, claims)
 
 
@@ -277,14 +283,14 @@ def draw_tags_per_clip(frame: pd.DataFrame) -> Figure:
 
 
 def draw_histograms(frame: pd.DataFrame) -> Figure:
-    """Draws how standardised bins spread: decibels on the left, power on the right."""
-    drawn = Figure(figsize=(7, 2.8))
-    left, right = drawn.subplots(1, 2)
+    """Draws how standardised bins spread: decibels, power, and the tails of both."""
+    drawn = Figure(figsize=(7.5, 2.6))
+    left, right, tails = drawn.subplots(1, 3)
     edges = np.append(frame["from"], frame["to"].iloc[-1])
     density = frame[list(MAGNITUDES.values())].div(frame["to"] - frame["from"], axis=0)
     for axes, (name, colour) in zip((left, right), COLOURS.items(), strict=True):
         axes.stairs(density[name], edges, fill=True, color=colour, alpha=0.7)
-        axes.set(title=name, xlabel="magnitude, standard deviations from the mean")
+        axes.set_title(name)
         axes.set_ylim(bottom=0)
     centres = (frame["from"] + frame["to"]) / 2
     normal = stats.norm.pdf(centres)
@@ -301,7 +307,8 @@ def draw_histograms(frame: pd.DataFrame) -> Figure:
         left.annotate(
             f"cut: {percent(peak.decibels)} of the bins", **cut, va="center", fontsize=7
         )
-    _draw_tails(right.inset_axes((0.5, 0.3, 0.5, 0.6)), density, edges)
+    _draw_tails(tails, density, edges)
+    drawn.supxlabel("magnitude, standard deviations from the mean", fontsize=9)
     return drawn
 
 
@@ -313,11 +320,10 @@ def _draw_tails(axes: Axes, density: pd.DataFrame, edges: np.ndarray) -> None:
         look: Look = {"color": colour, "lw": 1, "label": name}
         axes.stairs(known, edges[1:-1], baseline=None, **look)
     axes.set(yscale="log", xlim=(edges[0], edges[-1]))
-    axes.tick_params(labelsize=6)
     axes.yaxis.set_major_locator(LogLocator(numticks=5))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_title("both, density on a logarithmic axis", fontsize=6.5)
-    axes.legend(fontsize=6.5, loc="upper right")
+    axes.set_title("both, logarithmic")
+    axes.legend(fontsize=8, loc="upper right")
     for power in axes.get_yticklabels():  # 10⁻³ is a formula of Matplotlib's own.
         power.set_parse_math(True)
 
@@ -349,19 +355,22 @@ def _tuples(data: Counts) -> Table:
     C, names = tag_pairs.normalise(data.together), data.tag_names
     ours = tag_pairs.top_tuples(data.together, TOP_TUPLES)
     printed, its = paper.TOP_TUPLES, tag_pairs.find_pairs(names, paper.TOP_TUPLES)
+    theirs = "C(i, j) of that here"
     columns = {
         "i → j here": [f"{names[i]} → {names[j]}" for i, j in ours],
-        "C(i, j)": [C[pair] for pair in ours],
-        "clips": [f"{data.together[pair]:,}" for pair in ours],
-        "i → j, paper": [f"{first} → {second}" for first, second in printed],
-        "its C(i, j)": [C[its[pair]] if pair in its else None for pair in printed],
+        "C(i, j) here": [C[pair] for pair in ours],
+        "clips here": [f"{data.together[pair]:,}" for pair in ours],
+        "i → j in the paper": [f"{first} → {second}" for first, second in printed],
+        "C(i, j) of that here": [
+            C[its[pair]] if pair in its else None for pair in printed
+        ],
     }
     # Where one side is shorter, its cells stay empty.
     frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
     frame.insert(0, "rank", frame.index + 1)
     known = [rank for rank, pair in enumerate(ours) if pair in its.values()]
     numbers = {"known": len(known), "ours": len(ours), "printed": len(printed)}
-    formats = {"C(i, j)": ".3f", "its C(i, j)": ".3f"}
+    formats = {"C(i, j) here": ".3f", theirs: ".3f"}
     return Table(frame, say("tables.tuples", **numbers), formats, known)
 
 

@@ -114,7 +114,7 @@ def runs_and_spread(frame: pd.DataFrame, colour: str = WEAK) -> Figure:
     right.tick_params(axis="y", length=0)
     ends = [*spread.values, spread.mean - spread.std, spread.mean + spread.std]
     low, high = np.nanmin(ends), np.nanmax(ends)
-    room = 0.15 * max(high - low, 1e-3)
+    room = 0.25 * max(high - low, 1e-3)  # For the names of the farthest.
     left.set_ylim(low - room, high + room)
     right.grid(visible=False, axis="x")
     return drawn
@@ -127,12 +127,14 @@ def _draw_runs(axes: Axes, frame: pd.DataFrame, spread: Spread, colour: str) -> 
     axes.vlines(runs, spread.mean, spread.values, color=colour, lw=1, alpha=0.6)
     axes.plot(runs, spread.values, "o", ms=5, color=colour)
     far = statistics.largest_deviations(spread.values) if len(runs) > 1 else []
-    near: Look = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+    near: Look = {"textcoords": "offset points", "fontsize": 8}
+    # The names of the first and the last run would lie over an axis.
+    sides = {0: "left", len(runs) - 1: "right"}
     for index, distance in far:
         name, place = f"Δ {abs(distance):.4f}", (runs[index], spread.values[index])
         above, below = ((0, 7), "bottom"), ((0, -7), "top")
         offset, va = above if distance > 0 else below
-        axes.annotate(name, place, offset, va=va, **near)
+        axes.annotate(name, place, offset, va=va, ha=sides.get(index, "center"), **near)
     axes.set(xlabel="run", ylabel="macro ROC-AUC", xlim=(0.2, len(runs) + 0.8))
     axes.set_title(f"mean of {len(runs)}, dashed: {spread.mean:.4f}")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=15, integer=True))

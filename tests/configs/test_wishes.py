@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from configs import checks, default, keys, wishes
-from input_pipeline.corpora import READERS as CORPORA
+from input_pipeline import corpora
 from modes.command_line import MODES
 from msd_tagger.common.facts import SPLITS
 from tests import fakes
@@ -37,11 +37,18 @@ PLACES = {
     "--mode=audit": f"main.py modes/audit.py modes/corpus.py configs {RECIPE}",
     "--mode=annotate": f"main.py modes/annotate.py studies/annotation {RECIPE}",
     "--mode=evaluate of a bundle": f"main.py modes {RECIPE}",
+    "mel and STFT spectrograms": RECIPE,
     "mel spectrograms": RECIPE,
     "train.label_noise=annotated": "modes/label_noise.py",
     "labels sampled without audio": "modes/labels.py",
 }
-OF_CORPORA = "input_pipeline/corpora modes/corpus.py"
+OF_CORPORA = {
+    name: corpora.keys_of(name, keys.KEYS) | {"corpus.name"} for name in corpora.READERS
+}
+
+
+def check(config, mode, bundle="", given=()):
+    wishes.check(config, mode, bundle, given, OF_CORPORA)
 
 
 def words_in(places):
@@ -58,7 +65,7 @@ def sources(path):
 
 @pytest.mark.parametrize("reader", wishes.READERS)
 def test_what_reads_a_key_names_it(reader):
-    words = words_in(PLACES.get(reader, OF_CORPORA))
+    words = words_in(PLACES[reader])
     taken = wishes.keys_of(reader)
     assert taken >= {one for one in wishes.READERS[reader] if "." in one}
     assert {key for key in taken if key.rpartition(".")[2] not in words} == set()
@@ -66,21 +73,20 @@ def test_what_reads_a_key_names_it(reader):
 
 def test_every_key_and_every_task_has_a_reader():
     read = {key for reader in wishes.READERS for key in wishes.keys_of(reader)}
-    assert read == keys.KEYS.keys()
+    assert read.union(*OF_CORPORA.values()) == keys.KEYS.keys()
     assert wishes.OF_TASK.keys() == {"train", *keys.STUDIES}
 
 
 def test_corpora_take_what_their_loaders_do():
-    loaders = {
-        name: {*of_corpus.split()} - {"clip_duration_s"}
-        for name, (_, of_corpus) in CORPORA.items()
+    assert OF_CORPORA["folder"] == {
+        "corpus.name",
+        "corpus.audio_dir",
+        "corpus.num_tags",
     }
-    taken = {name: {*of_corpus.split()} for name, of_corpus in wishes.OF_CORPUS.items()}
-    del taken["synthetic"]
-    assert taken == loaders
-    every = " ".join(wishes.OF_CORPUS.values()).split()
+    assert "clip.duration_s" in OF_CORPORA["mtg_jamendo"]
+    assert "prepare.num_processes" in OF_CORPORA["synthetic"]
     known = {key for key in keys.KEYS if key.startswith("corpus.")}
-    assert {"corpus.name", *(f"corpus.{key}" for key in every)} == known
+    assert set().union(*OF_CORPORA.values()) >= known
 
 
 @pytest.mark.parametrize("mode", ASK_FOR_CONFIG)
@@ -88,14 +94,18 @@ def test_corpora_take_what_their_loaders_do():
 def test_no_key_is_ignored_in_silence(name, mode):
     """One that nothing reads is an error that names it, and our files have none."""
     config = config_of(name, {})
-    wishes.check(config, mode)
-    read = set().union(*map(wishes.keys_of, wishes.readers_of(config, mode)))
+    check(config, mode)
+    readers = wishes.readers_of(config, mode)
+    ours = [name for name in readers if name in wishes.READERS]
+    read = set().union(*map(wishes.keys_of, ours))
+    if len(ours) < len(readers):
+        read |= OF_CORPORA[config.corpus.name]
     for key in keys.KEYS:
         if key in read:
-            wishes.check(config, mode, given=[key])
+            check(config, mode, given=[key])
         else:
             with pytest.raises(ValueError, match=rf"--config\.{key}=.*nothing in "):
-                wishes.check(config, mode, given=[key])
+                check(config, mode, given=[key])
 
 
 def config_of(name, changes):
@@ -136,7 +146,7 @@ def config_of(name, changes):
 def test_what_nothing_reads_is_named_with_what_does(name, changes, mode, message):
     given = [key.replace("__", ".") for key in changes]
     with pytest.raises(ValueError, match=message):
-        wishes.check(config_of(name, changes), mode, given=given)
+        check(config_of(name, changes), mode, given=given)
 
 
 @pytest.mark.parametrize(
@@ -162,24 +172,36 @@ def test_what_nothing_reads_is_named_with_what_does(name, changes, mode, message
 )
 def test_what_is_read_is_taken(name, changes, mode):
     given = [key.replace("__", ".") for key in changes]
-    wishes.check(config_of(name, changes), mode, given=given)
+    check(config_of(name, changes), mode, given=given)
 
 
 def test_a_file_is_for_every_corpus_and_else_wishes_what_it_sets():
-    wishes.check(config_of("variance", {"corpus__name": "folder"}), "run")
+    check(config_of("variance", {"corpus__name": "folder"}), "run")
     other = config_of("network", {"train__max_epochs": 3.0})
     with pytest.raises(ValueError, match=r"train\.max_epochs=3\.0: nothing"):
-        wishes.check(other, "run")
+        check(other, "run")
+
+
+@pytest.mark.parametrize("mode", ASK_FOR_CONFIG)
+def test_the_keys_of_a_mode_are_those_that_some_config_has_there(mode):
+    listed = {*wishes.keys_of_mode(mode)}
+    read = set()
+    for name in CONFIGS:
+        config = importlib.import_module(f"configs.{name}").get_config()
+        for reader in {*wishes.readers_of(config, mode)} & wishes.READERS.keys():
+            read |= wishes.keys_of(reader)
+    others = {key for key in keys.KEYS if key.startswith("corpus.")}
+    assert read <= listed <= read | others | wishes.keys_of("a training")
 
 
 def test_a_bundle_has_a_network_of_its_own():
     linear = config_of("linear_mel", {})
-    wishes.check(linear, "evaluate", "bundle", ["train.batch_size"])
+    check(linear, "evaluate", "bundle", ["train.batch_size"])
     for key in ("num_seeds", "preprocessing.scale", "model.pools", "resume"):
         with pytest.raises(
             ValueError, match=f"{key}=.* in --mode=evaluate of a bundle"
         ):
-            wishes.check(linear, "evaluate", "bundle", [key])
+            check(linear, "evaluate", "bundle", [key])
 
 
 @pytest.mark.parametrize("task", ["network", "tags", "groundtruth"])

@@ -22,10 +22,10 @@ from importlib import metadata
 from pathlib import Path
 
 from msd_tagger.common.processes import available_cores
-from scripts import tiny_clips
 from tests.faults import damages, kills, program
 from tests.faults.pages import write_section
 from tests.faults.runs import Scene, run
+from tests.scale import clips
 
 NUM_CLIPS = 180
 VERSIONS = ("jax", "jaxlib", "orbax-checkpoint", "numpy")
@@ -97,7 +97,7 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=options.scratch) as scratch:
         folder = Path(scratch)
-        list(tiny_clips.write(folder / "corpus", NUM_CLIPS, 1))
+        list(clips.write(folder / "corpus", NUM_CLIPS, 1))
         scene = Scene(folder / "undisturbed", folder / "corpus", folder / "programs")
         scene.folder.mkdir()
         ended = run(scene)

@@ -4,8 +4,8 @@
 
 Nothing else differs from `python main.py`, but that TFDS is hidden, and that limits
 can be set: FAULT_LIMIT_BYTES is the size that no file can exceed, FAULT_OBEYS=1
-takes from root the privilege to write where permissions forbid it. Python looks for
-garbage after FAULT_COLLECT_EVERY new objects.
+takes from root the privilege to write where permissions forbid it; and
+FAULT_COLLECT_EVERY is after how many new objects Python looks for garbage.
 """
 
 import ctypes
@@ -67,7 +67,8 @@ def limit() -> None:
 def main() -> None:
     """Announces the phases and runs main.py."""
     limit()
-    gc.set_threshold(int(os.environ.get("FAULT_COLLECT_EVERY", "700")))
+    if every := os.environ.get("FAULT_COLLECT_EVERY"):
+        gc.set_threshold(int(every))
     marks = int(os.environ["FAULT_MARKS"])
     os.write(marks, b"start\n")
     faulthandler.dump_traceback_later(HANGS_S)

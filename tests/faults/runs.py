@@ -19,8 +19,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from scripts.simulate_scale import RECIPE
 from tests.faults.program import ROOT
+from tests.scale.__main__ import RECIPE
 
 TIMEOUT_S = 300.0  # Of one process; a hang counts as lost.
 # Two seeds, an evaluation every 12 steps. Checkpoints are due after 0.1 s, so that
@@ -133,8 +133,8 @@ class Process:
                 "FAULT_MARKS": str(writing),
                 "FAULT_LIMIT_BYTES": str(limit_bytes),
                 "FAULT_OBEYS": str(int(obeys)),
-                "FAULT_COLLECT_EVERY": "70" if scene.programs is None else "700",
-            },
+            }
+            | ({} if scene.programs else {"FAULT_COLLECT_EVERY": "70"}),
             pass_fds=(writing,),
             stdout=subprocess.DEVNULL,
             # By a pipe, as the limit on files would bind a log, too.

@@ -9,6 +9,7 @@ there, or with the bytes.
 import csv
 import io
 import json
+import pickle
 import shutil
 import wave
 from collections.abc import Callable, Iterator
@@ -19,11 +20,18 @@ import numpy as np
 
 from input_pipeline import plan, published, shards
 from input_pipeline.batches import open_shards
-from input_pipeline.corpora import folder, msd
+from input_pipeline.corpora import clip_lists, folder, msd
 from msd_tagger.common import workspace
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
-from studies import comparison, label_table, records, report, study_report
+from studies import (
+    comparison,
+    label_table,
+    records,
+    report,
+    study_report,
+    unfinished,
+)
 from studies.annotation import answers, label_studio
 from studies.record_contents import CORPUS
 from studies.sections import network
@@ -144,6 +152,23 @@ def make_record(path: Path) -> None:
     names = np.array(made_records.TAG_NAMES[:5])
     kernel = rng.normal(size=(2, 4, 5)).astype(np.float32)
     np.savez(path / "label_vectors.npz", kernel=kernel, tag_names=names)
+
+
+def make_begun(path: Path) -> None:
+    """Writes what is there of a run that has not come to its end."""
+    make_record(path)
+    for one in (path / "summary.json", *path.glob("*.npz")):
+        one.unlink()
+    config = json.loads((path / "config.json").read_text())
+    config["train"] |= {"max_epochs": 25.0, "max_steps": 0}
+    made_records.write_json(path / "config.json", config)
+
+
+def read_begun(path: Path) -> Any:
+    """Says what the report does of a run that has not come to its end."""
+    record = records.read_run_record(path, records.BEGUN)
+    drawn = [one.alt for one in report.illustrations(record)]
+    return unfinished.notice(record), unfinished.facts(record), drawn
 
 
 def make_sealed(path: Path) -> None:
@@ -352,6 +377,24 @@ def _texts(tree: Any) -> Iterator[str]:
         yield from [one] if isinstance(one, str) else _texts(one)
 
 
+# Lists of clips.
+
+LISTED = {f"{letter}/song-{n}-0-29.mp3": str(n) for n, letter in enumerate("0123cdef")}
+
+
+def make_lists(path: Path) -> None:
+    """Writes a list of every form."""
+    names = list(LISTED)
+    (path / "train.txt").write_text("\n".join(names[:4]))
+    np.save(path / "valid.npy", np.array([f"7\t{name}" for name in names[4:6]]))
+    (path / "test_list_pub.cP").write_bytes(pickle.dumps(names[6:], protocol=0))
+
+
+def read_lists(path: Path) -> Any:
+    """Reads the split that they make."""
+    return clip_lists.read(path, LISTED)
+
+
 # Folders of audio.
 
 
@@ -471,12 +514,16 @@ PARSERS = {
         *(read_record, lambda path, value: "", True),
     ),
     "record without a seal": Parser(8, make_record, ("*.json*", "*.npz"), read_record),
+    "record of a run that goes on": Parser(4, make_begun, ("*.json*",), read_begun),
     "report of a record": Parser(1, make_record, ("*.json*", "*.npz"), write_report),
     "study": Parser(6, make_study, ("*.json", "*.npz", "points/a/*.json*"), read_study),
     "pickles": Parser(
         *(7, msd_files.write_pickles, ("*.cP", "*.txt"), read_msd, wrong_msd)
     ),
     "SQLite": Parser(7, msd_files.write_database, ("*.db",), read_msd, wrong_msd),
+    "lists of clips": Parser(
+        *(3, make_lists, ("*",), read_lists, lambda path, value: "")
+    ),
     "split files": Parser(
         *(5, msd_files.write_split_files, ("*",), read_msd, wrong_split_files)
     ),

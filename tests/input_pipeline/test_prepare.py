@@ -174,7 +174,7 @@ def test_no_rejection_outlives_its_cause(tmp_path, monkeypatch):
         raise AudioError(path, "unreadable", "Input/output error")
 
     with monkeypatch.context() as other:
-        other.setattr(audio, "read_clip", fail)
+        other.setattr(audio, "read_excerpts", fail)
         shards.write_shard(task, [target])
     assert shards.read_part(target.directory, task) is None
 

@@ -185,7 +185,7 @@ def test_damage_anywhere_is_an_audio_error(tmp_path, path):
 )
 def test_a_recipe_that_cannot_be_served_is_named(tmp_path, recipe, message):
     labels = write_labels(tmp_path / "labels")
-    corpus = mtg_jamendo.load(write_tracks(tmp_path / "a", ".npy"), labels)
+    corpus = mtg_jamendo.load(labels, write_tracks(tmp_path / "a", ".npy"))
     with pytest.raises(ValueError, match=rf"00/100\.npy is a published.*{message}"):
         prepare(corpus, [recipe], tmp_path / "data", 1)
     assert not (tmp_path / "data").exists()
@@ -198,7 +198,7 @@ def test_the_real_path_to_shards(tmp_path):
     audio_dir = write_tracks(tmp_path / "a", ".npy")
     (audio_dir / "02" / "102.npy").write_bytes(_file(_values(c50=np.nan)))
     (audio_dir / "03" / "103.npy").write_bytes(BAD["objects"][0])
-    corpus = mtg_jamendo.load(audio_dir, labels, clip_duration_s=1.0)
+    corpus = mtg_jamendo.load(labels, audio_dir, clip_duration_s=1.0)
     made = prepare(corpus, [RECIPE], tmp_path / "data", 1, max_bad_share=0.2)["mel"]
     ledger = (made / "ledger.csv").read_text()
     assert "track_0000102,02/102.npy,not finite" in ledger

@@ -1,4 +1,5 @@
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from configs import default, paper
 from input_pipeline import storage
 from modes import Options, corpus
 from modes.training import check_start
+from tests import fakes
 
 
 def clips_of(duration_s):
@@ -30,6 +32,63 @@ def test_a_warning_says_what_the_network_does_not_hear(caplog):
         check_start([clips_of(54.58), clips_of(54.58)])
     [record] = caplog.records
     assert "the last 858 of 2559 frames change no score" in record.message
+
+
+FRONT_END = """
+import dataclasses, numpy as np
+from msd_tagger.frontend.own import FrontEnd
+
+@dataclasses.dataclass(frozen=True)
+class Bands(FrontEnd):
+    number: int = 96
+
+    def power(self, samples):
+        return np.ones((self.number, 1360), np.float32)
+"""
+
+
+@pytest.fixture
+def own_kind(tmp_path, monkeypatch):
+    """A front end outside of the repository, with the paper's sizes and no Hz."""
+    (tmp_path / "front_of_ones_own.py").write_text(FRONT_END)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield "front_of_ones_own:Bands"
+    sys.modules.pop("front_of_ones_own", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"spectrogram__kind": "mfcc"}, "kind=mfcc: must be one of 'mel', 'stft', or"),
+        ({"prepare__kinds": ("mel", "cqt")}, "kind=cqt: must be one of 'mel', 'stft'"),
+        ({"corpus__name": "gtzan"}, "'gtzan'; allowed are synthetic, folder"),
+        ({"task": "network"}, "task=network: that study compares the paper's inputs"),
+        (
+            {"preprocessing__frequency_weighting": "a_weighting"},
+            "=a_weighting: its bands have no frequencies",
+        ),
+        ({"spectrogram__kind": "front_of_ones_own:Bands(number=7)"}, "These fit: --c"),
+        (
+            {"corpus__excerpts_per_track": 2, "clip__offset": "centre"},
+            "clip.offset is 'centre', and several excerpts",
+        ),
+    ],
+)
+def test_front_ends_and_corpora_are_checked_at_first(own_kind, changes, message):
+    config = fakes.override(default.get_config(spectrogram__kind=own_kind), changes)
+    with pytest.raises(ValueError, match=message):
+        corpus.check(config, Options())
+    corpus.check(default.get_config(spectrogram__kind=own_kind), Options())
+
+
+def test_keys_of_another_front_end_or_reader_are_no_wishes(own_kind, tmp_path):
+    config = default.get_config(spectrogram__kind=own_kind)
+    corpus.check_wishes(config, "run", "", ["spectrogram.sample_rate_hz"])
+    for key in ("spectrogram.hop_samples", "spectrogram.num_mel_bands"):
+        with pytest.raises(ValueError, match=f"{key}=.*only (mel and STFT|mel) spectr"):
+            corpus.check_wishes(config, "run", "", [key])
+    with pytest.raises(ValueError, match=r"audio_dir=.*only corpus\.name=folder, corp"):
+        corpus.check_wishes(config, "run", "", ["corpus.audio_dir"])
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,9 @@ def test_of_a_file_its_content_names_the_run(tmp_path):
     assert name("", **drop) != name("", **drop, train__noise_seed=3)
 
 
-def test_record_bundle_and_report_say_what_was_learnt_from(tmp_path, programs_shared):
+def test_record_bundle_and_report_say_what_was_learnt_from(
+    tmp_path, programs_shared, undrawn
+):
     config = fakes.small_config(
         train__max_steps=4,
         train__drop_positives=0.25,

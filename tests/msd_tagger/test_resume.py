@@ -118,10 +118,9 @@ class Dying(Exception):
     pass
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_every_checkpoint_leads_to_the_same_end(tmp_path, whole, monkeypatch, seed):
+def test_every_checkpoint_leads_to_the_same_end(tmp_path, whole, monkeypatch):
     """Dies, as by `kill -9`, at three random steps of a run that saves every step."""
-    rng = random.Random(seed)
+    rng = random.Random(0)
     for step in sorted(rng.sample(range(2, 24), 3)):
         data = Killing(signal.SIGTERM, step=step)
         monkeypatch.setattr(os, "kill", _die)

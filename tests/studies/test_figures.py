@@ -1,5 +1,6 @@
 """Every figure draws, in both themes, also with odd input and without a warning."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -68,8 +69,11 @@ def test_tags_without_a_score_leave_a_gap():
     auc = {"weak": [0.6, np.nan, 0.5], "true": [0.8, 0.7, 0.5]}
     for labels, values in auc.items():
         columns[f"ROC-AUC ({labels})"] = list(np.array([values, values]).T)
+        columns[f"95 % ({labels})"] = [[one - 0.1, one + 0.1] for one in values]
     frame = pd.DataFrame(columns)
     figure = figures.auc_per_tag(frame)
+    ends = figure.axes[0].collections[0].get_segments()[0][:, 0]
+    np.testing.assert_allclose(ends, [0.5, 0.7])
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert len(names) == 3 and names[2] == "<jazz>"
     drawn(lambda: figures.auc_per_tag(frame.assign(tag=["a", "b", "c"])))
@@ -80,6 +84,46 @@ def test_counts_are_ordered():
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert names == ["frequent", "rare"]
     assert [bar.get_width() for bar in figure.axes[0].patches] == [10, 2]
+
+
+def test_many_bars_stand_in_two_columns():
+    figure = figures.tag_counts([f"tag {k}" for k in range(51)], np.arange(51) * 900)
+    left, right = figure.axes
+    assert [len(axes.patches) for axes in (left, right)] == [26, 25]
+    assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()
+
+
+@pytest.mark.parametrize("clips", [900, 52_944, 2_000_000])
+@pytest.mark.parametrize("rarest", [0.0001, 0.2])
+def test_ticks_do_not_lie_over_each_other(clips, rarest):
+    """At any size of corpus, with tags of one clip in ten thousand."""
+    counts = np.geomspace(clips, max(1, clips * rarest), 50).astype(int).tolist()
+    tags = [f"tag {k}" for k in range(50)]
+    figure = figures.tags_per_split(tags, {"train": counts}, {"train": 4 * clips})
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = [
+            label.get_window_extent()
+            for label in axes.get_xticklabels()
+            if label.get_text()
+            and axes.get_xlim()[0] <= label.get_position()[0] <= axes.get_xlim()[1]
+        ]
+        boxes.sort(key=lambda box: box.x0)
+        assert len(boxes) > 1
+        assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+
+
+def test_curves_of_more_runs_than_have_looks_name_the_best():
+    steps = pd.DataFrame({"step": [1, 2, 3], "mean": [0.5, 0.6, 0.55]})
+    runs = [
+        steps.assign(point=f"run {k}", mean=steps["mean"] + 0.01 * k) for k in range(14)
+    ]
+    frame = pd.concat(runs).assign(low=0.4, high=0.8)
+    figure = figures.curves_of_points(frame)
+    assert len(figure.axes[0].lines) == 14
+    named = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert named == [f"run {k}" for k in range(2, 14)]
+    drawn(lambda: figures.curves_of_points(frame[frame["point"] == "run 3"]), "dark")
 
 
 def test_themes_differ_and_drawings_repeat():

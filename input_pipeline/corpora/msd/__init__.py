@@ -36,7 +36,7 @@ ENOUGH_FOUND = 10
 
 def load(
     label_dir: Path | str,
-    audio_dir: Path | str | None,
+    audio_dir: Path | str | None = None,
     labels: str = "auto",
     num_tags: int = 50,
 ) -> Corpus:

@@ -259,7 +259,7 @@ def test_a_missing_table_says_what_is_needed(tmp_path):
 def test_corpora_go_by_name(tmp_path):
     config = {"name": "folder", "audio_dir": str(write_folder(tmp_path / "a", 5))}
     assert len(load_corpus(config, tmp_path).clips) == 5
-    with pytest.raises(ValueError, match="audio_dir is empty"):
+    with pytest.raises(ValueError, match=r"name=folder needs .*audio_dir=DIR"):
         load_corpus(config | {"audio_dir": ""}, tmp_path)
     with pytest.raises(ValueError, match="'gtzan'; allowed are synthetic, folder"):
         load_corpus(config | {"name": "gtzan"}, tmp_path)

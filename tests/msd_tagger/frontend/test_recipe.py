@@ -25,6 +25,9 @@ def test_every_field_changes_the_identifier():
         "hop_samples": 512,
         "num_mel_bands": 128,
         "version": base.version + 1,
+        "excerpts_per_track": 2,
+        "own_shape": (96, 1360),
+        "own_source": "0123456789abcdef",
     }
     assert set(changes) == {field.name for field in dataclasses.fields(Recipe)}
     others = [dataclasses.replace(base, **{k: v}) for k, v in changes.items()]
@@ -36,9 +39,32 @@ def test_mel_bands_do_not_matter_to_an_stft():
     assert Recipe("stft", num_mel_bands=40) == Recipe("stft")
 
 
-@pytest.mark.parametrize("recipe", [Recipe("mel", offset="centre"), Recipe("stft")])
+OWN = Recipe("fe:Own(bands=3)", own_shape=(3, 7), own_source="ab")
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        *(Recipe("mel", offset="centre"), Recipe("stft"), OWN),
+        Recipe("mel", excerpts_per_track=4),
+    ],
+)
 def test_json_keeps_everything(recipe):
     assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_what_came_later_leaves_folders_and_files_as_they_were():
+    """Shards and bundles of the paper's recipes are found where they always were."""
+    assert Recipe("mel").identifier == "mel-96x1360-37e78513"
+    assert Recipe("stft").identifier == "stft-257x1360-82fb770e"
+    assert "excerpts" not in Recipe("mel").to_json()
+
+
+def test_a_front_end_of_ones_own_names_its_folder_and_has_no_dft():
+    assert OWN.identifier.startswith("Own-3x7-") and OWN.shape == (3, 7)
+    assert (OWN.dft_size_samples, OWN.hop_samples, OWN.num_mel_bands) == (0, 0, 0)
+    assert OWN.frames_per_s == 7 / 29
+    assert Recipe("mel", excerpts_per_track=4).stored_shape == (4, 96, 1360)
 
 
 def test_json_of_another_kind_is_refused():
@@ -63,6 +89,12 @@ def test_a_config_becomes_a_recipe():
     ("change", "message"),
     [
         ({"kind": "cqt"}, "kind is 'cqt'; allowed are mel, stft"),
+        ({"own_shape": (3,)}, r"own_shape is \(3,\); it must be two sizes"),
+        (
+            {"offset": "centre", "excerpts_per_track": 2},
+            "clip.offset is 'centre', and several excerpts .* leave clip.offset out",
+        ),
+        ({"excerpts_per_track": 0}, "excerpts_per_track is 0; it must be at least 1"),
         ({"offset": "end"}, "offset is 'end'; allowed are start, centre"),
         ({"hop_samples": 0}, "hop_samples is 0; it must be at least 1"),
         ({"num_mel_bands": 0}, "num_mel_bands is 0; it must be at least 1"),

@@ -6,6 +6,7 @@ import pytest
 
 from msd_tagger.training.progress import MetricsFile, Progress
 from msd_tagger.training.setup import Schedule
+from msd_tagger.training.steps import Output
 
 
 class Losses:
@@ -31,12 +32,13 @@ def test_the_host_is_ahead_of_the_device_by_some_steps(monkeypatch, backend, ahe
         earlier={},
     )
     for step in range(1, 8):
-        progress.add([Losses(step, asked)])
+        progress.add([Output(Losses(step, asked), np.array([step, np.nan]))])
         assert asked == checked == list(range(1, step - ahead + 1))
         if step in (3, 4):
             progress.tell(told.append)
         assert len(told) == sum(step - ahead >= one for one in (3, 4))
     assert [one["loss"] for one in told] == [[2, 1], [4, 1]]
+    assert [one["gradient_norm"] for one in told] == [[3, None], [4, None]]
     assert progress.state()["loss_sum"] == [5 + 6 + 7, 3]
     assert asked == list(range(1, 8))
     progress.close()
@@ -49,13 +51,24 @@ def test_a_log_line_says_how_long_it_takes_still(caplog, monkeypatch):
     schedule = Schedule(8, 50, 1003, 10.0, np.inf)
     progress = Progress(schedule, 2, lambda *_: None, 0, {})
     for _ in range(3):
-        progress.add([np.array([0.5, 0.7])])
+        progress.add([Output(np.array([0.5, 0.7]), np.ones(2))])
     progress.tell(lambda _: None)
     progress.pause()
     progress.close()
     (line,) = [one for one in caplog.messages if one.startswith("step 3 of 1003: ")]
     # Two timed steps of 8 clips took one tick of this clock, 1,000 are left.
     assert line.endswith("16.0 clips/s, at most 8:20 left")
+
+
+def test_who_watches_is_told_of_the_lines_of_the_file(tmp_path):
+    told = []
+    metrics = MetricsFile(tmp_path / "metrics.jsonl", watch=told.append)
+    metrics.append(kind="train", step=10, loss=np.ones(1))
+    MetricsFile(tmp_path / "metrics.jsonl", metrics.lines, watch=told.append)
+    line = {"kind": "train", "step": 10, "loss": [1.0]}
+    assert told == [[], [line], [line]]
+    MetricsFile(tmp_path / "other", metrics.lines, writes=False, watch=told.append)
+    assert len(told) == 3 and not (tmp_path / "other").exists()
 
 
 def test_metrics_are_those_that_a_checkpoint_has(tmp_path):
@@ -73,3 +86,22 @@ def test_metrics_are_those_that_a_checkpoint_has(tmp_path):
     assert lines[0]["loss"] == [1, 1]
     with pytest.raises(ValueError, match="not JSON compliant"):
         metrics.append(loss=float("nan"))
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_an_evaluation_of_seeds_is_one_line(caplog, capsys, monkeypatch, is_terminal):
+    caplog.set_level("INFO")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal)
+    schedule = Schedule(8, 50, 100, 10.0, np.inf)
+    progress = Progress(schedule, 4, lambda *_: None, 25, {})
+    improved = np.array([True, False, True, False])
+    best = np.array([0.75, 0.8, 0.7, -np.inf])
+    progress.note_validation([0.75, 0.65, 0.7, None], improved, best)
+    progress.close()
+    line = "epoch 4, step 25: valid ROC-AUC of 3 seeds: best 0.7500, mean 0.7000 ± "
+    line += "0.0500, 2 improved"
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    if is_terminal:
+        assert [one.rstrip() for one in lines].count(line) == 1 and not caplog.messages
+    else:
+        assert caplog.messages == [line] and line not in lines

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -214,3 +216,16 @@ def test_published_weights_have_to_be_calibrated(bundle, tmp_path):
     place = write(tmp_path, bundle._replace(**published))
     with pytest.raises(ValueError, match=r"on its batch, .* --calibrate=CORPUS"):
         build.starting_bundle(make_config(place), bundle.recipe)
+
+
+def test_shards_of_an_edited_front_end_are_told(caplog):
+    """Its name and its parameters may be the same, and its numbers others."""
+    own = Recipe("my:Own(bands=24)", own_shape=(24, 40), own_source="ab")
+    bundle = bundles.make_bundle(recipe=own)
+    warm_start.check_recipe(bundle, own)
+    assert not caplog.records
+    warm_start.check_recipe(bundle, dataclasses.replace(own, own_source="cd"))
+    assert "my:Own(bands=24) was changed since the bundle learnt" in caplog.text
+    other = dataclasses.replace(own, kind="my:Own(bands=7)")
+    with pytest.raises(ValueError, match=r'spectrogram.kind="my:Own\(bands=24\)"$'):
+        warm_start.check_recipe(bundle, other)

@@ -128,6 +128,11 @@ def test_without_truth_and_answers_nothing_is_claimed(tmp_path):
     assert "nan" not in str((found.paragraphs, found.tables, found.claims))
     for illustration in found.illustrations:
         assert illustration.draw().axes
+    # No axes without a point, and no numbers that are missing.
+    assert [one.name for one in found.illustrations] == ["groundtruth_occurrences"]
+    shown = found.illustrations[0].frame
+    assert shown.loc[shown.of == "here", "series"].unique().tolist() == ["ground truth"]
+    assert {one.here for one in found.claims} == {"–"}
 
 
 def test_few_clips_and_missing_labels_are_named(tmp_path):

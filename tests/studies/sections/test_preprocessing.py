@@ -131,12 +131,25 @@ def test_a_ratio_of_biases_by_hand():
 def test_the_figure_draws_four_groups_and_the_sizes(study, theme):
     style.svg(study.illustrations[0].draw, theme)
     left, right = study.illustrations[0].draw().axes
-    assert len(left.patches) == 12
-    assert len(right.patches) == len(sweeps.SIZES)
+    drawn = [[points_of(one) for one in axes.containers] for axes in (left, right)]
+    assert [len(one) for one in drawn[0]] == [4, 4, 4]
+    assert [len(one) for one in drawn[1]] == [len(sweeps.SIZES)]
     names = [text.get_text().split("\n")[0] for text in left.get_xticklabels()]
     assert names == ["1", "1s", "2", "2s"]
-    lowest = min(bar.get_height() for bar in [*left.patches, *right.patches])
-    assert left.get_ylim()[0] < lowest
+    # Nothing is cut, the lines of deviations neither.
+    low, high = left.get_ylim()
+    ends = [
+        height
+        for axes in (left, right)
+        for container in axes.containers
+        for line in container[2][0].get_segments()
+        for height in line[:, 1]
+    ]
+    assert low < min(ends) and max(ends) < high
+
+
+def points_of(container):
+    return container[0].get_ydata()
 
 
 def test_a_few_points_of_one_seed_leave_things_open(tmp_path):

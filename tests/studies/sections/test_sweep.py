@@ -1,5 +1,7 @@
 """Points that somebody chose, from made-up runs of chosen skill."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -173,3 +175,20 @@ def test_the_baseline_stands_beside(tmp_path):
     assert table.rows[0][-1].startswith(f"{gap:+.4f}".replace("-", "−"))
     style.svg(study.illustrations[0].draw, "dark")
     assert study.illustrations[0].caption.endswith("Diamonds: the linear baseline.")
+
+
+def test_runs_lie_over_each_other(record):
+    lines = [one for one in records.make_metrics(4) if one["kind"] == "evaluation"]
+    points = {
+        name: dataclasses.replace(one, evaluations=lines[: 5 + row])
+        for row, (name, one) in enumerate(record.points.items())
+    }
+    curves = sweep.study(dataclasses.replace(record, points=points)).illustrations[-1]
+    assert curves.name == "sweep_curves"
+    frame = curves.frame
+    assert frame.groupby("point", sort=False).size().to_dict() == {
+        name: 5 + row for row, name in enumerate(points)
+    }
+    assert frame["step"][0] == lines[0]["step"]
+    assert frame["mean"][0] == pytest.approx(np.mean(lines[0]["roc_auc_macro"]))
+    style.svg(curves.draw, "dark")

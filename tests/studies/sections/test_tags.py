@@ -190,6 +190,16 @@ def test_findings_of_the_input_can_fail(with_input):
     assert [claim.verdict for claim in tags.study(with_input).claims] == [FAILS] * 4
 
 
+def test_bands_without_frequencies_have_no_figure_8(with_input):
+    arrays = dict(with_input.arrays("input_stats"))
+    del arrays["band_centres_hz"], arrays["band_mean_a_weighting"]
+    np.savez(with_input.workdir / "input_stats.npz", **arrays)
+    study = tags.study(with_input)
+    assert draw_all(study) == ["magnitude_histograms"]
+    assert [claim.verdict for claim in study.claims] == [HOLDS] * 2
+    assert study.paragraphs[-1] == "Bands without frequencies: Fig. 8 is left out."
+
+
 def test_distance_from_a_normal_distribution():
     frame = pd.DataFrame({"from": EDGES[:-1], "to": EDGES[1:]})
     frame["normal"] = np.diff(stats.norm.cdf(EDGES))

@@ -197,7 +197,7 @@ def test_it_goes_by_name(tmp_path, audio):
         "num_tags": 50,
     }
     assert len(load_corpus(config, tmp_path).clips) == 12
-    with pytest.raises(ValueError, match="label_dir is empty"):
+    with pytest.raises(ValueError, match=r"needs --config.corpus.label_dir=DIR"):
         load_corpus(config | {"label_dir": ""}, tmp_path)
 
 

@@ -1,6 +1,6 @@
 """Prepares 240,000 tiny clips as an array of jobs, kills them all twice, and compares.
 
-    python -m scripts.simulate_scale
+    python -m tests.scale
 
 Everything takes the real way: `main.py --mode=prepare` with `prepare.worker` and
 `prepare.num_workers`, real audio files, decoding, resampling, spectrograms, TFRecord
@@ -26,13 +26,13 @@ from pathlib import Path
 
 from benchmarks.worker import peak_memory_bytes
 from msd_tagger.common.processes import available_cores, progress_bar
-from scripts import tiny_clips, tiny_reader
+from tests.scale import clips, reader
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 # 400 samples at 4 kHz: 16 bands, 7 frames. The pools fit it, as main.py insists.
 RECIPE = (
-    f"--config.clip.duration_s={tiny_clips.CLIP_S}",
+    f"--config.clip.duration_s={clips.CLIP_S}",
     "--config.spectrogram.sample_rate_hz=4000",
     "--config.spectrogram.dft_size_samples=128",
     "--config.spectrogram.hop_samples=64",
@@ -190,7 +190,7 @@ def main() -> None:
         corpus, first, second = (Path(scratch, n) for n in ("corpus", "array", "alone"))
         started = time.perf_counter()
         with progress_bar(num_clips, "writing clips") as bar:
-            for done in tiny_clips.write(corpus, num_clips, available_cores()):
+            for done in clips.write(corpus, num_clips, available_cores()):
                 bar.update(done - bar.n)
         rows = {"writing the audio files": _seconds(started, num_clips)}
         rows |= run_array(options, corpus, first)
@@ -198,7 +198,7 @@ def main() -> None:
         print(Job(corpus, second, clips_per_shard=options.clips_per_shard).last_line())
         rows["one undisturbed job"] = _seconds(started, num_clips)
         started = time.perf_counter()
-        rows |= tiny_clips.verify(first, corpus, num_clips)
+        rows |= clips.verify(first, corpus, num_clips)
         ours, theirs = digests(first), digests(second)
         if ours != theirs:
             different = {n for n in ours | theirs if ours.get(n) != theirs.get(n)}
@@ -207,7 +207,7 @@ def main() -> None:
         rows["verification"] = _seconds(started, num_clips)
         _print(rows)
         (directory,) = first.glob("shards/*/*")
-        _print(tiny_reader.verify(directory))
+        _print(reader.verify(directory))
 
 
 def _print(rows: dict[str, str]) -> None:

@@ -1,6 +1,6 @@
 """Reads the rehearsal's set as training does, and says what it reads.
 
-    python -m scripts.tiny_reader DIRECTORY FIRST_STEP
+    python -m tests.scale.reader DIRECTORY FIRST_STEP
 
 does so in a process that can be killed.
 """
@@ -20,7 +20,7 @@ from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.order import first_clips
 from input_pipeline.storage import tensorflow
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BATCH_SIZE = 8
 # As many as 256 MB of real clips are; of tiny ones that would be the whole epoch.
 WINDOW_SHARDS = 16
@@ -54,7 +54,7 @@ def _lines(data: ShardedSplits, first_step: int) -> Iterator[str]:
 @contextmanager
 def _reader(directory: Path, first_step: int) -> Iterator[Iterator[str]]:
     """Starts one, waits for TensorFlow, gives its lines, and kills it."""
-    command = [sys.executable, "-m", "scripts.tiny_reader", str(directory)]
+    command = [sys.executable, "-m", "tests.scale.reader", str(directory)]
     with subprocess.Popen(
         [*command, str(first_step)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -7,7 +7,9 @@ import pytest
 from input_pipeline.corpora import folder
 from input_pipeline.prepare import prepare
 from msd_tagger.frontend.recipe import Recipe
-from scripts import simulate_scale, tiny_clips, tiny_reader
+from tests.scale import __main__ as scale
+from tests.scale import clips as tiny
+from tests.scale import reader
 
 RECIPE = Recipe("mel", 4000, 0.1, "start", 128, 64, 16)
 
@@ -17,8 +19,8 @@ def test_killed_jobs_lose_and_double_nothing(
 ):
     words = ["--num_clips=600", "--clips_per_shard=8", "--num_workers=2"]
     words += ["--num_kills=1", f"--scratch={tmp_path}"]
-    monkeypatch.setattr(sys, "argv", ["simulate_scale", *words])
-    simulate_scale.main()
+    monkeypatch.setattr(sys, "argv", ["scale", *words])
+    scale.main()
     said = capsys.readouterr().out
     table = dict(line.split("  ", 1) for line in said.splitlines() if "  " in line)
     found = {name: value.strip() for name, value in table.items()}
@@ -33,36 +35,36 @@ def test_killed_jobs_lose_and_double_nothing(
 
 def test_verification_notices_what_is_wrong(tmp_path, monkeypatch, warm_starts):
     corpus = tmp_path / "corpus"
-    assert list(tiny_clips.write(corpus, 120, 1)) == [120]
+    assert list(tiny.write(corpus, 120, 1)) == [120]
     found = prepare(folder.load(corpus), [RECIPE], tmp_path, 1, 8)["mel"]
-    assert tiny_clips.verify(tmp_path, corpus, 120)["clips in the ledger, each once"]
+    assert tiny.verify(tmp_path, corpus, 120)["clips in the ledger, each once"]
     with pytest.raises(SystemExit, match=r"ids of \w+: "):
-        tiny_clips.verify(tmp_path, corpus, 121)
+        tiny.verify(tmp_path, corpus, 121)
     ledger = found / "ledger.csv"
     good = ledger.read_text()
     ledger.write_text(good + good.splitlines()[-1] + "\n")
     with pytest.raises(SystemExit, match=r"ledger: .* is not "):
-        tiny_clips.verify(tmp_path, corpus, 120)
+        tiny.verify(tmp_path, corpus, 120)
     ledger.write_text(good)
     with monkeypatch.context() as patch, pytest.raises(SystemExit, match="a reader re"):
-        patch.setattr(tiny_reader, "WINDOW_SHARDS", 1)  # Not in the reader's process.
-        tiny_reader.verify(found)
+        patch.setattr(reader, "WINDOW_SHARDS", 1)  # Not in the reader's process.
+        reader.verify(found)
     shard = sorted(found.glob("clips-train*"))[2]
     content = bytearray(shard.read_bytes())
     content[1000] ^= 1
     shard.write_bytes(content)
     with pytest.raises(ValueError, match=rf"{shard}, record \d"):
-        tiny_clips.verify(tmp_path, corpus, 120)
+        tiny.verify(tmp_path, corpus, 120)
 
 
 def test_every_clip_sounds_different(tmp_path):
     from msd_tagger.frontend import audio
 
-    list(tiny_clips.write(tmp_path / "corpus", 120, 1))
+    list(tiny.write(tmp_path / "corpus", 120, 1))
     clips = folder.load(tmp_path / "corpus").clips
     heard = set()
     for number, clip in enumerate(clips):
-        if not tiny_clips.clip(number).fault:
+        if not tiny.clip(number).fault:
             heard.add(audio.read_clip(clip.path, RECIPE, clip.start_s).tobytes())
     assert len(heard) == 117
     assert {clip.path.suffix for clip in clips} == {".wav", ".flac"}

@@ -1,0 +1,87 @@
+"""A split that lists of clips make: one file for each of train, valid and test.
+
+As text with one clip a line, or in the two forms in which others published theirs: a
+pickled list, and an array of texts. A clip is its id or its path, whatever the path's
+extension; of several columns, separated by tabs, the last counts.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from input_pipeline.corpora import tables
+from input_pipeline.corpora.msd import safe_pickle
+from msd_tagger.common.facts import SPLITS
+
+FORMS = ("{}.txt", "{}.npy", "{}_list_pub.cP")
+
+
+def read(directory: Path, names: Mapping[str, str]) -> dict[str, str] | None:
+    """Reads the lists of a folder.
+
+    Args:
+        directory: Where they may be.
+        names: From every name of a clip, its id or path, to its id.
+
+    Returns:
+        From ids to splits; None where there is no list.
+
+    Raises:
+        ValueError: One of the three is missing, there are several of one split, or one
+            names a clip that is not known or in another list.
+    """
+    found = {
+        split: [
+            path for form in FORMS if (path := directory / form.format(split)).exists()
+        ]
+        for split in SPLITS
+    }
+    if not any(found.values()):
+        return None
+    wrong = [split for split, files in found.items() if len(files) != 1]
+    if wrong:
+        count, examples = sum(map(len, found.values())), ", ".join(FORMS)
+        raise ValueError(
+            f"{directory} has {count} lists of clips: there must be one for each of "
+            f"{', '.join(SPLITS)}, and {' and '.join(wrong)} has none or several. "
+            f"Names are {examples.replace('{}', 'train')}, and so on; without a list "
+            "folders make the split"
+        )
+    stems = {_stem(name): clip_id for name, clip_id in names.items()}
+    splits: dict[str, str] = {}
+    for split, (file,) in found.items():
+        for number, entry in enumerate(_entries(file), start=1):
+            clip_id = stems.get(_stem(entry))
+            if clip_id is None or clip_id in splits:
+                why = (
+                    "was listed before" if clip_id else "is no clip of the annotations"
+                )
+                raise ValueError(f"{file}, entry {number}: {entry!r} {why}")
+            splits[clip_id] = split
+    return splits
+
+
+def _stem(name: str) -> str:
+    r"""Leaves out the extension, and what stands before a tab.
+
+    >>> _stem("17\tf/a-0-29.mp3"), _stem("f/a-0-29.npy"), _stem("2")
+    ('f/a-0-29', 'f/a-0-29', '2')
+    """
+    return str(PurePosixPath(name.rpartition("\t")[2].strip()).with_suffix(""))
+
+
+def _entries(file: Path) -> list[str]:
+    if file.suffix == ".txt":
+        return [line for line in tables.read_text(file).splitlines() if line.strip()]
+    if file.suffix == ".cP":
+        found = safe_pickle.load(file)
+    else:
+        try:
+            # Mapped, so that a length that the file claims is no reason to allocate.
+            found = np.load(file, mmap_mode="r", allow_pickle=False).tolist()
+        except Exception as error:  # A damaged header raises whatever its parser does.
+            raise ValueError(f"{file} is no array of texts: {error}") from error
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise ValueError(f"{file} is no list of texts; expected an id or a path a clip")
+    return found

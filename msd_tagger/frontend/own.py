@@ -1,0 +1,170 @@
+"""A front end of one's own: a class that makes powers of bands out of samples.
+
+docs/extending.md has an example.
+"""
+
+import abc
+import dataclasses
+import functools
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from msd_tagger.common import calls
+from msd_tagger.common.facts import KINDS
+
+if TYPE_CHECKING:
+    from msd_tagger.frontend.recipe import Recipe
+
+# Short names of those that lie in this repository -> "package.module:Class".
+FRONT_ENDS: dict[str, str] = {}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class FrontEnd(abc.ABC):
+    """What a front end has to offer; its fields are its parameters.
+
+    A subclass is a frozen dataclass too. Only subclasses are ever called, so a bundle
+    cannot name anything else to be run.
+    """
+
+    sample_rate_hz: int  # Of the samples that it gets, `spectrogram.sample_rate_hz`.
+
+    @abc.abstractmethod
+    def power(self, samples: np.ndarray) -> np.ndarray:
+        """Makes powers of bands: float32 `[T]` -> `[M, F]`, finite and not negative.
+
+        M and F follow from T and the fields alone.
+        """
+
+    def band_centres_hz(self) -> np.ndarray | None:
+        """Returns the rising centres of all bands, `[M]`, or None if they have none."""
+        return None
+
+
+class Description(NamedTuple):
+    """What a recipe holds of a front end."""
+
+    kind: str  # Its name, with all its parameters.
+    shape: tuple[int, int]  # (M, F).
+    source: str  # Digest of the file that it stands in.
+
+
+@functools.lru_cache(maxsize=16)
+def describe(text: str, sample_rate_hz: int, num_samples: int) -> Description:
+    """Tries a front end on a clip of noise, and describes it.
+
+    Args:
+        text: As `spectrogram.kind` spells it, perhaps with parameters.
+        sample_rate_hz: Of the clip.
+        num_samples: Its length T.
+
+    Raises:
+        ValueError: There is no such front end, or it does not do what it has to.
+    """
+    name, front_end = _make(text, sample_rate_hz)
+    noise = np.random.default_rng(0).standard_normal(num_samples)
+    num_bands, num_frames = _power(front_end, 0.1 * noise.astype(np.float32)).shape
+    _centres_hz(front_end, num_bands)
+    parameters = dataclasses.asdict(front_end)
+    del parameters["sample_rate_hz"]
+    kind, source = str(calls.Call(name, parameters)), calls.digest_of(_full(name), text)
+    return Description(kind, (num_bands, num_frames), source)
+
+
+def power_of(samples: np.ndarray, recipe: "Recipe") -> np.ndarray:
+    """Makes the powers that a recipe is of: float32 `[T]` -> `[M, F]`.
+
+    Raises:
+        ValueError: The front end does not do what it has to.
+    """
+    found = _power(_of(recipe), samples)
+    if found.shape != recipe.shape:
+        raise ValueError(
+            f"{recipe.kind} makes {list(found.shape)} of {len(samples)} samples, and "
+            f"made {list(recipe.shape)} before; its shape may depend on nothing but "
+            "the number of samples and its parameters"
+        )
+    return found
+
+
+def centres_hz_of(recipe: "Recipe") -> np.ndarray:
+    """Returns the centres of a recipe's bands, `[M]`; NaN where they have none."""
+    return _centres_hz(_of(recipe), recipe.shape[0])
+
+
+@functools.lru_cache(maxsize=16)
+def _of(recipe: "Recipe") -> FrontEnd:
+    name, front_end = _make(recipe.kind, recipe.sample_rate_hz)
+    if calls.digest_of(_full(name), recipe.kind) != recipe.own_source:
+        logger.warning(
+            "the file of the front end %s was changed since a network learnt from it; "
+            "if its numbers are others now, scores mean nothing",
+            recipe.kind,
+        )
+    return front_end
+
+
+def _full(name: str) -> str:
+    return FRONT_ENDS.get(name, name)
+
+
+def _make(text: str, sample_rate_hz: int) -> tuple[str, FrontEnd]:
+    where = f"spectrogram.kind={text}"
+    call = calls.parse(text, "spectrogram.kind")
+    if not calls.is_own(_full(call.name)):
+        raise ValueError(
+            f"--config.{where}: must be one of "
+            f"{', '.join(map(repr, (*KINDS, *FRONT_ENDS)))}, or a front end of your "
+            'own, as "package.module:Class" (docs/extending.md)'
+        )
+    kind = calls.load(_full(call.name), where)
+    if not (isinstance(kind, type) and issubclass(kind, FrontEnd)):
+        raise ValueError(
+            f"{where}: it must be a class derived from {FrontEnd.__module__}.FrontEnd "
+            "(docs/extending.md)"
+        )
+    known = [field.name for field in dataclasses.fields(kind)]
+    known.remove("sample_rate_hz")
+    calls.check_arguments(call, known, where)
+    try:
+        return call.name, kind(sample_rate_hz, **call.arguments)
+    except Exception as error:  # It is somebody's own code, which may raise anything.
+        raise ValueError(f"{where}: {calls.told(error)}") from error
+
+
+def _power(front_end: FrontEnd, samples: np.ndarray) -> np.ndarray:
+    name = f"the front end {type(front_end).__name__}"
+    try:
+        found = np.asarray(front_end.power(samples))
+    except Exception as error:  # As above.
+        raise ValueError(f"{name} failed: {calls.told(error)}") from error
+    if found.ndim != 2 or not found.size or found.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} gives {found.dtype} {list(found.shape)} of {len(samples)} "
+            "samples; it must give real numbers [bands, frames]"
+        )
+    found = found.astype(np.float32)
+    if not (np.isfinite(found).all() and found.min() >= 0):
+        raise ValueError(
+            f"{name} gives values from {found.min():.4g} to {found.max():.4g}; powers "
+            "must be finite and not negative"
+        )
+    return found
+
+
+def _centres_hz(front_end: FrontEnd, num_bands: int) -> np.ndarray:
+    given = front_end.band_centres_hz()
+    if given is None:
+        return np.full(num_bands, np.nan)
+    found = np.asarray(given, np.float64)
+    if found.shape != (num_bands,) or not (np.diff(found, prepend=-1.0) > 0).all():
+        raise ValueError(
+            f"band_centres_hz() of the front end {type(front_end).__name__} gives "
+            f"{list(found.shape)}; it must give a frequency for each of {num_bands} "
+            "bands, and they must rise; or None"
+        )
+    return found

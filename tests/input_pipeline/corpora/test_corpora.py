@@ -1,0 +1,150 @@
+"""Which corpus is read, by what, and with which keys."""
+
+import textwrap
+
+import pytest
+
+from configs import default
+from input_pipeline import corpora
+from input_pipeline.corpora import load_corpus
+from tests import fakes
+from tests.small_corpus import write_folder
+
+READER = """
+    from pathlib import Path
+    import numpy as np
+    from input_pipeline.corpora import Clip, Corpus
+
+    def read(audio_dir, suffix=".wav", name="mine"):
+        clips = [
+            Clip(path.stem, split, path, np.array([1, 0], np.uint8))
+            for path, split in zip(
+                sorted(Path(audio_dir).rglob(f"*{suffix}")),
+                ["train", "valid", "test"] * 9,
+            )
+        ]
+        return Corpus(name, "1", Path(audio_dir), ("a", "b"), clips)
+
+    def wrong(audio_dir, what=""):
+        corpus = read(audio_dir)
+        first = corpus.clips[0]
+        values = {
+            "id": {"track_id": corpus.clips[1].track_id},
+            "split": {"split": "dev"},
+            "tags": {"tags": np.array([1.0, 0.0])},
+            "size": {"tags": np.array([1], np.uint8)},
+            "truth": {"true_tags": first.tags},
+            "path": {"path": "a.wav"},
+        }
+        if what == "nothing":
+            return None
+        if what == "tag":
+            return Corpus("mine", "1", Path(audio_dir), ("a", "a"), corpus.clips)
+        if what == "clips":
+            return Corpus("mine", "1", Path(audio_dir), ("a", "b"), [])
+        import dataclasses
+        corpus.clips[0] = dataclasses.replace(first, **values[what])
+        return corpus
+
+    number = 3
+"""
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """A module of its own outside of the repository, `my_reader`, and its audio."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    name = f"reader_{abs(hash(str(tmp_path)))}"
+    (folder / f"{name}.py").write_text(textwrap.dedent(READER))
+    monkeypatch.syspath_prepend(str(folder))
+    return name, str(write_folder(tmp_path / "music", 6))
+
+
+def config(**changes):
+    changes = {f"corpus__{key}": value for key, value in changes.items()}
+    return fakes.override(default.get_config(), changes).corpus
+
+
+def test_a_reader_of_ones_own_goes_by_its_name(reader, tmp_path):
+    module, music = reader
+    asked = config(name=f"{module}:read(suffix='3.wav')", audio_dir=music)
+    corpora.check(asked)
+    (clip,) = load_corpus(asked, tmp_path).clips
+    assert (clip.track_id, clip.split) == ("003", "train")
+    keys = {"corpus.audio_dir", "corpus.fold", "clip.duration_s"}
+    assert corpora.keys_of(asked.name, keys) == {"corpus.audio_dir"}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("read(colour=3)", r"has no argument 'colour'; it has audio_dir, suffix, name"),
+        ("read(audio_dir='x')", "audio_dir must be given by keys of the configuration"),
+        ("reed", "has no 'reed'; it has .*read"),
+        ("number", "it must be a function"),
+        ("read(name='a/b')", "is called 'a/b'; its name is that of a folder"),
+        ("wrong(what='nothing')", "gives NoneType, not a Corpus"),
+        ("wrong(what='tag')", r"must have tags, each of them once: \('a', 'a'\)"),
+        ("wrong(what='clips')", "has no clips"),
+        ("wrong(what='id')", "wrong track_id, which must be a text that no other"),
+        (
+            "wrong(what='split')",
+            "split='dev'.* has a wrong split, which must be one of",
+        ),
+        ("wrong(what='tags')", r"wrong tags, which must be 0 or 1 in uint8 \[2\]"),
+        ("wrong(what='size')", r"wrong tags, which must be 0 or 1 in uint8 \[2\]"),
+        ("wrong(what='truth')", "wrong true_tags, which all clips must have or none"),
+        ("wrong(what='path')", "wrong path, which must be a Path"),
+    ],
+)
+def test_what_is_wrong_with_a_reader_is_named(reader, tmp_path, call, message):
+    module, music = reader
+    with pytest.raises(ValueError, match=message):
+        load_corpus(config(name=f"{module}:{call}", audio_dir=music), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "gtzan"}, "'gtzan'; allowed are synthetic, .*reader of your own, as"),
+        ({"name": "nowhere:read"}, "nowhere cannot be imported .*PYTHONPATH"),
+        ({"name": "folder"}, "needs --config.corpus.audio_dir=DIR .docs/folder_corpus"),
+        (
+            {"name": "folder", "audio_dir": "/no/such/place"},
+            "audio_dir=/no/such/place: no such directory",
+        ),
+        ({"audio_dir": "x"}, "audio_dir=x goes with .*=folder or msd or .* synthetic"),
+        ({"num_tags": 20}, "num_tags=20 goes with .*=folder or msd or magnatag"),
+        ({"name": "folder(shape=2)"}, "folder has no argument 'shape'"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        corpora.check(config(**changes))
+
+
+def test_labels_alone_need_no_audio(tmp_path):
+    asked = config(name="msd", label_dir=str(tmp_path))
+    corpora.check(asked, needs_audio=False)
+    with pytest.raises(ValueError, match=r"name=msd needs --config.corpus.audio_dir"):
+        corpora.check(asked)
+
+
+def test_numbers_that_are_left_out_are_left_to_the_reader(tmp_path):
+    folder = write_folder(tmp_path / "music", 6)
+    of_all = load_corpus(config(name="folder", audio_dir=str(folder)), tmp_path)
+    asked = config(name="folder", audio_dir=str(folder), num_tags=2)
+    assert len(of_all.tags) == 3 and len(load_corpus(asked, tmp_path).tags) == 2
+
+
+def test_excerpts_of_whole_tracks_know_no_start(tmp_path):
+    folder = write_folder(tmp_path / "music", 6)
+    (folder / "tags.csv").write_text(
+        "track_id,path,tags,start_s\na,audio/000.wav,rock,0.5\n"
+    )
+    asked = config(name="folder", audio_dir=str(folder))
+    assert load_corpus(asked, tmp_path).clips[0].start_s == 0.5
+    asked.excerpts_per_track = 3
+    with pytest.raises(ValueError, match=r"clip a of music starts at 0\.5 s of its"):
+        load_corpus(asked, tmp_path)

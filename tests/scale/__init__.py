@@ -1,0 +1,1 @@
+"""A rehearsal of preparing many clips by many jobs: `python -m tests.scale`."""
