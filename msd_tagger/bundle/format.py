@@ -94,9 +94,7 @@ def fields_of(network: Network) -> dict[str, Any]:
     if network.precision != "default":
         shared["precision"] = network.precision
     if isinstance(network, own.OwnNetwork):
-        name = calls.parse(network.call, network.call).name
-        code = calls.digest_of(name, name)
-        return {"name": network.call, "code": code, **shared}
+        return {"name": network.call, "code": network.code, **shared}
     return {
         "channels": network.channels,
         "pools": tuple(map(tuple, network.pools)),

@@ -31,6 +31,7 @@ class OwnNetwork(nn.Module):
     """
 
     call: str  # "package.module:Name", perhaps with arguments.
+    code: str  # Digest of the module's file, as it was when the network was built.
     num_tags: int
     momentum: float = 0.99  # Of the running batch statistics.
     dtype: jnp.dtype = jnp.float32
@@ -114,7 +115,8 @@ def build(
             )
     kind: Any = jnp.dtype(dtype)
     settings |= {"dtype": kind, "precision": precision}
-    return OwnNetwork(str(call), num_tags, **settings)
+    code = calls.digest_of(call.name, where)
+    return OwnNetwork(str(call), code, num_tags, **settings)
 
 
 def _fields(module: type) -> list[str]:

@@ -178,7 +178,7 @@ def test_a_study_is_of_one_batch_size(tmp_path, monkeypatch):
         raise ValueError("enough")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(study, "check_start", lambda _: None)
+    monkeypatch.setattr(study, "check_start", lambda *_: None)
     monkeypatch.setattr(study.platform, "keep_programs", lambda _: None)
     monkeypatch.setattr(study, "load_once", stop)
     begin("cpu")
@@ -229,7 +229,7 @@ def test_a_sweep_of_ones_own_is_trained_whole(tmp_path, monkeypatch, undrawn):
     config.name, config.sweep = written_config().name, written_config().sweep[:2]
     sweeps.settle(config, ["num_seeds", "train.max_steps"])
     checks.check_for_mode(config, "run")
-    monkeypatch.setattr(study, "check_start", lambda _: None)
+    monkeypatch.setattr(study, "check_start", lambda *_: None)
     monkeypatch.setattr(study.platform, "keep_programs", lambda _: None)
     monkeypatch.setattr(study, "load_once", lambda *_: None)
     monkeypatch.setattr(study, "prepare_once", lambda *_: {})

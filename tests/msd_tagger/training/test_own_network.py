@@ -51,7 +51,7 @@ def steps_of(network, weights=None):
     batches = ready.train_batches(0, 0, 1.0)
     for _ in range(3):
         chunks, loss = ready.programs.update(chunks, next(batches))
-        losses.append(float(loss[0][0]))
+        losses.append(float(loss[0].loss[0]))
     trained = parallel.from_devices(chunks, ready.layout).weights
     estimated = ready.programs.forget([chunk.weights for chunk in chunks])
     for _ in range(2):
@@ -116,7 +116,7 @@ def test_chance_is_what_the_seed_says(tmp_path):
         same = jax.tree.map(lambda x: np.repeat(x[:1], 2, axis=0), state.weights)
         chunks = parallel.to_devices(state.replace(weights=same), ready.layout)
         _, found = ready.programs.update(chunks, next(ready.train_batches(0, 0, 1.0)))
-        losses[name] = np.concatenate(found)
+        losses[name] = np.concatenate([one.loss for one in found])
     assert losses["none"][0] == losses["none"][1]
     assert losses["drop"][0] != losses["drop"][1]
     assert not {*losses["mix"]} & {*losses["drop"], *losses["none"]}
@@ -183,11 +183,14 @@ def test_a_bundle_whose_module_is_away_or_changed(
         bundles.write_bundle(tmp_path / "bundle", bundle._replace(network=network))
         bundles.read_bundle(tmp_path / "bundle")
         assert "has changed" not in caplog.text
+        built = bundles.build_network(network, 5)
         module.write_text(source + "\n# Changed.\n")
         bundles.read_bundle(tmp_path / "bundle")
     assert (
         f"{module} has changed since {tmp_path / 'bundle'} was trained" in caplog.text
     )
+    # A file that is changed while its network trains is not the one that was trained.
+    assert bundles.fields_of(built)["code"] == bundle.network["code"]
     monkeypatch.delitem(bundles.calls.importlib.sys.modules, "network_of_mine")
     module.unlink()
     message = r"bundle is not a usable bundle: the bundle's network=network_of_mine:.*"
