@@ -41,6 +41,7 @@ LONGEST = {
     *("test_readme.py", "test_distributed.py", "test_parallel.py", "test_main.py"),
     *("test_faults.py", "test_clip_cache.py", "test_package.py", "test_resume.py"),
     *("test_scale.py", "test_extending_data.py", "test_extending_network.py"),
+    "test_quickstart.py",
 }
 
 
