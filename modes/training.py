@@ -51,15 +51,21 @@ def check_start(configs: Sequence[ConfigDict], task: str = "train") -> None:
 
     A warning says which part of the clips a network would not hear.
     """
+    check_names(configs, task)
     for config in configs:
         setup.choose_layout(config)
-        looks_at_tags = "the study label_vectors" if task == "label_vectors" else ""
-        setup.check(config, recipe_of(config), looks_at_tags)
         setup.starting_bundle(config, recipe_of(config))
     layered = [one for one in configs if not setup.is_own(one)]
     parts = (unheard(recipe_of(one).shape, pools_of(one)) for one in layered)
     for part in filter(None, dict.fromkeys(parts)):
         logger.warning("the network does not hear all of a clip: %s", part)
+
+
+def check_names(configs: Sequence[ConfigDict], task: str = "train") -> None:
+    """Checks networks, optimisers and augmentations, on shapes alone, on any device."""
+    for config in configs:
+        looks_at_tags = "the study label_vectors" if task == "label_vectors" else ""
+        setup.check(config, recipe_of(config), looks_at_tags)
 
 
 def choose_workdir(config: ConfigDict, options: Options, own: dict) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -34,7 +35,8 @@ class LoudnessTagger:
 
     def __init__(self, bundle):
         self.bundle = bundle
-        self.decoded, self.heard, self.hold = 0, 0, threading.Event()
+        self.decoded, self.heard, self.left = 0, 0, 0
+        self.hold = threading.Event()
         self.hold.set()
 
     def scores(self, spectrograms):
@@ -80,7 +82,14 @@ def serving(read=None, **changes):
             tagger.decoded += 1
             return decoded
 
-        app = create_app(decode, tag, files, limits, Path(folder))
+        async def answer(decoded):
+            try:
+                return await tag(decoded)
+            except asyncio.CancelledError:
+                tagger.left += 1
+                raise
+
+        app = create_app(decode, answer, files, limits, Path(folder))
         server = run.server_of(app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -147,6 +147,7 @@ def check(network: OwnNetwork, shape: tuple[int, int]) -> Tree:
             raise ValueError(
                 f"{where} keeps {name} in batch_stats, which only nn.BatchNorm may"
             )
+    _check_evaluation(network, variables, shape, where)
     params = variables["params"]
     for name, leaf in files.flatten(params, "/").items():
         if leaf.dtype != jnp.float32:
@@ -174,17 +175,33 @@ def variables_of(network: OwnNetwork, shape: tuple[int, int], where: str) -> Tre
         logits, _ = jax.eval_shape(train, variables, x)
     # It is somebody's own code, which may raise anything.
     except Exception as error:
-        call = calls.parse(network.call, where)
-        said = calls.told(error, str(calls.source_of(call.name, where)))
-        raise ValueError(
-            f"{where} fails on spectrograms {[2, *shape]} with train=True: {said}"
-        ) from error
+        raise _failure(network, shape, where, "train=True", error) from error
     if logits.shape != (2, network.num_tags):
         raise ValueError(
             f"{where} makes {list(logits.shape)} of spectrograms {[2, *shape]} and "
             f"{network.num_tags} tags; it must give logits {[2, network.num_tags]}"
         )
     return variables
+
+
+def _check_evaluation(
+    network: OwnNetwork, variables: Tree, shape: tuple[int, int], where: str
+) -> None:
+    """Traces a network as it is evaluated: without chance, and changing nothing."""
+    try:
+        x = jax.ShapeDtypeStruct((2, *shape), network.dtype)
+        jax.eval_shape(network.apply, variables, x)
+    except Exception as error:
+        how = "train=False (no random numbers, and no statistics to update)"
+        raise _failure(network, shape, where, how, error) from error
+
+
+def _failure(
+    network: OwnNetwork, shape: tuple[int, int], where: str, how: str, error: Exception
+) -> ValueError:
+    call = calls.parse(network.call, where)
+    said = calls.told(error, str(calls.source_of(call.name, where)))
+    return ValueError(f"{where} fails on spectrograms {[2, *shape]} with {how}: {said}")
 
 
 def _check_alike(params: Tree, more: Tree, where: str) -> None:

@@ -33,6 +33,15 @@ def spec_augment(
     Each mask is at most a share of the clip wide, evenly distributed from 0 on, and
     lies anywhere. What is hidden becomes the clip's mean.
     """
+    if not (0 <= time_share <= 1 and 0 <= band_share <= 1):
+        raise ValueError(
+            f"time_share={time_share:g} and band_share={band_share:g} must be from 0 "
+            "to 1"
+        )
+    if min(time_masks, band_masks) < 0:
+        raise ValueError(
+            f"time_masks={time_masks} and band_masks={band_masks} must be at least 0"
+        )
     x = batch["spectrogram"]
     in_time, in_bands = jax.random.split(key)
     clips, bands, frames = x.shape
@@ -56,6 +65,8 @@ def mixup(batch: Batch, key: Array, alpha: float = 0.2) -> Batch:
 
     The weight of the other is drawn for each clip from Beta(alpha, alpha).
     """
+    if not alpha > 0:
+        raise ValueError(f"alpha={alpha:g} must be above 0; leave mixup out for none")
     for_weights, for_order = jax.random.split(key)
     clips = len(batch["mask"])
     weight = jax.random.beta(for_weights, alpha, alpha, (clips,))
@@ -73,6 +84,8 @@ def random_gain(batch: Batch, key: Array, spread: float = 0.3) -> Batch:
 
     A gain is a shift of decibels. Of standardised clips 1 is their deviation.
     """
+    if not spread >= 0:
+        raise ValueError(f"spread={spread:g} must be at least 0")
     x = batch["spectrogram"]
     shift = jax.random.uniform(key, (len(x), 1, 1), x.dtype, -spread, spread)
     return batch | {"spectrogram": x + shift}

@@ -45,6 +45,11 @@ def build(
     known = [*inspect.signature(make).parameters][1:]  # Without the learning rate.
     masks = {name: kernels for name in MASKS if name in known}
     calls.check_arguments(call, [name for name in known if name not in masks], where)
+    if call.arguments.get("weight_decay") and not masks:
+        raise ValueError(
+            f"{where}: its weight decay would shrink biases and normalisations too; "
+            f"give --config.train.weight_decay={call.arguments['weight_decay']}"
+        )
     try:
         found = make(rates, **call.arguments, **masks)
         _try(found)

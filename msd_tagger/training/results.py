@@ -124,7 +124,7 @@ def _bundle(
 def _of_labels(trained: Trained) -> dict[str, Any]:
     """Says what was learnt from: which labels, noise on purpose, what was corrected."""
     setup = trained.setup
-    keys = ("labels", "drop_positives", "flip_labels")
+    keys = ("labels", "drop_positives", "flip_labels", "class_weights")
     found = {key: setup.config.train[key] for key in keys}
     return found | {"corrected_for": setup.noise.record()["corrected"]}
 

@@ -14,6 +14,8 @@ from configs import sweeps
 from input_pipeline.corpora import check_scorable, load_corpus
 from input_pipeline.file_states import size_bytes
 from modes.command_line import read_options
+from msd_tagger import platform
+from msd_tagger.commands import command_line
 from msd_tagger.common.errors import sentence
 
 SOUGHT = 100  # Audio files, evenly spread over the corpus.
@@ -32,6 +34,8 @@ def choose_points(arguments: Sequence[str]) -> list[int]:
     if config is None:
         raise ValueError("--config is missing; try --config=configs/paper.py")
     main.check("prepare", words)
+    platform.set_up("cpu")  # Where jobs are submitted there may be no other.
+    command_line.load("modes.training:check_names")(sweeps.runs(config), config.task)
     if not config.sweep:
         raise ValueError(
             f"{config.name} is no study of several runs; submit it with "

@@ -422,6 +422,10 @@ def test_a_job_that_was_not_submitted_says_so(cluster):
     [
         (["runs/x", "--config=configs/paper.py", "--config.seeds=3"], "config.seeds"),
         (["runs/x", "--config=configs/db_mel.py"], "db_mel is no study"),
+        (
+            ["runs/x", "--config=configs/variance.py", "--config.train.optimiser=adm"],
+            "optimiser=adm: choose one of",
+        ),
         (["--config=configs/variance.py"], "usage: "),
         (["runs/x", "--config=configs/paper.py", "--point=pre-bd-*"], "17 pre-db-"),
         (["runs/x", "--config=configs/paper.py", "--point", "3"], "in one word"),

@@ -107,6 +107,7 @@ def test_what_a_module_has_no_field_for_is_refused():
             "Broken",
             r"fails on .*AttributeError.*no_such_thing.*own_networks\.py, line \d",
         ),
+        ("Restless", r"fails on .* with train=False \(no random numbers.*InvalidRng"),
         ("PerFrame", r"makes \[2, 40, 5\] of spectrograms \[2, 24, 40\] and 5 tags"),
         ("Forgetful", "keeps variables in cache; only parameters"),
         ("Spectral", r"keeps .*/sigma in batch_stats, which only nn\.BatchNorm may"),

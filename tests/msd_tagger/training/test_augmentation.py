@@ -128,6 +128,10 @@ def test_a_function_of_ones_own(batch):
         ("tests.own_networks:fail", r"fail fails: RuntimeError: no luck \(.*own_netw"),
         ("tests.own_networks:Small", "Small is not a function"),
         ("spec_augment(time_share='a')", "spec_augment.* fails: "),
+        ("spec_augment(time_share=3)", "time_share=3 and band_share=0.15 must be from"),
+        ("spec_augment(band_masks=-1)", "band_masks=-1 must be at least 0"),
+        ("mixup(alpha=0)", "alpha=0 must be above 0"),
+        ("random_gain(spread=-1)", "spread=-1 must be at least 0"),
     ],
 )
 def test_a_wrong_one_is_named_before_data_are_read(text, message):

@@ -65,6 +65,7 @@ def test_arguments_reach_it():
         ("adamw(mask=1)", "adamw has no argument 'mask'"),
         ("sgd(learning_rate=1)", "sgd has no argument 'learning_rate'"),
         ("adam(b1='much')", r"optimiser=adam\(b1='much'\): "),
+        ("novograd(weight_decay=0.1)", r"give --config\.train\.weight_decay=0\.1"),
         ("adam(0.1)", "must be a name, perhaps with arguments"),
     ],
 )

@@ -378,6 +378,7 @@ def test_a_song_whose_visitor_has_left_is_not_tagged(server, tmp_path, uploads):
     song = sound(tmp_path / "a.wav").read_bytes()
     server.tagger.hold.clear()
     decoded, heard = server.tagger.decoded, server.tagger.heard
+    left = server.tagger.left
     first = threading.Thread(target=ask, args=(server.port,), kwargs={"body": song})
     try:
         first.start()
@@ -388,6 +389,7 @@ def test_a_song_whose_visitor_has_left_is_not_tagged(server, tmp_path, uploads):
             )
             connection.sendall(head.encode() + b"\r\n\r\n" + song)
             wait(lambda: server.tagger.decoded == decoded + 2)
+        wait(lambda: server.tagger.left == left + 1)
     finally:
         server.tagger.hold.set()
     first.join(60)
