@@ -32,6 +32,8 @@ def test_a_lock_satisfies_the_requirements(device):
     extras = project["optional-dependencies"]
     for line in project["dependencies"] + extras["train"]:
         wanted = Requirement(line)
+        if wanted.marker and not wanted.marker.evaluate({"platform_machine": "x86_64"}):
+            continue
         assert pins[wanted.name] in wanted.specifier, f"{line}: scripts/lock.sh"
 
 

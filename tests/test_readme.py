@@ -279,7 +279,7 @@ def test_every_requirement_is_a_range_with_a_reason():
     found = set()
     for above, line in itertools.pairwise(map(str.strip, lines[start:end])):
         if match := re.fullmatch(
-            r'"([a-z0-9-]+)(>=[\d.]+(,!=[\d.]+)*,<[\d.]+)?",', line
+            r'"([a-z0-9-]+)(>=[\d.]+(,!=[\d.]+)*,<[\d.]+)?(; [^"]+)?",', line
         ):
             assert match[2] and above.startswith("# "), f"why {line}?"
             found.add(match[1])

@@ -134,8 +134,8 @@ def _reader(text: str) -> tuple[Callable[..., Corpus], _Parameters, dict[str, An
     target = READERS.get(call.name, call.name)
     if not calls.is_own(target):
         raise ValueError(
-            f"corpus.name is {text!r}; allowed are {', '.join(READERS)}, or a reader "
-            f'of your own, as "package.module:function" ({_PAGE})'
+            f"--config.corpus.name: {text!r}; allowed are {', '.join(READERS)}, or a "
+            f'reader of your own, as "package.module:function" ({_PAGE})'
         )
     read = calls.load(target, where)
     if not callable(read):

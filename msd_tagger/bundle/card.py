@@ -37,7 +37,7 @@ def write(bundle: Bundle) -> str:
         heard=[escape(line) for line in heard(bundle)],
         tags=[escape(tag) for tag in bundle.tags],
         recipe=bundle.recipe,
-        own=bundle.network.get("name", ""),
+        own=escape(bundle.network.get("name", "")),
         networks=f"{count} {networks}",
         num_seeds=count,
         scores=_rows(bundle.scores),

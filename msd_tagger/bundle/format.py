@@ -1,8 +1,8 @@
 """The model bundle: a folder with all that tagging needs, and its provenance.
 
 `config.json` has everything that a program may want to read, `model.safetensors` the
-arrays, `README.md` is for people. Nothing in them is ever executed; a network of one's
-own is imported by its name. docs/bundle.md describes the format.
+arrays, `README.md` is for people. Nothing in them is ever executed; a network and a front
+end of one's own are imported by their names. docs/bundle.md describes the format.
 """
 
 import hashlib
@@ -40,6 +40,8 @@ OLDER = {1: ("bundle.json", "weights.safetensors")}
 NETWORK = ("channels", "pools", "epsilon", "dtype")
 # Of a network of one's own: how it is called, and a digest of its file.
 OWN_NETWORK = ("name", "code", "dtype")
+# Where a description may name somebody's own code.
+CODE = (("network", "name"), ("recipe", "kind"))
 # What wrong values may raise, in a description that was edited by hand.
 DAMAGE = (ArithmeticError, KeyError, TypeError, ValueError)
 DTYPES = ("float32", "bfloat16")
@@ -147,6 +149,7 @@ def read_bundle(directory: Path) -> Bundle:
             f"{found}, {description} says {known}. Copy the bundle again"
         )
     try:
+        _check_place_of_code(content, directory)
         values = _values(content)
         _check_values(values)
         arrays = safetensors.numpy.load(weights)
@@ -157,6 +160,26 @@ def read_bundle(directory: Path) -> Bundle:
     tree = unflatten_dict(arrays, sep="/")
     bands = pre.BandStatistics(**tree.pop("bands"))
     return Bundle(**values, bands=bands, weights=Weights(**tree))
+
+
+def _check_place_of_code(content: Mapping[str, Any], directory: Path) -> None:
+    """Refuses to run a file that came with a bundle.
+
+    Raises:
+        ValueError: A module that it names lies in its own folder.
+    """
+    for key, name in CODE:
+        text = content[key].get(name) if isinstance(content.get(key), dict) else None
+        if not isinstance(text, str) or ":" not in text:
+            continue
+        where = f"the bundle's {key}={text}"
+        file = calls.source_of(calls.parse(text, where).name, where)
+        if file.resolve().is_relative_to(directory.resolve()):
+            raise ValueError(
+                f"{where}: {file.name} lies in the bundle itself, and code that came "
+                "with a bundle is not run. Read it, and put it into a folder on "
+                "PYTHONPATH if you trust it"
+            )
 
 
 def _note_changed_code(network: Mapping[str, Any], directory: Path) -> None:
@@ -290,6 +313,8 @@ def _check_values(values: Mapping[str, Any]) -> None:
     preprocessing = values["preprocessing"]
     named = all(isinstance(tag, str) and tag for tag in tags)
     known = {
+        "provenance": isinstance(values["provenance"], dict),
+        "scores": isinstance(values["scores"], dict),
         "tags": bool(tags) and named and len(set(tags)) == len(tags),
         "seeds": bool(seeds) and all(type(seed) is int for seed in seeds),
         "magnitude": preprocessing.magnitude in pre.MAGNITUDES,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.metrics import finite_or_none
 
 COLUMNS = ("threshold", "precision", "recall", "f1")
@@ -49,6 +50,8 @@ class Thresholds(NamedTuple):
         rows = content["tags"]
         if [row["tag"] for row in rows] != list(tags):
             raise ValueError("the thresholds are of other tags, or in another order")
+        if content["split"] not in SPLITS:
+            raise ValueError(f"the thresholds are of no split: {content['split']!r}")
         columns = {n: np.array([row[n] for row in rows], np.float64) for n in COLUMNS}
         positives = np.array([row["positives"] for row in rows], np.int64)
         return cls(content["split"], **columns, positives=positives)

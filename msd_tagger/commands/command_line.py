@@ -144,7 +144,7 @@ MODES = {
         takes=("published", "keras", "calibrate"),
         device="cpu",
         examples=(
-            "--published --out=published --calibrate=/path/to/music",
+            "--published --out=runs/published --calibrate=/path/to/music",
             "--keras=/path/to/weights_layer4_theano.hdf5 --out=as-published",
         ),
     ),

@@ -6,7 +6,10 @@ A name with a colon, "package.module:Name", is a user's own: it is imported.
 import ast
 import hashlib
 import importlib
+import importlib.util
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,15 +51,25 @@ def parse(text: str, where: str) -> Call:
         call: Any = ast.parse(f"f({rest}" if bracket else "f()", mode="eval").body
         if not all(map(str.isidentifier, parts)) or call.func.id != "f" or call.args:
             raise ValueError
-        given = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
-        if None in given:
+        values = {one.arg: one.value for one in call.keywords}
+        if None in values:
             raise ValueError
     except WRONG:
         raise ValueError(
             f"{where}: {text!r} must be a name, perhaps with arguments that are called "
             'by name, such as "adamw(weight_decay=0.01)"'
         ) from None
-    return Call(name.strip(), given)
+    return Call(name.strip(), {k: _value(k, x, where) for k, x in values.items()})
+
+
+def _value(name: str, expression: ast.expr, where: str) -> Any:
+    try:
+        return ast.literal_eval(expression)
+    except WRONG:
+        raise ValueError(
+            f"{where}: {name}={ast.unparse(expression)} must be a number, a text in "
+            "quotes, True, False, None or a tuple of these"
+        ) from None
 
 
 def is_own(name: str) -> bool:
@@ -65,31 +78,51 @@ def is_own(name: str) -> bool:
 
 
 def load(name: str, where: str) -> Any:
-    """Imports what "package.module:Name" names.
+    """Imports what "package.module:Name" names: a function or a class.
+
+    The module runs only if its file defines that name, with `def` or `class`.
 
     Raises:
         ValueError: It cannot be imported; the message says why and what to do.
     """
     module, _, attribute = name.partition(":")
+    defined = _defined(source_of(name, where), module, where)
+    if attribute not in defined:
+        names = ", ".join(one for one in defined if not one.startswith("_"))
+        raise ValueError(
+            f"{where}: {module} has no {attribute!r}; it defines {names or 'nothing'}"
+        )
+    with _importing(module, where):
+        return getattr(importlib.import_module(module), attribute)
+
+
+@contextmanager
+def _importing(module: str, where: str) -> Iterator[None]:
+    """Words what goes wrong where a module is looked for or imported."""
     try:
-        found = importlib.import_module(module)
+        yield
     except ModuleNotFoundError as error:
         raise ValueError(
             f"{where}: the module {module} cannot be imported ({error}); put the "
             "folder that holds it on PYTHONPATH, or install it"
         ) from error
-    # It is somebody's own code, which may raise anything.
-    except Exception as error:
+    # It is somebody's own code, which may raise anything, or end the process.
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"{where}: importing {module} failed: {told(error)}"
         ) from error
-    if not hasattr(found, attribute):
-        names = ", ".join(one for one in vars(found) if not one.startswith("_"))
-        raise ValueError(f"{where}: {module} has no {attribute!r}; it has {names}")
-    return getattr(found, attribute)
 
 
-def told(error: Exception, file: str = "") -> str:
+def _defined(file: Path, module: str, where: str) -> list[str]:
+    """Lists the functions and classes that a file defines, without running it."""
+    with _importing(module, where):
+        tree = ast.parse(file.read_bytes())
+    return [
+        one.name for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef)
+    ]
+
+
+def told(error: BaseException, file: str = "") -> str:
     """Says what happened in somebody's own code, and in which line of it."""
     frames = traceback.extract_tb(error.__traceback__)
     inside = [one for one in frames if one.filename == file] or frames
@@ -98,16 +131,21 @@ def told(error: Exception, file: str = "") -> str:
 
 
 def source_of(name: str, where: str) -> Path:
-    """Finds the file of a user's own code.
+    """Finds the file of a user's own code; packages that it lies in are imported.
 
     Raises:
-        ValueError: As `load`; or it is no file of Python's.
+        ValueError: There is none, or it is no file of Python's.
     """
-    load(name, where)
-    file = importlib.import_module(name.partition(":")[0]).__file__
-    if file is None:
+    module = name.partition(":")[0]
+    with _importing(module, where):
+        spec = importlib.util.find_spec(module)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {module!r}")
+    if spec.origin is None:
         raise ValueError(f"{where}: {name} is a folder; name a module in it")
-    return Path(file)
+    if not spec.origin.endswith(".py"):
+        raise ValueError(f"{where}: {module} is no file of Python's: {spec.origin}")
+    return Path(spec.origin)
 
 
 def digest_of(name: str, where: str) -> str:

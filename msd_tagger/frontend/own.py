@@ -69,10 +69,18 @@ def describe(text: str, sample_rate_hz: int, num_samples: int) -> Description:
     noise = np.random.default_rng(0).standard_normal(num_samples)
     num_bands, num_frames = _power(front_end, 0.1 * noise.astype(np.float32)).shape
     _centres_hz(front_end, num_bands)
-    parameters = dataclasses.asdict(front_end)
-    del parameters["sample_rate_hz"]
-    kind, source = str(calls.Call(name, parameters)), calls.digest_of(_full(name), text)
+    kind, source = _spelled(name, front_end), calls.digest_of(_full(name), text)
     return Description(kind, (num_bands, num_frames), source)
+
+
+def _spelled(name: str, front_end: FrontEnd) -> str:
+    """Spells a front end with all its parameters, as bundles and shards name it."""
+    fields = [one.name for one in dataclasses.fields(front_end) if one.init]
+    given = {one: getattr(front_end, one) for one in fields if one != "sample_rate_hz"}
+    for key, value in given.items():
+        given[key] = value.item() if isinstance(value, np.generic) else value
+        calls.parse(str(calls.Call(name, {key: given[key]})), f"the front end {name}")
+    return str(calls.Call(name, given))
 
 
 def power_of(samples: np.ndarray, recipe: "Recipe") -> np.ndarray:
@@ -132,7 +140,8 @@ def _make(text: str, sample_rate_hz: int) -> tuple[str, FrontEnd]:
     calls.check_arguments(call, known, where)
     try:
         return call.name, kind(sample_rate_hz, **call.arguments)
-    except Exception as error:  # It is somebody's own code, which may raise anything.
+    # It is somebody's own code, which may raise anything.
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{where}: {calls.told(error)}") from error
 
 
@@ -140,7 +149,7 @@ def _power(front_end: FrontEnd, samples: np.ndarray) -> np.ndarray:
     name = f"the front end {type(front_end).__name__}"
     try:
         found = np.asarray(front_end.power(samples))
-    except Exception as error:  # As above.
+    except (Exception, SystemExit) as error:  # As above.
         raise ValueError(f"{name} failed: {calls.told(error)}") from error
     if found.ndim != 2 or not found.size or found.dtype.kind not in "fiu":
         raise ValueError(
@@ -157,13 +166,19 @@ def _power(front_end: FrontEnd, samples: np.ndarray) -> np.ndarray:
 
 
 def _centres_hz(front_end: FrontEnd, num_bands: int) -> np.ndarray:
-    given = front_end.band_centres_hz()
+    name = type(front_end).__name__
+    try:
+        given = front_end.band_centres_hz()
+        found = np.asarray([np.nan] * num_bands if given is None else given, float)
+    except (Exception, SystemExit) as error:  # As above.
+        raise ValueError(
+            f"band_centres_hz() of the front end {name} failed: {calls.told(error)}"
+        ) from error
     if given is None:
-        return np.full(num_bands, np.nan)
-    found = np.asarray(given, np.float64)
+        return found
     if found.shape != (num_bands,) or not (np.diff(found, prepend=-1.0) > 0).all():
         raise ValueError(
-            f"band_centres_hz() of the front end {type(front_end).__name__} gives "
+            f"band_centres_hz() of the front end {name} gives "
             f"{list(found.shape)}; it must give a frequency for each of {num_bands} "
             "bands, and they must rise; or None"
         )

@@ -248,8 +248,8 @@ _OF_SPECTROGRAM = ("sample_rate_hz", "dft_size_samples", "hop_samples", "num_mel
 _LATER = {"excerpts_per_track": 1, "own_shape": (), "own_source": ""}
 _KINDS_OF_FIELDS = {
     "kind": str,
-    "sample_rate_hz": Number(1, 1e9, is_whole=True),
-    "duration_s": Number(0, 1e6),
+    "sample_rate_hz": Number(1, 192_000, is_whole=True),  # As configurations may.
+    "duration_s": Number(0, 3600),
     "offset": str,
     "dft_size_samples": Number(0, 2**24, is_whole=True),
     "hop_samples": Number(0, 2**24, is_whole=True),

@@ -41,7 +41,7 @@ class OwnNetwork(nn.Module):
     def setup(self) -> None:
         """Makes the module; its parameters keep the names that they have there."""
         call = calls.parse(self.call, self.call)
-        module = calls.load(call.name, self.call)
+        module = _module_of(call, self.call)
         settings = {name: getattr(self, name) for name in GIVEN}
         given = {k: v for k, v in settings.items() if k in _fields(module)}
         self.own = module(**given, **call.arguments)
@@ -99,9 +99,7 @@ def build(
     """
     where = f"{where}={text}"
     call = calls.parse(text, where)
-    module = calls.load(call.name, where)
-    if not (isinstance(module, type) and issubclass(module, nn.Module)):
-        raise ValueError(f"{where}: {call.name} is not a class of flax.linen.Module")
+    module = _module_of(call, where)
     known = _fields(module)
     if "num_tags" not in known:
         raise ValueError(f"{where}: {call.name} needs a field `num_tags: int`")
@@ -117,6 +115,15 @@ def build(
     settings |= {"dtype": kind, "precision": precision}
     code = calls.digest_of(call.name, where)
     return OwnNetwork(str(call), code, num_tags, **settings)
+
+
+def _module_of(call: calls.Call, where: str) -> type[nn.Module]:
+    module = calls.load(call.name, where)
+    is_module = isinstance(module, type) and issubclass(module, nn.Module)
+    # The interface itself would make a module of whatever its fields name.
+    if not is_module or issubclass(module, OwnNetwork):
+        raise ValueError(f"{where}: {call.name} is not a class of flax.linen.Module")
+    return module
 
 
 def _fields(module: type) -> list[str]:

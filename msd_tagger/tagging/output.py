@@ -41,7 +41,8 @@ def legend(bundle: Bundle) -> str:
     else:
         mark = (
             "* at or over the tag's own threshold, the one with the best F1 on the "
-            f"{chosen.split} split; ? where fewer than {FEW} of its clips have the tag."
+            f"{printable(chosen.split)} split; ? where fewer than {FEW} of its clips "
+            "have the tag."
         )
     if len(bundle.seeds) > 1:
         count = len(bundle.seeds)

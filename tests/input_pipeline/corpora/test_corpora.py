@@ -81,8 +81,8 @@ def test_a_reader_of_ones_own_goes_by_its_name(reader, tmp_path):
     [
         ("read(colour=3)", r"has no argument 'colour'; it has audio_dir, suffix, name"),
         ("read(audio_dir='x')", "audio_dir must be given by keys of the configuration"),
-        ("reed", "has no 'reed'; it has .*read"),
-        ("number", "it must be a function"),
+        ("reed", "has no 'reed'; it defines .*read"),
+        ("number", "has no 'number'; it defines .*read"),
         ("read(name='a/b')", "is called 'a/b'; its name is that of a folder"),
         ("wrong(what='nothing')", "gives NoneType, not a Corpus"),
         ("wrong(what='tag')", r"must have tags, each of them once: \('a', 'a'\)"),

@@ -118,7 +118,7 @@ def test_bands_may_have_no_frequencies(module):
     [
         ("cqt", "spectrogram.kind=cqt: must be one of 'mel', 'stft', or a front end"),
         ("nowhere:Blocks", r"nowhere cannot be imported .*PYTHONPATH"),
-        ("{}:Bloks", "has no 'Bloks'; it has .*Blocks"),
+        ("{}:Bloks", "has no 'Bloks'; it defines .*Blocks"),
         ("{}:Blocks(bands=3)", "no argument 'bands'; it has num_bands, wrong"),
         ("{}:Blocks(sample_rate_hz=1)", "no argument 'sample_rate_hz'"),
         ("{}:Blocks(3)", "must be a name, perhaps with arguments"),

@@ -123,6 +123,12 @@ def test_what_cannot_be_trained_says_why(name, message):
         own.check(build(name), SHAPE)
 
 
+def test_the_interface_itself_is_no_network():
+    call = "msd_tagger.network.own:OwnNetwork(call='shutil:Error', code='')"
+    with pytest.raises(ValueError, match="OwnNetwork is not a class of flax"):
+        own.build(call, 5)
+
+
 def test_a_layer_that_is_missing():
     assert own.has_last_layer(own.check(build("Small"), SHAPE))
     params = own.check(build("Nameless"), SHAPE)

@@ -192,7 +192,12 @@ def test_a_bundle_whose_module_is_away_or_changed(
     # A file that is changed while its network trains is not the one that was trained.
     assert bundles.fields_of(built)["code"] == bundle.network["code"]
     monkeypatch.delitem(bundles.calls.importlib.sys.modules, "network_of_mine")
-    module.unlink()
+    module.rename(tmp_path / "bundle" / module.name)
+    with monkeypatch.context() as inside:
+        inside.syspath_prepend(tmp_path / "bundle")
+        with pytest.raises(ValueError, match=r"network_of_mine\.py lies in the bundle"):
+            bundles.read_bundle(tmp_path / "bundle")
+    assert "network_of_mine" not in bundles.calls.importlib.sys.modules
     message = r"bundle is not a usable bundle: the bundle's network=network_of_mine:.*"
     with pytest.raises(ValueError, match=message + "cannot be imported.*PYTHONPATH"):
         bundles.read_bundle(tmp_path / "bundle")
