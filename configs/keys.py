@@ -287,7 +287,8 @@ _KEYS = (
     Aside("analysis.num_resamples", 200, Range(10, 10**6),
           "Resamples of scores; they take about a minute for all studies."),
     Aside("analysis.linear_baseline", True, BOOLEAN,
-          "Scores a logistic regression beside the network; it takes a few seconds."),
+          "Scores a logistic regression beside the network; it reads all clips "
+          "once more, a few seconds for a thousand."),
     Aside("compilation_cache_dir", "", "a folder",
           "Keeps compiled programs, so that the next start need not compile them "
           'again; "" for no folder. Different processors need different folders.'),

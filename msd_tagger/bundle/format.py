@@ -1,8 +1,8 @@
 """The model bundle: a folder with all that tagging needs, and its provenance.
 
 `config.json` has everything that a program may want to read, `model.safetensors` the
-arrays, `README.md` is for people. Nothing in them is ever executed; a network and a front
-end of one's own are imported by their names. docs/bundle.md describes the format.
+arrays, `README.md` is for people. Nothing in them is ever executed; a network and a
+front end of one's own are imported by their names. docs/bundle.md describes the format.
 """
 
 import hashlib
