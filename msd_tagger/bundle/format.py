@@ -121,7 +121,7 @@ def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None
     arrays = _arrays(bundle)
     _check_arrays(arrays, bundle._asdict())
     weights = safetensors.numpy.save(arrays, {"format": FORMAT})
-    content = _describe(bundle) | {"sha256": {WEIGHTS: sha256(weights)}}
+    content = describe(bundle) | {"sha256": {WEIGHTS: sha256(weights)}}
     content = json.loads(files.json_text(content))  # As a reader will find it.
     directory.mkdir(parents=True, exist_ok=True)
     # The description is removed first and written last: it marks a complete bundle.
@@ -194,7 +194,8 @@ def _note_changed_code(network: Mapping[str, Any], directory: Path) -> None:
         )
 
 
-def _describe(bundle: Bundle) -> dict[str, Any]:
+def describe(bundle: Bundle) -> dict[str, Any]:
+    """Says all of a bundle but its arrays, as `config.json` does."""
     thresholds = bundle.thresholds
     return {
         "format": FORMAT,

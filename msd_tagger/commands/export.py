@@ -3,7 +3,13 @@
 import json
 from pathlib import Path
 
-from msd_tagger.bundle.format import Bundle, is_bundle, read_bundle, write_bundle
+from msd_tagger.bundle.format import (
+    Bundle,
+    describe,
+    is_bundle,
+    read_bundle,
+    write_bundle,
+)
 from msd_tagger.commands.command_line import Options
 from msd_tagger.common import files
 
@@ -35,7 +41,7 @@ def export(options: Options) -> None:
 
 
 def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
-    """Writes a network as programs, "onnx" or "stablehlo", and the names of its tags.
+    """Writes a network as programs, "onnx" or "stablehlo", and what to know of it.
 
     Raises:
         ValueError: The folder holds something, or the network has no fixed statistics.
@@ -58,6 +64,7 @@ def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
     {"onnx": onnx_graph.write, "stablehlo": stablehlo.write}[kind](out, bundle)
     text = json.dumps(bundle.tags, ensure_ascii=False)
     files.write_text(out / "tags.json", text + "\n")
+    files.write_json(out / "network.json", describe(bundle))
 
 
 def bundle_of(workdir: Path) -> Path:

@@ -40,7 +40,10 @@ def test_a_bundle_of_the_first_version_is_brought_up_to_date(tmp_path):
 
 def test_programs_come_with_the_names_of_the_tags(programs):
     found = sorted(path.name for path in programs.iterdir())
-    assert found == ["from_spectrogram.onnx", "from_waveform.onnx", "tags.json"]
+    programs_of_it = ["from_spectrogram.onnx", "from_waveform.onnx"]
+    assert found == [*programs_of_it, "network.json", "tags.json"]
+    known = json.loads((programs / "network.json").read_text())
+    assert known["recipe"]["sample_rate_hz"] > 0 and known["thresholds"]["tags"]
     assert json.loads((programs / "tags.json").read_text()) == ["rock", "pop", "jazz"]
 
 
