@@ -87,7 +87,7 @@ def at_home(place, monkeypatch):
     sys.modules.pop("my_front_ends", None)
 
 
-def test_both_go_from_files_to_a_network(place, run):
+def test_both_go_from_files_to_a_network(place, run, at_home):
     (shards,) = (place / "data" / "shards").glob("votes-*/*")
     assert shards.name.startswith("ConstantQ-60x71-")
     counts = catalogue.read_counts(shards)
@@ -97,6 +97,11 @@ def test_both_go_from_files_to_a_network(place, run):
     assert bundle.recipe.kind.startswith(KIND) and bundle.recipe.shape == (60, 71)
     assert bundle.tags == ("rock", "pop", "jazz")
     assert (run / "report.html").exists()
+
+
+def test_a_bundle_whose_front_end_is_away_says_so(run):
+    with pytest.raises(ValueError, match=r"recipe=my_front_ends.*PYTHONPATH"):
+        read_bundle(run / "bundle")
 
 
 def test_a_file_is_tagged_from_the_bundle_with_what_the_shards_hold(
