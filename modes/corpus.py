@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from configs import checks, sweeps, wishes
 from configs.identity import WEIGHTS, WORDS, label_noise_of
-from configs.keys import KEYS, SWEEP
+from configs.keys import CONVNET, KEYS, SWEEP
 from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.beam import parse_options
@@ -20,7 +20,6 @@ from input_pipeline.staging import stage
 from input_pipeline.storage import Place, place
 from modes import Options
 from msd_tagger.common import class_weights
-from msd_tagger.common.facts import CONVNET
 from msd_tagger.common.label_noise import arrange, read_rates
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools

@@ -1,14 +1,12 @@
 """The front end and the reader of docs/extending.md, from a folder of its own."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from input_pipeline import catalogue
 from msd_tagger.bundle.format import read_bundle
@@ -17,10 +15,9 @@ from msd_tagger.commands.command_line import Options
 from msd_tagger.tagging import songs
 from msd_tagger.tagging.tagger import Tagger
 from tests import warm
-from tests.small_corpus import sound
+from tests.extending import write_code, write_sounds
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "extending.md"
 KIND = "my_front_ends:ConstantQ(hop_samples=512, bins_per_octave=12, num_octaves=5"
 RUN = (
     "--config=configs/db_mel.py",
@@ -42,18 +39,12 @@ RUN = (
 def place(tmp_path_factory):
     """A folder outside of the repository: the page's files, and a small corpus."""
     folder = tmp_path_factory.mktemp("outside")
-    for code in re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.M | re.S):
-        name = re.match(r"# (my_(?:front_ends|corpora)\.py)\n", code)
-        if name:
-            (folder / name[1]).write_text(code)
-    music = folder / "music"
-    music.mkdir()
+    write_code(folder, "my_front_ends.py", "my_corpora.py")
+    splits = write_sounds(folder / "music", 22_050)
     rows = ["file,split,rock,pop,jazz"]
-    for number in range(16):
-        split = ("train", "train", "valid", "test")[number % 4]
-        soundfile.write(music / f"{number}.wav", sound(number, 3.2), 22_050)
+    for number, split in enumerate(splits):
         rows.append(f"{number}.wav,{split},{number % 3},{number // 4 % 2 * 2},1")
-    (music / "votes.csv").write_text("\n".join(rows))
+    (folder / "music" / "votes.csv").write_text("\n".join(rows))
     return folder
 
 

@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from msd_tagger.bundle.format import read_bundle
 from msd_tagger.common import calls
 from msd_tagger.tagging import songs
 from msd_tagger.tagging.tagger import Tagger
 from tests import warm
-from tests.small_corpus import sound
+from tests.extending import write_code, write_sounds
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "extending.md"
 RUN = (
     "--config=configs/db_mel.py",
     "--config.corpus.name=folder",
@@ -40,19 +38,13 @@ RUN = (
 def place(tmp_path_factory):
     """A folder outside of the repository: the page's files, and a small corpus."""
     folder = tmp_path_factory.mktemp("outside")
-    for code in re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.M | re.S):
-        name = re.match(r"# (my_(?:network|augmentations)\.py)\n", code)
-        if name:
-            (folder / name[1]).write_text(code)
-    music = folder / "music"
-    music.mkdir()
+    write_code(folder, "my_network.py", "my_augmentations.py")
+    splits = write_sounds(folder / "music", 12_000)
     rows = ["track_id,path,split,tags"]
-    for number in range(16):
-        split = ("train", "train", "valid", "test")[number % 4]
-        soundfile.write(music / f"{number}.wav", sound(number, 3.2), 12_000)
+    for number, split in enumerate(splits):
         tags = "|".join(["loud", "new"][: 1 + number // 4 % 2])
         rows.append(f"n{number},{number}.wav,{split},{tags if number % 3 else 'soft'}")
-    (music / "tags.csv").write_text("\n".join(rows))
+    (folder / "music" / "tags.csv").write_text("\n".join(rows))
     return folder
 
 

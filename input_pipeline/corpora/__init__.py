@@ -138,8 +138,6 @@ def _reader(text: str) -> tuple[Callable[..., Corpus], _Parameters, dict[str, An
             f'reader of your own, as "package.module:function" ({_PAGE})'
         )
     read = calls.load(target, where)
-    if not callable(read):
-        raise ValueError(f"{where}: it must be a function ({_PAGE})")
     parameters = inspect.signature(read).parameters
     calls.check_arguments(call, list(parameters), where)
     return read, parameters, call.arguments

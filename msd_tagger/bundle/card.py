@@ -37,7 +37,7 @@ def write(bundle: Bundle) -> str:
         heard=[escape(line) for line in heard(bundle)],
         tags=[escape(tag) for tag in bundle.tags],
         recipe=bundle.recipe,
-        own=escape(bundle.network.get("name", "")),
+        own=bundle.network.get("name", "").replace("`", "'"),  # It stands as code.
         networks=f"{count} {networks}",
         num_seeds=count,
         scores=_rows(bundle.scores),

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from msd_tagger.common import files
-from msd_tagger.common.label_noise import in_order
+from msd_tagger.common.tag_numbers import Pair, by_tag, csv_rows, in_order
 
 COLUMNS = ("tag", "positive", "negative")
 
@@ -35,30 +34,26 @@ def balanced(tags: np.ndarray) -> ClassWeights:
     return ClassWeights(0.5 / share, 0.5 / (1 - share))
 
 
-def read(path: Path) -> dict[str, tuple[float, float]]:
+def read(path: Path) -> dict[str, Pair]:
     """Reads a CSV file with the columns `tag`, `positive` and `negative`.
 
     Raises:
         ValueError: The file cannot be read, or a weight is none. It names the place.
     """
-    found: dict[str, tuple[float, float]] = {}
-    for where, cells in files.csv_cells(path, COLUMNS, more=True):
-        tag, *weights = (cells[name] for name in COLUMNS)
-        if tag in found:
-            raise ValueError(f"{where}: the tag {tag} stands there twice")
-        found[tag] = _weight(weights[0], where), _weight(weights[1], where)
-    return found
+    return by_tag(csv_rows(path, COLUMNS), _weights)
 
 
-def arrange(
-    known: dict[str, tuple[float, float]], tags: Sequence[str], path: Path
-) -> ClassWeights:
+def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> ClassWeights:
     """Puts weights of a file into the order of the corpus's tags.
 
     Raises:
         ValueError: The file lacks a tag of the corpus, or has one that it lacks.
     """
     return ClassWeights(*in_order(known, tags, path, "1,1"))
+
+
+def _weights(where: str, _: str, positive: Any, negative: Any) -> Pair:
+    return _weight(positive, where), _weight(negative, where)
 
 
 def _weight(value: Any, where: str) -> float:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from msd_tagger.common import files, metrics
+from msd_tagger.common.tag_numbers import Pair, Row, by_tag, csv_rows, in_order
 
 COLUMNS = ("tag", "missing", "false")
 # Rates that were counted or estimated are cut here: labels with m + f = 1 say nothing.
@@ -44,7 +45,7 @@ class LabelNoise(NamedTuple):
 NOTHING_KNOWN = LabelNoise()
 
 
-def read_rates(path: Path) -> dict[str, tuple[float, float]]:
+def read_rates(path: Path) -> dict[str, Pair]:
     """Reads m and f of every tag that a CSV or JSON file names.
 
     A CSV file has the columns `tag`, `missing` and `false`, and may have others; a JSON
@@ -53,64 +54,30 @@ def read_rates(path: Path) -> dict[str, tuple[float, float]]:
     Raises:
         ValueError: The file cannot be read, or a rate is none. It names the place.
     """
-    found: dict[str, tuple[float, float]] = {}
-    read = _read_json if path.suffix.lower() == ".json" else _read_csv
+    is_json = path.suffix.lower() == ".json"
     try:
-        for where, tag, missing, false in read(path):
-            if tag in found:
-                raise ValueError(f"{where}: the tag {tag} stands there twice")
-            found[tag] = _rate(missing, where, "missing"), _rate(false, where, "false")
-            if sum(found[tag]) >= 1:
-                raise ValueError(
-                    f"{where}: missing and false of {tag} sum to {sum(found[tag]):g}; "
-                    "they must sum to less than 1, or its labels say nothing of it"
-                )
+        return by_tag(_read_json(path) if is_json else csv_rows(path, COLUMNS), _rates)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _rates(where: str, tag: str, missing: Any, false: Any) -> Pair:
+    found = _rate(missing, where, "missing"), _rate(false, where, "false")
+    if sum(found) >= 1:
+        raise ValueError(
+            f"{where}: missing and false of {tag} sum to {sum(found):g}; they must sum "
+            "to less than 1, or its labels say nothing of it"
+        )
     return found
 
 
-def arrange(
-    known: dict[str, tuple[float, float]], tags: Sequence[str], path: Path
-) -> Rates:
+def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> Rates:
     """Puts rates of a file into the order of the corpus's tags.
 
     Raises:
         ValueError: The file lacks a tag of the corpus, or has one that it lacks.
     """
     return Rates(*in_order(known, tags, path, "0,0"))
-
-
-def in_order(
-    known: dict[str, tuple[float, float]],
-    tags: Sequence[str],
-    path: Path,
-    neutral: str,
-) -> np.ndarray:
-    """Puts two numbers of each tag, read from a file, into the order of a corpus.
-
-    `neutral` is what a row says that changes nothing. Returns float64 `[2, K]`.
-
-    Raises:
-        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
-    """
-    for what, names, advice in (
-        (
-            "no row for",
-            [tag for tag in tags if tag not in known],
-            f"give every tag of the corpus a row, with {neutral} where its labels "
-            "count as they are",
-        ),
-        (
-            "rows for tags that the corpus lacks:",
-            [tag for tag in known if tag not in tags],
-            f"it has {', '.join(tags)}",
-        ),
-    ):
-        if names:
-            shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-            raise ValueError(f"{path} has {what} {shown} ({len(names)}); {advice}")
-    return np.array([known[tag] for tag in tags], np.float64).reshape(-1, 2).T
 
 
 def count_rates(labels: np.ndarray, truth: np.ndarray) -> Rates:
@@ -160,14 +127,7 @@ def add_noise(
     return given.astype(np.uint8)
 
 
-def _read_csv(path: Path) -> Iterator[tuple[str, str, Any, Any]]:
-    """Yields where a row stands, and its three cells."""
-    for where, cells in files.csv_cells(path, COLUMNS, more=True):
-        tag, missing, false = (cells[name] for name in COLUMNS)
-        yield where, tag, missing, false
-
-
-def _read_json(path: Path) -> Iterator[tuple[str, str, Any, Any]]:
+def _read_json(path: Path) -> Iterator[Row]:
     for tag, one in files.read_json(path).items():
         if not isinstance(one, dict) or not {*COLUMNS[1:]} <= one.keys():
             raise ValueError(

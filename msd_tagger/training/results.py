@@ -124,8 +124,9 @@ def _bundle(
 def _of_labels(trained: Trained) -> dict[str, Any]:
     """Says what was learnt from: which labels, noise on purpose, what was corrected."""
     setup = trained.setup
-    keys = ("labels", "drop_positives", "flip_labels", "class_weights")
-    found = {key: setup.config.train[key] for key in keys}
+    train = setup.config.train
+    found = {key: train[key] for key in ("labels", "drop_positives", "flip_labels")}
+    found["class_weights"] = Path(train.class_weights).name  # Of a file, its name.
     return found | {"corrected_for": setup.noise.record()["corrected"]}
 
 

@@ -33,8 +33,8 @@ def choose_points(arguments: Sequence[str]) -> list[int]:
     config = main.CONFIG.value
     if config is None:
         raise ValueError("--config is missing; try --config=configs/paper.py")
-    main.check("prepare", words)
     platform.set_up("cpu")  # Where jobs are submitted there may be no other.
+    main.check("prepare", words)
     command_line.load("modes.training:check_names")(sweeps.runs(config), config.task)
     if not config.sweep:
         raise ValueError(

@@ -6,7 +6,7 @@ from ml_collections import ConfigDict
 
 from configs import checks, default
 from configs.keys import KEYS, STUDIES
-from msd_tagger.common import files
+from msd_tagger.common import facts, files
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.training import parallel
 from studies import sections as studies
@@ -76,6 +76,7 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
         "preprocessing.frequency_weighting": pre.WEIGHTINGS,
         "train.parallel": ("auto", *parallel.MODES),
     }
+    assert KEYS["model.network"].default == facts.CONVNET
     assert {key: KEYS[key].allowed for key in taken} == taken
     assert set(STUDIES) == {*studies.STUDIES, studies.PAPER}
 

@@ -1,0 +1,71 @@
+"""Files that say two numbers of every tag: error rates, or weights."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msd_tagger.common import files
+
+Pair = tuple[float, float]
+Row = tuple[str, str, Any, Any]  # Where it stands, for messages, its tag, two cells.
+
+
+def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """Yields the rows of a CSV file with three columns, and perhaps others."""
+    for where, cells in files.csv_cells(path, columns, more=True):
+        tag, first, second = (cells[name] for name in columns)
+        yield where, tag, first, second
+
+
+def by_tag(
+    rows: Iterable[Row], pair_of: Callable[[str, str, Any, Any], Pair]
+) -> dict[str, Pair]:
+    """Collects the two numbers of each tag.
+
+    Args:
+        rows: Of the file.
+        pair_of: Makes numbers of a row.
+
+    Raises:
+        ValueError: A tag stands there twice.
+    """
+    found: dict[str, Pair] = {}
+    for where, tag, *cells in rows:
+        if tag in found:
+            raise ValueError(f"{where}: the tag {tag} stands there twice")
+        found[tag] = pair_of(where, tag, *cells)
+    return found
+
+
+def in_order(
+    known: dict[str, Pair],
+    tags: Sequence[str],
+    path: Path,
+    neutral: str,
+) -> np.ndarray:
+    """Puts two numbers of each tag, read from a file, into the order of a corpus.
+
+    `neutral` is what a row says that changes nothing. Returns float64 `[2, K]`.
+
+    Raises:
+        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
+    """
+    for what, names, advice in (
+        (
+            "no row for",
+            [tag for tag in tags if tag not in known],
+            f"give every tag of the corpus a row, with {neutral} where its labels "
+            "count as they are",
+        ),
+        (
+            "rows for tags that the corpus lacks:",
+            [tag for tag in known if tag not in tags],
+            f"it has {', '.join(tags)}",
+        ),
+    ):
+        if names:
+            shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+            raise ValueError(f"{path} has {what} {shown} ({len(names)}); {advice}")
+    return np.array([known[tag] for tag in tags], np.float64).reshape(-1, 2).T
