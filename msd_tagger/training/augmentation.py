@@ -139,7 +139,8 @@ def check(
     }
     for text, augment in zip(texts, build(texts), strict=True):
         where = f"--config.train.augmentations: {text}"
-        if magnitude == "linear" and calls.parse(text, where).name == "random_gain":
+        name = calls.parse(text, where).name
+        if magnitude == "linear" and name == "random_gain":
             raise ValueError(
                 f"{where} shifts decibels, which preprocessing.magnitude=linear has "
                 "none of; leave it out"
@@ -151,7 +152,9 @@ def check(
             )
         # It may be somebody's own code, which may raise anything.
         except Exception as error:
-            raise ValueError(f"{where} fails: {calls.told(error)}") from error
+            is_ours = name in AUGMENTATIONS and isinstance(error, ValueError)
+            why = f": {error}" if is_ours else f" fails: {calls.told(error)}"
+            raise ValueError(f"{where}{why}") from error
         if not all(jax.tree.leaves(same)):
             raise ValueError(
                 f"{where} gives arrays of other shapes or types than it gets; they "

@@ -130,7 +130,7 @@ def test_a_function_of_ones_own(batch):
         ("spec_augment(time_share='a')", "spec_augment.* fails: "),
         ("spec_augment(time_share=3)", "time_share=3 and band_share=0.15 must be from"),
         ("spec_augment(band_masks=-1)", "band_masks=-1 must be at least 0"),
-        ("mixup(alpha=0)", "alpha=0 must be above 0"),
+        ("mixup(alpha=0)", r"mixup\(alpha=0\): alpha=0 must be above 0"),
         ("random_gain(spread=-1)", "spread=-1 must be at least 0"),
     ],
 )
