@@ -75,17 +75,10 @@ def warm_starts():
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leaves figures out of reports of which a test looks at the words."""
-    from msd_tagger.pages import page  # It imports matplotlib.
+    from msd_tagger.pages import page  # They import matplotlib.
+    from tests import undrawn
 
-    def draw(illustration, folder, **_):
-        return {
-            "light": "data:,",
-            "dark": "data:,",
-            "width": 1,
-            "alt": illustration.alt,
-        }
-
-    monkeypatch.setattr(page, "draw", draw)
+    monkeypatch.setattr(page, "draw", undrawn.draw)
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 To import TensorFlow, JAX and what else a run needs takes ten CPU seconds. A test that
 is not about how a program starts asks for the fixture `warm_starts`: `python main.py`,
 `python -m …` and `python -c …` are then forked from one process that has imported all
-this. Each has its own environment, streams, session, signals and exit status.
+this. Each has its own environment, streams, session, signals and exit status. Their
+reports have no figures.
 """
 
 import atexit

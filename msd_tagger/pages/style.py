@@ -93,13 +93,13 @@ def label(name: str) -> str:
 
 def svg(draw: Callable[[], Figure], theme: str) -> bytes:
     """Draws a figure in a theme as SVG, the same bytes for the same figure."""
+    return _drawn(draw, theme, _svg)
 
-    def write(figure: Figure) -> bytes:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-        return buffer.getvalue()
 
-    return _drawn(draw, theme, write)
+def _svg(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
 
 
 def _drawn(draw: Callable[[], Figure], theme: str, write: Callable[[Figure], T]) -> T:
@@ -107,7 +107,10 @@ def _drawn(draw: Callable[[], Figure], theme: str, write: Callable[[Figure], T])
     settings = THEMES[theme] | {"font.family": [*fonts.FAMILIES]}
     with matplotlib.rc_context(settings), warnings.catch_warnings(record=True) as said:
         warnings.filterwarnings("always", "Glyph .* missing from", UserWarning)
-        written = write(draw())
+        figure = draw()
+        figure.draw_without_rendering()  # It lays out what each format did again.
+        figure.set_layout_engine("none")
+        written = write(figure)
     lacking = fonts.lacking(str(one.message) for one in said)
     for one in said:
         if not fonts.lacking([str(one.message)]):
@@ -130,16 +133,16 @@ def save_figure(draw: Callable[[], Figure], stem: Path, *, pdf: bool = False) ->
     Also `<stem>.pdf` where that is asked for. Returns the SVG file's content.
     """
 
-    def write(figure: Figure) -> None:
+    def write(figure: Figure) -> bytes:
         _save(figure, stem.with_name(f"{stem.name}.png"), dpi=200)
         if pdf:
             metadata = {"CreationDate": None}
             _save(figure, stem.with_name(f"{stem.name}.pdf"), metadata=metadata)
+        content = _svg(figure)
+        files.write_bytes(stem.with_name(f"{stem.name}.svg"), content)
+        return content
 
-    _drawn(draw, "light", write)
-    content = svg(draw, "light")
-    files.write_bytes(stem.with_name(f"{stem.name}.svg"), content)
-    return content
+    return _drawn(draw, "light", write)
 
 
 def save(draw: Callable[[], Figure], path: Path, **options: Any) -> None:
