@@ -59,4 +59,21 @@ def _line(origin: dict[str, Any]) -> str:
         parts.append(f"{corpus['train_clips_used']} training clips")
     if origin.get("batch_statistics"):
         parts.append(f"batch statistics of {origin['batch_statistics']}")
-    return ", ".join(parts)
+    return ", ".join([*parts, *_labels(origin)])
+
+
+def _labels(origin: dict[str, Any]) -> list[str]:
+    """Says what a training changed of a corpus's labels and of what they weigh."""
+    labels = origin.get("labels")
+    if not isinstance(labels, dict):
+        return []
+    dropped, flipped = (labels.get(key) for key in ("drop_positives", "flip_labels"))
+    weights = labels.get("class_weights") or "none"
+    said = {
+        "true labels": labels.get("labels") == "true",
+        f"positives dropped on purpose ({dropped})": dropped,
+        f"labels flipped on purpose ({flipped})": flipped,
+        f"class weights ({weights})": weights != "none",
+        "a loss corrected for errors in the labels": labels.get("corrected_for"),
+    }
+    return [words for words, is_so in said.items() if is_so]

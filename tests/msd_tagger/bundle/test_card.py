@@ -45,6 +45,24 @@ def test_what_it_has_heard(corpus, before, expected):
     assert (corpus or {"name": "not known"})["name"] in heard(bundle)[0]
 
 
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({}, ""),
+        ({"labels": "weak", "class_weights": "none", "drop_positives": 0.0}, ""),
+        ({"class_weights": "mine.csv"}, ", class weights (mine.csv)"),
+        (
+            {"labels": "true", "flip_labels": 0.02, "corrected_for": {"missing": [0]}},
+            ", true labels, labels flipped on purpose (0.02), "
+            "a loss corrected for errors in the labels",
+        ),
+    ],
+)
+def test_what_was_changed_of_the_labels(labels, expected):
+    (line,) = heard(bundle_of(OWN, labels=labels))
+    assert line == f"my_songs, version my_songs-12ab, 1234 training clips{expected}"
+
+
 def test_the_header_is_what_hubs_read():
     header, _ = header_and_text(bundle_of(OWN))
     assert header["license"] == "unknown" and "music-tagging" in header["tags"]
