@@ -327,12 +327,14 @@ def _size(one: Comparison) -> str:
 def _times(factor: float) -> str:
     """Prints a factor; without an end where no amount of data helps.
 
-    >>> _times(2.04), _times(float("inf")), _times(12345.0)
-    ('2.04 times', 'no amount of', 'over 1000 times')
+    >>> [_times(factor) for factor in (2.04, float("inf"), 12345.0, 4e-52)]
+    ['2.04 times', 'no amount of', 'over 1000 times', 'under 0.001 times']
     """
     if not np.isfinite(factor):
         return "no amount of"
-    return f"{factor:.3g} times" if factor < 1000 else "over 1000 times"
+    if factor >= 1000:
+        return "over 1000 times"
+    return f"{factor:.3g} times" if factor >= 0.001 else "under 0.001 times"
 
 
 def _paragraphs(
