@@ -9,7 +9,7 @@ import pytest
 
 from msd_tagger import platform
 from msd_tagger.common import interruption
-from tests import warm
+from tests import undrawn, warm
 
 # Each distinct program is compiled once for all processes of the suite: most tests
 # train the same small network. Workers of pytest-xdist get the folder from the process
@@ -73,12 +73,10 @@ def warm_starts():
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """Leaves figures out of reports of which a test looks at the words."""
-    from msd_tagger.pages import page  # They import matplotlib.
-    from tests import undrawn
-
-    monkeypatch.setattr(page, "draw", undrawn.draw)
+def without_figures(monkeypatch):
+    """Leaves figures out of reports of which a test looks at other things."""
+    undrawn.replace(monkeypatch.setattr)
+    monkeypatch.setattr(warm.Popen, "draws", False)
 
 
 @pytest.fixture

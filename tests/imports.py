@@ -21,11 +21,8 @@ import modes.study  # noqa: E402, F401
 import studies.baseline  # noqa: E402
 import studies.study_report  # noqa: E402, F401
 from input_pipeline.storage import tensorflow  # noqa: E402
-from msd_tagger.pages import page  # noqa: E402
-from tests import undrawn  # noqa: E402
 
 tensorflow()
-page.draw = undrawn.draw
 gc.set_threshold(50_000)  # As in conftest.py.
 gc.freeze()
 # Nothing has used JAX here, so that no thread of it can be lost.

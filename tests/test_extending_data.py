@@ -57,7 +57,7 @@ def run(place):
         f"--data_dir={place / 'data'}",
         f"--workdir={place / 'run'}",
     ]
-    with warm.starts():
+    with warm.starts(draws=False):
         done = subprocess.run(
             command,
             cwd=ROOT,

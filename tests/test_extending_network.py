@@ -68,7 +68,7 @@ def start(place, *arguments, data_dir=None, **environment):
 def run(place):
     """A run started as a user does, in a folder of its own."""
     workdir = f"--workdir={place / 'run'}"
-    with warm.starts():
+    with warm.starts(draws=False):
         done = start(place, *RUN, workdir, PYTHONPATH=str(place))
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"my_network:MyNet\(width=4\): \d+ parameters", done.stderr)

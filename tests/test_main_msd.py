@@ -11,7 +11,7 @@ from tests import msd_files
 
 ROOT = Path(__file__).resolve().parents[1]
 
-pytestmark = pytest.mark.usefixtures("warm_starts")
+pytestmark = pytest.mark.usefixtures("warm_starts", "without_figures")
 
 
 def test_an_audit_of_the_labels_alone(tmp_path):

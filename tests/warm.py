@@ -3,8 +3,7 @@
 To import TensorFlow, JAX and what else a run needs takes ten CPU seconds. A test that
 is not about how a program starts asks for the fixture `warm_starts`: `python main.py`,
 `python -m …` and `python -c …` are then forked from one process that has imported all
-this. Each has its own environment, streams, session, signals and exit status. Their
-reports have no figures.
+this. Each has its own environment, streams, session, signals and exit status.
 """
 
 import atexit
@@ -25,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import undrawn
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.imports"])
@@ -47,6 +48,7 @@ def _received(duplicate: Any) -> Descriptor:
 class Popen(subprocess.Popen):
     """Starts Python warm, and any other program as ever."""
 
+    draws = True  # Reports have figures.
     _process: Any = None
 
     def _execute_child(self, args, executable, preexec, close, pass_fds, cwd, env, *on):
@@ -67,6 +69,7 @@ class Popen(subprocess.Popen):
                 dict(os.environ if env is None else env),
                 os.fspath(cwd or Path.cwd()),
                 new_session,
+                self.draws,
             ),
         )
         self._process.start()
@@ -95,6 +98,7 @@ def become(
     environment: Mapping[str, str],
     cwd: str,
     new_session: bool,
+    draws: bool,
 ) -> None:
     """Does, in a process that was forked, what Python does with its command line."""
     if new_session:
@@ -113,6 +117,8 @@ def become(
     os.chdir(cwd)
     sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.orig_argv = [sys.executable, *words]
+    if not draws:
+        undrawn.replace(setattr)
     try:
         _run(*words)
     except SystemExit:
@@ -140,8 +146,9 @@ def _run(first: str, *rest: str) -> None:
 
 
 @contextmanager
-def starts() -> Iterator[None]:
+def starts(*, draws: bool = True) -> Iterator[None]:
     """Starts Python warm while it lasts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess, "Popen", Popen)
+        patch.setattr(Popen, "draws", draws)
         yield

@@ -9,7 +9,9 @@ from tests.scale import clips
 SEED = 4  # It draws a SIGKILL in the seventh step.
 
 
-def test_a_signal_damage_and_a_kill_lose_nothing(tmp_path, warm_starts):
+def test_a_signal_damage_and_a_kill_lose_nothing(
+    tmp_path, warm_starts, without_figures
+):
     """One after the other, of one run; its record is that of an undisturbed one."""
     folders = (tmp_path / name for name in ("whole", "corpus", "programs"))
     whole = runs.Scene(*folders)

@@ -159,7 +159,7 @@ def test_of_a_file_its_content_names_the_run(tmp_path):
 
 
 def test_record_bundle_and_report_say_what_was_learnt_from(
-    tmp_path, programs_shared, undrawn
+    tmp_path, programs_shared, without_figures
 ):
     config = fakes.small_config(
         train__max_steps=4,

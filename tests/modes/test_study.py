@@ -224,7 +224,7 @@ def written_config():
     return names["get_config"]()
 
 
-def test_a_sweep_of_ones_own_is_trained_whole(tmp_path, monkeypatch, undrawn):
+def test_a_sweep_of_ones_own_is_trained_whole(tmp_path, monkeypatch, without_figures):
     config = fakes.small_config(num_seeds=2, train__max_steps=3)
     config.name, config.sweep = written_config().name, written_config().sweep[:2]
     sweeps.settle(config, ["num_seeds", "train.max_steps"])

@@ -126,7 +126,7 @@ def test_only_the_required_files(tmp_path):
     assert "one seed" in text and "Threshold" not in text
 
 
-def test_a_run_that_could_score_nothing(tmp_path, undrawn):
+def test_a_run_that_could_score_nothing(tmp_path, without_figures):
     workdir = write_record(tmp_path, num_tags=3, empty_tags=(0, 1, 2))
     _, text = read(write_report(workdir))
     assert "Against the weak labels no tag can be scored." in text
@@ -136,7 +136,7 @@ def test_a_share_of_the_training_clips_is_named(page):
     assert "4,000 train · trained on 80 of them" in read(page)[1]
 
 
-def test_a_seed_that_failed_is_named_and_left_out(tmp_path, undrawn):
+def test_a_seed_that_failed_is_named_and_left_out(tmp_path, without_figures):
     workdir = write_record(tmp_path, num_seeds=2, num_tags=4)
     text = (workdir / "metrics.jsonl").read_text().splitlines()
     lines = [json.loads(line) for line in text]
@@ -276,7 +276,7 @@ def test_intervals_of_the_whole_split_and_of_the_gap(record):
     assert spreads.gap > 1.8 * moved.std()
 
 
-def test_a_split_that_is_too_small_is_cautioned(tmp_path, undrawn):
+def test_a_split_that_is_too_small_is_cautioned(tmp_path, without_figures):
     def text(num_clips):
         made = write_record(tmp_path / str(num_clips), num_tags=8, num_clips=num_clips)
         return read(report.write_report(made))[1]
