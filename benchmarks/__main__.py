@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
             return 1
     for part in parts:
         print("\n".join(part.tables))
-    if any(part.requirements for part in parts):
+    if any(part.summary for part in parts):
         print(results.summary(parts))
     print(f"Load by other processes: {results.other_load(parts)}.")
     if arguments.out:
@@ -99,7 +99,7 @@ def set_up(
     with contextlib.closing(
         Worker(Entrant("ours", "benchmarks.ours:start", choices, ()))
     ) as worker:
-        device = worker.ask("call", {})
+        device = worker.ask("prepare", {})
     options = Options(
         scratch=scratch,
         **files,

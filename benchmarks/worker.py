@@ -14,6 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+NOT_INSTALLED = "is not installed"
+
 
 class Work(NamedTuple):
     """What a contestant does with one setting."""
@@ -72,10 +74,9 @@ def main(
 ) -> None:
     """Answers requests until the pipe is closed; what is printed goes into a file.
 
-    A request is a method, arguments beside the options, and seconds. "call" calls the
-    factory and answers with its result; "prepare" does the same where the result is a
-    `Work`, and takes its first steps; "run" lets what was prepared with these arguments
-    work for some time.
+    A request is a method, arguments beside the options, and seconds. "prepare" calls
+    the factory: of a `Work` the first steps are taken, any other result is the answer.
+    "run" lets what was prepared with these arguments work for some time.
     """
     with Path(log).open("wb") as file:
         os.dup2(file.fileno(), 1)
@@ -92,7 +93,7 @@ def main(
             return works[key].measure(seconds)
         module, name = factory.split(":")
         found = getattr(importlib.import_module(module), name)(**options, **arguments)
-        if method == "call":
+        if not isinstance(found, Work):
             return found
         works[key] = found
         started, values = time.monotonic(), found.values()
@@ -121,7 +122,7 @@ def main(
 def describe(error: Exception) -> str:
     """Describes an error in one line for a table: a missing package is no accident."""
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed"
+        return f"{error.name} {NOT_INSTALLED}"
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:200]}"
 

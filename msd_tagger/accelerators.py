@@ -5,8 +5,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
+
+from msd_tagger.common.provenance import version_of
 
 # What shows a GPU of NVIDIA's; containers may have the second alone, WSL the third.
 _GPU = ("dev/nvidia0", "dev/nvidiactl", "dev/dxg")
@@ -16,14 +17,6 @@ _DRIVER = "proc/driver/nvidia/version"
 _OLDEST_DRIVER = {13: 580, 12: 525}
 # What schedulers and users set CUDA_VISIBLE_DEVICES to for no GPU.
 _NONE_VISIBLE = ("", "-1", "NoDevFiles")
-
-
-def version_of(package: str) -> str:
-    """Returns the version of an installed package; "" if it is not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 @contextmanager
