@@ -156,11 +156,7 @@ def shards(batch_size: int, directory: str, threads: int) -> Work:
 
 
 def slow_shards(batch_size: int, directory: str, threads: int) -> Work:
-    """Reads prepared shards where a large read takes 20 ms (`slow_reads.c`).
-
-    Raises:
-        ValueError: It does not.
-    """
+    """Reads prepared shards where a large read takes 20 ms (`slow_reads.c`)."""
     with next(Path(directory).glob("clips-train*")).open("rb") as file:
         started = time.perf_counter()
         os.pread(file.fileno(), 2**16, 0)
@@ -229,10 +225,6 @@ def start(
 
     Returns:
         What the devices are.
-
-    Raises:
-        NoDeviceError: There is no device of the platform.
-        MiscompilationError: The installed JAX computes wrongly here.
     """
     platform_.set_up(platform)
     platform_.devices()

@@ -14,13 +14,7 @@ from configs.keys import SWEEP
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
 from modes import Options, labels
-from modes.corpus import (
-    load_once,
-    open_data,
-    pools_of,
-    prepare_once,
-    recipe_of,
-)
+from modes.corpus import load_once, open_data, pools_of, prepare_once, recipe_of
 from modes.report import report
 from modes.training import (
     begin,

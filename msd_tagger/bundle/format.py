@@ -77,11 +77,7 @@ def build_model(bundle: Bundle) -> Model:
 
 
 def build_network(network: Mapping[str, Any], num_tags: int) -> Network:
-    """Builds a network of what a bundle says of it; one's own is imported.
-
-    Raises:
-        ValueError: It cannot be imported.
-    """
+    """Builds a network of what a bundle says of it; one's own is imported."""
     if "name" in network:
         precision = network.get("precision", "default")
         own_settings = {"dtype": network["dtype"], "precision": precision}
@@ -163,11 +159,7 @@ def read_bundle(directory: Path) -> Bundle:
 
 
 def _check_place_of_code(content: Mapping[str, Any], directory: Path) -> None:
-    """Refuses to run a file that came with a bundle.
-
-    Raises:
-        ValueError: A module that it names lies in its own folder.
-    """
+    """Refuses to run a file that came with a bundle."""
     for key, name in CODE:
         text = content[key].get(name) if isinstance(content.get(key), dict) else None
         if not isinstance(text, str) or ":" not in text:
@@ -305,11 +297,7 @@ def _recipe(content: dict) -> Recipe:
 
 
 def _check_values(values: Mapping[str, Any]) -> None:
-    """Checks the fields of a bundle that do not show in its arrays.
-
-    Raises:
-        ValueError: Names the one that is not allowed.
-    """
+    """Checks the fields of a bundle that do not show in its arrays."""
     tags, seeds, network = values["tags"], values["seeds"], values["network"]
     preprocessing = values["preprocessing"]
     named = all(isinstance(tag, str) and tag for tag in tags)
@@ -373,12 +361,7 @@ def _arrays(bundle: Bundle) -> dict[str, np.ndarray]:
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], values: Mapping[str, Any]) -> None:
-    """Compares the arrays with what the other fields of a bundle ask for.
-
-    Raises:
-        ValueError: Names the first that is missing, not known, of another shape or
-            dtype, or not finite.
-    """
+    """Compares the arrays with what the other fields of a bundle ask for."""
     network = values["network"]
     num_tags, num_seeds = len(values["tags"]), len(values["seeds"])
     expected = shapes(network, values["recipe"], num_tags, num_seeds)

@@ -154,11 +154,7 @@ def digest_of(name: str, where: str) -> str:
 
 
 def check_arguments(call: Call, known: list[str], where: str) -> None:
-    """Checks the names of arguments.
-
-    Raises:
-        ValueError: Names the first that is not known, and those that are.
-    """
+    """Checks the names of arguments."""
     for name in call.arguments:
         if name not in known:
             raise ValueError(

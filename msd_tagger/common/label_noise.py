@@ -72,11 +72,7 @@ def _rates(where: str, tag: str, missing: Any, false: Any) -> Pair:
 
 
 def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> Rates:
-    """Puts rates of a file into the order of the corpus's tags.
-
-    Raises:
-        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
-    """
+    """Puts rates of a file into the order of the corpus's tags."""
     return Rates(*in_order(known, tags, path, "0,0"))
 
 

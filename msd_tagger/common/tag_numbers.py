@@ -22,15 +22,7 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 def by_tag(
     rows: Iterable[Row], pair_of: Callable[[str, str, Any, Any], Pair]
 ) -> dict[str, Pair]:
-    """Collects the two numbers of each tag.
-
-    Args:
-        rows: Of the file.
-        pair_of: Makes numbers of a row.
-
-    Raises:
-        ValueError: A tag stands there twice.
-    """
+    """Collects the two numbers that `pair_of` makes of each tag's only row."""
     found: dict[str, Pair] = {}
     for where, tag, *cells in rows:
         if tag in found:

@@ -231,10 +231,6 @@ def has_last_layer(params: Mapping[str, Any]) -> bool:
 
 
 def check_last_layer(params: Mapping[str, Any], wish: str) -> None:
-    """Checks that a network has the layer that something needs.
-
-    Raises:
-        ValueError: It has none.
-    """
+    """Raises a ValueError where a network lacks the layer that something needs."""
     if not has_last_layer(params):
         raise ValueError(f"{wish} needs a network with {LAST_LAYER}; this one has none")

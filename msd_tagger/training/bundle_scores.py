@@ -34,9 +34,6 @@ class Match(NamedTuple):
 def match_tags(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> Match:
     """Matches tags by name, letter for letter.
 
-    Raises:
-        ValueError: None is shared.
-
     >>> match_tags(("rock", "jazz"), ("Jazz", "rock", "pop"))[1:]
     (('jazz',), ('Jazz', 'pop'))
     """

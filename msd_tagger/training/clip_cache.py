@@ -61,11 +61,7 @@ def choose(config: ConfigDict, data: Data) -> str:
 
 
 def keep(setup: Setup) -> Setup:
-    """Reads the training clips into the memory that `input.cache` names, if it does.
-
-    Raises:
-        ValueError: They do not fit, or cannot be read.
-    """
+    """Reads the training clips into the memory that `input.cache` names, if it does."""
     cache = choose(setup.config, setup.data)
     if cache == "none":
         return setup

@@ -170,11 +170,7 @@ class Training:
         self._progress.close()
 
     def result(self) -> Trained:
-        """Keeps the seeds that came to a finite score.
-
-        Raises:
-            ValueError: None did.
-        """
+        """Keeps the seeds that came to a finite score."""
         return finish(self._setup, self._state, self._health, self._progress.state())
 
     def _is_over(self) -> bool:
@@ -283,11 +279,7 @@ class _CutShortError(Exception):
 def finish(
     setup: Setup, state: steps.TrainState, health: Health, progress: dict[str, Any]
 ) -> Trained:
-    """Keeps the seeds that came to a finite score; `progress` is `Progress.state()`.
-
-    Raises:
-        ValueError: None did.
-    """
+    """Keeps the seeds that came to a finite score; `progress` is `Progress.state()`."""
     for number in np.flatnonzero(~np.isfinite(state.best_score)).tolist():
         if not health.failed[number]:
             health.fail(

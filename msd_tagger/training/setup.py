@@ -32,13 +32,7 @@ from msd_tagger.network.model import (
     statistics_step,
 )
 from msd_tagger.network.pools import check_pools, choose_pools
-from msd_tagger.training import (
-    augmentation,
-    optimisers,
-    parallel,
-    steps,
-    warm_start,
-)
+from msd_tagger.training import augmentation, optimisers, parallel, steps, warm_start
 
 Batch = dict[str, np.ndarray]
 
@@ -199,11 +193,7 @@ def build_model(
 
 
 def build_network(config: ConfigDict, num_tags: int, axis_name: str | None) -> Network:
-    """Builds the network that a configuration describes.
-
-    Raises:
-        ValueError: It is one's own, and cannot be built.
-    """
+    """Builds the network that a configuration describes."""
     model = config.model
     settings = {"momentum": model.batch_norm_momentum, "precision": model.precision}
     if is_own(config):
@@ -370,9 +360,6 @@ def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
 
     Network, optimiser and augmentations are tried on shapes alone. Where something
     `looks_at_tags`, as its name says, the network needs a layer of that name.
-
-    Raises:
-        ValueError: One of them does not exist, or does not work.
     """
     train = config.train
     if train.freeze == "features":
@@ -387,11 +374,7 @@ def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
 
 
 def check_network(network: Network, recipe: Recipe, looks_at_tags: str = "") -> None:
-    """Checks that a network fits spectrograms, and what looks at its last layer.
-
-    Raises:
-        ValueError: What does not fit.
-    """
+    """Checks that a network fits spectrograms, and what looks at its last layer."""
     if isinstance(network, ConvNet):
         check_pools(recipe.shape, network.pools)
         return
@@ -401,11 +384,7 @@ def check_network(network: Network, recipe: Recipe, looks_at_tags: str = "") -> 
 
 
 def class_weights_of(config: ConfigDict, data: Data) -> ClassWeights | None:
-    """Works out `train.class_weights`; None where all weigh the same.
-
-    Raises:
-        ValueError: The file does not fit the corpus.
-    """
+    """Works out `train.class_weights`; None where all weigh the same."""
     chosen = config.train.class_weights
     if chosen == "none":
         return None
@@ -425,11 +404,7 @@ def own_code(config: ConfigDict) -> dict[str, str]:
 
 
 def first_state(setup: Setup) -> steps.TrainState:
-    """Initialises all seeds, `[S, …]`, by their numbers or from the bundle.
-
-    Raises:
-        ValueError: Seeds would be copies of one another.
-    """
+    """Initialises all seeds, `[S, …]`, by their numbers or from the bundle."""
     config, data = setup.config, setup.data
     state = parallel.init_seeds(
         partial(steps.init_state, model=setup.model, input_shape=data.recipe.shape),
@@ -442,11 +417,7 @@ def first_state(setup: Setup) -> steps.TrainState:
 
 
 def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
-    """Reads the bundle that `train.init_bundle` names, if it names one.
-
-    Raises:
-        ValueError: It cannot be read, or does not fit the configuration.
-    """
+    """Reads the bundle that `train.init_bundle` names, if it names one."""
     if not config.train.init_bundle:
         return None
     bundle = read_bundle(Path(config.train.init_bundle))
