@@ -41,8 +41,8 @@ def run(options: Options) -> Part:
         training,
         slow.failure or results.NONE_RAN,
     )
-    tables = [_table(lanes, training, num_clips), _waiting(lanes)]
-    return Part("input", [ratio, from_slow], tables, {"all": lanes})
+    table = _table(lanes, training, num_clips)
+    return Part("input", [ratio, from_slow], [table], {"all": lanes})
 
 
 def _entrants(options: Options, num_clips: int) -> Iterator[Entrant]:
@@ -139,13 +139,3 @@ def _table(lanes: list[Lane], training: Lane | None, num_clips: int) -> str:
         f"DataLoaders over one .npy file per clip, {found}."
     )
     return results.lane_table("Input", lanes, {"what": results.label}, columns, note)
-
-
-def _waiting(lanes: list[Lane]) -> str:
-    def percent(lane: Lane) -> str:
-        shares = (100 * share for share in lane.extra["waiting_share"])
-        return f"{results.spread(shares, 2)} %"
-
-    fed = [lane for lane in lanes if "waiting_share" in lane.extra]
-    title = "Share of training time that waits for a batch"
-    return results.lane_table(title, fed, {"what": results.label}, {"waiting": percent})

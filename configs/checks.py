@@ -110,8 +110,7 @@ def check_for_mode(
 ) -> list[ConfigDict]:
     """Checks a configuration for what the flags --mode, --bundle and --point ask for.
 
-    Returns:
-        The configurations of all points; of a single run, its own.
+    It returns the configurations of all points; of a single run, its own.
     """
     check_names(config)
     check(config)

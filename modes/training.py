@@ -104,10 +104,9 @@ def train_in(
     data: Data,
     devices: list[str],
 ) -> dict:
-    """Trains unless that is done, evaluates, and writes the record.
+    """Trains unless that is done, evaluates, writes the record and returns the summary.
 
-    Returns:
-        The summary; nothing in a process that does not write.
+    There is none in a process that does not write.
     """
     begins = options.mode == "run"
 

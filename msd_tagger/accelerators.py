@@ -37,13 +37,13 @@ def listening() -> Iterator[list[str]]:
         source.removeFilter(collect)
 
 
-def refusal(platform: str, said: Sequence[str], root: Path = Path("/")) -> str:
+def refusal(platform: str, said: Sequence[str]) -> str:
     """Says why there is no device of a platform of JAX, and what to do about it."""
     explain = {"cuda": why_no_gpu, "gpu": why_no_gpu, "tpu": why_no_tpu}.get(platform)
     if explain is None:
         why = f"{_joined(said)}; install the JAX build for it"
     else:
-        why = explain(said, root)
+        why = explain(said)
     return f"no device for JAX_PLATFORMS={platform!r}: {why}. Or use another --platform"
 
 
@@ -67,12 +67,9 @@ def why_no_gpu(
     root: Path = Path("/"),
     version_of: Callable[[str], str] = version_of,
 ) -> str:
-    """Says what keeps JAX from using a GPU of NVIDIA's; what JAX said if nothing does.
+    """Says what keeps JAX from a GPU of NVIDIA's; what JAX `said` if nothing does.
 
-    Args:
-        said: What JAX said itself.
-        root: Of the file system that shows devices and driver.
-        version_of: Gives the version of an installed package, or "".
+    `root` is that of the file system that shows devices and driver.
     """
     driver, jaxlib = driver_version(root), version_of("jaxlib")
     builds = {n: version_of(f"jax-cuda{n}-plugin") for n in _OLDEST_DRIVER}

@@ -33,13 +33,9 @@ def write_song(
 def draw(
     title: str, tags: Sequence[str], scores: np.ndarray, edges_s: np.ndarray
 ) -> Figure:
-    """Draws scores over time.
+    """Draws scores over time, `[K, P]`, NaN where there is none.
 
-    Args:
-        title: Above the picture.
-        tags: K names, from the top down.
-        scores: `[K, P]`, of each part of the song; NaN where there is none.
-        edges_s: `[P + 1]`, where the parts start and the last ends.
+    The K tags are from the top down; edges are `[P + 1]`, where parts start and end.
     """
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(tags)))
     axes = figure.add_subplot()

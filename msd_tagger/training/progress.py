@@ -29,10 +29,8 @@ LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
 class Progress:
     """Collects losses without holding the device up, and shows them now and then.
 
-    Args:
-        check: Called with the losses `[S]` of every step and its number, in order.
-        first_step: Number of steps that are done already.
-        earlier: What `state` returned when the run was cut; empty for a new one.
+    `check` is called with the losses `[S]` of every step and its number, in order.
+    `earlier` is what `state` returned when the run was cut, after `first_step` steps.
     """
 
     def __init__(
@@ -126,10 +124,8 @@ class Progress:
     ) -> None:
         """Notes an evaluation, and says it in one line, on a terminal above the bar.
 
-        Args:
-            scores: The validation ROC-AUC of each seed, None where there is none.
-            improved: Whether it is the seed's best so far `[S]`.
-            best: The best so far of each seed `[S]`.
+        Scores are the validation ROC-AUC of each seed, `improved` says whether it is
+        the seed's best, and `best` has the best so far; `[S]` each.
         """
         known = [score for score in scores if score is not None]
         self._validation = f"valid ROC-AUC {np.mean(known):.4f}" if known else ""

@@ -37,13 +37,10 @@ def write_results(
     predictions: dict[str, np.ndarray],
     baseline: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Writes everything of a run but configuration and metrics into its folder.
+    """Writes all of a run but configuration and metrics, and returns its summary.
 
-    The summary is "complete" unless an evaluation half way wrote it. Predictions are
-    those of `predict`; scores of the linear baseline may be missing.
-
-    Returns:
-        The summary, as written.
+    That is "complete" unless an evaluation half way wrote it. Predictions are those of
+    `predict`; scores of the linear baseline may be missing.
     """
     setup, state = trained.setup, trained.state
     data = setup.data
