@@ -180,11 +180,9 @@ def _listen(where: str) -> socket.socket:
     where = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS", where)
     address = ("", int(where.rpartition(":")[2]))
     try:
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(
-                address, family=socket.AF_INET6, dualstack_ipv6=True
-            )
-        return socket.create_server(address)
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        return socket.create_server(address, family=family, dualstack_ipv6=both)
     except OSError as error:
         problem = f"process 0 cannot have it ({os.strerror(error.errno or 0)})"
         raise ValueError(_about_port(where, problem)) from error
