@@ -6,13 +6,14 @@ two requests a worker waits in a blocking read.
 
 import importlib
 import os
-import resource
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msd_tagger.common import processes
 
 NOT_INSTALLED = "is not installed"
 
@@ -82,8 +83,6 @@ def main(
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     if keep_buffers:
-        from msd_tagger.common import processes
-
         processes.keep_big_buffers()
     works: dict[str, Work] = {}
 
@@ -116,7 +115,7 @@ def main(
         except Exception as error:
             traceback.print_exc()
             failure = describe(error)
-        pipe.send((result, failure, peak_memory_bytes()))
+        pipe.send((result, failure, processes.peak_memory_bytes()))
 
 
 def describe(error: Exception) -> str:
@@ -125,18 +124,3 @@ def describe(error: Exception) -> str:
         return f"{error.name} {NOT_INSTALLED}"
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:200]}"
-
-
-def peak_memory_bytes(process: str = "self") -> int:
-    """Returns the most memory that a process ever held (VmHWM); 0 if it has ended.
-
-    Not `ru_maxrss`: a child inherits that from the process that started it. Where there
-    is no /proc, that is what is returned, of this process.
-    """
-    try:
-        status = Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        own = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return own if process == "self" else 0
-    # A process that is about to end holds none.
-    return 1024 * int(status.partition("VmHWM:")[2].partition("kB")[0] or 0)

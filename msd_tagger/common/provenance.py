@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -46,12 +45,6 @@ def environment(devices: list[str]) -> dict:
         },
         **made,
     }
-
-
-def peak_memory_bytes() -> int:
-    """Returns the largest resident memory of this process so far, on the host."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def version_of(package: str) -> str:

@@ -12,7 +12,8 @@ from msd_tagger.bundle.thresholds import Thresholds, choose
 from msd_tagger.common import metrics
 from msd_tagger.common.facts import LABELS, SPLITS
 from msd_tagger.common.files import write_json, write_npz
-from msd_tagger.common.provenance import origin, peak_memory_bytes
+from msd_tagger.common.processes import peak_memory_bytes
+from msd_tagger.common.provenance import origin
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.own import LAST, has_last_layer
 from msd_tagger.training import parallel

@@ -337,10 +337,11 @@ def set_up(config: ConfigDict, data: Data, noise: LabelNoise = NOTHING_KNOWN) ->
     model = build_model(
         config, num_tags, bands, axis_name, schedule, corrected, weights
     )
-    check_network(model.network, data.recipe)
-    if is_own(config):
-        parameters = describe_network(model.network, data.recipe.shape)["parameters"]
-        logger.info("%s: %d parameters", config.model.network, parameters)
+    if isinstance(model.network, ConvNet):
+        check_pools(data.recipe.shape, model.network.pools)
+    else:
+        described = describe_network(model.network, data.recipe.shape)
+        logger.info("%s: %d parameters", config.model.network, described["parameters"])
     programs = build_programs(model, layout, schedule.patience_steps)
     size = schedule.batch_size
     rows = parallel.own_rows(size, layout)
@@ -365,22 +366,17 @@ def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
     if train.freeze == "features":
         looks_at_tags = "--config.train.freeze=features"
     network = build_network(config, num_tags=FEW_TAGS, axis_name=None)
-    check_network(network, recipe, looks_at_tags)
+    if isinstance(network, ConvNet):
+        check_pools(recipe.shape, network.pools)
+    else:
+        params = own.check(network, recipe.shape)
+        if looks_at_tags:
+            own.check_last_layer(params, looks_at_tags)
     optimisers.build(train.optimiser, train.learning_rate, train.weight_decay)
     augmentation.check(
         *(train.augmentations, recipe.shape, config.model.dtype),
         config.preprocessing.magnitude,
     )
-
-
-def check_network(network: Network, recipe: Recipe, looks_at_tags: str = "") -> None:
-    """Checks that a network fits spectrograms, and what looks at its last layer."""
-    if isinstance(network, ConvNet):
-        check_pools(recipe.shape, network.pools)
-        return
-    params = own.check(network, recipe.shape)
-    if looks_at_tags:
-        own.check_last_layer(params, looks_at_tags)
 
 
 def class_weights_of(config: ConfigDict, data: Data) -> ClassWeights | None:
