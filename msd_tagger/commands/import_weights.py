@@ -173,7 +173,9 @@ def _read_audio(source: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
         return None
 
     found = audio_files([source])
-    chosen = [found[row] for row in choose(len(found))]
+    # In an order that is random, and always the same.
+    order = np.random.default_rng(0).permutation(len(found))
+    chosen = [found[row] for row in order[:MAX_CLIPS]]
     with (
         quiet_decoders(),
         ThreadPoolExecutor(processes.available_cores()) as pool,
@@ -185,8 +187,3 @@ def _read_audio(source: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
             kept += [] if clip is None else [clip]
     clips = np.array(kept, np.float16)
     return clips, f"{len(clips)} audio files of {source.resolve().name}"
-
-
-def choose(num_clips: int) -> np.ndarray:
-    """Numbers of at most `MAX_CLIPS` clips, in an order that is always the same."""
-    return np.random.default_rng(0).permutation(num_clips)[:MAX_CLIPS]

@@ -31,9 +31,6 @@ def choose(config: ConfigDict, data: Data) -> str:
 
     "auto" is "device" where they take at most half of each device's free memory, else
     "none". A CPU has no memory of its own; asked for, that of the host counts as such.
-
-    Raises:
-        ValueError: They do not fit.
     """
     cache, layout = config.input.cache, choose_layout(config)
     if cache == "none":

@@ -49,11 +49,7 @@ class Health:
             self.fail(number, step, f"{found}: {likely_cause(self._config, step)}")
 
     def fail(self, number: int, step: int, reason: str) -> None:
-        """Marks one seed.
-
-        Raises:
-            ValueError: None is left.
-        """
+        """Marks one seed; a ValueError says so where none is left."""
         seed = self._config.seed + number
         self.failures.append(FailedSeed(number, seed, step, reason))
         if not self.failed.all():
