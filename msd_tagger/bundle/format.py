@@ -49,7 +49,7 @@ NETWORK = {
 # Of a network of one's own: how it is called, and a digest of its file.
 OWN_NETWORK = {"name": str, "code": str, **_SHARED}
 # What else a description holds.
-CONTENT = {
+CONTENT: dict[str, Any] = {
     "tags": Each(str),
     "recipe": dict,
     "preprocessing": {
