@@ -1,5 +1,6 @@
 """Reads XLA's text of a compiled program: which kernels run, and what they move."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -73,9 +74,7 @@ def size_of(types: str) -> int:
     """Counts the bytes of an array's type, or of several."""
     total = 0
     for kind, shape in ARRAY.findall(types):
-        count = 1
-        for length in filter(None, shape.split(",")):
-            count *= int(length)
+        count = math.prod(map(int, filter(None, shape.split(","))))
         total += count * (1 if kind == "pred" else int(re.sub(r"\D", "", kind)) // 8)
     return total
 

@@ -90,7 +90,7 @@ def check_format(path: Path) -> None:
     if path.suffix not in FORMATS:
         raise ValueError(f"--out={path} must end in {' or '.join(FORMATS)}")
     if path.suffix == ".parquet":
-        check_installed(f"--out={path} (an .npz does not)", "parquet", "pyarrow")
+        check_installed(f"--out={path}, in place of an .npz,", "parquet", "pyarrow")
 
 
 def of_songs(embeddings: Iterable[Embedding], layers: str) -> np.ndarray:
