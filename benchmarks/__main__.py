@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
             return 1
     for part in parts:
         print("\n".join(part.tables))
-    if any(part.requirements for part in parts):
+    if any(part.summary for part in parts):
         print(results.summary(parts))
     print(f"Load by other processes: {results.other_load(parts)}.")
     if arguments.out:
@@ -84,11 +84,7 @@ def measure(name: str, options: Options) -> results.Part:
 def set_up(
     arguments: argparse.Namespace, scratch: Path
 ) -> tuple[Options, dict[str, Any]]:
-    """Runs the canary, and writes the weights that all contestants start from.
-
-    Raises:
-        WorkerError: JAX computes wrongly here, or has no such platform.
-    """
+    """Runs the canary, and writes the weights that all contestants start from."""
     files = {
         "weights": str(scratch / "weights.npz"),
         "trained_weights": str(scratch / "trained.npz"),
@@ -99,7 +95,7 @@ def set_up(
     with contextlib.closing(
         Worker(Entrant("ours", "benchmarks.ours:start", choices, ()))
     ) as worker:
-        device = worker.ask("call", {})
+        device = worker.ask("prepare", {})
     options = Options(
         scratch=scratch,
         **files,

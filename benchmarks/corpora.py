@@ -17,11 +17,11 @@ _STEREO_RATE_HZ = 44_100
 _MP3_64_KBIT_S, _MP3_128_KBIT_S = 0.6, 0.68
 
 
-def noise(directory: Path, rate_hz: int, count: int = 8) -> list[Path]:
+def noise(directory: Path, rate_hz: int) -> list[Path]:
     """Writes WAV files of noise at the rate of the spectrograms: cheap to prepare."""
     directory.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
-    paths = [directory / f"{number}.wav" for number in range(count)]
+    paths = [directory / f"{number}.wav" for number in range(8)]
     for path in paths:
         samples = 0.1 * random.standard_normal(round(DURATION_S * rate_hz), np.float32)
         soundfile.write(path, samples, rate_hz)

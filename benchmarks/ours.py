@@ -156,11 +156,7 @@ def shards(batch_size: int, directory: str, threads: int) -> Work:
 
 
 def slow_shards(batch_size: int, directory: str, threads: int) -> Work:
-    """Reads prepared shards where a large read takes 20 ms (`slow_reads.c`).
-
-    Raises:
-        ValueError: It does not.
-    """
+    """Reads prepared shards where a large read takes 20 ms (`slow_reads.c`)."""
     with next(Path(directory).glob("clips-train*")).open("rb") as file:
         started = time.perf_counter()
         os.pread(file.fileno(), 2**16, 0)
@@ -170,26 +166,9 @@ def slow_shards(batch_size: int, directory: str, threads: int) -> Work:
 
 
 def fed(batch_size: int, directory: str, threads: int, platform: str) -> Work:
-    """Trains from shards; "waiting_share" is of the time that waits for a batch."""
-    waited_s = 0.0
-
-    def batches() -> Iterator[problem.Batch]:
-        nonlocal waited_s
-        found = train_batches(directory, threads, batch_size)
-        while True:
-            started = time.perf_counter()
-            batch = next(found)
-            waited_s += time.perf_counter() - started
-            yield batch
-
-    def measure(seconds: float) -> dict[str, float]:
-        nonlocal waited_s
-        waited_s = 0.0
-        found = work.measure(seconds)
-        return found | {"waiting_share": waited_s / found["seconds"]}
-
-    work = training(batch_size, platform=platform, batches=batches())
-    return work._replace(measure=measure)
+    """Trains from shards."""
+    batches = train_batches(directory, threads, batch_size)
+    return training(batch_size, platform=platform, batches=batches)
 
 
 def train_batches(
@@ -229,10 +208,6 @@ def start(
 
     Returns:
         What the devices are.
-
-    Raises:
-        NoDeviceError: There is no device of the platform.
-        MiscompilationError: The installed JAX computes wrongly here.
     """
     platform_.set_up(platform)
     platform_.devices()

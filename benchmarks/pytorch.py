@@ -24,26 +24,27 @@ from benchmarks.worker import Work, loading, repeating
 from msd_tagger.common.processes import available_cores
 from msd_tagger.network.pools import POOLS
 
+CHANNELS = 32
 SONGS_IN_BATCH = 8
 
 
 class Network(nn.Module):
     """Stored spectrograms `[B, M, F]` to logits `[B, K]`, preprocessing included."""
 
-    def __init__(self, channels: int = 32, channels_last: bool = False) -> None:
+    def __init__(self, channels_last: bool) -> None:
         super().__init__()
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self._pools = POOLS["mel"]
-        depths = [1] + [channels] * len(self._pools)
+        depths = [1] + [CHANNELS] * len(self._pools)
         self.convs = nn.ModuleList(
             nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(depths)
         )
         # PyTorch's momentum is the weight of the new.
         self.norms = nn.ModuleList(
-            nn.BatchNorm2d(channels, problem.EPSILON, 1 - problem.MOMENTUM)
+            nn.BatchNorm2d(CHANNELS, problem.EPSILON, 1 - problem.MOMENTUM)
             for _ in self._pools
         )
-        self.tags = nn.Linear(channels, problem.TAGS)
+        self.tags = nn.Linear(CHANNELS, problem.TAGS)
 
     def forward(self, stored_db: torch.Tensor) -> torch.Tensor:
         """Scores a batch."""
@@ -235,7 +236,7 @@ def set_up(platform: str) -> torch.device:
 
 def build(weights: str, channels_last: bool, device: torch.device) -> Network:
     """Builds the network with the weights of a file."""
-    network = Network(channels_last=channels_last)
+    network = Network(channels_last)
     network.load(weights)
     network = network.to(device)
     return network.to(memory_format=torch.channels_last) if channels_last else network

@@ -19,8 +19,9 @@ from benchmarks.worker import main as answer_requests
 from msd_tagger.common import processes
 
 ROOT = Path(__file__).resolve().parents[1]
-# Memory that stays free for everything else on the machine.
-SPARE_GIB = 2.0
+# Memory that stays free for everything else on the machine, and what is taken to be
+# there where nobody tells.
+SPARE_GIB, UNTOLD_BYTES = 2.0, 2**32
 # Before each round, for what other processes do meanwhile.
 BACKGROUND_S = 0.25
 
@@ -126,21 +127,37 @@ class Worker:
         other_end.close()
         self.peak_memory_bytes: int | None = None
 
-    def ask(self, method: str, arguments: dict[str, Any], seconds: float = 0.0) -> Any:
-        """Asks for "call", "prepare" or "run" (`worker.main`), waits for the answer.
+    def ask(
+        self,
+        method: str,
+        arguments: dict[str, Any],
+        seconds: float = 0.0,
+        limit_s: float | None = None,
+    ) -> Any:
+        """Asks for "prepare" or "run" (`worker.main`), and waits for the answer.
 
         Raises:
-            WorkerError: It failed; the message is one line for a table.
+            WorkerError: It failed, or took longer than `limit_s`, by which its process
+                is ended; the message is one line for a table.
         """
         try:
             self._pipe.send((method, arguments, seconds))
+            if not self._pipe.poll(limit_s):
+                self._process.kill()
+                raise WorkerError("it took too long")
             result, failure, self.peak_memory_bytes = self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise WorkerError(f"its process ended ({self._last_words(300)})") from error
+            said = " ".join(self.last_words(300).split())
+            raise WorkerError(f"its process ended ({said})") from error
         if failure:
-            logger.debug("%s", self._last_words(4000))
+            logger.debug("%s", self.last_words(4000))
             raise WorkerError(failure)
         return result
+
+    def last_words(self, num_bytes: int) -> str:
+        """Reads the end of what it has printed, tracebacks included."""
+        said = Path(self._log.name).read_bytes()[-num_bytes:]
+        return said.decode(errors="replace")
 
     def close(self) -> None:
         """Ends the process by closing the pipe, and waits for its end."""
@@ -149,10 +166,6 @@ class Worker:
         self._process.kill()
         self._process.join()
         self._log.close()
-
-    def _last_words(self, num_bytes: int) -> str:
-        said = Path(self._log.name).read_bytes()[-num_bytes:]
-        return " ".join(said.decode(errors="replace").split())
 
 
 def race(
@@ -170,7 +183,8 @@ def race(
     Returns:
         Lanes in the order of the entrants; a reference's rates are of all groups.
     """
-    available = memory_gib or available_gib() - SPARE_GIB
+    free_bytes = processes.available_memory_bytes() or UNTOLD_BYTES
+    available = memory_gib or free_bytes / 2**30 - SPARE_GIB
     references, others = entrants[:num_references], entrants[num_references:]
     lanes: dict[tuple, Lane] = {}
     for number, group in enumerate(groups(references, others, available)):
@@ -219,12 +233,6 @@ def _ticks() -> list[int]:
         return [int(n) for n in Path("/proc/stat").read_text().split(maxsplit=9)[1:9]]
     except OSError:
         return [0] * 8
-
-
-def available_gib() -> float:
-    """Estimates the memory that can be used; 4 GiB where nobody tells."""
-    found = processes.available_memory_bytes()
-    return 4.0 if found is None else found / 2**30
 
 
 def _prepare(

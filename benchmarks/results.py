@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -15,15 +14,14 @@ from typing import Any, NamedTuple
 from benchmarks.race import Lane
 from msd_tagger.common.files import write_text
 from msd_tagger.common.processes import available_cores
+from msd_tagger.common.provenance import PACKAGES, version_of
+from msd_tagger.pages.markdown import markdown_table
+from msd_tagger.pages.tables import Table
 
 COMPILED = Path(__file__).parents[1] / "scripts" / "devices"
 NOT_MEASURED, NONE_RAN = "not measured", "no such contestant ran"
 # Other processes' share of the machine from which on a result is not to be trusted.
 DISTURBED_PERCENT = 10
-PACKAGES = (
-    *("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "tensorflow-cpu"),
-    *("librosa", "soundfile", "soxr", "torch"),
-)
 
 
 def spread(values: Iterable[float], digits: int = 3) -> str:
@@ -78,48 +76,35 @@ def find(lanes: Sequence[Lane], name: str, **setting: Any) -> Lane:
     )
 
 
-class Requirement(NamedTuple):
-    """A ratio that the project asks of itself."""
+class Ratio(NamedTuple):
+    """A row of the summary: mostly one rate over another, by round."""
 
     what: str
-    asked: float
-    measured: tuple[float, ...]  # By round; empty where it could not be measured.
-    at_most: bool = False  # Whether the number is a ceiling instead of a floor.
+    measured: tuple[float, ...]  # Empty where it could not be measured.
     note: str = ""  # Which contestants were compared, or why nothing was measured.
 
-    @property
-    def is_met(self) -> bool | None:
-        """Whether the median reaches the number; None where nothing was measured."""
-        if not self.measured:
-            return None
-        found = median(self.measured)
-        return found <= self.asked if self.at_most else found >= self.asked
-
     def row(self) -> list[str]:
-        """Returns its row of the summary table."""
-        asked = f"{'at most' if self.at_most else 'at least'} {self.asked:g}"
+        """Returns its cells."""
         found = spread(self.measured) if self.measured else NOT_MEASURED
-        met = {True: "yes", False: "no", None: ""}[self.is_met]
-        return [self.what, asked, found, met, self.note]
+        return [self.what, found, self.note]
 
 
 class Part(NamedTuple):
     """What one part gives."""
 
     name: str  # As in --parts.
-    requirements: list[Requirement]  # Ratios for the summary.
+    summary: list[Ratio]
     tables: list[str]  # Markdown, for the reader.
     races: dict[str, list[Lane]]  # Lanes of each of its races, by name.
 
 
 def compare(
-    what: str, asked: float, a: Lane | None, b: Lane | None, otherwise: str = NONE_RAN
-) -> Requirement:
+    what: str, a: Lane | None, b: Lane | None, otherwise: str = NONE_RAN
+) -> Ratio:
     """Compares the rate of `a` with that of `b`, round by round."""
     if a is None or b is None:
-        return Requirement(what, asked, (), note=otherwise)
-    note = f"{label(a)} / {label(b)}"
-    return Requirement(what, asked, tuple(ratios(a, b)), note=note)
+        return Ratio(what, (), otherwise)
+    return Ratio(what, tuple(ratios(a, b)), f"{label(a)} / {label(b)}")
 
 
 def label(lane: Lane) -> str:
@@ -179,26 +164,20 @@ def lane_table(
 def markdown(
     title: str, columns: Sequence[str], rows: list[list[str]], note: str = ""
 ) -> str:
-    """Prints a table in Markdown, its columns aligned in the source too."""
-    cells = [list(columns), *rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
-    lines = [
-        f"| {' | '.join(c.ljust(w) for c, w in zip(row, widths, strict=True))} |"
-        for row in cells
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    """Prints a table in Markdown, with a heading and a note."""
+    table = markdown_table(Table.of_rows(note, columns, rows))
     heading = [f"### {title}\n"] if title else []
-    return "\n".join([*heading, *lines, *([f"\n{note}"] if note else [])]) + "\n"
+    return "\n".join([*heading, table, *([f"\n{note}"] if note else [])]) + "\n"
 
 
 def summary(parts: Sequence[Part]) -> str:
-    """Prints the table of all ratios asked."""
-    rows = [one.row() for part in parts for one in part.requirements]
+    """Prints the table of all ratios."""
+    rows = [one.row() for part in parts for one in part.summary]
     note = (
         "Medians of the ratios within each round, with the lowest and the highest "
         "round."
     )
-    return markdown("", ("ratio", "asked", "measured", "met", "of"), rows, note)
+    return markdown("", ("ratio", "measured", "of"), rows, note)
 
 
 def page(parts: Sequence[Part], machine: dict[str, Any], command: str) -> str:
@@ -245,11 +224,7 @@ def write(
     content = {
         "command": command,
         "machine": machine | {"other load": other_load(parts)},
-        "summary": [
-            one._asdict() | {"met": one.is_met}
-            for part in parts
-            for one in part.requirements
-        ],
+        "summary": [one._asdict() for part in parts for one in part.summary],
         "parts": {
             part.name: {
                 name: [dataclasses.asdict(lane) for lane in lanes]
@@ -297,7 +272,9 @@ def describe_machine(device: dict[str, Any]) -> dict[str, Any]:
         f"{' '.join(platform.libc_ver())}",
         "huge pages": _read("/sys/kernel/mm/transparent_hugepage/enabled"),
         "python": sys.version.split()[0],
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {
+            name: version_of(name) or "not installed" for name in (*PACKAGES, "torch")
+        },
     }
 
 
@@ -306,13 +283,6 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.split(":")[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _read(path: str) -> str:

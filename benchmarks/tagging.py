@@ -9,11 +9,9 @@ from typing import Any
 
 from benchmarks import corpora, results
 from benchmarks.race import ROOT, Entrant, Lane, Options, race
-from benchmarks.results import Columns, Part, Requirement
+from benchmarks.results import Columns, Part, Ratio
 from msd_tagger.common.processes import available_cores
 
-SONGS_PER_S = 20.0
-FIRST_TAGS_S = 10.0
 NUM_SONGS = 96
 # Of scores: librosa resamples and rounds differently.
 TOLERANCES = (0.02,)
@@ -31,16 +29,16 @@ def run(options: Options) -> Part:
     corpora.repeat(folder, previews, {"test": number})
     lanes = race(list(_entrants(options, folder)), options.rounds, options.seconds)
     mine, peer = lanes[0], results.best(lanes[1:])
-    rates = tuple(mine.rates.values())
-    what, seconds = "songs/s tagged, 22 kHz mono MP3", _first_tags_s(options, folder)
-    speed = Requirement(what, SONGS_PER_S, rates, note="ours")
-    what = "tagging against librosa and the best PyTorch"
-    ratio = results.compare(what, 1.0, mine, peer)
-    what = "seconds from the command to a song's tags"
-    note = "ours; Python's start, imports and compilation included"
-    first = Requirement(what, FIRST_TAGS_S, tuple(seconds), at_most=True, note=note)
-    table = _table(lanes, peer)
-    return Part("tagging", [speed, ratio, first], [table], {"all": lanes})
+    summary = [
+        Ratio("songs/s tagged, 22 kHz mono MP3", tuple(mine.rates.values()), "ours"),
+        results.compare("tagging against librosa and the best PyTorch", mine, peer),
+        Ratio(
+            "seconds from the command to a song's tags",
+            tuple(_first_tags_s(options, folder)),
+            "ours; Python's start, imports and compilation included",
+        ),
+    ]
+    return Part("tagging", summary, [_table(lanes, peer)], {"all": lanes})
 
 
 def _entrants(options: Options, folder: Path) -> Iterator[Entrant]:

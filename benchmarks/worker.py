@@ -6,13 +6,16 @@ two requests a worker waits in a blocking read.
 
 import importlib
 import os
-import resource
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msd_tagger.common import processes
+
+NOT_INSTALLED = "is not installed"
 
 
 class Work(NamedTuple):
@@ -72,17 +75,14 @@ def main(
 ) -> None:
     """Answers requests until the pipe is closed; what is printed goes into a file.
 
-    A request is a method, arguments beside the options, and seconds. "call" calls the
-    factory and answers with its result; "prepare" does the same where the result is a
-    `Work`, and takes its first steps; "run" lets what was prepared with these arguments
-    work for some time.
+    A request is a method, arguments beside the options, and seconds. "prepare" calls
+    the factory: of a `Work` the first steps are taken, any other result is the answer.
+    "run" lets what was prepared with these arguments work for some time.
     """
     with Path(log).open("wb") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     if keep_buffers:
-        from msd_tagger.common import processes
-
         processes.keep_big_buffers()
     works: dict[str, Work] = {}
 
@@ -92,7 +92,7 @@ def main(
             return works[key].measure(seconds)
         module, name = factory.split(":")
         found = getattr(importlib.import_module(module), name)(**options, **arguments)
-        if method == "call":
+        if not isinstance(found, Work):
             return found
         works[key] = found
         started, values = time.monotonic(), found.values()
@@ -115,27 +115,12 @@ def main(
         except Exception as error:
             traceback.print_exc()
             failure = describe(error)
-        pipe.send((result, failure, peak_memory_bytes()))
+        pipe.send((result, failure, processes.peak_memory_bytes()))
 
 
 def describe(error: Exception) -> str:
     """Describes an error in one line for a table: a missing package is no accident."""
     if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed"
+        return f"{error.name} {NOT_INSTALLED}"
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:200]}"
-
-
-def peak_memory_bytes(process: str = "self") -> int:
-    """Returns the most memory that a process ever held (VmHWM); 0 if it has ended.
-
-    Not `ru_maxrss`: a child inherits that from the process that started it. Where there
-    is no /proc, that is what is returned, of this process.
-    """
-    try:
-        status = Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        own = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return own if process == "self" else 0
-    # A process that is about to end holds none.
-    return 1024 * int(status.partition("VmHWM:")[2].partition("kB")[0] or 0)

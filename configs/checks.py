@@ -1,4 +1,8 @@
-"""What values a configuration may hold, checked before any work is done."""
+"""What values a configuration may hold, checked before any work is done.
+
+Each check raises a ValueError that names the key or the flag, the value given, and what
+is allowed.
+"""
 
 import difflib
 import math
@@ -26,11 +30,7 @@ MAX_WINDOW = 256
 
 
 def check_keys(arguments: Sequence[str]) -> None:
-    """Checks the keys of `--config.KEY=VALUE` arguments.
-
-    Raises:
-        ValueError: Names a key that does not exist, and the nearest that does.
-    """
+    """Checks the keys of `--config.KEY=VALUE` arguments."""
     for argument in arguments:
         if not argument.lstrip("-").startswith("config.") or argument[:1] != "-":
             continue
@@ -54,11 +54,7 @@ def _did_you_mean(near: Sequence[str]) -> str:
 
 
 def check_file(arguments: Sequence[str]) -> None:
-    """Checks the file that `--config=FILE` names, which may end in `:variant`.
-
-    Raises:
-        ValueError: Names a file that does not exist, and the nearest that does.
-    """
+    """Checks the file that `--config=FILE` names, which may end in `:variant`."""
     pairs = zip(arguments, [*arguments[1:], ""], strict=True)
     for argument, after in pairs:
         flag, is_whole, value = argument.partition("=")
@@ -80,11 +76,7 @@ def check_file(arguments: Sequence[str]) -> None:
 
 
 def check_names(config: object) -> None:
-    """Checks that a configuration has the keys of `keys.py`, and no others.
-
-    Raises:
-        ValueError: Names keys that are missing, or that nobody knows.
-    """
+    """Checks that a configuration has the keys of `keys.py`, and no others."""
     if not isinstance(config, ConfigDict):
         raise ValueError(
             f"the configuration is a {type(config).__name__}; get_config() of its file "
@@ -118,11 +110,7 @@ def check_for_mode(
 ) -> list[ConfigDict]:
     """Checks a configuration for what the flags --mode, --bundle and --point ask for.
 
-    Returns:
-        The configurations of all points; of a single run, its own.
-
-    Raises:
-        ValueError: Names the key or the flag, the value given and what is allowed.
+    It returns the configurations of all points; of a single run, its own.
     """
     check_names(config)
     check(config)
@@ -179,16 +167,14 @@ def _check_sweep(config: ConfigDict) -> None:
 
 
 def check(config: ConfigDict) -> None:
-    """Checks every value and every combination, but for those of a corpus's reader.
-
-    Raises:
-        ValueError: Names the key, the value given and what is allowed.
-    """
+    """Checks every value and every combination, but for those of a corpus's reader."""
     for name, value in values_of(config).items():
         allowed = KEYS[name].allowed
         if not isinstance(allowed, str) and value not in allowed:
-            shown = str(value) if isinstance(allowed, Range) else repr(value)
-            raise ValueError(f"--config.{name}={shown}: must be {_words(allowed)}")
+            shown, words = repr(value), f"one of {', '.join(map(repr, allowed))}"
+            if isinstance(allowed, Range):
+                shown, words = str(value), str(allowed)
+            raise ValueError(f"--config.{name}={shown}: must be {words}")
     _check_spectrogram(config)
     _check_jobs(config)
     _check_start(config.train)
@@ -196,12 +182,6 @@ def check(config: ConfigDict) -> None:
     _check_class_weights(config.train)
     _check_network(config)
     _check_processes(config)
-
-
-def _words(allowed: Range | tuple[str, ...] | str) -> str:
-    if isinstance(allowed, Range):
-        return str(allowed)
-    return f"one of {', '.join(map(repr, allowed))}"
 
 
 def _check_spectrogram(config: ConfigDict) -> None:

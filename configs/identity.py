@@ -32,9 +32,6 @@ def identity(config: ConfigDict) -> dict:
     """The keys that change a result, as a flat dict of dotted names.
 
     Of a bundle that is started from, its content matters and not its place.
-
-    Raises:
-        ValueError: The bundle cannot be read.
     """
     values = values_of(config)
     found = {name: value for name, value in values.items() if KEYS[name].matters}
@@ -103,12 +100,9 @@ def digest(content: dict) -> str:
 
 
 def bundle_digest(directory: Path) -> str:
-    """Digest of what training takes from a bundle: not of when it was written.
+    """Digest of what training takes from a bundle, whenever it was written.
 
-    Nor of its format's version, which the names of its files differ by.
-
-    Raises:
-        ValueError: There is no bundle.
+    Its format's version, by which the names of its files differ, is left out too.
     """
     try:
         new, old = directory / "config.json", directory / "bundle.json"

@@ -2,7 +2,7 @@
 
 A study of several runs lists them in `config.sweep`; each becomes a run of its own in
 `points/<name>` of the study's folder. A config that trains and has points is a study of
-them.
+them. What is wrong with a point is a ValueError that names it.
 """
 
 import re
@@ -127,11 +127,7 @@ def label_noise(knows_truth: bool = True) -> list[Point]:
 
 
 def check(sweep: Sequence[Point]) -> None:
-    """Checks how a sweep is written.
-
-    Raises:
-        ValueError: Says what is wrong, and with which point.
-    """
+    """Checks how a sweep is written."""
     shape = '(("name", (("key", value), …)), …)'
     names = []
     for point in sweep:
@@ -166,9 +162,6 @@ def settle(config: ConfigDict, given: Collection[str]) -> None:
     """Lets keys that the command line gives override points.
 
     A config that trains and has points becomes a study of them.
-
-    Raises:
-        ValueError: As `obey`.
     """
     config.sweep = obey(config.sweep, given)
     if config.sweep and config.task == "train":
@@ -179,9 +172,6 @@ def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
     """The points without the keys that the command line gives.
 
     Points override defaults, and the user overrides points.
-
-    Raises:
-        ValueError: Two points would then be the same run.
 
     >>> obey([("many", (("num_seeds", 15),)), ("few", ())], ["seed"])[0]
     ('many', (('num_seeds', 15),))
@@ -213,9 +203,6 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     The epochs of a study are those of its whole training set. A point that trains on a
     share of it takes as many steps as all clips would, unless validation stops
     improving: the rule for stopping is the same at every size, counted in steps.
-
-    Raises:
-        ValueError: The point changes a key that does not exist.
     """
     changed = config.copy_and_resolve_references()
     changed.task, changed.sweep = "train", ()
@@ -239,11 +226,7 @@ def runs(config: ConfigDict, wanted: str = "") -> list[ConfigDict]:
 
 
 def check_different(config: ConfigDict) -> None:
-    """Checks that no run is done twice. Points that differ in the seed are no problem.
-
-    Raises:
-        ValueError: Names two points.
-    """
+    """Checks that no run is done twice; points may differ in the seed alone."""
     known: dict[str, dict[int, str]] = {}
     for point in config.sweep:
         own = at(config, point)
@@ -263,9 +246,6 @@ def choose(sweep: Sequence[Point], wanted: str) -> list[Point]:
     """The points that --point asks for, in the order of the study; "" asks for all.
 
     Names, numbers from 0, and patterns such as `pre-db-*` are separated by commas.
-
-    Raises:
-        ValueError: One of them is no point; the message lists the names.
     """
     if not wanted:
         return list(sweep)

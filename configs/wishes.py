@@ -86,16 +86,13 @@ def check(
     given: Collection[str] = (),
     of_corpora: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> None:
-    """Checks that all that somebody wishes is read.
+    """Checks that all that somebody wishes is read; the error says what reads a key.
 
     `of_corpora` are the keys that the readers of corpora take, by their names.
 
     Wishes are the keys that the command line gives and, where a run is asked for, those
     that the file sets to another value than the default. A file may have keys of
     another corpus: each of ours is for all of them.
-
-    Raises:
-        ValueError: Names a key, and what reads it.
     """
     values, active = values_of(config), readers_of(config, mode, bundle)
     taken = {name: keys_of(name) for name in READERS}

@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -28,18 +27,17 @@ def apply(config: ConfigDict, data: Data) -> tuple[Data, LabelNoise]:
     """Gives the training clips the labels of the `train` keys, and says what is known.
 
     Validation and test clips keep theirs.
-
-    Raises:
-        ValueError: As `check_labels`.
     """
     train, known = config.train, data.labels("train")
     own, truth = known["tags"], known["true_tags"]
     check_labels(config, data.tags, truth is not None)
     learnt = truth if train.labels == "true" else own
-    if changes := _changes(train):
+    drop, flip = train.drop_positives, train.flip_labels
+    if drop or flip:
         # Without a truth, the labels as they were are what is known.
         truth = own if truth is None else truth
-        learnt = add_noise(learnt, known["track_id"], data.tags, **changes)
+        ids, seed = known["track_id"], train.noise_seed
+        learnt = add_noise(learnt, ids, data.tags, drop=drop, flip=flip, seed=seed)
     used = slice(data.num_clips("train", train.fraction))
     labels = learnt[used]
     found = corrected = None
@@ -55,14 +53,6 @@ def apply(config: ConfigDict, data: Data) -> tuple[Data, LabelNoise]:
             *(labels.sum(1).mean(), own[used].sum(1).mean()),
         )
     return data, LabelNoise(found, corrected)
-
-
-def _changes(train: ConfigDict) -> dict[str, Any]:
-    """Gives the arguments of `add_noise`; nothing if there is none to add."""
-    drop, flip = train.drop_positives, train.flip_labels
-    return (
-        {"drop": drop, "flip": flip, "seed": train.noise_seed} if drop or flip else {}
-    )
 
 
 def _rates(

@@ -14,13 +14,7 @@ from configs.keys import SWEEP
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
 from modes import Options, labels
-from modes.corpus import (
-    load_once,
-    open_data,
-    pools_of,
-    prepare_once,
-    recipe_of,
-)
+from modes.corpus import load_once, open_data, pools_of, prepare_once, recipe_of
 from modes.report import report
 from modes.training import (
     begin,
@@ -164,10 +158,8 @@ def run_points(
 def foretell(works: Sequence[Work], whole: Mapping[str, Path], clips: int) -> None:
     """Says what the points will be able to show, and how long they will take.
 
-    Args:
-        works: The points.
-        whole: Folders of those that are complete; they say how much scores scatter.
-        clips: What there is to learn from, counted for every seed and epoch.
+    Those whose folders are `whole` say how much scores scatter. The clips are counted
+    for every seed and epoch.
     """
     complete = {name: read_run_record(folder) for name, folder in whole.items()}
     num_test_clips = works[0].data.num_clips("test", 1.0)

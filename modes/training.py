@@ -27,11 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def join_processes(config: ConfigDict, options: Options) -> None:
-    """Meets the other processes, if the job has several.
-
-    Raises:
-        ValueError: They do not meet, or were given different things to do.
-    """
+    """Meets the other processes, if the job has several."""
     distributed.start(config.distributed, config.process_count, config.process_index)
     told = {f"--{flag}": str(value) for flag, value in options._asdict().items()}
     keys = {f"--config.{key}": value for key, value in values_of(config).items()}
@@ -108,10 +104,9 @@ def train_in(
     data: Data,
     devices: list[str],
 ) -> dict:
-    """Trains unless that is done, evaluates, and writes the record.
+    """Trains unless that is done, evaluates, writes the record and returns the summary.
 
-    Returns:
-        The summary; nothing in a process that does not write.
+    There is none in a process that does not write.
     """
     begins = options.mode == "run"
 

@@ -5,8 +5,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
+
+from msd_tagger.common.provenance import version_of
 
 # What shows a GPU of NVIDIA's; containers may have the second alone, WSL the third.
 _GPU = ("dev/nvidia0", "dev/nvidiactl", "dev/dxg")
@@ -16,14 +17,6 @@ _DRIVER = "proc/driver/nvidia/version"
 _OLDEST_DRIVER = {13: 580, 12: 525}
 # What schedulers and users set CUDA_VISIBLE_DEVICES to for no GPU.
 _NONE_VISIBLE = ("", "-1", "NoDevFiles")
-
-
-def version_of(package: str) -> str:
-    """Returns the version of an installed package; "" if it is not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 @contextmanager
@@ -44,13 +37,13 @@ def listening() -> Iterator[list[str]]:
         source.removeFilter(collect)
 
 
-def refusal(platform: str, said: Sequence[str], root: Path = Path("/")) -> str:
+def refusal(platform: str, said: Sequence[str]) -> str:
     """Says why there is no device of a platform of JAX, and what to do about it."""
     explain = {"cuda": why_no_gpu, "gpu": why_no_gpu, "tpu": why_no_tpu}.get(platform)
     if explain is None:
         why = f"{_joined(said)}; install the JAX build for it"
     else:
-        why = explain(said, root)
+        why = explain(said)
     return f"no device for JAX_PLATFORMS={platform!r}: {why}. Or use another --platform"
 
 
@@ -74,12 +67,9 @@ def why_no_gpu(
     root: Path = Path("/"),
     version_of: Callable[[str], str] = version_of,
 ) -> str:
-    """Says what keeps JAX from using a GPU of NVIDIA's; what JAX said if nothing does.
+    """Says what keeps JAX from a GPU of NVIDIA's; what JAX `said` if nothing does.
 
-    Args:
-        said: What JAX said itself.
-        root: Of the file system that shows devices and driver.
-        version_of: Gives the version of an installed package, or "".
+    `root` is that of the file system that shows devices and driver.
     """
     driver, jaxlib = driver_version(root), version_of("jaxlib")
     builds = {n: version_of(f"jax-cuda{n}-plugin") for n in _OLDEST_DRIVER}

@@ -46,22 +46,18 @@ class NoDeviceError(ValueError):
 
 
 def begin() -> None:
-    """Makes a program independent of how it was started; call it before all else."""
-    messages.open_streams()
-    use_utf8()
-    # What a notebook or a user's file says of figures is not meant for these.
-    os.environ |= {"MPLBACKEND": "Agg", "MATPLOTLIBRC": os.devnull}
+    """Makes a program independent of how it was started; call it before all else.
 
-
-def use_utf8() -> None:
-    """Starts the program again where the locale is none of UTF-8, as of `LC_ALL=C`.
-
-    Names of files, tables and what is printed could not be told apart otherwise.
+    Where the locale is none of UTF-8, as of `LC_ALL=C`, it is started again: names of
+    files, tables and what is printed could not be told apart otherwise.
     """
+    messages.open_streams()
     asked = os.environ.get("PYTHONUTF8") == "1"  # It was in vain: Python ignores it.
     if sys.getfilesystemencoding() != "utf-8" and not asked:
         os.environ["PYTHONUTF8"] = "1"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    # What a notebook or a user's file says of figures is not meant for these.
+    os.environ |= {"MPLBACKEND": "Agg", "MATPLOTLIBRC": os.devnull}
 
 
 def set_up(platform: str = "", is_deterministic: bool = False) -> None:
@@ -159,9 +155,6 @@ def keep_programs(directory: str) -> None:
     Call it after `set_up`; what was compiled before is not kept. By default JAX skips
     programs that compile in less than a second, which are most of a CPU's; here they
     are kept from 0.1 s on.
-
-    Raises:
-        ValueError: The folder cannot be created.
     """
     if not directory:
         return

@@ -64,11 +64,7 @@ class Case(NamedTuple):
 
 
 def case_of(text: str) -> Case:
-    """Reads a case from the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: It is none.
-    """
+    """Reads a case from the command line."""
     number = r"([1-9]\d*)"
     found = re.fullmatch(
         rf"{number},{number},(\w+),{number}(?:,(mel|stft))?(?:,(train|evaluate))?", text

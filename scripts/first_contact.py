@@ -11,10 +11,8 @@ results.jsonl, with what failed cases said, and a trace of JAX's profiler.
 
 import argparse
 import contextlib
-import importlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -23,20 +21,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import ours, results
-from benchmarks.worker import Work, describe
+from benchmarks.race import Entrant, Worker, WorkerError
+from benchmarks.worker import NOT_INSTALLED, Work
 from msd_tagger.common import files
 from msd_tagger.platform import NoDeviceError
 
 SLOWER = 10  # So many times the time is given to a rehearsal.
 DETERMINISTIC = "--xla_gpu_exclude_nondeterministic_ops=true"
 NO_DEVICE = "no device"  # The finding that there is none of the platform.
-# Where an exception says what it is; more of what it says may follow.
-_RAISED = re.compile(r"[\w.]*(Error|Exception|Interrupt): \S")
-# The name of an exception alone, a rule, the title of a stack, part of one, what joins
-# two of them.
-_EMPTY = re.compile(
-    r"[\w.]+:?|\W*|(\*\*\*|Traceback \(|\s|During handling|The above exception).*"
-)
 
 
 class Case(NamedTuple):
@@ -47,7 +39,6 @@ class Case(NamedTuple):
     function: str  # "module:name" of what gives a `Work`, or findings by name.
     options: dict[str, Any]  # Its arguments.
     flags: str = ""  # For XLA.
-    trace: bool = False  # Whether JAX's profiler looks on.
 
 
 def cases(out: Path, platform: str, quick: bool) -> list[Case]:
@@ -78,6 +69,7 @@ def cases(out: Path, platform: str, quick: bool) -> list[Case]:
     held = case("1 seed, clips held", 90, "benchmarks.ours:held", num_clips=clips)
     held.options["batch_size"] = size
     large = training(f"1 seed bf16, {8 * size} clips", batch_size=8 * size, **bf16)
+    large.options["folder"] = str(out / "trace")
     return [
         case("machine", 90, "scripts.first_contact:machine", **written),
         training("1 seed"),
@@ -96,24 +88,21 @@ def cases(out: Path, platform: str, quick: bool) -> list[Case]:
         same("the same, compiled again?", "programs-d", DETERMINISTIC),
         pytorch("PyTorch compiled", compiled=True),
         pytorch("PyTorch bf16", bfloat16=True),
-        large._replace(trace=True),
+        large._replace(function="scripts.first_contact:traced"),
     ]
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs all cases, or the one that is named, whose findings are the last line."""
+    """Runs all cases, or the one that is named."""
     arguments = parse(argv)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    found = cases(arguments.out.absolute(), arguments.platform, arguments.quick)
-    if arguments.case:
-        [one] = [case for case in found if case.name == arguments.case]
-        print(json.dumps(perform(one, arguments.out, arguments.seconds)))
-        return 0
     patience = SLOWER if arguments.quick else 1
     ends, rows = time.monotonic() + patience * arguments.minutes * 60, []
-    for case in found:
+    for case in cases(arguments.out.absolute(), arguments.platform, arguments.quick):
+        if arguments.case not in ("", case.name):
+            continue
         limit_s = min(patience * case.limit_s, ends - time.monotonic())
-        row = {"case": case.name, **start(case, argv, limit_s)}
+        row = {"case": case.name, **perform(case, arguments.seconds, limit_s)}
         if NO_DEVICE in row:  # All cases would say so; the folder is still empty.
             sys.exit(row[NO_DEVICE])
         rows.append(row)
@@ -124,69 +113,45 @@ def main(argv: Sequence[str]) -> int:
     return int(any("failed" in row for row in rows))
 
 
-def start(case: Case, argv: Sequence[str], limit_s: float) -> dict[str, Any]:
-    """Runs a case in a process of its own; "failed" says why there are no findings."""
+def perform(case: Case, seconds: float, limit_s: float) -> dict[str, Any]:
+    """Does a case in a process of its own; "failed" says why there are no findings."""
     if limit_s < min(10, case.limit_s):
         return {"failed": "no time was left"}
+    ends = time.monotonic() + limit_s
     flags = " ".join(filter(None, [os.environ.get("XLA_FLAGS", ""), case.flags]))
-    # Filtered tracebacks end in a note about the frames that were left out.
-    added = {"XLA_FLAGS": flags, "JAX_TRACEBACK_FILTERING": "off"}
-    command = [sys.executable, "-m", "scripts.first_contact", *argv]
-    try:
-        done = subprocess.run(
-            [*command, f"--case={case.name}"],
-            env=os.environ | added,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=limit_s,
-        )
-    except subprocess.TimeoutExpired as error:
-        failed = f"it took more than {limit_s:.0f} s"
-        said = error.stderr or b""  # Bytes, whatever was asked for.
-        text = said.decode(errors="replace") if isinstance(said, bytes) else said
-        return {"failed": failed, "said": text[-3000:]}
-    if done.returncode:
-        failed = reason(done.stderr) or f"status {done.returncode}"
-        return {"failed": failed, "said": done.stderr[-3000:]}
-    return json.loads(done.stdout.splitlines()[-1])
+    added = {"XLA_FLAGS": flags}
+    entrant = Entrant(case.name, case.function, case.options, (), environment=added)
+    with contextlib.closing(Worker(entrant)) as worker:
+
+        def ask(method: str) -> Any:
+            return worker.ask(method, {}, seconds, max(0, ends - time.monotonic()))
+
+        try:
+            found = ask("prepare")
+            if "first_step_s" not in found:
+                return found
+            measured = [ask("run") for _ in range(3)]
+        except WorkerError as error:
+            if str(error).endswith(NOT_INSTALLED):
+                return {"left out": str(error)}
+            is_late = time.monotonic() >= ends
+            failed = f"it took more than {limit_s:.0f} s" if is_late else str(error)
+            return {"failed": failed, "said": worker.last_words(3000)}
+    rates = [one["units"] / one["seconds"] for one in measured]
+    return {"rates": rates, "losses": found.pop("values"), **found}
 
 
-def reason(said: str) -> str:
-    r"""Picks the line that says why a process failed; "" if none does.
+def traced(folder: str, **options: Any) -> Work:
+    """Trains as `ours.training` does, while JAX's profiler looks on."""
+    work = ours.training(**options)
 
-    >>> reason("Traceback (most\n  x()\nXlaRuntimeError: no memory\nPeak buffers:")
-    'XlaRuntimeError: no memory'
-    >>> reason("E0000 no driver\nTraceback (most\n  x()\nAssertionError")
-    'E0000 no driver'
-    """
-    lines = [line.rstrip() for line in said.splitlines()]
-    raised = [line for line in lines if _RAISED.match(line)]
-    others = [line for line in lines if not _EMPTY.fullmatch(line)]
-    return (raised or others or [""])[-1]
+    def measure(seconds: float) -> dict[str, float]:
+        import jax
 
+        with jax.profiler.trace(folder):
+            return work.measure(seconds)
 
-def perform(case: Case, out: Path, seconds: float) -> dict[str, Any]:
-    """Does in this process what a case is about."""
-    module, name = case.function.split(":")
-    try:
-        found = getattr(importlib.import_module(module), name)(**case.options)
-    except ModuleNotFoundError as error:
-        return {"left out": describe(error)}
-    if not isinstance(found, Work):
-        return found
-    started, values = time.monotonic(), found.values()
-    losses = [next(values)]
-    first_step_s = time.monotonic() - started
-    losses += values
-    with _tracing(out) if case.trace else contextlib.nullcontext():
-        measured = [found.measure(seconds) for _ in range(3)]
-    return {
-        "rates": [one["units"] / one["seconds"] for one in measured],
-        "first_step_s": first_step_s,
-        "losses": losses,
-        "device_memory_bytes": found.device_memory_bytes(),
-    }
+    return work._replace(measure=measure)
 
 
 def machine(platform: str, **written: str) -> dict[str, Any]:
@@ -206,12 +171,6 @@ def machine(platform: str, **written: str) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True)
         found["nvidia-smi"] = done.stdout.strip()
     return found
-
-
-def _tracing(out: Path) -> contextlib.AbstractContextManager:
-    import jax
-
-    return jax.profiler.trace(str(out / "trace"))
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
@@ -256,14 +215,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("--minutes", type=float, default=10.0, help="for all; 10 by default")
     add("--seconds", type=float, default=1.0, help="of each of three measurements")
     add("--quick", action="store_true", help="a rehearsal, of tiny sizes")
-    add("--case", default="", help="do only this one, and print what it finds")
+    add("--case", default="", help="do only this one, in a folder that may be in use")
     arguments = parser.parse_args(argv)
     if arguments.minutes <= 0 or arguments.seconds <= 0:
         parser.error("--minutes and --seconds must be more than 0")
     known = [case.name for case in cases(arguments.out, "", arguments.quick)]
     if arguments.case and arguments.case not in known:
         parser.error(f"--case={arguments.case}: choose from {', '.join(known)}")
-    if not arguments.case:  # A case has a folder that others wrote to.
+    if not arguments.case:  # It may need what others wrote, such as weights.
         try:
             files.check_unused(arguments.out)
         except ValueError as error:

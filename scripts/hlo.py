@@ -1,5 +1,6 @@
 """Reads XLA's text of a compiled program: which kernels run, and what they move."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -60,11 +61,7 @@ def parse(text: str) -> dict[str, list[Kernel]]:
 
 
 def turns(line: str, bounds: dict[str, int]) -> int:
-    """Reads how often a loop runs: as it says, or the bound that its condition has.
-
-    Raises:
-        ValueError: Neither is there.
-    """
+    """Reads how often a loop runs: as it says, or the bound that its condition has."""
     if told := re.search(r'"known_trip_count":\{"n":"(\d+)"', line):
         return int(told[1])
     condition = re.search(r"condition=(%[\w.-]+)", line)
@@ -77,9 +74,7 @@ def size_of(types: str) -> int:
     """Counts the bytes of an array's type, or of several."""
     total = 0
     for kind, shape in ARRAY.findall(types):
-        count = 1
-        for length in filter(None, shape.split(",")):
-            count *= int(length)
+        count = math.prod(map(int, filter(None, shape.split(","))))
         total += count * (1 if kind == "pred" else int(re.sub(r"\D", "", kind)) // 8)
     return total
 

@@ -38,12 +38,6 @@ PAIRS = (
 )
 
 
-def read_real_labels(directory: Path) -> np.ndarray:
-    """Reads the published validation and test labels, bool `[41174, K]`."""
-    paths = [directory / "msd" / f"{split}_y.npy" for split in ("valid", "test")]
-    return np.concatenate([np.load(path) for path in paths])
-
-
 def fit(real: np.ndarray) -> None:
     """Writes constants whose weak shares equal those of the real labels."""
     real_shares, clips = real.mean(axis=0), np.arange(FITTED_CLIPS)
@@ -93,12 +87,13 @@ def check(real: np.ndarray) -> None:
 
 
 def main() -> None:
-    """Fits or checks."""
+    """Fits to the published validation and test labels, or compares with them."""
     reference = os.environ.get("MSD_TAGGER_REFERENCE")
     tasks = {"fit": fit, "check": check}
     if not reference or len(sys.argv) != 2 or sys.argv[1] not in tasks:
         raise SystemExit(__doc__)
-    tasks[sys.argv[1]](read_real_labels(Path(reference)))
+    paths = [Path(reference, "msd", f"{split}_y.npy") for split in ("valid", "test")]
+    tasks[sys.argv[1]](np.concatenate([np.load(path) for path in paths]))
 
 
 if __name__ == "__main__":

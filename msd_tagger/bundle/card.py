@@ -17,7 +17,6 @@ from msd_tagger.pages.markdown import escape
 if TYPE_CHECKING:  # It writes the card.
     from msd_tagger.bundle.format import Bundle
 
-AREAS = ("roc_auc_macro", "pr_auc_macro")
 TEMPLATE = Path(__file__).with_name("card.md.j2")
 
 

@@ -9,9 +9,7 @@ import hashlib
 import itertools
 import json
 import logging
-import math
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,27 +23,52 @@ import safetensors.numpy
 from flax.traverse_util import unflatten_dict
 
 from msd_tagger.bundle.thresholds import Thresholds
-from msd_tagger.common import calls, files
+from msd_tagger.common import calls, contents, files
+from msd_tagger.common.contents import Each, Maybe, Number, OneOf
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network import own
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet
 from msd_tagger.network.model import Model, Network, Weights
-from msd_tagger.network.pools import check_pools
 
 FORMAT, VERSION = "msd-tagger bundle", 2
 DESCRIPTION, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 # Description and weights of older versions, which differ in nothing else.
 OLDER = {1: ("bundle.json", "weights.safetensors")}
-NETWORK = ("channels", "pools", "epsilon", "dtype")
+_POSITIVE, _SIZE = Number(1e-300, 1e300), Number(1, 2**31, is_whole=True)
+_SHARED = {
+    "dtype": OneOf(("float32", "bfloat16")),
+    "precision?": OneOf(("default", "highest")),
+}
+NETWORK = {
+    "channels": _SIZE,
+    "pools": Each(Each(_SIZE)),
+    "epsilon": _POSITIVE,
+    **_SHARED,
+}
 # Of a network of one's own: how it is called, and a digest of its file.
-OWN_NETWORK = ("name", "code", "dtype")
+OWN_NETWORK = {"name": str, "code": str, **_SHARED}
+# What else a description holds.
+CONTENT: dict[str, Any] = {
+    "tags": Each(str),
+    "recipe": dict,
+    "preprocessing": {
+        "magnitude": OneOf(pre.MAGNITUDES),
+        "frequency_weighting": OneOf(pre.WEIGHTINGS),
+        "standardise_clip": bool,
+        "scale": _POSITIVE,
+        "reference": OneOf(pre.REFERENCES),
+    },
+    "seeds": Each(Number(is_whole=True)),
+    "batch_statistics": bool,
+    "thresholds": Maybe(dict),
+    "scores": dict,
+    "provenance": dict,
+}
 # Where a description may name somebody's own code.
 CODE = (("network", "name"), ("recipe", "kind"))
 # What wrong values may raise, in a description that was edited by hand.
 DAMAGE = (ArithmeticError, KeyError, TypeError, ValueError)
-DTYPES = ("float32", "bfloat16")
-PRECISIONS = ("default", "highest")
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +79,7 @@ class Bundle(NamedTuple):
     tags: tuple[str, ...]  # In the order of the scores.
     recipe: Recipe
     preprocessing: pre.Preprocessing
-    # See `NETWORK` and `OWN_NETWORK`; "precision" too where it is not "default".
+    # See `NETWORK` and `OWN_NETWORK`; "precision" where it is not "default".
     network: dict[str, Any]
     bands: pre.BandStatistics  # Host arrays `[M]`.
     weights: Weights  # Host arrays `[S, …]`.
@@ -77,11 +100,7 @@ def build_model(bundle: Bundle) -> Model:
 
 
 def build_network(network: Mapping[str, Any], num_tags: int) -> Network:
-    """Builds a network of what a bundle says of it; one's own is imported.
-
-    Raises:
-        ValueError: It cannot be imported.
-    """
+    """Builds a network of what a bundle says of it; one's own is imported."""
     if "name" in network:
         precision = network.get("precision", "default")
         own_settings = {"dtype": network["dtype"], "precision": precision}
@@ -117,12 +136,12 @@ def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None
 
     if not replace:
         files.check_unused(directory)
-    _check_values(bundle._asdict())
+    content = json.loads(files.json_text(describe(bundle)))  # As readers will find it.
+    _check_content(content)
     arrays = _arrays(bundle)
     _check_arrays(arrays, bundle._asdict())
     weights = safetensors.numpy.save(arrays, {"format": FORMAT})
-    content = describe(bundle) | {"sha256": {WEIGHTS: sha256(weights)}}
-    content = json.loads(files.json_text(content))  # As a reader will find it.
+    content["sha256"] = {WEIGHTS: sha256(weights)}
     directory.mkdir(parents=True, exist_ok=True)
     # The description is removed first and written last: it marks a complete bundle.
     for name in (DESCRIPTION, *itertools.chain(*OLDER.values())):
@@ -150,8 +169,8 @@ def read_bundle(directory: Path) -> Bundle:
         )
     try:
         _check_place_of_code(content, directory)
+        _check_content(content)
         values = _values(content)
-        _check_values(values)
         arrays = safetensors.numpy.load(weights)
         _check_arrays(arrays, values)
     except (*DAMAGE, safetensors.SafetensorError) as error:
@@ -163,11 +182,7 @@ def read_bundle(directory: Path) -> Bundle:
 
 
 def _check_place_of_code(content: Mapping[str, Any], directory: Path) -> None:
-    """Refuses to run a file that came with a bundle.
-
-    Raises:
-        ValueError: A module that it names lies in its own folder.
-    """
+    """Refuses to run a file that came with a bundle."""
     for key, name in CODE:
         text = content[key].get(name) if isinstance(content.get(key), dict) else None
         if not isinstance(text, str) or ":" not in text:
@@ -215,11 +230,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
 def _values(content: dict[str, Any]) -> dict[str, Any]:
     """Reads from a description all fields of a bundle but the arrays."""
     tags, network = tuple(content["tags"]), content["network"]
-    _check_keys("preprocessing", content["preprocessing"], pre.Preprocessing._fields)
-    is_own = isinstance(network, dict) and "name" in network
-    names = OWN_NETWORK if is_own else NETWORK
-    _check_keys("network", network, names, optional={"precision"})
-    if not is_own:
+    if "pools" in network:
         network = network | {"pools": tuple(map(tuple, network["pools"]))}
     rows = content["thresholds"]
     plain = ("batch_statistics", "scores", "provenance")
@@ -280,16 +291,12 @@ def _read_file(path: Path) -> bytes:
         raise ValueError(f"{path} is missing; copy it again") from error
 
 
-def _check_keys(
-    where: str,
-    content: Any,
-    names: Iterable[str],
-    optional: AbstractSet[str] = frozenset(),
-) -> None:
-    if not isinstance(content, dict) or set(content) - optional != set(names):
+def _check_keys(where: str, content: Any, names: Iterable[str]) -> None:
+    """Checks that there are keys of these names and no others, those in `?` perhaps."""
+    names, known = set(names), {name.removesuffix("?") for name in names}
+    if not isinstance(content, dict) or not known & names <= {*content} <= known:
         given = sorted(content) if isinstance(content, dict) else content
-        known = sorted({*names, *optional})
-        raise ValueError(f"{where} has {given}; this code knows {known}")
+        raise ValueError(f"{where} has {given}; this code knows {sorted(known)}")
 
 
 def _recipe(content: dict) -> Recipe:
@@ -304,61 +311,24 @@ def _recipe(content: dict) -> Recipe:
     return recipe
 
 
-def _check_values(values: Mapping[str, Any]) -> None:
-    """Checks the fields of a bundle that do not show in its arrays.
-
-    Raises:
-        ValueError: Names the one that is not allowed.
-    """
-    tags, seeds, network = values["tags"], values["seeds"], values["network"]
-    preprocessing = values["preprocessing"]
-    named = all(isinstance(tag, str) and tag for tag in tags)
+def _check_content(content: dict[str, Any]) -> None:
+    """Checks what a description says, as far as that does not show in the arrays."""
+    network = content["network"]
+    expected = CONTENT | {"network": OWN_NETWORK if "name" in network else NETWORK}
+    contents.check(content, expected, "its ")
+    for section in ("preprocessing", "network"):
+        _check_keys(section, content[section], expected[section])
+    tags = content["tags"]
     known = {
-        "provenance": isinstance(values["provenance"], dict),
-        "scores": isinstance(values["scores"], dict),
-        "tags": bool(tags) and named and len(set(tags)) == len(tags),
-        "seeds": bool(seeds) and all(type(seed) is int for seed in seeds),
-        "magnitude": preprocessing.magnitude in pre.MAGNITUDES,
-        "frequency_weighting": preprocessing.frequency_weighting in pre.WEIGHTINGS,
-        "standardise_clip": isinstance(preprocessing.standardise_clip, bool),
-        "scale": _is_positive(preprocessing.scale),
-        "reference": preprocessing.reference in pre.REFERENCES,
-        "dtype": network["dtype"] in DTYPES,
-        "precision": network.get("precision", "default") in PRECISIONS,
-        "batch_statistics": isinstance(values["batch_statistics"], bool),
-        **(_known_own(values) if "name" in network else _known_layers(network)),
+        "tags": bool(tags) and "" not in tags and len(set(tags)) == len(tags),
+        "seeds": bool(content["seeds"]),
+        "pools": all(len(pool) == 2 for pool in network.get("pools", ())),
+        "name": calls.is_own(network.get("name", ":")),
+        "batch_statistics": not ("name" in network and content["batch_statistics"]),
     }
-    wrong = [name for name, is_known in known.items() if not is_known]
-    if wrong:
-        raise ValueError(f"its {wrong[0]!r} is not what this code knows")
-    if "pools" in network:
-        check_pools(values["recipe"].shape, network["pools"])
-
-
-def _known_layers(network: Mapping[str, Any]) -> dict[str, bool]:
-    pools = all(
-        len(pool) == 2 and all(type(size) is int and size > 0 for size in pool)
-        for pool in network["pools"]
-    )
-    return {
-        "channels": type(network["channels"]) is int and network["channels"] > 0,
-        "pools": pools,
-        "epsilon": _is_positive(network["epsilon"]),
-    }
-
-
-def _known_own(values: Mapping[str, Any]) -> dict[str, bool]:
-    name, code = (values["network"][key] for key in ("name", "code"))
-    is_own = isinstance(name, str) and calls.is_own(name)
-    return {
-        "name": is_own,
-        "code": isinstance(code, str),
-        "batch_statistics": values["batch_statistics"] is False,
-    }
-
-
-def _is_positive(value: Any) -> bool:
-    return type(value) in (int, float) and 0 < value < math.inf
+    for name, is_known in known.items():
+        if not is_known:
+            raise ValueError(f"its {name!r} is not what this code knows")
 
 
 def _arrays(bundle: Bundle) -> dict[str, np.ndarray]:
@@ -373,12 +343,7 @@ def _arrays(bundle: Bundle) -> dict[str, np.ndarray]:
 
 
 def _check_arrays(arrays: dict[str, np.ndarray], values: Mapping[str, Any]) -> None:
-    """Compares the arrays with what the other fields of a bundle ask for.
-
-    Raises:
-        ValueError: Names the first that is missing, not known, of another shape or
-            dtype, or not finite.
-    """
+    """Compares the arrays with what the other fields of a bundle ask for."""
     network = values["network"]
     num_tags, num_seeds = len(values["tags"]), len(values["seeds"])
     expected = shapes(network, values["recipe"], num_tags, num_seeds)

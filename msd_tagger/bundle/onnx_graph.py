@@ -14,6 +14,7 @@ import numpy as np
 from msd_tagger.bundle import waveform
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.common import files
+from msd_tagger.common.errors import check_installed
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.spectrogram import POWER_FLOOR
 from msd_tagger.network.preprocessing import FLOOR_DB
@@ -27,9 +28,6 @@ def write(directory: Path, bundle: Bundle) -> None:
 
     Where the front end is one's own, which is Python, the graph of waveforms is left
     out.
-
-    Raises:
-        ValueError: The package that writes the format is missing.
     """
     graphs = {name: Graph() for name in ("spectrogram", "waveform")}
     bands, frames = bundle.recipe.shape
@@ -52,13 +50,9 @@ class Graph:
     """Nodes in the order in which they are computed, and their constants."""
 
     def __init__(self) -> None:
-        try:
-            import onnx
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                "--format=onnx needs onnx, which is not installed. In the repository: "
-                'pip install -e ".[export]"'
-            ) from error
+        check_installed("--format=onnx", "export", "onnx")
+        import onnx
+
         self.onnx = onnx
         self.nodes: list[Any] = []
         self.constants: list[Any] = []

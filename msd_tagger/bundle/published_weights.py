@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from msd_tagger.common.errors import sentence
+from msd_tagger.common.errors import check_installed, sentence
 from msd_tagger.common.tags import TAGS
 
 if TYPE_CHECKING:
@@ -75,20 +75,19 @@ def array_shapes() -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def fetch(folder: Path, url: str = "") -> Path:
+def fetch(folder: Path) -> Path:
     """Fetches the file from where its author put it, `URL`, into a folder.
 
     Raises:
         ValueError: It cannot be fetched or is another file, and what to do.
     """
-    url = url or URL
     by_hand = (
-        f"Download {url} by hand, for example with a browser, and say where it is: "
+        f"Download {URL} by hand, for example with a browser, and say where it is: "
         f"--keras=/path/to/{NAME}"
     )
-    _h5py()  # So that a missing package is told before anything is fetched.
+    check_installed("import", "import", "h5py")  # Before anything is fetched.
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+        with urllib.request.urlopen(URL, timeout=TIMEOUT_S) as answer:
             content = answer.read(SIZE_BYTES + 1)
     except (OSError, HTTPException) as error:
         cause = getattr(error, "reason", error)  # An answer has words for a reason.
@@ -99,7 +98,7 @@ def fetch(folder: Path, url: str = "") -> Path:
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
         raise WeightsError(
-            f"what {url} gives is not the published file: its SHA-256 is {found} after "
+            f"what {URL} gives is not the published file: its SHA-256 is {found} after "
             f"{len(content):,} bytes, that of the file is {SHA256} after "
             f"{SIZE_BYTES:,}. {by_hand}"
         )
@@ -188,19 +187,10 @@ def compare_front_end(
     return shares
 
 
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ValueError(
-            "import reads HDF5 with h5py, which is not installed. In the repository: "
-            'pip install -e ".[import]"'
-        ) from error
-    return h5py
-
-
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    h5py = _h5py()
+    check_installed("import", "import", "h5py")
+    import h5py
+
     if not path.is_file():
         raise ValueError(f"--keras={path}: there is no such file")
     shapes = array_shapes()
@@ -258,9 +248,9 @@ def _find(file: h5py.File, name: str) -> Any:
     return node
 
 
-def _contents(file: h5py.File, name: str, limit: int = 12) -> str:
+def _contents(file: h5py.File, name: str) -> str:
     """Describes what a file holds where an array is missing."""
     group = _find(file, name.split("/")[0])
     names = sorted(getattr(group, "keys", file.keys)())
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return (", ".join(map(repr, names[:limit])) or "nothing") + more
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return (", ".join(map(repr, names[:12])) or "nothing") + more

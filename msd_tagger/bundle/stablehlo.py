@@ -11,6 +11,7 @@ from jax import export
 from msd_tagger.bundle.format import Bundle, build_model
 from msd_tagger.bundle.waveform import spectrogram_db
 from msd_tagger.common import files
+from msd_tagger.common.errors import check_installed
 from msd_tagger.network.model import predict, prepare_batch
 
 Array = jax.Array
@@ -22,17 +23,8 @@ def write(directory: Path, bundle: Bundle) -> None:
 
     Where the front end is one's own, which is Python, the program of waveforms is left
     out.
-
-    Raises:
-        ValueError: The package that writes the format is missing.
     """
-    try:
-        import flatbuffers  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            "--format=stablehlo needs flatbuffers, which is not installed. In the "
-            'repository: pip install -e ".[export]"'
-        ) from error
+    check_installed("--format=stablehlo", "export", "flatbuffers")
     recipe = bundle.recipe
     shapes: dict[str, tuple[int, ...]] = {"spectrogram": recipe.shape}
     if not recipe.own_shape:

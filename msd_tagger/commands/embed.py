@@ -5,12 +5,7 @@ from pathlib import Path
 
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.commands.command_line import Options
-from msd_tagger.commands.tag import (
-    check_inputs,
-    check_new_file,
-    consume,
-    load_tagger,
-)
+from msd_tagger.commands.tag import check_inputs, check_new_file, consume, load_tagger
 from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores
 from msd_tagger.common.text import printable, short_names
@@ -57,11 +52,7 @@ def embed(options: Options) -> int:
 
 
 def check_features(bundle: Bundle, layers: str) -> None:
-    """Checks that a bundle's network has the features that --layers asks for.
-
-    Raises:
-        ValueError: It is one's own and has none, or only those of its last layer.
-    """
+    """Checks that a bundle's network has the features that --layers asks for."""
     if "name" not in bundle.network:
         return
     check_last_layer(bundle.weights.params, "embed")

@@ -38,11 +38,7 @@ ReadClips = Callable[[Path, Recipe], tuple[np.ndarray, str]]
 
 
 def start(options: Options, read_shards: ReadClips | None = None) -> None:
-    """Imports what the flags name; `read_shards` is given where those can be read.
-
-    Raises:
-        ValueError: The command line is wrong, or the weights cannot be had.
-    """
+    """Imports what the flags name; `read_shards` is given where those can be read."""
     if bool(options.keras) == options.published:
         given = "both are given" if options.published else "neither is given"
         raise ValueError(
@@ -149,11 +145,7 @@ def calibrated(bundle: Bundle, clips: np.ndarray, source: str) -> Bundle:
 def read_clips(
     source: Path, recipe: Recipe, read_shards: ReadClips | None = None
 ) -> tuple[np.ndarray, str]:
-    """At most `MAX_CLIPS` of a corpus, in a random order that is always the same.
-
-    Raises:
-        ValueError: There is no such folder, or it cannot be read here.
-    """
+    """At most `MAX_CLIPS` of a corpus, in a random order that is always the same."""
     if (source / "corpus.json").exists():
         if read_shards is None:
             raise ValueError(
@@ -181,7 +173,9 @@ def _read_audio(source: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
         return None
 
     found = audio_files([source])
-    chosen = [found[row] for row in choose(len(found))]
+    # In an order that is random, and always the same.
+    order = np.random.default_rng(0).permutation(len(found))
+    chosen = [found[row] for row in order[:MAX_CLIPS]]
     with (
         quiet_decoders(),
         ThreadPoolExecutor(processes.available_cores()) as pool,
@@ -193,8 +187,3 @@ def _read_audio(source: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
             kept += [] if clip is None else [clip]
     clips = np.array(kept, np.float16)
     return clips, f"{len(clips)} audio files of {source.resolve().name}"
-
-
-def choose(num_clips: int) -> np.ndarray:
-    """Numbers of at most `MAX_CLIPS` clips, in an order that is always the same."""
-    return np.random.default_rng(0).permutation(num_clips)[:MAX_CLIPS]

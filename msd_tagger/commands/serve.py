@@ -15,6 +15,7 @@ import numpy as np
 
 from msd_tagger.commands.command_line import Options
 from msd_tagger.commands.tag import load_tagger
+from msd_tagger.common.errors import check_installed
 from msd_tagger.common.processes import available_cores
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.tagging.server.answers import answer, page_files
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 def serve(options: Options) -> None:
     """Serves the page until a signal comes."""
-    check_packages()
+    check_installed("serve", "serve", "starlette", "uvicorn")
     from msd_tagger.tagging.server import run
 
     limits = limits_of(options)
@@ -59,18 +60,6 @@ def limits_of(options: Options) -> Limits:
         if not 0 < value < math.inf:
             raise ValueError(f"--{name}={value:g}: it must be a positive number")
     return Limits(*values.values())
-
-
-def check_packages() -> None:
-    """Raises a ValueError that says what to install where packages are missing."""
-    try:
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            f"serve needs {error.name}, which is not installed. In the repository: "
-            'pip install -e ".[serve]"'
-        ) from error
 
 
 @contextmanager

@@ -17,24 +17,14 @@ from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.common.text import printable
 from msd_tagger.tagging import output
-from msd_tagger.tagging.songs import (
-    Failure,
-    Song,
-    audio_files,
-    cut_of,
-    tag_files,
-)
+from msd_tagger.tagging.songs import Failure, Song, audio_files, cut_of, tag_files
 from msd_tagger.tagging.tagger import Tagger, load_bundle
 
 Found = TypeVar("Found")  # A song or an embedding.
 
 
 def tag(options: Options) -> int:
-    """Prints and writes the tags of all files; exit status 1 if one could not be used.
-
-    Raises:
-        ValueError: The command line or the bundle is wrong.
-    """
+    """Prints and writes the tags of all files; exit status 1 if one was of no use."""
     check(options)
     tagger = load_tagger(options)
     bundle, files = tagger.bundle, audio_files(options.files)

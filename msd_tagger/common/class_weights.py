@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from msd_tagger.common.tag_numbers import Pair, by_tag, csv_rows, in_order
+from msd_tagger.common.tag_numbers import Pair, by_tag, csv_rows, in_order, number
 
 COLUMNS = ("tag", "positive", "negative")
 
@@ -44,23 +44,11 @@ def read(path: Path) -> dict[str, Pair]:
 
 
 def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> ClassWeights:
-    """Puts weights of a file into the order of the corpus's tags.
-
-    Raises:
-        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
-    """
+    """Puts weights of a file into the order of the corpus's tags."""
     return ClassWeights(*in_order(known, tags, path, "1,1"))
 
 
-def _weights(where: str, _: str, positive: Any, negative: Any) -> Pair:
-    return _weight(positive, where), _weight(negative, where)
-
-
-def _weight(value: Any, where: str) -> float:
-    try:
-        weight = float(value)
-    except ValueError:
-        weight = math.nan
-    if not 0 <= weight < math.inf:
-        raise ValueError(f"{where}: {value!r} is no weight, a number of at least 0")
-    return weight
+def _weights(where: str, _: str, *cells: Any) -> Pair:
+    problem = "is no weight, a number of at least 0"
+    first, second = (number(x, math.inf, f"{where}: {x!r} {problem}") for x in cells)
+    return first, second

@@ -61,11 +61,7 @@ Sizes = dict[str, tuple[int, str]]  # From a letter to a size, and where it was 
 def check(found: Any, expected: Any, where: str, sizes: Sizes | None = None) -> None:
     """Raises a ValueError that says what is wrong, and where in the content.
 
-    Args:
-        found: What was read.
-        expected: See above.
-        where: The file, for the message.
-        sizes: Of this record's other files; those of this one are added.
+    `sizes` are of this record's other files; those of this one are added.
 
     >>> check({"steps": [3, -1]}, {"steps": Each(COUNT)}, "a.json: ")
     Traceback (most recent call last):

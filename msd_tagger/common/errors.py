@@ -1,6 +1,7 @@
 """Errors that a user reads without a traceback; free of JAX."""
 
 import errno
+import importlib.util
 import signal
 
 _HINTS = {
@@ -22,6 +23,16 @@ def sentence(error: Exception) -> str:
     places = [str(one) for one in (error.filename, error.filename2) if one is not None]
     said = ": ".join(filter(None, [" -> ".join(places), error.strerror]))
     return said + _HINTS.get(error.errno or 0, "")
+
+
+def check_installed(wish: str, extra: str, *packages: str) -> None:
+    """Raises a ValueError that says what to install where a package is missing."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise ValueError(
+                f"{wish} needs {package}, which is not installed. In the repository: "
+                f'pip install -e ".[{extra}]"'
+            )
 
 
 class MiscompilationError(RuntimeError):

@@ -58,11 +58,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Readable) -> dict[str, Any]:
-    """Reads a JSON file of one object.
-
-    Raises:
-        ValueError: As `parse_json`.
-    """
+    """Reads a JSON file of one object."""
     return parse_json(path.read_bytes(), path)
 
 
@@ -352,11 +348,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def check_unused(directory: Path) -> None:
-    """Makes sure that nothing would be overwritten.
-
-    Raises:
-        ValueError: The folder is a file, or not empty.
-    """
+    """Makes sure that nothing would be overwritten."""
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"{directory} is a file; give a new or empty folder")
     held = sorted(path.name for path in directory.glob("*"))

@@ -4,7 +4,6 @@ The rates of each tag are m = P(no label | true) and f = P(label | not true).
 """
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from msd_tagger.common import files, metrics
-from msd_tagger.common.tag_numbers import Pair, Row, by_tag, csv_rows, in_order
+from msd_tagger.common.tag_numbers import Pair, Row, by_tag, csv_rows, in_order, number
 
 COLUMNS = ("tag", "missing", "false")
 # Rates that were counted or estimated are cut here: labels with m + f = 1 say nothing.
@@ -61,22 +60,22 @@ def read_rates(path: Path) -> dict[str, Pair]:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _rates(where: str, tag: str, missing: Any, false: Any) -> Pair:
-    found = _rate(missing, where, "missing"), _rate(false, where, "false")
-    if sum(found) >= 1:
+def _rates(where: str, tag: str, *cells: Any) -> Pair:
+    share = "it must be a share, at least 0 and less than 1"
+    missing, false = (
+        number(value, 1, f"{where}: {name} is {value!r}; {share}")
+        for name, value in zip(COLUMNS[1:], cells, strict=True)
+    )
+    if missing + false >= 1:
         raise ValueError(
-            f"{where}: missing and false of {tag} sum to {sum(found):g}; they must sum "
-            "to less than 1, or its labels say nothing of it"
+            f"{where}: missing and false of {tag} sum to {missing + false:g}; they "
+            "must sum to less than 1, or its labels say nothing of it"
         )
-    return found
+    return missing, false
 
 
 def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> Rates:
-    """Puts rates of a file into the order of the corpus's tags.
-
-    Raises:
-        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
-    """
+    """Puts rates of a file into the order of the corpus's tags."""
     return Rates(*in_order(known, tags, path, "0,0"))
 
 
@@ -135,19 +134,6 @@ def _read_json(path: Path) -> Iterator[Row]:
                 f"missing and false{_HINT}"
             )
         yield f"{path}, {tag}", tag, one["missing"], one["false"]
-
-
-def _rate(value: Any, where: str, name: str) -> float:
-    try:
-        rate = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        rate = math.nan
-    if not 0 <= rate < 1:
-        raise ValueError(
-            f"{where}: {name} is {value!r}; it must be a share, at least 0 and less "
-            "than 1"
-        )
-    return rate
 
 
 def _uniform(

@@ -48,14 +48,13 @@ def score(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
         (micro_roc,), (micro_pr,) = _areas(*pooled)
         values = (roc.mean(), micro_roc, pr.mean(), micro_pr)
         averages = dict(zip(AVERAGES, map(float, values), strict=True))
-    per_tag: dict[str, list[float | None]] = {}
-    for name, values_of_kept in (("roc_auc_per_tag", roc), ("pr_auc_per_tag", pr)):
-        of_kept = iter(values_of_kept.tolist())
-        per_tag[name] = [next(of_kept) if keep else None for keep in kept]
+    per_tag = np.full((2, len(kept)), np.nan)
+    per_tag[:, kept] = roc, pr
     return {
         **averages,
         "num_tags_scored": int(kept.sum()),
-        **per_tag,
+        "roc_auc_per_tag": finite_or_none(per_tag[0]),
+        "pr_auc_per_tag": finite_or_none(per_tag[1]),
         "positives": positives.tolist(),
     }
 

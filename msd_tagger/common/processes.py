@@ -7,6 +7,7 @@ import functools
 import hashlib
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -88,6 +89,22 @@ def _left_in_group(group: Path) -> int:
     # Contents of files that were read; the kernel drops them where memory is needed.
     dropped = dict(line.split() for line in lines).get("inactive_file", 0)
     return max(0, limit - used + int(dropped))
+
+
+def peak_memory_bytes(process: str = "self") -> int:
+    """Returns the most memory that a process ever held (VmHWM); 0 if it has ended.
+
+    Not `ru_maxrss`: a child inherits that from the process that started it. Where there
+    is no /proc, that is what is returned, of this process.
+    """
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak *= 1 if sys.platform == "darwin" else 1024
+        return peak if process == "self" else 0
+    # A process that is about to end holds none.
+    return 1024 * int(status.partition("VmHWM:")[2].partition("kB")[0] or 0)
 
 
 def one_thread_each() -> contextlib.AbstractContextManager[None]:

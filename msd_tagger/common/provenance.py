@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -26,7 +25,7 @@ def origin() -> dict:
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": _commit(),
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": {name: version_of(name) or None for name in PACKAGES},
     }
 
 
@@ -48,17 +47,12 @@ def environment(devices: list[str]) -> dict:
     }
 
 
-def peak_memory_bytes() -> int:
-    """Returns the largest resident memory of this process so far, on the host."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str:
+    """Returns the version of an installed package; "" if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return None
+        return ""
 
 
 def _commit() -> str | None:

@@ -1,5 +1,6 @@
 """Files that say two numbers of every tag: error rates, or weights."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,20 +23,23 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 def by_tag(
     rows: Iterable[Row], pair_of: Callable[[str, str, Any, Any], Pair]
 ) -> dict[str, Pair]:
-    """Collects the two numbers of each tag.
-
-    Args:
-        rows: Of the file.
-        pair_of: Makes numbers of a row.
-
-    Raises:
-        ValueError: A tag stands there twice.
-    """
+    """Collects the two numbers that `pair_of` makes of each tag's only row."""
     found: dict[str, Pair] = {}
     for where, tag, *cells in rows:
         if tag in found:
             raise ValueError(f"{where}: the tag {tag} stands there twice")
         found[tag] = pair_of(where, tag, *cells)
+    return found
+
+
+def number(value: Any, below: float, says: str) -> float:
+    """Reads a number of at least 0 and below a limit; else a ValueError `says` so."""
+    try:
+        found = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not 0 <= found < below:
+        raise ValueError(says)
     return found
 
 

@@ -169,11 +169,7 @@ def check(network: OwnNetwork, shape: tuple[int, int]) -> Tree:
 
 
 def variables_of(network: OwnNetwork, shape: tuple[int, int], where: str) -> Tree:
-    """Traces a network, in training and without, and lists the shapes of its variables.
-
-    Raises:
-        ValueError: It fails, or gives no logits `[B, K]`.
-    """
+    """Lists the shapes of a network's variables; traces it in training and without."""
     x = jax.ShapeDtypeStruct((2, *shape), network.dtype)
     key = jax.random.key(0)
     train = partial(network.apply, train=True, mutable=True, rngs={"dropout": key})
@@ -231,10 +227,6 @@ def has_last_layer(params: Mapping[str, Any]) -> bool:
 
 
 def check_last_layer(params: Mapping[str, Any], wish: str) -> None:
-    """Checks that a network has the layer that something needs.
-
-    Raises:
-        ValueError: It has none.
-    """
+    """Raises a ValueError where a network lacks the layer that something needs."""
     if not has_last_layer(params):
         raise ValueError(f"{wish} needs a network with {LAST_LAYER}; this one has none")

@@ -48,9 +48,6 @@ def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
     """Fills a template of a folder, or of `TEMPLATES`.
 
     In Markdown blocks end with one empty line, however many the template makes.
-
-    Raises:
-        jinja2.UndefinedError: The template asks for a value that was not given.
     """
     text = template_of(template, folder).render(**values)
     is_html = ".html" in template
@@ -109,9 +106,7 @@ def draw(
 def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
     """Returns what a page says about the corpus, for `corpus_line` and `notice`.
 
-    Args:
-        of_corpus: `corpus` of a summary.
-        loader: `corpus.name` of the configuration.
+    It is told `corpus` of a summary and `corpus.name` of the configuration.
     """
     counts, notice = of_corpus.get("counts") or {}, of_corpus.get("note")
     name, version = of_corpus["name"], of_corpus.get("version")

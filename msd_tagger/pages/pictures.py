@@ -16,14 +16,10 @@ FREQUENCIES_HZ = (100, 500, 1000, 2000, 4000, 8000, 16000)
 
 
 def spectrogram_png(decibels: np.ndarray) -> bytes:
-    """Draws a spectrogram without axes, low frequencies at the bottom.
+    """Draws a spectrogram `[M, F]`, dB of power, as PNG, low frequencies at the bottom.
 
-    Args:
-        decibels: [M, F], dB of power relative to anything. What lies more than 80 dB
-            below the maximum is drawn as silence.
-
-    Returns:
-        A PNG file of at most 130 x 700 pixels; pixels are means of M and F.
+    What lies more than 80 dB below the maximum is drawn as silence. There are at most
+    130 x 700 pixels, means of M and F, and no axes.
     """
     picture = _shrink(np.asarray(decibels, np.float32), MAX_ROWS, MAX_COLUMNS)
     relative = np.clip((picture - picture.max()) / RANGE_DB + 1, 0, 1)

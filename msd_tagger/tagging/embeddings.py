@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from msd_tagger.common import files
+from msd_tagger.common.errors import check_installed
 from msd_tagger.common.text import text_path
 from msd_tagger.tagging.songs import Embedding
 
@@ -85,21 +86,11 @@ def write(path: Path, rows: Rows) -> None:
 
 
 def check_format(path: Path) -> None:
-    """Checks that a file of this name can be written.
-
-    Raises:
-        ValueError: The ending is not known, or its package is not installed.
-    """
+    """Checks that a file of this name can be written."""
     if path.suffix not in FORMATS:
         raise ValueError(f"--out={path} must end in {' or '.join(FORMATS)}")
     if path.suffix == ".parquet":
-        try:
-            import pyarrow  # noqa: F401
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"--out={path} needs pyarrow, which is not installed. Write an .npz, "
-                'or in the repository: pip install -e ".[parquet]"'
-            ) from error
+        check_installed(f"--out={path}, in place of an .npz,", "parquet", "pyarrow")
 
 
 def of_songs(embeddings: Iterable[Embedding], layers: str) -> np.ndarray:

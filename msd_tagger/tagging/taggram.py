@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from msd_tagger.bundle.format import Bundle
-from msd_tagger.common.text import printable
+from msd_tagger.common.text import clock, printable
 from msd_tagger.pages import style
 from msd_tagger.tagging.songs import Song, rank
 
@@ -33,13 +33,9 @@ def write_song(
 def draw(
     title: str, tags: Sequence[str], scores: np.ndarray, edges_s: np.ndarray
 ) -> Figure:
-    """Draws scores over time.
+    """Draws scores over time, `[K, P]`, NaN where there is none.
 
-    Args:
-        title: Above the picture.
-        tags: K names, from the top down.
-        scores: `[K, P]`, of each part of the song; NaN where there is none.
-        edges_s: `[P + 1]`, where the parts start and the last ends.
+    The K tags are from the top down; edges are `[P + 1]`, where parts start and end.
     """
     figure = Figure(figsize=(7, 1.2 + 0.22 * len(tags)))
     axes = figure.add_subplot()
@@ -51,9 +47,7 @@ def draw(
     axes.invert_yaxis()
     axes.grid(False)
     axes.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 1.5, 3, 6, 10], integer=True))
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02}")
-    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda s, _: clock(s)))
     axes.set_xlabel("time")
     axes.set_title(style.label(title))
     figure.colorbar(image, ax=axes, label="score", ticks=[0, 0.05, 0.2, 0.5, 1])

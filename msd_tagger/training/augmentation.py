@@ -97,11 +97,7 @@ AUGMENTATIONS: dict[str, Callable[..., Batch]] = {
 
 
 def build(texts: Sequence[str]) -> tuple[Augmentation, ...]:
-    """Builds augmentations, such as "mixup(alpha=0.4)" or "package.module:function".
-
-    Raises:
-        ValueError: There is none of that name, or it does not take these arguments.
-    """
+    """Builds augmentations, such as "mixup(alpha=0.4)" or "package.module:function"."""
     return tuple(map(_build, texts))
 
 
@@ -127,11 +123,7 @@ def _build(text: str) -> Augmentation:
 def check(
     texts: Sequence[str], shape: tuple[int, int], dtype: str, magnitude: str
 ) -> None:
-    """Tries augmentations on shapes alone: B clips of some bands and frames.
-
-    Raises:
-        ValueError: One cannot be built, fails, or changes the shape of a batch.
-    """
+    """Tries augmentations on shapes alone: B clips of some bands and frames."""
     batch = {
         "spectrogram": jax.ShapeDtypeStruct((4, *shape), dtype),
         "tags": jax.ShapeDtypeStruct((4, 3), jnp.float32),

@@ -34,9 +34,6 @@ class Match(NamedTuple):
 def match_tags(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> Match:
     """Matches tags by name, letter for letter.
 
-    Raises:
-        ValueError: None is shared.
-
     >>> match_tags(("rock", "jazz"), ("Jazz", "rock", "pop"))[1:]
     (('jazz',), ('Jazz', 'pop'))
     """
@@ -88,13 +85,10 @@ def restrict(bundle: Bundle, tags: Sequence[str]) -> Bundle:
 def score_splits(
     bundle: Bundle, data: Data, layout: parallel.Layout, batch_size: int, out: Path
 ) -> dict[str, Any]:
-    """Scores a bundle and writes predictions and a table into the folder `out`.
+    """Scores a bundle; returns what `scores.json` takes, and writes all else to `out`.
 
     The corpus is one of the bundle's recipe; the tags that both have are scored. The
     batch size changes no score.
-
-    Returns:
-        The content of `scores.json`.
 
     Raises:
         ValueError: No tag is shared, or there is no clip to score.

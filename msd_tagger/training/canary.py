@@ -20,11 +20,7 @@ from msd_tagger.common.errors import MiscompilationError
 
 
 def check() -> None:
-    """Compares the patterns with NumPy.
-
-    Raises:
-        MiscompilationError: The installed jaxlib miscomputes one of them here.
-    """
+    """Compares the patterns with NumPy."""
     for name, pattern in PATTERNS.items():
         found, expected = pattern()
         if not np.array_equal(found, expected):

@@ -134,7 +134,12 @@ def _connect(given: dict[str, Any]) -> Rank:
         f"{where}; was every one started, with the same address and count and an index "
         "of its own, and is the port open?"
     )
-    if not _meet(where, Rank(own, given["num_processes"])):
+    # Where a port is taken, JAX's own service crashes, and JAX's client waits for
+    # minutes for whatever program has it. If that is the service of another job, that
+    # job dies. So all processes meet at the port before.
+    meet = _gather if own == 0 else _greet
+    deadline_s = time.monotonic() + CONNECT_S
+    if not meet(where, Rank(own, given["num_processes"]), deadline_s):
         raise LostProcessError(did_not_meet)
     _speak_when_aborted(did_not_meet)
     try:
@@ -148,22 +153,8 @@ def _connect(given: dict[str, Any]) -> Rank:
     return Rank(global_state.process_id, global_state.num_processes)
 
 
-def _meet(where: str, own: Rank) -> bool:
-    """Lets all processes meet at the port that JAX will use; tells whether they did.
-
-    Where a port is taken, JAX's own service crashes, and JAX's client waits for minutes
-    for whatever program has it. If that is the service of another job, that job dies.
-
-    Raises:
-        ValueError: Another program has the port.
-    """
-    deadline_s = time.monotonic() + CONNECT_S
-    meet = _gather if own.index == 0 else _greet
-    return meet(where, own, deadline_s)
-
-
 def _gather(where: str, own: Rank, deadline_s: float) -> bool:
-    """Waits for all others, and then lets them go on."""
+    """Waits for all others, and then lets them go on; tells whether they came."""
     missing, here = set(range(1, own.count)), []
     with contextlib.ExitStack() as stack:
         with _listen(where) as listener:
@@ -189,11 +180,9 @@ def _listen(where: str) -> socket.socket:
     where = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS", where)
     address = ("", int(where.rpartition(":")[2]))
     try:
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(
-                address, family=socket.AF_INET6, dualstack_ipv6=True
-            )
-        return socket.create_server(address)
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        return socket.create_server(address, family=family, dualstack_ipv6=both)
     except OSError as error:
         problem = f"process 0 cannot have it ({os.strerror(error.errno or 0)})"
         raise ValueError(_about_port(where, problem)) from error
@@ -351,11 +340,7 @@ def leave(status: int) -> None:
 
 @contextlib.contextmanager
 def naming_losses() -> Iterator[None]:
-    """Raises an error that explains XLA's errors about lost connections.
-
-    Raises:
-        LostProcessError: In place of what XLA raises.
-    """
+    """Turns XLA's errors about lost connections into a `LostProcessError`."""
     try:
         yield
     except (ValueError, RuntimeError) as error:

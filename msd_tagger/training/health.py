@@ -43,21 +43,13 @@ class Health:
         return failed
 
     def check(self, losses: np.ndarray, step: int) -> None:
-        """Marks seeds whose loss `[S]` at a step is not finite.
-
-        Raises:
-            ValueError: None is left.
-        """
+        """Marks seeds whose loss `[S]` at a step is not finite."""
         for number in np.flatnonzero(~np.isfinite(losses) & ~self.failed).tolist():
             found = f"its loss at step {step} was {losses[number]}"
             self.fail(number, step, f"{found}: {likely_cause(self._config, step)}")
 
     def fail(self, number: int, step: int, reason: str) -> None:
-        """Marks one seed.
-
-        Raises:
-            ValueError: None is left.
-        """
+        """Marks one seed; a ValueError says so where none is left."""
         seed = self._config.seed + number
         self.failures.append(FailedSeed(number, seed, step, reason))
         if not self.failed.all():

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.training.setup import Batch, Data
 
 
@@ -17,24 +16,9 @@ class Relabelled:
     data: Data
     train_tags: np.ndarray  # uint8 [N, K], row by row.
 
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The K tags."""
-        return self.data.tags
-
-    @property
-    def recipe(self) -> Recipe:
-        """How the spectrograms were made."""
-        return self.data.recipe
-
-    @property
-    def corpus(self) -> dict[str, Any]:
-        """What the run record says of the corpus."""
-        return self.data.corpus
-
-    def num_clips(self, *wanted: Any, **named: Any) -> int:
-        """Counts the clips of a split, or of a share of it."""
-        return self.data.num_clips(*wanted, **named)
+    def __getattr__(self, name: str) -> Any:
+        """Gives what has nothing to do with labels as the corpus does."""
+        return getattr(self.data, name)
 
     def labels(self, split: str, *wanted: Any, **named: Any) -> dict[str, Any]:
         """Gives ids and labels of a split."""
@@ -46,10 +30,6 @@ class Relabelled:
     def train_batches(self, *wanted: Any, **named: Any) -> Iterator[Batch]:
         """Gives endless batches of training clips."""
         return map(self._relabel, self.data.train_batches(*wanted, **named))
-
-    def train_rows(self, *wanted: Any, **named: Any) -> Iterator[np.ndarray]:
-        """Gives the rows of these batches."""
-        return self.data.train_rows(*wanted, **named)
 
     def evaluation_batches(
         self, split: str, *wanted: Any, **named: Any

@@ -73,8 +73,7 @@ def train(
                 Training(setup, saved, checkpoints, workdir, asked, watch)
             ) as training,
         ):
-            training.fit()
-    return training.result()
+            return training.fit()
 
 
 def restore(
@@ -133,7 +132,7 @@ class Training:
             config.data_seed, self._step, config.train.fraction
         )
 
-    def fit(self) -> None:
+    def fit(self) -> Trained:
         """Steps, logs, evaluates and saves, until the last step or out of patience.
 
         Raises:
@@ -153,6 +152,7 @@ class Training:
         if self._checkpoints is not None:
             self._checkpoints.wait()
         self._save()  # Ends here if a signal came during the last one.
+        return finish(self._setup, self._state, self._health, self._progress.state())
 
     def _go_on(self) -> None:
         self._evaluate()  # What a signal cut short.
@@ -168,14 +168,6 @@ class Training:
         self._trace.close()
         self._watchdog.close()
         self._progress.close()
-
-    def result(self) -> Trained:
-        """Keeps the seeds that came to a finite score.
-
-        Raises:
-            ValueError: None did.
-        """
-        return finish(self._setup, self._state, self._health, self._progress.state())
 
     def _is_over(self) -> bool:
         # Only an evaluation decides, so that going on from a checkpoint between two
@@ -283,11 +275,7 @@ class _CutShortError(Exception):
 def finish(
     setup: Setup, state: steps.TrainState, health: Health, progress: dict[str, Any]
 ) -> Trained:
-    """Keeps the seeds that came to a finite score; `progress` is `Progress.state()`.
-
-    Raises:
-        ValueError: None did.
-    """
+    """Keeps the seeds that came to a finite score; `progress` is `Progress.state()`."""
     for number in np.flatnonzero(~np.isfinite(state.best_score)).tolist():
         if not health.failed[number]:
             health.fail(

@@ -26,23 +26,11 @@ Watch = Callable[[Sequence[Mapping[str, Any]]], None]
 LOG_EVERY_S = 30.0  # Between two log lines where there is no terminal.
 
 
-def steps_in_flight() -> int:
-    """Counts the steps that may be enqueued while the host gets the next batch.
-
-    They keep the device busy, also where a batch comes late. On a CPU one has to do, as
-    a step gets all of its buffers there when it is enqueued; elsewhere a step that
-    waits holds its batch alone, 25 MB for 32 mel clips.
-    """
-    return 1 if jax.default_backend() == "cpu" else 2
-
-
 class Progress:
     """Collects losses without holding the device up, and shows them now and then.
 
-    Args:
-        check: Called with the losses `[S]` of every step and its number, in order.
-        first_step: Number of steps that are done already.
-        earlier: What `state` returned when the run was cut; empty for a new one.
+    `check` is called with the losses `[S]` of every step and its number, in order.
+    `earlier` is what `state` returned when the run was cut, after `first_step` steps.
     """
 
     def __init__(
@@ -63,7 +51,10 @@ class Progress:
         self._step, self._schedule, self._num_seeds = first_step, schedule, num_seeds
         self._check = check
         self._in_flight: deque = deque()
-        self._limit = steps_in_flight()
+        # Enqueued steps keep the device busy, also where a batch comes late. On a CPU
+        # one has to do, as it gets all of its buffers when it is enqueued; elsewhere
+        # it holds its batch alone, 25 MB for 32 mel clips.
+        self._limit = 1 if jax.default_backend() == "cpu" else 2
         # What is called with the mean losses when those of a step are there.
         self._tellings: dict[int, Callable[[dict[str, Any]], None]] = {}
         # Sums in float64, taken step by step: cutting the run changes no bit of them.
@@ -133,10 +124,8 @@ class Progress:
     ) -> None:
         """Notes an evaluation, and says it in one line, on a terminal above the bar.
 
-        Args:
-            scores: The validation ROC-AUC of each seed, None where there is none.
-            improved: Whether it is the seed's best so far `[S]`.
-            best: The best so far of each seed `[S]`.
+        Scores are the validation ROC-AUC of each seed, `improved` says whether it is
+        the seed's best, and `best` has the best so far; `[S]` each.
         """
         known = [score for score in scores if score is not None]
         self._validation = f"valid ROC-AUC {np.mean(known):.4f}" if known else ""

@@ -12,7 +12,8 @@ from msd_tagger.bundle.thresholds import Thresholds, choose
 from msd_tagger.common import metrics
 from msd_tagger.common.facts import LABELS, SPLITS
 from msd_tagger.common.files import write_json, write_npz
-from msd_tagger.common.provenance import origin, peak_memory_bytes
+from msd_tagger.common.processes import peak_memory_bytes
+from msd_tagger.common.provenance import origin
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.own import LAST, has_last_layer
 from msd_tagger.training import parallel
@@ -37,13 +38,10 @@ def write_results(
     predictions: dict[str, np.ndarray],
     baseline: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Writes everything of a run but configuration and metrics into its folder.
+    """Writes all of a run but configuration and metrics, and returns its summary.
 
-    The summary is "complete" unless an evaluation half way wrote it. Predictions are
-    those of `predict`; scores of the linear baseline may be missing.
-
-    Returns:
-        The summary, as written.
+    That is "complete" unless an evaluation half way wrote it. Predictions are those of
+    `predict`; scores of the linear baseline may be missing.
     """
     setup, state = trained.setup, trained.state
     data = setup.data

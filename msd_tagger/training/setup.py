@@ -32,13 +32,7 @@ from msd_tagger.network.model import (
     statistics_step,
 )
 from msd_tagger.network.pools import check_pools, choose_pools
-from msd_tagger.training import (
-    augmentation,
-    optimisers,
-    parallel,
-    steps,
-    warm_start,
-)
+from msd_tagger.training import augmentation, optimisers, parallel, steps, warm_start
 
 Batch = dict[str, np.ndarray]
 
@@ -199,11 +193,7 @@ def build_model(
 
 
 def build_network(config: ConfigDict, num_tags: int, axis_name: str | None) -> Network:
-    """Builds the network that a configuration describes.
-
-    Raises:
-        ValueError: It is one's own, and cannot be built.
-    """
+    """Builds the network that a configuration describes."""
     model = config.model
     settings = {"momentum": model.batch_norm_momentum, "precision": model.precision}
     if is_own(config):
@@ -347,10 +337,11 @@ def set_up(config: ConfigDict, data: Data, noise: LabelNoise = NOTHING_KNOWN) ->
     model = build_model(
         config, num_tags, bands, axis_name, schedule, corrected, weights
     )
-    check_network(model.network, data.recipe)
-    if is_own(config):
-        parameters = describe_network(model.network, data.recipe.shape)["parameters"]
-        logger.info("%s: %d parameters", config.model.network, parameters)
+    if isinstance(model.network, ConvNet):
+        check_pools(data.recipe.shape, model.network.pools)
+    else:
+        described = describe_network(model.network, data.recipe.shape)
+        logger.info("%s: %d parameters", config.model.network, described["parameters"])
     programs = build_programs(model, layout, schedule.patience_steps)
     size = schedule.batch_size
     rows = parallel.own_rows(size, layout)
@@ -370,15 +361,17 @@ def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
 
     Network, optimiser and augmentations are tried on shapes alone. Where something
     `looks_at_tags`, as its name says, the network needs a layer of that name.
-
-    Raises:
-        ValueError: One of them does not exist, or does not work.
     """
     train = config.train
     if train.freeze == "features":
         looks_at_tags = "--config.train.freeze=features"
     network = build_network(config, num_tags=FEW_TAGS, axis_name=None)
-    check_network(network, recipe, looks_at_tags)
+    if isinstance(network, ConvNet):
+        check_pools(recipe.shape, network.pools)
+    else:
+        params = own.check(network, recipe.shape)
+        if looks_at_tags:
+            own.check_last_layer(params, looks_at_tags)
     optimisers.build(train.optimiser, train.learning_rate, train.weight_decay)
     augmentation.check(
         *(train.augmentations, recipe.shape, config.model.dtype),
@@ -386,26 +379,8 @@ def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
     )
 
 
-def check_network(network: Network, recipe: Recipe, looks_at_tags: str = "") -> None:
-    """Checks that a network fits spectrograms, and what looks at its last layer.
-
-    Raises:
-        ValueError: What does not fit.
-    """
-    if isinstance(network, ConvNet):
-        check_pools(recipe.shape, network.pools)
-        return
-    params = own.check(network, recipe.shape)
-    if looks_at_tags:
-        own.check_last_layer(params, looks_at_tags)
-
-
 def class_weights_of(config: ConfigDict, data: Data) -> ClassWeights | None:
-    """Works out `train.class_weights`; None where all weigh the same.
-
-    Raises:
-        ValueError: The file does not fit the corpus.
-    """
+    """Works out `train.class_weights`; None where all weigh the same."""
     chosen = config.train.class_weights
     if chosen == "none":
         return None
@@ -425,11 +400,7 @@ def own_code(config: ConfigDict) -> dict[str, str]:
 
 
 def first_state(setup: Setup) -> steps.TrainState:
-    """Initialises all seeds, `[S, …]`, by their numbers or from the bundle.
-
-    Raises:
-        ValueError: Seeds would be copies of one another.
-    """
+    """Initialises all seeds, `[S, …]`, by their numbers or from the bundle."""
     config, data = setup.config, setup.data
     state = parallel.init_seeds(
         partial(steps.init_state, model=setup.model, input_shape=data.recipe.shape),
@@ -442,11 +413,7 @@ def first_state(setup: Setup) -> steps.TrainState:
 
 
 def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
-    """Reads the bundle that `train.init_bundle` names, if it names one.
-
-    Raises:
-        ValueError: It cannot be read, or does not fit the configuration.
-    """
+    """Reads the bundle that `train.init_bundle` names, if it names one."""
     if not config.train.init_bundle:
         return None
     bundle = read_bundle(Path(config.train.init_bundle))

@@ -43,11 +43,7 @@ _OF_KINDS = ("dft_size_samples", "hop_samples", "num_mel_bands")
 
 
 def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
-    """Checks that a configuration's recipe is that of a bundle.
-
-    Raises:
-        ValueError: Names the keys that differ, and how to set them.
-    """
+    """Checks that a configuration's recipe is that of a bundle."""
     _check_same(bundle, asdict(recipe))
 
 

@@ -35,7 +35,7 @@ def test_an_environment_is_there_from_the_start_of_the_process():
     """As libraries that are loaded before a program need it."""
     read = "linecache:getline", {"filename": "/proc/self/environ", "lineno": 1}
     worker = Worker(Entrant("x", *read, (), environment={"OF_THE_ENTRANT": "alone"}))
-    assert "OF_THE_ENTRANT=alone\0" in worker.ask("call", {})
+    assert "OF_THE_ENTRANT=alone\0" in worker.ask("prepare", {})
     worker.close()
     assert "OF_THE_ENTRANT" not in os.environ
 

@@ -7,7 +7,7 @@ from benchmarks import results
 from benchmarks.race import Lane
 from benchmarks.results import (
     Part,
-    Requirement,
+    Ratio,
     best,
     compare,
     lane_table,
@@ -57,43 +57,40 @@ def test_the_best_is_best_in_the_middle():
     assert best([lane("none")]) is None
 
 
-def test_a_table_has_its_columns_aligned():
+def test_a_table_has_a_heading_and_a_note():
     rows = [["ours", "41.2"], ["a peer", "7"]]
-    assert markdown("Speed", ("what", "clips/s"), rows) == (
+    assert markdown("Speed", ("what", "clips/s"), rows, "Of two.") == (
         "### Speed\n\n"
         "| what   | clips/s |\n"
-        "|--------|---------|\n"
-        "| ours   | 41.2    |\n"
-        "| a peer | 7       |\n"
+        "| ------ | ------: |\n"
+        "| ours   |    41.2 |\n"
+        "| a peer |       7 |\n"
+        "\nOf two.\n"
     )
 
 
-def test_a_requirement_is_met_by_its_median():
-    assert Requirement("x", 1.2, (1.1, 1.25, 1.3)).is_met
-    assert not Requirement("x", 1.2, (1.1, 1.19, 1.3)).is_met
-    assert Requirement("x", 1.8, (1.5, 1.7, 2.0), at_most=True).is_met
-    assert Requirement("x", 1.2, ()).is_met is None
-    row = Requirement("x", 1.2, (1.1, 1.25, 1.3), note="a / b").row()
-    assert row == ["x", "at least 1.2", "1.25 (1.10 to 1.30)", "yes", "a / b"]
+def test_a_ratio_is_shown_by_its_median():
+    row = Ratio("x", (1.1, 1.25, 1.3), "a / b").row()
+    assert row == ["x", "1.25 (1.10 to 1.30)", "a / b"]
 
 
 def test_a_comparison_without_a_peer_says_why():
     ours, peer = lanes()
-    found = compare("x", 1.0, ours, peer)
+    found = compare("x", ours, peer)
     assert found.measured == (1.5, 1.1)
     assert found.note == "ours, batch size 8 / peer, batch size 16"
-    missing = compare("x", 1.0, ours, None, "torch is not installed")
-    assert missing.row()[2:] == ["not measured", "", "torch is not installed"]
+    missing = compare("x", ours, None, "torch is not installed")
+    assert missing.row()[1:] == ["not measured", "torch is not installed"]
 
 
 def test_the_page_and_the_numbers(tmp_path):
     ours, peer = lanes()
-    part = Part("training", [compare("x", 1.0, ours, peer)], [], {"all": [ours, peer]})
+    part = Part("training", [compare("x", ours, peer)], [], {"all": [ours, peer]})
     machine = {"date": "2026-01-31", "versions": {"jax": "0.10.1"}}
     write(tmp_path, [part], machine, "python -m benchmarks")
     page = (tmp_path / "RESULTS.md").read_text()
     assert "Written by `python -m benchmarks` on 2026-01-31" in page
-    assert "| x     | at least 1 | 1.30 (1.10 to 1.50) | yes | ours, batch" in page
+    assert "| x     | 1.30 (1.10 to 1.50) | ours, batch" in page
     assert "40 % in the worst; some rounds were disturbed" in page
     numbers = json.loads((tmp_path / "results.json").read_text())
     assert numbers["parts"]["training"]["all"][0]["rates"] == {"0.0": 30, "0.1": 33}
@@ -105,7 +102,7 @@ def test_a_lane_that_failed_says_why_instead_of_numbers():
     peer.failure = "torch is not installed"
     columns = {"clips/s": results.rate, **results.against(ours)}
     page = lane_table("Speed", [ours, peer], {"what": results.label}, columns)
-    assert "| ours, batch size 8  | 31.5 (30.0 to 33.0)    | 1.00   |" in page
+    assert "| ours, batch size 8  | 31.5 (30.0 to 33.0)    |   1.00 |" in page
     assert "| peer, batch size 16 | torch is not installed |        |" in page
 
 

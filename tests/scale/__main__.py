@@ -24,8 +24,11 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from benchmarks.worker import peak_memory_bytes
-from msd_tagger.common.processes import available_cores, progress_bar
+from msd_tagger.common.processes import (
+    available_cores,
+    peak_memory_bytes,
+    progress_bar,
+)
 from tests.scale import clips, reader
 
 ROOT = Path(__file__).resolve().parents[2]

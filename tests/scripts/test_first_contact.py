@@ -3,14 +3,10 @@
 import ast
 import inspect
 import json
-import subprocess
-import sys
-from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import ours
-from benchmarks.worker import Work
 from msd_tagger.platform import NoDeviceError
 from scripts import first_contact as contact
 from scripts.first_contact import Case
@@ -71,11 +67,11 @@ def test_what_cases_find_is_written_and_shown(tmp_path, monkeypatch, capsys):
         },
     }
 
-    def start(case, argv, limit_s):
+    def perform(case, seconds, limit_s):
         assert 0 < limit_s <= 90
         return found.get(case.name, {"failed": "it spills"})
 
-    monkeypatch.setattr(contact, "start", start)
+    monkeypatch.setattr(contact, "perform", perform)
     assert contact.main(["--platform=gpu", f"--out={tmp_path / 'new'}"]) == 1
     lines = (tmp_path / "new" / "results.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
@@ -85,89 +81,44 @@ def test_what_cases_find_is_written_and_shown(tmp_path, monkeypatch, capsys):
     assert "| backend gpu |" in said and "| it spills |" in said
 
 
-def test_a_case_is_a_process_with_a_limit_and_flags(monkeypatch):
-    case = Case("a case", 60, "m:f", {}, flags="--xla_gpu_x")
-    calls = []
-
-    def run(command, **options):
-        calls.append((command, options))
-        return subprocess.CompletedProcess(command, 0, 'noise\n{"digest": "ab"}\n', "")
-
-    monkeypatch.setattr(subprocess, "run", run)
+def test_a_case_is_a_process_with_flags(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_mine")
-    assert contact.start(case, ["--quick"], 20.0) == {"digest": "ab"}
-    [(command, options)] = calls
-    assert command[-2:] == ["--quick", "--case=a case"]
-    assert options["timeout"] == 20.0
-    assert options["env"]["XLA_FLAGS"] == "--xla_mine --xla_gpu_x"
-    assert options["env"]["JAX_TRACEBACK_FILTERING"] == "off"
-    assert contact.start(case, [], 5.0) == {"failed": "no time was left"}
+    read = {"filename": "/proc/self/environ", "lineno": 1}
+    case = Case("a case", 60, "linecache:getline", read, flags="--xla_gpu_x")
+    said = contact.perform(case, 1.0, 60.0)
+    assert "XLA_FLAGS=--xla_mine --xla_gpu_x\0" in said
+    assert contact.perform(case, 1.0, 5.0) == {"failed": "no time was left"}
 
 
-def test_a_case_that_fails_says_why(monkeypatch):
-    case = Case("a case", 60, "m:f", {})
-
-    def fail(command, **options):
-        said = "Traceback\nXlaRuntimeError: no tile sizes\n"
-        return subprocess.CompletedProcess(command, 1, "", said)
-
-    monkeypatch.setattr(subprocess, "run", fail)
-    found = contact.start(case, [], 60.0)
-    assert found["failed"] == "XlaRuntimeError: no tile sizes"
+def test_a_case_that_fails_says_why():
+    case = Case("a case", 60, "json:loads", {"s": "no JSON"})
+    found = contact.perform(case, 1.0, 60.0)
+    assert found["failed"].startswith("JSONDecodeError: Expecting value")
     assert "Traceback" in found["said"]
+    gone = Case("a case", 60, "os:_exit", {"status": 3})
+    assert "its process ended" in contact.perform(gone, 1.0, 60.0)["failed"]
 
-    def hang(command, timeout, **options):
-        raise subprocess.TimeoutExpired(command, timeout, stderr=b"a bar \xe2\x80\xa6")
 
-    monkeypatch.setattr(subprocess, "run", hang)
-    assert contact.start(case, [], 60.0) == {
-        "failed": "it took more than 60 s",
-        "said": "a bar …",
+def test_a_case_that_takes_too_long_is_ended():
+    sleep = {"args": ["sh", "-c", "echo a bar …; exec sleep 600"]}
+    case = Case("a case", 1, "subprocess:call", sleep)
+    assert contact.perform(case, 1.0, 15.0) == {
+        "failed": "it took more than 15 s",
+        "said": "a bar …\n",
     }
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        (
-            "Traceback (most recent call last):\n  step()\n"
-            "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: out of memory\n"
-            "Peak buffers:\n\tBuffer 1:\n",
-            "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: out of memory",
-        ),
-        (
-            "RuntimeError: no cuDNN\n\nDuring handling of the above exception, another "
-            "exception occurred:\n\nTraceback (most recent call last):\n    assert x\n"
-            "AssertionError\n",
-            "RuntimeError: no cuDNN",
-        ),
-        (
-            "F0000 Check failed: a stream\n*** Check failure stack trace: ***\n"
-            "    @ 0x7f\n",
-            "F0000 Check failed: a stream",
-        ),
-        ("", "status 1"),
-    ],
-)
-def test_the_line_that_says_why_is_shown(monkeypatch, said, expected):
-    def fail(command, **options):
-        return subprocess.CompletedProcess(command, 1, "", said)
-
-    monkeypatch.setattr(subprocess, "run", fail)
-    assert contact.start(Case("a case", 60, "m:f", {}), [], 60.0)["failed"] == expected
 
 
 def test_a_missing_platform_ends_it_all_at_once(monkeypatch, tmp_path):
     started = []
 
-    def start(case, argv, limit_s):
+    def perform(case, seconds, limit_s):
         started.append(case.name)
-        return contact.perform(case, tmp_path, 1.0)
+        return contact.machine(**case.options)
 
     def none():
         raise NoDeviceError("there is no GPU")
 
-    monkeypatch.setattr(contact, "start", start)
+    monkeypatch.setattr(contact, "perform", perform)
     monkeypatch.setattr(ours.platform_, "set_up", lambda platform: None)
     monkeypatch.setattr(ours.platform_, "devices", none)
     with pytest.raises(SystemExit, match="there is no GPU"):
@@ -177,14 +128,20 @@ def test_a_missing_platform_ends_it_all_at_once(monkeypatch, tmp_path):
 
 
 def test_work_is_measured_and_findings_are_passed_on(monkeypatch, tmp_path):
-    work = Work(lambda: iter([0.9, 0.8]), lambda s: {"units": 10 * s, "seconds": s})
-    monkeypatch.setitem(sys.modules, "peer", SimpleNamespace(train=lambda size: work))
-    found = contact.perform(Case("", 1, "peer:train", {"size": 2}), tmp_path, 0.5)
+    (tmp_path / "peer.py").write_text(
+        "from benchmarks.worker import Work\n"
+        "def train(size):\n"
+        "    return Work(lambda: iter([0.9, 0.8]), measure)\n"
+        "def measure(s):\n"
+        "    return {'units': 10 * s, 'seconds': s}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    found = contact.perform(Case("", 60, "peer:train", {"size": 2}), 0.5, 60.0)
     assert found["rates"] == [10.0] * 3 and found["losses"] == [0.9, 0.8]
-    assert found["device_memory_bytes"] is None
-    findings = Case("", 1, "builtins:dict", {"digest": "ab"})
-    assert contact.perform(findings, tmp_path, 0.5) == {"digest": "ab"}
-    missing = Case("", 1, "no_such_package:train", {})
-    assert contact.perform(missing, tmp_path, 0.5) == {
+    assert found["device_memory_bytes"] is None and found["first_step_s"] >= 0
+    findings = Case("", 60, "builtins:dict", {"digest": "ab"})
+    assert contact.perform(findings, 0.5, 60.0) == {"digest": "ab"}
+    missing = Case("", 60, "no_such_package:train", {})
+    assert contact.perform(missing, 0.5, 60.0) == {
         "left out": "no_such_package is not installed"
     }

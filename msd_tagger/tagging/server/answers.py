@@ -28,10 +28,11 @@ SAMPLE_TAGS = (
 
 def page_files(bundle: Bundle, limits: Limits) -> dict[str, tuple[str, str | bytes]]:
     """Returns the page and what it loads: path to media type and content."""
+    networks = count(len(bundle.seeds), "network")
     page = render(
         "serve.html.j2",
         PAGE,
-        about=about(bundle),
+        about=f"{networks} for {count(len(bundle.tags), 'tag')}.",
         heard=heard.about(bundle),
         is_synthetic=heard.is_synthetic(bundle),
         legend=legend(bundle),
@@ -48,12 +49,6 @@ def page_files(bundle: Bundle, limits: Limits) -> dict[str, tuple[str, str | byt
         "/serve.js": ("text/javascript", script),
         "/sample.mp3": ("audio/mpeg", (PAGE / "sample.mp3").read_bytes()),
     }
-
-
-def about(bundle: Bundle) -> str:
-    """Says in a sentence what listens."""
-    networks = count(len(bundle.seeds), "network")
-    return f"{networks} for {count(len(bundle.tags), 'tag')}."
 
 
 def count(number: int, noun: str) -> str:

@@ -30,10 +30,7 @@ Answer = tuple[Excerpts | None, str, str]
 class Decoders:
     """Processes that wait for files; one that has to be ended is replaced.
 
-    Args:
-        read: Reads a file, or raises one of `READING`. It goes into the processes.
-        count: How many songs are decoded at a time; others wait.
-        limit_s: How long one may take.
+    So many songs are decoded at a time, others wait. `read` goes into the processes.
     """
 
     def __init__(self, read: Read, count: int, limit_s: float) -> None:

@@ -30,10 +30,7 @@ _OWN = ("same-origin", "none")
 def guarded(app: ASGIApp, host: str) -> ASGIApp:
     """Refuses requests that another site may have caused, and adds `HEADERS`.
 
-    Args:
-        app: What answers the others.
-        host: A name that visitors may use, beside addresses, "localhost" and the name
-            of this machine.
+    Visitors may use the name `host`, addresses, "localhost" and this machine's name.
     """
     names = frozenset({host.lower(), "localhost", socket.gethostname().lower()})
 

@@ -170,7 +170,7 @@ DAMAGES = {
     ),
     "unknown precision": (
         lambda d: rewrite(d, network__precision="high"),
-        "its 'precision' is not what this code knows",
+        "its network.precision is 'high'; it must be one of default, highest",
     ),
     "unknown key": (lambda d: rewrite(d, licence="MIT"), r"'licence'.*; this code kno"),
     "unknown network key": (
@@ -192,10 +192,13 @@ DAMAGES = {
         r"params/tags/bias' of model.safetensors is float32 \[2, 3\], not float32 "
         r"\[2, 4\] as 4 tags, 2 seeds",
     ),
-    "unknown dtype": (lambda d: rewrite(d, network__dtype="int8"), "its 'dtype' is"),
+    "unknown dtype": (
+        lambda d: rewrite(d, network__dtype="int8"),
+        "its network.dtype is 'int8'; it must be one of",
+    ),
     "unknown weighting": (
         lambda d: rewrite(d, preprocessing__frequency_weighting="b_weighting"),
-        "its 'frequency_weighting' is",
+        "its preprocessing.frequency_weighting is 'b_weighting'",
     ),
     "other poolings": (
         lambda d: rewrite(d, network__pools=[[2, 2]]),
@@ -207,13 +210,16 @@ DAMAGES = {
     ),
     "poolings of nothing": (
         lambda d: rewrite(d, network__pools=[[0, 4]] * 4),
-        "its 'pools' is",
+        r"its network.pools\[0\]\[0\] is 0; it must be a whole number from 1",
     ),
     "endless clips": (
         lambda d: rewrite(d, recipe__duration_s=math.inf),
         "config.json cannot be read as JSON: Infinity is no number",
     ),
-    "numbers for lists": (lambda d: rewrite(d, seeds=3), "not a usable bundle: 'int'"),
+    "numbers for lists": (
+        lambda d: rewrite(d, seeds=3),
+        "bundle: its seeds is 3; it must be a list",
+    ),
     "half precision": (
         lambda d: resave(d, to_half),
         r"is float16 \[2, 3\], not float32 \[2, 3\]",

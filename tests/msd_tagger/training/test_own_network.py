@@ -208,7 +208,7 @@ def test_a_bundle_of_other_values_is_refused(record):
     for change, message in (
         ({"name": "Small"}, "its 'name' is not what this code knows"),
         ({"name": "tests.own_networks:ByFrame"}, "not known|is missing"),
-        ({"dtype": "int8"}, "its 'dtype'"),
+        ({"dtype": "int8"}, "its network.dtype is 'int8'"),
     ):
         other = bundle._replace(network={**bundle.network, **change})
         with pytest.raises(ValueError, match=message):
