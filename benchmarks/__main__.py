@@ -84,7 +84,11 @@ def measure(name: str, options: Options) -> results.Part:
 def set_up(
     arguments: argparse.Namespace, scratch: Path
 ) -> tuple[Options, dict[str, Any]]:
-    """Runs the canary, and writes the weights that all contestants start from."""
+    """Runs the canary, and writes the weights that all contestants start from.
+
+    Raises:
+        WorkerError: JAX computes wrongly here, or has no such platform.
+    """
     files = {
         "weights": str(scratch / "weights.npz"),
         "trained_weights": str(scratch / "trained.npz"),

@@ -156,7 +156,11 @@ def shards(batch_size: int, directory: str, threads: int) -> Work:
 
 
 def slow_shards(batch_size: int, directory: str, threads: int) -> Work:
-    """Reads prepared shards where a large read takes 20 ms (`slow_reads.c`)."""
+    """Reads prepared shards where a large read takes 20 ms (`slow_reads.c`).
+
+    Raises:
+        ValueError: It does not.
+    """
     with next(Path(directory).glob("clips-train*")).open("rb") as file:
         started = time.perf_counter()
         os.pread(file.fileno(), 2**16, 0)
@@ -208,6 +212,10 @@ def start(
 
     Returns:
         What the devices are.
+
+    Raises:
+        NoDeviceError: There is no device of the platform.
+        MiscompilationError: The installed JAX computes wrongly here.
     """
     platform_.set_up(platform)
     platform_.devices()

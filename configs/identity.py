@@ -32,6 +32,9 @@ def identity(config: ConfigDict) -> dict:
     """The keys that change a result, as a flat dict of dotted names.
 
     Of a bundle that is started from, its content matters and not its place.
+
+    Raises:
+        ValueError: The bundle cannot be read.
     """
     values = values_of(config)
     found = {name: value for name, value in values.items() if KEYS[name].matters}
@@ -103,6 +106,9 @@ def bundle_digest(directory: Path) -> str:
     """Digest of what training takes from a bundle, whenever it was written.
 
     Its format's version, by which the names of its files differ, is left out too.
+
+    Raises:
+        ValueError: There is no bundle.
     """
     try:
         new, old = directory / "config.json", directory / "bundle.json"

@@ -123,7 +123,11 @@ def read_options(words: Sequence[str] = ()) -> Options:
 
 
 def help_for(words: Sequence[str]) -> str:
-    """The help text of main.py, or of the mode that a command line names."""
+    """The help text of main.py, or of the mode that a command line names.
+
+    Raises:
+        ValueError: There is no such mode.
+    """
     named = re.search(r"(?:^|\s)--?mode[=\s](\S+)", " ".join(words))
     if named is None:
         closing = "python main.py --mode=MODE --help lists a mode's flags and keys."

@@ -84,7 +84,11 @@ def _check_front_end(config: ConfigDict) -> None:
 
 
 def check_labels(config: ConfigDict, tags: Sequence[str], knows_truth: bool) -> None:
-    """Checks that a corpus has what the keys of labels ask of it."""
+    """Checks that a corpus has what the keys of labels ask of it.
+
+    Raises:
+        ValueError: It knows no truth, or a file of rates or weights has other tags.
+    """
     train = config.train
     if train.class_weights not in WEIGHTS:
         path = Path(train.class_weights)

@@ -61,7 +61,11 @@ def evaluate_bundle(config: ConfigDict, options: Options) -> None:
 
 
 def read(folder: Path, config: ConfigDict) -> Bundle:
-    """Reads a bundle whose spectrograms the configuration makes."""
+    """Reads a bundle whose spectrograms the configuration makes.
+
+    Raises:
+        ValueError: They are others, or the bundle cannot score clips one by one.
+    """
     bundle = read_bundle(folder)
     check_recipe(bundle, recipe_of(config))
     if bundle.batch_statistics:

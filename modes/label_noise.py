@@ -27,6 +27,9 @@ def apply(config: ConfigDict, data: Data) -> tuple[Data, LabelNoise]:
     """Gives the training clips the labels of the `train` keys, and says what is known.
 
     Validation and test clips keep theirs.
+
+    Raises:
+        ValueError: As `check_labels`.
     """
     train, known = config.train, data.labels("train")
     own, truth = known["tags"], known["true_tags"]

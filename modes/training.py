@@ -27,7 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 def join_processes(config: ConfigDict, options: Options) -> None:
-    """Meets the other processes, if the job has several."""
+    """Meets the other processes, if the job has several.
+
+    Raises:
+        ValueError: They do not meet, or were given different things to do.
+    """
     distributed.start(config.distributed, config.process_count, config.process_index)
     told = {f"--{flag}": str(value) for flag, value in options._asdict().items()}
     keys = {f"--config.{key}": value for key, value in values_of(config).items()}

@@ -155,6 +155,9 @@ def keep_programs(directory: str) -> None:
     Call it after `set_up`; what was compiled before is not kept. By default JAX skips
     programs that compile in less than a second, which are most of a CPU's; here they
     are kept from 0.1 s on.
+
+    Raises:
+        ValueError: The folder cannot be created.
     """
     if not directory:
         return

@@ -64,7 +64,11 @@ class Case(NamedTuple):
 
 
 def case_of(text: str) -> Case:
-    """Reads a case from the command line."""
+    """Reads a case from the command line.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
     number = r"([1-9]\d*)"
     found = re.fullmatch(
         rf"{number},{number},(\w+),{number}(?:,(mel|stft))?(?:,(train|evaluate))?", text

@@ -61,7 +61,11 @@ def parse(text: str) -> dict[str, list[Kernel]]:
 
 
 def turns(line: str, bounds: dict[str, int]) -> int:
-    """Reads how often a loop runs: as it says, or the bound that its condition has."""
+    """Reads how often a loop runs: as it says, or the bound that its condition has.
+
+    Raises:
+        ValueError: Neither is there.
+    """
     if told := re.search(r'"known_trip_count":\{"n":"(\d+)"', line):
         return int(told[1])
     condition = re.search(r"condition=(%[\w.-]+)", line)

@@ -100,7 +100,11 @@ def build_model(bundle: Bundle) -> Model:
 
 
 def build_network(network: Mapping[str, Any], num_tags: int) -> Network:
-    """Builds a network of what a bundle says of it; one's own is imported."""
+    """Builds a network of what a bundle says of it; one's own is imported.
+
+    Raises:
+        ValueError: It cannot be imported.
+    """
     if "name" in network:
         precision = network.get("precision", "default")
         own_settings = {"dtype": network["dtype"], "precision": precision}

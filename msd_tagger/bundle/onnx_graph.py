@@ -28,6 +28,9 @@ def write(directory: Path, bundle: Bundle) -> None:
 
     Where the front end is one's own, which is Python, the graph of waveforms is left
     out.
+
+    Raises:
+        ValueError: The package that writes the format is missing.
     """
     graphs = {name: Graph() for name in ("spectrogram", "waveform")}
     bands, frames = bundle.recipe.shape

@@ -23,6 +23,9 @@ def write(directory: Path, bundle: Bundle) -> None:
 
     Where the front end is one's own, which is Python, the program of waveforms is left
     out.
+
+    Raises:
+        ValueError: The package that writes the format is missing.
     """
     check_installed("--format=stablehlo", "export", "flatbuffers")
     recipe = bundle.recipe

@@ -52,7 +52,11 @@ def embed(options: Options) -> int:
 
 
 def check_features(bundle: Bundle, layers: str) -> None:
-    """Checks that a bundle's network has the features that --layers asks for."""
+    """Checks that a bundle's network has the features that --layers asks for.
+
+    Raises:
+        ValueError: It is one's own and has none, or only those of its last layer.
+    """
     if "name" not in bundle.network:
         return
     check_last_layer(bundle.weights.params, "embed")

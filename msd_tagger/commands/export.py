@@ -15,7 +15,11 @@ from msd_tagger.common import files
 
 
 def export(options: Options) -> None:
-    """Checks a bundle and writes it to another folder, in the format asked for."""
+    """Checks a bundle and writes it to another folder, in the format asked for.
+
+    Raises:
+        ValueError: The command line is wrong, or the bundle cannot be written so.
+    """
     if bool(options.workdir) == bool(options.bundle):
         given = "both are given" if options.bundle else "neither is given"
         raise ValueError(
@@ -37,7 +41,11 @@ def export(options: Options) -> None:
 
 
 def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
-    """Writes a network as programs, "onnx" or "stablehlo", and what to know of it."""
+    """Writes a network as programs, "onnx" or "stablehlo", and what to know of it.
+
+    Raises:
+        ValueError: The folder holds something, or the network has no fixed statistics.
+    """
     # ONNX and what JAX exports with, which copying a bundle does without.
     from msd_tagger.bundle import onnx_graph, stablehlo
 
@@ -60,7 +68,11 @@ def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
 
 
 def bundle_of(workdir: Path) -> Path:
-    """The folder of a run's bundle."""
+    """The folder of a run's bundle.
+
+    Raises:
+        ValueError: The folder is no run's, or the run has none, and what to do.
+    """
     if is_bundle(workdir / "bundle"):
         return workdir / "bundle"
     points = sorted(workdir.glob("points/*/bundle"))

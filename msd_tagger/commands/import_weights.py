@@ -38,7 +38,11 @@ ReadClips = Callable[[Path, Recipe], tuple[np.ndarray, str]]
 
 
 def start(options: Options, read_shards: ReadClips | None = None) -> None:
-    """Imports what the flags name; `read_shards` is given where those can be read."""
+    """Imports what the flags name; `read_shards` is given where those can be read.
+
+    Raises:
+        ValueError: The command line is wrong, or the weights cannot be had.
+    """
     if bool(options.keras) == options.published:
         given = "both are given" if options.published else "neither is given"
         raise ValueError(
@@ -145,7 +149,11 @@ def calibrated(bundle: Bundle, clips: np.ndarray, source: str) -> Bundle:
 def read_clips(
     source: Path, recipe: Recipe, read_shards: ReadClips | None = None
 ) -> tuple[np.ndarray, str]:
-    """At most `MAX_CLIPS` of a corpus, in a random order that is always the same."""
+    """At most `MAX_CLIPS` of a corpus, in a random order that is always the same.
+
+    Raises:
+        ValueError: There is no such folder, or it cannot be read here.
+    """
     if (source / "corpus.json").exists():
         if read_shards is None:
             raise ValueError(

@@ -24,7 +24,11 @@ Found = TypeVar("Found")  # A song or an embedding.
 
 
 def tag(options: Options) -> int:
-    """Prints and writes the tags of all files; exit status 1 if one was of no use."""
+    """Prints and writes the tags of all files; exit status 1 if one was of no use.
+
+    Raises:
+        ValueError: The command line or the bundle is wrong.
+    """
     check(options)
     tagger = load_tagger(options)
     bundle, files = tagger.bundle, audio_files(options.files)

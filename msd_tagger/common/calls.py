@@ -81,6 +81,9 @@ def load(name: str, where: str) -> Any:
     """Imports what "package.module:Name" names: a function or a class.
 
     The module runs only if its file defines that name, with `def` or `class`.
+
+    Raises:
+        ValueError: It cannot be imported; the message says why and what to do.
     """
     module, _, attribute = name.partition(":")
     defined = _defined(source_of(name, where), module, where)
@@ -151,7 +154,11 @@ def digest_of(name: str, where: str) -> str:
 
 
 def check_arguments(call: Call, known: list[str], where: str) -> None:
-    """Checks the names of arguments."""
+    """Checks the names of arguments.
+
+    Raises:
+        ValueError: Names the first that is not known, and those that are.
+    """
     for name in call.arguments:
         if name not in known:
             raise ValueError(

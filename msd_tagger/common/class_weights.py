@@ -44,7 +44,11 @@ def read(path: Path) -> dict[str, Pair]:
 
 
 def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> ClassWeights:
-    """Puts weights of a file into the order of the corpus's tags."""
+    """Puts weights of a file into the order of the corpus's tags.
+
+    Raises:
+        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
+    """
     return ClassWeights(*in_order(known, tags, path, "1,1"))
 
 

@@ -58,7 +58,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Readable) -> dict[str, Any]:
-    """Reads a JSON file of one object."""
+    """Reads a JSON file of one object.
+
+    Raises:
+        ValueError: As `parse_json`.
+    """
     return parse_json(path.read_bytes(), path)
 
 
@@ -348,7 +352,11 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def check_unused(directory: Path) -> None:
-    """Makes sure that nothing would be overwritten."""
+    """Makes sure that nothing would be overwritten.
+
+    Raises:
+        ValueError: The folder is a file, or not empty.
+    """
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"{directory} is a file; give a new or empty folder")
     held = sorted(path.name for path in directory.glob("*"))

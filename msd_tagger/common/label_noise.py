@@ -75,7 +75,11 @@ def _rates(where: str, tag: str, *cells: Any) -> Pair:
 
 
 def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> Rates:
-    """Puts rates of a file into the order of the corpus's tags."""
+    """Puts rates of a file into the order of the corpus's tags.
+
+    Raises:
+        ValueError: The file lacks a tag of the corpus, or has one that it lacks.
+    """
     return Rates(*in_order(known, tags, path, "0,0"))
 
 

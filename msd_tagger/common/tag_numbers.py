@@ -23,7 +23,11 @@ def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 def by_tag(
     rows: Iterable[Row], pair_of: Callable[[str, str, Any, Any], Pair]
 ) -> dict[str, Pair]:
-    """Collects the two numbers that `pair_of` makes of each tag's only row."""
+    """Collects the two numbers that `pair_of` makes of each tag's only row.
+
+    Raises:
+        ValueError: A tag stands there twice.
+    """
     found: dict[str, Pair] = {}
     for where, tag, *cells in rows:
         if tag in found:

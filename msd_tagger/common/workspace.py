@@ -38,6 +38,9 @@ def begin(
 
     What the result depends on, `identity`, is flat; the keys and their defaults are
     nested.
+
+    Raises:
+        ValueError: The folder holds something else.
     """
     claim(workdir, identity)
     write_json(workdir / "config.json", config)
@@ -50,6 +53,9 @@ def claim(workdir: Path, identity: dict) -> None:
 
     The mark is also what `alone` locks, so it is never replaced: two processes that
     start together would each lock one of their own.
+
+    Raises:
+        ValueError: The folder holds something else.
     """
     if not is_known(workdir, identity):
         write_once(workdir / "matter.json", json_text(identity) + "\n")

@@ -42,6 +42,9 @@ def describe_network(network: Network, shape: tuple[int, int]) -> dict[str, Any]
         "multiply_adds" of one clip. A layer has "name", "kernel", "pool" (None for the
         last), "map" before and "output" after pooling as (channels, bands, frames),
         "parameters" and "multiply_adds". Of a network of one's own no layers are known.
+
+    Raises:
+        ValueError: The poolings do not fit the shape.
     """
     if isinstance(network, OwnNetwork):
         params = check(network, shape)

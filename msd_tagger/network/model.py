@@ -95,6 +95,9 @@ def layer_features(
 
     Spectrograms are preprocessed, `[B, M, F]`. A network of one's own has one such
     layer, the one below the tags.
+
+    Raises:
+        ValueError: It has none.
     """
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
     if isinstance(model.network, OwnNetwork):

@@ -169,7 +169,11 @@ def check(network: OwnNetwork, shape: tuple[int, int]) -> Tree:
 
 
 def variables_of(network: OwnNetwork, shape: tuple[int, int], where: str) -> Tree:
-    """Lists the shapes of a network's variables; traces it in training and without."""
+    """Lists the shapes of a network's variables; traces it in training and without.
+
+    Raises:
+        ValueError: It fails, or gives no logits `[B, K]`.
+    """
     x = jax.ShapeDtypeStruct((2, *shape), network.dtype)
     key = jax.random.key(0)
     train = partial(network.apply, train=True, mutable=True, rngs={"dropout": key})

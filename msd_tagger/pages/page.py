@@ -48,6 +48,9 @@ def render(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
     """Fills a template of a folder, or of `TEMPLATES`.
 
     In Markdown blocks end with one empty line, however many the template makes.
+
+    Raises:
+        jinja2.UndefinedError: The template asks for a value that was not given.
     """
     text = template_of(template, folder).render(**values)
     is_html = ".html" in template

@@ -86,7 +86,11 @@ def write(path: Path, rows: Rows) -> None:
 
 
 def check_format(path: Path) -> None:
-    """Checks that a file of this name can be written."""
+    """Checks that a file of this name can be written.
+
+    Raises:
+        ValueError: The ending is not known, or its package is not installed.
+    """
     if path.suffix not in FORMATS:
         raise ValueError(f"--out={path} must end in {' or '.join(FORMATS)}")
     if path.suffix == ".parquet":

@@ -60,6 +60,9 @@ class Tagger:
         of them together are the features of https://arxiv.org/abs/1703.09179 (section
         3); the last, which has one band and one frame, is what the tags are computed
         from.
+
+        Raises:
+            ValueError: The spectrograms are not those of the bundle's recipe.
         """
         return self._map(self._describe, spectrograms)
 

@@ -97,7 +97,11 @@ AUGMENTATIONS: dict[str, Callable[..., Batch]] = {
 
 
 def build(texts: Sequence[str]) -> tuple[Augmentation, ...]:
-    """Builds augmentations, such as "mixup(alpha=0.4)" or "package.module:function"."""
+    """Builds augmentations, such as "mixup(alpha=0.4)" or "package.module:function".
+
+    Raises:
+        ValueError: There is none of that name, or it does not take these arguments.
+    """
     return tuple(map(_build, texts))
 
 
@@ -123,7 +127,11 @@ def _build(text: str) -> Augmentation:
 def check(
     texts: Sequence[str], shape: tuple[int, int], dtype: str, magnitude: str
 ) -> None:
-    """Tries augmentations on shapes alone: B clips of some bands and frames."""
+    """Tries augmentations on shapes alone: B clips of some bands and frames.
+
+    Raises:
+        ValueError: One cannot be built, fails, or changes the shape of a batch.
+    """
     batch = {
         "spectrogram": jax.ShapeDtypeStruct((4, *shape), dtype),
         "tags": jax.ShapeDtypeStruct((4, 3), jnp.float32),

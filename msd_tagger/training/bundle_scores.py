@@ -36,6 +36,9 @@ def match_tags(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> Match:
 
     >>> match_tags(("rock", "jazz"), ("Jazz", "rock", "pop"))[1:]
     (('jazz',), ('Jazz', 'pop'))
+
+    Raises:
+        ValueError: None is shared.
     """
     shared = tuple(tag for tag in of_bundle if tag in of_corpus)
     if not shared:

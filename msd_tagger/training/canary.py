@@ -20,7 +20,11 @@ from msd_tagger.common.errors import MiscompilationError
 
 
 def check() -> None:
-    """Compares the patterns with NumPy."""
+    """Compares the patterns with NumPy.
+
+    Raises:
+        MiscompilationError: The installed jaxlib miscomputes one of them here.
+    """
     for name, pattern in PATTERNS.items():
         found, expected = pattern()
         if not np.array_equal(found, expected):

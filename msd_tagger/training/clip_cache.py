@@ -31,6 +31,9 @@ def choose(config: ConfigDict, data: Data) -> str:
 
     "auto" is "device" where they take at most half of each device's free memory, else
     "none". A CPU has no memory of its own; asked for, that of the host counts as such.
+
+    Raises:
+        ValueError: They do not fit.
     """
     cache, layout = config.input.cache, choose_layout(config)
     if cache == "none":
@@ -58,7 +61,11 @@ def choose(config: ConfigDict, data: Data) -> str:
 
 
 def keep(setup: Setup) -> Setup:
-    """Reads the training clips into the memory that `input.cache` names, if it does."""
+    """Reads the training clips into the memory that `input.cache` names, if it does.
+
+    Raises:
+        ValueError: They do not fit, or cannot be read.
+    """
     cache = choose(setup.config, setup.data)
     if cache == "none":
         return setup

@@ -43,7 +43,11 @@ class Health:
         return failed
 
     def check(self, losses: np.ndarray, step: int) -> None:
-        """Marks seeds whose loss `[S]` at a step is not finite."""
+        """Marks seeds whose loss `[S]` at a step is not finite.
+
+        Raises:
+            ValueError: None is left.
+        """
         for number in np.flatnonzero(~np.isfinite(losses) & ~self.failed).tolist():
             found = f"its loss at step {step} was {losses[number]}"
             self.fail(number, step, f"{found}: {likely_cause(self._config, step)}")

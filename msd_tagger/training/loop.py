@@ -275,7 +275,11 @@ class _CutShortError(Exception):
 def finish(
     setup: Setup, state: steps.TrainState, health: Health, progress: dict[str, Any]
 ) -> Trained:
-    """Keeps the seeds that came to a finite score; `progress` is `Progress.state()`."""
+    """Keeps the seeds that came to a finite score; `progress` is `Progress.state()`.
+
+    Raises:
+        ValueError: None did.
+    """
     for number in np.flatnonzero(~np.isfinite(state.best_score)).tolist():
         if not health.failed[number]:
             health.fail(

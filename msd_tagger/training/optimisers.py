@@ -30,6 +30,9 @@ def build(
     `weight_decay` times each kernel is added to its gradient, whatever the optimiser.
     That, and what an optimiser itself calls weight decay, leaves biases and the
     parameters of normalisations alone.
+
+    Raises:
+        ValueError: There is none of that name, or it does not take these arguments.
     """
     where = f"--config.train.optimiser={text}"
     call = calls.parse(text, where)

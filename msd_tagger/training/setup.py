@@ -193,7 +193,11 @@ def build_model(
 
 
 def build_network(config: ConfigDict, num_tags: int, axis_name: str | None) -> Network:
-    """Builds the network that a configuration describes."""
+    """Builds the network that a configuration describes.
+
+    Raises:
+        ValueError: It is one's own, and cannot be built.
+    """
     model = config.model
     settings = {"momentum": model.batch_norm_momentum, "precision": model.precision}
     if is_own(config):
@@ -361,6 +365,9 @@ def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
 
     Network, optimiser and augmentations are tried on shapes alone. Where something
     `looks_at_tags`, as its name says, the network needs a layer of that name.
+
+    Raises:
+        ValueError: One of them does not exist, or does not work.
     """
     train = config.train
     if train.freeze == "features":
@@ -380,7 +387,11 @@ def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
 
 
 def class_weights_of(config: ConfigDict, data: Data) -> ClassWeights | None:
-    """Works out `train.class_weights`; None where all weigh the same."""
+    """Works out `train.class_weights`; None where all weigh the same.
+
+    Raises:
+        ValueError: The file does not fit the corpus.
+    """
     chosen = config.train.class_weights
     if chosen == "none":
         return None
@@ -400,7 +411,11 @@ def own_code(config: ConfigDict) -> dict[str, str]:
 
 
 def first_state(setup: Setup) -> steps.TrainState:
-    """Initialises all seeds, `[S, …]`, by their numbers or from the bundle."""
+    """Initialises all seeds, `[S, …]`, by their numbers or from the bundle.
+
+    Raises:
+        ValueError: Seeds would be copies of one another.
+    """
     config, data = setup.config, setup.data
     state = parallel.init_seeds(
         partial(steps.init_state, model=setup.model, input_shape=data.recipe.shape),
@@ -413,7 +428,11 @@ def first_state(setup: Setup) -> steps.TrainState:
 
 
 def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
-    """Reads the bundle that `train.init_bundle` names, if it names one."""
+    """Reads the bundle that `train.init_bundle` names, if it names one.
+
+    Raises:
+        ValueError: It cannot be read, or does not fit the configuration.
+    """
     if not config.train.init_bundle:
         return None
     bundle = read_bundle(Path(config.train.init_bundle))

@@ -43,7 +43,11 @@ _OF_KINDS = ("dft_size_samples", "hop_samples", "num_mel_bands")
 
 
 def check_recipe(bundle: Bundle, recipe: Recipe) -> None:
-    """Checks that a configuration's recipe is that of a bundle."""
+    """Checks that a configuration's recipe is that of a bundle.
+
+    Raises:
+        ValueError: Names the keys that differ, and how to set them.
+    """
     _check_same(bundle, asdict(recipe))
 
 

@@ -23,7 +23,12 @@ MANY_MISSING = 0.5  # Their exact share is known when all are prepared.
 
 
 def choose_points(arguments: Sequence[str]) -> list[int]:
-    """The numbers of the points that a command line of main.py asks for."""
+    """The numbers of the points that a command line of main.py asks for.
+
+    Raises:
+        ValueError: It asks for no study, or something in it or in the corpus is wrong.
+        OSError: A file of the corpus cannot be read.
+    """
     _, *words = main.parse_flags(["main.py", *arguments])
     config = main.CONFIG.value
     if config is None:
@@ -43,7 +48,11 @@ def choose_points(arguments: Sequence[str]) -> list[int]:
 
 
 def check_corpus(config: ConfigDict) -> None:
-    """Reads the labels, and looks for some of the audio files."""
+    """Reads the labels, and looks for some of the audio files.
+
+    Raises:
+        ValueError: The labels are not what they should be, or most files are missing.
+    """
     corpus = config.corpus
     if corpus.name == "synthetic":
         return

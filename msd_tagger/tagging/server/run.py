@@ -20,6 +20,9 @@ def take_port(host: str, port: int) -> socket.socket:
     """Opens a socket; port 0 takes any that is free.
 
     Whoever connects from now on waits until it is served.
+
+    Raises:
+        ValueError: There is no such host, or the port cannot be had.
     """
     where = f"--port={port} of --host={host}"
     if not host:
