@@ -122,10 +122,22 @@ def excludes_zero(ends: Ends) -> bool:
     return bool(np.isfinite(ends).all() and (ends[0] > 0 or ends[1] < 0))
 
 
-def auc(record: RunRecord, labels: str = "weak") -> np.ndarray:
-    """Returns each seed's macro ROC-AUC on the test split `[S]`, NaN if not scored."""
+def auc(
+    record: RunRecord, labels: str = "weak", score: str = "roc_auc_macro"
+) -> np.ndarray:
+    """Returns each seed's score on the test split `[S]`, NaN if not scored.
+
+    It is `[S, K]` for one of each tag, such as `roc_auc_per_tag`.
+    """
     per_seed = record.summary["scores"]["test"][labels]["per_seed"]
-    return np.array([one["roc_auc_macro"] for one in per_seed], np.float64)
+    return np.array([one[score] for one in per_seed], np.float64)
+
+
+def baseline_auc(record: RunRecord, labels: str) -> float:
+    """Returns the linear baseline's macro ROC-AUC on the test split, NaN without."""
+    scores = (record.summary.get("baseline") or {}).get("scores", {}).get("test", {})
+    value = (scores.get(labels) or {}).get("mean", {}).get("roc_auc_macro")
+    return float("nan") if value is None else float(value)
 
 
 def seed_numbers(record: RunRecord) -> list[int]:

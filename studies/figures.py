@@ -99,8 +99,7 @@ def scores_overview(
         axes.plot(values, np.full(len(values), row), "o", **look)
         if labels in baseline:
             axes.plot(baseline[labels], row, "D", **diamond)
-    axes.set_yticks(range(len(network)), [LABEL_NAMES[one] for one in network])
-    axes.set_ylim(len(network) - 0.5, -0.5)
+    name_rows(axes, [LABEL_NAMES[one] for one in network], grid=True)
     axes.margins(x=0.12)
     handles = axes.plot([], [], "o", color=ink(axes), label="network, one per seed")
     if baseline:
@@ -186,7 +185,7 @@ def tag_counts(
     grid = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
     for number, axes in enumerate(grid):
         shown = order[number * length : (number + 1) * length]
-        _name_rows(axes, [tags[k] for k in shown], length)
+        _name_tags(axes, [tags[k] for k in shown], length)
         _draw_counts(axes, counts[shown], label)
     return figure
 
@@ -236,14 +235,24 @@ def _two_columns(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     """Returns a figure with one row a name: wide axes, and narrow ones on the right."""
     figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(names)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-    _name_rows(left, names)
+    _name_tags(left, names)
     return figure, left, right
 
 
-def _name_rows(axes: Axes, names: Sequence[str], rows: int = 0) -> None:
+def _name_tags(axes: Axes, names: Sequence[str], rows: int = 0) -> None:
     """Names the rows from top to bottom; there may be room for more."""
     axes.set_yticks(range(len(names)), [*map(style.label, names)], fontsize=8)
     axes.set_ylim(max(rows, len(names)) - 0.4, -0.6)
+
+
+def name_rows(
+    axes: Axes, names: Iterable[str], *, grid: bool = False, **look: Any
+) -> None:
+    """Names the rows from top to bottom, without lines of the grid through them."""
+    named = list(names)
+    axes.set_yticks(range(len(named)), named, **look)
+    axes.set_ylim(len(named) - 0.5, -0.5)
+    axes.grid(visible=grid, axis="y")
 
 
 def _canvas(

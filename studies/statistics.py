@@ -279,6 +279,11 @@ def pearson(x: Values, y: Values) -> Correlation:
     return Correlation(float(stats.pearsonr(x, y).statistic), count)
 
 
+def spearman(x: Values, y: Values) -> Correlation:
+    """Correlates the ranks of two sides; ties take their average rank."""
+    return pearson(stats.rankdata(x), stats.rankdata(y))
+
+
 def fit_line(clips: Values, scores: Values) -> LogFit | None:
     """Fits scores against log2 of the clips; None below two different sizes.
 

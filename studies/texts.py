@@ -7,16 +7,17 @@ value that the section hands over.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import Formats
+from msd_tagger.pages.tables import ABSENT, Formats, Table
 from studies.study import Claim
 
 FOLDER = Path(__file__).with_name("sections")
@@ -62,6 +63,33 @@ def figure(
     alt, caption = (say(f"{key}.{part}", **values) for part in ("alt", "caption"))
     suffix = "_true" if values.get("labels") == "true" else ""
     return Illustration(key + suffix, plot, alt, caption, frame, formats)
+
+
+def table(
+    key: str,
+    columns: pd.DataFrame | Mapping[str, Iterable[Any]],
+    formats: Formats | None = None,
+    strong: Collection[int] = (),
+    **values: Any,
+) -> Table:
+    """Makes a table whose caption is in `texts.toml`.
+
+    Of columns of unequal lengths, the shorter ones end in dashes.
+    """
+    if not isinstance(columns, pd.DataFrame):
+        cells = {k: pd.Series([*v], dtype=object) for k, v in columns.items()}
+        columns = pd.DataFrame(cells)
+    return Table(columns, say(f"tables.{key}", **values), formats or {}, strong)
+
+
+def span(ends: Iterable[float], digits: int = 3) -> str:
+    """Prints an interval of what has no sign of its own; a dash if an end is unknown.
+
+    >>> span((0.4771, 0.986)), span((float("nan"), 1))
+    ('0.477 to 0.986', '–')
+    """
+    known = [f"{one:.{digits}f}".replace("-", "−") for one in ends if np.isfinite(one)]
+    return " to ".join(known) if len(known) == 2 else ABSENT
 
 
 def _fill(text: str, values: dict[str, Any]) -> str:
