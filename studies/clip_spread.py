@@ -21,12 +21,8 @@ FEWEST = 2
 def placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Places every clip among those of the other label, averaged over seeds.
 
-    Args:
-        labels: 0 or 1 `[N, K]`.
-        scores: `[S, N, K]`.
-
-    Returns:
-        float64 `[N, K]`; NaN for a tag without a positive or without a negative.
+    Labels are 0 or 1 `[N, K]`, scores `[S, N, K]`. It is float64 `[N, K]`, NaN for a
+    tag without a positive or without a negative.
     """
     positive = labels.astype(bool)
     counts = np.array([positive.sum(0), (~positive).sum(0)])

@@ -238,13 +238,8 @@ def compare(
 ) -> list[Comparison]:
     """Compares pairs of points; a pair that lacks a point is left out.
 
-    A pair without common seeds has a difference that is NaN.
-
-    Args:
-        points: By name.
-        pairs: From a comparison's name to (minuend, subtrahend).
-        placed: What `place` found for the same labels.
-        labels: `weak` or `true`.
+    Pairs go from a comparison's name to (minuend, subtrahend). Without common seeds
+    their difference is NaN. `placed` is what `place` found for the same labels.
     """
     scores = {
         name: pd.Series(auc(one, labels), seed_numbers(one))
@@ -365,15 +360,21 @@ def sentence(one: Comparison) -> str:
     return f"{signed(one.mean)} ({ends}{seeds}; {clips})"
 
 
+def score_columns(points: Points, start: str = "") -> dict[str, list[np.ndarray]]:
+    """Makes a column for each kind of labels, with every seed's macro ROC-AUC."""
+    return {
+        f"{start}{one} labels": [auc(point, one) for point in points.values()]
+        for one in known_labels(points)
+    }
+
+
 def score_frame(
     points: Iterable[tuple[tuple, RunRecord]], columns: Sequence[str], labels: str
 ) -> pd.DataFrame:
     """Lists every seed's macro ROC-AUC, one row each, as figures draw them.
 
-    Args:
-        points: What stands in the columns beside each point, and the point.
-        columns: Their names; `seed` and `roc_auc_macro` follow.
-        labels: `weak` or `true`.
+    Beside each point is given what stands in the columns before `seed` and
+    `roc_auc_macro`.
     """
     rows = [
         (*what, seed, value)

@@ -58,10 +58,8 @@ def validation_curve(
 ) -> Figure:
     """A validation score of every seed, a ring around the parameters it keeps.
 
-    Args:
-        values: The score on the weak labels.
-        best: The step whose parameters each seed keeps; NaN for none.
-        average: The name of the score, such as `macro ROC-AUC`.
+    `best` is the step whose parameters each seed keeps, NaN for none, and `average` the
+    name of the score.
     """
     figure, axes = _canvas(f"Validation {average}, weak labels", "step", average)
     lines = _draw_seeds(axes, values, marker=".")
@@ -112,11 +110,10 @@ def scores_overview(
 def auc_per_tag(frame: pd.DataFrame) -> Figure:
     """ROC-AUC of every tag with its interval, and the test clips that carry it.
 
-    Args:
-        frame: One row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
-            and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per
-            seed; NaN where a tag cannot be scored. The ends of intervals are in
-            `95 % (weak)` and `95 % (true)`.
+    `frame` has one row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
+    and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per seed; NaN
+    where a tag cannot be scored. The ends of intervals are in `95 % (weak)` and `95 %
+    (true)`.
     """
     figure, left, right = _two_columns(frame["tag"])
     known = [one for one in LABEL_NAMES if f"ROC-AUC ({one})" in frame]
@@ -171,22 +168,21 @@ def curves_of_points(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def tag_counts(
-    tags: Sequence[str], counts: np.ndarray, label: str = "training clips"
-) -> Figure:
-    """How many clips `[K]` carry each tag, the most frequent first, as bars.
+def tag_counts(frame: pd.DataFrame, label: str = "training clips") -> Figure:
+    """How many clips carry each tag, the most frequent first, as bars.
 
-    Many tags stand in two columns, so that the figure is not a tower.
+    Many tags stand in two columns, so that the figure is not a tower. `frame` has `tag`
+    and `clips`.
     """
-    order = np.argsort(-counts, kind="stable")
-    columns = 2 if len(tags) > MAX_BARS else 1
-    length = -(-len(tags) // columns)
+    frame = frame.sort_values("clips", ascending=False, kind="stable")
+    columns = 2 if len(frame) > MAX_BARS else 1
+    length = -(-len(frame) // columns)
     figure = Figure(figsize=(4.8 * columns, 0.8 + 0.17 * length))
     grid = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
     for number, axes in enumerate(grid):
-        shown = order[number * length : (number + 1) * length]
-        _name_tags(axes, [tags[k] for k in shown], length)
-        _draw_counts(axes, counts[shown], label)
+        shown = frame[number * length : (number + 1) * length]
+        _name_tags(axes, shown["tag"], length)
+        _draw_counts(axes, shown["clips"], label)
     return figure
 
 
@@ -198,12 +194,9 @@ def tags_per_split(
     """How large a share of every split carries each tag, the most frequent first.
 
     Shares stand on the left, on a logarithmic scale where those without a clip are at
-    its left end; on the right are bars of all clips with the tag.
-
-    Args:
-        tags: K names; of more than `MAX_DRAWN_TAGS` the most frequent are drawn.
-        positives: From a split to the clips with each tag `[K]`.
-        clips: From a split to its clips; a split without any is left out.
+    its left end; on the right are bars of all clips with the tag. `positives` has the
+    clips with each of K tags, `clips` those of the split; of many tags the most
+    frequent are drawn.
     """
     counts = pd.DataFrame(dict(positives), [*tags])
     counts["all"] = counts.sum(axis=1)
@@ -258,7 +251,6 @@ def name_rows(
 def _canvas(
     title: str, x_label: str, y_label: str, height: float = 3.0
 ) -> tuple[Figure, Axes]:
-    """Returns a figure half a page wide and its axes."""
     figure = Figure(figsize=(4.8, height))
     axes = figure.subplots()
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
@@ -305,7 +297,6 @@ def _short(count: float) -> str:
 
 
 def _legend(axes: Axes) -> None:
-    """Adds a legend where there is more than one thing to tell apart."""
     if len(axes.get_legend_handles_labels()[1]) > 1:
         axes.legend(fontsize=8)
 

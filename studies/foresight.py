@@ -68,9 +68,7 @@ class Foresight(NamedTuple):
 def foresee(points: Mapping[str, RunRecord], num_clips: int) -> Foresight:
     """Takes the chance in scores from complete points, or guesses what they leave open.
 
-    Args:
-        points: By name; none where nothing is trained.
-        num_clips: Of the test split.
+    `num_clips` is that of the test split.
     """
     std, freedom = comparison.run_spread(points, "weak")
     placed = comparison.place(points, "weak")

@@ -271,10 +271,8 @@ def homogeneity(checked: Checked, seed: int = 0) -> tuple[float, float]:
 
     Cochran's Q of the logarithms of its odds, (1 - p+) / p-, of which each label has
     half a clip more on either side. Chance is simulated with the recall common to all,
-    as the chi-square distribution does not fit so few clips.
-
-    Returns:
-        Q, and the share of simulations with as large a Q; NaN below two judged labels.
+    as the chi-square distribution does not fit so few clips. Returns Q, and the share
+    of simulations with as large a Q; NaN below two judged labels.
     """
     known = (checked.positives > 0) & (checked.negatives > 0)
     if np.count_nonzero(known) < 2:

@@ -47,9 +47,8 @@ class LabelTable:
     def counted(self) -> tuple[str, np.ndarray] | None:
         """Picks the labels that statistics are of: training, or all without it.
 
-        Returns:
-            What the clips are, such as "training clips", and their tags `[N, K]`; None
-            without any.
+        Says what the clips are, such as "training clips", before their tags `[N, K]`;
+        None without any.
         """
         there = [split for split in SPLITS if split in self.splits]
         there = [split for split in there if len(self.splits[split].tags)]

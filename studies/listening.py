@@ -38,9 +38,8 @@ class Heard(NamedTuple):
 def clips_of_tags(record: RunRecord) -> tuple[str, list[tuple[str, list[list[Heard]]]]]:
     """Picks clips of the test split for each tag, a list for each of `KINDS`.
 
-    Returns:
-        The labels that say which clips carry a tag: the true ones where they are known;
-        and the tags with their clips, none where there are no predictions.
+    Before the tags stand the labels that say which clips carry one: the true ones where
+    they are known. There are no tags where there are no predictions.
     """
     labels = labels_of(record.summary["scores"]["test"])[-1]
     arrays = record.arrays.get("predictions_test", {})

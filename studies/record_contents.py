@@ -35,7 +35,6 @@ _SPREADS = dict.fromkeys(STATISTICS, _AVERAGES)
 
 
 def _scores(seeds: str) -> dict[str, Any]:
-    """Describes what `metrics.score_all` returns for some seeds."""
     of_labels = {"per_seed": Each(_OF_SEED, seeds), **_SPREADS}
     return {"num_seeds": COUNT, "weak": of_labels, "true": Maybe(of_labels)}
 

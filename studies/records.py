@@ -83,10 +83,8 @@ def read_run_record(
 ) -> RunRecord:
     """Reads a run record; array files that are missing are missing from `arrays`.
 
-    Args:
-        workdir: The run's folder.
-        required: Files that have to be there; `BEGUN` for a run that may go on, which
-            perhaps has no lines and no summary yet.
+    Of the required files there are fewer, `BEGUN`, for a run that may go on, which
+    perhaps has no lines and no summary yet.
 
     Raises:
         RunRecordError: A required file is missing, or a file cannot be read.
@@ -234,10 +232,8 @@ def read_json(
 ) -> dict[str, Any]:
     """Reads one JSON object and checks what it holds.
 
-    Args:
-        path: The file.
-        expected: A description, see `contents`; nothing is checked without it.
-        sizes: Of the record's other files.
+    `expected` describes it, see `contents`; `sizes` are those of the record's other
+    files.
 
     Raises:
         RunRecordError: Names the file, and what is wrong.

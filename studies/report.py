@@ -97,7 +97,6 @@ def write_report(workdir: Path | str) -> Path:
 
 
 def _scored(record: RunRecord) -> dict[str, Any]:
-    """Returns what the page shows of scores on the test split."""
     known = labels_of(record.summary["scores"]["test"])
     spreads = {labels: spreads_of(record, labels) for labels in known}
     return {
@@ -269,12 +268,10 @@ def tag_table(record: RunRecord) -> Table:
 
 
 def _ends(ends: Sequence[float]) -> str:
-    """Prints an interval of a score."""
     return ABSENT if np.isnan(ends).any() else "{:.2f} to {:.2f}".format(*ends)
 
 
 def _few(clips: int) -> str:
-    """Marks a number of clips that is too small for a score to mean much."""
     return f"{clips} (few)" if clips < FEW else f"{clips}"
 
 
@@ -375,18 +372,17 @@ def illustrations(record: RunRecord) -> list[Illustration]:
     counts = record.arrays.get("label_stats", {}).get("train_counts")
     if counts is not None and record.summary:
         alt = f"Bars: training clips per tag, from {counts.max()} to {counts.min()}."
-        add("tag_counts", alt, figures.tag_counts, record.summary["tags"], counts)
+        bars = pd.DataFrame({"tag": record.summary["tags"], "clips": counts})
+        add("tag_counts", alt, figures.tag_counts, bars)
     return found
 
 
 def _mean_f1(measured: thresholds.Thresholds) -> str:
-    """Prints the mean over the tags that have an F1."""
     f1 = measured.f1[np.isfinite(measured.f1)]
     return number(f1.mean() if len(f1) else None, 3)
 
 
 def _scores_figure(record: RunRecord) -> Illustration:
-    """Each seed's macro ROC-AUC beside the baseline's."""
     test = record.summary["scores"]["test"]
     linear = _linear(record).get("test") or {}
     known = labels_of(test)
@@ -421,7 +417,6 @@ def _seeds(record: RunRecord) -> list[int]:
 
 
 def _speed(record: RunRecord) -> pd.Series:
-    """Returns the clips per second of the intervals that were timed, by step."""
     speed = per_seed(record.train, "clips_per_s").squeeze(axis=1)
     # An interval of one step that compiled has no time of its own.
     return speed[speed > 0]

@@ -113,7 +113,6 @@ def join(runs: Mapping[str, RunRecord]) -> RunRecord:
 
 
 def _join_scores(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The test scores of all seeds, and their mean and spread."""
     scores = [one["scores"]["test"] for one in summaries]
     joined = scores[0] | {"num_seeds": sum(one["num_seeds"] for one in scores)}
     for labels in labels_of(scores[0]):
@@ -130,11 +129,7 @@ def _join_scores(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _named(folders: Sequence[str]) -> dict[str, str]:
-    """Names folders by their last part, or as they were given where that is not one.
-
-    Raises:
-        ValueError: There are fewer than two, or one of them twice.
-    """
+    """Names folders by their last part, or as they were given where that is not one."""
     places = [Path(folder).resolve() for folder in folders]
     if twice := [one for one in places if places.count(one) > 1]:
         raise ValueError(f"{twice[0]} is named twice; name each run once")

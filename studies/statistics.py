@@ -302,18 +302,15 @@ def fit_line(clips: Values, scores: Values) -> LogFit | None:
 def data_factor(
     gaps: Values, clips_error: float, line: LogFit
 ) -> tuple[float, tuple[float, float]]:
-    """How many times the data closes a gap in score: 2^(gap / slope).
+    """How many times the data closes a gap in score, 2^(gap / slope), and its interval.
 
-    The gap is known from each seed. The interval comes from draws of its mean over
+    The gap is known from each seed. The 95 % interval comes from draws of its mean over
     seeds (Student's t), of what other test clips would change (normal, with their
     standard error) and of the slope (Student's t). A slope of zero or less closes no
     gap: the factor is infinite.
 
     >>> data_factor([0.02, 0.02], 0.0, LogFit(0.02, 0.0, 0.5, 1.0, 0.0, 0.0, 7))
     (2.0, (2.0, 2.0))
-
-    Returns:
-        The factor and its 95 % interval.
     """
 
     def factors(gap: np.ndarray, slopes: np.ndarray) -> np.ndarray:

@@ -90,9 +90,8 @@ def sections_of(
 ) -> list[dict[str, Any]]:
     """Draws all figures into `figures/` and writes their numbers into `numbers/`.
 
-    Returns:
-        Of each study its `anchor`, which is none of the taken ones, the `study` itself,
-        and its `drawings`.
+    Of each study, returns its `anchor`, which is none of the taken ones, the `study`
+    itself, and its `drawings`.
     """
     for name in (FIGURES, NUMBERS):
         (workdir / name).mkdir(exist_ok=True)
@@ -142,7 +141,6 @@ def point_keys(record: SweepRecord) -> Table | None:
 
 
 def _drawing(illustration: Illustration, name: str, workdir: Path) -> dict[str, Any]:
-    """Writes a figure and its numbers, or says in `failure` why there is none."""
     numbers, picture, failure = illustration.numbers(), None, ""
     if numbers:
         files.write_csv(workdir / NUMBERS / f"{name}.csv", numbers, CSV_LINE_END)
@@ -165,7 +163,6 @@ def _drawing(illustration: Illustration, name: str, workdir: Path) -> dict[str, 
 def _content(
     record: SweepRecord, sections: Sequence[Mapping[str, Any]], title: str
 ) -> dict[str, Any]:
-    """Returns what both pages show."""
     default = record.workdir / "config_default.json"
     config = {key: value for key, value in record.config.items() if key != "sweep"}
     claims = [claim for one in sections for claim in one["study"].claims]
@@ -220,7 +217,6 @@ def _facts(record: SweepRecord, claims: Sequence[Claim]) -> list[tuple[str, str,
 
 
 def _asked(record: SweepRecord) -> dict[str, dict[str, Any]]:
-    """Returns the keys of each point of the sweep, dotted."""
     return {name: flatten(dict(keys)) for name, keys in record.config.get("sweep", ())}
 
 
@@ -229,7 +225,6 @@ def _short(value: object) -> str:
 
 
 def _cells(point: RunRecord) -> dict[str, str]:
-    """Returns what a point's row says after its name."""
     summary, scores = point.summary, point.summary["scores"]["test"]
     corpus = summary["corpus"]
     clips = (corpus.get("counts") or {}).get("train")

@@ -104,10 +104,9 @@ def order_by_likeness(likeness: np.ndarray) -> np.ndarray:
 
 
 def select_tags(tag_names: Sequence[str], together: np.ndarray) -> list[int]:
-    """Chooses the tags of Figs 1 and 9: our 23 of the paper's, else those that meet.
+    """Chooses the tags of Figs 1 and 9, at most 23 in the order to draw.
 
-    Returns:
-        At most 23 numbers of tags, in the order to draw.
+    They are our 23 of the paper's, else those that meet.
     """
     if set(paper.SELECTED_TAGS) <= set(tag_names):
         return [list(tag_names).index(tag) for tag in paper.SELECTED_TAGS]
@@ -123,14 +122,13 @@ def describe_selection(tag_names: Sequence[str]) -> str:
 
 
 def unique_vectors(tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the different vectors among `[N, K]`, the most frequent first.
+    """Finds the different vectors among `[N, K]`, the most frequent first: `[U, K]`.
+
+    And the clips with each `[U]`.
 
     >>> vectors, counts = unique_vectors(np.array([[1, 0], [0, 1], [0, 1]], np.uint8))
     >>> vectors.tolist(), counts.tolist()
     ([[0, 1], [1, 0]], [2, 1])
-
-    Returns:
-        uint8 `[U, K]`, and the clips with each `[U]`.
     """
     bits = np.packbits(tags > 0, axis=1)
     found, counts = np.unique(bits, axis=0, return_counts=True)
@@ -238,11 +236,9 @@ def mantel_p_value(
     S is `[..., K, K]`; what is found is the mean over networks of their rank
     correlations, which does not grow with their number. Pairs that share a tag are not
     independent, so the usual p-value of a rank correlation is too small here; permuting
-    tags respects that. See `_relabellings` for what the counts of clips `[K]` do.
+    tags respects that. See `_relabellings` for what the counts of clips `[K]` do. NaN
+    without a correlation.
     https://aacrjournals.org/cancerres/article/27/2_Part_1/209/476508
-
-    Returns:
-        Between 1 / (permutations + 1) and 1; NaN where there is no correlation.
     """
     pairs = [_known_pairs(one, C) for one in S.reshape(-1, *C.shape)]
     known, _, of_C = pairs[0]
@@ -276,10 +272,7 @@ def overlap_p_value(
 def _share_as_high(
     first: np.ndarray, second: np.ndarray, counts: np.ndarray, permutations: int
 ) -> float:
-    """Compares a sum of products over pairs with those of relabelled tags.
-
-    Those that were drawn and the one that was found are counted.
-    """
+    """Compares a sum of products over pairs with those of relabelled tags."""
     i, j = np.nonzero(first)
     weights = first[i, j]
     found, higher = weights @ second[i, j], 0

@@ -25,7 +25,6 @@ CLAIMS, TEXTS = (
     tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
     for name in ("claims.toml", "texts.toml")
 )
-SCORES: Formats = {"roc_auc_macro": ".6f"}
 
 
 def claim(key: str, here: str, verdict: str, why: str, **values: Any) -> Claim:
@@ -53,19 +52,19 @@ def figure(
     key: str,
     plot: Callable[..., Figure],
     frame: pd.DataFrame,
-    formats: Formats = SCORES,
     **values: Any,
 ) -> Illustration:
-    """Makes a figure whose alternative text and caption are in `texts.toml`.
+    """Makes a figure whose texts and formats of columns are in `texts.toml`.
 
     Of two that differ in the labels alone, that of the true ones has them in its name.
     """
     alt, caption = (say(f"{key}.{part}", **values) for part in ("alt", "caption"))
     suffix = "_true" if values.get("labels") == "true" else ""
+    formats = TEXTS[key].get("formats", {})
     return Illustration(key + suffix, plot, alt, caption, frame, formats)
 
 
-def table(
+def captioned(
     key: str,
     columns: pd.DataFrame | Mapping[str, Iterable[Any]],
     formats: Formats | None = None,

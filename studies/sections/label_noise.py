@@ -41,7 +41,7 @@ from studies.records import RunRecord, SweepRecord
 from studies.sections.reliability import LARGE
 from studies.statistics import Correlation
 from studies.study import Claim, Study
-from studies.texts import SCORES, claim, figure, say, table
+from studies.texts import captioned, claim, figure, say
 
 NAME, TITLE = "label_noise", "Noisy labels in training and evaluation, and a remedy"
 PREFIX = "noise-"
@@ -184,13 +184,11 @@ def study(record: SweepRecord) -> Study:
     losses = tag_losses(runs)
     ranked, annotated = rank_by_noise(runs), rank_by_annotated(runs)
     ranks = partial(draw_ranks, annotated=annotated)
-    of_ranks = dict.fromkeys(("rate", "rho", "low", "high"), ".4f")
-    of_tags = {"tagability": ".4f", "loss": ".6f"}
     drawn = [
         _training(runs),
         _worth(runs, worths),
-        figure("noise_tags", draw_losses, losses, of_tags),
-        figure("noise_evaluation", ranks, ranked, of_ranks, draws=DRAWS),
+        figure("noise_tags", draw_losses, losses),
+        figure("noise_evaluation", ranks, ranked, draws=DRAWS),
         _remedy(runs, fixed),
     ]
     tables = [
@@ -295,10 +293,9 @@ def mix(
 def tag_losses(runs: Runs) -> pd.DataFrame:
     """Sets what each tag loses by weak labels against how often it is tagged.
 
-    Returns:
-        One row a tag: `tag`, `tagability` (the share of the training clips for which
-        it holds that carry it) and `loss` of ROC-AUC, mean over seeds. Empty where
-        errors were added, which befall all tags alike.
+    One row a tag: `tag`, `tagability` (the share of the training clips for which it
+    holds that carry it) and `loss` of ROC-AUC, mean over seeds. Empty where errors were
+    added, which befall all tags alike.
     """
     weak, clean = runs.find(labels="weak"), runs.find()
     if runs.reference != "true" or not weak or not clean:
@@ -315,10 +312,9 @@ def tag_losses(runs: Runs) -> pd.DataFrame:
 def rank_by_noise(runs: Runs) -> pd.DataFrame:
     """Ranks the points by noisy evaluation labels: Spearman's rho with the reference.
 
-    Returns:
-        One row a kind and rate of errors: `noise`, `rate`, the mean `rho` of many
-        draws, and `low` and `high`, their middle 95 %. The corpus's own weak labels
-        are one row, of the rate that they miss, where the truth is the reference.
+    One row a kind and rate of errors: `noise`, `rate`, the mean `rho` of many draws,
+    and `low` and `high`, their middle 95 %. The corpus's own weak labels are one row,
+    of the rate that they miss, where the truth is the reference.
     """
     labels, ranks = _ranks(runs)
     columns = ["noise", "rate", "rho", "low", "high"]
@@ -341,11 +337,7 @@ def rank_by_noise(runs: Runs) -> pd.DataFrame:
 
 
 def rank_by_annotated(runs: Runs) -> pd.DataFrame:
-    """Ranks the points by the reference on few clips, as `rank_by_noise`.
-
-    Returns:
-        One row a number of test clips: `clips`, `rho`, `low` and `high`.
-    """
+    """Ranks the points by the reference on few `clips`, as `rank_by_noise`."""
     labels, ranks = _ranks(runs)
     columns = ["clips", "rho", "low", "high"]
     if len(ranks) < 3:
@@ -398,10 +390,9 @@ def _rhos(truth: np.ndarray, aucs: Iterable[np.ndarray]) -> tuple[float, float, 
 def scores_by_noise(frame: pd.DataFrame, floors: Mapping[str, float]) -> Figure:
     """Draws scores by the rate of errors, one panel a kind, two columns wide.
 
-    Args:
-        frame: `noise`, `rate`, `seed` and `roc_auc_macro`, one row a seed; clean
-            labels are in both panels, weak ones in that of missing positives.
-        floors: Scores of smaller clean sets by their names, as dashed lines.
+    `frame` has `noise`, `rate`, `seed` and `roc_auc_macro`, one row a seed; clean
+    labels are in both panels, weak ones in that of missing positives. `floors` are the
+    scores of smaller clean sets by their names, as dashed lines.
     """
     drawn = Figure(figsize=(7, 3.2))
     panels = drawn.subplots(1, 2, sharey=True)
@@ -506,7 +497,6 @@ def draw_remedy(frame: pd.DataFrame) -> Figure:
 
 
 def _training(runs: Runs) -> Illustration:
-    """Scores by kind and rate of errors, and those of smaller clean sets."""
     rows: list[tuple[tuple, RunRecord]] = []
     for name, one in runs.settings.items():
         point = runs.points[name]
@@ -525,8 +515,8 @@ def _training(runs: Runs) -> Illustration:
         for name, point in runs.points.items()
         if runs.settings[name].share != 1 and not runs.settings[name].rates
     }
-    plot, formats = partial(scores_by_noise, floors=floors), {**SCORES, "rate": ".4f"}
-    return figure("noise_training", plot, frame, formats, against=runs.against)
+    plot = partial(scores_by_noise, floors=floors)
+    return figure("noise_training", plot, frame, against=runs.against)
 
 
 def _worth(runs: Runs, worths: Mapping[str, Worth | None]) -> Illustration:
@@ -538,39 +528,36 @@ def _worth(runs: Runs, worths: Mapping[str, Worth | None]) -> Illustration:
     frame = pd.DataFrame(rows, columns=["labels", "worth", "low", "high"])
     # All are of the same sizes.
     least = next((one.range[0] for one in worths.values() if one), 0.1)
-    formats = dict.fromkeys(("worth", "low", "high"), ".3f")
-    return figure("noise_worth", partial(draw_worth, least=least), frame, formats)
+    return figure("noise_worth", partial(draw_worth, least=least), frame)
 
 
 def _remedy(runs: Runs, fixed: Sequence[str]) -> Illustration:
     names = [one for one in (runs.base, *fixed, runs.find()) if one and fixed]
     rows = [((runs.title(name),), runs.points[name]) for name in names]
     frame = comparison.score_frame(rows, ["labels"], runs.reference)
-    return figure("noise_remedy", draw_remedy, frame, SCORES, against=runs.against)
+    return figure("noise_remedy", draw_remedy, frame, against=runs.against)
 
 
 def _table(runs: Runs, worths: Mapping[str, Worth | None]) -> Table:
     """One row a point: its errors, its scores, and what a clip is worth."""
     points = runs.points.values()
     columns: dict[str, list[Any]] = {"labels": [*map(runs.title, runs.points)]}
-    formats: dict[str, Any] = {}
     for name in ("missing", "false"):
         columns[name] = [rates_of(point)[name].mean() for point in points]
-        formats[name] = percent
-    for one in comparison.known_labels(runs.points):
-        columns[f"AUC, {one} labels"] = [comparison.auc(p, one) for p in points]
-        formats[f"AUC, {one} labels"] = over_seeds
-    columns["a clip is worth"] = [str(worths.get(k) or ABSENT) for k in runs.points]
-    return table("noise_points", columns, formats)
+    scores = comparison.score_columns(runs.points, "AUC, ")
+    worth = [str(worths.get(name) or ABSENT) for name in runs.points]
+    columns |= scores | {"a clip is worth": worth}
+    formats: dict[str, Any] = dict.fromkeys(scores, over_seeds)
+    formats |= {"missing": percent, "false": percent}
+    return captioned("noise_points", columns, formats)
 
 
 def _rank_table(ranked: pd.DataFrame, annotated: pd.DataFrame) -> Table:
-    """Rank correlations of both kinds, one below the other."""
     few = annotated.assign(noise=[f"truth of {one} clips" for one in annotated.clips])
     rows = pd.concat([ranked, few])[["noise", "rate", "rho", "low", "high"]]
     rows.columns = ["evaluation labels", "rate", "ρ", "2.5 %", "97.5 %"]
     formats: dict[str, Any] = dict.fromkeys(rows.columns[2:], ".3f")
-    return table("noise_ranks", rows, formats | {"rate": percent})
+    return captioned("noise_ranks", rows, formats | {"rate": percent})
 
 
 def _claims(
@@ -581,7 +568,6 @@ def _claims(
     ranked: pd.DataFrame,
     gaps: Sequence[str],
 ) -> list[Claim]:
-    """Judges what this study asks, in its order."""
     equal = runs.compare([(runs.find(drop=0.5), runs.find(flip=0.05))])
     by_rates = {one.rates: name for name, one in runs.settings.items()}
     apart = runs.compare([(by_rates.get("annotated"), by_rates.get("true"))])
@@ -602,10 +588,7 @@ def _claims(
 def _judge(
     found: Sequence[Comparison], low: float, high: float, gaps: Sequence[str]
 ) -> tuple[str, str, str]:
-    """Says what was found of some differences, and judges them.
-
-    What points lack, `gaps`, leaves open what holds without them.
-    """
+    """Says what was found of some differences, and judges them."""
     if not found:
         return judges.no_data("the points for it are not complete.")
     here = "; ".join(f"{one.name}: {signed(one.mean)}" for one in found)
@@ -616,7 +599,6 @@ def _judge(
 
 
 def _claim_of_tags(runs: Runs, losses: pd.DataFrame) -> Claim:
-    """That tags lose more which are tagged less often where they are true."""
     if len(losses) < 4:
         return claim("noise-tags", *judges.no_data(say("label_noise.alike")))
     found = statistics.spearman(losses.tagability, losses.loss)
@@ -630,7 +612,6 @@ def _claim_of_tags(runs: Runs, losses: pd.DataFrame) -> Claim:
 
 
 def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Claim:
-    """That noisy evaluation labels rank the trainings as the reference does."""
     of = ranked[ranked.noise == WEAK]
     if of.empty:
         of = ranked[(ranked.noise == DROP) & (ranked.rate == 0.5)]
@@ -655,7 +636,6 @@ def _paragraphs(
     ranked: pd.DataFrame,
     annotated: pd.DataFrame,
 ) -> list[str]:
-    """Says what was trained, what a clip is worth, and how many annotations do."""
     found = [
         say(
             f"label_noise.trained_{runs.reference}",

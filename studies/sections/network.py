@@ -75,11 +75,8 @@ def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
 def schematic(frame: pd.DataFrame, networks: Mapping[str, Network]) -> Figure:
     """The maps between the layers of each network, from the input to the tags.
 
-    Two columns wide, one row a network; lengths are cube roots of the sizes.
-
-    Args:
-        frame: `network`, `feature maps`, `bands` and `frames`, one row a layer.
-        networks: From a name to what `network.json` holds of it.
+    Two columns wide, one row a network; lengths are cube roots of the sizes. `frame`
+    has `network`, `feature maps`, `bands` and `frames`, one row a layer.
     """
     drawn = Figure(figsize=(7, ROW_HEIGHT_IN * len(networks)))
     rows = drawn.subplots(len(networks), 1, squeeze=False)[:, 0]
@@ -142,7 +139,6 @@ def _draw_arrow(axes: Axes, start: float, end: float, text: str) -> None:
 
 
 def _between(layer: Mapping[str, Any]) -> str:
-    """What a layer does, in few words."""
     if layer["pool"] is None:
         return "dense\nW, sigmoid"
     kernel, pool = ("×".join(map(str, layer[key])) for key in ("kernel", "pool"))
@@ -150,7 +146,6 @@ def _between(layer: Mapping[str, Any]) -> str:
 
 
 def _paragraphs(networks: Mapping[str, Network], own: str | None) -> list[str]:
-    """Says which poolings the networks have; those of `own` are the user's."""
     product = math.prod(pool for pool, _ in paper.TABLE_2_POOLS)
     bands = paper.TABLE_2_INPUT[1]
     left = ", ".join(map(str, bands_left(bands, paper.TABLE_2_POOLS)))
@@ -175,7 +170,7 @@ def _illustration(networks: Mapping[str, Network]) -> Illustration:
     ]
     header = ["network", "layer", "feature maps", "bands", "frames"]
     plot = functools.partial(schematic, networks=networks)
-    return figure("network", plot, pd.DataFrame(rows, columns=header), {})
+    return figure("network", plot, pd.DataFrame(rows, columns=header))
 
 
 def _poolings(networks: Mapping[str, Network]) -> Table:
@@ -199,7 +194,6 @@ def _poolings(networks: Mapping[str, Network]) -> Table:
 
 
 def _costs(name: str, network: Network) -> Table:
-    """Parameters and multiply-adds of each layer."""
     layers = [*network["layers"], {**network, "name": "all"}]
     keys = {"layer": "name", "parameters": "parameters"}
     keys |= {"multiply-adds": "multiply_adds"}

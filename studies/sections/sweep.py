@@ -122,11 +122,9 @@ def compare_all(points: Points, placed: Placed, labels: str) -> list[Comparison]
 def scores_of(points: Points, placed: Placed, labels: str) -> pd.DataFrame:
     """Mean macro ROC-AUC of every point, its 95 % interval, the baseline's.
 
-    The interval is over seeds, if there are several, and over test clips, if the
-    record has the scores of each.
-
-    Returns:
-        One row a point: `mean`, `low`, `high` and `baseline`, NaN where there is none.
+    The interval is over seeds, if there are several, and over test clips, if the record
+    has the scores of each. One row a point: `mean`, `low`, `high` and `baseline`, NaN
+    without.
     """
     rows = []
     for name, point in points.items():
@@ -217,7 +215,6 @@ def _verdict(found: Sequence[Comparison], labels: str) -> str:
 def _illustration(
     scores: pd.DataFrame, axis: pd.Series | None, labels: str
 ) -> Illustration:
-    """The scores of all points against one kind of labels."""
     if axis is not None:
         axis = axis.sort_values()
         scores = scores.loc[axis.index]
@@ -233,7 +230,6 @@ def _illustration(
         "sweep_points",
         plot,
         named,
-        dict.fromkeys(scores.columns, ".6f"),
         labels=labels,
         low=number(scores["mean"].min()),
         high=number(scores["mean"].max()),
@@ -242,17 +238,14 @@ def _illustration(
 
 
 def _curves(frame: pd.DataFrame) -> Illustration:
-    """The validation scores of all runs over each other."""
     names = frame["point"].unique()
-    formats = dict.fromkeys(frame.columns[2:], ".6f")
     of_all = {"points": len(names), "limit": figures.MAX_NAMED_POINTS}
-    return figure("sweep_curves", figures.curves_of_points, frame, formats, **of_all)
+    return figure("sweep_curves", figures.curves_of_points, frame, **of_all)
 
 
 def _table(
     scores: pd.DataFrame, settings: pd.DataFrame, points: Points, labels: str
 ) -> Table:
-    """Settings, scores and baseline of every point, against one kind of labels."""
     frame = pd.DataFrame({"point": list(points)})
     for key in settings:
         frame[key] = settings[key].map(_short).to_numpy()
