@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -167,14 +168,6 @@ def known_labels(points: Mapping[str, RunRecord]) -> list[str]:
     return [one for one in LABELS if found and all(one in each for each in found)]
 
 
-def seeds_and_clips(points: Mapping[str, RunRecord]) -> str:
-    """Says how many seeds every point has, and how many clips it is scored on."""
-    seeds = sorted({int(one.summary["num_seeds"]) for one in points.values()})
-    some = next(iter(points.values()))
-    clips = some.summary["scores"]["test"]["num_clips"]
-    return f"{' or '.join(map(str, seeds))} seed(s) each, scored on {clips} test clips"
-
-
 def gaps(record: SweepRecord, *prefixes: str) -> list[str]:
     """Says what some points lack: they are not there, or lost seeds or a score."""
     found = [f"{k} is missing" for k in record.missing if k.startswith(prefixes)]
@@ -187,10 +180,17 @@ def gaps(record: SweepRecord, *prefixes: str) -> list[str]:
     return found
 
 
-def not_complete(record: SweepRecord, prefix: str) -> str:
-    """Says what the points of a study lack, if anything."""
-    found = gaps(record, prefix)
-    return f" Not complete: {'; '.join(found)}." if found else ""
+def scope(record: SweepRecord, points: Points, prefix: str) -> dict[str, Any]:
+    """Says for a text how many points there are, how scored, and what they lack."""
+    seeds = sorted({int(one.summary["num_seeds"]) for one in points.values()})
+    clips = next(iter(points.values())).summary["scores"]["test"]["num_clips"]
+    each = " or ".join(map(str, seeds))
+    lacks = gaps(record, prefix)
+    return {
+        "points": len(points),
+        "scored": f"{each} seed(s) each, scored on {clips} test clips",
+        "missing": f" Not complete: {'; '.join(lacks)}." if lacks else "",
+    }
 
 
 def num_resamples(record: SweepRecord) -> int:

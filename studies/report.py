@@ -6,8 +6,8 @@ written again at any time, anywhere.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,6 @@ from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import (
-    ABSENT,
     Table,
     duration,
     number,
@@ -38,7 +37,7 @@ from studies import (
     tag_pairs,
     unfinished,
 )
-from studies.comparison import LABELS, auc, seed_numbers
+from studies.comparison import LABELS, auc, baseline_auc, seed_numbers
 from studies.records import (
     BEGUN,
     RunRecord,
@@ -47,6 +46,7 @@ from studies.records import (
     per_seed,
     read_run_record,
 )
+from studies.texts import span
 from studies.unfinished import best_steps
 
 NAN = float("nan")
@@ -185,16 +185,9 @@ def baseline_sentences(
     `spreads` are those of `spreads_of`, which are worked out where they are not given.
     """
     scores, linear = record.summary["scores"]["test"], _linear(record).get("test", {})
-    return [
-        against_baseline(
-            scores,
-            linear,
-            labels,
-            (spreads[labels] if spreads else spreads_of(record, labels)).gap,
-        )
-        for labels in labels_of(scores)
-        if linear.get(labels)
-    ]
+    known = [labels for labels in labels_of(scores) if linear.get(labels)]
+    spreads = spreads or {labels: spreads_of(record, labels) for labels in known}
+    return [against_baseline(scores, linear, one, spreads[one].gap) for one in known]
 
 
 class Spreads(NamedTuple):
@@ -256,19 +249,16 @@ def tag_frame(record: RunRecord) -> pd.DataFrame:
 def tag_table(record: RunRecord) -> Table:
     """Per-tag scores on the test split, one row per tag, best first."""
     frame = tag_frame(record)
-    formats: dict[str, Callable[[Any], str] | str] = {}
-    for name in frame.columns[1:]:
-        of_seeds = functools.partial(over_seeds, digits=3)
-        formats[name] = of_seeds if "AUC" in name else _ends if "%" in name else _few
+    of_seeds, ends = partial(over_seeds, digits=3), partial(span, digits=2)
+    formats: dict[str, Callable[[Any], str] | str] = {
+        name: of_seeds if "AUC" in name else ends if "%" in name else _few
+        for name in frame.columns[1:]
+    }
     caption = (
         "Test split, per tag; 95 % is the interval of one network's ROC-AUC over test "
         f"clips. A score over fewer than {FEW} clips (few) says little."
     )
     return Table(frame, caption, formats)
-
-
-def _ends(ends: Sequence[float]) -> str:
-    return ABSENT if np.isnan(ends).any() else "{:.2f} to {:.2f}".format(*ends)
 
 
 def _few(clips: int) -> str:
@@ -295,10 +285,12 @@ def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
     for split, one in (("valid", chosen), ("test", on_test)):
         frame[f"precision ({split})"] = one.precision
         frame[f"recall ({split})"] = one.recall
+    best, there, half = (
+        number(pd.Series(one.f1).mean(), 3) for one in (chosen, on_test, at_half)
+    )
     sentence = (
-        f"Mean F1 over tags: {_mean_f1(chosen)} on the validation split, whose best it "
-        f"is, and {_mean_f1(on_test)} on the test split, where 0.5 for every tag would "
-        f"give {_mean_f1(at_half)}."
+        f"Mean F1 over tags: {best} on the validation split, whose best it is, and "
+        f"{there} on the test split, where 0.5 for every tag would give {half}."
     )
     formats = dict.fromkeys(frame.columns[2:], ".3f")
     frame = frame.loc[tag_frame(record).index]
@@ -339,18 +331,15 @@ def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -
 def illustrations(record: RunRecord) -> list[Illustration]:
     """Returns the figures that this record has the numbers for."""
     found = []
-    if record.summary:
-        tags = tag_frame(record)
-        alt = f"Points: ROC-AUC of {len(tags)} tags, {tags['tag'].iloc[0]} first. "
-        alt += "Numbers: table below."
-        found += [
-            _scores_figure(record),
-            Illustration("auc_per_tag", figures.auc_per_tag, alt, frame=tags),
-        ]
 
     def add(name: str, alt: str, plot: Callable[..., Figure], *drawn: Any) -> None:
-        found.append(Illustration(name, functools.partial(plot, *drawn), alt))
+        found.append(Illustration(name, partial(plot, *drawn), alt))
 
+    if record.summary:
+        found.append(_scores_figure(record))
+        tags = tag_frame(record)
+        alt = f"Points: ROC-AUC of {len(tags)} tags, {tags['tag'].iloc[0]} first. "
+        add("auc_per_tag", f"{alt}Numbers: table below.", figures.auc_per_tag, tags)
     seeds = _seeds(record)
     if record.train:
         loss = per_seed(record.train, "loss").set_axis(seeds, axis=1)
@@ -377,22 +366,15 @@ def illustrations(record: RunRecord) -> list[Illustration]:
     return found
 
 
-def _mean_f1(measured: thresholds.Thresholds) -> str:
-    f1 = measured.f1[np.isfinite(measured.f1)]
-    return number(f1.mean() if len(f1) else None, 3)
-
-
 def _scores_figure(record: RunRecord) -> Illustration:
-    test = record.summary["scores"]["test"]
-    linear = _linear(record).get("test") or {}
-    known = labels_of(test)
-    network = {k: [_value(one) for one in test[k]["per_seed"]] for k in known}
-    baseline = {k: _value(linear[k]["mean"]) for k in known if linear.get(k)}
-    plot = functools.partial(figures.scores_overview, network, baseline)
+    network = {k: auc(record, k) for k in labels_of(record.summary["scores"]["test"])}
+    linear = {k: baseline_auc(record, k) for k in network}
+    baseline = {k: value for k, value in linear.items() if np.isfinite(value)}
+    plot = partial(figures.scores_overview, network, baseline)
     alt = "Points: macro ROC-AUC on the test split, " + "; ".join(
-        f"{k} labels: network {number(_value(test[k]['mean']))}"
+        f"{k} labels: network {number(values.mean())}"
         + (f", baseline {number(baseline[k])}" if k in baseline else "")
-        for k in known
+        for k, values in network.items()
     )
     return Illustration("scores", plot, alt + ".")
 
@@ -400,12 +382,6 @@ def _scores_figure(record: RunRecord) -> Illustration:
 def _linear(record: RunRecord) -> Mapping[str, Any]:
     """Returns the linear baseline's scores by split; empty without a baseline."""
     return (record.summary.get("baseline") or {}).get("scores") or {}
-
-
-def _value(scores: Mapping[str, Any]) -> float:
-    """Returns the macro ROC-AUC, NaN where no tag could be scored."""
-    value = scores["roc_auc_macro"]
-    return np.nan if value is None else value
 
 
 def _seeds(record: RunRecord) -> list[int]:

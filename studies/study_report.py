@@ -33,7 +33,7 @@ from studies.records import (
 from studies.report import TEMPLATES, config_table, write_report
 from studies.sections import PAPER, studies_of
 from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
-from studies.texts import TEXTS
+from studies.texts import TEXTS, short
 
 ANCHORS = ("claims", "points", "config", "environment")
 CLAIM_HEADER = ("claim", "where", "paper", "here", "verdict", "why")
@@ -133,7 +133,7 @@ def points_table(record: SweepRecord) -> Table:
 def point_keys(record: SweepRecord) -> Table | None:
     """The keys that differ from point to point, as on the command line."""
     rows = [
-        (name, ", ".join(f"{key}={_short(keys[key])}" for key in keys))
+        (name, ", ".join(f"{key}={short(value)}" for key, value in keys.items()))
         for name, keys in _asked(record).items()
     ]
     header = ("point", "keys")
@@ -218,10 +218,6 @@ def _facts(record: SweepRecord, claims: Sequence[Claim]) -> list[tuple[str, str,
 
 def _asked(record: SweepRecord) -> dict[str, dict[str, Any]]:
     return {name: flatten(dict(keys)) for name, keys in record.config.get("sweep", ())}
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _cells(point: RunRecord) -> dict[str, str]:

@@ -7,7 +7,7 @@ relative to the first tag. A label vector is a column of the last layer's weight
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -18,6 +18,7 @@ from msd_tagger.common import paper
 from studies.texts import say
 
 Pair = tuple[int, int]
+MEASURES = ("cosine", "dot")
 SELECTED = len(paper.SELECTED_TAGS)
 
 # Tags whose number of clips is about equal: so many neighbours when sorted by it.
@@ -146,40 +147,28 @@ def is_long_tailed(counts: np.ndarray) -> bool:
     return counts.mean() > np.median(counts) and counts.max() >= 10 * counts.min()
 
 
-def dot(W: np.ndarray) -> np.ndarray:
-    """Computes S = W' W, as Eq. 3 writes it."""
-    W = np.asarray(W, np.float64)
-    return np.swapaxes(W, -1, -2) @ W
-
-
-def cosine(W: np.ndarray) -> np.ndarray:
-    """Computes Eq. 3 with columns of unit length: the printed values.
-
-    It is NaN for a tag whose vector is 0.
-
-    >>> cosine(np.array([[3.0, 0.0], [4.0, 2.0]])).round(2).tolist()
-    [[1.0, 0.8], [0.8, 1.0]]
-    """
-    products = dot(W)
-    squares = np.diagonal(products, axis1=-2, axis2=-1)
-    length = np.sqrt(np.where(squares > 0, squares, np.nan))
-    return products / (length[..., :, None] * length[..., None, :])
-
-
-MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]]
-MEASURES = {"cosine": cosine, "dot": dot}
-
-
 def similarity(W: np.ndarray, measure: str = "cosine") -> np.ndarray:
     """Compares all pairs of label vectors, float64 `[..., K, K]`.
 
+    "dot" is W' W, as Eq. 3 writes it; "cosine" the same of columns of unit length, as
+    it is printed, and NaN for a tag whose vector is 0.
+
+    >>> similarity(np.array([[3.0, 0.0], [4.0, 2.0]])).round(2).tolist()
+    [[1.0, 0.8], [0.8, 1.0]]
+
     Raises:
-        ValueError: The measure is none of `MEASURES`.
+        ValueError: The measure is another one.
     """
     if measure not in MEASURES:
         allowed = ", ".join(MEASURES)
         raise ValueError(f"analysis.similarity is {measure!r}; allowed are {allowed}")
-    return MEASURES[measure](W)
+    W = np.asarray(W, np.float64)
+    products = np.swapaxes(W, -1, -2) @ W
+    if measure == "dot":
+        return products
+    squares = np.diagonal(products, axis1=-2, axis2=-1)
+    length = np.sqrt(np.where(squares > 0, squares, np.nan))
+    return products / (length[..., :, None] * length[..., None, :])
 
 
 def pairs_of(num_tags: int) -> np.ndarray:

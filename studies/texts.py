@@ -91,5 +91,10 @@ def span(ends: Iterable[float], digits: int = 3) -> str:
     return " to ".join(known) if len(known) == 2 else ABSENT
 
 
+def short(value: object) -> str:
+    """Prints the value of a key without needless digits."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _fill(text: str, values: dict[str, Any]) -> str:
     return text.format_map(vars(paper) | values)

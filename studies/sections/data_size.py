@@ -338,12 +338,10 @@ def _paragraphs(
     sizes = sizes_of(points)
     trained = say(
         "data_size.trained",
-        points=len(points),
         inputs=", ".join(INPUTS[kind] for kind in sizes.kind.unique()),
         least=sizes.clips.min(),
         most=sizes.clips.max(),
-        scored=comparison.seeds_and_clips(points),
-        missing=comparison.not_complete(record, PREFIX),
+        **comparison.scope(record, points, PREFIX),
     )
     cost = "Mel and STFT were not timed under the same circumstances."
     if len(times):

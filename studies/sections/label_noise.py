@@ -636,15 +636,9 @@ def _paragraphs(
     ranked: pd.DataFrame,
     annotated: pd.DataFrame,
 ) -> list[str]:
-    found = [
-        say(
-            f"label_noise.trained_{runs.reference}",
-            points=len(runs.points),
-            scored=comparison.seeds_and_clips(runs.points),
-            missing=comparison.not_complete(record, PREFIX),
-        ),
-        say("label_noise.one_draw"),
-    ]
+    scope = comparison.scope(record, runs.points, PREFIX)
+    trained = say(f"label_noise.trained_{runs.reference}", **scope)
+    found = [trained, say("label_noise.one_draw")]
     listed = [f"{runs.title(k)}: {one}" for k, one in worths.items() if one]
     if listed:
         found.append(say("label_noise.worth", listed="; ".join(listed)))

@@ -122,11 +122,10 @@ def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
     S = tag_pairs.similarity(arrays["kernel"], measure)
     C = tag_pairs.normalise(together)
     either, selected = tag_pairs.either_way(C), tag_pairs.select_tags(names, together)
-    mean = S.mean(axis=0)
     informed = bool(comparison.informed({name: point}))
-    data = Vectors(names, measure, S, mean, together, C, either, selected, informed)
     seeds, gaps = point.summary.get("seeds", ()), comparison.gaps(record, name)
-    return name, source, dataclasses.replace(data, seeds=seeds, gaps=gaps)
+    shared = (S.mean(axis=0), together, C, either, selected, informed, seeds, gaps)
+    return name, source, Vectors(names, measure, S, *shared)
 
 
 def _networks(data: Vectors) -> pd.DataFrame:
@@ -381,9 +380,8 @@ def _papers_negative_pairs(data: Vectors) -> Claim:
     negative = sum(high < 0 for _, high in ends)
     spread = " beyond the spread over seeds." if len(data.S) > 1 else "; one seed only."
     texts = [f"{', '.join(names)} {over_seeds(v, 2)}" for names, v in values.items()]
-    why = (
-        f"{len(values)} of the {total} pairs are here; {negative} are negative{spread}"
-    )
+    here = f"{len(values)} of the {total} pairs are here"
+    why = f"{here}; {negative} are negative{spread}"
     wider = [statistics.mean_interval(of_pair, total) for of_pair in values.values()]
     judged = judges.every(ends, wider, -np.inf, 0, why)
     absent = [] if len(values) == total else ["not all of the pairs are here"]

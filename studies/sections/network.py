@@ -23,7 +23,7 @@ from studies.figures import Look
 from studies.record_contents import NETWORKS
 from studies.records import SweepRecord, read_json
 from studies.study import Claim, Study
-from studies.texts import claim, figure, say
+from studies.texts import captioned, claim, figure, say
 
 NAME = "network"
 TITLE = "The networks (Fig. 3, Table II)"
@@ -179,29 +179,28 @@ def _poolings(networks: Mapping[str, Network]) -> Table:
         f"({paper.TABLE_2_CHANNELS}, {_tuple(paper.TABLE_2_KERNEL)}) and {_tuple(pool)}"
         for pool in paper.TABLE_2_POOLS
     ]
-    names = ["input", *(f"conv{k + 1}" for k in range(len(printed))), "tags"]
     tags = f"({paper.TABLE_2_OUTPUTS})"
-    columns: dict[str, list[str | None]]
-    columns = {"": [*names], "Table II": [_tuple(paper.TABLE_2_INPUT), *printed, tags]}
+    columns: dict[str, list[str | None]] = {
+        "": ["input", *(f"conv{k + 1}" for k in range(len(printed))), "tags"],
+        "Table II": [_tuple(paper.TABLE_2_INPUT), *printed, tags],
+    }
     for name, network in networks.items():
         layers = network["layers"]
         columns[name] = [None, *map(_layer, layers)]
         maps = [network["input"], *(layer["output"] for layer in layers)]
         columns[f"{name}: map after it"] = [_tuple(size) for size in maps]
     # A network of other layers than the table's leaves dashes.
-    frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
-    return Table(frame, say("tables.table_2"))
+    return captioned("table_2", columns)
 
 
 def _costs(name: str, network: Network) -> Table:
-    layers = [*network["layers"], {**network, "name": "all"}]
-    keys = {"layer": "name", "parameters": "parameters"}
-    keys |= {"multiply-adds": "multiply_adds"}
-    columns = {title: [one[key] for one in layers] for title, key in keys.items()}
-    frame = pd.DataFrame(columns)
+    keys = {"name": "layer", "parameters": "parameters"}
+    keys |= {"multiply_adds": "multiply-adds"}
+    layers = pd.DataFrame([*network["layers"], {**network, "name": "all"}])
+    frame = layers[[*keys]].rename(columns=keys)
     frame["share"] = frame["multiply-adds"] / network["multiply_adds"]
     formats: Formats = {"parameters": ",", "multiply-adds": ",", "share": percent}
-    return Table(frame, say("tables.costs", name=name), formats, [len(frame) - 1])
+    return captioned("costs", frame, formats, [len(frame) - 1], name=name)
 
 
 def _claims(networks: Mapping[str, Network], own: str | None) -> list[Claim]:

@@ -330,12 +330,7 @@ def _times(factor: float) -> str:
 def _paragraphs(
     record: SweepRecord, points: Points, limit: float, line: LogFit | None
 ) -> list[str]:
-    trained = say(
-        "preprocessing.trained",
-        points=len(points),
-        scored=comparison.seeds_and_clips(points),
-        missing=comparison.not_complete(record, PREFIX),
-    )
+    trained = say("preprocessing.trained", **comparison.scope(record, points, PREFIX))
     judged = "limit" if np.isfinite(limit) else "no_limit"
     alone = [] if line else [say("preprocessing.no_sizes")]
     return [trained, say(f"preprocessing.{judged}", limit=limit), *alone]

@@ -281,7 +281,7 @@ def test_vectors_that_follow_popularity_alone_do_not_follow_co_occurrence(
         counts, C = np.diag(together), tag_pairs.normalise(together)
         level = follows * (np.log(share) - np.log(share).min()) / np.ptp(np.log(share))
         noise = rng.normal(size=(num_seeds, 16, TAGS)) + 2 * rng.normal(size=(16, TAGS))
-        S = tag_pairs.cosine(noise / 2 + level)
+        S = tag_pairs.similarity(noise / 2 + level)
         p_value = tag_pairs.mantel_p_value(S, C, counts, 199)
         correlated.append(judges.beyond_chance(p_value, 0.01, "")[0])
         tuples = tag_pairs.top_tuples(together, 20)
