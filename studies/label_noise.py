@@ -16,13 +16,7 @@ import pandas as pd
 
 from msd_tagger.common.label_noise import Rates, usable
 from studies.annotation.subsets import balanced_subset
-from studies.label_errors import (
-    Draws,
-    Estimates,
-    Findings,
-    count_errors,
-    estimate,
-)
+from studies.label_errors import Draws, Estimates, Findings, count_errors, estimate
 
 
 def invert(found: Estimates, tagged: np.ndarray, total: int) -> Rates:

@@ -47,10 +47,7 @@ CORPUS = {
     "train_clips_used?": Maybe(COUNT),
 }
 _FAILED = {"number": COUNT, "seed": WHOLE, "step": COUNT, "reason": str}
-_BASELINE = {
-    "name": str,
-    "scores": dict.fromkeys(("test", "valid?"), _scores("")),
-}
+_BASELINE = {"name": str, "scores": dict.fromkeys(("test", "valid?"), _scores(""))}
 # Of labels; null where no clip can tell.
 _RATES = {"missing": Each(SCORE, "K"), "false": Each(SCORE, "K")}
 SUMMARY = {

@@ -29,14 +29,7 @@ from msd_tagger.pages.tables import (
     signed,
     with_spread,
 )
-from studies import (
-    clip_spread,
-    figures,
-    listening,
-    statistics,
-    tag_pairs,
-    unfinished,
-)
+from studies import clip_spread, figures, listening, statistics, tag_pairs, unfinished
 from studies.comparison import LABELS, auc, baseline_auc, seed_numbers
 from studies.records import (
     BEGUN,

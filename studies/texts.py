@@ -49,10 +49,7 @@ def rows(key: str, **values: Any) -> list[list[str]]:
 
 
 def figure(
-    key: str,
-    plot: Callable[..., Figure],
-    frame: pd.DataFrame,
-    **values: Any,
+    key: str, plot: Callable[..., Figure], frame: pd.DataFrame, **values: Any
 ) -> Illustration:
     """Makes a figure whose texts and formats of columns are in `texts.toml`.
 

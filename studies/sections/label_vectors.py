@@ -14,14 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, ORANGE, ink, label
-from msd_tagger.pages.tables import (
-    ABSENT,
-    Table,
-    interval,
-    number,
-    over_seeds,
-    percent,
-)
+from msd_tagger.pages.tables import ABSENT, Table, interval, number, over_seeds, percent
 from studies import comparison, judges, matrices, statistics, tag_pairs
 from studies.comparison import Ends
 from studies.figures import Look
