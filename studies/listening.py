@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -62,15 +61,13 @@ def clips_of_tags(record: RunRecord) -> tuple[str, list[tuple[str, list[list[Hea
 
 def _links(workdir: Path) -> dict[str, str]:
     """Finds the audio of test clips: addresses relative to the page, by track id."""
+    found: dict[str, str] = {}
     if not (workdir / PLACES).is_file():
-        return {}
-    return dict(_addresses(workdir))
-
-
-def _addresses(workdir: Path) -> Iterator[tuple[str, str]]:
+        return found
     for _, row in csv_cells(workdir / PLACES, COLUMNS):
         path = Path(os.fsdecode(unquote_to_bytes(row["uri"].removeprefix("file://"))))
         if path.is_file():
             relative = os.path.relpath(path, workdir.resolve())
             start = f"#t={row['start_s']}" if row["start_s"] else ""
-            yield row["track_id"], "./" + quote(os.fsencode(relative)) + start
+            found[row["track_id"]] = "./" + quote(os.fsencode(relative)) + start
+    return found

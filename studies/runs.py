@@ -117,14 +117,7 @@ def _join_scores(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     joined = scores[0] | {"num_seeds": sum(one["num_seeds"] for one in scores)}
     for labels in labels_of(scores[0]):
         seeds = [seed for one in scores for seed in one[labels]["per_seed"]]
-        spreads = {
-            name: metrics.spread([one[name] for one in seeds])
-            for name in metrics.AVERAGES
-        }
-        joined[labels] = {"per_seed": seeds} | {
-            statistic: {name: spreads[name][statistic] for name in spreads}
-            for statistic in metrics.STATISTICS
-        }
+        joined[labels] = metrics.over_seeds(seeds)
     return joined
 
 

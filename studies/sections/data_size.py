@@ -63,7 +63,7 @@ def study(record: SweepRecord) -> Study:
         _table(sizes, known),
         *(_differences(found[one], placed[one], one) for one in known),
         _fit_table(fits),
-        *_time_tables(times),
+        *([_time_table(times)] if len(times) else []),
         _width_table(next(iter(points.values())).config["spectrogram"]),
     ]
     gaps = comparison.gaps(record, PREFIX)
@@ -404,11 +404,11 @@ def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:
     return captioned("lines", columns)
 
 
-def _time_tables(times: pd.DataFrame) -> list[Table]:
+def _time_table(times: pd.DataFrame) -> Table:
     header = ["training clips", "mel [ms]", "STFT [ms]", "STFT / mel"]
     formats: Formats = dict(zip(header, (percent, ".3g", ".3g", ".2f"), strict=True))
     frame = times.reset_index().set_axis(header, axis="columns")
-    return [captioned("times", frame, formats)] if len(times) else []
+    return captioned("times", frame, formats)
 
 
 def _width_table(spectrogram: Mapping[str, Any]) -> Table:

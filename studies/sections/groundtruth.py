@@ -104,7 +104,9 @@ def study(record: SweepRecord) -> Study:
     paragraphs = _paragraphs(table, subsets, answers, here, options)
     drawn = _illustrations(here, printed, truth)
     if here.checked.positives.any():
-        drawn.append(_rates(here, table.tag_names))
+        # The numbers are a file of rates, for a loss.
+        rates, known = rate_frame(here, table.tag_names), ", ".join(here.labels)
+        drawn.append(figure("label_noise_rates", draw_rates, rates, labels=known))
     tables = _tables(here, printed, truth, answers)
     return Study(NAME, TITLE, paragraphs, drawn, tables, claims(here, printed, truth))
 
@@ -329,12 +331,6 @@ def _shares(
             columns |= {"label": labels, "panel": panel, "series": series}
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts)
-
-
-def _rates(here: Findings, tags: Sequence[str]) -> Illustration:
-    frame = rate_frame(here, tags)
-    known = ", ".join(here.labels)
-    return figure("label_noise_rates", draw_rates, frame, labels=known)
 
 
 def draw_rates(frame: pd.DataFrame) -> Figure:

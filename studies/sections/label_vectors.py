@@ -246,7 +246,11 @@ def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
         for name, pairs in lists.items()
         if pairs or name != "unexpected"
     ]
-    return [_top_pairs(data), *tables, _per_network(data, networks)]
+    several = len(data.S) > 1
+    frame = (networks if several else networks[:1]).rename_axis("network").reset_index()
+    formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
+    strong = [len(networks) - 1] if several else []
+    return [_top_pairs(data), *tables, captioned("networks", frame, formats, strong)]
 
 
 def _top_pairs(data: Vectors) -> Table:
@@ -284,13 +288,6 @@ def _pairs(data: Vectors, key: str, pairs: Sequence[Pair]) -> Table:
         f"rank of it {total}": [by_C for _, by_C in ranks],
     }
     return captioned(key, columns, {"max C": ".3f"})
-
-
-def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
-    several = len(data.S) > 1
-    frame = (networks if several else networks[:1]).rename_axis("network").reset_index()
-    formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
-    return captioned("networks", frame, formats, [len(networks) - 1] * several)
 
 
 def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:

@@ -108,7 +108,9 @@ def _draw_network(
         _draw_map(axes, x, width * unit, height, size)
         end = x + width * unit + (sheets if size[0] > 1 else 0)
         x += width * unit + sheets + GAP
-        _draw_arrow(axes, end, x, layer)
+        look: Look = {"arrowstyle": "-|>", "lw": 0.8, "color": ink(axes)}
+        axes.annotate("", (x, 0.45), (end, 0.45), arrowprops=look)
+        axes.text((end + x) / 2, 0.98, layer, ha="center", va="center", fontsize=6.5)
     x += 0.004
     axes.add_patch(Rectangle((x, 0.1), 0.014, 0.7, facecolor=GREEN, lw=0))
     text = f"{math.prod(tags)}\ntags"
@@ -130,12 +132,6 @@ def _draw_map(
     text = f"{channels} × {bands}\n× {frames}" if many else f"{bands} × {frames}"
     centre = x + width / 2 + (sheets - 1) * SHIFT / 2
     axes.text(centre, -0.06, text, ha="center", va="top", fontsize=7)
-
-
-def _draw_arrow(axes: Axes, start: float, end: float, text: str) -> None:
-    look: Look = {"arrowstyle": "-|>", "lw": 0.8, "color": ink(axes)}
-    axes.annotate("", (end, 0.45), (start, 0.45), arrowprops=look)
-    axes.text((start + end) / 2, 0.98, text, ha="center", va="center", fontsize=6.5)
 
 
 def _between(layer: Mapping[str, Any]) -> str:

@@ -70,7 +70,12 @@ def study(record: SweepRecord) -> Study:
     biases = bias_sizes(points)
     differences = [_differences(found[one], placed[one], one) for one in known]
     tables = [_table(points), *differences, *_bias_tables(biases)]
-    paragraphs = _paragraphs(record, points, limit, line)
+    judged = "limit" if np.isfinite(limit) else "no_limit"
+    paragraphs = [
+        say("preprocessing.trained", **comparison.scope(record, points, PREFIX)),
+        say(f"preprocessing.{judged}", limit=limit),
+        *([] if line else [say("preprocessing.no_sizes")]),
+    ]
     drawn = [_illustration(points, sizes, one) for one in known]
     # There is nothing to draw of STFT points alone.
     drawn = [one for one in drawn if one.frame is None or len(one.frame)]
@@ -325,15 +330,6 @@ def _times(factor: float) -> str:
     if not np.isfinite(factor):
         return "no amount of"
     return f"{factor:.3g} times" if factor < 1000 else "over 1000 times"
-
-
-def _paragraphs(
-    record: SweepRecord, points: Points, limit: float, line: LogFit | None
-) -> list[str]:
-    trained = say("preprocessing.trained", **comparison.scope(record, points, PREFIX))
-    judged = "limit" if np.isfinite(limit) else "no_limit"
-    alone = [] if line else [say("preprocessing.no_sizes")]
-    return [trained, say(f"preprocessing.{judged}", limit=limit), *alone]
 
 
 def _illustration(points: Points, sizes: pd.DataFrame, labels: str) -> Illustration:
