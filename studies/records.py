@@ -73,9 +73,9 @@ class SweepRecord:
         path = self.workdir / f"{name}.npz"
         return read_arrays(path, {}) if path.exists() else {}
 
-    def select(self, prefix: str) -> dict[str, RunRecord]:
-        """Returns the complete points whose name starts with `prefix`."""
-        return {k: v for k, v in self.points.items() if k.startswith(prefix)}
+    def select(self, *prefixes: str) -> dict[str, RunRecord]:
+        """Returns the complete points whose name starts with one of the prefixes."""
+        return {k: v for k, v in self.points.items() if k.startswith(prefixes)}
 
 
 def read_run_record(

@@ -109,8 +109,6 @@ Rhos = Mapping[str, Correlation | None]
 def study(record: SweepRecord) -> Study:
     """Redraws Fig. 2 from points `size-mel-…`, `size-stft-…` and `pre-…`.
 
-    A sentence says where the tags or the points for it are missing.
-
     Raises:
         AnnotationError: The answers of listeners do not belong to this corpus.
     """
@@ -138,8 +136,8 @@ def study(record: SweepRecord) -> Study:
     gaps = comparison.gaps(record, *FAMILIES)
     gaps += [
         f"{name} has no predictions for the same clips"
-        for name in comparison.scored(record.points)
-        if name.startswith(FAMILIES) and name not in points
+        for name in comparison.scored(record.select(*FAMILIES))
+        if name not in points
     ]
     claims = _claims(found, gaps)
     return Study(NAME, TITLE, paragraphs, [_illustration(found)], tables, claims)
@@ -207,15 +205,11 @@ def _options(record: SweepRecord) -> dict:
 
 def _usable(record: SweepRecord) -> dict[str, RunRecord]:
     """Returns scored points with predictions for the same clips as the first one's."""
-    scored = comparison.scored(record.points).items()
-    points = {
-        name: one
-        for name, one in scored
-        if name.startswith(FAMILIES) and "predictions_test" in one.arrays
-    }
-    clips = {k: one.arrays["predictions_test"]["track_id"] for k, one in points.items()}
+    scored = comparison.scored(record.select(*FAMILIES))
+    arrays = {k: one.arrays.get("predictions_test") for k, one in scored.items()}
+    clips = {k: one["track_id"] for k, one in arrays.items() if one}
     first = [*clips.values()][:1]
-    return {k: one for k, one in points.items() if np.array_equal([clips[k]], first)}
+    return {k: scored[k] for k in clips if np.array_equal([clips[k]], first)}
 
 
 def _scorable(points: Points, labels: Sequence[str]) -> list[str]:
