@@ -321,10 +321,7 @@ def are_dull(
 
 
 def table(caption: str, comparisons: Sequence[Comparison], claims: int = 1) -> Table:
-    """Makes a table of comparisons, bold where the two sides differ.
-
-    Intervals are corrected for so many comparisons.
-    """
+    """Makes a table of comparisons, as of so many; bold where the sides differ."""
     rows = [
         (
             *(one.name, one.mean, one.interval(claims), *one.half_widths(claims)),
@@ -338,10 +335,7 @@ def table(caption: str, comparisons: Sequence[Comparison], claims: int = 1) -> T
 
 
 def sentence(one: Comparison) -> str:
-    """Prints a difference, its interval, and the two spreads in it.
-
-    What is not known (with one seed, say) is said to be.
-    """
+    """Prints a difference, its interval, and what is known of the spreads in it."""
     over_seeds, over_clips = one.half_widths()
     ends = f"95 % {interval(one.interval())}; "
     if not np.isfinite(over_seeds + over_clips):

@@ -40,10 +40,7 @@ MAX_NAMED_POINTS = 12
 
 
 def training_loss(loss: pd.DataFrame, valid: pd.DataFrame) -> Figure:
-    """Training loss of every seed, and the mean of the validation's.
-
-    The loss is the mean binary cross-entropy.
-    """
+    """Training cross-entropy of every seed, and the mean of the validation's."""
     figure, axes = _canvas("Loss", "step", "binary cross-entropy")
     _draw_seeds(axes, loss, what="training, ")
     if len(valid):
@@ -85,11 +82,7 @@ def training_speed(clips_per_s: pd.Series) -> Figure:
 def scores_overview(
     network: Mapping[str, Sequence[float]], baseline: Mapping[str, float]
 ) -> Figure:
-    """The network's seeds beside the linear baseline, for each kind of labels.
-
-    Both go from `weak` and, where known, `true` to macro ROC-AUC: the network's of each
-    seed, and the baseline's, which is empty without a baseline.
-    """
+    """The network's seeds and the linear baseline, if any, for each kind of labels."""
     figure, axes = _canvas("", "macro ROC-AUC", "", height=1.0 + 0.5 * len(network))
     diamond: Look = {"mfc": "none", "mec": ink(axes), "ms": 7, "mew": 1.5}
     for row, (labels, values) in enumerate(network.items()):

@@ -66,10 +66,7 @@ class Foresight(NamedTuple):
 
 
 def foresee(points: Mapping[str, RunRecord], num_clips: int) -> Foresight:
-    """Takes the chance in scores from complete points, or guesses what they leave open.
-
-    `num_clips` is that of the test split.
-    """
+    """Takes the chance in scores from complete points, or guesses without."""
     std, freedom = comparison.run_spread(points, "weak")
     placed = comparison.place(points, "weak")
     errors = [

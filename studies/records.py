@@ -273,8 +273,8 @@ def _read_lines(
 ) -> dict[str, list[Line]]:
     """Reads training intervals and evaluations, without the seeds that failed.
 
-    A last line that was cut is forgiven. A run that was stopped between a line and a
-    checkpoint repeats those steps: the last of equal ones stays.
+    A last line that was cut is forgiven. Of steps that were repeated after a stop the
+    last line stays.
     """
     found: dict[str, dict[int, Line]] = {"train": {}, "evaluation": {}}
     with _reading(path):

@@ -69,10 +69,7 @@ def write_report_of(workdir: Path | str) -> Path:
 def write_study_report(
     record: SweepRecord, studies: Sequence[Study], title: str
 ) -> Path:
-    """Writes `report.html`, whose path it returns, and all that belongs to it.
-
-    That is `report.md`, `claims.csv`, `figures/` and `numbers/`.
-    """
+    """Writes `report.html`, whose path it returns, and all that belongs to it."""
     content = _content(record, sections_of(studies, record.workdir, ANCHORS), title)
     rows: list[tuple[str, ...]] = [("study", *CLAIM_HEADER)]
     for study in studies:

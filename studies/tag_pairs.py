@@ -105,10 +105,7 @@ def order_by_likeness(likeness: np.ndarray) -> np.ndarray:
 
 
 def select_tags(tag_names: Sequence[str], together: np.ndarray) -> list[int]:
-    """Chooses the tags of Figs 1 and 9, at most 23 in the order to draw.
-
-    They are our 23 of the paper's, else those that meet.
-    """
+    """Chooses the tags of Figs 1 and 9, in order: our 23, else those that meet."""
     if set(paper.SELECTED_TAGS) <= set(tag_names):
         return [list(tag_names).index(tag) for tag in paper.SELECTED_TAGS]
     chosen = np.array(tags_that_meet(together, SELECTED), dtype=int)

@@ -68,10 +68,7 @@ def captioned(
     strong: Collection[int] = (),
     **values: Any,
 ) -> Table:
-    """Makes a table whose caption is in `texts.toml`.
-
-    Of columns of unequal lengths, the shorter ones end in dashes.
-    """
+    """Makes a table with its caption; columns that are shorter end in dashes."""
     if not isinstance(columns, pd.DataFrame):
         cells = {k: pd.Series([*v], dtype=object) for k, v in columns.items()}
         columns = pd.DataFrame(cells)

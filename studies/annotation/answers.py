@@ -213,10 +213,7 @@ def _as_known(name: str, known: Collection[str]) -> str:
 
 
 def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:
-    """Takes the majority on every clip and label; who is unsure does not vote.
-
-    From (track id, label) to yes or no; None where both have as many votes.
-    """
+    """Takes the majority without who is unsure; None where both have as many votes."""
     votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for one in answers:
         votes[one.track_id, one.label][one.answer] += 1

@@ -477,10 +477,7 @@ def draw_ranks(frame: pd.DataFrame, annotated: pd.DataFrame) -> Figure:
 
 
 def draw_remedy(frame: pd.DataFrame) -> Figure:
-    """Draws scores with and without a corrected loss, one row a point.
-
-    `frame` has `labels`, `seed` and `roc_auc_macro`, the rows in their order.
-    """
+    """Draws scores with and without a corrected loss, one row a point (`labels`)."""
     names = list(frame["labels"].unique())
     drawn = Figure(figsize=(7, 1.1 + 0.32 * len(names)))
     axes = drawn.subplots()

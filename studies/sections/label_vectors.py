@@ -209,10 +209,7 @@ def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
 def draw_scatter(
     frame: pd.DataFrame, measure: str, named: Sequence[tuple[str, str]]
 ) -> Figure:
-    """Draws one point a pair of tags, some of them named, one column wide.
-
-    `frame` has the columns of `_pair_frame`; the measure is "cosine" or "dot".
-    """
+    """Draws one point a pair of tags, from `_pair_frame`, some of them named."""
     drawn = Figure(figsize=(3.5, 3.1))
     axes = drawn.subplots()
     x, y = 100 * frame[EITHER], frame["S(i, j)"]
@@ -380,10 +377,7 @@ def _papers_negative_pairs(data: Vectors) -> Claim:
 
 
 def _unexpected_pairs(data: Vectors) -> Claim:
-    """Holds where most networks say so of each pair, and the labels do.
-
-    These by the interval of C beside the value of the last of the top pairs.
-    """
+    """Holds where most networks say so of each pair, and labels by intervals of C."""
     known = data.known(paper.UNEXPECTED_PAIRS)
     total, texts, fits = len(paper.UNEXPECTED_PAIRS), [], []
     highest = tag_pairs.top_pairs(data.either, TOP)

@@ -41,10 +41,7 @@ Network = Mapping[str, Any]
 
 
 def study(record: SweepRecord) -> Study:
-    """Draws the networks that `network.json` describes, and sets Table II beside them.
-
-    Without that file a sentence says so.
-    """
+    """Draws the networks of `network.json`, and sets Table II beside them."""
     path = record.workdir / FILE
     if not path.exists():
         return Study(NAME, TITLE, [f"There is no {FILE}: the networks are left out."])

@@ -226,10 +226,7 @@ def claims(
     line: LogFit | None,
     gaps: tuple[list[str], list[str]] = ([], []),
 ) -> list[Claim]:
-    """What sections IV-C and IV-D say, in their order.
-
-    The gaps are those of the grid and those of the sizes.
-    """
+    """What IV-C and IV-D say; gaps are those of the grid and those of the sizes."""
     of_mel = [one for one in gaps[0] if not one.startswith(STFT)]
     mean = comparison.average("mean of pairs", found["magnitude"], placed)
     stft = comparison.average("STFT", found["stft"], placed)

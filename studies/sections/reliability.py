@@ -159,10 +159,7 @@ def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
 
 
 def narrow_set(points: Points) -> dict[str, RunRecord]:
-    """Up to six trainings that differ little, the lowest score first.
-
-    The rule is in the section's first paragraph.
-    """
+    """Up to six trainings that differ little, lowest first, as the section says."""
     score = {name: float(comparison.auc(one).mean()) for name, one in points.items()}
     # Of equal settings the first.
     distinct: dict[tuple, str] = {}
@@ -566,8 +563,7 @@ def narrow_claim(found: Sets) -> Claim:
 def _difference(narrow: RunSet, wide: Sequence[RunSet]) -> Ends:
     """The interval of Fisher's z of the narrow set's rho 1 minus the mean of the wide.
 
-    It holds that there are few trainings, as Fisher's own, and the spreads over seeds
-    and over test clips.
+    It holds the spreads over seeds and test clips, and Fisher's own, for few trainings.
     """
 
     def apart(values: Callable[[RunSet], Any]) -> Any:

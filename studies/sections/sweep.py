@@ -73,10 +73,7 @@ def study(record: SweepRecord) -> Study:
 
 
 def settings_of(record: SweepRecord) -> pd.DataFrame:
-    """The keys that points change but for their seeds: a row a point, a column a key.
-
-    What a point does not change is as the study has it.
-    """
+    """The keys that points change but for seeds: a row a point, a column a key."""
     asked = {name: dict(changes) for name, changes in record.config["sweep"]}
     keys = dict.fromkeys(key for changes in asked.values() for key in changes)
     usual = flatten(record.config)
@@ -149,10 +146,7 @@ def scores_of(points: Points, placed: Placed, labels: str) -> pd.DataFrame:
 def points_and_intervals(
     frame: pd.DataFrame, labels: str, axis: pd.Series | None = None
 ) -> Figure:
-    """Means with their intervals: along a numeric axis, or a row for each point.
-
-    `frame` is that of `scores_of`, in the order to draw.
-    """
+    """Draws the frame of `scores_of` along a numeric axis, or a row a point."""
     height = 3.2 if axis is not None else 1.2 + 0.3 * len(frame)
     drawn = Figure(figsize=(5.6, height))
     axes = drawn.subplots()

@@ -95,11 +95,7 @@ class Counts:
 
 
 def study(record: SweepRecord) -> Study:
-    """Reads the labels of a corpus, and what its spectrograms look like.
-
-    They stand in `labels.npz` and, for Figs 6 and 8, `input_stats.npz`; what is missing
-    is left out, and a sentence says so.
-    """
+    """Reads the labels of a corpus, and what its spectrograms look like."""
     data, arrays = _count(record), record.arrays("input_stats")
     paragraphs, illustrations, tables, claims = [], [], [], []
     if data is None:

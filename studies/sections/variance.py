@@ -31,10 +31,7 @@ Spreads = dict[str, Spread]
 
 
 def study(record: SweepRecord) -> Study:
-    """Redraws Fig. 4 from the point of many seeds, whose name starts with `variance`.
-
-    Without that point a sentence says so.
-    """
+    """Redraws Fig. 4 from the point of many seeds, which is named `variance…`."""
     points = record.select(PREFIX)
     if not points:
         return Study(PREFIX, TITLE, ["The point of many seeds is not complete."])
