@@ -20,7 +20,6 @@ from msd_tagger.pages.tables import Formats, Table, interval, number, signed
 from studies import clip_spread, statistics
 from studies.records import RunRecord, SweepRecord, labels_of
 
-NUM_RESAMPLES = 200
 CHANCE = 0.5  # The AUC of scores that know nothing.
 # Points by name, and what `place` finds for them.
 Points = Mapping[str, RunRecord]
@@ -90,11 +89,6 @@ class Comparison:
         """The 95 % interval for seeds and clips, corrected for so many comparisons."""
         half = math.hypot(*self.half_widths(claims))
         return self.mean - half, self.mean + half
-
-    @property
-    def differs(self) -> bool:
-        """Whether neither other seeds nor other clips would change the sign."""
-        return excludes_zero(self.interval())
 
     @property
     def standard_error(self) -> float:
@@ -193,12 +187,6 @@ def scope(record: SweepRecord, points: Points, prefix: str) -> dict[str, Any]:
     }
 
 
-def num_resamples(record: SweepRecord) -> int:
-    """Returns how many resamples of the test clips to draw."""
-    settings = record.config.get("analysis", {})
-    return int(settings.get("num_resamples", NUM_RESAMPLES))
-
-
 def place(points: Points, labels: str) -> Placed:
     """Places the test clips by each point's scores, averaged over seeds.
 
@@ -223,11 +211,6 @@ def place(points: Points, labels: str) -> Placed:
 def run_spread(points: Mapping[str, RunRecord], labels: str) -> tuple[float, int]:
     """Pools the deviation of a run over seeds over points; also returns its freedom."""
     return statistics.pooled_std([auc(point, labels) for point in points.values()])
-
-
-def smallest_difference(points: Mapping[str, RunRecord], labels: str = "weak") -> float:
-    """Returns how far 95 % of two runs that differ in the seed alone lie apart."""
-    return statistics.difference_by_bound(*run_spread(points, labels))
 
 
 def compare(

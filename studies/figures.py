@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
 from msd_tagger.pages import style
 from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, ink
@@ -275,18 +275,10 @@ def _draw_counts(axes: Axes, counts: np.ndarray | pd.Series, label: str) -> None
     axes.bar_label(bars, [f"{int(c):,}" for c in counts], fontsize=7, padding=2)
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
-    axes.xaxis.set_major_formatter(lambda x, _: _short(x))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # As 2.5k or 1M.
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.2)
-
-
-def _short(count: float) -> str:
-    """Prints a count for an axis without much room, as 2.5k or 1M."""
-    for size, unit in ((1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:g}{unit}"
-    return f"{count:g}"
 
 
 def _legend(axes: Axes) -> None:

@@ -14,9 +14,8 @@ import numpy as np
 from scipy import stats
 
 from msd_tagger.common import paper
-from studies.statistics import tail
+from studies.statistics import LEVEL, tail
 
-CONFIDENCE = 0.95
 NUM_NULL = 1999  # Simulations of `homogeneity`.
 
 
@@ -320,7 +319,7 @@ def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
     [[0.143, 0.3741]]
     """
     intervals = [
-        stats.binomtest(int(k), int(n)).proportion_ci(CONFIDENCE, method="wilson")
+        stats.binomtest(int(k), int(n)).proportion_ci(LEVEL, method="wilson")
         if n
         else (np.nan, np.nan)
         for k, n in zip(hits, number, strict=True)

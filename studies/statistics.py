@@ -218,15 +218,6 @@ def share_interval(hits: int, count: int, claims: int = 1) -> tuple[float, float
     return float(found.low), float(found.high)
 
 
-def normal_bound(std: float) -> float:
-    """How far 95 % of two single runs lie apart whose deviation is known: 2.77 s.
-
-    >>> round(normal_bound(0.00136), 5)
-    0.00377
-    """
-    return normal_half_width(np.sqrt(2) * std, 1)
-
-
 def std_interval(std: float, degrees_of_freedom: int) -> tuple[float, float]:
     """The interval of a standard deviation, by the chi-square distribution."""
     if degrees_of_freedom < 1:

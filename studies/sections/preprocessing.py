@@ -66,7 +66,8 @@ def study(record: SweepRecord) -> Study:
     sizes = data_size.sizes_of(comparison.scored(record.select(data_size.PREFIX)))
     sizes = sizes[sizes["kind"] == "mel"]
     line = data_size.fit_sizes(sizes, "weak").get("mel")
-    limit = comparison.smallest_difference(points)
+    # How far 95 % of two runs that differ in the seed alone lie apart.
+    limit = statistics.difference_by_bound(*comparison.run_spread(points, "weak"))
     biases = bias_sizes(points)
     differences = [_differences(found[one], placed[one], one) for one in known]
     tables = [_table(points), *differences, *_bias_tables(biases)]

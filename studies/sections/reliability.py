@@ -56,6 +56,7 @@ RHOS = {
 }
 # From here on a correlation is called large (Cohen 1988); the paper's are 0.83 to 0.91.
 LARGE = 0.5
+NUM_RESAMPLES = 200  # Of the test clips.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +122,7 @@ def study(record: SweepRecord) -> Study:
     some = next(iter(points.values()))
     num_clips = len(some.arrays["predictions_test"]["track_id"])
     answers = annotated_clips(record, some, tags)
-    resamples = comparison.num_resamples(record)
+    resamples = int(_options(record).get("num_resamples", NUM_RESAMPLES))
     used = {name: point for of_set in sets.values() for name, point in of_set.items()}
     placed = comparison.place(used, "weak")
     scores = {k: scores_of(one, tags, answers, resamples) for k, one in used.items()}
