@@ -5,8 +5,6 @@ frequency band. It hears which bands are loud and how much they move, nothing ab
 what follows what. A network that does not beat it has not learnt to listen yet.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -8,8 +8,6 @@ Placements are linear in the runs: the placements of a difference are the differ
 placements, so its error follows from the same formula, paired clip by clip.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy import stats

@@ -5,8 +5,6 @@ chance: over seeds (paired: point A's seed 3 with point B's seed 3) and over tes
 (paired: both points on the same clips). They add up as independent errors do.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math
@@ -19,6 +17,7 @@ import pandas as pd
 from msd_tagger.pages.tables import Formats, Table, interval, number, signed
 from studies import clip_spread, statistics
 from studies.records import RunRecord, SweepRecord, labels_of
+from studies.texts import captioned
 
 CHANCE = 0.5  # The AUC of scores that know nothing.
 # Points by name, and what `place` finds for them.
@@ -33,8 +32,8 @@ FORMATS: Formats = {
     "comparison": str,
     "difference": signed,
     "95 %": interval,
-    "± over seeds": functools.partial(number, digits=4),
-    "± over test clips": functools.partial(number, digits=4),
+    "± over seeds": number,
+    "± over test clips": number,
     "in deviations of a run": functools.partial(signed, digits=1),
     "differs": str,
 }
@@ -303,7 +302,9 @@ def are_dull(
     return 2 * len(informed(points, labels, placed)) < len(points)
 
 
-def table(caption: str, comparisons: Sequence[Comparison], claims: int = 1) -> Table:
+def table(
+    key: str, comparisons: Sequence[Comparison], claims: int = 1, **values: Any
+) -> Table:
     """Makes a table of comparisons, as of so many; bold where the sides differ."""
     rows = [
         (
@@ -314,7 +315,7 @@ def table(caption: str, comparisons: Sequence[Comparison], claims: int = 1) -> T
     ]
     frame = pd.DataFrame(rows, columns=list(FORMATS))
     strong = [n for n, one in enumerate(comparisons) if one.answer(claims) == "yes"]
-    return Table(frame, caption, FORMATS, strong)
+    return captioned(key, frame, FORMATS, strong, **values)
 
 
 def sentence(one: Comparison) -> str:

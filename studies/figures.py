@@ -6,8 +6,6 @@ frame of something over time has a row a step and a column a seed, as
 `records.per_seed` makes it; K is the number of tags.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -7,8 +7,6 @@ others, with N of Eq. 2 as the number of clips for which a label holds:
     m = 1 - N+ (1 - p+) / N        f = N+ p+ / (T - N)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

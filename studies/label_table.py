@@ -4,8 +4,6 @@ The studies of tags start from it: they need neither the audio nor the shards. T
 stored as bits, so that 200,000 clips of 50 tags take 1.4 MB before compression.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which clips of a tag the network places best and worst, and where their audio is."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import NamedTuple

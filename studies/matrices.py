@@ -1,7 +1,5 @@
 """Draws square matrices over tags, as Figs 1 and 9 show them."""
 
-from __future__ import annotations
-
 import matplotlib
 import numpy as np
 import pandas as pd

@@ -6,8 +6,6 @@ need neither the corpus nor the network nor an accelerator. A study's folder has
 one run record for each point in `points/<name>/`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

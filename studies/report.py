@@ -4,8 +4,6 @@ Everything on the page comes from the run record (`records.py`), so a report can
 written again at any time, anywhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -170,6 +168,13 @@ def against_baseline(
     return f"{start}{who} {verb} {by}: {values}.{end}"
 
 
+class Spreads(NamedTuple):
+    """Half of 95 % intervals: how far other test clips and seeds would move scores."""
+
+    clips: float = NAN  # Of the macro ROC-AUC, over test clips.
+    gap: float = NAN  # Of its difference to the baseline, over both.
+
+
 def baseline_sentences(
     record: RunRecord, spreads: Mapping[str, Spreads] | None = None
 ) -> list[str]:
@@ -181,13 +186,6 @@ def baseline_sentences(
     known = [labels for labels in labels_of(scores) if linear.get(labels)]
     spreads = spreads or {labels: spreads_of(record, labels) for labels in known}
     return [against_baseline(scores, linear, one, spreads[one].gap) for one in known]
-
-
-class Spreads(NamedTuple):
-    """Half of 95 % intervals: how far other test clips and seeds would move scores."""
-
-    clips: float = NAN  # Of the macro ROC-AUC, over test clips.
-    gap: float = NAN  # Of its difference to the baseline, over both.
 
 
 def spreads_of(record: RunRecord, labels: str) -> Spreads:

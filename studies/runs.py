@@ -4,8 +4,6 @@ Two runs can be compared if they are complete, of the same corpus, and were scor
 the same test clips with the same labels.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path

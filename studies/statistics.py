@@ -4,8 +4,6 @@ Seeds are S trainings that differ in the initialisation alone. Every interval is
 95 % level, and every deviation over seeds divides by S - 1.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Everything comes from the study's folder (`records.py`), so a report can be writ
 again at any time, without JAX and without the corpus.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from collections import Counter

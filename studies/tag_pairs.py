@@ -5,8 +5,6 @@ relative to the first tag. A label vector is a column of the last layer's weight
 `[..., N, K]`: how a tag combines the N features. S compares them; both are `[K, K]`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

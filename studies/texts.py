@@ -4,8 +4,6 @@ In both files {NAME} is a number of the paper (`msd_tagger.common.paper`) and {n
 value that the section hands over.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path

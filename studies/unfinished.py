@@ -1,7 +1,5 @@
 """What a page says of a run or study before its end: how far, and how to go on."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from contextlib import suppress

@@ -4,8 +4,6 @@ Files are CSV from the page, or what Label Studio exports as JSON
 (https://labelstud.io/guide/export.html).
 """
 
-from __future__ import annotations
-
 import html
 import itertools
 from collections import Counter, defaultdict

@@ -4,8 +4,6 @@ The formats are those of https://labelstud.io/guide/task_format.html and
 https://labelstud.io/tags/choices.html. `answers.read_export` reads what comes back.
 """
 
-from __future__ import annotations
-
 import json
 import urllib.parse
 from collections.abc import Sequence

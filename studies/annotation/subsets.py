@@ -4,8 +4,6 @@ Which clips these are is a function of (seed, track id) alone: neither the order
 corpus nor its other clips matter, and a larger subset contains the smaller one.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The studies: one module each, which turns a study's folder into a `Study`."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Section IV-B, Fig. 5: mel against STFT by the number of training clips, and cost."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -384,8 +382,7 @@ def _differences(
 ) -> Table:
     rows = list(found.values())
     mean = comparison.average("mel − STFT, mean of sizes", rows, placed)
-    caption = say("tables.kinds", labels=labels)
-    return comparison.table(caption, rows + ([mean] if mean else []))
+    return comparison.table("kinds", rows + ([mean] if mean else []), labels=labels)
 
 
 def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:

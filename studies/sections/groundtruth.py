@@ -5,8 +5,6 @@ corpus is asked, where it knows its truth. Verdicts rest on what the counts of S
 and Subset400 leave open.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -179,14 +177,12 @@ def _paragraphs(
         labels=", ".join(here.labels),
         who=_who(subsets, answers, here),
     )
-    found = {
-        drawn: True,
-        f"The corpus has no label {', '.join(missing)}: left out.": missing,
-        " ".join([*short, "What there is was taken."]): short,
-        say("groundtruth.slips"): True,
-        say("groundtruth.balance"): True,
-    }
-    return [sentence for sentence, is_so in found.items() if is_so]
+    found = [drawn]
+    if missing:
+        found.append(f"The corpus has no label {', '.join(missing)}: left out.")
+    if short:
+        found.append(" ".join([*short, "What there is was taken."]))
+    return [*found, say("groundtruth.slips"), say("groundtruth.balance")]
 
 
 def _who(subsets: Sequence[Subset], answers: Sequence[Answer], here: Findings) -> str:

@@ -5,8 +5,6 @@ Scores are against the reference: the truth, or where no point learns from it, t
 corpus's own labels, to which all errors were then added.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import itertools
@@ -193,8 +191,8 @@ def study(record: SweepRecord) -> Study:
     ]
     tables = [
         _table(runs, worths),
-        comparison.table(say("tables.noise_costs"), costs),
-        comparison.table(say("tables.noise_gains"), gains),
+        comparison.table("noise_costs", costs),
+        comparison.table("noise_gains", gains),
         _rank_table(ranked, annotated),
     ]
     gaps = comparison.gaps(record, PREFIX)

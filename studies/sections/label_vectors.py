@@ -1,7 +1,5 @@
 """Section V-A: which tags the network takes for similar (Fig. 9, Table III)."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """The networks layer by layer (Fig. 3, Table II)."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Sections IV-C and IV-D, Fig. 7: which preprocessing of the input matters."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math
@@ -373,7 +371,7 @@ def _differences(
     stft = [dataclasses.replace(one, name=f"STFT: {one.name}") for one in found["stft"]]
     rows = [*found["magnitude"], *([mean] if mean else []), *stft]
     rows += [*found["weighting"], *found["scale"]]
-    return comparison.table(say("tables.preprocessings", labels=labels), rows)
+    return comparison.table("preprocessings", rows, labels=labels)
 
 
 def _bias_tables(biases: pd.DataFrame) -> list[Table]:

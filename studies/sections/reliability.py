@@ -7,8 +7,6 @@ definitions of the text and the caption; one sentence of the text swaps the colo
 (i) and (iii).
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial

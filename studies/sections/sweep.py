@@ -1,7 +1,5 @@
 """Points that somebody chose: their scores, and which of them differ beyond chance."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence
@@ -65,10 +63,11 @@ def study(record: SweepRecord) -> Study:
         drawn.append(
             figure("sweep_curves", figures.curves_of_points, curves, **numbers)
         )
-    for labels, of in found.items():
-        if of:
-            caption = say("tables.sweep_differences", labels=labels, pairs=len(of))
-            tables.append(comparison.table(caption, of, len(of)))
+    tables += [
+        comparison.table("sweep_differences", of, len(of), labels=k, pairs=len(of))
+        for k, of in found.items()
+        if of
+    ]
     return Study(NAME, title, paragraphs, drawn, tables)
 
 

@@ -3,8 +3,6 @@
 Figs 1, 6 and 8, and Table III's first row.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Section IV-A, Fig. 4: how far trainings lie apart that differ in nothing but luck."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 
