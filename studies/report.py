@@ -37,7 +37,7 @@ from studies.records import (
     per_seed,
     read_run_record,
 )
-from studies.texts import span
+from studies.texts import captioned, say, span
 from studies.unfinished import best_steps
 
 NAN = float("nan")
@@ -123,10 +123,8 @@ def score_table(
     strong = [len(rows) - 1]
     if baseline and baseline.get(labels):
         rows.append(row("linear baseline", baseline[labels]["mean"], {}))
-    caption = (
-        f"Against the {labels} labels; {seeds[0]['num_tags_scored']} of "
-        f"{len(seeds[0]['positives'])} tags can be scored."
-    )
+    tags = {"scored": seeds[0]["num_tags_scored"], "tags": len(seeds[0]["positives"])}
+    caption = say("report.scores", labels=labels, **tags)
     return Table.of_rows(caption, ("network", *AVERAGES.values()), rows, strong)
 
 
@@ -156,10 +154,8 @@ def against_baseline(
     else:
         spread = f"± {half_width:.4f}, 95 % over {chance}"
     if not abs(gap) > half_width:
-        return (
-            f"{start}{who} cannot be told from the linear baseline: {values}, a "
-            f"difference of {signed(gap)} ({spread})."
-        )
+        apart = {"gap": signed(gap), "spread": spread}
+        return start + say("report.no_gap", who=who, values=values, **apart)
     # With one seed, what is beyond chance is this network, not what others would be.
     verbs = ("is above", "is below") if seeds == 1 else ("beats", "stays below")
     verb = verbs[0] if gap > 0 else verbs[1]
@@ -245,11 +241,7 @@ def tag_table(record: RunRecord) -> Table:
         name: of_seeds if "AUC" in name else ends if "%" in name else _few
         for name in frame.columns[1:]
     }
-    caption = (
-        "Test split, per tag; 95 % is the interval of one network's ROC-AUC over test "
-        f"clips. A score over fewer than {FEW} clips (few) says little."
-    )
-    return Table(frame, caption, formats)
+    return captioned("of_tags", frame, formats, few=FEW)
 
 
 def _few(clips: int) -> str:
@@ -276,13 +268,9 @@ def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
     for split, one in (("valid", chosen), ("test", on_test)):
         frame[f"precision ({split})"] = one.precision
         frame[f"recall ({split})"] = one.recall
-    best, there, half = (
-        number(pd.Series(one.f1).mean(), 3) for one in (chosen, on_test, at_half)
-    )
-    sentence = (
-        f"Mean F1 over tags: {best} on the validation split, whose best it is, and "
-        f"{there} on the test split, where 0.5 for every tag would give {half}."
-    )
+    measured = {"best": chosen, "test": on_test, "half": at_half}
+    f1 = {k: number(pd.Series(one.f1).mean(), 3) for k, one in measured.items()}
+    sentence = say("report.thresholds", **f1)
     formats = dict.fromkeys(frame.columns[2:], ".3f")
     frame = frame.loc[tag_frame(record).index]
     return Table(frame, "Threshold of each tag, weak labels.", formats), sentence
@@ -435,8 +423,7 @@ def _scores(record: RunRecord, spreads: Mapping[str, Spreads]) -> dict[str, Any]
         + _cautions(record),
         "has_truth": "true" in known,
         "failures": [
-            f"Seed {one['seed']} stopped at step {one['step']:,} and counts nowhere: "
-            f"{one['reason']}."
+            say("report.failure", **one)
             for one in record.summary.get("failed_seeds", ())
         ],
     }
@@ -468,11 +455,11 @@ def _mean_rates(start: str, rates: Mapping[str, Any] | None) -> str:
     """Prints means over tags of error rates, if there are any."""
     if not rates:
         return ""
-    missing, false = (pd.Series(rates[k], dtype=float) for k in ("missing", "false"))
-    return (
-        f" {start}, {percent(missing.mean())} of the clips for which a tag holds lack "
-        f"it and {percent(false.mean())} of the others have it (mean of tags)."
-    )
+    means = {
+        name: percent(pd.Series(rates[name], dtype=float).mean())
+        for name in ("missing", "false")
+    }
+    return say("report.rates", start=start, **means)
 
 
 def _cautions(record: RunRecord) -> list[str]:
@@ -482,10 +469,7 @@ def _cautions(record: RunRecord) -> list[str]:
     few = int(np.count_nonzero((positives > 0) & (positives < FEW)))
     if 2 * few <= np.count_nonzero(positives):
         return []
-    return [
-        f"Caution: {few} of {len(positives)} tags have fewer than {FEW} test clips. "
-        "Scores over so few are mostly chance; more test clips would tell more."
-    ]
+    return [say("report.caution", few=few, tags=len(positives), limit=FEW)]
 
 
 def _label_stats(record: RunRecord) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ from studies.records import (
 from studies.report import TEMPLATES, config_table, write_report
 from studies.sections import PAPER, studies_of
 from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
-from studies.texts import TEXTS, short
+from studies.texts import TEXTS, captioned, short
 
 ANCHORS = ("claims", "points", "config", "environment")
 CLAIM_HEADER = ("claim", "where", "paper", "here", "verdict", "why")
@@ -118,11 +118,7 @@ def points_table(record: SweepRecord) -> Table:
         else {"point": f"{name} ({unfinished.point_state(record, name)})"}
         for name in _asked(record) or (*record.points, *record.missing)
     ]
-    caption = (
-        "Time is of training alone. AUC is the macro ROC-AUC on the test split against "
-        "weak or true labels, mean ± deviation over seeds."
-    )
-    return Table(pd.DataFrame(shown, columns=columns, dtype=object), caption)
+    return captioned("points", pd.DataFrame(shown, columns=columns, dtype=object))
 
 
 def point_keys(record: SweepRecord) -> Table | None:
