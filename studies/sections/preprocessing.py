@@ -69,10 +69,10 @@ def study(record: SweepRecord) -> Study:
     biases = bias_sizes(points)
     differences = [_differences(found[one], placed[one], one) for one in known]
     tables = [_table(points), *differences, *_bias_tables(biases)]
-    judged = "limit" if np.isfinite(limit) else "no_limit"
+    rule = "limit" if np.isfinite(limit) else "no_limit"
     paragraphs = [
         say("preprocessing.trained", **comparison.scope(record, points, PREFIX)),
-        say(f"preprocessing.{judged}", limit=limit),
+        say(f"preprocessing.{rule}", limit=limit),
         *([] if line else [say("preprocessing.no_sizes")]),
     ]
     drawn = [_illustration(points, sizes, one) for one in known]
