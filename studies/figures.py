@@ -78,7 +78,7 @@ def training_speed(clips_per_s: pd.Series) -> Figure:
 
 
 def scores_overview(
-    network: Mapping[str, Sequence[float]], baseline: Mapping[str, float]
+    network: Mapping[str, np.ndarray], baseline: Mapping[str, float]
 ) -> Figure:
     """The network's seeds and the linear baseline, if any, for each kind of labels."""
     figure, axes = _canvas("", "macro ROC-AUC", "", height=1.0 + 0.5 * len(network))

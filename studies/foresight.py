@@ -128,5 +128,6 @@ def table(points: Mapping[str, RunRecord]) -> Table | None:
         "smallest difference": [number(found.visible(count)) for count in SEEDS],
         "training": [duration(n * a_seed) if is_timed else ABSENT for n in SEEDS],
     }
-    spreads = {"std": number(found.std), "error": number(found.clips_error)}
-    return captioned("foresight", columns, clips=found.num_clips, **spreads)
+    std, error = number(found.std), number(found.clips_error)
+    clips = found.num_clips
+    return captioned("foresight", columns, clips=clips, std=std, error=error)

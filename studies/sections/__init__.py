@@ -1,5 +1,6 @@
 """The studies: one module each, which turns a study's folder into a `Study`."""
 
+import functools
 import importlib
 import logging
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from studies.records import SweepRecord
 from studies.study import Study
 
 # The studies, in the paper's order.
+PARTS: tuple[str, ...]
 PARTS = ("tags", "groundtruth", "reliability", "network", "variance", "data_size")
 PARTS += ("preprocessing", "label_vectors")
 # What the paper did not study.
@@ -24,9 +26,12 @@ def _module(task: str) -> Any:
     return importlib.import_module(f"{__name__}.{task}")
 
 
+def _study(task: str, record: SweepRecord) -> Study:
+    return _module(task).study(record)
+
+
 STUDIES: dict[str, Callable[[SweepRecord], Study]] = {
-    task: lambda record, task=task: _module(task).study(record)
-    for task in (*PARTS, *BEYOND)
+    task: functools.partial(_study, task) for task in (*PARTS, *BEYOND)
 }
 
 

@@ -253,7 +253,7 @@ def _tables(
                 means = [np.mean(100 * getattr(one.estimates, rate)) for rate in RATES]
                 frame.loc[len(frame)] = [f"mean, {who}", *means, None, None, None]
             strong = (len(frame) - 2, len(frame) - 1)
-        totals = {"paper": printed.total, "here": here.total}
+        totals: dict[str, Any] = {"paper": printed.total, "here": here.total}
         found.append(_table(name, frame, strong=strong, **totals))
     if truth is not None:
         against = {"label": here.labels}
@@ -563,5 +563,5 @@ def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Cla
     of_paper = statistics.spearman(printed.occurrences, printed.estimates.occurrences)
     source = "the truth of all clips" if truth else "Eq. 2"
     ours = f"{number(rho, 2)}: {num_tags} tags, by {source}"
-    its = {"rho": of_paper.value, "labels": len(printed.labels)}
+    its: dict[str, Any] = {"rho": of_paper.value, "labels": len(printed.labels)}
     return claim("counts-uncorrelated", ours, *judged, **its)

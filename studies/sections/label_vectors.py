@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -267,7 +268,7 @@ def _top_pairs(data: Vectors) -> Table:
         ],
     }
     strong = [rank for rank, pair in enumerate(ours) if pair in common]
-    numbers = {"common": len(common), "ours": len(ours), "top": TOP}
+    numbers: dict[str, Any] = {"common": len(common), "ours": len(ours), "top": TOP}
     return captioned("similar", columns, strong=strong, **numbers)
 
 

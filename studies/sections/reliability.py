@@ -403,7 +403,7 @@ def _illustration(found: Sets) -> Illustration:
             sizes = (name.removeprefix(f"{start} ") for name in ticks[key])
             ticks[key] = [name.removesuffix(" %") for name in sizes]
         of_both = [one.rhos.get(rho) for rho in ("rho_1", "rho_2")]
-        printed = (number(rho and rho.value, 3) for rho in of_both)
+        printed = (number(rho.value if rho else None, 3) for rho in of_both)
         rhos[key] = "ρ₁ = {}, ρ₂ = {}".format(*printed)
     titles = {key: f"{SETS[key]}\n{text}" for key, text in rhos.items()}
     plot = partial(draw_sets, ticks=ticks, titles=titles)
