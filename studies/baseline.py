@@ -5,8 +5,6 @@ frequency band. It hears which bands are loud and how much they move, nothing ab
 what follows what. A network that does not beat it has not learnt to listen yet.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -34,10 +32,8 @@ def band_features(
     """Computes mean and deviation over time of every band, in dB below the maximum.
 
     As in the network's preprocessing, a clip's loudest point is its 0 dB and nothing
-    lies below -80 dB. Clips where the mask `[B]` is False (padding) are dropped.
-
-    Returns:
-        float32 `[B', 2 * M]` for the B' clips kept: M means, then M deviations.
+    lies below -80 dB. Clips where the mask `[B]` is False (padding) are dropped. It is
+    float32 `[B', 2 * M]` for the B' clips kept: M means, then M deviations.
 
     Raises:
         ValueError: The spectrogram is not `[B, M, F]`, or the mask does not fit it.
@@ -79,12 +75,9 @@ def evaluate_baseline(
     """Fits the baseline on the weak labels and scores it as the network is scored.
 
     C is the one of the best macro ROC-AUC on the validation split's weak labels; the
-    test split and the true labels select nothing.
-
-    Args:
-        features: `train`, `valid` and `test`, each float `[N, 2 * M]`.
-        labels: The same splits, each with `tags` 0/1 `[N, K]`, and `true_tags` or None.
-        c_grid: Values of C to try.
+    test split and the true labels select nothing. From each of the three splits,
+    features are float `[N, 2 * M]`, and labels have `tags` 0/1 `[N, K]`, and
+    `true_tags` or None.
 
     Returns:
         What can be written as JSON: `name`, `C`, `valid_roc_auc_macro` (from each C, as
@@ -125,15 +118,12 @@ def evaluate_baseline(
 def fit_and_score(
     features: Mapping[str, np.ndarray], train_labels: np.ndarray, c: float
 ) -> dict[str, np.ndarray]:
-    """Fits one logistic regression per tag and scores clips with it.
+    """Fits a regression for each tag and scores `valid` and `test` with it `[N, K]`.
 
     A tag that no or every training clip carries cannot be fitted; each clip gets its
     training share, 0 or 1, which ranks nothing and costs nothing. Features are
     standardised by the training clips' mean and deviation; `c` is the inverse strength
     of the L2 penalty.
-
-    Returns:
-        For `valid` and `test`: float64 `[N, K]`, the probability of a tag.
     """
     scaler = StandardScaler().fit(features["train"])
     inputs = {

@@ -8,8 +8,6 @@ Placements are linear in the runs: the placements of a difference are the differ
 placements, so its error follows from the same formula, paired clip by clip.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -21,12 +19,8 @@ FEWEST = 2
 def placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Places every clip among those of the other label, averaged over seeds.
 
-    Args:
-        labels: 0 or 1 `[N, K]`.
-        scores: `[S, N, K]`.
-
-    Returns:
-        float64 `[N, K]`; NaN for a tag without a positive or without a negative.
+    Labels are 0 or 1 `[N, K]`, scores `[S, N, K]`. It is float64 `[N, K]`, NaN for a
+    tag without a positive or without a negative.
     """
     positive = labels.astype(bool)
     counts = np.array([positive.sum(0), (~positive).sum(0)])

@@ -5,12 +5,11 @@ chance: over seeds (paired: point A's seed 3 with point B's seed 3) and over tes
 (paired: both points on the same clips). They add up as independent errors do.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,8 @@ import pandas as pd
 from msd_tagger.pages.tables import Formats, Table, interval, number, signed
 from studies import clip_spread, statistics
 from studies.records import RunRecord, SweepRecord, labels_of
+from studies.texts import captioned
 
-NUM_RESAMPLES = 200
 CHANCE = 0.5  # The AUC of scores that know nothing.
 # Points by name, and what `place` finds for them.
 Points = Mapping[str, RunRecord]
@@ -33,8 +32,8 @@ FORMATS: Formats = {
     "comparison": str,
     "difference": signed,
     "95 %": interval,
-    "± over seeds": functools.partial(number, digits=4),
-    "± over test clips": functools.partial(number, digits=4),
+    "± over seeds": number,
+    "± over test clips": number,
     "in deviations of a run": functools.partial(signed, digits=1),
     "differs": str,
 }
@@ -91,11 +90,6 @@ class Comparison:
         return self.mean - half, self.mean + half
 
     @property
-    def differs(self) -> bool:
-        """Whether neither other seeds nor other clips would change the sign."""
-        return excludes_zero(self.interval())
-
-    @property
     def standard_error(self) -> float:
         """Of the difference, over seeds and test clips."""
         return math.hypot(self.seeds_error, self.clips_error)
@@ -122,10 +116,22 @@ def excludes_zero(ends: Ends) -> bool:
     return bool(np.isfinite(ends).all() and (ends[0] > 0 or ends[1] < 0))
 
 
-def auc(record: RunRecord, labels: str = "weak") -> np.ndarray:
-    """Returns each seed's macro ROC-AUC on the test split `[S]`, NaN if not scored."""
+def auc(
+    record: RunRecord, labels: str = "weak", score: str = "roc_auc_macro"
+) -> np.ndarray:
+    """Returns each seed's score on the test split `[S]`, NaN if not scored.
+
+    It is `[S, K]` for one of each tag, such as `roc_auc_per_tag`.
+    """
     per_seed = record.summary["scores"]["test"][labels]["per_seed"]
-    return np.array([one["roc_auc_macro"] for one in per_seed], np.float64)
+    return np.array([one[score] for one in per_seed], np.float64)
+
+
+def baseline_auc(record: RunRecord, labels: str) -> float:
+    """Returns the linear baseline's macro ROC-AUC on the test split, NaN without."""
+    scores = (record.summary.get("baseline") or {}).get("scores", {}).get("test", {})
+    value = (scores.get(labels) or {}).get("mean", {}).get("roc_auc_macro")
+    return float("nan") if value is None else float(value)
 
 
 def seed_numbers(record: RunRecord) -> list[int]:
@@ -155,14 +161,6 @@ def known_labels(points: Mapping[str, RunRecord]) -> list[str]:
     return [one for one in LABELS if found and all(one in each for each in found)]
 
 
-def seeds_and_clips(points: Mapping[str, RunRecord]) -> str:
-    """Says how many seeds every point has, and how many clips it is scored on."""
-    seeds = sorted({int(one.summary["num_seeds"]) for one in points.values()})
-    some = next(iter(points.values()))
-    clips = some.summary["scores"]["test"]["num_clips"]
-    return f"{' or '.join(map(str, seeds))} seed(s) each, scored on {clips} test clips"
-
-
 def gaps(record: SweepRecord, *prefixes: str) -> list[str]:
     """Says what some points lack: they are not there, or lost seeds or a score."""
     found = [f"{k} is missing" for k in record.missing if k.startswith(prefixes)]
@@ -175,16 +173,17 @@ def gaps(record: SweepRecord, *prefixes: str) -> list[str]:
     return found
 
 
-def not_complete(record: SweepRecord, prefix: str) -> str:
-    """Says what the points of a study lack, if anything."""
-    found = gaps(record, prefix)
-    return f" Not complete: {'; '.join(found)}." if found else ""
-
-
-def num_resamples(record: SweepRecord) -> int:
-    """Returns how many resamples of the test clips to draw."""
-    settings = record.config.get("analysis", {})
-    return int(settings.get("num_resamples", NUM_RESAMPLES))
+def scope(record: SweepRecord, points: Points, prefix: str) -> dict[str, Any]:
+    """Says for a text how many points there are, how scored, and what they lack."""
+    seeds = sorted({int(one.summary["num_seeds"]) for one in points.values()})
+    clips = next(iter(points.values())).summary["scores"]["test"]["num_clips"]
+    each = " or ".join(map(str, seeds))
+    lacks = gaps(record, prefix)
+    return {
+        "points": len(points),
+        "scored": f"{each} seed(s) each, scored on {clips} test clips",
+        "missing": f" Not complete: {'; '.join(lacks)}." if lacks else "",
+    }
 
 
 def place(points: Points, labels: str) -> Placed:
@@ -213,11 +212,6 @@ def run_spread(points: Mapping[str, RunRecord], labels: str) -> tuple[float, int
     return statistics.pooled_std([auc(point, labels) for point in points.values()])
 
 
-def smallest_difference(points: Mapping[str, RunRecord], labels: str = "weak") -> float:
-    """Returns how far 95 % of two runs that differ in the seed alone lie apart."""
-    return statistics.difference_by_bound(*run_spread(points, labels))
-
-
 def compare(
     points: Points,
     pairs: Mapping[str, tuple[str, str]],
@@ -226,13 +220,8 @@ def compare(
 ) -> list[Comparison]:
     """Compares pairs of points; a pair that lacks a point is left out.
 
-    A pair without common seeds has a difference that is NaN.
-
-    Args:
-        points: By name.
-        pairs: From a comparison's name to (minuend, subtrahend).
-        placed: What `place` found for the same labels.
-        labels: `weak` or `true`.
+    Pairs go from a comparison's name to (minuend, subtrahend). Without common seeds
+    their difference is NaN. `placed` is what `place` found for the same labels.
     """
     scores = {
         name: pd.Series(auc(one, labels), seed_numbers(one))
@@ -313,11 +302,10 @@ def are_dull(
     return 2 * len(informed(points, labels, placed)) < len(points)
 
 
-def table(caption: str, comparisons: Sequence[Comparison], claims: int = 1) -> Table:
-    """Makes a table of comparisons, bold where the two sides differ.
-
-    Intervals are corrected for so many comparisons.
-    """
+def table(
+    key: str, comparisons: Sequence[Comparison], claims: int = 1, **values: Any
+) -> Table:
+    """Makes a table of comparisons, as of so many; bold where the sides differ."""
     rows = [
         (
             *(one.name, one.mean, one.interval(claims), *one.half_widths(claims)),
@@ -327,14 +315,11 @@ def table(caption: str, comparisons: Sequence[Comparison], claims: int = 1) -> T
     ]
     frame = pd.DataFrame(rows, columns=list(FORMATS))
     strong = [n for n, one in enumerate(comparisons) if one.answer(claims) == "yes"]
-    return Table(frame, caption, FORMATS, strong)
+    return captioned(key, frame, FORMATS, strong, **values)
 
 
 def sentence(one: Comparison) -> str:
-    """Prints a difference, its interval, and the two spreads in it.
-
-    What is not known (with one seed, say) is said to be.
-    """
+    """Prints a difference, its interval, and what is known of the spreads in it."""
     over_seeds, over_clips = one.half_widths()
     ends = f"95 % {interval(one.interval())}; "
     if not np.isfinite(over_seeds + over_clips):
@@ -353,15 +338,21 @@ def sentence(one: Comparison) -> str:
     return f"{signed(one.mean)} ({ends}{seeds}; {clips})"
 
 
+def score_columns(points: Points, start: str = "") -> dict[str, list[np.ndarray]]:
+    """Makes a column for each kind of labels, with every seed's macro ROC-AUC."""
+    return {
+        f"{start}{one} labels": [auc(point, one) for point in points.values()]
+        for one in known_labels(points)
+    }
+
+
 def score_frame(
     points: Iterable[tuple[tuple, RunRecord]], columns: Sequence[str], labels: str
 ) -> pd.DataFrame:
     """Lists every seed's macro ROC-AUC, one row each, as figures draw them.
 
-    Args:
-        points: What stands in the columns beside each point, and the point.
-        columns: Their names; `seed` and `roc_auc_macro` follow.
-        labels: `weak` or `true`.
+    Beside each point is given what stands in the columns before `seed` and
+    `roc_auc_macro`.
     """
     rows = [
         (*what, seed, value)

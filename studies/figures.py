@@ -6,8 +6,6 @@ frame of something over time has a row a step and a column a seed, as
 `records.per_seed` makes it; K is the number of tags.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 
 from msd_tagger.pages import style
 from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, ink
@@ -40,10 +38,7 @@ MAX_NAMED_POINTS = 12
 
 
 def training_loss(loss: pd.DataFrame, valid: pd.DataFrame) -> Figure:
-    """Training loss of every seed, and the mean of the validation's.
-
-    The loss is the mean binary cross-entropy.
-    """
+    """Training cross-entropy of every seed, and the mean of the validation's."""
     figure, axes = _canvas("Loss", "step", "binary cross-entropy")
     _draw_seeds(axes, loss, what="training, ")
     if len(valid):
@@ -58,10 +53,8 @@ def validation_curve(
 ) -> Figure:
     """A validation score of every seed, a ring around the parameters it keeps.
 
-    Args:
-        values: The score on the weak labels.
-        best: The step whose parameters each seed keeps; NaN for none.
-        average: The name of the score, such as `macro ROC-AUC`.
+    `best` is the step whose parameters each seed keeps, NaN for none, and `average` the
+    name of the score.
     """
     figure, axes = _canvas(f"Validation {average}, weak labels", "step", average)
     lines = _draw_seeds(axes, values, marker=".")
@@ -85,13 +78,9 @@ def training_speed(clips_per_s: pd.Series) -> Figure:
 
 
 def scores_overview(
-    network: Mapping[str, Sequence[float]], baseline: Mapping[str, float]
+    network: Mapping[str, np.ndarray], baseline: Mapping[str, float]
 ) -> Figure:
-    """The network's seeds beside the linear baseline, for each kind of labels.
-
-    Both go from `weak` and, where known, `true` to macro ROC-AUC: the network's of each
-    seed, and the baseline's, which is empty without a baseline.
-    """
+    """The network's seeds and the linear baseline, if any, for each kind of labels."""
     figure, axes = _canvas("", "macro ROC-AUC", "", height=1.0 + 0.5 * len(network))
     diamond: Look = {"mfc": "none", "mec": ink(axes), "ms": 7, "mew": 1.5}
     for row, (labels, values) in enumerate(network.items()):
@@ -99,8 +88,7 @@ def scores_overview(
         axes.plot(values, np.full(len(values), row), "o", **look)
         if labels in baseline:
             axes.plot(baseline[labels], row, "D", **diamond)
-    axes.set_yticks(range(len(network)), [LABEL_NAMES[one] for one in network])
-    axes.set_ylim(len(network) - 0.5, -0.5)
+    name_rows(axes, [LABEL_NAMES[one] for one in network], grid=True)
     axes.margins(x=0.12)
     handles = axes.plot([], [], "o", color=ink(axes), label="network, one per seed")
     if baseline:
@@ -113,11 +101,10 @@ def scores_overview(
 def auc_per_tag(frame: pd.DataFrame) -> Figure:
     """ROC-AUC of every tag with its interval, and the test clips that carry it.
 
-    Args:
-        frame: One row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
-            and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per
-            seed; NaN where a tag cannot be scored. The ends of intervals are in
-            `95 % (weak)` and `95 % (true)`.
+    `frame` has one row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
+    and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per seed; NaN
+    where a tag cannot be scored. The ends of intervals are in `95 % (weak)` and `95 %
+    (true)`.
     """
     figure, left, right = _two_columns(frame["tag"])
     known = [one for one in LABEL_NAMES if f"ROC-AUC ({one})" in frame]
@@ -172,22 +159,21 @@ def curves_of_points(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def tag_counts(
-    tags: Sequence[str], counts: np.ndarray, label: str = "training clips"
-) -> Figure:
-    """How many clips `[K]` carry each tag, the most frequent first, as bars.
+def tag_counts(frame: pd.DataFrame, label: str = "training clips") -> Figure:
+    """How many clips carry each tag, the most frequent first, as bars.
 
-    Many tags stand in two columns, so that the figure is not a tower.
+    Many tags stand in two columns, so that the figure is not a tower. `frame` has `tag`
+    and `clips`.
     """
-    order = np.argsort(-counts, kind="stable")
-    columns = 2 if len(tags) > MAX_BARS else 1
-    length = -(-len(tags) // columns)
+    frame = frame.sort_values("clips", ascending=False, kind="stable")
+    columns = 2 if len(frame) > MAX_BARS else 1
+    length = -(-len(frame) // columns)
     figure = Figure(figsize=(4.8 * columns, 0.8 + 0.17 * length))
     grid = figure.subplots(1, columns, sharex=True, squeeze=False)[0]
     for number, axes in enumerate(grid):
-        shown = order[number * length : (number + 1) * length]
-        _name_rows(axes, [tags[k] for k in shown], length)
-        _draw_counts(axes, counts[shown], label)
+        shown = frame[number * length : (number + 1) * length]
+        _name_tags(axes, shown["tag"], length)
+        _draw_counts(axes, shown["clips"], label)
     return figure
 
 
@@ -199,12 +185,9 @@ def tags_per_split(
     """How large a share of every split carries each tag, the most frequent first.
 
     Shares stand on the left, on a logarithmic scale where those without a clip are at
-    its left end; on the right are bars of all clips with the tag.
-
-    Args:
-        tags: K names; of more than `MAX_DRAWN_TAGS` the most frequent are drawn.
-        positives: From a split to the clips with each tag `[K]`.
-        clips: From a split to its clips; a split without any is left out.
+    its left end; on the right are bars of all clips with the tag. `positives` has the
+    clips with each of K tags, `clips` those of the split; of many tags the most
+    frequent are drawn.
     """
     counts = pd.DataFrame(dict(positives), [*tags])
     counts["all"] = counts.sum(axis=1)
@@ -236,20 +219,29 @@ def _two_columns(names: Sequence[str]) -> tuple[Figure, Axes, Axes]:
     """Returns a figure with one row a name: wide axes, and narrow ones on the right."""
     figure = Figure(figsize=(5.6, 1.2 + 0.17 * len(names)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-    _name_rows(left, names)
+    _name_tags(left, names)
     return figure, left, right
 
 
-def _name_rows(axes: Axes, names: Sequence[str], rows: int = 0) -> None:
+def _name_tags(axes: Axes, names: Sequence[str], rows: int = 0) -> None:
     """Names the rows from top to bottom; there may be room for more."""
     axes.set_yticks(range(len(names)), [*map(style.label, names)], fontsize=8)
     axes.set_ylim(max(rows, len(names)) - 0.4, -0.6)
 
 
+def name_rows(
+    axes: Axes, names: Iterable[str], *, grid: bool = False, **look: Any
+) -> None:
+    """Names the rows from top to bottom, without lines of the grid through them."""
+    named = list(names)
+    axes.set_yticks(range(len(named)), named, **look)
+    axes.set_ylim(len(named) - 0.5, -0.5)
+    axes.grid(visible=grid, axis="y")
+
+
 def _canvas(
     title: str, x_label: str, y_label: str, height: float = 3.0
 ) -> tuple[Figure, Axes]:
-    """Returns a figure half a page wide and its axes."""
     figure = Figure(figsize=(4.8, height))
     axes = figure.subplots()
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
@@ -281,22 +273,13 @@ def _draw_counts(axes: Axes, counts: np.ndarray | pd.Series, label: str) -> None
     axes.bar_label(bars, [f"{int(c):,}" for c in counts], fontsize=7, padding=2)
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=2, integer=True))
-    axes.xaxis.set_major_formatter(lambda x, _: _short(x))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # As 2.5k or 1M.
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.2)
 
 
-def _short(count: float) -> str:
-    """Prints a count for an axis without much room, as 2.5k or 1M."""
-    for size, unit in ((1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:g}{unit}"
-    return f"{count:g}"
-
-
 def _legend(axes: Axes) -> None:
-    """Adds a legend where there is more than one thing to tell apart."""
     if len(axes.get_legend_handles_labels()[1]) > 1:
         axes.legend(fontsize=8)
 

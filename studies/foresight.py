@@ -10,11 +10,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from msd_tagger.pages.tables import ABSENT, Table, duration, number
 from studies import comparison, statistics
 from studies.records import RunRecord
+from studies.texts import captioned
 
 # Guesses, for a study of which nothing is trained: the deviation of a run over seeds,
 # and the standard error over test clips of a difference of two runs, times the root of
@@ -66,12 +66,7 @@ class Foresight(NamedTuple):
 
 
 def foresee(points: Mapping[str, RunRecord], num_clips: int) -> Foresight:
-    """Takes the chance in scores from complete points, or guesses what they leave open.
-
-    Args:
-        points: By name; none where nothing is trained.
-        num_clips: Of the test split.
-    """
+    """Takes the chance in scores from complete points, or guesses without."""
     std, freedom = comparison.run_spread(points, "weak")
     placed = comparison.place(points, "weak")
     errors = [
@@ -127,20 +122,12 @@ def table(points: Mapping[str, RunRecord]) -> Table | None:
         for one in points.values()
     ]
     a_seed = float(np.sum(times))
-    rows = [
-        (
-            str(count),
-            number(found.visible(count), 4),
-            duration(count * a_seed) if math.isfinite(a_seed) else ABSENT,
-        )
-        for count in SEEDS
-    ]
-    caption = (
-        "What more seeds would show: the smallest difference of two points that can be "
-        f"told from chance (95 %), with {found.num_clips:,} test clips, where a run "
-        f"deviates by {number(found.std, 4)} over seeds, and a difference by "
-        f"{number(found.clips_error, 4)} over test clips. Time is of training all "
-        "points that are complete, on the same devices."
-    )
-    columns = ["seeds a point", "smallest difference", "training"]
-    return Table(pd.DataFrame(rows, columns=columns, dtype=object), caption)
+    is_timed = math.isfinite(a_seed)
+    columns = {
+        "seeds a point": SEEDS,
+        "smallest difference": [number(found.visible(count)) for count in SEEDS],
+        "training": [duration(n * a_seed) if is_timed else ABSENT for n in SEEDS],
+    }
+    std, error = number(found.std), number(found.clips_error)
+    clips = found.num_clips
+    return captioned("foresight", columns, clips=clips, std=std, error=error)

@@ -5,8 +5,6 @@ A judge takes what was measured and says whether the claim holds, with the reaso
 starts with the `why` that the section gives.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -14,9 +14,8 @@ import numpy as np
 from scipy import stats
 
 from msd_tagger.common import paper
-from studies.statistics import tail
+from studies.statistics import LEVEL, tail
 
-CONFIDENCE = 0.95
 NUM_NULL = 1999  # Simulations of `homogeneity`.
 
 
@@ -271,10 +270,8 @@ def homogeneity(checked: Checked, seed: int = 0) -> tuple[float, float]:
 
     Cochran's Q of the logarithms of its odds, (1 - p+) / p-, of which each label has
     half a clip more on either side. Chance is simulated with the recall common to all,
-    as the chi-square distribution does not fit so few clips.
-
-    Returns:
-        Q, and the share of simulations with as large a Q; NaN below two judged labels.
+    as the chi-square distribution does not fit so few clips. Returns Q, and the share
+    of simulations with as large a Q; NaN below two judged labels.
     """
     known = (checked.positives > 0) & (checked.negatives > 0)
     if np.count_nonzero(known) < 2:
@@ -322,7 +319,7 @@ def wilson(hits: np.ndarray, number: np.ndarray) -> np.ndarray:
     [[0.143, 0.3741]]
     """
     intervals = [
-        stats.binomtest(int(k), int(n)).proportion_ci(CONFIDENCE, method="wilson")
+        stats.binomtest(int(k), int(n)).proportion_ci(LEVEL, method="wilson")
         if n
         else (np.nan, np.nan)
         for k, n in zip(hits, number, strict=True)

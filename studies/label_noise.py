@@ -7,8 +7,6 @@ others, with N of Eq. 2 as the number of clips for which a label holds:
     m = 1 - N+ (1 - p+) / N        f = N+ p+ / (T - N)
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,13 +14,7 @@ import pandas as pd
 
 from msd_tagger.common.label_noise import Rates, usable
 from studies.annotation.subsets import balanced_subset
-from studies.label_errors import (
-    Draws,
-    Estimates,
-    Findings,
-    count_errors,
-    estimate,
-)
+from studies.label_errors import Draws, Estimates, Findings, count_errors, estimate
 
 
 def invert(found: Estimates, tagged: np.ndarray, total: int) -> Rates:

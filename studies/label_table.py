@@ -4,8 +4,6 @@ The studies of tags start from it: they need neither the audio nor the shards. T
 stored as bits, so that 200,000 clips of 50 tags take 1.4 MB before compression.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -47,9 +45,8 @@ class LabelTable:
     def counted(self) -> tuple[str, np.ndarray] | None:
         """Picks the labels that statistics are of: training, or all without it.
 
-        Returns:
-            What the clips are, such as "training clips", and their tags `[N, K]`; None
-            without any.
+        Says what the clips are, such as "training clips", before their tags `[N, K]`;
+        None without any.
         """
         there = [split for split in SPLITS if split in self.splits]
         there = [split for split in there if len(self.splits[split].tags)]

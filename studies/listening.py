@@ -1,9 +1,6 @@
 """Which clips of a tag the network places best and worst, and where their audio is."""
 
-from __future__ import annotations
-
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -38,9 +35,8 @@ class Heard(NamedTuple):
 def clips_of_tags(record: RunRecord) -> tuple[str, list[tuple[str, list[list[Heard]]]]]:
     """Picks clips of the test split for each tag, a list for each of `KINDS`.
 
-    Returns:
-        The labels that say which clips carry a tag: the true ones where they are known;
-        and the tags with their clips, none where there are no predictions.
+    Before the tags stand the labels that say which clips carry one: the true ones where
+    they are known. There are no tags where there are no predictions.
     """
     labels = labels_of(record.summary["scores"]["test"])[-1]
     arrays = record.arrays.get("predictions_test", {})
@@ -63,15 +59,13 @@ def clips_of_tags(record: RunRecord) -> tuple[str, list[tuple[str, list[list[Hea
 
 def _links(workdir: Path) -> dict[str, str]:
     """Finds the audio of test clips: addresses relative to the page, by track id."""
+    found: dict[str, str] = {}
     if not (workdir / PLACES).is_file():
-        return {}
-    return dict(_addresses(workdir))
-
-
-def _addresses(workdir: Path) -> Iterator[tuple[str, str]]:
+        return found
     for _, row in csv_cells(workdir / PLACES, COLUMNS):
         path = Path(os.fsdecode(unquote_to_bytes(row["uri"].removeprefix("file://"))))
         if path.is_file():
             relative = os.path.relpath(path, workdir.resolve())
             start = f"#t={row['start_s']}" if row["start_s"] else ""
-            yield row["track_id"], "./" + quote(os.fsencode(relative)) + start
+            found[row["track_id"]] = "./" + quote(os.fsencode(relative)) + start
+    return found

@@ -1,7 +1,5 @@
 """Draws square matrices over tags, as Figs 1 and 9 show them."""
 
-from __future__ import annotations
-
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -11,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from msd_tagger.pages import style
+from msd_tagger.pages.style import BLUE, ORANGE
 from studies.figures import Look
 
 # More tags than this leave no room for numbers in the cells.
@@ -27,7 +26,7 @@ def co_occurrence(frame: pd.DataFrame) -> Figure:
     """
     shown = 100 * _square(frame, "C(i, j)").T
     top = np.nanmax([1.0, shown.max(axis=None)])
-    colours = LinearSegmentedColormap.from_list("one sided", [_background(), _hue(0)])
+    colours = LinearSegmentedColormap.from_list("one sided", [_background(), BLUE])
     figure, axes, image = _draw(shown, colours, Normalize(0, top))
     axes.set(xlabel="tag i", ylabel="tag j")
     figure.colorbar(image, ax=axes, shrink=0.6, label="C(i, j), % of the clips with i")
@@ -43,8 +42,8 @@ def similarity(frame: pd.DataFrame, measure: str) -> Figure:
     # The first row and the last column would have no pair.
     shown = 100 * _square(frame, "S(i, j)").T.iloc[1:, :-1]
     top = np.nanmax([1.0, shown.abs().max(axis=None)])
-    # Orange for negative, the background for 0, blue for positive.
-    ends = [_hue(1), _background(), _hue(0)]
+    # For negative, 0 and positive.
+    ends = [ORANGE, _background(), BLUE]
     colours = LinearSegmentedColormap.from_list("two sided", ends)
     figure, axes, image = _draw(shown, colours, Normalize(-top, top))
     label = f"S(i, j) × 100, {measure} of label vectors"
@@ -89,10 +88,6 @@ def _draw(
 
 def _background() -> str:
     return matplotlib.rcParams["axes.facecolor"]
-
-
-def _hue(number: int) -> str:
-    return matplotlib.rcParams["axes.prop_cycle"].by_key()["color"][number]
 
 
 def _readable_on(colour: tuple[float, ...]) -> str:

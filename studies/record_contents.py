@@ -35,7 +35,6 @@ _SPREADS = dict.fromkeys(STATISTICS, _AVERAGES)
 
 
 def _scores(seeds: str) -> dict[str, Any]:
-    """Describes what `metrics.score_all` returns for some seeds."""
     of_labels = {"per_seed": Each(_OF_SEED, seeds), **_SPREADS}
     return {"num_seeds": COUNT, "weak": of_labels, "true": Maybe(of_labels)}
 
@@ -48,10 +47,7 @@ CORPUS = {
     "train_clips_used?": Maybe(COUNT),
 }
 _FAILED = {"number": COUNT, "seed": WHOLE, "step": COUNT, "reason": str}
-_BASELINE = {
-    "name": str,
-    "scores": dict.fromkeys(("test", "valid?"), _scores("")),
-}
+_BASELINE = {"name": str, "scores": dict.fromkeys(("test", "valid?"), _scores(""))}
 # Of labels; null where no clip can tell.
 _RATES = {"missing": Each(SCORE, "K"), "false": Each(SCORE, "K")}
 SUMMARY = {

@@ -6,8 +6,6 @@ need neither the corpus nor the network nor an accelerator. A study's folder has
 one run record for each point in `points/<name>/`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -73,9 +71,9 @@ class SweepRecord:
         path = self.workdir / f"{name}.npz"
         return read_arrays(path, {}) if path.exists() else {}
 
-    def select(self, prefix: str) -> dict[str, RunRecord]:
-        """Returns the complete points whose name starts with `prefix`."""
-        return {k: v for k, v in self.points.items() if k.startswith(prefix)}
+    def select(self, *prefixes: str) -> dict[str, RunRecord]:
+        """Returns the complete points whose name starts with one of the prefixes."""
+        return {k: v for k, v in self.points.items() if k.startswith(prefixes)}
 
 
 def read_run_record(
@@ -83,10 +81,8 @@ def read_run_record(
 ) -> RunRecord:
     """Reads a run record; array files that are missing are missing from `arrays`.
 
-    Args:
-        workdir: The run's folder.
-        required: Files that have to be there; `BEGUN` for a run that may go on, which
-            perhaps has no lines and no summary yet.
+    Of the required files there are fewer, `BEGUN`, for a run that may go on, which
+    perhaps has no lines and no summary yet.
 
     Raises:
         RunRecordError: A required file is missing, or a file cannot be read.
@@ -234,10 +230,8 @@ def read_json(
 ) -> dict[str, Any]:
     """Reads one JSON object and checks what it holds.
 
-    Args:
-        path: The file.
-        expected: A description, see `contents`; nothing is checked without it.
-        sizes: Of the record's other files.
+    `expected` describes it, see `contents`; `sizes` are those of the record's other
+    files.
 
     Raises:
         RunRecordError: Names the file, and what is wrong.
@@ -277,8 +271,8 @@ def _read_lines(
 ) -> dict[str, list[Line]]:
     """Reads training intervals and evaluations, without the seeds that failed.
 
-    A last line that was cut is forgiven. A run that was stopped between a line and a
-    checkpoint repeats those steps: the last of equal ones stays.
+    A last line that was cut is forgiven. Of steps that were repeated after a stop the
+    last line stays.
     """
     found: dict[str, dict[int, Line]] = {"train": {}, "evaluation": {}}
     with _reading(path):

@@ -4,10 +4,8 @@ Everything on the page comes from the run record (`records.py`), so a report can
 written again at any time, anywhere.
 """
 
-from __future__ import annotations
-
-import functools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +19,6 @@ from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import (
-    ABSENT,
     Table,
     duration,
     number,
@@ -30,15 +27,8 @@ from msd_tagger.pages.tables import (
     signed,
     with_spread,
 )
-from studies import (
-    clip_spread,
-    figures,
-    listening,
-    statistics,
-    tag_pairs,
-    unfinished,
-)
-from studies.comparison import LABELS, auc, seed_numbers
+from studies import clip_spread, figures, listening, statistics, tag_pairs, unfinished
+from studies.comparison import LABELS, auc, baseline_auc, seed_numbers
 from studies.records import (
     BEGUN,
     RunRecord,
@@ -47,6 +37,7 @@ from studies.records import (
     per_seed,
     read_run_record,
 )
+from studies.texts import captioned, say, span
 from studies.unfinished import best_steps
 
 NAN = float("nan")
@@ -97,7 +88,6 @@ def write_report(workdir: Path | str) -> Path:
 
 
 def _scored(record: RunRecord) -> dict[str, Any]:
-    """Returns what the page shows of scores on the test split."""
     known = labels_of(record.summary["scores"]["test"])
     spreads = {labels: spreads_of(record, labels) for labels in known}
     return {
@@ -133,10 +123,8 @@ def score_table(
     strong = [len(rows) - 1]
     if baseline and baseline.get(labels):
         rows.append(row("linear baseline", baseline[labels]["mean"], {}))
-    caption = (
-        f"Against the {labels} labels; {seeds[0]['num_tags_scored']} of "
-        f"{len(seeds[0]['positives'])} tags can be scored."
-    )
+    tags = {"scored": seeds[0]["num_tags_scored"], "tags": len(seeds[0]["positives"])}
+    caption = say("report.scores", labels=labels, **tags)
     return Table.of_rows(caption, ("network", *AVERAGES.values()), rows, strong)
 
 
@@ -166,16 +154,21 @@ def against_baseline(
     else:
         spread = f"± {half_width:.4f}, 95 % over {chance}"
     if not abs(gap) > half_width:
-        return (
-            f"{start}{who} cannot be told from the linear baseline: {values}, a "
-            f"difference of {signed(gap)} ({spread})."
-        )
+        apart = {"gap": signed(gap), "spread": spread}
+        return start + say("report.no_gap", who=who, values=values, **apart)
     # With one seed, what is beyond chance is this network, not what others would be.
     verbs = ("is above", "is below") if seeds == 1 else ("beats", "stays below")
     verb = verbs[0] if gap > 0 else verbs[1]
     by = f"the linear baseline by {abs(gap):.4f} ({spread})"
     end = " Another seed may lie elsewhere." if seeds == 1 else ""
     return f"{start}{who} {verb} {by}: {values}.{end}"
+
+
+class Spreads(NamedTuple):
+    """Half of 95 % intervals: how far other test clips and seeds would move scores."""
+
+    clips: float = NAN  # Of the macro ROC-AUC, over test clips.
+    gap: float = NAN  # Of its difference to the baseline, over both.
 
 
 def baseline_sentences(
@@ -186,23 +179,9 @@ def baseline_sentences(
     `spreads` are those of `spreads_of`, which are worked out where they are not given.
     """
     scores, linear = record.summary["scores"]["test"], _linear(record).get("test", {})
-    return [
-        against_baseline(
-            scores,
-            linear,
-            labels,
-            (spreads[labels] if spreads else spreads_of(record, labels)).gap,
-        )
-        for labels in labels_of(scores)
-        if linear.get(labels)
-    ]
-
-
-class Spreads(NamedTuple):
-    """Half of 95 % intervals: how far other test clips and seeds would move scores."""
-
-    clips: float = NAN  # Of the macro ROC-AUC, over test clips.
-    gap: float = NAN  # Of its difference to the baseline, over both.
+    known = [labels for labels in labels_of(scores) if linear.get(labels)]
+    spreads = spreads or {labels: spreads_of(record, labels) for labels in known}
+    return [against_baseline(scores, linear, one, spreads[one].gap) for one in known]
 
 
 def spreads_of(record: RunRecord, labels: str) -> Spreads:
@@ -257,24 +236,15 @@ def tag_frame(record: RunRecord) -> pd.DataFrame:
 def tag_table(record: RunRecord) -> Table:
     """Per-tag scores on the test split, one row per tag, best first."""
     frame = tag_frame(record)
-    formats: dict[str, Callable[[Any], str] | str] = {}
-    for name in frame.columns[1:]:
-        of_seeds = functools.partial(over_seeds, digits=3)
-        formats[name] = of_seeds if "AUC" in name else _ends if "%" in name else _few
-    caption = (
-        "Test split, per tag; 95 % is the interval of one network's ROC-AUC over test "
-        f"clips. A score over fewer than {FEW} clips (few) says little."
-    )
-    return Table(frame, caption, formats)
-
-
-def _ends(ends: Sequence[float]) -> str:
-    """Prints an interval of a score."""
-    return ABSENT if np.isnan(ends).any() else "{:.2f} to {:.2f}".format(*ends)
+    of_seeds, ends = partial(over_seeds, digits=3), partial(span, digits=2)
+    formats: dict[str, Callable[[Any], str] | str] = {
+        name: of_seeds if "AUC" in name else ends if "%" in name else _few
+        for name in frame.columns[1:]
+    }
+    return captioned("of_tags", frame, formats, few=FEW)
 
 
 def _few(clips: int) -> str:
-    """Marks a number of clips that is too small for a score to mean much."""
     return f"{clips} (few)" if clips < FEW else f"{clips}"
 
 
@@ -298,11 +268,9 @@ def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
     for split, one in (("valid", chosen), ("test", on_test)):
         frame[f"precision ({split})"] = one.precision
         frame[f"recall ({split})"] = one.recall
-    sentence = (
-        f"Mean F1 over tags: {_mean_f1(chosen)} on the validation split, whose best it "
-        f"is, and {_mean_f1(on_test)} on the test split, where 0.5 for every tag would "
-        f"give {_mean_f1(at_half)}."
-    )
+    measured = {"best": chosen, "test": on_test, "half": at_half}
+    f1 = {k: number(pd.Series(one.f1).mean(), 3) for k, one in measured.items()}
+    sentence = say("report.thresholds", **f1)
     formats = dict.fromkeys(frame.columns[2:], ".3f")
     frame = frame.loc[tag_frame(record).index]
     return Table(frame, "Threshold of each tag, weak labels.", formats), sentence
@@ -342,18 +310,15 @@ def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -
 def illustrations(record: RunRecord) -> list[Illustration]:
     """Returns the figures that this record has the numbers for."""
     found = []
-    if record.summary:
-        tags = tag_frame(record)
-        alt = f"Points: ROC-AUC of {len(tags)} tags, {tags['tag'].iloc[0]} first. "
-        alt += "Numbers: table below."
-        found += [
-            _scores_figure(record),
-            Illustration("auc_per_tag", figures.auc_per_tag, alt, frame=tags),
-        ]
 
     def add(name: str, alt: str, plot: Callable[..., Figure], *drawn: Any) -> None:
-        found.append(Illustration(name, functools.partial(plot, *drawn), alt))
+        found.append(Illustration(name, partial(plot, *drawn), alt))
 
+    if record.summary:
+        found.append(_scores_figure(record))
+        tags = tag_frame(record)
+        alt = f"Points: ROC-AUC of {len(tags)} tags, {tags['tag'].iloc[0]} first. "
+        add("auc_per_tag", f"{alt}Numbers: table below.", figures.auc_per_tag, tags)
     seeds = _seeds(record)
     if record.train:
         loss = per_seed(record.train, "loss").set_axis(seeds, axis=1)
@@ -375,28 +340,20 @@ def illustrations(record: RunRecord) -> list[Illustration]:
     counts = record.arrays.get("label_stats", {}).get("train_counts")
     if counts is not None and record.summary:
         alt = f"Bars: training clips per tag, from {counts.max()} to {counts.min()}."
-        add("tag_counts", alt, figures.tag_counts, record.summary["tags"], counts)
+        bars = pd.DataFrame({"tag": record.summary["tags"], "clips": counts})
+        add("tag_counts", alt, figures.tag_counts, bars)
     return found
 
 
-def _mean_f1(measured: thresholds.Thresholds) -> str:
-    """Prints the mean over the tags that have an F1."""
-    f1 = measured.f1[np.isfinite(measured.f1)]
-    return number(f1.mean() if len(f1) else None, 3)
-
-
 def _scores_figure(record: RunRecord) -> Illustration:
-    """Each seed's macro ROC-AUC beside the baseline's."""
-    test = record.summary["scores"]["test"]
-    linear = _linear(record).get("test") or {}
-    known = labels_of(test)
-    network = {k: [_value(one) for one in test[k]["per_seed"]] for k in known}
-    baseline = {k: _value(linear[k]["mean"]) for k in known if linear.get(k)}
-    plot = functools.partial(figures.scores_overview, network, baseline)
+    network = {k: auc(record, k) for k in labels_of(record.summary["scores"]["test"])}
+    linear = {k: baseline_auc(record, k) for k in network}
+    baseline = {k: value for k, value in linear.items() if np.isfinite(value)}
+    plot = partial(figures.scores_overview, network, baseline)
     alt = "Points: macro ROC-AUC on the test split, " + "; ".join(
-        f"{k} labels: network {number(_value(test[k]['mean']))}"
+        f"{k} labels: network {number(values.mean())}"
         + (f", baseline {number(baseline[k])}" if k in baseline else "")
-        for k in known
+        for k, values in network.items()
     )
     return Illustration("scores", plot, alt + ".")
 
@@ -404,12 +361,6 @@ def _scores_figure(record: RunRecord) -> Illustration:
 def _linear(record: RunRecord) -> Mapping[str, Any]:
     """Returns the linear baseline's scores by split; empty without a baseline."""
     return (record.summary.get("baseline") or {}).get("scores") or {}
-
-
-def _value(scores: Mapping[str, Any]) -> float:
-    """Returns the macro ROC-AUC, NaN where no tag could be scored."""
-    value = scores["roc_auc_macro"]
-    return np.nan if value is None else value
 
 
 def _seeds(record: RunRecord) -> list[int]:
@@ -421,7 +372,6 @@ def _seeds(record: RunRecord) -> list[int]:
 
 
 def _speed(record: RunRecord) -> pd.Series:
-    """Returns the clips per second of the intervals that were timed, by step."""
     speed = per_seed(record.train, "clips_per_s").squeeze(axis=1)
     # An interval of one step that compiled has no time of its own.
     return speed[speed > 0]
@@ -473,8 +423,7 @@ def _scores(record: RunRecord, spreads: Mapping[str, Spreads]) -> dict[str, Any]
         + _cautions(record),
         "has_truth": "true" in known,
         "failures": [
-            f"Seed {one['seed']} stopped at step {one['step']:,} and counts nowhere: "
-            f"{one['reason']}."
+            say("report.failure", **one)
             for one in record.summary.get("failed_seeds", ())
         ],
     }
@@ -506,11 +455,11 @@ def _mean_rates(start: str, rates: Mapping[str, Any] | None) -> str:
     """Prints means over tags of error rates, if there are any."""
     if not rates:
         return ""
-    missing, false = (pd.Series(rates[k], dtype=float) for k in ("missing", "false"))
-    return (
-        f" {start}, {percent(missing.mean())} of the clips for which a tag holds lack "
-        f"it and {percent(false.mean())} of the others have it (mean of tags)."
-    )
+    means = {
+        name: percent(pd.Series(rates[name], dtype=float).mean())
+        for name in ("missing", "false")
+    }
+    return say("report.rates", start=start, **means)
 
 
 def _cautions(record: RunRecord) -> list[str]:
@@ -520,10 +469,7 @@ def _cautions(record: RunRecord) -> list[str]:
     few = int(np.count_nonzero((positives > 0) & (positives < FEW)))
     if 2 * few <= np.count_nonzero(positives):
         return []
-    return [
-        f"Caution: {few} of {len(positives)} tags have fewer than {FEW} test clips. "
-        "Scores over so few are mostly chance; more test clips would tell more."
-    ]
+    return [say("report.caution", few=few, tags=len(positives), limit=FEW)]
 
 
 def _label_stats(record: RunRecord) -> dict[str, Any] | None:

@@ -6,8 +6,6 @@ half, so a ranking is sorted once and every resample costs two weighted sums. R 
 number of resamples; labels are 0 or 1 `[N, K]`, weights `[N, R]`.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import sparse
 

@@ -4,8 +4,6 @@ Two runs can be compared if they are complete, of the same corpus, and were scor
 the same test clips with the same labels.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -113,28 +111,16 @@ def join(runs: Mapping[str, RunRecord]) -> RunRecord:
 
 
 def _join_scores(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The test scores of all seeds, and their mean and spread."""
     scores = [one["scores"]["test"] for one in summaries]
     joined = scores[0] | {"num_seeds": sum(one["num_seeds"] for one in scores)}
     for labels in labels_of(scores[0]):
         seeds = [seed for one in scores for seed in one[labels]["per_seed"]]
-        spreads = {
-            name: metrics.spread([one[name] for one in seeds])
-            for name in metrics.AVERAGES
-        }
-        joined[labels] = {"per_seed": seeds} | {
-            statistic: {name: spreads[name][statistic] for name in spreads}
-            for statistic in metrics.STATISTICS
-        }
+        joined[labels] = metrics.over_seeds(seeds)
     return joined
 
 
 def _named(folders: Sequence[str]) -> dict[str, str]:
-    """Names folders by their last part, or as they were given where that is not one.
-
-    Raises:
-        ValueError: There are fewer than two, or one of them twice.
-    """
+    """Names folders by their last part, or as they were given where that is not one."""
     places = [Path(folder).resolve() for folder in folders]
     if twice := [one for one in places if places.count(one) > 1]:
         raise ValueError(f"{twice[0]} is named twice; name each run once")

@@ -4,8 +4,6 @@ Seeds are S trainings that differ in the initialisation alone. Every interval is
 95 % level, and every deviation over seeds divides by S - 1.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Sequence
@@ -218,15 +216,6 @@ def share_interval(hits: int, count: int, claims: int = 1) -> tuple[float, float
     return float(found.low), float(found.high)
 
 
-def normal_bound(std: float) -> float:
-    """How far 95 % of two single runs lie apart whose deviation is known: 2.77 s.
-
-    >>> round(normal_bound(0.00136), 5)
-    0.00377
-    """
-    return normal_half_width(np.sqrt(2) * std, 1)
-
-
 def std_interval(std: float, degrees_of_freedom: int) -> tuple[float, float]:
     """The interval of a standard deviation, by the chi-square distribution."""
     if degrees_of_freedom < 1:
@@ -279,6 +268,11 @@ def pearson(x: Values, y: Values) -> Correlation:
     return Correlation(float(stats.pearsonr(x, y).statistic), count)
 
 
+def spearman(x: Values, y: Values) -> Correlation:
+    """Correlates the ranks of two sides; ties take their average rank."""
+    return pearson(stats.rankdata(x), stats.rankdata(y))
+
+
 def fit_line(clips: Values, scores: Values) -> LogFit | None:
     """Fits scores against log2 of the clips; None below two different sizes.
 
@@ -297,18 +291,15 @@ def fit_line(clips: Values, scores: Values) -> LogFit | None:
 def data_factor(
     gaps: Values, clips_error: float, line: LogFit
 ) -> tuple[float, tuple[float, float]]:
-    """How many times the data closes a gap in score: 2^(gap / slope).
+    """How many times the data closes a gap in score, 2^(gap / slope), and its interval.
 
-    The gap is known from each seed. The interval comes from draws of its mean over
+    The gap is known from each seed. The 95 % interval comes from draws of its mean over
     seeds (Student's t), of what other test clips would change (normal, with their
     standard error) and of the slope (Student's t). A slope of zero or less closes no
     gap: the factor is infinite.
 
     >>> data_factor([0.02, 0.02], 0.0, LogFit(0.02, 0.0, 0.5, 1.0, 0.0, 0.0, 7))
     (2.0, (2.0, 2.0))
-
-    Returns:
-        The factor and its 95 % interval.
     """
 
     def factors(gap: np.ndarray, slopes: np.ndarray) -> np.ndarray:

@@ -4,8 +4,6 @@ Every module of `sections/` turns a `SweepRecord` into one `Study`; `study_repor
 writes any number of them as one page.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

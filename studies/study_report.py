@@ -4,8 +4,6 @@ Everything comes from the study's folder (`records.py`), so a report can be writ
 again at any time, without JAX and without the corpus.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from collections import Counter
@@ -33,7 +31,7 @@ from studies.records import (
 from studies.report import TEMPLATES, config_table, write_report
 from studies.sections import PAPER, studies_of
 from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
-from studies.texts import TEXTS
+from studies.texts import TEXTS, captioned, short
 
 ANCHORS = ("claims", "points", "config", "environment")
 CLAIM_HEADER = ("claim", "where", "paper", "here", "verdict", "why")
@@ -69,10 +67,7 @@ def write_report_of(workdir: Path | str) -> Path:
 def write_study_report(
     record: SweepRecord, studies: Sequence[Study], title: str
 ) -> Path:
-    """Writes `report.html`, whose path it returns, and all that belongs to it.
-
-    That is `report.md`, `claims.csv`, `figures/` and `numbers/`.
-    """
+    """Writes `report.html`, whose path it returns, and all that belongs to it."""
     content = _content(record, sections_of(studies, record.workdir, ANCHORS), title)
     rows: list[tuple[str, ...]] = [("study", *CLAIM_HEADER)]
     for study in studies:
@@ -90,9 +85,8 @@ def sections_of(
 ) -> list[dict[str, Any]]:
     """Draws all figures into `figures/` and writes their numbers into `numbers/`.
 
-    Returns:
-        Of each study its `anchor`, which is none of the taken ones, the `study` itself,
-        and its `drawings`.
+    Of each study, returns its `anchor`, which is none of the taken ones, the `study`
+    itself, and its `drawings`.
     """
     for name in (FIGURES, NUMBERS):
         (workdir / name).mkdir(exist_ok=True)
@@ -124,17 +118,13 @@ def points_table(record: SweepRecord) -> Table:
         else {"point": f"{name} ({unfinished.point_state(record, name)})"}
         for name in _asked(record) or (*record.points, *record.missing)
     ]
-    caption = (
-        "Time is of training alone. AUC is the macro ROC-AUC on the test split against "
-        "weak or true labels, mean ± deviation over seeds."
-    )
-    return Table(pd.DataFrame(shown, columns=columns, dtype=object), caption)
+    return captioned("points", pd.DataFrame(shown, columns=columns, dtype=object))
 
 
 def point_keys(record: SweepRecord) -> Table | None:
     """The keys that differ from point to point, as on the command line."""
     rows = [
-        (name, ", ".join(f"{key}={_short(keys[key])}" for key in keys))
+        (name, ", ".join(f"{key}={short(value)}" for key, value in keys.items()))
         for name, keys in _asked(record).items()
     ]
     header = ("point", "keys")
@@ -142,7 +132,6 @@ def point_keys(record: SweepRecord) -> Table | None:
 
 
 def _drawing(illustration: Illustration, name: str, workdir: Path) -> dict[str, Any]:
-    """Writes a figure and its numbers, or says in `failure` why there is none."""
     numbers, picture, failure = illustration.numbers(), None, ""
     if numbers:
         files.write_csv(workdir / NUMBERS / f"{name}.csv", numbers, CSV_LINE_END)
@@ -165,7 +154,6 @@ def _drawing(illustration: Illustration, name: str, workdir: Path) -> dict[str, 
 def _content(
     record: SweepRecord, sections: Sequence[Mapping[str, Any]], title: str
 ) -> dict[str, Any]:
-    """Returns what both pages show."""
     default = record.workdir / "config_default.json"
     config = {key: value for key, value in record.config.items() if key != "sweep"}
     claims = [claim for one in sections for claim in one["study"].claims]
@@ -220,16 +208,10 @@ def _facts(record: SweepRecord, claims: Sequence[Claim]) -> list[tuple[str, str,
 
 
 def _asked(record: SweepRecord) -> dict[str, dict[str, Any]]:
-    """Returns the keys of each point of the sweep, dotted."""
     return {name: flatten(dict(keys)) for name, keys in record.config.get("sweep", ())}
 
 
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _cells(point: RunRecord) -> dict[str, str]:
-    """Returns what a point's row says after its name."""
     summary, scores = point.summary, point.summary["scores"]["test"]
     corpus = summary["corpus"]
     clips = (corpus.get("counts") or {}).get("train")

@@ -5,9 +5,7 @@ relative to the first tag. A label vector is a column of the last layer's weight
 `[..., N, K]`: how a tag combines the N features. S compares them; both are `[K, K]`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -18,6 +16,7 @@ from msd_tagger.common import paper
 from studies.texts import say
 
 Pair = tuple[int, int]
+MEASURES = ("cosine", "dot")
 SELECTED = len(paper.SELECTED_TAGS)
 
 # Tags whose number of clips is about equal: so many neighbours when sorted by it.
@@ -104,11 +103,7 @@ def order_by_likeness(likeness: np.ndarray) -> np.ndarray:
 
 
 def select_tags(tag_names: Sequence[str], together: np.ndarray) -> list[int]:
-    """Chooses the tags of Figs 1 and 9: our 23 of the paper's, else those that meet.
-
-    Returns:
-        At most 23 numbers of tags, in the order to draw.
-    """
+    """Chooses the tags of Figs 1 and 9, in order: our 23, else those that meet."""
     if set(paper.SELECTED_TAGS) <= set(tag_names):
         return [list(tag_names).index(tag) for tag in paper.SELECTED_TAGS]
     chosen = np.array(tags_that_meet(together, SELECTED), dtype=int)
@@ -123,14 +118,13 @@ def describe_selection(tag_names: Sequence[str]) -> str:
 
 
 def unique_vectors(tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the different vectors among `[N, K]`, the most frequent first.
+    """Finds the different vectors among `[N, K]`, the most frequent first: `[U, K]`.
+
+    And the clips with each `[U]`.
 
     >>> vectors, counts = unique_vectors(np.array([[1, 0], [0, 1], [0, 1]], np.uint8))
     >>> vectors.tolist(), counts.tolist()
     ([[0, 1], [1, 0]], [2, 1])
-
-    Returns:
-        uint8 `[U, K]`, and the clips with each `[U]`.
     """
     bits = np.packbits(tags > 0, axis=1)
     found, counts = np.unique(bits, axis=0, return_counts=True)
@@ -148,40 +142,28 @@ def is_long_tailed(counts: np.ndarray) -> bool:
     return counts.mean() > np.median(counts) and counts.max() >= 10 * counts.min()
 
 
-def dot(W: np.ndarray) -> np.ndarray:
-    """Computes S = W' W, as Eq. 3 writes it."""
-    W = np.asarray(W, np.float64)
-    return np.swapaxes(W, -1, -2) @ W
-
-
-def cosine(W: np.ndarray) -> np.ndarray:
-    """Computes Eq. 3 with columns of unit length: the printed values.
-
-    It is NaN for a tag whose vector is 0.
-
-    >>> cosine(np.array([[3.0, 0.0], [4.0, 2.0]])).round(2).tolist()
-    [[1.0, 0.8], [0.8, 1.0]]
-    """
-    products = dot(W)
-    squares = np.diagonal(products, axis1=-2, axis2=-1)
-    length = np.sqrt(np.where(squares > 0, squares, np.nan))
-    return products / (length[..., :, None] * length[..., None, :])
-
-
-MEASURES: dict[str, Callable[[np.ndarray], np.ndarray]]
-MEASURES = {"cosine": cosine, "dot": dot}
-
-
 def similarity(W: np.ndarray, measure: str = "cosine") -> np.ndarray:
     """Compares all pairs of label vectors, float64 `[..., K, K]`.
 
+    "dot" is W' W, as Eq. 3 writes it; "cosine" the same of columns of unit length, as
+    it is printed, and NaN for a tag whose vector is 0.
+
+    >>> similarity(np.array([[3.0, 0.0], [4.0, 2.0]])).round(2).tolist()
+    [[1.0, 0.8], [0.8, 1.0]]
+
     Raises:
-        ValueError: The measure is none of `MEASURES`.
+        ValueError: The measure is another one.
     """
     if measure not in MEASURES:
         allowed = ", ".join(MEASURES)
         raise ValueError(f"analysis.similarity is {measure!r}; allowed are {allowed}")
-    return MEASURES[measure](W)
+    W = np.asarray(W, np.float64)
+    products = np.swapaxes(W, -1, -2) @ W
+    if measure == "dot":
+        return products
+    squares = np.diagonal(products, axis1=-2, axis2=-1)
+    length = np.sqrt(np.where(squares > 0, squares, np.nan))
+    return products / (length[..., :, None] * length[..., None, :])
 
 
 def pairs_of(num_tags: int) -> np.ndarray:
@@ -238,11 +220,9 @@ def mantel_p_value(
     S is `[..., K, K]`; what is found is the mean over networks of their rank
     correlations, which does not grow with their number. Pairs that share a tag are not
     independent, so the usual p-value of a rank correlation is too small here; permuting
-    tags respects that. See `_relabellings` for what the counts of clips `[K]` do.
+    tags respects that. See `_relabellings` for what the counts of clips `[K]` do. NaN
+    without a correlation.
     https://aacrjournals.org/cancerres/article/27/2_Part_1/209/476508
-
-    Returns:
-        Between 1 / (permutations + 1) and 1; NaN where there is no correlation.
     """
     pairs = [_known_pairs(one, C) for one in S.reshape(-1, *C.shape)]
     known, _, of_C = pairs[0]
@@ -276,10 +256,7 @@ def overlap_p_value(
 def _share_as_high(
     first: np.ndarray, second: np.ndarray, counts: np.ndarray, permutations: int
 ) -> float:
-    """Compares a sum of products over pairs with those of relabelled tags.
-
-    Those that were drawn and the one that was found are counted.
-    """
+    """Compares a sum of products over pairs with those of relabelled tags."""
     i, j = np.nonzero(first)
     weights = first[i, j]
     found, higher = weights @ second[i, j], 0

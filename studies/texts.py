@@ -4,19 +4,18 @@ In both files {NAME} is a number of the paper (`msd_tagger.common.paper`) and {n
 value that the section hands over.
 """
 
-from __future__ import annotations
-
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
-from msd_tagger.pages.tables import Formats
+from msd_tagger.pages.tables import ABSENT, Formats, Table
 from studies.study import Claim
 
 FOLDER = Path(__file__).with_name("sections")
@@ -24,7 +23,6 @@ CLAIMS, TEXTS = (
     tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
     for name in ("claims.toml", "texts.toml")
 )
-SCORES: Formats = {"roc_auc_macro": ".6f"}
 
 
 def claim(key: str, here: str, verdict: str, why: str, **values: Any) -> Claim:
@@ -49,19 +47,45 @@ def rows(key: str, **values: Any) -> list[list[str]]:
 
 
 def figure(
-    key: str,
-    plot: Callable[..., Figure],
-    frame: pd.DataFrame,
-    formats: Formats = SCORES,
-    **values: Any,
+    key: str, plot: Callable[..., Figure], frame: pd.DataFrame, **values: Any
 ) -> Illustration:
-    """Makes a figure whose alternative text and caption are in `texts.toml`.
+    """Makes a figure whose texts and formats of columns are in `texts.toml`.
 
     Of two that differ in the labels alone, that of the true ones has them in its name.
     """
     alt, caption = (say(f"{key}.{part}", **values) for part in ("alt", "caption"))
     suffix = "_true" if values.get("labels") == "true" else ""
+    formats = TEXTS[key].get("formats", {})
     return Illustration(key + suffix, plot, alt, caption, frame, formats)
+
+
+def captioned(
+    key: str,
+    columns: pd.DataFrame | Mapping[str, Iterable[Any]],
+    formats: Formats | None = None,
+    strong: Collection[int] = (),
+    **values: Any,
+) -> Table:
+    """Makes a table with its caption; columns that are shorter end in dashes."""
+    if not isinstance(columns, pd.DataFrame):
+        cells = {k: pd.Series([*v], dtype=object) for k, v in columns.items()}
+        columns = pd.DataFrame(cells)
+    return Table(columns, say(f"tables.{key}", **values), formats or {}, strong)
+
+
+def span(ends: Iterable[float], digits: int = 3) -> str:
+    """Prints an interval of what has no sign of its own; a dash if an end is unknown.
+
+    >>> span((0.4771, 0.986)), span((float("nan"), 1))
+    ('0.477 to 0.986', '–')
+    """
+    known = [f"{one:.{digits}f}".replace("-", "−") for one in ends if np.isfinite(one)]
+    return " to ".join(known) if len(known) == 2 else ABSENT
+
+
+def short(value: object) -> str:
+    """Prints the value of a key without needless digits."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _fill(text: str, values: dict[str, Any]) -> str:

@@ -1,7 +1,5 @@
 """What a page says of a run or study before its end: how far, and how to go on."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,10 +21,7 @@ from studies.records import (
 
 
 def steps(record: RunRecord) -> tuple[int, int | None]:
-    """Returns the last step that was logged, and how many there are at most.
-
-    The latter is None where the log cannot tell yet.
-    """
+    """Returns the last step that was logged, and how many at most, if known."""
     lines = [*record.train, *record.evaluations]
     train = record.config.get("train", {})
     at_most, size = [], max(0, train.get("batch_size", 0))
@@ -53,10 +48,7 @@ def how_far(record: RunRecord) -> str:
 
 
 def notice(record: RunRecord) -> tuple[str, ...] | None:
-    """Says that a run is not finished and how to go on; None if it is complete.
-
-    Bold words, the others, and perhaps a command.
-    """
+    """Says that a run is not finished: bold words, others, a command; or None."""
     if record.summary.get("complete", bool(record.summary)):
         return None
     saved = [p.name for p in (record.workdir / "checkpoints").glob("[0-9]*")]

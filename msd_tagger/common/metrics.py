@@ -9,7 +9,7 @@ all four averages, their per-tag entries are None, and `num_tags_scored` counts 
 others. No value returned here is ever NaN.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,8 +85,10 @@ def score_all(
     return {
         "num_seeds": scores.shape[0],
         "num_clips": scores.shape[1],
-        "weak": _over_seeds(labels, scores),
-        "true": None if true_labels is None else _over_seeds(true_labels, scores),
+        "weak": over_seeds([score(labels, one) for one in scores]),
+        "true": None
+        if true_labels is None
+        else over_seeds([score(true_labels, one) for one in scores]),
     }
 
 
@@ -119,10 +121,10 @@ def finite_or_none(values: np.ndarray) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in values]
 
 
-def _over_seeds(labels: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-    per_seed = [score(labels, of_one_seed) for of_one_seed in scores]
+def over_seeds(per_seed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describes over seeds what `score` returned for each, as `score_all` does."""
     spreads = {name: spread([one[name] for one in per_seed]) for name in AVERAGES}
-    return {"per_seed": per_seed} | {
+    return {"per_seed": [*per_seed]} | {
         statistic: {name: spreads[name][statistic] for name in AVERAGES}
         for statistic in STATISTICS
     }

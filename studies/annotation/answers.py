@@ -4,8 +4,6 @@ Files are CSV from the page, or what Label Studio exports as JSON
 (https://labelstud.io/guide/export.html).
 """
 
-from __future__ import annotations
-
 import html
 import itertools
 from collections import Counter, defaultdict
@@ -48,14 +46,8 @@ def gather_answers(
 ) -> int:
     """Writes `annotations.csv`, so that the study needs the given files no more.
 
-    Args:
-        paths: CSV files from the page, JSON exports from Label Studio.
-        workdir: The study's folder.
-        track_ids: All of the corpus.
-        labels: Those that may be answered.
-
-    Returns:
-        The number of answers.
+    The files are CSV from the page or JSON exports from Label Studio; ids and labels
+    are those that may be answered. Returns the number of answers.
 
     Raises:
         AnnotationError: A file is neither, or `check_answers` refuses a row.
@@ -111,12 +103,11 @@ def read_rows(path: Path | str) -> Iterator[tuple[str, Answer]]:
 def read_export(path: Path | str) -> list[tuple[str, Answer]]:
     """Reads the JSON export of the tasks that `label_studio.export_tasks` wrote.
 
-    Returns:
-        The answers to the labels that were asked for, each after where it stands: file
-        and task. Cancelled annotations, choices that were taken back and whatever else
-        annotators added are left out. The annotator is the e-mail address or number
-        that Label Studio gives, else "unknown 1", … within a task; of several
-        annotations of a task by one annotator the last counts.
+    Returns the answers to the labels that were asked for, each after where it stands:
+    file and task. Cancelled annotations, choices that were taken back and whatever else
+    annotators added are left out. The annotator is the e-mail address or number that
+    Label Studio gives, else "unknown 1", … within a task; of several annotations of a
+    task by one annotator the last counts.
 
     Raises:
         AnnotationError: The file is no such export. The message names the task.
@@ -220,11 +211,7 @@ def _as_known(name: str, known: Collection[str]) -> str:
 
 
 def consensus(answers: Iterable[Answer]) -> dict[tuple[str, str], bool | None]:
-    """Takes the majority on every clip and label; who is unsure does not vote.
-
-    Returns:
-        From (track id, label) to yes or no; None where both have as many votes.
-    """
+    """Takes the majority without who is unsure; None where both have as many votes."""
     votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for one in answers:
         votes[one.track_id, one.label][one.answer] += 1

@@ -4,8 +4,6 @@ The formats are those of https://labelstud.io/guide/task_format.html and
 https://labelstud.io/tags/choices.html. `answers.read_export` reads what comes back.
 """
 
-from __future__ import annotations
-
 import json
 import urllib.parse
 from collections.abc import Sequence
@@ -32,18 +30,11 @@ def export_tasks(
 ) -> Path:
     """Writes `<subset>_tasks.json`, `<subset>_interface.xml` and the audio for them.
 
-    A task is a clip. Its heading names the labels to answer: in Subset100 those that
-    it was sampled for. Existing tags are not in it.
-
-    Args:
-        folder: Gets the files, and the audio in `<subset>_audio_<digest>/`.
-        subset: The questions.
-        clips: Its N clips, in its order; copied from their start, not cut.
-        audio_url: What comes before the names of the copies in the tasks; by default
-            for a Label Studio whose LOCAL_FILES_DOCUMENT_ROOT is the folder.
-
-    Returns:
-        The file of tasks.
+    A task is a clip. Its heading names the labels to answer: in Subset100 those that it
+    was sampled for. Existing tags are not in it. Audio is copied from its start, not
+    cut, to `<subset>_audio_<digest>/`; `audio_url` comes before the names of the copies
+    in the tasks, by default for a Label Studio whose LOCAL_FILES_DOCUMENT_ROOT is the
+    folder. Returns the file of tasks.
 
     Raises:
         ValueError: `check_clips` refuses, or a file of the project exists and differs.

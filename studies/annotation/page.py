@@ -4,8 +4,6 @@ One HTML file that works without a network, opened from the disk. The audio is i
 as long as that is not too much, else in a folder beside it.
 """
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import shutil

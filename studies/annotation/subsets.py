@@ -4,8 +4,6 @@ Which clips these are is a function of (seed, track id) alone: neither the order
 corpus nor its other clips matter, and a larger subset contains the smaller one.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -96,14 +94,9 @@ def balanced_subset(
 
     The labels' samples are independent of each other, and each clip of their union is
     asked about the labels that it was sampled for: of the clips asked about a label
-    half carry it, so that the question gives nothing away.
-
-    Args:
-        track_id: N ids of the training split.
-        tagged: `[N, L]`, 1 where the corpus gives the label.
-        labels: L names.
-        per_side: Clips with the label, and without it. Where there are fewer, all.
-        seed: Of the sample.
+    half carry it, so that the question gives nothing away. `tagged` is 1 where the
+    corpus gives one of N clips one of L labels `[N, L]`; where a side has fewer than
+    `per_side` clips, all are taken.
     """
     tagged = np.asarray(tagged) > 0
     asked = np.zeros(tagged.shape, bool)

@@ -1,44 +1,37 @@
 """The studies: one module each, which turns a study's folder into a `Study`."""
 
-from __future__ import annotations
-
 import functools
 import importlib
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from studies.records import SweepRecord
 from studies.study import Study
 
-# What each study redraws, in the paper's order.
-PARTS = {
-    "tags": "Tags and how they occur together (Figs 1, 6 and 8, Table III, first row)",
-    "groundtruth": "Labels against a re-annotation (Table I)",
-    "reliability": "Scores on noisy labels against scores on the truth (Fig. 2)",
-    "network": "The network (Fig. 3, Table II)",
-    "variance": "Variance over initialisations (Fig. 4)",
-    "data_size": "Mel spectrogram and STFT by size of the training data (Fig. 5)",
-    "preprocessing": "Preprocessing (Fig. 7)",
-    "label_vectors": "Similarity of label vectors (Fig. 9, Table III, second row)",
-}
+# The studies, in the paper's order.
+PARTS: tuple[str, ...]
+PARTS = ("tags", "groundtruth", "reliability", "network", "variance", "data_size")
+PARTS += ("preprocessing", "label_vectors")
 # What the paper did not study.
-BEYOND = {
-    "label_noise": "What noisy labels do, and a loss that corrects for them",
-    "sweep": "Points of a sweep",
-}
+BEYOND = ("label_noise", "sweep")
 # The task that is all of the paper's.
 PAPER = "paper"
 
 logger = logging.getLogger(__name__)
 
 
+def _module(task: str) -> Any:
+    """Imports a study's module late, as scipy and sklearn take a while."""
+    return importlib.import_module(f"{__name__}.{task}")
+
+
 def _study(task: str, record: SweepRecord) -> Study:
-    """Imports a study's module late, as scipy and sklearn take a while, and asks it."""
-    return importlib.import_module(f"{__name__}.{task}").study(record)
+    return _module(task).study(record)
 
 
 STUDIES: dict[str, Callable[[SweepRecord], Study]] = {
-    task: functools.partial(_study, task) for task in PARTS | BEYOND
+    task: functools.partial(_study, task) for task in (*PARTS, *BEYOND)
 }
 
 
@@ -76,4 +69,4 @@ def _ask(task: str, record: SweepRecord) -> Study:
             f"Points without a complete record, {len(record.missing)} of "
             f"{record.num_points}: {', '.join(record.missing)}."
         )
-    return Study(task, (PARTS | BEYOND)[task], sentences)
+    return Study(task, _module(task).TITLE, sentences)

@@ -1,7 +1,5 @@
 """Section IV-B, Fig. 5: mel against STFT by the number of training clips, and cost."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +29,7 @@ from studies.figures import Look, mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import LogFit
 from studies.study import Claim, Study
-from studies.texts import claim, figure, say
+from studies.texts import captioned, claim, figure, say
 
 NAME = "data_size"
 PREFIX = "size-"
@@ -49,10 +47,7 @@ LINE_R_SQUARED, BEND = 0.9, 0.5
 
 
 def study(record: SweepRecord) -> Study:
-    """Redraws Fig. 5 from the points of several sizes, whose names start with `size-`.
-
-    Without such points a sentence says so.
-    """
+    """Redraws Fig. 5 from the points of several sizes, named `size-…`."""
     points = comparison.scored(record.select(PREFIX))
     if not points:
         return Study(NAME, TITLE, [say("data_size.no_points")])
@@ -66,7 +61,7 @@ def study(record: SweepRecord) -> Study:
         _table(sizes, known),
         *(_differences(found[one], placed[one], one) for one in known),
         _fit_table(fits),
-        *_time_tables(times),
+        *([_time_table(times)] if len(times) else []),
         _width_table(next(iter(points.values())).config["spectrogram"]),
     ]
     gaps = comparison.gaps(record, PREFIX)
@@ -85,8 +80,7 @@ def study(record: SweepRecord) -> Study:
 def sizes_of(points: Points) -> pd.DataFrame:
     """Lists points by the kind of their spectrogram and their size, mel first.
 
-    Returns:
-        One row a point: `name`, `kind`, `share` of the clips, `clips`, `point`.
+    Columns are `name`, `kind`, `share` of the clips, `clips` and `point`.
     """
     found = list(points.values())
     columns = {"name": list(points), "point": found}
@@ -102,7 +96,7 @@ def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
         kind: statistics.fit_line(list(of.clips), _means(of.point, labels))
         for kind, of in sizes.groupby("kind")
     }
-    return {kind: line for kind, line in lines.items() if line is not None}
+    return {kind: line for kind, line in lines.items() if line}
 
 
 def compare_kinds(
@@ -120,18 +114,16 @@ def times_per_clip(sizes: pd.DataFrame) -> pd.DataFrame:
     """Time of a training clip and seed, where mel and STFT were timed alike.
 
     Points on different devices, or with other numbers of seeds or batch sizes, are no
-    comparison and left out.
-
-    Returns:
-        One row a share of the training clips: `mel` and `stft` in ms, and the `ratio`.
+    comparison and left out. One row a share of the clips: `mel` and `stft` in ms,
+    `ratio`.
     """
-    rows = {
-        share: (_time_ms(mel), _time_ms(stft))
-        for share, mel, stft in _of_both(sizes)[["share", "point", "point_stft"]].values
-        if _circumstances(mel) == _circumstances(stft)
-        and mel.summary.get("clips_per_s")
-        and stft.summary.get("clips_per_s")
-    }
+    rows = {}
+    for one in _of_both(sizes).itertuples():
+        pair = (one.point, one.point_stft)
+        speeds = [point.summary.get("clips_per_s") for point in pair]
+        if all(speeds) and len(set(map(_circumstances, pair))) == 1:
+            seeds = int(one.point.summary["num_seeds"])
+            rows[one.share] = [1000 / (speed * seeds) for speed in speeds]
     times = pd.DataFrame(rows.values(), rows, ["mel", "stft"], float)
     return times.assign(ratio=times.stft / times.mel)
 
@@ -190,11 +182,9 @@ def scores_by_size(
 ) -> Figure:
     """Mean and deviation over seeds on a logarithmic axis, two columns wide.
 
-    Args:
-        frame: `input` (`mel` or `stft`), `clips` and `roc_auc_macro`, one row a seed.
-        lines: From `mel` or `stft` to the fitted line.
-        differences: From a number of clips to mel minus STFT, printed above.
-        ticks: From a number of clips to its name.
+    `frame` has `input` (`mel` or `stft`), `clips` and `roc_auc_macro`, one row a seed;
+    lines go from an input to its fit, differences, printed above, and ticks from a
+    number of clips.
     """
     drawn = Figure(figsize=(7, 3.4))
     axes = drawn.subplots()
@@ -231,7 +221,6 @@ def _of_both(sizes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last_gains(points: Points, placed: Placed) -> list[Comparison]:
-    """The largest size minus the one before it, for each kind."""
     pairs = {}
     for kind, of in sizes_of(points).groupby("kind"):
         if len(of) > 1:
@@ -243,10 +232,6 @@ def _last_gains(points: Points, placed: Placed) -> list[Comparison]:
 
 def _means(points: Iterable[RunRecord], labels: str = "weak") -> list[float]:
     return [comparison.auc(one, labels).mean() for one in points]
-
-
-def _time_ms(point: RunRecord) -> float:
-    return 1000 / (point.summary["clips_per_s"] * int(point.summary["num_seeds"]))
 
 
 def _circumstances(point: RunRecord) -> tuple:
@@ -271,7 +256,6 @@ def claim_of_line(
 
 
 def _say_lines(key: str, lines: Mapping[str, LogFit]) -> list[str]:
-    """Prints the line of each kind."""
     return [
         say(
             f"data_size.{key}",
@@ -329,8 +313,8 @@ def claim_of_cost(times: pd.DataFrame) -> Claim:
 def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
     """The last step's gain by the lines through all sizes but the largest.
 
-    Returns:
-        The mean over mel and STFT, and half its 95 % interval by the lines' residuals.
+    It is the mean over mel and STFT, before half its 95 % interval by the lines'
+    residuals.
     """
     found = []
     for _, of in sizes.groupby("kind"):
@@ -349,16 +333,13 @@ def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
 def _paragraphs(
     record: SweepRecord, points: Points, fits: Mapping[str, LogFit], times: pd.DataFrame
 ) -> list[str]:
-    """What was trained, what a doubling of the clips gains, what a clip costs."""
     sizes = sizes_of(points)
     trained = say(
         "data_size.trained",
-        points=len(points),
         inputs=", ".join(INPUTS[kind] for kind in sizes.kind.unique()),
         least=sizes.clips.min(),
         most=sizes.clips.max(),
-        scored=comparison.seeds_and_clips(points),
-        missing=comparison.not_complete(record, PREFIX),
+        **comparison.scope(record, points, PREFIX),
     )
     cost = "Mel and STFT were not timed under the same circumstances."
     if len(times):
@@ -372,24 +353,18 @@ def _illustration(
     differences: Mapping[float, Comparison],
     lines: Mapping[str, LogFit],
 ) -> Illustration:
-    """Fig. 5 against one kind of labels."""
     points = [((of.kind, of.clips), of.point) for of in sizes.itertuples()]
     at = dict(zip(sizes.share, sizes.clips, strict=True))
     gaps = {at[share]: one.mean for share, one in differences.items()}
     ticks = {clips: f"{percent(share)}\n{clips}" for share, clips in at.items()}
-    widest = max(map(abs, gaps.values()), default=float("nan"))
+    frame = comparison.score_frame(points, ["input", "clips"], labels)
     look: Look = {"lines": lines, "differences": gaps, "ticks": ticks}
-    return figure(
-        "fig5_data_size",
-        functools.partial(scores_by_size, **look),
-        comparison.score_frame(points, ["input", "clips"], labels),
-        labels=labels,
-        widest=number(widest),
-    )
+    plot = functools.partial(scores_by_size, **look)
+    widest = number(max(map(abs, gaps.values()), default=float("nan")))
+    return figure("fig5_data_size", plot, frame, labels=labels, widest=widest)
 
 
 def _table(sizes: pd.DataFrame, known: Sequence[str]) -> Table:
-    """Scores of every point, weak beside true."""
     clips = sizes.drop_duplicates("share").set_index("share").clips.sort_index()
     columns: dict[str, list[Any]]
     columns = {"training clips": [f"{n} ({percent(s)})" for s, n in clips.items()]}
@@ -399,43 +374,38 @@ def _table(sizes: pd.DataFrame, known: Sequence[str]) -> Table:
             columns[f"{INPUTS[kind]}, {labels} labels"] = [
                 None if pd.isna(one) else comparison.auc(one, labels) for one in points
             ]
-    formats = dict.fromkeys(list(columns)[1:], over_seeds)
-    return Table(pd.DataFrame(columns), say("tables.scores"), formats)
+    return captioned("scores", columns, dict.fromkeys([*columns][1:], over_seeds))
 
 
 def _differences(
     found: Mapping[float, Comparison], placed: Placed, labels: str
 ) -> Table:
-    """Mel minus STFT, with its spreads."""
     rows = list(found.values())
     mean = comparison.average("mel − STFT, mean of sizes", rows, placed)
-    caption = say("tables.kinds", labels=labels)
-    return comparison.table(caption, rows + ([mean] if mean else []))
+    return comparison.table("kinds", rows + ([mean] if mean else []), labels=labels)
 
 
 def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:
     """Gain per doubling for each kind of input and of labels."""
-    rows = [
-        [
-            f"{INPUTS[kind]}, {labels} labels",
-            f"{line.slope:.4f}",
-            interval(line.slope_interval()),
-            number(line.r_squared, 3),
-            f"{signed(line.curvature, 5)} ± {number(line.curvature_half_width(), 5)}",
-        ]
-        for labels, lines in fits.items()
-        for kind, line in lines.items()
-    ]
-    header = ("", "gain per doubling", "95 % (t)", "R²", "curvature per doubling²")
-    return Table.of_rows(say("tables.lines"), header, rows)
+    named = {(x, k): line for x, lines in fits.items() for k, line in lines.items()}
+    lines, half = named.values(), LogFit.curvature_half_width
+    columns = {
+        "": [f"{INPUTS[kind]}, {labels} labels" for labels, kind in named],
+        "gain per doubling": [f"{one.slope:.4f}" for one in lines],
+        "95 % (t)": [interval(one.slope_interval()) for one in lines],
+        "R²": [number(one.r_squared, 3) for one in lines],
+        "curvature per doubling²": [
+            f"{signed(one.curvature, 5)} ± {number(half(one), 5)}" for one in lines
+        ],
+    }
+    return captioned("lines", columns)
 
 
-def _time_tables(times: pd.DataFrame) -> list[Table]:
-    """Times by size, if any size was timed."""
+def _time_table(times: pd.DataFrame) -> Table:
     header = ["training clips", "mel [ms]", "STFT [ms]", "STFT / mel"]
     formats: Formats = dict(zip(header, (percent, ".3g", ".3g", ".2f"), strict=True))
     frame = times.reset_index().set_axis(header, axis="columns")
-    return [Table(frame, say("tables.times"), formats)] if len(times) else []
+    return captioned("times", frame, formats)
 
 
 def _width_table(spectrogram: Mapping[str, Any]) -> Table:
@@ -449,5 +419,5 @@ def _width_table(spectrogram: Mapping[str, Any]) -> Table:
     }
     printed = [paper.BIN_WIDTH_HZ[key] for key in ("stft of 256", "stft", "mel")]
     columns = {"": list(widths), "paper [Hz]": printed, "here [Hz]": widths.values()}
-    caption = say("tables.widths", width=mel_width_hz(12_000, 96))
-    return Table(pd.DataFrame(columns), caption, {"here [Hz]": ".1f"})
+    of_paper = mel_width_hz(12_000, 96)
+    return captioned("widths", columns, {"here [Hz]": ".1f"}, width=of_paper)

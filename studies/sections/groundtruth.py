@@ -5,8 +5,6 @@ corpus is asked, where it knows its truth. Verdicts rest on what the counts of S
 and Subset400 leave open.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +14,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, GREEN, ORANGE, PINK, label
@@ -32,7 +29,7 @@ from studies.annotation.answers import (
     verdicts_of,
 )
 from studies.annotation.subsets import OPTIONS, Subset, shortages, subsets_of
-from studies.figures import Look
+from studies.figures import Look, name_rows
 from studies.judges import Judged
 from studies.label_errors import (
     Draws,
@@ -48,7 +45,7 @@ from studies.label_noise import rate_frame
 from studies.label_table import LABELS, LabelTable, find_label_table
 from studies.records import SweepRecord
 from studies.study import Claim, Study
-from studies.texts import claim, figure, rows, say
+from studies.texts import captioned, claim, figure, rows, say, span
 
 NAME, TITLE = "groundtruth", "Ground truth under test (Table I, Eq. 2)"
 PAPER, HERE = "paper", "here"
@@ -88,8 +85,6 @@ class Truth(NamedTuple):
 def study(record: SweepRecord) -> Study:
     """Writes the section on the reliability of the labels.
 
-    Without labels, or with none of those to judge, a sentence says so.
-
     Raises:
         AnnotationError: The answers do not belong to this corpus.
     """
@@ -107,7 +102,9 @@ def study(record: SweepRecord) -> Study:
     paragraphs = _paragraphs(table, subsets, answers, here, options)
     drawn = _illustrations(here, printed, truth)
     if here.checked.positives.any():
-        drawn.append(_rates(here, table.tag_names))
+        # The numbers are a file of rates, for a loss.
+        rates, known = rate_frame(here, table.tag_names), ", ".join(here.labels)
+        drawn.append(figure("label_noise_rates", draw_rates, rates, labels=known))
     tables = _tables(here, printed, truth, answers)
     return Study(NAME, TITLE, paragraphs, drawn, tables, claims(here, printed, truth))
 
@@ -118,7 +115,6 @@ def _find(
     answers: Sequence[Answer],
     options: dict[str, Any],
 ) -> Findings:
-    """Computes Table I."""
     decided = consensus(answers)
     of_100, of_400 = (
         verdicts_of(one, decided) if answers else _ask_corpus(table, one)
@@ -181,18 +177,15 @@ def _paragraphs(
         labels=", ".join(here.labels),
         who=_who(subsets, answers, here),
     )
-    found = {
-        drawn: True,
-        f"The corpus has no label {', '.join(missing)}: left out.": missing,
-        " ".join([*short, "What there is was taken."]): short,
-        say("groundtruth.slips"): True,
-        say("groundtruth.balance"): True,
-    }
-    return [sentence for sentence, is_so in found.items() if is_so]
+    found = [drawn]
+    if missing:
+        found.append(f"The corpus has no label {', '.join(missing)}: left out.")
+    if short:
+        found.append(" ".join([*short, "What there is was taken."]))
+    return [*found, say("groundtruth.slips"), say("groundtruth.balance")]
 
 
 def _who(subsets: Sequence[Subset], answers: Sequence[Answer], here: Findings) -> str:
-    """Says who judged the clips."""
     if not answers:
         known = here.judged.any() or here.checked.negatives.any()
         return say(f"groundtruth.{'corpus' if known else 'nobody'}")
@@ -211,7 +204,6 @@ def _who(subsets: Sequence[Subset], answers: Sequence[Answer], here: Findings) -
 
 
 def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
-    """Prints numbers of clips and their share of all."""
     return [
         f"{n:,.0f} ({100 * n / of:.1f} %)" if of and np.isfinite(n) else ABSENT
         for n, of in zip(clips, np.broadcast_to(whole, len(clips)), strict=True)
@@ -219,19 +211,13 @@ def _clips(clips: np.ndarray, whole: np.ndarray | int) -> list[str]:
 
 
 def _printed(one: Findings, known: np.ndarray | float = np.nan) -> pd.DataFrame:
-    """Lists what tables print of each label: rates in per cent, the rest as text.
-
-    `known` is the tagability that a corpus knows of.
-    """
+    """Lists what tables print of each label; `known` is the tagability, where known."""
     rates = (*RATES, "tagability")
     judged = zip(one.checked.positives, one.checked.negatives, strict=True)
     columns = {"label": one.labels, "known": 100 * known}
     columns |= {name: 100 * getattr(one.estimates, name) for name in rates}
     columns |= {
-        f"interval of {name}": [
-            ABSENT if np.isnan(ends).any() else "{:.1f} to {:.1f}".format(*100 * ends)
-            for ends in of_labels
-        ]
+        f"interval of {name}": [span(100 * ends, 1) for ends in of_labels]
         for name, of_labels in one.intervals.items()
     }
     return pd.DataFrame(columns).assign(
@@ -267,34 +253,30 @@ def _tables(
                 means = [np.mean(100 * getattr(one.estimates, rate)) for rate in RATES]
                 frame.loc[len(frame)] = [f"mean, {who}", *means, None, None, None]
             strong = (len(frame) - 2, len(frame) - 1)
-        caption = say(f"tables.{name}", paper=printed.total, here=here.total)
-        found.append(_table(frame, caption, strong=strong))
+        totals: dict[str, Any] = {"paper": printed.total, "here": here.total}
+        found.append(_table(name, frame, strong=strong, **totals))
     if truth is not None:
         against = {"label": here.labels}
         for text, name in rows("groundtruth.truth"):
             whole = here.total if name == "occurrences" else 1
             for what, of in (("sample", here.estimates), ("all", truth.estimates)):
                 against[f"{text}, {what} [%]"] = 100 * getattr(of, name) / whole
-        found.append(_table(pd.DataFrame(against), say("tables.truth")))
+        found.append(_table("truth", pd.DataFrame(against)))
     agreed = agreements(answers, here.labels)
     if len(agreed):
         pairs = agreed.label + ": " + agreed["first"] + ", " + agreed["second"]
         frame = pd.DataFrame({"label: listeners": pairs, "clips": agreed.clips})
         frame["agree [%]"], frame["Cohen's κ"] = 100 * agreed.share, agreed.kappa
-        formats = {"clips": ",", "Cohen's κ": ".2f"}
-        found.append(_table(frame, say("tables.agreement"), formats))
+        found.append(_table("agreement", frame, {"clips": ",", "Cohen's κ": ".2f"}))
     return found
 
 
 def _table(
-    frame: pd.DataFrame,
-    caption: str,
-    formats: dict[str, str] | None = None,
-    strong: Sequence[int] = (),
+    key: str, frame: pd.DataFrame, formats: dict[str, str] | None = None, **more: Any
 ) -> Table:
     """Prints a frame, its numbers with one decimal unless `formats` says otherwise."""
     rates = dict.fromkeys(frame.select_dtypes(float), ".1f")
-    return Table(frame, caption, rates | (formats or {}), strong)
+    return captioned(key, frame, rates | (formats or {}), **more)
 
 
 def _illustrations(
@@ -313,19 +295,15 @@ def _illustrations(
     occurrences = both[clips].sort_values("of", ascending=False, kind="stable")
     occurrences["panel"] += ", " + occurrences.of
     columns = ["label", "panel", "series", "of", "percent", "low", "high"]
-    formats = dict.fromkeys(columns[4:], ".3f")
     frames = {"errors": both.loc[series.index], "occurrences": occurrences}
     hollow = " Hollow: the paper's." if known else ""
-    return [
-        figure(
-            f"groundtruth_{name}",
-            draw_panels,
-            frame[columns].reset_index(drop=True),
-            formats,
-            hollow=hollow,
-        )
+    drawn = {
+        f"groundtruth_{name}": frame[columns].reset_index(drop=True)
         for name, frame in frames.items()
         if HERE in set(frame.of)
+    }
+    return [
+        figure(key, draw_panels, frame, hollow=hollow) for key, frame in drawn.items()
     ]
 
 
@@ -351,16 +329,6 @@ def _shares(
     return pd.concat(parts)
 
 
-def _rates(here: Findings, tags: Sequence[str]) -> Illustration:
-    """Draws error rates as a loss needs them; the numbers are a file of rates."""
-    frame = rate_frame(here, tags)
-    ends = ("", "_low", "_high")
-    names = [f"{name}{end}" for name in RATE_TITLES for end in ends]
-    formats = dict.fromkeys(names, ".6f") | {"judged": ".0f"}
-    known = ", ".join(here.labels)
-    return figure("label_noise_rates", draw_rates, frame, formats, labels=known)
-
-
 def draw_rates(frame: pd.DataFrame) -> Figure:
     """Draws the rates of judged tags with their intervals, two columns wide."""
     known = 100 * frame[frame.judged > 0].set_index("tag")
@@ -373,25 +341,22 @@ def draw_rates(frame: pd.DataFrame) -> Figure:
         look: Look = {"fmt": "o", "color": BLUE, "capsize": 3}
         axes.errorbar(value, rows, xerr=np.clip(ends, 0, None), **look)
         axes.set_title(f"{title} [%]", fontsize=9)
-        axes.grid(visible=False, axis="y")
-    grid[0].set_yticks(rows, [*map(label, known.index)])
-    grid[0].set_ylim(len(rows) - 0.5, -0.5)
+        name_rows(axes, map(label, known.index))
     return drawn
 
 
 def draw_panels(frame: pd.DataFrame) -> Figure:
     """Draws points with intervals, one panel beside the other, two columns wide.
 
-    Args:
-        frame: Columns `label`, `panel`, `series`, `of`, `percent`, `low` and `high`.
-            Where the paper and ours meet in a series, the paper's is hollow.
+    Columns are `label`, `panel`, `series`, `of`, `percent`, `low` and `high`. Where the
+    paper and ours meet in a series, the paper's is hollow.
     """
     labels = frame.label.unique()
     rows = np.arange(len(labels))
     drawn = Figure(figsize=(7, 1.1 + 0.42 * len(labels)))
-    panels = dict(list(frame.groupby("panel", sort=False)))
+    panels = [*frame.groupby("panel", sort=False)]
     grid = drawn.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (panel, of_panel) in zip(grid, panels.items(), strict=True):
+    for axes, (panel, of_panel) in zip(grid, panels, strict=True):
         series = [points for _, points in of_panel.groupby("series", sort=False)]
         nudges = np.linspace(-0.24, 0.24, len(series)) if len(series) > 1 else [0.0]
         for points, nudge in zip(series, nudges, strict=True):
@@ -401,13 +366,11 @@ def draw_panels(frame: pd.DataFrame) -> Figure:
                 apart = (0.06 if hollow else -0.06) * both
                 _draw_series(axes, rows + nudge + apart, some, hollow)
         axes.set_title(f"{panel} [%]", fontsize=9)
-        axes.grid(visible=False, axis="y")
+        name_rows(axes, map(label, labels))
         right = axes.get_xlim()[1]
         axes.set_xlim(-0.03 * right, 1.03 * right)  # Markers at 0 and 100 stay whole.
         below: Look = {"loc": "upper center", "bbox_to_anchor": (0.5, 0)}
         axes.legend(**below, borderaxespad=3, ncols=2, fontsize=7.5)
-    grid[0].set_yticks(rows, [*map(label, labels)])
-    grid[0].set_ylim(len(rows) - 0.5, -0.5)
     return drawn
 
 
@@ -416,15 +379,15 @@ def _draw_series(
 ) -> None:
     name = points.series.iloc[0]
     _, value, colour, marker = SERIES[name]
-    look: Look = {"fmt": marker, "color": colour, "ms": 5, "mfc": colour}
-    look |= {"elinewidth": 1.4, "label": name}
+    called = f"{name}, paper" if hollow else name
+    look: Look = {"fmt": marker, "color": colour, "ms": 5, "label": called}
     if hollow:
-        look |= {"mfc": "none", "elinewidth": 0.8, "label": f"{name}, paper"}
-        look["alpha"] = 0.75
+        look |= {"mfc": "none", "elinewidth": 0.8, "alpha": 0.75}
+    else:
+        look |= {"mfc": colour, "elinewidth": 1.4}
     ends = [points.percent - points.low, points.high - points.percent]
-    counted = value in ("tagged", "truth")
     # An interval of draws may miss its own point by a rounding error.
-    error = None if counted else np.maximum(ends, 0)
+    error = None if value in ("tagged", "truth") else np.maximum(ends, 0)
     axes.errorbar(points.percent, rows, xerr=error, **look)
 
 
@@ -455,23 +418,23 @@ def _listed(one: Findings, values: Sequence[str]) -> str:
 
 
 def _means(*names: str) -> Callable[[Findings], str]:
-    """Prints means over labels of some estimates."""
     return lambda one: " and ".join(
         _percents([np.mean(getattr(one.estimates, name)) for name in names])
     )
 
 
 def _factors(one: Findings) -> str:
-    """Prints Eq. 2 over the count of each label."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values = one.estimates.occurrences / one.occurrences
     return _listed(one, [f"× {number(value, 1)}" for value in values])
 
 
-def _ends(one: Findings, recall: np.ndarray) -> Sequence[np.ndarray]:
-    """Returns the lower recall of the peculiar labels, the higher of the usual ones."""
-    peculiar, usual = (recall[..., _columns(one, them)] for them in (PECULIAR, USUAL))
-    return peculiar.min(axis=-1), usual.max(axis=-1)
+def _ends(one: Findings) -> str:
+    """Prints the lower recall of the peculiar labels, the higher of the usual ones."""
+    peculiar, usual = (
+        one.estimates.recall[_columns(one, them)] for them in (PECULIAR, USUAL)
+    )
+    return " and ".join(_percents((peculiar.min(), usual.max())))
 
 
 def _columns(one: Findings, labels: Sequence[str]) -> list[int]:
@@ -557,12 +520,7 @@ JUDGED: dict[str, tuple] = {
         lambda one: _listed(one, _percents(one.estimates.recall)),
         _differs,
     ),
-    "peculiar-taggable": (
-        lambda one: " and ".join(_percents(_ends(one, one.estimates.recall))),
-        _peculiar_higher,
-        *PECULIAR,
-        *USUAL,
-    ),
+    "peculiar-taggable": (_ends, _peculiar_higher, *PECULIAR, *USUAL),
     "male-more-often": (_singers, _male_more_often, *SINGERS),
 }
 
@@ -596,14 +554,14 @@ def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Cla
     pair = truth.counts if truth else (here.occurrences, here.estimates.occurrences)
     num_tags = len(pair[0])
     varies = num_tags > 2 and all(np.ptp(one) > 0 for one in pair)
-    found = statistics.pearson(*map(stats.rankdata, pair))
+    found = statistics.spearman(*pair)
     rho, ends = found.value, found.interval()
     judged = judges.unknown(f"{num_tags} tags are too few to tell")
     if varies:
         why = say("groundtruth.uncorrelated", ends=shown(ends, 2), small=SMALL)
         judged = judges.between(ends, -SMALL, SMALL, why)
-    of_paper = stats.spearmanr(printed.occurrences, printed.estimates.occurrences)
+    of_paper = statistics.spearman(printed.occurrences, printed.estimates.occurrences)
     source = "the truth of all clips" if truth else "Eq. 2"
     ours = f"{number(rho, 2)}: {num_tags} tags, by {source}"
-    its = {"rho": of_paper.statistic, "labels": len(printed.labels)}
+    its: dict[str, Any] = {"rho": of_paper.value, "labels": len(printed.labels)}
     return claim("counts-uncorrelated", ours, *judged, **its)

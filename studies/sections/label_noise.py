@@ -5,13 +5,12 @@ Scores are against the reference: the truth, or where no point learns from it, t
 corpus's own labels, to which all errors were then added.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,18 +33,19 @@ from msd_tagger.pages.tables import (
 )
 from studies import comparison, judges, resampling, statistics
 from studies.comparison import LABELS, Comparison, Ends, Placed, Points
-from studies.figures import Look, mean_and_std
+from studies.figures import Look, mean_and_std, name_rows
 from studies.judges import Judged
 from studies.records import RunRecord, SweepRecord
 from studies.sections.reliability import LARGE
 from studies.statistics import Correlation
 from studies.study import Claim, Study
-from studies.texts import SCORES, claim, figure, say
+from studies.texts import captioned, claim, figure, say
 
 NAME, TITLE = "label_noise", "Noisy labels in training and evaluation, and a remedy"
 PREFIX = "noise-"
 DROP, FLIP, WEAK = "positives missing", "labels flipped", "weak labels"
-LOOKS = {DROP: (BLUE, "o"), FLIP: (ORANGE, "s"), WEAK: (GREEN, "D")}
+FEW = "annotated clips"
+LOOKS = {DROP: (BLUE, "o"), FLIP: (ORANGE, "s"), WEAK: (GREEN, "D"), FEW: (PINK, "^")}
 # How a corrected loss knows the rates.
 RATES = {
     "true": "true rates",
@@ -144,6 +144,12 @@ class Runs:
             return self.find(**fixed[0]._replace(rates="")._asdict())
         return self.find(labels="weak") if self.reference == "true" else None
 
+    @property
+    def against(self) -> str:
+        """Says what the reference is."""
+        known = self.reference == "true"
+        return "the truth" if known else "the corpus's own labels"
+
     def title(self, name: str) -> str:
         """Says what a point learns from."""
         return self.settings[name].name(self.reference)
@@ -175,17 +181,18 @@ def study(record: SweepRecord) -> Study:
     gains = runs.compare([(one, runs.base) for one in fixed])
     losses = tag_losses(runs)
     ranked, annotated = rank_by_noise(runs), rank_by_annotated(runs)
+    ranks = partial(draw_ranks, annotated=annotated)
     drawn = [
         _training(runs),
         _worth(runs, worths),
-        _tags(losses),
-        _evaluation(ranked, annotated),
+        figure("noise_tags", draw_losses, losses),
+        figure("noise_evaluation", ranks, ranked, draws=DRAWS),
         _remedy(runs, fixed),
     ]
     tables = [
         _table(runs, worths),
-        comparison.table(say("tables.noise_costs"), costs),
-        comparison.table(say("tables.noise_gains"), gains),
+        comparison.table("noise_costs", costs),
+        comparison.table("noise_gains", gains),
         _rank_table(ranked, annotated),
     ]
     gaps = comparison.gaps(record, PREFIX)
@@ -284,79 +291,63 @@ def mix(
 def tag_losses(runs: Runs) -> pd.DataFrame:
     """Sets what each tag loses by weak labels against how often it is tagged.
 
-    Returns:
-        One row a tag: `tag`, `tagability` (the share of the training clips for which
-        it holds that carry it) and `loss` of ROC-AUC, mean over seeds. Empty where
-        errors were added, which befall all tags alike.
+    One row a tag: `tag`, `tagability` (the share of the training clips for which it
+    holds that carry it) and `loss` of ROC-AUC, mean over seeds. Empty where errors were
+    added, which befall all tags alike.
     """
     weak, clean = runs.find(labels="weak"), runs.find()
     if runs.reference != "true" or not weak or not clean:
         return pd.DataFrame({"tag": [], "tagability": [], "loss": []})
     tagability = 1 - rates_of(runs.points[weak]).missing
-
-    def of_tags(name: str) -> np.ndarray:
-        per_seed = runs.points[name].summary["scores"]["test"]["true"]["per_seed"]
-        return np.array([one["roc_auc_per_tag"] for one in per_seed], float).mean(0)
-
-    loss = of_tags(clean) - of_tags(weak)
-    frame = pd.DataFrame({"tagability": tagability, "loss": loss})
+    of_clean, of_weak = (
+        comparison.auc(runs.points[one], "true", "roc_auc_per_tag").mean(axis=0)
+        for one in (clean, weak)
+    )
+    frame = pd.DataFrame({"tagability": tagability, "loss": of_clean - of_weak})
     return frame.dropna().rename_axis("tag").reset_index()
 
 
 def rank_by_noise(runs: Runs) -> pd.DataFrame:
     """Ranks the points by noisy evaluation labels: Spearman's rho with the reference.
 
-    Returns:
-        One row a kind and rate of errors: `noise`, `rate`, the mean `rho` of many
-        draws, and `low` and `high`, their middle 95 %. The corpus's own weak labels
-        are one row, of the rate that they miss, where the truth is the reference.
+    One row a kind and rate of errors: `noise`, `rate`, the mean `rho` of many draws,
+    and `low` and `high`, their middle 95 %. The corpus's own weak labels are one row,
+    of the rate that they miss, where the truth is the reference.
     """
     labels, ranks = _ranks(runs)
+    columns = ["noise", "rate", "rho", "low", "high"]
     if len(ranks) < 3:
-        return pd.DataFrame(columns=["noise", "rate", "rho", "low", "high"])
+        return pd.DataFrame(columns=columns)
     rng, rows = np.random.default_rng(0), []
     truth = _mean_auc(ranks, labels)
-
-    def add(noise: str, rate: float, drawn: list[np.ndarray]) -> None:
-        rhos = [_spearman(truth, _mean_auc(ranks, one)) for one in drawn]
-        rows.append((noise, rate, np.mean(rhos), *np.percentile(rhos, [2.5, 97.5])))
-
     for noise, rates in EVALUATION.items():
         for rate in rates:
             hits = (rng.random(labels.shape) < rate for _ in range(DRAWS))
-            add(
-                noise,
-                rate,
-                [labels & ~x if noise == DROP else labels ^ x for x in hits],
-            )
-    some = next(iter(runs.points.values())).arrays["predictions_test"]
+            drawn = (labels & ~x if noise == DROP else labels ^ x for x in hits)
+            rhos = _rhos(truth, (_mean_auc(ranks, one) for one in drawn))
+            rows.append((noise, rate, *rhos))
     if runs.reference == "true":
+        some = next(iter(runs.points.values())).arrays["predictions_test"]
         weak = some["tags"] > 0
         missing = float((labels & ~weak).sum() / max(labels.sum(), 1))
-        add(WEAK, missing, [weak])
-    return pd.DataFrame(rows, columns=["noise", "rate", "rho", "low", "high"])
+        rows.append((WEAK, missing, *_rhos(truth, [_mean_auc(ranks, weak)])))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def rank_by_annotated(runs: Runs) -> pd.DataFrame:
-    """Ranks the points by the reference on few clips, as `rank_by_noise`.
-
-    Returns:
-        One row a number of test clips: `clips`, `rho`, `low` and `high`.
-    """
+    """Ranks the points by the reference on few `clips`, as `rank_by_noise`."""
     labels, ranks = _ranks(runs)
     columns = ["clips", "rho", "low", "high"]
-    sizes = [one for one in ANNOTATED if one < len(labels)]
     if len(ranks) < 3:
         return pd.DataFrame(columns=columns)
     truth, rows = _mean_auc(ranks, labels), []
     scores = [one.arrays["predictions_test"]["scores"] for one in runs.points.values()]
-    for size in sizes:
-        weights = resampling.subset_weights(len(labels), size, DRAWS) > 0
-        rhos = []
-        for chosen in weights.T:
-            some = np.stack([_mean_ranks(one[:, chosen]) for one in scores])
-            rhos.append(_spearman(truth, _mean_auc(some, labels[chosen])))
-        rows.append((size, np.mean(rhos), *np.percentile(rhos, [2.5, 97.5])))
+    for size in (one for one in ANNOTATED if one < len(labels)):
+        aucs = []
+        for some in resampling.subset_weights(len(labels), size, DRAWS).T > 0:
+            of_some = np.stack([_mean_ranks(one[:, some]) for one in scores])
+            aucs.append(_mean_auc(of_some, labels[some]))
+        rows.append((size, *_rhos(truth, aucs)))
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -388,66 +379,59 @@ def _mean_auc(ranks: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return ((sums - positive * (positive + 1) / 2) / pairs).mean(1)
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:
-    return statistics.pearson(stats.rankdata(x), stats.rankdata(y)).value
+def _rhos(truth: np.ndarray, aucs: Iterable[np.ndarray]) -> tuple[float, float, float]:
+    """Correlates rankings with the true one: mean of the draws, and middle 95 %."""
+    rhos = np.array([statistics.spearman(truth, one).value for one in aucs])
+    return (float(rhos.mean()), *resampling.interval(rhos))
 
 
 def scores_by_noise(frame: pd.DataFrame, floors: Mapping[str, float]) -> Figure:
     """Draws scores by the rate of errors, one panel a kind, two columns wide.
 
-    Args:
-        frame: `noise`, `rate`, `seed` and `roc_auc_macro`, one row a seed; clean
-            labels are in both panels, weak ones in that of missing positives.
-        floors: Scores of smaller clean sets by their names, as dashed lines.
+    `frame` has `noise`, `rate`, `seed` and `roc_auc_macro`, one row a seed; clean
+    labels are in both panels, weak ones in that of missing positives. `floors` are the
+    scores of smaller clean sets by their names, as dashed lines.
     """
     drawn = Figure(figsize=(7, 3.2))
     panels = drawn.subplots(1, 2, sharey=True)
-    for axes, noise in zip(panels, (DROP, FLIP), strict=True):
-        for kind in (noise, WEAK) if noise == DROP else (noise,):
-            of_kind = frame[frame.noise == kind]
-            if len(of_kind):
-                _draw_scores(axes, of_kind, kind)
+    for axes, kinds in zip(panels, ((DROP, WEAK), (FLIP,)), strict=True):
+        for kind in kinds:
+            found = mean_and_std(frame[frame.noise == kind], "rate").sort_index()
+            if len(found):
+                _draw_line(axes, 100 * found.index, found["mean"], found["std"], kind)
         for name, value in floors.items():
             axes.axhline(value, ls="--", lw=1, color=ink(axes), alpha=0.6)
             at: Look = {"xytext": (-2, 2), "textcoords": "offset points", "ha": "right"}
-            place = (1, value)
-            axes.annotate(
-                name, place, xycoords=axes.get_yaxis_transform(), fontsize=7, **at
-            )
-        axes.set_xlabel(f"% of the {noise}")
+            at |= {"xycoords": axes.get_yaxis_transform(), "fontsize": 7}
+            axes.annotate(name, (1, value), **at)
+        axes.set_xlabel(f"% of the {kinds[0]}")
         axes.legend(loc="upper right", fontsize=8)
     panels[0].set_ylabel("macro ROC-AUC")
     return drawn
 
 
-def _draw_scores(axes: Axes, frame: pd.DataFrame, kind: str) -> None:
-    found = mean_and_std(frame, "rate").sort_index()
+def _draw_line(axes: Axes, x: Any, y: pd.Series, error: Any, kind: str) -> None:
     colour, marker = LOOKS[kind]
-    look: Look = {"color": colour, "marker": marker, "ms": 5, "capsize": 3, "lw": 1}
-    axes.errorbar(
-        100 * found.index, found["mean"], yerr=found["std"], label=kind, **look
-    )
+    look: Look = {"color": colour, "marker": marker, "ms": 5, "lw": 1, "capsize": 3}
+    axes.errorbar(x, y, yerr=error, label=kind, **look)
 
 
-def draw_worth(frame: pd.DataFrame) -> Figure:
+def draw_worth(frame: pd.DataFrame, least: float) -> Figure:
     """Draws how many clean clips a noisy one is worth, one row a noise.
 
-    `frame` has `labels`, `worth`, `low` and `high`; open ends go to the edge.
+    `frame` has `labels`, `worth`, `low` and `high`; open ends go to the edge, beyond
+    the least share that was compared.
     """
     drawn = Figure(figsize=(7, 1.1 + 0.32 * len(frame)))
-    axes, rows = drawn.subplots(), np.arange(len(frame))
-    least = frame.attrs.get("least", 0.1)
-    low = frame.low.clip(lower=least / 1.2)
-    high = frame.high.clip(upper=1.2)
+    axes, rows, edge = drawn.subplots(), np.arange(len(frame)), least / 1.2
+    low, high = frame.low.clip(lower=edge), frame.high.clip(upper=1.2)
     axes.hlines(rows, low, high, color=BLUE, lw=2, alpha=0.6)
     axes.plot(frame.worth, rows, "o", color=BLUE)
-    axes.set(xscale="log", xlim=(least / 1.2, 1.2), xlabel="clean clips for one")
-    ticks = [one for one in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1) if one >= least / 1.2]
+    axes.set(xscale="log", xlim=(edge, 1.2), xlabel="clean clips for one")
+    ticks = [one for one in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1) if one >= edge]
     axes.minorticks_off()
     axes.set_xticks(ticks, [f"{one:g}" for one in ticks])
-    axes.set_yticks(rows, list(frame["labels"]), fontsize=8)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
+    name_rows(axes, frame["labels"], fontsize=8)
     return drawn
 
 
@@ -470,19 +454,17 @@ def draw_ranks(frame: pd.DataFrame, annotated: pd.DataFrame) -> Figure:
     """Draws rho by the rate of errors, and by annotated clips, two columns wide."""
     drawn = Figure(figsize=(7, 3.2))
     left, right = drawn.subplots(1, 2, sharey=True)
-    for noise, (colour, marker) in LOOKS.items():
+    for noise in LOOKS:
         of = frame[frame.noise == noise]
-        look: Look = {"color": colour, "marker": marker, "ms": 5, "lw": 1, "capsize": 3}
-        ends = [of.rho - of.low, of.high - of.rho]
         if len(of):
-            left.errorbar(100 * of.rate, of.rho, yerr=ends, label=noise, **look)
+            ends = [of.rho - of.low, of.high - of.rho]
+            _draw_line(left, 100 * of.rate, of.rho, ends, noise)
     left.set(
         xlabel="% (missing of positives, flipped of all)", ylabel="rank correlation"
     )
     left.legend(loc="lower left", fontsize=8)
     ends = [annotated.rho - annotated.low, annotated.high - annotated.rho]
-    look = {"color": PINK, "marker": "^", "ms": 5, "lw": 1, "capsize": 3}
-    right.errorbar(annotated.clips, annotated.rho, yerr=ends, **look)
+    _draw_line(right, annotated.clips, annotated.rho, ends, FEW)
     right.set(xscale="log", xlabel="annotated test clips")
     right.minorticks_off()
     right.set_xticks(list(annotated.clips), [f"{one:g}" for one in annotated.clips])
@@ -493,10 +475,7 @@ def draw_ranks(frame: pd.DataFrame, annotated: pd.DataFrame) -> Figure:
 
 
 def draw_remedy(frame: pd.DataFrame) -> Figure:
-    """Draws scores with and without a corrected loss, one row a point.
-
-    `frame` has `labels`, `seed` and `roc_auc_macro`, the rows in their order.
-    """
+    """Draws scores with and without a corrected loss, one row a point (`labels`)."""
     names = list(frame["labels"].unique())
     drawn = Figure(figsize=(7, 1.1 + 0.32 * len(names)))
     axes = drawn.subplots()
@@ -508,14 +487,11 @@ def draw_remedy(frame: pd.DataFrame) -> Figure:
     )
     axes.axvline(found["mean"].iloc[0], ls="--", lw=1, color=ink(axes))
     axes.set(xlabel="macro ROC-AUC")
-    axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
+    name_rows(axes, names, fontsize=8)
     return drawn
 
 
 def _training(runs: Runs) -> Illustration:
-    """Scores by kind and rate of errors, and those of smaller clean sets."""
     rows: list[tuple[tuple, RunRecord]] = []
     for name, one in runs.settings.items():
         point = runs.points[name]
@@ -530,16 +506,12 @@ def _training(runs: Runs) -> Illustration:
             rows.append(((FLIP, one.flip), point))
     frame = comparison.score_frame(rows, ["noise", "rate"], runs.reference)
     floors = {
-        one.name(runs.reference): float(
-            comparison.auc(runs.points[name], runs.reference).mean()
-        )
-        for name, one in runs.settings.items()
-        if one.share != 1 and not one.rates
+        runs.title(name): float(comparison.auc(point, runs.reference).mean())
+        for name, point in runs.points.items()
+        if runs.settings[name].share != 1 and not runs.settings[name].rates
     }
-    plot = functools.partial(scores_by_noise, floors=floors)
-    words = _words(runs)
-    formats = {**SCORES, "rate": ".4f"}
-    return figure("noise_training", plot, frame, formats, **words)
+    plot = partial(scores_by_noise, floors=floors)
+    return figure("noise_training", plot, frame, against=runs.against)
 
 
 def _worth(runs: Runs, worths: Mapping[str, Worth | None]) -> Illustration:
@@ -549,59 +521,38 @@ def _worth(runs: Runs, worths: Mapping[str, Worth | None]) -> Illustration:
         if one is not None
     ]
     frame = pd.DataFrame(rows, columns=["labels", "worth", "low", "high"])
-    known = [one for one in worths.values() if one]
-    frame.attrs["least"] = known[0].range[0] if known else 0.1
-    formats = dict.fromkeys(("worth", "low", "high"), ".3f")
-    return figure("noise_worth", draw_worth, frame, formats)
-
-
-def _tags(losses: pd.DataFrame) -> Illustration:
-    formats = {"tagability": ".4f", "loss": ".6f"}
-    return figure("noise_tags", draw_losses, losses, formats)
-
-
-def _evaluation(ranked: pd.DataFrame, annotated: pd.DataFrame) -> Illustration:
-    plot = functools.partial(draw_ranks, annotated=annotated)
-    formats = dict.fromkeys(("rho", "low", "high"), ".4f") | {"rate": ".4f"}
-    return figure("noise_evaluation", plot, ranked, formats, draws=DRAWS)
+    # All are of the same sizes.
+    least = next((one.range[0] for one in worths.values() if one), 0.1)
+    return figure("noise_worth", partial(draw_worth, least=least), frame)
 
 
 def _remedy(runs: Runs, fixed: Sequence[str]) -> Illustration:
     names = [one for one in (runs.base, *fixed, runs.find()) if one and fixed]
     rows = [((runs.title(name),), runs.points[name]) for name in names]
     frame = comparison.score_frame(rows, ["labels"], runs.reference)
-    return figure("noise_remedy", draw_remedy, frame, SCORES, **_words(runs))
-
-
-def _words(runs: Runs) -> dict[str, str]:
-    """Returns how texts name the reference."""
-    known = runs.reference == "true"
-    return {"against": "the truth" if known else "the corpus's own labels"}
+    return figure("noise_remedy", draw_remedy, frame, against=runs.against)
 
 
 def _table(runs: Runs, worths: Mapping[str, Worth | None]) -> Table:
     """One row a point: its errors, its scores, and what a clip is worth."""
-    known = comparison.known_labels(runs.points)
+    points = runs.points.values()
     columns: dict[str, list[Any]] = {"labels": [*map(runs.title, runs.points)]}
-    rates = [rates_of(point).mean() for point in runs.points.values()]
-    columns["missing"] = [one.missing for one in rates]
-    columns["false"] = [one.false for one in rates]
-    for one in known:
-        scores = [comparison.auc(point, one) for point in runs.points.values()]
-        columns[f"AUC, {one} labels"] = scores
-    columns["a clip is worth"] = [str(worths.get(k) or ABSENT) for k in runs.points]
-    formats: dict[str, Any] = dict.fromkeys(("missing", "false"), percent)
-    formats |= {f"AUC, {one} labels": over_seeds for one in known}
-    return Table(pd.DataFrame(columns), say("tables.noise_points"), formats)
+    for name in ("missing", "false"):
+        columns[name] = [rates_of(point)[name].mean() for point in points]
+    scores = comparison.score_columns(runs.points, "AUC, ")
+    worth = [str(worths.get(name) or ABSENT) for name in runs.points]
+    columns |= scores | {"a clip is worth": worth}
+    formats: dict[str, Any] = dict.fromkeys(scores, over_seeds)
+    formats |= {"missing": percent, "false": percent}
+    return captioned("noise_points", columns, formats)
 
 
 def _rank_table(ranked: pd.DataFrame, annotated: pd.DataFrame) -> Table:
-    """Rank correlations of both kinds, one below the other."""
     few = annotated.assign(noise=[f"truth of {one} clips" for one in annotated.clips])
     rows = pd.concat([ranked, few])[["noise", "rate", "rho", "low", "high"]]
     rows.columns = ["evaluation labels", "rate", "ρ", "2.5 %", "97.5 %"]
     formats: dict[str, Any] = dict.fromkeys(rows.columns[2:], ".3f")
-    return Table(rows, say("tables.noise_ranks"), formats | {"rate": percent})
+    return captioned("noise_ranks", rows, formats | {"rate": percent})
 
 
 def _claims(
@@ -612,11 +563,8 @@ def _claims(
     ranked: pd.DataFrame,
     gaps: Sequence[str],
 ) -> list[Claim]:
-    """Judges what this study asks, in its order."""
     equal = runs.compare([(runs.find(drop=0.5), runs.find(flip=0.05))])
-    by_rates = {
-        runs.settings[n].rates: n for n in runs.points if runs.settings[n].rates
-    }
+    by_rates = {one.rates: name for name, one in runs.settings.items()}
     apart = runs.compare([(by_rates.get("annotated"), by_rates.get("true"))])
     wrong = [one for one in gains if "odds" in one.name]
     exact = [one for one in gains if RATES["true"] in one.name]
@@ -635,10 +583,7 @@ def _claims(
 def _judge(
     found: Sequence[Comparison], low: float, high: float, gaps: Sequence[str]
 ) -> tuple[str, str, str]:
-    """Says what was found of some differences, and judges them.
-
-    What points lack, `gaps`, leaves open what holds without them.
-    """
+    """Says what was found of some differences, and judges them."""
     if not found:
         return judges.no_data("the points for it are not complete.")
     here = "; ".join(f"{one.name}: {signed(one.mean)}" for one in found)
@@ -649,11 +594,9 @@ def _judge(
 
 
 def _claim_of_tags(runs: Runs, losses: pd.DataFrame) -> Claim:
-    """That tags lose more which are tagged less often where they are true."""
     if len(losses) < 4:
         return claim("noise-tags", *judges.no_data(say("label_noise.alike")))
-    ranks = [stats.rankdata(losses[one]) for one in ("tagability", "loss")]
-    found = statistics.pearson(*ranks)
+    found = statistics.spearman(losses.tagability, losses.loss)
     ends = found.interval()
     why = say("label_noise.tags", tags=len(losses), ends=interval(ends, 2))
     here = f"rank correlation {number(found.value, 2)}"
@@ -664,7 +607,6 @@ def _claim_of_tags(runs: Runs, losses: pd.DataFrame) -> Claim:
 
 
 def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Claim:
-    """That noisy evaluation labels rank the trainings as the reference does."""
     of = ranked[ranked.noise == WEAK]
     if of.empty:
         of = ranked[(ranked.noise == DROP) & (ranked.rate == 0.5)]
@@ -689,16 +631,9 @@ def _paragraphs(
     ranked: pd.DataFrame,
     annotated: pd.DataFrame,
 ) -> list[str]:
-    """Says what was trained, what a clip is worth, and how many annotations do."""
-    found = [
-        say(
-            f"label_noise.trained_{runs.reference}",
-            points=len(runs.points),
-            scored=comparison.seeds_and_clips(runs.points),
-            missing=comparison.not_complete(record, PREFIX),
-        ),
-        say("label_noise.one_draw"),
-    ]
+    scope = comparison.scope(record, runs.points, PREFIX)
+    trained = say(f"label_noise.trained_{runs.reference}", **scope)
+    found = [trained, say("label_noise.one_draw")]
     listed = [f"{runs.title(k)}: {one}" for k, one in worths.items() if one]
     if listed:
         found.append(say("label_noise.worth", listed="; ".join(listed)))

@@ -1,10 +1,9 @@
 """Section V-A: which tags the network takes for similar (Fig. 9, Table III)."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,14 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from msd_tagger.common import paper
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, ORANGE, ink, label
-from msd_tagger.pages.tables import (
-    ABSENT,
-    Table,
-    interval,
-    number,
-    over_seeds,
-    percent,
-)
+from msd_tagger.pages.tables import ABSENT, Table, interval, number, over_seeds, percent
 from studies import comparison, judges, matrices, statistics, tag_pairs
 from studies.comparison import Ends
 from studies.figures import Look
@@ -30,7 +22,7 @@ from studies.label_table import find_label_table
 from studies.records import SweepRecord
 from studies.study import Claim, Study
 from studies.tag_pairs import Pair
-from studies.texts import claim, figure, say
+from studies.texts import captioned, claim, figure, say
 
 NAME, TITLE = "label_vectors", "Label vectors (Fig. 9, Table III)"
 POINT = "variance"
@@ -85,8 +77,7 @@ class Vectors:
 def study(record: SweepRecord) -> Study:
     """Compares the last layer's weights of every seed with co-occurrence.
 
-    They are those of the point `variance` if there is one, else of the first. Without
-    weights or labels, a sentence says so.
+    They are those of the point `variance` if there is one, else of the first.
     """
     found = _read(record)
     if isinstance(found, str):
@@ -99,10 +90,7 @@ def study(record: SweepRecord) -> Study:
 
 
 def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
-    """Returns the point that is read, where tags were counted, and what both hold.
-
-    Where something is missing, a sentence says so instead.
-    """
+    """Returns the point that is read, where tags were counted, and both; or why not."""
     points = record.select(POINT) or record.points
     points = {k: v for k, v in points.items() if "label_vectors" in v.arrays}
     if not points:
@@ -126,15 +114,13 @@ def _read(record: SweepRecord) -> tuple[str, str, Vectors] | str:
     S = tag_pairs.similarity(arrays["kernel"], measure)
     C = tag_pairs.normalise(together)
     either, selected = tag_pairs.either_way(C), tag_pairs.select_tags(names, together)
-    mean = S.mean(axis=0)
     informed = bool(comparison.informed({name: point}))
-    data = Vectors(names, measure, S, mean, together, C, either, selected, informed)
     seeds, gaps = point.summary.get("seeds", ()), comparison.gaps(record, name)
-    return name, source, dataclasses.replace(data, seeds=seeds, gaps=gaps)
+    shared = (S.mean(axis=0), together, C, either, selected, informed, seeds, gaps)
+    return name, source, Vectors(names, measure, S, *shared)
 
 
 def _networks(data: Vectors) -> pd.DataFrame:
-    """Says what each network gives by itself, and last their mean similarity."""
     tuples = tag_pairs.top_tuples(data.together, TOP)
     chosen = np.ix_(data.selected, data.selected)
     rows = [
@@ -157,7 +143,6 @@ def _networks(data: Vectors) -> pd.DataFrame:
 def _paragraphs(
     name: str, source: str, data: Vectors, networks: pd.DataFrame
 ) -> list[str]:
-    """Says what was compared, and how far seeds agree."""
     seeds, total = len(data.S), int(data.pairs.sum())
     compared = say(
         "label_vectors.compared",
@@ -189,9 +174,7 @@ def _paragraphs(
 
 
 def _illustrations(data: Vectors) -> list[Illustration]:
-    """Draws Fig. 9, and S against C over all pairs."""
     found, seeds, chosen = [], len(data.S), data.selected
-    formats = dict.fromkeys(("S(i, j)", "deviation over seeds", EITHER), ".6f")
     if len(chosen) > 1:
         matrix = partial(matrices.similarity, measure=data.measure)
         values = {
@@ -200,14 +183,14 @@ def _illustrations(data: Vectors) -> list[Illustration]:
             "selection": tag_pairs.describe_selection(data.tag_names),
         }
         frame = _pair_frame(data, chosen)
-        found = [figure("label_vector_similarity", matrix, frame, formats, **values)]
+        found = [figure("label_vector_similarity", matrix, frame, **values)]
     # V-A's three pairs where they are there, else the most surprising ones.
     named = list(data.known(paper.UNEXPECTED_PAIRS).values())
     named = named or tag_pairs.high_and_low(data.mean, data.either, 3)
     names = [(data.tag_names[i], data.tag_names[j]) for i, j in named]
     points = partial(draw_scatter, measure=data.measure, named=names)
     frame = _pair_frame(data, range(len(data.tag_names)))
-    return [*found, figure("similarity_by_co_occurrence", points, frame, formats)]
+    return [*found, figure("similarity_by_co_occurrence", points, frame)]
 
 
 def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
@@ -225,10 +208,7 @@ def _pair_frame(data: Vectors, tags: Sequence[int]) -> pd.DataFrame:
 def draw_scatter(
     frame: pd.DataFrame, measure: str, named: Sequence[tuple[str, str]]
 ) -> Figure:
-    """Draws one point a pair of tags, some of them named, one column wide.
-
-    `frame` has the columns of `_pair_frame`; the measure is "cosine" or "dot".
-    """
+    """Draws one point a pair of tags, from `_pair_frame`, some of them named."""
     drawn = Figure(figsize=(3.5, 3.1))
     axes = drawn.subplots()
     x, y = 100 * frame[EITHER], frame["S(i, j)"]
@@ -258,11 +238,15 @@ def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
         "high_C": tag_pairs.high_and_low(data.either, data.mean, SURPRISING),
     }
     tables = [
-        _pairs(data, say(f"tables.{name}"), pairs)
+        _pairs(data, name, pairs)
         for name, pairs in lists.items()
         if pairs or name != "unexpected"
     ]
-    return [_top_pairs(data), *tables, _per_network(data, networks)]
+    several = len(data.S) > 1
+    frame = (networks if several else networks[:1]).rename_axis("network").reset_index()
+    formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
+    strong = [len(networks) - 1] if several else []
+    return [_top_pairs(data), *tables, captioned("networks", frame, formats, strong)]
 
 
 def _top_pairs(data: Vectors) -> Table:
@@ -273,6 +257,7 @@ def _top_pairs(data: Vectors) -> Table:
     frequent = tag_pairs.overlap(ours, tag_pairs.top_tuples(data.together, TOP))
     common = tag_pairs.overlap(ours, printed.values())
     columns = {
+        "rank": range(1, max(len(ours), TOP) + 1),
         "here": [f"{names[i]}, {names[j]}" for i, j in ours],
         "S": [over_seeds(data.S[:, i, j], 3) for i, j in ours],
         "also top of C": ["yes" if pair in frequent else "no" for pair in ours],
@@ -282,15 +267,12 @@ def _top_pairs(data: Vectors) -> Table:
             for pair in paper.TOP_SIMILAR
         ],
     }
-    # Where one side is shorter, its cells stay empty.
-    frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
-    frame.insert(0, "rank", frame.index + 1)
-    caption = say("tables.similar", common=len(common), ours=len(ours), top=TOP)
     strong = [rank for rank, pair in enumerate(ours) if pair in common]
-    return Table(frame, caption, strong=strong)
+    numbers: dict[str, Any] = {"common": len(common), "ours": len(ours), "top": TOP}
+    return captioned("similar", columns, strong=strong, **numbers)
 
 
-def _pairs(data: Vectors, caption: str, pairs: Sequence[Pair]) -> Table:
+def _pairs(data: Vectors, key: str, pairs: Sequence[Pair]) -> Table:
     """Pairs with their similarity, their co-occurrence, and the rank by each."""
     total, names = f"of {int(data.pairs.sum()):,}", data.tag_names
     ranks = [data.ranks(pair) for pair in pairs]
@@ -301,21 +283,10 @@ def _pairs(data: Vectors, caption: str, pairs: Sequence[Pair]) -> Table:
         "max C": [data.either[pair] for pair in pairs],
         f"rank of it {total}": [by_C for _, by_C in ranks],
     }
-    return Table(pd.DataFrame(columns), caption, {"max C": ".3f"})
-
-
-def _per_network(data: Vectors, networks: pd.DataFrame) -> Table:
-    """What each network gives by itself."""
-    several = len(data.S) > 1
-    frame = networks if several else networks[:1]
-    formats = dict.fromkeys((RHO, "mean S", "mean C"), ".3f")
-    strong = [len(frame) - 1] if several else []
-    frame = frame.rename_axis("network").reset_index()
-    return Table(frame, say("tables.networks"), formats, strong)
+    return captioned(key, columns, {"max C": ".3f"})
 
 
 def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
-    """Judges what V-A says of one network, on average over networks."""
     each, of_mean = networks.iloc[:-1], networks.loc[MEAN]
     means, of_C = each["mean S"].to_numpy(), of_mean["mean C"]
     ends = statistics.mean_interval(means - of_C)
@@ -323,11 +294,9 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
     higher = judges.above(ends, 0, why)
     if data.measure != "cosine":
         higher = judges.unknown("a dot product has no scale to compare with a share.")
-    rho = (
-        f"{over_seeds(each[RHO], 3)}; of the mean similarity {number(of_mean[RHO], 3)}"
-    )
-    common = int(of_mean[COMMON])
-    top = f"{over_seeds(each[COMMON], 1)}; of the mean similarity {common}"
+    of_whole = "; of the mean similarity "
+    rho = f"{over_seeds(each[RHO], 3)}{of_whole}{number(of_mean[RHO], 3)}"
+    top = f"{over_seeds(each[COMMON], 1)}{of_whole}{of_mean[COMMON]:.0f}"
     averages = f"mean S {over_seeds(means, 3)}; mean C {of_C:.3f}"
     found = [
         claim("similar-meet", rho, *_correlation(data)),
@@ -377,7 +346,6 @@ def _overlap(data: Vectors) -> Judged:
 
 
 def _hardly_negative(data: Vectors, counts: pd.Series, of_mean: int) -> Claim:
-    """V-A: four negative pairs among the 23 tags."""
     tags = len(data.selected)
     total = tags * (tags - 1) // 2
     ends = statistics.count_interval(counts)
@@ -391,7 +359,6 @@ def _hardly_negative(data: Vectors, counts: pd.Series, of_mean: int) -> Claim:
 
 
 def _papers_negative_pairs(data: Vectors) -> Claim:
-    """V-A's four pairs by name."""
     known = data.known(paper.NEGATIVE_PAIRS)
     values = {names: data.S[:, i, j] for names, (i, j) in known.items()}
     total = len(paper.NEGATIVE_PAIRS)
@@ -399,9 +366,8 @@ def _papers_negative_pairs(data: Vectors) -> Claim:
     negative = sum(high < 0 for _, high in ends)
     spread = " beyond the spread over seeds." if len(data.S) > 1 else "; one seed only."
     texts = [f"{', '.join(names)} {over_seeds(v, 2)}" for names, v in values.items()]
-    why = (
-        f"{len(values)} of the {total} pairs are here; {negative} are negative{spread}"
-    )
+    here = f"{len(values)} of the {total} pairs are here"
+    why = f"{here}; {negative} are negative{spread}"
     wider = [statistics.mean_interval(of_pair, total) for of_pair in values.values()]
     judged = judges.every(ends, wider, -np.inf, 0, why)
     absent = [] if len(values) == total else ["not all of the pairs are here"]
@@ -410,11 +376,7 @@ def _papers_negative_pairs(data: Vectors) -> Claim:
 
 
 def _unexpected_pairs(data: Vectors) -> Claim:
-    """V-A: three pairs that are similar although they rarely meet.
-
-    It holds where most networks say so of each pair, and the labels do, by the interval
-    of C beside the value of the last of the top pairs.
-    """
+    """Holds where most networks say so of each pair, and labels by intervals of C."""
     known = data.known(paper.UNEXPECTED_PAIRS)
     total, texts, fits = len(paper.UNEXPECTED_PAIRS), [], []
     highest = tag_pairs.top_pairs(data.either, TOP)

@@ -1,7 +1,5 @@
 """The networks layer by layer (Fig. 3, Table II)."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +21,7 @@ from studies.figures import Look
 from studies.record_contents import NETWORKS
 from studies.records import SweepRecord, read_json
 from studies.study import Claim, Study
-from studies.texts import claim, figure, say
+from studies.texts import captioned, claim, figure, say
 
 NAME = "network"
 TITLE = "The networks (Fig. 3, Table II)"
@@ -41,10 +39,7 @@ Network = Mapping[str, Any]
 
 
 def study(record: SweepRecord) -> Study:
-    """Draws the networks that `network.json` describes, and sets Table II beside them.
-
-    Without that file a sentence says so.
-    """
+    """Draws the networks of `network.json`, and sets Table II beside them."""
     path = record.workdir / FILE
     if not path.exists():
         return Study(NAME, TITLE, [f"There is no {FILE}: the networks are left out."])
@@ -75,11 +70,8 @@ def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
 def schematic(frame: pd.DataFrame, networks: Mapping[str, Network]) -> Figure:
     """The maps between the layers of each network, from the input to the tags.
 
-    Two columns wide, one row a network; lengths are cube roots of the sizes.
-
-    Args:
-        frame: `network`, `feature maps`, `bands` and `frames`, one row a layer.
-        networks: From a name to what `network.json` holds of it.
+    Two columns wide, one row a network; lengths are cube roots of the sizes. `frame`
+    has `network`, `feature maps`, `bands` and `frames`, one row a layer.
     """
     drawn = Figure(figsize=(7, ROW_HEIGHT_IN * len(networks)))
     rows = drawn.subplots(len(networks), 1, squeeze=False)[:, 0]
@@ -111,7 +103,9 @@ def _draw_network(
         _draw_map(axes, x, width * unit, height, size)
         end = x + width * unit + (sheets if size[0] > 1 else 0)
         x += width * unit + sheets + GAP
-        _draw_arrow(axes, end, x, layer)
+        look: Look = {"arrowstyle": "-|>", "lw": 0.8, "color": ink(axes)}
+        axes.annotate("", (x, 0.45), (end, 0.45), arrowprops=look)
+        axes.text((end + x) / 2, 0.98, layer, ha="center", va="center", fontsize=6.5)
     x += 0.004
     axes.add_patch(Rectangle((x, 0.1), 0.014, 0.7, facecolor=GREEN, lw=0))
     text = f"{math.prod(tags)}\ntags"
@@ -135,14 +129,7 @@ def _draw_map(
     axes.text(centre, -0.06, text, ha="center", va="top", fontsize=7)
 
 
-def _draw_arrow(axes: Axes, start: float, end: float, text: str) -> None:
-    look: Look = {"arrowstyle": "-|>", "lw": 0.8, "color": ink(axes)}
-    axes.annotate("", (end, 0.45), (start, 0.45), arrowprops=look)
-    axes.text((start + end) / 2, 0.98, text, ha="center", va="center", fontsize=6.5)
-
-
 def _between(layer: Mapping[str, Any]) -> str:
-    """What a layer does, in few words."""
     if layer["pool"] is None:
         return "dense\nW, sigmoid"
     kernel, pool = ("×".join(map(str, layer[key])) for key in ("kernel", "pool"))
@@ -150,7 +137,6 @@ def _between(layer: Mapping[str, Any]) -> str:
 
 
 def _paragraphs(networks: Mapping[str, Network], own: str | None) -> list[str]:
-    """Says which poolings the networks have; those of `own` are the user's."""
     product = math.prod(pool for pool, _ in paper.TABLE_2_POOLS)
     bands = paper.TABLE_2_INPUT[1]
     left = ", ".join(map(str, bands_left(bands, paper.TABLE_2_POOLS)))
@@ -175,7 +161,7 @@ def _illustration(networks: Mapping[str, Network]) -> Illustration:
     ]
     header = ["network", "layer", "feature maps", "bands", "frames"]
     plot = functools.partial(schematic, networks=networks)
-    return figure("network", plot, pd.DataFrame(rows, columns=header), {})
+    return figure("network", plot, pd.DataFrame(rows, columns=header))
 
 
 def _poolings(networks: Mapping[str, Network]) -> Table:
@@ -184,30 +170,28 @@ def _poolings(networks: Mapping[str, Network]) -> Table:
         f"({paper.TABLE_2_CHANNELS}, {_tuple(paper.TABLE_2_KERNEL)}) and {_tuple(pool)}"
         for pool in paper.TABLE_2_POOLS
     ]
-    names = ["input", *(f"conv{k + 1}" for k in range(len(printed))), "tags"]
     tags = f"({paper.TABLE_2_OUTPUTS})"
-    columns: dict[str, list[str | None]]
-    columns = {"": [*names], "Table II": [_tuple(paper.TABLE_2_INPUT), *printed, tags]}
+    columns: dict[str, list[str | None]] = {
+        "": ["input", *(f"conv{k + 1}" for k in range(len(printed))), "tags"],
+        "Table II": [_tuple(paper.TABLE_2_INPUT), *printed, tags],
+    }
     for name, network in networks.items():
         layers = network["layers"]
         columns[name] = [None, *map(_layer, layers)]
         maps = [network["input"], *(layer["output"] for layer in layers)]
         columns[f"{name}: map after it"] = [_tuple(size) for size in maps]
     # A network of other layers than the table's leaves dashes.
-    frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
-    return Table(frame, say("tables.table_2"))
+    return captioned("table_2", columns)
 
 
 def _costs(name: str, network: Network) -> Table:
-    """Parameters and multiply-adds of each layer."""
-    layers = [*network["layers"], {**network, "name": "all"}]
-    keys = {"layer": "name", "parameters": "parameters"}
-    keys |= {"multiply-adds": "multiply_adds"}
-    columns = {title: [one[key] for one in layers] for title, key in keys.items()}
-    frame = pd.DataFrame(columns)
+    keys = {"name": "layer", "parameters": "parameters"}
+    keys |= {"multiply_adds": "multiply-adds"}
+    layers = pd.DataFrame([*network["layers"], {**network, "name": "all"}])
+    frame = layers[[*keys]].rename(columns=keys)
     frame["share"] = frame["multiply-adds"] / network["multiply_adds"]
     formats: Formats = {"parameters": ",", "multiply-adds": ",", "share": percent}
-    return Table(frame, say("tables.costs", name=name), formats, [len(frame) - 1])
+    return captioned("costs", frame, formats, [len(frame) - 1], name=name)
 
 
 def _claims(networks: Mapping[str, Network], own: str | None) -> list[Claim]:

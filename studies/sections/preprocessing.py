@@ -1,7 +1,5 @@
 """Sections IV-C and IV-D, Fig. 7: which preprocessing of the input matters."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math
@@ -24,7 +22,7 @@ from studies.records import RunRecord, SweepRecord
 from studies.sections import data_size
 from studies.statistics import LogFit
 from studies.study import Claim, Study
-from studies.texts import claim, figure, say
+from studies.texts import captioned, claim, figure, say
 
 NAME = "preprocessing"
 PREFIX, STFT = "pre-", "pre-stft-"
@@ -56,7 +54,6 @@ def study(record: SweepRecord) -> Study:
     """Redraws Fig. 7 from the grid of preprocessings, points that start with `pre-`.
 
     Points `size-mel-…` stand at the right and say what dB is worth, if there are any.
-    Without points of the grid a sentence says so.
     """
     points = comparison.scored(record.select(PREFIX))
     if not points:
@@ -67,11 +64,17 @@ def study(record: SweepRecord) -> Study:
     sizes = data_size.sizes_of(comparison.scored(record.select(data_size.PREFIX)))
     sizes = sizes[sizes["kind"] == "mel"]
     line = data_size.fit_sizes(sizes, "weak").get("mel")
-    limit = comparison.smallest_difference(points)
+    # How far 95 % of two runs that differ in the seed alone lie apart.
+    limit = statistics.difference_by_bound(*comparison.run_spread(points, "weak"))
     biases = bias_sizes(points)
     differences = [_differences(found[one], placed[one], one) for one in known]
-    tables = [_table(points, known), *differences, *_bias_tables(biases)]
-    paragraphs = _paragraphs(record, points, limit, line)
+    tables = [_table(points), *differences, *_bias_tables(biases)]
+    rule = "limit" if np.isfinite(limit) else "no_limit"
+    paragraphs = [
+        say("preprocessing.trained", **comparison.scope(record, points, PREFIX)),
+        say(f"preprocessing.{rule}", limit=limit),
+        *([] if line else [say("preprocessing.no_sizes")]),
+    ]
     drawn = [_illustration(points, sizes, one) for one in known]
     # There is nothing to draw of STFT points alone.
     drawn = [one for one in drawn if one.frame is None or len(one.frame)]
@@ -100,9 +103,8 @@ def compare_all(
 def pairs_of(points: Points) -> dict[str, dict[str, tuple[str, str]]]:
     """Finds the points that differ in one setting alone.
 
-    Returns:
-        `magnitude` (mel, dB minus linear), `weighting`, `scale` (scaled minus not) and
-        `stft` (dB minus linear): from a comparison's name to (minuend, subtrahend).
+    `magnitude` (mel, dB minus linear), `weighting`, `scale` (scaled minus not) and
+    `stft` (dB minus linear) go from a comparison's name to (minuend, subtrahend).
     """
     rows = [(name, *settings(point)) for name, point in points.items()]
     grid = pd.DataFrame(rows, columns=["name", *SETTINGS])
@@ -137,10 +139,9 @@ def _beside(grid: pd.DataFrame, setting: str, value: str | float) -> pd.DataFram
 def bias_sizes(points: Points) -> pd.DataFrame:
     """How large the first layer's additive parameters are (IV-D.2).
 
-    Returns:
-        One row for each pair of points (scaled input, plain) and each parameter that
-        both recorded: `pair`, `parameter` (`bias` or `beta`), and the mean absolute
-        values `plain` and `scaled`, over channels and seeds.
+    One row for each pair of points (scaled input, plain) and each parameter that both
+    recorded: `pair`, `parameter` (`bias` or `beta`), and the mean absolute values
+    `plain` and `scaled`, over channels and seeds.
     """
     rows = []
     for name, pair in pairs_of(points)["scale"].items():
@@ -168,11 +169,8 @@ def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
     """Four groups of three points, and smaller training sets at the right.
 
     Two columns wide. Points, as the vertical axis does not start at 0: bars that are
-    cut would be read by their lengths.
-
-    Args:
-        frame: `group`, `weighting`, `seed` and `roc_auc_macro`, one row a seed; what
-            has no weighting is a training set's size.
+    cut would be read by their lengths. `frame` has `group`, `weighting` and
+    `roc_auc_macro`, one row a seed; what has no weighting is a training set's size.
     """
     drawn = Figure(figsize=(7, 3.2))
     grid, sizes = (frame[(frame["weighting"] == "") == one] for one in (False, True))
@@ -227,24 +225,21 @@ def claims(
     line: LogFit | None,
     gaps: tuple[list[str], list[str]] = ([], []),
 ) -> list[Claim]:
-    """What sections IV-C and IV-D say, in their order.
-
-    The gaps are those of the grid and those of the sizes.
-    """
+    """What IV-C and IV-D say; gaps are those of the grid and those of the sizes."""
     of_mel = [one for one in gaps[0] if not one.startswith(STFT)]
     mean = comparison.average("mean of pairs", found["magnitude"], placed)
     stft = comparison.average("STFT", found["stft"], placed)
-    judged = judges.no_data("dB and linear STFT are not both complete.")
+    of_stft = judges.no_data("dB and linear STFT are not both complete.")
     if stft:
         why = f"dB minus linear: {comparison.sentence(stft)}."
-        judges_it = judges.differences([stft], 0, math.inf, why)
+        judged = judges.differences([stft], 0, math.inf, why)
         lacks = [one for one in gaps[0] if one.startswith(STFT)]
-        judged = _size(stft), *judges.whole(judges_it, lacks)
+        of_stft = _size(stft), *judges.whole(judged, lacks)
     return [
         _claim_of_decibels(found["magnitude"], mean, of_mel),
         _claim_of_nothing("weighting", found["weighting"], of_mel),
         _claim_of_nothing("scaling", found["scale"], of_mel),
-        claim("decibels-stft", *judged),
+        claim("decibels-stft", *of_stft),
         _claim_of_biases(biases),
         _claim_of_data(mean, line, [*of_mel, *gaps[1]]),
     ]
@@ -254,11 +249,11 @@ def _claim_of_decibels(
     found: Sequence[Comparison], mean: Comparison | None, gaps: Sequence[str]
 ) -> Claim:
     if mean is None:
-        why = "no pair of dB and linear is complete."
-        return claim("decibels", *judges.no_data(why))
-    above = [one for one in found if one.mean > 0]
+        nothing = judges.no_data("no pair of dB and linear is complete.")
+        return claim("decibels", *nothing)
+    above = sum(one.mean > 0 for one in found)
     why = f"mean of pairs: {comparison.sentence(mean)}."
-    here = f"above in {len(above)} of {len(found)} pairs, by {_size(mean)} on average"
+    here = f"above in {above} of {len(found)} pairs, by {_size(mean)} on average"
     judged = judges.differences(found, 0, math.inf, why)
     return claim("decibels", here, *judges.whole(judged, gaps))
 
@@ -266,7 +261,6 @@ def _claim_of_decibels(
 def _claim_of_nothing(
     key: str, found: Sequence[Comparison], gaps: Sequence[str]
 ) -> Claim:
-    """That something makes no difference that the paper calls significant."""
     if not found:
         return claim(key, *judges.no_data("no pair is complete."))
     limit = paper.NON_SIGNIFICANT_BELOW
@@ -280,7 +274,6 @@ def _claim_of_nothing(
 def _claim_of_data(
     mean: Comparison | None, line: LogFit | None, gaps: Sequence[str]
 ) -> Claim:
-    """That dB is worth about twice the data."""
     key = "worth-of-decibels"
     if mean is None or line is None:
         return claim(key, *judges.no_data("points of several sizes are needed."))
@@ -337,79 +330,59 @@ def _times(factor: float) -> str:
     return f"{factor:.3g} times" if factor >= 0.001 else "under 0.001 times"
 
 
-def _paragraphs(
-    record: SweepRecord, points: Points, limit: float, line: LogFit | None
-) -> list[str]:
-    """What was trained, and how differences are judged."""
-    trained = say(
-        "preprocessing.trained",
-        points=len(points),
-        scored=comparison.seeds_and_clips(points),
-        missing=comparison.not_complete(record, PREFIX),
-    )
-    judged = "limit" if np.isfinite(limit) else "no_limit"
-    alone = [] if line else [say("preprocessing.no_sizes")]
-    return [trained, say(f"preprocessing.{judged}", limit=limit), *alone]
-
-
 def _illustration(points: Points, sizes: pd.DataFrame, labels: str) -> Illustration:
     """Fig. 7 against one kind of labels: the mel points in the paper's order."""
-    groups: dict[str, list] = {name: [] for name in GROUPS.values()}
+    drawn = []
     for key, point in {settings(point): point for point in points.values()}.items():
         kind, magnitude, weighting, scale = key
         if kind == "mel":
             name = GROUPS[magnitude, scale != 1]
             title = f"{name} {MAGNITUDES[magnitude]} ×{scale:g}"
-            groups[name].append(((title, weighting), point))
+            drawn.append(((title, weighting), point))
+    # Their order is that of their names in the paper.
+    drawn.sort(key=lambda one: one[0][0].split()[0])
     beside = [
         ((f"dB, {percent(one.share)} of the clips", ""), one.point)
         for one in sizes.itertuples()
         if labels in comparison.known_labels({"": one.point})
     ]
-    drawn = [*itertools.chain(*groups.values()), *beside]
-    return figure(
-        "fig7_preprocessing",
-        scores_by_preprocessing,
-        comparison.score_frame(drawn, ["group", "weighting"], labels),
-        labels=labels,
-        beside=" At the right the training set's size varies." if beside else "",
-    )
+    frame = comparison.score_frame([*drawn, *beside], ["group", "weighting"], labels)
+    more = " At the right the training set's size varies." if beside else ""
+    plot, names = scores_by_preprocessing, {"labels": labels, "beside": more}
+    return figure("fig7_preprocessing", plot, frame, **names)
 
 
-def _table(points: Points, known: Sequence[str]) -> Table:
-    """Scores of every point, weak beside true."""
-    rows = []
+def _table(points: Points) -> Table:
+    columns: dict[str, list[Any]] = {"input": [], "group": []}
     for point in points.values():
         kind, magnitude, weighting, scale = settings(point)
         what = f"{INPUTS[kind]}, {MAGNITUDES[magnitude]}, ×{scale:g}"
-        group = GROUPS[magnitude, scale != 1] if kind == "mel" else None
-        scores = [comparison.auc(point, one) for one in known]
-        rows.append([f"{what}, {_weighting(weighting)}", group, *scores])
-    names = [f"{one} labels" for one in known]
-    frame = pd.DataFrame(rows, columns=["input", "group", *names])
-    return Table(frame, say("tables.scores"), dict.fromkeys(names, over_seeds))
+        columns["input"].append(f"{what}, {_weighting(weighting)}")
+        columns["group"].append(
+            GROUPS[magnitude, scale != 1] if kind == "mel" else None
+        )
+    scores = comparison.score_columns(points)
+    return captioned("scores", columns | scores, dict.fromkeys(scores, over_seeds))
 
 
 def _differences(
     found: Mapping[str, list[Comparison]], placed: Placed, labels: str
 ) -> Table:
-    """All comparisons with their spreads, dB first."""
     title = "dB − linear, mean of the above"
     mean = comparison.average(title, found["magnitude"], placed)
     stft = [dataclasses.replace(one, name=f"STFT: {one.name}") for one in found["stft"]]
     rows = [*found["magnitude"], *([mean] if mean else []), *stft]
     rows += [*found["weighting"], *found["scale"]]
-    return comparison.table(say("tables.preprocessings", labels=labels), rows)
+    return comparison.table("preprocessings", rows, labels=labels)
 
 
 def _bias_tables(biases: pd.DataFrame) -> list[Table]:
-    """One row for each pair and parameter; no table without any."""
+    plain = "mean |value|, ×1"
     columns = {
         "": biases["pair"] + ": " + biases["parameter"].map(PARAMETERS),
-        "mean |value|, ×1": biases["plain"],
+        plain: biases["plain"],
         "scaled": biases["scaled"],
-        "ratio": list(map(ratio, biases["scaled"], biases["plain"])),
+        "ratio": map(ratio, biases["scaled"], biases["plain"]),
     }
-    formats = dict.fromkeys(("mean |value|, ×1", "scaled"), ".4g")
-    table = Table(pd.DataFrame(columns), say("tables.biases"), formats)
+    table = captioned("biases", columns, {plain: ".4g", "scaled": ".4g"})
     return [table] if len(biases) else []

@@ -7,10 +7,8 @@ definitions of the text and the caption; one sentence of the text swaps the colo
 (i) and (iii).
 """
 
-from __future__ import annotations
-
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,7 +31,7 @@ from studies.records import RunRecord, SweepRecord
 from studies.sections.preprocessing import MAGNITUDES, settings
 from studies.statistics import Correlation
 from studies.study import Claim, Study
-from studies.texts import claim, figure, rows, say
+from studies.texts import captioned, claim, figure, rows, say, span
 
 NAME = "reliability"
 TITLE = "Reliability of the evaluation (Fig. 2)"
@@ -56,6 +54,7 @@ RHOS = {
 }
 # From here on a correlation is called large (Cohen 1988); the paper's are 0.83 to 0.91.
 LARGE = 0.5
+NUM_RESAMPLES = 200  # Of the test clips.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,14 +73,10 @@ class AnnotatedClips:
         Labels are 0/1 `[n, T]`, scores `[S, n, T]`, weights of the clips `[n, R]`. Tags
         that cannot be scored are left out; it is NaN without any.
         """
-        known = np.isfinite(self.verdicts)
-        columns = [[k] for k in range(known.shape[1])]
-        per_tag = [
-            resampling.auc_per_seed(
-                labels[:, k], scores[:, :, k], weights * known[:, k]
-            )
-            for k in columns
-        ]
+        known, per_tag = np.isfinite(self.verdicts), []
+        for k in ([column] for column in range(known.shape[1])):
+            of_tag = labels[:, k], scores[:, :, k], weights * known[:, k]
+            per_tag.append(resampling.auc_per_seed(*of_tag))
         return np.ma.masked_invalid(per_tag).mean(axis=0).filled(np.nan)[:, :, 0]
 
 
@@ -113,8 +108,6 @@ Rhos = Mapping[str, Correlation | None]
 def study(record: SweepRecord) -> Study:
     """Redraws Fig. 2 from points `size-mel-…`, `size-stft-…` and `pre-…`.
 
-    A sentence says where the tags or the points for it are missing.
-
     Raises:
         AnnotationError: The answers of listeners do not belong to this corpus.
     """
@@ -127,7 +120,7 @@ def study(record: SweepRecord) -> Study:
     some = next(iter(points.values()))
     num_clips = len(some.arrays["predictions_test"]["track_id"])
     answers = annotated_clips(record, some, tags)
-    resamples = comparison.num_resamples(record)
+    resamples = int(_options(record).get("num_resamples", NUM_RESAMPLES))
     used = {name: point for of_set in sets.values() for name, point in of_set.items()}
     placed = comparison.place(used, "weak")
     scores = {k: scores_of(one, tags, answers, resamples) for k, one in used.items()}
@@ -142,8 +135,8 @@ def study(record: SweepRecord) -> Study:
     gaps = comparison.gaps(record, *FAMILIES)
     gaps += [
         f"{name} has no predictions for the same clips"
-        for name in comparison.scored(record.points)
-        if name.startswith(FAMILIES) and name not in points
+        for name in comparison.scored(record.select(*FAMILIES))
+        if name not in points
     ]
     claims = _claims(found, gaps)
     return Study(NAME, TITLE, paragraphs, [_illustration(found)], tables, claims)
@@ -165,10 +158,7 @@ def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
 
 
 def narrow_set(points: Points) -> dict[str, RunRecord]:
-    """Up to six trainings that differ little, the lowest score first.
-
-    The rule is in the section's first paragraph.
-    """
+    """Up to six trainings that differ little, lowest first, as the section says."""
     score = {name: float(comparison.auc(one).mean()) for name, one in points.items()}
     # Of equal settings the first.
     distinct: dict[tuple, str] = {}
@@ -211,25 +201,20 @@ def _options(record: SweepRecord) -> dict:
 
 def _usable(record: SweepRecord) -> dict[str, RunRecord]:
     """Returns scored points with predictions for the same clips as the first one's."""
-    scored = comparison.scored(record.points).items()
-    points = {
-        name: one
-        for name, one in scored
-        if name.startswith(FAMILIES) and "predictions_test" in one.arrays
-    }
-    clips = {k: one.arrays["predictions_test"]["track_id"] for k, one in points.items()}
+    scored = comparison.scored(record.select(*FAMILIES))
+    arrays = {k: one.arrays.get("predictions_test") for k, one in scored.items()}
+    clips = {k: one["track_id"] for k, one in arrays.items() if one}
     first = [*clips.values()][:1]
-    return {k: one for k, one in points.items() if np.array_equal([clips[k]], first)}
+    return {k: scored[k] for k in clips if np.array_equal([clips[k]], first)}
 
 
 def _scorable(points: Points, labels: Sequence[str]) -> list[str]:
     """Returns the labels to annotate that the corpus has and that have a score."""
     if not points:
         return []
-    summary = next(iter(points.values())).summary
-    per_seed = summary["scores"]["test"]["weak"]["per_seed"]
-    per_tag = np.array([one["roc_auc_per_tag"] for one in per_seed], np.float64)
-    scored = np.array(summary["tags"])[np.isfinite(per_tag).all(axis=0)]
+    some = next(iter(points.values()))
+    is_scored = np.isfinite(comparison.auc(some, "weak", "roc_auc_per_tag")).all(axis=0)
+    scored = np.array(some.summary["tags"])[is_scored]
     return [label for label in labels if label in scored]
 
 
@@ -255,8 +240,8 @@ def annotated_clips(
     draw = {"size": options["subset400_clips"], "seed": options["subset_seed"]}
     subset = random_subset(clips, arrays["tags"][:, columns], tags, **draw)
     # Listeners answered for training clips as well (Subset100).
-    table = find_label_table(record.workdir)
-    ids = {*clips.tolist(), *(table.track_ids() if table else ())}
+    known = find_label_table(record.workdir)
+    ids = {*clips.tolist(), *(known.track_ids() if known else ())}
     answers = find_answers(record.workdir, ids, point.summary["tags"])
     verdicts = verdicts_of(subset, consensus(answers))
     heard = np.isfinite(verdicts).any(axis=1)
@@ -279,9 +264,9 @@ def scores_of(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores a training by every labelling; all that are compared have the same clips.
 
-    Returns:
-        One row a seed, and means over seeds with one row a resample of the test clips,
-        of which those with answers are a part; one column a curve.
+    Of two frames with a column for each curve, the first has a row for each seed, the
+    second means over seeds and a row for each resample of the test clips, of which
+    those with answers are a part.
     """
     arrays, columns = point.arrays["predictions_test"], columns_of(point, tags)
     tagged, scores = arrays["tags"], arrays["scores"]
@@ -335,15 +320,12 @@ def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
 def rho_of_subsets(
     points: Points, four: Sequence[float], tags: Sequence[str], num_subsets: int
 ) -> np.ndarray:
-    """Computes rho 1 with the truth of all test clips and of random subsets of them.
+    """Computes rho 1 with the truth of all test clips and of random subsets `[1 + R]`.
 
     The paper could not know how well 400 annotated clips predict rho 1; a corpus that
     knows the truth can tell. `four` are the trainings' scores on the instrumentation
-    tags by the ground truth.
-
-    Returns:
-        float64 `[1 + R]`, the first with all clips; NaN where nothing varies. Empty
-        where the truth is unknown.
+    tags by the ground truth. NaN where nothing varies, empty where the truth is
+    unknown.
     """
     arrays = [point.arrays["predictions_test"] for point in points.values()]
     if any("true_tags" not in of_point for of_point in arrays):
@@ -371,7 +353,6 @@ def subset_size(num_clips: int) -> int:
 def _paragraphs(
     found: Sets, tags: Sequence[str], answers: AnnotatedClips | None
 ) -> list[str]:
-    """Says what was compared, and how the paper was read."""
     absent = ", ".join(SETS[name] for name in SETS if name not in found)
     trainings = sum(len(one.points) for one in found.values())
     counts = {"trainings": trainings, "sets": len(found), "width": WIDTH}
@@ -385,7 +366,6 @@ def _paragraphs(
 
 
 def _of_subsets(found: Sets, num_clips: int) -> str:
-    """Says what subsets tell of rho 1."""
     some = next(iter(found.values())).subsets
     if not len(some):
         return say("reliability.no_truth")
@@ -407,10 +387,9 @@ def _of_subsets(found: Sets, num_clips: int) -> str:
 
 
 def _illustration(found: Sets) -> Illustration:
-    """Draws Fig. 2."""
     labels = {curve: label for curve, (*_, label) in CURVES.items()}
     header = ["set", "point", "curve", "seed", "roc_auc_macro"]
-    parts, ticks = [], {}
+    parts, ticks, rhos = [], {}, {}
     for key, one in found.items():
         # Seeds are numbered from 0 in every training.
         scores = one.scores.rename(columns=labels).reset_index("point")
@@ -423,17 +402,14 @@ def _illustration(found: Sets) -> Illustration:
             # A size is enough where all are; in the mixed set all that a training is.
             sizes = (name.removeprefix(f"{start} ") for name in ticks[key])
             ticks[key] = [name.removesuffix(" %") for name in sizes]
-    rhos = {key: _two_rhos(one) for key, one in found.items()}
+        of_both = [one.rhos.get(rho) for rho in ("rho_1", "rho_2")]
+        printed = (number(rho.value if rho else None, 3) for rho in of_both)
+        rhos[key] = "ρ₁ = {}, ρ₂ = {}".format(*printed)
     titles = {key: f"{SETS[key]}\n{text}" for key, text in rhos.items()}
     plot = partial(draw_sets, ticks=ticks, titles=titles)
     frame = pd.concat(parts, ignore_index=True)[header]
     texts = "; ".join(f"{SETS[key]}: {text}" for key, text in rhos.items())
     return figure("fig2_reliability", plot, frame, rhos=texts)
-
-
-def _two_rhos(one: RunSet) -> str:
-    first = one.rhos["rho_1"].value if "rho_1" in one.rhos else None
-    return f"ρ₁ = {number(first, 3)}, ρ₂ = {number(one.rhos['rho_2'].value, 3)}"
 
 
 def draw_sets(
@@ -476,31 +452,27 @@ def with_interval(rho: Correlation | None) -> str:
     """
     if rho is None or not np.isfinite(rho.value):
         return ABSENT
-    low, high = rho.interval()
-    if not np.isfinite(low):
-        return number(rho.value, 3)
-    return f"{rho.value:.3f} ({low:.3f} to {high:.3f})".replace("-", "−")
+    ends, value = span(rho.interval()), f"{rho.value:.3f}".replace("-", "−")
+    return value if ends == ABSENT else f"{value} ({ends})"
 
 
 def _rho_table(found: Sets) -> Table:
     """Both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
-    sets = found.values()
-    columns = {"": [f"{one.title} ({len(one.points)} trainings)" for one in sets]}
-    columns["ρ₁, paper"] = [number(printed[key], 3) for key in found]
+    names = [f"{one.title} ({len(one.points)} trainings)" for one in found.values()]
+    of_paper = [*(printed[key] for key in found), float(np.mean(paper.RHO_1))]
+    columns = {"": [*names, "mean of sets"]}
+    columns["ρ₁, paper"] = [number(one, 3) for one in of_paper]
+    means = {"rho_2": f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})"}
     for rho, text in rows("reliability.rhos"):
-        columns[text] = [with_interval(one.rhos.get(rho)) for one in sets]
-    frame = pd.DataFrame(columns)
-    means = f"{_mean_rho_2(found)} (paper: {paper.RHO_2_MEAN})"
-    mean = number(float(np.mean(paper.RHO_1)), 3)
-    frame.loc[len(frame)] = ["mean of sets", mean, "", "", means, ""]
-    return Table(frame, say("tables.rhos"))
+        cells = [with_interval(one.rhos.get(rho)) for one in found.values()]
+        columns[text] = [*cells, means.get(rho, "")]
+    return captioned("rhos", columns)
 
 
 def _mean_rho_2(found: Sets) -> str:
-    return number(
-        float(np.mean([one.rhos["rho_2"].value for one in found.values()])), 3
-    )
+    values = [one.rhos["rho_2"].value for one in found.values()]
+    return number(float(np.mean(values)), 3)
 
 
 def _spread_table(found: Sets) -> Table:
@@ -508,70 +480,53 @@ def _spread_table(found: Sets) -> Table:
     sets = found.values()
     columns = {"": [one.title for one in sets]}
     for rho, text in (("rho_1", "ρ₁"), ("rho_2", "ρ₂")):
-        columns |= {
-            f"{text}, seeds": [_ends(one.by_seed.get(rho), 0, 100) for one in sets],
-            f"{text}, test clips": [
-                _ends(one.by_clips.get(rho), 2.5, 97.5) for one in sets
-            ],
-        }
-    return Table(pd.DataFrame(columns), say("tables.rho_spreads"))
+        seeds = [_ends(one.by_seed.get(rho), 0, 100) for one in sets]
+        clips = [_ends(one.by_clips.get(rho), 2.5, 97.5) for one in sets]
+        columns |= {f"{text}, seeds": seeds, f"{text}, test clips": clips}
+    return captioned("rho_spreads", columns)
 
 
-def _ends(values: pd.Series | None, low: float, high: float) -> str:
-    """Prints two percentiles of what is known."""
+def _ends(values: pd.Series | None, *percentiles: float) -> str:
     known = [] if values is None else values.dropna()
-    if len(known) < 2:
-        return ABSENT
-    ends = np.percentile(known, [low, high])
-    return f"{ends[0]:.3f} to {ends[1]:.3f}".replace("-", "−")
+    return span(np.percentile(known, percentiles)) if len(known) > 1 else ABSENT
 
 
 def _score_table(found: Sets) -> Table:
-    """What is drawn, as means over seeds."""
     sets = found.values()
     frame = pd.concat(one.means for one in sets).reindex(columns=CURVES)
     frame.columns = [label for *_, label in CURVES.values()]
     formats = dict.fromkeys(frame, ".4f")
     frame.insert(0, "", [f"{one.title}: {name}" for one in sets for name in one.points])
-    return Table(frame, say("tables.means"), formats)
+    return captioned("means", frame, formats)
 
 
 def _subset_table(found: Sets, num_clips: int) -> Table:
     """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
-    header = [
-        text
-        for (text,) in rows("reliability.subset_table", size=subset_size(num_clips))
-    ]
     cells = []
     for one in found.values():
         full, known = one.subsets[0], pd.Series(one.subsets[1:]).dropna()
-        ends = resampling.interval(known) if len(known) else None
-        middle = "{:.3f} to {:.3f}".format(*ends) if ends else None
+        middle = span(resampling.interval(known)) if len(known) else None
         distance = (known - full).abs().median()
         cells.append([one.title, full, known.mean(), middle, distance])
-    frame = pd.DataFrame(cells, columns=header)
-    formats = dict.fromkeys(frame.select_dtypes(float), ".3f")
-    return Table(frame, say("tables.subsets"), formats)
+    header = rows("reliability.subset_table", size=subset_size(num_clips))
+    frame = pd.DataFrame(cells, columns=[text for (text,) in header])
+    return captioned("subsets", frame, dict.fromkeys(frame.select_dtypes(float), ".3f"))
 
 
 def _claims(found: Sets, gaps: Sequence[str]) -> list[Claim]:
-    """Judges that noisy labels rank trainings as a re-annotation does.
+    """Judges the claims, ρ₂ by the other tags, as the four are among all tags."""
 
-    The four tags are among all tags, so that of the others is judged in place of ρ₂.
-    The gaps are what the points lack.
-    """
-    none: Mapping[str, Correlation] = {}
-    rhos = {k: found[k].rhos if k in found else none for k in SETS}
-    sizes = {SETS[key]: rhos[key].get("rho_1") for key in INPUTS}
-    others = {SETS[key]: rhos[key].get("rho_2_others") for key in SETS}
+    def rhos(name: str, sets: Iterable[str]) -> Rhos:
+        there = {key: found[key].rhos for key in sets if key in found}
+        return {SETS[key]: there.get(key, {}).get(name) for key in sets}
+
+    sizes, others = rhos("rho_1", INPUTS), rhos("rho_2_others", SETS)
     on_average = f"{_mean_rho_2(found)} on average; without the four tags "
     on_average += _printed(others)
-    of_sizes = judges.whole(_large(sizes, found), gaps)
-    of_others = judges.whole(_large(others, found), gaps)
     return [
-        claim("ranks-sizes", _printed(sizes), *of_sizes),
+        claim("ranks-sizes", _printed(sizes), *_large(sizes, found, gaps)),
         narrow_claim(found),
-        claim("stands-for-all", on_average, *of_others),
+        claim("stands-for-all", on_average, *_large(others, found, gaps)),
     ]
 
 
@@ -607,8 +562,7 @@ def narrow_claim(found: Sets) -> Claim:
 def _difference(narrow: RunSet, wide: Sequence[RunSet]) -> Ends:
     """The interval of Fisher's z of the narrow set's rho 1 minus the mean of the wide.
 
-    It holds that there are few trainings, as Fisher's own, and the spreads over seeds
-    and over test clips.
+    It holds the spreads over seeds and test clips, and Fisher's own, for few trainings.
     """
 
     def apart(values: Callable[[RunSet], Any]) -> Any:
@@ -630,8 +584,7 @@ def _difference(narrow: RunSet, wide: Sequence[RunSet]) -> Ends:
     return mean - half, mean + half
 
 
-def _large(rhos: Rhos, found: Sets) -> Judged:
-    """Judges that all correlations are large, each by its interval."""
+def _large(rhos: Rhos, found: Sets, gaps: Sequence[str]) -> Judged:
     dull = [one.title for one in found.values() if one.title in rhos and one.is_dull]
     if dull:
         return judges.unknown(say("reliability.dull", sets=", ".join(dull)))
@@ -643,7 +596,7 @@ def _large(rhos: Rhos, found: Sets) -> Judged:
     counts = {"large": sum(low > LARGE for low, _ in ends), "all": len(known)}
     why = say("reliability.large", limit=LARGE, **counts)
     absent = [f"{k} has no correlation" for k in rhos if k not in known]
-    return judges.whole(judges.every(ends, wider, LARGE, 1, why), absent)
+    return judges.whole(judges.every(ends, wider, LARGE, 1, why), absent or gaps)
 
 
 def _printed(rhos: Rhos) -> str:

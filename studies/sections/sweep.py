@@ -1,11 +1,8 @@
 """Points that somebody chose: their scores, and which of them differ beyond chance."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +15,13 @@ from msd_tagger.pages.style import ink
 from msd_tagger.pages.tables import Formats, Table, number, over_seeds, signed
 from studies import comparison, figures, runs, statistics
 from studies.comparison import Comparison, Placed, Points
-from studies.figures import LABEL_COLOURS, Look
+from studies.figures import LABEL_COLOURS, MAX_NAMED_POINTS, Look
 from studies.records import RunRecord, SweepRecord
 from studies.report import spreads_of
 from studies.study import Study
-from studies.texts import figure, say
+from studies.texts import captioned, figure, say, short, span
 
-NAME = "sweep"
+NAME, TITLE = "sweep", "Points of a sweep"
 # An axis is logarithmic if its largest value is so many times its smallest.
 LOG_FROM = 10
 MAX_NAMED = 8  # Differences in a sentence; the table has all.
@@ -49,7 +46,9 @@ def study(record: SweepRecord) -> Study:
     placed = {one: comparison.place(points, one) for one in known}
     found = {one: compare_all(points, placed[one], one) for one in known}
     axis = axis_of(shown)
-    paragraphs = [_trained(record, points, shown), *alike]
+    scope = comparison.scope(record, points, "")
+    trained = say("sweep.trained", keys=", ".join(shown) or "no key", **scope)
+    paragraphs = [trained, *alike]
     paragraphs += [_verdict(of, labels) for labels, of in found.items() if of]
     if any(found.values()):
         paragraphs.append(say("sweep.judged"))
@@ -59,16 +58,21 @@ def study(record: SweepRecord) -> Study:
         drawn.append(_illustration(scores, axis, labels))
         tables.append(_table(scores, shown, points, labels))
     curves = figures.curve_frame(record.points)
-    drawn += [_curves(curves)] if len(curves) else []
-    tables += [_differences(of, labels) for labels, of in found.items() if of]
+    if len(curves):
+        numbers = {"points": curves["point"].nunique(), "limit": MAX_NAMED_POINTS}
+        drawn.append(
+            figure("sweep_curves", figures.curves_of_points, curves, **numbers)
+        )
+    tables += [
+        comparison.table("sweep_differences", of, len(of), labels=k, pairs=len(of))
+        for k, of in found.items()
+        if of
+    ]
     return Study(NAME, title, paragraphs, drawn, tables)
 
 
 def settings_of(record: SweepRecord) -> pd.DataFrame:
-    """The keys that points change but for their seeds: a row a point, a column a key.
-
-    What a point does not change is as the study has it.
-    """
+    """The keys that points change but for seeds: a row a point, a column a key."""
     asked = {name: dict(changes) for name, changes in record.config["sweep"]}
     keys = dict.fromkeys(key for changes in asked.values() for key in changes)
     usual = flatten(record.config)
@@ -122,11 +126,9 @@ def compare_all(points: Points, placed: Placed, labels: str) -> list[Comparison]
 def scores_of(points: Points, placed: Placed, labels: str) -> pd.DataFrame:
     """Mean macro ROC-AUC of every point, its 95 % interval, the baseline's.
 
-    The interval is over seeds, if there are several, and over test clips, if the
-    record has the scores of each.
-
-    Returns:
-        One row a point: `mean`, `low`, `high` and `baseline`, NaN where there is none.
+    The interval is over seeds, if there are several, and over test clips, if the record
+    has the scores of each. One row a point: `mean`, `low`, `high` and `baseline`, NaN
+    without.
     """
     rows = []
     for name, point in points.items():
@@ -135,7 +137,7 @@ def scores_of(points: Points, placed: Placed, labels: str) -> pd.DataFrame:
         over = (statistics.describe(values).t_half_width, over_clips)
         half, mean = math.hypot(*np.nan_to_num(over)), float(values.mean())
         ends = np.clip((mean - half, mean + half), 0, 1)
-        rows.append((mean, *ends, _baseline(point, labels)))
+        rows.append((mean, *ends, comparison.baseline_auc(point, labels)))
     columns = ["mean", "low", "high", "baseline"]
     return pd.DataFrame(rows, list(points), columns, dtype=float)
 
@@ -143,10 +145,7 @@ def scores_of(points: Points, placed: Placed, labels: str) -> pd.DataFrame:
 def points_and_intervals(
     frame: pd.DataFrame, labels: str, axis: pd.Series | None = None
 ) -> Figure:
-    """Means with their intervals: along a numeric axis, or a row for each point.
-
-    `frame` is that of `scores_of`, in the order to draw.
-    """
+    """Draws the frame of `scores_of` along a numeric axis, or a row a point."""
     height = 3.2 if axis is not None else 1.2 + 0.3 * len(frame)
     drawn = Figure(figsize=(5.6, height))
     axes = drawn.subplots()
@@ -160,8 +159,7 @@ def points_and_intervals(
         axes.errorbar(frame["mean"], rows, xerr=ends, **look)
         if baseline.notna().any():
             axes.plot(baseline, rows, marker="D", **diamond)
-        axes.set_yticks(rows, [*map(style.label, frame.index)])
-        axes.set_ylim(len(frame) - 0.5, -0.5)
+        figures.name_rows(axes, map(style.label, frame.index), grid=True)
         axes.set_xlabel("macro ROC-AUC")
     else:
         axes.errorbar(axis, frame["mean"], yerr=ends, **look)
@@ -170,26 +168,10 @@ def points_and_intervals(
         if axis.min() > 0 and axis.max() >= LOG_FROM * axis.min():
             axes.set_xscale("log")
             axes.minorticks_off()
-            axes.set_xticks(axis, [_short(one) for one in axis])
+            axes.set_xticks(axis, [short(one) for one in axis])
         axes.set(xlabel=str(axis.name), ylabel="macro ROC-AUC")
     drawn.legend(loc="outside lower center", ncols=2, fontsize=8)
     return drawn
-
-
-def _baseline(point: RunRecord, labels: str) -> float:
-    scores = ((point.summary.get("baseline") or {}).get("scores") or {}).get("test", {})
-    value = (scores.get(labels) or {}).get("mean", {}).get("roc_auc_macro")
-    return float("nan") if value is None else float(value)
-
-
-def _trained(record: SweepRecord, points: Points, settings: pd.DataFrame) -> str:
-    return say(
-        "sweep.trained",
-        points=len(points),
-        scored=comparison.seeds_and_clips(points),
-        keys=", ".join(settings) or "no key",
-        missing=comparison.not_complete(record, ""),
-    )
 
 
 def _verdict(found: Sequence[Comparison], labels: str) -> str:
@@ -217,7 +199,6 @@ def _verdict(found: Sequence[Comparison], labels: str) -> str:
 def _illustration(
     scores: pd.DataFrame, axis: pd.Series | None, labels: str
 ) -> Illustration:
-    """The scores of all points against one kind of labels."""
     if axis is not None:
         axis = axis.sort_values()
         scores = scores.loc[axis.index]
@@ -225,42 +206,24 @@ def _illustration(
     def plot(frame: pd.DataFrame) -> Figure:
         return points_and_intervals(frame.set_index("point"), labels, axis)
 
-    has_baseline = scores["baseline"].notna().any()
     named = scores.rename_axis("point").reset_index()
     if axis is not None:
         named.insert(1, str(axis.name), axis.to_numpy())
-    return figure(
-        "sweep_points",
-        plot,
-        named,
-        dict.fromkeys(scores.columns, ".6f"),
-        labels=labels,
-        low=number(scores["mean"].min()),
-        high=number(scores["mean"].max()),
-        baseline=" Diamonds: the linear baseline." if has_baseline else "",
-    )
-
-
-def _curves(frame: pd.DataFrame) -> Illustration:
-    """The validation scores of all runs over each other."""
-    names = frame["point"].unique()
-    formats = dict.fromkeys(frame.columns[2:], ".6f")
-    of_all = {"points": len(names), "limit": figures.MAX_NAMED_POINTS}
-    return figure("sweep_curves", figures.curves_of_points, frame, formats, **of_all)
+    ends = {"low": number(scores["mean"].min()), "high": number(scores["mean"].max())}
+    has_baseline = scores["baseline"].notna().any()
+    baseline = " Diamonds: the linear baseline." if has_baseline else ""
+    words = {"labels": labels, "baseline": baseline, **ends}
+    return figure("sweep_points", plot, named, **words)
 
 
 def _table(
     scores: pd.DataFrame, settings: pd.DataFrame, points: Points, labels: str
 ) -> Table:
-    """Settings, scores and baseline of every point, against one kind of labels."""
     frame = pd.DataFrame({"point": list(points)})
     for key in settings:
-        frame[key] = settings[key].map(_short).to_numpy()
+        frame[key] = settings[key].map(short).to_numpy()
     frame["macro ROC-AUC"] = [comparison.auc(one, labels) for one in points.values()]
-    frame["95 %"] = [
-        f"{number(low)} to {number(high)}"
-        for low, high in scores[["low", "high"]].to_numpy()
-    ]
+    frame["95 %"] = [span(ends, 4) for ends in scores[["low", "high"]].to_numpy()]
     if scores["baseline"].notna().any():
         frame["linear baseline"] = scores["baseline"].to_numpy()
         frame["network − baseline"] = [
@@ -269,13 +232,4 @@ def _table(
             for name, point in points.items()
         ]
     formats: Formats = {"macro ROC-AUC": over_seeds, "linear baseline": ".4f"}
-    return Table(frame, say("tables.sweep", labels=labels), formats)
-
-
-def _differences(found: Sequence[Comparison], labels: str) -> Table:
-    caption = say("tables.sweep_differences", labels=labels, pairs=len(found))
-    return comparison.table(caption, found, len(found))
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return captioned("sweep", frame, formats, labels=labels)

@@ -3,8 +3,6 @@
 Figs 1, 6 and 8, and Table III's first row.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -22,13 +20,13 @@ from msd_tagger.common import paper
 from msd_tagger.common.tags import TAGS
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, GREEN, ORANGE, ink
-from msd_tagger.pages.tables import ABSENT, Table, percent
+from msd_tagger.pages.tables import ABSENT, Formats, Table, percent
 from studies import figures, judges, matrices, statistics, tag_pairs
 from studies.figures import Look
 from studies.label_table import LABELS, find_label_table
 from studies.records import SweepRecord
 from studies.study import Claim, Study
-from studies.texts import claim, figure, say
+from studies.texts import captioned, claim, figure, say
 
 NAME = "tags"
 TITLE = "Tags, their co-occurrence, and the input (Figs 1, 6 and 8, Table III)"
@@ -95,11 +93,7 @@ class Counts:
 
 
 def study(record: SweepRecord) -> Study:
-    """Reads the labels of a corpus, and what its spectrograms look like.
-
-    They stand in `labels.npz` and, for Figs 6 and 8, `input_stats.npz`; what is missing
-    is left out, and a sentence says so.
-    """
+    """Reads the labels of a corpus, and what its spectrograms look like."""
     data, arrays = _count(record), record.arrays("input_stats")
     paragraphs, illustrations, tables, claims = [], [], [], []
     if data is None:
@@ -110,29 +104,30 @@ def study(record: SweepRecord) -> Study:
         illustrations += _illustrations(data)
         tables += [_tuples(data), _prose(data, len(clips))]
         tables += [_vectors(data, vectors, clips)]
-        claims += _claims(data, len(clips))
+        claims += [
+            _same_tuples(data),
+            *(_not_near_one(data, pair) for pair in paper.CO_OCCURRENCE_EXAMPLES),
+            _long_tail(data.counts),
+            *(_count_of(data, tag) for tag in paper.TAG_COUNTS),
+            _unique_vectors(data, len(clips)),
+        ]
     if "histogram_db" not in arrays:
         paragraphs.append("Without input_stats.npz, Figs 6 and 8 are left out.")
     else:
         edges = arrays["histogram_edges"]
         shares = {name: arrays[f"histogram_{k}"] for k, name in MAGNITUDES.items()}
         histogram = pd.DataFrame({"from": edges[:-1], "to": edges[1:]} | shares)
-        curves = {k: arrays.get(f"band_mean_{k}") for k in WEIGHTINGS}
-        curves = {k: curve for k, curve in curves.items() if curve is not None}
-        centres_hz = arrays.get("band_centres_hz")
-        hz = {} if centres_hz is None else {"Hz": centres_hz}
-        means = pd.DataFrame(hz | curves)
+        curves = {"Hz": "band_centres_hz"} | {k: f"band_mean_{k}" for k in WEIGHTINGS}
+        there = {k: arrays[name] for k, name in curves.items() if name in arrays}
+        means = pd.DataFrame(there)
         kind = record.config.get("spectrogram", {}).get("kind", "mel")
         of_input = {"clips": int(arrays["num_clips"]), "bands": len(means)}
         paragraphs.append(say("tags.input", kind=kind, **of_input))
-        six = dict.fromkeys(histogram, ".6g")
-        illustrations.append(
-            figure("magnitude_histograms", draw_histograms, histogram, six)
-        )
+        drawn = figure("magnitude_histograms", draw_histograms, histogram)
+        illustrations.append(drawn)
         claims += histogram_claims(histogram)
-        if hz:
-            of_means = dict.fromkeys(means, ".6g") | {"Hz": ".3f"}
-            illustrations.append(figure("band_means", draw_band_means, means, of_means))
+        if "Hz" in means:
+            illustrations.append(figure("band_means", draw_band_means, means))
             claims += band_claims(means)
         else:
             paragraphs.append("Bands without frequencies: Fig. 8 is left out.")
@@ -140,7 +135,6 @@ def study(record: SweepRecord) -> Study:
 
 
 def _count(record: SweepRecord) -> Counts | None:
-    """Counts the labels of a study; None where there are none."""
     table = find_label_table(record.workdir)
     if table is None or (counted := table.counted()) is None:
         return None
@@ -161,33 +155,27 @@ def _count(record: SweepRecord) -> Counts | None:
 def _paragraphs(
     record: SweepRecord, data: Counts, vector_clips: np.ndarray
 ) -> list[str]:
-    """Says what was counted."""
     analysis = record.config.get("analysis", {})
     drawn = data.corpus == "synthetic" and analysis.get("label_only_clips")
-    counts, num_clips = data.counts, len(data.tags)
-    order = np.argsort(-counts, kind="stable")
-    most, least = order[0], order[-1]
-    fifth = max(1, len(counts) // 5)
-    labels = say(
-        "tags.labels",
-        number=num_clips,
-        clips=data.clips,
-        corpus=f"the {data.corpus} corpus" if data.corpus else "the corpus",
-        tags=len(data.tag_names),
-    )
+    corpus = f"the {data.corpus} corpus" if data.corpus else "the corpus"
+    size = {"number": len(data.tags), "tags": len(data.tag_names)}
+    labels = say("tags.labels", clips=data.clips, corpus=corpus, **size)
     labels += say("tags.sampled") if drawn else ""
     labels += "" if "train" in data.by_split else say("tags.without_training")
+    order = np.argsort(-data.counts, kind="stable")
+    counts, names = data.counts[order], np.array(data.tag_names)[order]
+    fifth, assignments = max(1, len(counts) // 5), counts.sum()
     spread = say(
         "tags.spread",
-        most=counts[most],
-        first=data.tag_names[most],
-        least=counts[least],
-        last=data.tag_names[least],
+        most=counts[0],
+        first=names[0],
+        least=counts[-1],
+        last=names[-1],
         fifth=fifth,
         tags=len(counts),
-        share=percent(counts[order[:fifth]].sum() / max(counts.sum(), 1)),
-        assignments=counts.sum(),
-        per_clip=counts.sum() / num_clips,
+        share=percent(counts[:fifth].sum() / max(assignments, 1)),
+        assignments=assignments,
+        per_clip=assignments / len(data.tags),
         vectors=len(vector_clips),
         once=(vector_clips == 1).sum(),
     )
@@ -195,7 +183,6 @@ def _paragraphs(
 
 
 def _illustrations(data: Counts) -> list[Illustration]:
-    """Draws Fig. 1 and how often tags occur."""
     names, counts = np.array(data.tag_names), data.counts
     order = np.argsort(-counts, kind="stable")
     # More rows than this make a picture that nobody can open.
@@ -214,31 +201,28 @@ def _illustrations(data: Counts) -> list[Illustration]:
     ranked["share"] = ranked.clips / len(data.tags)
     per_clip = np.bincount((data.tags > 0).sum(axis=1))
     tags_of_clips = pd.DataFrame({"tags": range(len(per_clip)), "clips": per_clip})
-    bars, frame = partial(_draw_counts, label=data.clips), ranked[["tag", "clips"]]
+    bars, frame = (
+        partial(figures.tag_counts, label=data.clips),
+        ranked[["tag", "clips"]],
+    )
     return [
         *found,
-        figure("tag_counts", bars, frame[: len(most)], {}, clips=data.clips),
-        figure("rank_curve", draw_rank_curve, ranked, {"share": ".6f"}),
-        figure("tags_per_clip", draw_tags_per_clip, tags_of_clips, {}),
+        figure("tag_counts", bars, frame, clips=data.clips),
+        figure("rank_curve", draw_rank_curve, ranked),
+        figure("tags_per_clip", draw_tags_per_clip, tags_of_clips),
     ]
-
-
-def _draw_counts(frame: pd.DataFrame, label: str) -> Figure:
-    return figures.tag_counts(frame.tag, frame.clips.to_numpy(), label)
 
 
 def _co_occurrence(
     which: str, chosen: Sequence[int] | np.ndarray, data: Counts, why: str = ""
 ) -> Illustration:
-    """Draws C(i, j) of some tags."""
     C, names = tag_pairs.normalise(data.together), np.array(data.tag_names)
     i, j = np.array(list(itertools.permutations(chosen, 2))).T
     columns = {"i": names[i], "j": names[j], "C(i, j)": C[i, j]}
     frame = pd.DataFrame(columns | {"clips with both": data.together[i, j]})
     key, plot = f"co_occurrence_{which}", matrices.co_occurrence
-    meaning = say("tags.eq_1")
-    values = {"tags": len(chosen), "meaning": meaning, "why": why}
-    return figure(key, plot, frame, {"C(i, j)": ".6f"}, **values)
+    values = {"tags": len(chosen), "meaning": say("tags.eq_1"), "why": why}
+    return figure(key, plot, frame, **values)
 
 
 def draw_rank_curve(frame: pd.DataFrame) -> Figure:
@@ -355,60 +339,44 @@ def _tuples(data: Counts) -> Table:
     C, names = tag_pairs.normalise(data.together), data.tag_names
     ours = tag_pairs.top_tuples(data.together, TOP_TUPLES)
     printed, its = paper.TOP_TUPLES, tag_pairs.find_pairs(names, paper.TOP_TUPLES)
-    theirs = "C(i, j) of that here"
+    of_ours, of_theirs = "C(i, j) here", "C(i, j) of that here"
     columns = {
+        "rank": range(1, max(len(ours), len(printed)) + 1),
         "i → j here": [f"{names[i]} → {names[j]}" for i, j in ours],
-        "C(i, j) here": [C[pair] for pair in ours],
+        of_ours: [C[pair] for pair in ours],
         "clips here": [f"{data.together[pair]:,}" for pair in ours],
         "i → j in the paper": [f"{first} → {second}" for first, second in printed],
-        "C(i, j) of that here": [
-            C[its[pair]] if pair in its else None for pair in printed
-        ],
+        of_theirs: [C[its[pair]] if pair in its else None for pair in printed],
     }
-    # Where one side is shorter, its cells stay empty.
-    frame = pd.DataFrame({k: pd.Series(v, dtype=object) for k, v in columns.items()})
-    frame.insert(0, "rank", frame.index + 1)
     known = [rank for rank, pair in enumerate(ours) if pair in its.values()]
     numbers = {"known": len(known), "ours": len(ours), "printed": len(printed)}
-    formats = {"C(i, j) here": ".3f", theirs: ".3f"}
-    return Table(frame, say("tables.tuples", **numbers), formats, known)
+    formats = {of_ours: ".3f", of_theirs: ".3f"}
+    return captioned("tuples", columns, formats, known, **numbers)
 
 
 def _prose(data: Counts, num_vectors: int) -> Table:
-    """Sizes and counts, the paper's beside those found."""
-    rows = []
-    for split, printed in paper.CLIPS.items():
-        size = data.by_split.get(split)
-        rows.append(
-            (f"clips, {split}", f"{printed:,}", f"{size:,}" if size else ABSENT)
-        )
-    for tag, printed in paper.TAG_COUNTS.items():
-        if tag in data.tag_names:
-            rows.append((f"clips with {tag}", f"{printed:,}", data.found(tag)))
+    sizes = {k: f"{size:,}" for k, size in data.by_split.items()}
     vectors = f"{num_vectors:,} on {len(data.tags):,} clips"
-    rows.append(("different tag vectors", f"{paper.UNIQUE_VECTORS:,}", vectors))
-    return Table.of_rows("Numbers of section III.", ("", "paper", "here"), rows)
+    rows = [
+        *((f"clips, {k}", n, sizes.get(k, ABSENT)) for k, n in paper.CLIPS.items()),
+        *(
+            (f"clips with {tag}", n, data.found(tag))
+            for tag, n in paper.TAG_COUNTS.items()
+            if tag in data.tag_names
+        ),
+        ("different tag vectors", paper.UNIQUE_VECTORS, vectors),
+    ]
+    frame = pd.DataFrame(rows, columns=["", "paper", "here"])
+    return captioned("prose", frame, {"paper": ","})
 
 
 def _vectors(data: Counts, vectors: np.ndarray, clips: np.ndarray) -> Table:
-    """The tag vectors that most clips have."""
     names = np.array(data.tag_names)
     tags = [" + ".join(names[one > 0]) or "no tag" for one in vectors[:MAX_VECTORS]]
     frame = pd.DataFrame({"tags": tags, "clips": clips[:MAX_VECTORS]})
     frame["share"] = frame.clips / len(data.tags)
-    caption = say("tables.vectors", vectors=len(vectors))
-    return Table(frame, caption, {"clips": ",", "share": percent})
-
-
-def _claims(data: Counts, num_vectors: int) -> list[Claim]:
-    """Judges what II-A and III say of tags."""
-    return [
-        _same_tuples(data),
-        *(_not_near_one(data, pair) for pair in paper.CO_OCCURRENCE_EXAMPLES),
-        _long_tail(data.counts),
-        *(_count_of(data, tag) for tag in paper.TAG_COUNTS),
-        _unique_vectors(data, num_vectors),
-    ]
+    formats: Formats = {"clips": ",", "share": percent}
+    return captioned("vectors", frame, formats, vectors=len(vectors))
 
 
 def _same_tuples(data: Counts) -> Claim:
@@ -416,7 +384,6 @@ def _same_tuples(data: Counts) -> Claim:
     ours = tag_pairs.top_tuples(data.together, number)
     printed = tag_pairs.find_pairs(data.tag_names, paper.TOP_TUPLES).values()
     known = [pair for pair in printed if data.counts[pair[0]] >= MIN_CLIPS]
-    common = len(set(ours) & set(known))
     judged = judges.unknown(
         f"only {len(known)} of its tuples have tags with clips here."
     )
@@ -424,7 +391,7 @@ def _same_tuples(data: Counts) -> Claim:
         chance = tag_pairs.overlap_p_value([ours], known, data.counts)
         why = say("tags.relabelled", share=percent(chance))
         judged = judges.beyond_chance(chance, SIGNIFICANT, why)
-    here = f"{common} of them among the top {len(ours)}"
+    here = f"{len({*ours} & {*known})} of them among the top {len(ours)}"
     return claim("tuples", here, *judged, number=number)
 
 
@@ -455,7 +422,6 @@ def _long_tail(counts: np.ndarray) -> Claim:
 
 
 def _count_of(data: Counts, tag: str) -> Claim:
-    """III: the counts of the most frequent and of the rarest tag."""
     printed = paper.TAG_COUNTS[tag]
     in_training, in_all = printed / paper.CLIPS["train"], printed / paper.CLIPS_TOTAL
     judged = judges.no_data("a count of another corpus.")
@@ -478,15 +444,13 @@ def _count_of(data: Counts, tag: str) -> Claim:
 
 
 def _errors_apart(clips: int, total: int, share: float) -> float:
-    """Returns how far a share lies from another one, in standard errors of that."""
     return abs(clips / total - share) / np.sqrt(share * (1 - share) / total)
 
 
 def _unique_vectors(data: Counts, num_vectors: int) -> Claim:
     clips = {"number": len(data.tags), "clips": data.clips}
-    judged = judges.fact(
-        abs(num_vectors / paper.UNIQUE_VECTORS - 1) < 0.01, say("tags.unique", **clips)
-    )
+    is_near = abs(num_vectors / paper.UNIQUE_VECTORS - 1) < 0.01
+    judged = judges.fact(is_near, say("tags.unique", **clips))
     if data.corpus != PAPERS_CORPUS:
         judged = judges.unknown("a count of another corpus.")
     elif "train" not in data.by_split:

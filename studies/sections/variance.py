@@ -1,7 +1,5 @@
 """Section IV-A, Fig. 4: how far trainings lie apart that differ in nothing but luck."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 
@@ -20,7 +18,7 @@ from studies.figures import LABEL_COLOURS, WEAK, Look
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import Spread
 from studies.study import Claim, Study
-from studies.texts import SCORES, claim, figure, rows, say
+from studies.texts import captioned, claim, figure, rows, say, span
 
 PREFIX = "variance"
 ABOUT = 2  # "About 0.005" is within this factor, which is ours.
@@ -31,24 +29,22 @@ Spreads = dict[str, Spread]
 
 
 def study(record: SweepRecord) -> Study:
-    """Redraws Fig. 4 from the point of many seeds, whose name starts with `variance`.
-
-    Without that point a sentence says so.
-    """
+    """Redraws Fig. 4 from the point of many seeds, which is named `variance…`."""
     points = record.select(PREFIX)
     if not points:
         return Study(PREFIX, TITLE, ["The point of many seeds is not complete."])
     name, point = next(iter(points.items()))
-    known = comparison.known_labels({name: point})
-    spreads = {one: statistics.describe(comparison.auc(point, one)) for one in known}
-    spreads = {k: one for k, one in spreads.items() if np.isfinite(one.mean)}
+    one = {name: point}
+    aucs = {k: comparison.auc(point, k) for k in comparison.known_labels(one)}
+    spreads = {
+        k: statistics.describe(v) for k, v in aucs.items() if np.isfinite(v).all()
+    }
     if "weak" not in spreads:
         return Study(PREFIX, TITLE, ["No tag of the test split can be scored."])
-    one = {name: point}
     placed = comparison.place(one, "weak")
     error = placed.error({name: 1.0})
     paragraphs = _paragraphs(point, spreads["weak"], error)
-    drawn = [_illustration(*one) for one in spreads.items()]
+    drawn = [_illustration(*item) for item in spreads.items()]
     informed = bool(comparison.informed(one, "weak", placed))
     judged = claims(spreads, informed, comparison.gaps(record, name))
     return Study(PREFIX, TITLE, paragraphs, drawn, [_table(spreads)], judged)
@@ -59,17 +55,16 @@ def claims(
 ) -> list[Claim]:
     """Whether scores repeat as precisely as the paper's, and 0.005 is more than luck.
 
-    Args:
-        spreads: From kinds of labels to the spread over seeds; `weak` is judged.
-        is_informed: Whether the scores can be told from chance.
-        gaps: What the point lacks: seeds that failed.
+    Spreads are by kinds of labels, of which `weak` is judged; gaps are seeds that
+    failed.
     """
     weak, limit = spreads["weak"], paper.NON_SIGNIFICANT_BELOW
     seeds = len(weak.values)
     ends = statistics.std_interval(weak.std, seeds - 1)
-    bounds = statistics.normal_bound(ends[0]), statistics.normal_bound(ends[1])
-    printed = " to ".join(number(end) for end in bounds)
-    why = say("variance.bound", limit=limit, ends=printed, factor=ABOUT)
+    # How far 95 % of two single runs lie apart whose deviation is known: 2.77 s.
+    low, high = (statistics.normal_half_width(np.sqrt(2) * end, 1) for end in ends)
+    bounds = low, high
+    why = say("variance.bound", limit=limit, ends=span(bounds, 4), factor=ABOUT)
     freedoms = (seeds - 1, paper.VARIANCE_RUNS - 1)
     ratio = statistics.ratio_interval(weak.std, paper.VARIANCE_STD, freedoms)
     of_std = judges.below(ratio, 1, say("variance.ratio", low=ratio[0], high=ratio[1]))
@@ -77,12 +72,11 @@ def claims(
     if not is_informed:
         of_std = of_pairs = judges.unknown("the scores cannot be told from chance")
     verdict, why = judges.whole(of_std, gaps)
-    low, high = (number(end, 5) for end in ends)
     scatter, smallest = (
         "; ".join(say(key, labels=k, **_printed(one)) for k, one in spreads.items())
         for key in ("variance.scatter", "variance.smallest")
     )
-    why = f"s = {number(weak.std, 5)} (95 %: {low} to {high}); {why}."
+    why = f"s = {number(weak.std, 5)} (95 %: {span(ends, 5)}); {why}."
     return [
         claim("scatter", scatter, verdict, why),
         claim("not-significant", smallest, *judges.whole(of_pairs, gaps)),
@@ -142,10 +136,7 @@ def _draw_runs(axes: Axes, frame: pd.DataFrame, spread: Spread, colour: str) -> 
 
 
 def _paragraphs(point: RunRecord, weak: Spread, error: float) -> list[str]:
-    """What was trained, and how the spread over seeds compares to that over clips.
-
-    The error is that of the mean score over test clips.
-    """
+    """Says what was trained; the error is that of the mean score over test clips."""
     seeds, clips = len(weak.values), point.summary["scores"]["test"]["num_clips"]
     found = [say("variance.trained", seeds=seeds, clips=clips)]
     if seeds == 1:
@@ -160,44 +151,33 @@ def _paragraphs(point: RunRecord, weak: Spread, error: float) -> list[str]:
 
 
 def _illustration(labels: str, spread: Spread) -> Illustration:
-    """Fig. 4 against one kind of labels."""
-    columns = {
-        "run": range(1, len(spread.values) + 1),
-        "roc_auc_macro": spread.values,
-        "from_mean": spread.values - spread.mean,
-    }
-    return figure(
-        "fig4_variance",
-        functools.partial(runs_and_spread, colour=LABEL_COLOURS[labels]),
-        pd.DataFrame(columns),
-        {**SCORES, "from_mean": "+.6f"},
-        labels=labels,
-        runs=len(spread.values),
-        mean=spread.mean,
-        std=number(spread.std, 5),
-    )
+    runs = len(spread.values)
+    frame = pd.DataFrame({"run": range(1, runs + 1), "roc_auc_macro": spread.values})
+    frame["from_mean"] = spread.values - spread.mean
+    plot = functools.partial(runs_and_spread, colour=LABEL_COLOURS[labels])
+    shown = {"runs": runs, "mean": spread.mean, "std": number(spread.std, 5)}
+    return figure("fig4_variance", plot, frame, labels=labels, **shown)
 
 
 def _table(spreads: Spreads) -> Table:
-    """The numbers of Fig. 4, ours beside the paper's."""
     columns: dict[str, tuple[str, ...]] = {}
     for labels, one in spreads.items():
         cells = zip(*rows("variance.table", **_printed(one)), strict=True)
         columns[""], columns["paper"], columns[f"here, {labels} labels"] = cells
-    return Table(pd.DataFrame(columns), say("tables.fig4"))
+    return captioned("fig4", columns)
 
 
 def _printed(spread: Spread) -> dict[str, str]:
     """Prints all that is said of a spread, by the names of its attributes."""
-    digits = {"mean": 4, "by_extremes": 4, "by_bound": 4}
-    digits |= {"std": 5, "mean_absolute_deviation": 5}
-    digits |= {"normal_half_width": 5, "t_half_width": 5}
+    five = ("std", "mean_absolute_deviation", "normal_half_width", "t_half_width")
+    digits = dict.fromkeys(("mean", "by_extremes", "by_bound"), 4)
+    digits |= dict.fromkeys(five, 5)
     found = {name: number(getattr(spread, name), d) for name, d in digits.items()}
     runs = len(spread.values)
     found |= {"runs": f"{runs}", "ends": "", "largest": ABSENT, "second": ABSENT}
     if runs > 1:
-        low, high = statistics.std_interval(spread.std, runs - 1)
-        found["ends"] = f" (95 %: {low:.5f} to {high:.5f})"
+        ends = statistics.std_interval(spread.std, runs - 1)
+        found["ends"] = f" (95 %: {span(ends, 5)})"
         far = statistics.largest_deviations(spread.values)
         found["largest"], found["second"] = (f"{abs(one):.4f}" for _, one in far)
     return found

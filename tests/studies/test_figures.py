@@ -80,14 +80,17 @@ def test_tags_without_a_score_leave_a_gap():
 
 
 def test_counts_are_ordered():
-    figure = figures.tag_counts(["rare", "frequent"], np.array([2, 10]))
+    frame = pd.DataFrame({"tag": ["rare", "frequent"], "clips": [2, 10]})
+    figure = figures.tag_counts(frame)
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert names == ["frequent", "rare"]
     assert [bar.get_width() for bar in figure.axes[0].patches] == [10, 2]
 
 
 def test_many_bars_stand_in_two_columns():
-    figure = figures.tag_counts([f"tag {k}" for k in range(51)], np.arange(51) * 900)
+    tags = [f"tag {k}" for k in range(51)]
+    frame = pd.DataFrame({"tag": tags, "clips": np.arange(51) * 900})
+    figure = figures.tag_counts(frame)
     left, right = figure.axes
     assert [len(axes.patches) for axes in (left, right)] == [26, 25]
     assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()

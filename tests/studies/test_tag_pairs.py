@@ -164,7 +164,7 @@ def test_another_similarity_is_refused():
 
 
 def test_a_vector_of_zeros_is_similar_to_none():
-    S = tag_pairs.cosine(np.array([[1.0, 0, 2], [0, 0, 1]]))
+    S = tag_pairs.similarity(np.array([[1.0, 0, 2], [0, 0, 1]]))
     assert np.isnan(S[1]).all() and np.isfinite(S[0, 2])
     assert tag_pairs.top_pairs(S) == [(0, 2)]
 
@@ -181,7 +181,7 @@ def test_top_and_negative_pairs_by_hand():
 
 def test_rank_correlation_equals_scipy_with_ties(random_case):
     W, tags = random_case
-    S = tag_pairs.cosine(W[0]).round(1)
+    S = tag_pairs.similarity(W[0]).round(1)
     C = tag_pairs.normalise(tag_pairs.count_together(tags))
     pairs = list(itertools.combinations(range(9), 2))
     either = [max(C[i, j], C[j, i]) for i, j in pairs]
@@ -192,7 +192,7 @@ def test_rank_correlation_equals_scipy_with_ties(random_case):
 
 def test_tags_without_clips_are_left_out(random_case):
     W, tags = random_case
-    S = tag_pairs.cosine(W[0])
+    S = tag_pairs.similarity(W[0])
     expected = tag_pairs.rank_correlation(
         S[1:, 1:], tag_pairs.normalise(tag_pairs.count_together(tags[:, 1:]))
     )
@@ -208,7 +208,7 @@ def test_tags_without_clips_are_left_out(random_case):
 
 def test_mantel_tells_a_relation_from_chance(random_case):
     W, tags = random_case
-    S, counts = tag_pairs.cosine(W[0]), tags.sum(0)
+    S, counts = tag_pairs.similarity(W[0]), tags.sum(0)
     assert tag_pairs.mantel_p_value(S, S, counts, 99) < 0.03
     assert tag_pairs.mantel_p_value(S, -S, counts, 99) == 1
     C = tag_pairs.normalise(tag_pairs.count_together(tags))
@@ -251,7 +251,7 @@ def test_high_and_low_by_hand():
 def published():
     path = Path(REFERENCE, "compact_cnn", "weights_layer4_theano.hdf5")
     published = published_weights.read_keras(path)
-    S = tag_pairs.cosine(published.params["tags"]["kernel"])
+    S = tag_pairs.similarity(published.params["tags"]["kernel"])
     folder = Path(REFERENCE, "msd")
     tags = np.concatenate([np.load(folder / f"{s}_y.npy") for s in ("valid", "test")])
     return S, tag_pairs.count_together(tags.astype(np.uint8))

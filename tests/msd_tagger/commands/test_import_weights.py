@@ -108,7 +108,7 @@ def test_calibrated_tags_depend_on_their_clip_alone(made_up, clips, monkeypatch)
 
 @needs_reference
 def test_second_row_of_table_3_exactly_and_in_order(published):
-    S = tag_pairs.cosine(published.weights.params["tags"]["kernel"][0])
+    S = tag_pairs.similarity(published.weights.params["tags"]["kernel"][0])
     pairs = tag_pairs.top_pairs(S, limit=20)
     found = [{published.tags[i], published.tags[j]} for i, j in pairs]
     assert found == [set(pair) for pair in paper.TOP_SIMILAR]
