@@ -71,6 +71,8 @@ def claims(
     of_pairs = judges.between(bounds, limit / ABOUT, limit * ABOUT, why)
     if not is_informed:
         of_std = of_pairs = judges.unknown("the scores cannot be told from chance")
+    if seeds == 1:
+        of_std = of_pairs = judges.unknown("one run has no spread")
     verdict, why = judges.whole(of_std, gaps)
     scatter, smallest = (
         "; ".join(say(key, labels=k, **_printed(one)) for k, one in spreads.items())

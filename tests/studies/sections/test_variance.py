@@ -59,6 +59,7 @@ def test_few_runs_decide_nothing(tmp_path):
         assert [one.verdict for one in claims] == [UNDECIDED, UNDECIDED]
     _, study = study_of(tmp_path, num_seeds=1)
     assert [one.verdict for one in study.claims] == [UNDECIDED, UNDECIDED]
+    assert all("one run has no spread" in one.why for one in study.claims)
 
 
 @pytest.mark.parametrize("num_seeds", [1, 2])
