@@ -23,8 +23,6 @@ from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from tqdm import tqdm
-
 from input_pipeline import beam, catalogue, plan, published, shards
 from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.plan import Slice, shard_directories
@@ -176,7 +174,12 @@ def run_workers(work: list[shards.Work], num_processes: int) -> None:
                 pool.submit(shards.write_shard, *item, number)
                 for number, item in enumerate(work)
             }
-            _follow(pending, counts, bar)
+            while pending:
+                done, pending = futures.wait(pending, 0.2, futures.FIRST_EXCEPTION)
+                bar.set_postfix(left_out=sum(counts.num_left_out), refresh=False)
+                bar.update(sum(counts.num_done) - bar.n)
+                for future in done:
+                    future.result()
         except BaseException as error:
             counts.stop[0] = True
             pool.shutdown(wait=True, cancel_futures=True)
@@ -189,17 +192,6 @@ def run_workers(work: list[shards.Work], num_processes: int) -> None:
             raise
 
 
-def _follow(
-    pending: set[futures.Future], counts: shards.SharedCounts, bar: tqdm
-) -> None:
-    while pending:
-        done, pending = futures.wait(pending, 0.2, futures.FIRST_EXCEPTION)
-        bar.set_postfix(left_out=sum(counts.num_left_out), refresh=False)
-        bar.update(sum(counts.num_done) - bar.n)
-        for future in done:
-            future.result()
-
-
 def _check_recipes(recipes: Sequence[Recipe]) -> None:
     kinds = [recipe.kind for recipe in recipes]
     clips = {
@@ -209,8 +201,7 @@ def _check_recipes(recipes: Sequence[Recipe]) -> None:
     if not kinds or len(set(kinds)) < len(kinds) or len(clips) > 1:
         raise ValueError(
             f"recipes of kinds {kinds} with (rate, duration, offset, excerpts) "
-            f"{sorted(clips)}; "
-            "give one recipe of each kind, all of the same clip"
+            f"{sorted(clips)}; give one recipe of each kind, all of the same clip"
         )
 
 

@@ -12,14 +12,14 @@ import dataclasses
 import functools
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from input_pipeline import originals, published, records
+from input_pipeline.file_states import in_threads
 from msd_tagger.common import messages, processes
 from msd_tagger.common.files import parse_json, replacing, write_text
 from msd_tagger.frontend import audio
@@ -102,10 +102,9 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
         return None
     left_out = {row[0] for row in part["rejected"]}
     ids = [row.track_id for row in task.clips if row.track_id not in left_out]
-    is_same = part["size_bytes"] == size_bytes and part["track_id"] == ids
-    if not is_same or part["stamps"] != _stamps(task, part):
+    if part["size_bytes"] != size_bytes or part["track_id"] != ids:
         return None
-    if _can_be_read_now(task, part):
+    if part["stamps"] != _stamps(task, part) or _can_be_read_now(task, part):
         return None
     made_of = []
     for clip, known in zip(task.clips, part["originals"], strict=True):
@@ -120,9 +119,8 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
 def read_parts(
     directory: Path, tasks: Sequence[ShardTask]
 ) -> Iterator[dict[str, Any] | None]:
-    """Reads the parts of several shards, in order; threads share the waiting."""
-    with ThreadPoolExecutor(originals.NUM_THREADS) as pool:
-        yield from pool.map(lambda task: read_part(directory, task), tasks)
+    """Reads the parts of several shards, in order."""
+    return in_threads(lambda task: read_part(directory, task), tasks)
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -158,73 +156,63 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
         KeyboardInterrupt: The parent asked to stop; nothing of this shard is left.
     """
     rejected: list[tuple[str, str, str, str]] = []
+    written: list[str] = []
     made_of: list[originals.Original] = []
     # Some may be excerpts of one file.
     original = functools.cache(originals.original)
     with contextlib.ExitStack() as stack:
-        writers = []
+        files = []
         for target in targets:
             path = stack.enter_context(replacing(target.directory / task.file_name))
-            writers.append(_Writer(stack.enter_context(path.open("wb")), target))
+            files.append(stack.enter_context(path.open("wb")))
         for clip in task.clips:
             made_of.append(original(clip.path))
             try:
-                _write_clip(clip, writers)
-                _count(number, was_written=True)
+                stored = _stored(clip, targets)
             except audio.AudioError as error:
                 row = (clip.track_id, clip.relative_path, error.reason, error.detail)
                 rejected.append(row)
                 _count(number, was_written=False)
-    for writer in writers:
+                continue
+            for file, spectrogram_db in zip(files, stored, strict=True):
+                records.write_record(file, _record(clip, spectrogram_db))
+            written.append(clip.track_id)
+            _count(number, was_written=True)
+        sizes_bytes = [file.tell() for file in files]
+    for target, size_bytes in zip(targets, sizes_bytes, strict=True):
         part = {
             "plan": task.plan,
-            "size_bytes": writer.size_bytes,
-            "track_id": writer.track_ids,
+            "size_bytes": size_bytes,
+            "track_id": written,
             "rejected": rejected,
             "originals": made_of,
         }
         part["stamps"] = _stamps(task, part)
-        path = _part_path(writer.target.directory, task)
+        path = _part_path(target.directory, task)
         write_text(path, json.dumps(sealed(part)))
 
 
-class _Writer:
-    """Appends clips to one TFRecord file and remembers which they are."""
-
-    def __init__(self, file: BinaryIO, target: Target) -> None:
-        self.file, self.target = file, target
-        self.track_ids: list[str] = []
-        self.size_bytes = 0
-
-    def append(self, clip: ClipRow, stored_db: np.ndarray) -> None:
-        """Adds one record: float16, in dB, of the shape `Recipe.stored_shape`."""
-        declared = self.target.recipe.stored_shape
-        if stored_db.shape != declared:
-            raise ValueError(f"made {stored_db.shape}, declared {declared}")
-        example = records.encode_example(
-            {
-                "track_id": clip.track_id.encode(),
-                "spectrogram": stored_db.data.cast("B"),
-                **clip.labels,
-            }
-        )
-        self.track_ids.append(clip.track_id)
-        records.write_record(self.file, example)
-        self.size_bytes = self.file.tell()
+def _record(clip: ClipRow, spectrogram_db: np.ndarray) -> bytes:
+    features = {
+        "track_id": clip.track_id.encode(),
+        "spectrogram": spectrogram_db.data.cast("B"),
+    }
+    return records.encode_example(features | clip.labels)
 
 
-def _write_clip(clip: ClipRow, writers: list[_Writer]) -> None:
+def _stored(clip: ClipRow, targets: Sequence[Target]) -> list[np.ndarray]:
+    """Makes what records hold: float16, in dB, of the shape `Recipe.stored_shape`."""
     if published.is_spectrogram(clip.path):
-        for writer in writers:
-            found = published.read_clip(clip.path, writer.target.recipe, clip.start_s)
-            writer.append(clip, found)
-        return
-    recipe = writers[0].target.recipe
-    excerpts = audio.read_excerpts(clip.path, recipe, clip.start_s)
-    targets = [writer.target for writer in writers]
-    made = [_spectrograms(samples, targets) for samples in excerpts]
-    for writer, of_clip in zip(writers, zip(*made, strict=True), strict=True):
-        writer.append(clip, np.stack(of_clip) if len(of_clip) > 1 else of_clip[0])
+        return [
+            published.read_clip(clip.path, target.recipe, clip.start_s)
+            for target in targets
+        ]
+    excerpts = audio.read_excerpts(clip.path, targets[0].recipe, clip.start_s)
+    made = zip(*(_spectrograms(samples, targets) for samples in excerpts), strict=True)
+    return [
+        np.stack(of_clip).reshape(target.recipe.stored_shape)
+        for of_clip, target in zip(made, targets, strict=True)
+    ]
 
 
 def _spectrograms(

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from input_pipeline import storage
 from input_pipeline.catalogue import CORPUS_FILE
-from input_pipeline.file_states import NUM_THREADS, in_threads
 from input_pipeline.originals import ORIGINALS
-from input_pipeline.storage import Place, RemotePath
+from input_pipeline.storage import Place
 from msd_tagger.common.errors import sentence
-from msd_tagger.common.files import remove_abandoned, replacing
+from msd_tagger.common.files import remove_abandoned
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ def _digest(source: Place) -> str:
 
 
 def _copy(source: Place, target: Path) -> None:
-    names = [name for name in storage.file_names(source) if name != CORPUS_FILE]
+    names = storage.file_names(source)
     here = storage.sizes_bytes([target / name for name in names])
     there = storage.sizes_bytes([source / name for name in names])
     sizes = {
@@ -71,22 +70,4 @@ def _copy(source: Place, target: Path) -> None:
             "key out to read the set where it lies"
         )
     logger.info("copying %.3g GB to %s", needed / 1e9, target)
-    in_threads(
-        lambda name: copy_file(source / name, target / name),
-        *(list(sizes), f"copying to {target}", NUM_THREADS),
-        files_per_task=1,
-    )
-    copy_file(source / CORPUS_FILE, target / CORPUS_FILE)
-
-
-def copy_file(source: Place, target: Path) -> None:
-    """Copies a file to this machine, whole or not at all.
-
-    Raises:
-        OSError: It cannot be read, or not be written.
-    """
-    with replacing(target) as unfinished:
-        if isinstance(source, RemotePath):
-            source.get(unfinished)
-        else:
-            shutil.copyfile(source, unfinished)
+    storage.copy_folder(source, target, CORPUS_FILE, sizes)

@@ -60,10 +60,6 @@ class Reader(NamedTuple):
         """Row of the first clip of every shard, int64 [P]."""
         return np.cumsum(self.split.shard_clips) - self.split.shard_clips
 
-    def file(self, shard: int) -> str:
-        """Returns the address of a shard's file."""
-        return str(self.split.files[shard])
-
 
 def train_batches(
     reader: Reader,
@@ -204,12 +200,9 @@ def _batches(
 ) -> Iterator[Batch]:
     """Parses batches of (row, record), and compares them with the index."""
     tf = tensorflow()
-    is_whole = rows == slice(None)
 
     def parse(row: Any, record: Any) -> tuple:
-        if not is_whole:
-            row, record = row[rows], record[rows]
-        return (row, *_parse(record, reader))
+        return (row[rows], *_parse(record[rows], reader))
 
     batches = clips.batch(batch_size).map(
         parse, num_parallel_calls=reader.threads, deterministic=True
@@ -257,7 +250,7 @@ def _check(
     shard = int(np.searchsorted(reader.first_row, row[at], side="right")) - 1
     found, wanted = track_id[at].decode(errors="replace"), split.track_id[row[at]]
     raise LostInputError(
-        f"{reader.file(shard)} holds other clips than index.npz says (the clip "
+        f"{split.files[shard]} holds other clips than index.npz says (the clip "
         f"{found!r} with its labels, not {wanted!r} with its own). " + _again(reader)
     )
 
@@ -341,7 +334,7 @@ def _explain(reader: Reader, shards: list[int], error: Exception) -> str:
 def _find_damage(reader: Reader, shard: int) -> str:
     """Reads a shard record by record: what is wrong with it, and where, or ""."""
     tf = tensorflow()
-    file, count = reader.file(shard), 0
+    file, count = str(reader.split.files[shard]), 0
     try:
         for record in tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES):
             _parse(record[None], reader)

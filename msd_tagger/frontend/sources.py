@@ -7,6 +7,7 @@ from a copy.
 """
 
 import contextlib
+import dataclasses
 import functools
 import io
 import itertools
@@ -52,31 +53,28 @@ class _Decoder(soundfile.SoundFile):
         return False
 
 
+@dataclasses.dataclass(eq=False)
 class Source:
     """An opened sound file."""
 
-    def __init__(
-        self,
-        path: os.PathLike | str,
-        rate_hz: int,
-        num_channels: int,
-        num_samples: int,
-        decoder: Callable[[], _Decoder],
-    ) -> None:
-        self.path = path  # As it was given.
-        self.rate_hz, self.num_channels = rate_hz, num_channels
-        self.num_samples = num_samples  # That must be there, by its frames or header.
-        self.readable = num_samples  # That can be decoded, where that is known.
-        self.slack_samples = 0  # That may be missing all the same.
-        self.extra_samples = 0  # That the decoder gives before the first.
-        self.is_copy = False  # Whether what is decoded was mended.
-        self.cut = ""  # What is missing, in words, where that is known.
-        self.note = ""  # What is odd about a file that is read nevertheless.
-        # Says what a decoder would leave out between two times in seconds, if anything.
-        self.damage: Callable[[float, float], str] | None = None
-        # Examines it more closely, should it seem to end or fail within a clip.
-        self.second_look: Callable[[], Source] | None = None
-        self._decoder = decoder
+    path: os.PathLike | str  # As it was given.
+    rate_hz: int
+    num_channels: int
+    num_samples: int  # That must be there, by its frames or header.
+    decoder: Callable[[], _Decoder]
+    readable: int = dataclasses.field(init=False)  # That can be decoded.
+    slack_samples: int = 0  # That may be missing all the same.
+    extra_samples: int = 0  # That the decoder gives before the first.
+    is_copy: bool = False  # Whether what is decoded was mended.
+    cut: str = ""  # What is missing, in words, where that is known.
+    note: str = ""  # What is odd about a file that is read nevertheless.
+    # Says what a decoder would leave out between two times in seconds, if anything.
+    damage: Callable[[float, float], str] | None = None
+    # Examines it more closely, should it seem to end or fail within a clip.
+    second_look: Callable[[], "Source"] | None = None
+
+    def __post_init__(self) -> None:
+        self.readable = self.num_samples  # Unless it turns out that it is less.
 
     @property
     def length_s(self) -> float:
@@ -86,7 +84,7 @@ class Source:
     @functools.cached_property
     def _file(self) -> _Decoder:
         """Opened late: a copy is made of no file that is only looked at."""
-        return self._decoder()
+        return self.decoder()
 
     def read(self, first: int, count: int) -> np.ndarray:
         """Decodes float32 `[samples, channels]`, fewer than `count` at the end.
