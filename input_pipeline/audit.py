@@ -30,14 +30,12 @@ MAX_EXAMPLES = 3  # Named in a sentence.
 
 def audit(
     corpus: Corpus,
-    num_threads: int = file_states.NUM_THREADS,
     directories: Mapping[Recipe, Place] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Counts a corpus and looks for what would spoil training or scores.
 
     Args:
         corpus: The clips.
-        num_threads: That read files.
         directories: Where its shards are, or will be.
 
     Returns:
@@ -46,7 +44,7 @@ def audit(
     """
     clips = corpus.clips if corpus.has_audio else ()
     files = _clips_by(clips, lambda clip: str(clip.path))
-    states = file_states.examine(list(files), num_threads)
+    states = file_states.examine(list(files))
     broken = Counter(filter(None, states.problems))
     return {
         "corpus": {
@@ -78,21 +76,25 @@ def _prepared(
     """Reads all records of complete sets: how many are whole, or what is damaged."""
     found: dict[str, dict[str, Any]] = {}
     for recipe, directory in directories.items():
-        if catalogue.is_written(directory):
-            records, problem = 0, ""
-            try:
-                data = open_shards(directory, recipe, corpus.tags, check=True)
-                records = sum(map(data.num_clips, SPLITS))
-            except ValueError as error:
-                problem = str(error)
-            one = {"directory": str(directory), "records": records, "problem": problem}
-            found[recipe.kind] = one
+        if not catalogue.is_written(directory):
+            continue
+        one = {"directory": str(directory), "records": 0, "problem": ""}
+        try:
+            data = open_shards(directory, recipe, corpus.tags, check=True)
+            one["records"] = sum(map(data.num_clips, SPLITS))
+        except ValueError as error:
+            one["problem"] = str(error)
+        found[recipe.kind] = one
     return found
 
 
 def _label_counts(corpus: Corpus) -> dict[str, Any]:
     """Clips per split, tags per clip, positives per tag, distinct tag vectors."""
-    labels = {split: _labels(corpus, split) for split in SPLITS}
+    tags = {s: [clip.tags for clip in corpus.clips if clip.split == s] for s in SPLITS}
+    labels = {  # uint8 [N, K] of every split, which may have no clips.
+        split: np.array(rows, np.uint8).reshape(len(rows), len(corpus.tags))
+        for split, rows in tags.items()
+    }
     sizes = {split: rows.sum(1, dtype=int) for split, rows in labels.items()}
     num_sizes = 1 + max(int(size.max(initial=0)) for size in sizes.values())
     return {
@@ -106,12 +108,6 @@ def _label_counts(corpus: Corpus) -> dict[str, Any]:
         },
         "distinct_tag_vectors": len({clip.tags.tobytes() for clip in corpus.clips}),
     }
-
-
-def _labels(corpus: Corpus, split: str) -> np.ndarray:
-    """Returns uint8 [N, K] of a split, which may have no clips."""
-    rows = [clip.tags for clip in corpus.clips if clip.split == split]
-    return np.array(rows, np.uint8).reshape(len(rows), len(corpus.tags))
 
 
 def _artists(clips: list[Clip]) -> dict[str, Any] | None:
@@ -217,7 +213,7 @@ def findings(found: dict[str, Any]) -> list[str]:
         *_about_splits(found),
         *_about_files(found),
         *_about_repeated_files(found["problems"]),
-        *_about_artists(found["artists"] or {"in_two_splits": {}}),
+        *_about_artists(found["artists"]),
         *tag_names.sentences(found["tag_names"], MAX_EXAMPLES),
         *_about_tags(found),
         *_about_rows(found["problems"]),
@@ -286,9 +282,8 @@ def _names(group: dict[str, Any], problem: str) -> str:
     return f"{paths[0]} ({_some(track_id for track_id, _, _ in group['clips'])})"
 
 
-def _about_artists(artists: dict[str, Any]) -> Iterator[str]:
-    shared = artists["in_two_splits"]
-    if shared:
+def _about_artists(artists: dict[str, Any] | None) -> Iterator[str]:
+    if artists and (shared := artists["in_two_splits"]):
         yield (
             f"{len(shared):,} of {artists['number']:,} artists "
             f"{'has' if len(shared) == 1 else 'have'} clips in several splits: "

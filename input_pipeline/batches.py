@@ -57,8 +57,13 @@ def open_shards(
         raise ValueError(
             f"{directory} is damaged ({error}). Delete it and prepare again"
         ) from error
-    _check_expected(directory, "recipe", data.recipe, recipe)
-    _check_expected(directory, "tag order", data.tags, tags)
+    asked = {"recipe": (data.recipe, recipe), "tag order": (data.tags, tags)}
+    for what, (found, expected) in asked.items():
+        if expected is not None and found != expected:
+            raise ValueError(
+                f"{directory} holds the {what} {found}, not the expected {expected}; "
+                "prepare shards for this config"
+            )
     for split in data.splits.values():
         _check_sizes(split)
         if check:
@@ -192,8 +197,8 @@ def _read_descriptions(
     """Reads everything but the shards."""
     if not (directory / catalogue.CORPUS_FILE).exists():
         raise ValueError("it holds no complete set of shards")
-    tags = tuple(_read(directory / "tags.txt").splitlines())
-    recipe = Recipe.from_json(_read(directory / "recipe.json"))
+    tags = tuple((directory / "tags.txt").read_text(encoding="utf-8").splitlines())
+    recipe = Recipe.from_json((directory / "recipe.json").read_text(encoding="utf-8"))
     if recipe.version != Recipe.version:
         raise ValueError(
             f"it was made by version {recipe.version} of the spectrograms, and this "
@@ -212,18 +217,6 @@ def _read_descriptions(
         threads=threads or min(_MOST_THREADS, max(2, available_cores() // 2)),
         window_shards=order.choose_window(window_shards, largest),
     )
-
-
-def _read(path: Place) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-def _check_expected(directory: Place, what: str, found: Any, expected: Any) -> None:
-    if expected is not None and found != expected:
-        raise ValueError(
-            f"{directory} holds the {what} {found}, not the expected {expected}; "
-            "prepare shards for this config"
-        )
 
 
 def _check_sizes(split: Split) -> None:

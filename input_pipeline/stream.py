@@ -60,6 +60,11 @@ class Reader(NamedTuple):
         """Row of the first clip of every shard, int64 [P]."""
         return np.cumsum(self.split.shard_clips) - self.split.shard_clips
 
+    def draw(self, rows: np.ndarray, positions: np.ndarray, seed: int) -> np.ndarray:
+        """Draws an excerpt of each clip, see `order.draw_excerpts`."""
+        count = self.num_excerpts
+        return order.draw_excerpts(rows, positions, self.num_clips, seed, count)
+
 
 def train_batches(
     reader: Reader,
@@ -81,7 +86,7 @@ def train_batches(
 
     def draw(step: int, batch: Batch) -> Batch:
         positions = step * batch_size + np.arange(batch_size)[rows]
-        drawn = _draw(reader, batch["row"], positions, data_seed)
+        drawn = reader.draw(batch["row"], positions, data_seed)
         each = np.arange(len(drawn))
         return batch | {"spectrogram": batch["spectrogram"][each, drawn]}
 
@@ -110,15 +115,8 @@ def train_rows(
     batches = clips.batch(batch_size).prefetch(16).as_numpy_iterator()
     for step, rows in enumerate(batches, first_step):
         positions = step * batch_size + np.arange(batch_size)
-        drawn = _draw(reader, rows, positions, data_seed)
+        drawn = reader.draw(rows, positions, data_seed)
         yield rows * reader.num_excerpts + drawn
-
-
-def _draw(
-    reader: Reader, rows: np.ndarray, positions: np.ndarray, data_seed: int
-) -> np.ndarray:
-    count = reader.num_excerpts
-    return order.draw_excerpts(rows, positions, reader.num_clips, data_seed, count)
 
 
 def evaluation_batches(reader: Reader, batch_size: int, rows: slice) -> Iterator[Batch]:

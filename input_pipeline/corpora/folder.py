@@ -84,7 +84,7 @@ def read(
 
 
 def _read_rows(table: Path) -> Iterator[tables.Row]:
-    _, rows = tables.read_table(
+    rows = tables.read_table(
         table,
         "comma",
         REQUIRED,

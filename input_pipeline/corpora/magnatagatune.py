@@ -166,11 +166,11 @@ def _read_annotations(
     table: Path, audio_dir: Path
 ) -> tuple[tuple[str, ...], dict[str, Path], np.ndarray]:
     """Returns the names of the tags, clip_id to path, and the labels uint8 [N, K]."""
-    header, lines = _read_table(table, ("clip_id", "mp3_path"))
-    names = tuple(name for name in header if name not in ("clip_id", "mp3_path"))
+    names: tuple[str, ...] = ()
     rows: dict[str, Path] = {}
     flags = []
-    for row in lines:
+    for row in _read_table(table, ("clip_id", "mp3_path")):
+        names = names or tuple(n for n in row if n not in ("clip_id", "mp3_path"))
         clip_id = row["clip_id"]
         if not clip_id or clip_id in rows:
             raise ValueError(
@@ -208,13 +208,11 @@ def _read_artists(table: Path) -> dict[str, str]:
     """Returns clip_id to artist; nothing where there is no such file."""
     if not table.exists():
         return {}
-    _, rows = _read_table(table, ("clip_id", "artist"))
+    rows = _read_table(table, ("clip_id", "artist"))
     return {row["clip_id"]: row["artist"] for row in rows}
 
 
-def _read_table(
-    table: Path, needed: tuple[str, ...]
-) -> tuple[list[str], Iterator[tables.Row]]:
+def _read_table(table: Path, needed: tuple[str, ...]) -> Iterator[tables.Row]:
     return tables.read_table(
         table,
         "tab",

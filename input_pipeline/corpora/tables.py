@@ -15,7 +15,6 @@ import numpy as np
 
 from msd_tagger.common.files import csv_rows, not_utf8
 
-SEPARATORS = {"comma": ",", "tab": "\t"}
 _SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
 
 
@@ -34,27 +33,45 @@ def read_table(
     hint: str,
     missing: str,
     optional: tuple[str, ...] | None = None,
-) -> tuple[list[str], Iterator[Row]]:
-    """Reads a table of UTF-8 text; empty lines are left out.
+) -> Iterator[Row]:
+    """Yields the rows of a table of UTF-8 text; empty lines are left out.
 
     Args:
         table: The file.
-        separator: A key of `SEPARATORS`.
+        separator: "comma" or "tab".
         needed: Columns that must be there, in any order.
         hint: What to do about a line with another number of values than the header.
         missing: What to do where there is no such file.
         optional: The only columns allowed beside them; None allows any.
 
-    Returns:
-        The columns, and the rows.
-
     Raises:
-        ValueError: Names the file, the line and what is wrong; also later, when the
-            row is due.
+        ValueError: Names the file, the line and what is wrong.
     """
-    lines = _read_lines(table, separator, hint, missing)
-    where, header = next(lines)
-    header = [column.strip() for column in header]
+    is_comma = separator == "comma"
+    try:  # A tab needs no quotation marks.
+        rows = csv_rows(table, "," if is_comma else "\t", strict=is_comma)
+        header = [column.strip() for column in next(rows, (1, []))[1]]
+        _check_header(header, f"{table}, line 1", separator, needed, optional)
+        for line, values in rows:
+            where = f"{table}, line {line}"
+            if len(values) != len(header):
+                raise ValueError(
+                    f"{where}: {len(values)} values for {len(header)} columns; {hint}"
+                )
+            yield Row(header, values, where)
+    except FileNotFoundError as error:
+        raise ValueError(f"{table} does not exist; {missing}") from error
+    except OSError as error:
+        raise ValueError(f"{table} cannot be read: {error}") from error
+
+
+def _check_header(
+    header: list[str],
+    where: str,
+    separator: str,
+    needed: tuple[str, ...],
+    optional: tuple[str, ...] | None,
+) -> None:
     absent = [column for column in needed if column not in header]
     allowed = header if optional is None else needed + optional
     unknown = [column for column in header if column not in allowed]
@@ -67,29 +84,6 @@ def read_table(
             f"{separator}-separated names with {' and '.join(needed)} among "
             f"them{others}"
         )
-    return header, (Row(header, values, where) for where, values in lines)
-
-
-def _read_lines(
-    table: Path, separator: str, hint: str, missing: str
-) -> Iterator[tuple[str, list[str]]]:
-    """Yields file and line, and the values: the header's first."""
-    is_strict = separator == "comma"  # A tab needs no quotation marks.
-    try:
-        rows = csv_rows(table, SEPARATORS[separator], is_strict)
-        _, header = next(rows, (1, []))
-        yield f"{table}, line 1", header
-        for line, values in rows:
-            where = f"{table}, line {line}"
-            if len(values) != len(header):
-                raise ValueError(
-                    f"{where}: {len(values)} values for {len(header)} columns; {hint}"
-                )
-            yield where, values
-    except FileNotFoundError as error:
-        raise ValueError(f"{table} does not exist; {missing}") from error
-    except OSError as error:
-        raise ValueError(f"{table} cannot be read: {error}") from error
 
 
 def read_text(path: Path) -> str:

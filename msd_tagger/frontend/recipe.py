@@ -67,7 +67,14 @@ class Recipe:
                 "spread evenly over it; leave clip.offset out"
             )
         if self.own_shape:
-            self._check_own()
+            for name in ("dft_size_samples", "hop_samples", "num_mel_bands"):
+                object.__setattr__(self, name, 0)
+            are_sizes = all(isinstance(one, int) and one > 0 for one in self.own_shape)
+            if len(self.own_shape) != 2 or not are_sizes:
+                raise ValueError(
+                    f"own_shape is {self.own_shape}; it must be two sizes, of bands "
+                    "and of frames"
+                )
             return
         if self.kind == "stft":
             object.__setattr__(self, "num_mel_bands", 0)
@@ -88,16 +95,6 @@ class Recipe:
                 f"{self.dft_size_samples}; raise duration_s or lower dft_size_samples"
             )
 
-    def _check_own(self) -> None:
-        for name in ("dft_size_samples", "hop_samples", "num_mel_bands"):
-            object.__setattr__(self, name, 0)
-        are_sizes = all(isinstance(one, int) and one > 0 for one in self.own_shape)
-        if len(self.own_shape) != 2 or not are_sizes:
-            raise ValueError(
-                f"own_shape is {self.own_shape}; it must be two sizes, of bands and of "
-                "frames"
-            )
-
     @property
     def num_samples(self) -> int:
         """Number of samples T of a clip.
@@ -115,8 +112,7 @@ class Recipe:
         ((96, 1360), (257, 1360))
         """
         if self.own_shape:
-            num_bands, num_frames = self.own_shape
-            return num_bands, num_frames
+            return self.own_shape[0], self.own_shape[1]
         num_bands = self.num_mel_bands or 1 + self.dft_size_samples // 2
         return num_bands, 1 + self.num_samples // self.hop_samples
 
@@ -237,9 +233,7 @@ class Recipe:
         if kind in KINDS:
             return dataclasses.replace(found, kind=kind)
         made = own.describe(kind, found.sample_rate_hz, found.num_samples)
-        return dataclasses.replace(
-            found, kind=made.kind, own_shape=made.shape, own_source=made.source
-        )
+        return dataclasses.replace(found, **made)
 
 
 _OF_SPECTROGRAM = ("sample_rate_hz", "dft_size_samples", "hop_samples", "num_mel_bands")

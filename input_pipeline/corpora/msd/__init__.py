@@ -92,23 +92,25 @@ def _source(label_dir: Path, wanted: str) -> str:
         for name, (files, _) in SOURCES.items()
         if any((label_dir / file).exists() for file in files)
     ]
-    files = ", ".join(f"{known_by} ({name})" for name, (_, known_by) in SOURCES.items())
-    if wanted != "auto" and wanted not in SOURCES:
-        raise ValueError(
-            f"corpus.labels is {wanted!r}; allowed are auto, {', '.join(SOURCES)}"
-        )
-    if wanted != "auto" and wanted not in there:
+    if wanted in there:
+        return wanted
+    if wanted in SOURCES:
         raise ValueError(
             f"corpus.labels is {wanted}, but {label_dir} has no {SOURCES[wanted][1]}"
         )
-    if wanted == "auto" and not there:
-        raise ValueError(f"{label_dir} has no labels; looked for {files}")
-    if wanted == "auto" and len(there) > 1:
+    if wanted != "auto":
+        raise ValueError(
+            f"corpus.labels is {wanted!r}; allowed are auto, {', '.join(SOURCES)}"
+        )
+    if not there:
+        files = (f"{known_by} ({name})" for name, (_, known_by) in SOURCES.items())
+        raise ValueError(f"{label_dir} has no labels; looked for {', '.join(files)}")
+    if len(there) > 1:
         raise ValueError(
             f"{label_dir} has several kinds of labels; choose with "
             f"--config.corpus.labels={' or '.join(there)}"
         )
-    return there[0] if wanted == "auto" else wanted
+    return there[0]
 
 
 def _stem(track_id: str, first: int, stop: int) -> str:

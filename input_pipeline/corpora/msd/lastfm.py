@@ -163,9 +163,8 @@ def _track_ids(
 ) -> list[str]:
     known = dict(database.execute("SELECT rowid, tid FROM tids"))
     ids = [_named(known, track, path, "tids") for track in tracks]
-    labels.check_ids(
-        ids, labels.MSD_ID, lambda index: f"{path}, tids, row {tracks[index]}"
-    )
+    places = (f"{path}, tids, row {track}" for track in tracks)
+    labels.check_ids(zip(places, ids, strict=True), labels.MSD_ID)
     num_without = len(known) - len(ids)
     logger.info("%d tracks without any of the tags are left out", num_without)
     return ids

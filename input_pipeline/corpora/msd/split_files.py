@@ -54,12 +54,14 @@ def read(label_dir: Path) -> labels.Labels:
     lists = {k: [i for part in parts.values() for i in part.lists[k]] for k in kinds}
     previews = next((kind for kind in _LISTS[1:] if kind in lists), None)
     for kind in dict.fromkeys(filter(None, (kinds[0], previews))):
-        where = labels.locator(
-            {_list_path(label_dir, s, kind): len(p.matrix) for s, p in parts.items()}
+        ids = (
+            (f"{_list_path(label_dir, split, kind)}, line {number}", one)
+            for split, part in parts.items()
+            for number, one in enumerate(part.lists[kind], start=1)
         )
         pattern = labels.MSD_ID if kind == "msd_id" else labels.SEVEN_DIGITAL_ID
         # Several tracks may share one preview.
-        labels.check_ids(lists[kind], pattern, where, may_repeat=kind != kinds[0])
+        labels.check_ids(ids, pattern, may_repeat=kind != kinds[0])
     for split, part in parts.items():
         tags = labels.vocabulary(
             label_dir, part.matrix.shape[1], label_dir / FILES[split]
