@@ -5,14 +5,7 @@ Where its shards are prepared, every byte of them is checked too.
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import (
-    Callable,
-    Collection,
-    Hashable,
-    Iterable,
-    Iterator,
-    Mapping,
-)
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -34,9 +27,7 @@ def audit(
 ) -> dict[str, Any]:
     """Counts a corpus and looks for what would spoil training or scores.
 
-    Args:
-        corpus: The clips.
-        directories: Where its shards are, or will be.
+    The directories are where its shards are, or will be.
 
     Returns:
         What `audit.json` holds, as docs/audit.md describes it: numbers, texts, lists
@@ -63,10 +54,7 @@ def audit(
             **{problem: broken[problem] for problem in file_states.PROBLEMS},
         },
         "prepared": _prepared(corpus, directories),
-        "problems": {
-            **_id_problems(corpus),
-            **_file_problems(corpus, files, states),
-        },
+        "problems": {**_id_problems(corpus), **_file_problems(corpus, files, states)},
     }
 
 

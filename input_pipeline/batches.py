@@ -22,6 +22,9 @@ from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.frontend.recipe import Recipe
 
 _MOST_THREADS = 16  # By themselves; more are for stores that answer slowly.
+# What a window may hold unless `input.window_shards` says otherwise. Two are in memory
+# at once: one is shuffled while the one before it is used.
+_WINDOW_BYTES = 2**28
 
 
 def open_shards(
@@ -207,7 +210,8 @@ def _read_descriptions(
     splits, tag_names = index.read(directory)
     if tags != tag_names:
         raise ValueError(f"tags.txt lists {tags}, index.npz {tag_names}")
-    largest = int(splits["train"].shard_bytes.max(initial=0))
+    # By the shards alone, not by the machine, as the order of examples depends on it.
+    by_size = _WINDOW_BYTES // max(1, int(splits["train"].shard_bytes.max(initial=0)))
     return ShardedSplits(
         directory=directory,
         recipe=recipe,
@@ -215,7 +219,7 @@ def _read_descriptions(
         corpus=catalogue.read_counts(directory),
         splits=splits,
         threads=threads or min(_MOST_THREADS, max(2, available_cores() // 2)),
-        window_shards=order.choose_window(window_shards, largest),
+        window_shards=window_shards or max(1, by_size),
     )
 
 

@@ -49,13 +49,7 @@ class Split:
 
 
 def write(path: Path, tags: tuple[str, ...], splits: Mapping[str, Any]) -> None:
-    """Writes an index whole or not at all.
-
-    Args:
-        path: Of the file.
-        tags: Names of the K tags.
-        splits: The arrays of every split by name, as `Split` has them.
-    """
+    """Writes an index whole or not at all: tags, and arrays of splits as in `Split`."""
     arrays = {
         f"{split}_{name}": array
         for split, columns in splits.items()

@@ -99,13 +99,9 @@ def find_replaced(
 ) -> Path | None:
     """Finds a file that is not what a complete set was made of, None if there is none.
 
-    What it learns by reading files is noted, so that it need not read them again. Sets
-    of older versions noted nothing. They do now: from then on changes are seen.
-
-    Args:
-        directory: The set.
-        paths: Of its F files, in the order of ids.
-        now: Their stamps, int64 [F, 2].
+    Paths and stamps now, int64 [F, 2], are in the order of ids. What it learns by
+    reading files is noted, so that it need not read them again. Sets of older versions
+    noted nothing. They do now: from then on changes are seen.
 
     Raises:
         ValueError: The notes are damaged.

@@ -26,12 +26,7 @@ from pathlib import Path
 from input_pipeline import beam, catalogue, plan, published, shards
 from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.plan import Slice, shard_directories
-from msd_tagger.common.processes import (
-    available_cores,
-    check_shared_memory,
-    one_thread_each,
-    progress_bar,
-)
+from msd_tagger.common import processes
 from msd_tagger.frontend.recipe import Recipe
 
 
@@ -123,7 +118,7 @@ def write_missing(
     if work and beam_options:
         beam.run(work, beam_options)
     elif work:
-        run_workers(work, num_processes or available_cores())
+        run_workers(work, num_processes or processes.available_cores())
     return len(work)
 
 
@@ -155,13 +150,14 @@ def complete(
 
 def run_workers(work: list[shards.Work], num_processes: int) -> None:
     """Writes shards in fresh processes, with a progress bar over clips."""
-    check_shared_memory()
+    processes.check_shared_memory()
     context = multiprocessing.get_context("spawn")
-    counts = shards.SharedCounts.of(context, len(work))
+    sizes = (len(work), len(work), 1)
+    counts = shards.SharedCounts(*(context.RawArray("q", size) for size in sizes))
     num_clips = sum(len(task.clips) for task, _ in work)
     with (
-        one_thread_each(),
-        progress_bar(num_clips, "preparing") as bar,
+        processes.one_thread_each(),
+        processes.progress_bar(num_clips, "preparing") as bar,
         futures.ProcessPoolExecutor(
             min(num_processes, len(work)),
             mp_context=context,

@@ -275,7 +275,7 @@ def _part_path(directory: Path, task: ShardTask) -> Path:
 
 
 class SharedCounts(NamedTuple):
-    """Memory that all processes share, one number per task.
+    """Memory that all processes share: arrays of `multiprocessing`.
 
     It has no lock: each number has one writer, and a lock that a killed worker held
     would stop all others for ever.
@@ -284,12 +284,6 @@ class SharedCounts(NamedTuple):
     num_done: Any  # Clips done, by task.
     num_left_out: Any  # Clips left out, by task.
     stop: Any  # One number; not 0 once the workers are to stop.
-
-    @classmethod
-    def of(cls, context: Any, num_tasks: int) -> "SharedCounts":
-        """Allocates it. context: of `multiprocessing`."""
-        sizes = (num_tasks, num_tasks, 1)
-        return cls(*(context.RawArray("q", size) for size in sizes))
 
 
 _counts: SharedCounts | None = None  # Of this process, if it is a worker.

@@ -36,27 +36,17 @@ logger = logging.getLogger(__name__)
 
 
 def load(audio_dir: Path | str, num_tags: int = 0) -> Corpus:
-    """Reads the folder that a user names, see `read`."""
-    return read(audio_dir, num_tags)
-
-
-def read(
-    directory: Path | str,
-    num_tags: int = 0,
-    name: str | None = None,
-    version: str | None = None,
-) -> Corpus:
     """Reads `tags.csv`; the audio files themselves are not looked at.
 
     Of the vocabulary the `num_tags` that most training clips have are kept; 0 keeps
     all. Links are followed; paths that leave the directory by name are refused. The
-    name is by default that of the directory, the version has a digest of `tags.csv`.
+    name is that of the directory, the version has a digest of `tags.csv`.
 
     Raises:
         ValueError: Names the file, the row, what was found and what is allowed. A later
             row with the id of an earlier one is no error but `rejected`.
     """
-    directory = Path(directory).absolute()
+    directory = Path(audio_dir).absolute()
     table = directory / "tags.csv"
     # Read twice: the rows of 240,000 clips at once would take 200 MB.
     if next(_read_rows(table), None) is None:
@@ -74,8 +64,8 @@ def read(
             *(table, len(empty), len(clips)),
         )
     return Corpus(
-        name=name or _short_name(directory.name),
-        version=version or f"{text_path(directory.name)}-{tables.digest(table)}",
+        name=_short_name(directory.name),
+        version=f"{text_path(directory.name)}-{tables.digest(table)}",
         audio_dir=directory,
         tags=tags,
         clips=clips,

@@ -25,11 +25,7 @@ HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 CATEGORIES = ("genre", "instrument", "mood/theme")
 SPLIT_FILES = {"train": "train", "valid": "validation", "test": "test"}
 # What follows the path of a track instead of ".mp3" -> what that is.
-FORMS = {
-    ".mp3": "audio",
-    ".low.mp3": "low-quality audio",
-    ".npy": "mel spectrograms",
-}
+FORMS = {".mp3": "audio", ".low.mp3": "low-quality audio", ".npy": "mel spectrograms"}
 # (subset, fold) -> tracks per split, where they were published.
 PUBLISHED: dict[tuple[str, int], dict[str, int]] = {
     ("autotagging_top50tags", 0): {"train": 32_136, "valid": 10_888, "test": 11_356},

@@ -96,6 +96,24 @@ def read_text(path: Path) -> str:
         raise ValueError(not_utf8(path)) from error
 
 
+def read_array(path: Path) -> np.ndarray:
+    """Reads a `.npy` file of another's, without executing what it may hold.
+
+    Raises:
+        ValueError: It is no array, or is cut.
+    """
+    try:
+        # Mapped, so that a length that the file claims is no reason to allocate.
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # A damaged header raises whatever its parser does.
+        reason = str(error)[:200] or type(error).__name__
+        raise ValueError(f"{path} is no array: {reason}") from error
+    if isinstance(found, np.lib.npyio.NpzFile):
+        found.close()
+        raise ValueError(f"{path} is no array but an archive of several")
+    return found
+
+
 def digest(*tables: Path) -> str:
     """Returns eight hexadecimal digits that change with the content of the files."""
     content = b"".join(table.read_bytes() for table in tables)

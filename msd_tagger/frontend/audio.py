@@ -148,11 +148,7 @@ def fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
 def _decode(
     source: Source, recipe: Recipe, start_s: float | None
 ) -> tuple[np.ndarray, float]:
-    """Decodes the clip and a margin around it.
-
-    Returns:
-        float32 `[samples, channels]`, and the seconds before the clip.
-    """
+    """Decodes `[samples, channels]` with a margin; also gives the seconds before it."""
     rate_hz = source.rate_hz
     if rate_hz * source.num_channels > MOST_VALUES_PER_S:
         detail = f"{source.num_channels} channels of {rate_hz} Hz"

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from input_pipeline.corpora.msd import labels
-from input_pipeline.corpora.tables import read_text
+from input_pipeline.corpora.tables import read_array, read_text
 from msd_tagger.common.facts import SPLITS
 
 PUBLISHED = {
@@ -111,17 +111,11 @@ def _read_split(label_dir: Path, split: str) -> _Part | None:
 
 
 def _read_matrix(path: Path) -> np.ndarray:
-    try:
-        # A map checks the size that the file claims before any memory is allocated.
-        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # A damaged header raises whatever its parser does.
-        reason = str(error)[:200] or type(error).__name__
-        raise ValueError(f"{path} is no array of numbers: {reason}") from error
-    if isinstance(matrix, np.lib.npyio.NpzFile):
-        matrix.close()
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or not matrix.size:
-        shape = getattr(matrix, "shape", None)
-        raise ValueError(f"{path}: the shape is {shape}; it must be tracks x tags")
+    matrix = read_array(path)
+    if matrix.ndim != 2 or not matrix.size:
+        raise ValueError(
+            f"{path}: the shape is {matrix.shape}; it must be tracks x tags"
+        )
     if matrix.dtype.kind not in "biuf":
         raise ValueError(
             f"{path}: the type is {matrix.dtype}; it must be a number or truth value"

@@ -27,17 +27,10 @@ from input_pipeline.corpora.synthetic.clip import synthesize
 from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from input_pipeline.corpora.synthetic.weak_labels import weak_tags
-from msd_tagger.common import contents
+from msd_tagger.common import contents, processes
 from msd_tagger.common.contents import COUNT, Number
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import remove_abandoned, write_bytes, write_csv, write_text
-from msd_tagger.common.processes import (
-    available_cores,
-    check_shared_memory,
-    follow_parent,
-    one_thread_each,
-    progress_bar,
-)
 from msd_tagger.common.tags import TAGS
 
 # Goes up with every change that changes a clip or a label, and is part of every report.
@@ -184,19 +177,21 @@ def _write_audio(
     num_workers: int,
 ) -> None:
     """Writes the clips, in worker processes when there are several."""
-    num_workers = min(num_workers or available_cores(), len(clip_numbers))
+    num_workers = min(num_workers or processes.available_cores(), len(clip_numbers))
     write = partial(_write_clip, directory, seed, duration_s)
-    with progress_bar(len(clip_numbers), "synthetic corpus") as bar:
+    with processes.progress_bar(len(clip_numbers), "synthetic corpus") as bar:
         if num_workers <= 1:
             for number in clip_numbers:
                 write(number)
                 bar.update()
             return
-        check_shared_memory()
+        processes.check_shared_memory()
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(num_workers, context, initializer=follow_parent)
+        pool = ProcessPoolExecutor(
+            num_workers, context, initializer=processes.follow_parent
+        )
         try:
-            with one_thread_each():
+            with processes.one_thread_each():
                 for _ in pool.map(write, clip_numbers, chunksize=4):
                     bar.update()
         except BrokenProcessPool as error:
