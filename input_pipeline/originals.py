@@ -107,16 +107,17 @@ def find_replaced(
         ValueError: The notes are damaged.
     """
     known = _read(directory, now)
-    touched = np.flatnonzero((known[:, :2] != now).any(1) | (known[:, 2] == UNREADABLE))
+    is_touched = (known[:, :2] != now).any(1) | (known[:, 2] == UNREADABLE)
+    touched = np.flatnonzero(is_touched).tolist()
 
     def same(row: int) -> bool:
         return is_same(paths[row], known[row].tolist(), now[row].tolist())
 
-    are_same = in_threads(same, touched.tolist(), "comparing files", per_task=16)
+    are_same = in_threads(same, touched, "comparing files", per_task=16)
     for row, is_unchanged in zip(touched, are_same, strict=True):
         if not is_unchanged:
             return paths[row]
-    is_noted = not len(touched) and (directory / ORIGINALS).exists()
+    is_noted = not touched and (directory / ORIGINALS).exists()
     if isinstance(directory, Path) and not is_noted:
         with contextlib.suppress(OSError):  # A set that only others may write to.
             write(directory, np.column_stack([now, known[:, 2]]))

@@ -193,11 +193,13 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
 
 
 def _record(clip: ClipRow, spectrogram_db: np.ndarray) -> bytes:
-    features = {
-        "track_id": clip.track_id.encode(),
-        "spectrogram": spectrogram_db.data.cast("B"),
-    }
-    return records.encode_example(features | clip.labels)
+    return records.encode_example(
+        {
+            "track_id": clip.track_id.encode(),
+            "spectrogram": spectrogram_db.data.cast("B"),
+            **clip.labels,
+        }
+    )
 
 
 def _stored(clip: ClipRow, targets: Sequence[Target]) -> list[np.ndarray]:

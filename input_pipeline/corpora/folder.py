@@ -111,14 +111,10 @@ def _vocabulary(
         counts.update(dict.fromkeys(_tags(row, "true_tags"), 0))
         if num_tags and _split(row) == "train":
             learnt.update(tags)
-    listed = directory / "tags.txt"
-    found = (
-        tables.read_vocabulary(listed)
-        if listed.exists()
-        else tables.vocabulary_by_count(counts)
-    )
-    if counts.keys().isdisjoint(found) and (counts or not listed.exists()):
-        among = f" of those in {listed}" if listed.exists() else ""
+    listed = tables.find_vocabulary(directory)
+    found = listed or tables.vocabulary_by_count(counts)
+    if counts.keys().isdisjoint(found) and (counts or not listed):
+        among = f" of those in {directory / 'tags.txt'}" if listed else ""
         raise ValueError(
             f"{directory / 'tags.csv'}: no row has a tag{among}; fill the column "
             "`tags`, several tags separated by |"
@@ -131,7 +127,7 @@ def _vocabulary(
     if num_tags:
         by_count = {tag: learnt[tag] for tag in found}
         best = tables.vocabulary_by_count(by_count)[:num_tags]
-        found = tuple(filter(best.__contains__, found)) if listed.exists() else best
+        found = tuple(filter(best.__contains__, found)) if listed else best
     _tell_left_out(directory, counts, found)
     return found
 
@@ -171,9 +167,7 @@ def _clips(
 
 def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     def labels(column: str) -> np.ndarray:
-        vector = np.zeros(len(columns), np.uint8)
-        vector[[columns[tag] for tag in _tags(row, column) if tag in columns]] = 1
-        return vector
+        return tables.label_vector(_tags(row, column), columns)
 
     start = row.get("start_s")
     return Clip(

@@ -80,17 +80,20 @@ def load(
         track for split, table in files.items() for track in _read_tracks(table, split)
     ]
     _check_ids(tracks)
-    listed = label_dir / "tags.txt"
-    if listed.exists():
-        tags = tables.read_vocabulary(listed)
-    else:
-        tags = tuple(sorted({tag for track in tracks for tag in track.tags}))
+    every = tuple(sorted({tag for track in tracks for tag in track.tags}))
+    tags = tables.find_vocabulary(label_dir) or every
     form = _find_form(root, tracks) if audio_dir else ".mp3"
     columns = {tag: column for column, tag in enumerate(tags)}
-    hint = f"add it to {listed}, or remove that file to take all tags of the tables"
     clips = []
     for track in tracks:
-        labels = tables.label_vector(track.tags, columns, track.where, hint)
+        for tag in track.tags:
+            if tag not in columns:
+                raise ValueError(
+                    f"{track.where}: the tag {tag!r} is not among the {len(tags)} tags "
+                    f"of {label_dir / 'tags.txt'}; add it there, or remove that file "
+                    "to take all tags of the tables"
+                )
+        labels = tables.label_vector(track.tags, columns)
         path, start_s = track.file(root, form), None
         if excerpts_per_track == 1:
             start_s = max(0.0, track.duration_s - clip_duration_s) / 2

@@ -8,7 +8,7 @@ import hashlib
 import math
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -136,22 +136,10 @@ def seconds(text: str, name: str, where: str, may_be_0: bool) -> float:
     return value
 
 
-def label_vector(
-    tags: Iterable[str], columns: Mapping[str, int], where: str, hint: str
-) -> np.ndarray:
-    """Makes uint8 `[K]` of tags: 1 in their columns.
-
-    Raises:
-        ValueError: A tag has no column; `hint` says what to do.
-    """
+def label_vector(tags: Iterable[str], columns: Mapping[str, int]) -> np.ndarray:
+    """Makes uint8 `[K]` of tags: 1 in the columns of those that have one."""
     vector = np.zeros(len(columns), np.uint8)
-    for tag in tags:
-        if tag not in columns:
-            raise ValueError(
-                f"{where}: the tag {tag!r} is not among the {len(columns)} tags of the "
-                f"vocabulary; {hint}"
-            )
-        vector[columns[tag]] = 1
+    vector[[columns[tag] for tag in tags if tag in columns]] = 1
     return vector
 
 
@@ -164,12 +152,18 @@ def vocabulary_by_count(counts: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda tag: (-counts[tag], tag)))
 
 
-def read_vocabulary(listed: Path) -> tuple[str, ...]:
-    """Reads a list of tags, one a line.
+def find_vocabulary(
+    directory: Path, names: Sequence[str] = ("tags.txt",)
+) -> tuple[str, ...] | None:
+    """Reads the list of tags, one a line, in the first of some files that is there.
 
     Raises:
         ValueError: The file cannot be read, is empty, or lists a tag twice.
     """
+    files = (directory / name for name in names)
+    listed = next((file for file in files if file.is_file()), None)
+    if listed is None:
+        return None
     lines = read_text(listed).splitlines()
     tags = tuple(line.strip() for line in lines if line.strip())
     repeated = [tag for tag, count in Counter(tags).items() if count > 1]

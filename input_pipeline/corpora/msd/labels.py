@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora.tables import read_vocabulary
+from input_pipeline.corpora.tables import find_vocabulary
 from msd_tagger.common.tags import TAGS
 
 MSD_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}", re.ASCII)
@@ -41,16 +41,9 @@ class Labels(NamedTuple):
     published: Mapping[str, Mapping[str, int]] = {}
 
 
-def find_vocabulary(label_dir: Path) -> tuple[str, ...] | None:
-    """Tags that are listed beside the labels, or None."""
-    listed = [label_dir / name for name in VOCABULARIES]
-    path = next((path for path in listed if path.is_file()), None)
-    return read_vocabulary(path) if path else None
-
-
 def vocabulary(label_dir: Path, num_columns: int, where: Path) -> tuple[str, ...]:
     """Returns the tags listed beside the labels, else the 50 published ones."""
-    listed = find_vocabulary(label_dir)
+    listed = find_vocabulary(label_dir, VOCABULARIES)
     tags = listed or TAGS
     if len(tags) != num_columns:
         names = " or ".join(VOCABULARIES)

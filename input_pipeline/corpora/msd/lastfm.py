@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from input_pipeline.corpora import tables
 from input_pipeline.corpora.msd import labels
-from input_pipeline.corpora.tables import split_of, vocabulary_by_count
 
 DATABASE = "lastfm_tags.db"
 WEIGHT_ABOVE = 50  # A tag counts when its weight is above this threshold.
@@ -42,7 +42,7 @@ def read(label_dir: Path, num_tags: int) -> labels.Labels:
         ValueError: The file is no such database, or holds what it should not.
     """
     path = label_dir / DATABASE
-    listed = labels.find_vocabulary(label_dir)
+    listed = tables.find_vocabulary(label_dir, labels.VOCABULARIES)
     try:
         # The address form is the one that can open a file for reading only.
         address = f"{path.absolute().as_uri()}?mode=ro"
@@ -69,7 +69,7 @@ def read(label_dir: Path, num_tags: int) -> labels.Labels:
             f"{path} is not the database of Last.fm tags, with the tables tids(tid), "
             f"tags(tag) and tid_tag(tid, tag, val), or is damaged: {reason}"
         ) from error
-    splits = [split_of(track_id) for track_id in ids]
+    splits = [tables.split_of(track_id) for track_id in ids]
     return labels.Labels("Last.fm tags", tags, ids, splits, matrix)
 
 
@@ -118,7 +118,7 @@ def _most_frequent(
             f"{path} has {len(by_name)} tags with a weight above {WEIGHT_ABOVE}, fewer "
             f"than corpus.num_tags={num_tags}; ask for fewer"
         )
-    tags = vocabulary_by_count(by_name)[:num_tags]
+    tags = tables.vocabulary_by_count(by_name)[:num_tags]
     for tag in tags:
         if not tag.strip() or len(tag.splitlines()) > 1:
             raise ValueError(f"{path}, tags: {tag[:60]!r} is no name of a tag")
