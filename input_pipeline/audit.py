@@ -5,7 +5,7 @@ Where its shards are prepared, every byte of them is checked too.
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from input_pipeline import catalogue, file_states, tag_names
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
+from input_pipeline.file_states import grouped
 from input_pipeline.storage import Place
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe
@@ -34,7 +35,7 @@ def audit(
         and dicts.
     """
     clips = corpus.clips if corpus.has_audio else ()
-    files = _clips_by(clips, lambda clip: str(clip.path))
+    files = grouped(clips, lambda clip: str(clip.path))
     states = file_states.examine(list(files))
     broken = Counter(filter(None, states.problems))
     return {
@@ -100,7 +101,7 @@ def _label_counts(corpus: Corpus) -> dict[str, Any]:
 
 def _artists(clips: list[Clip]) -> dict[str, Any] | None:
     """Counts artists, and clips per split of those that are in several splits."""
-    by_artist = _clips_by((c for c in clips if c.artist), lambda clip: clip.artist)
+    by_artist = grouped((c for c in clips if c.artist), lambda clip: clip.artist)
     if not by_artist:
         return None
     shared = {name: own for name, own in by_artist.items() if _in_two_splits(own)}
@@ -128,7 +129,7 @@ def _id_problems(corpus: Corpus) -> dict[str, list[dict[str, Any]]]:
     rejected = defaultdict(list)
     for track_id, path, reason in corpus.rejected:
         rejected[reason].append({"clips": [[track_id, "", path]]})
-    by_id = _clips_by(corpus.clips, lambda clip: clip.track_id)
+    by_id = grouped(corpus.clips, lambda clip: clip.track_id)
     doubled = [_group(own, corpus) for own in by_id.values() if _in_two_splits(own)]
     return {
         IN_TWO_SPLITS: doubled + rejected.pop(IN_TWO_SPLITS, []),
@@ -150,7 +151,7 @@ def _file_problems(
     if len(found["missing"]) == len(files):  # The list would be that of all clips.
         found["missing"] = []
     found["file in two splits"] = [own for own in clips if _in_two_splits(own)]
-    excerpts = _clips_by(corpus.clips, lambda clip: (str(clip.path), clip.start_s))
+    excerpts = grouped(corpus.clips, lambda clip: (str(clip.path), clip.start_s))
     found["excerpt used twice"] = [own for own in excerpts.values() if len(own) > 1]
     found["equal content"] = [
         [clip for number in group for clip in clips[number]] for group in states.copies
@@ -163,7 +164,7 @@ def _file_problems(
 
 def _group(clips: list[Clip], corpus: Corpus) -> dict[str, Any]:
     root = f"{corpus.audio_dir}{os.sep}"
-    by_start = _clips_by(clips, lambda clip: clip.start_s)
+    by_start = grouped(clips, lambda clip: clip.start_s)
     return {
         "clips": [
             [clip.track_id, clip.split, str(clip.path).removeprefix(root)]
@@ -179,15 +180,6 @@ def _group(clips: list[Clip], corpus: Corpus) -> dict[str, Any]:
 
 def _in_two_splits(clips: list[Clip]) -> bool:
     return len({clip.split for clip in clips}) > 1
-
-
-def _clips_by(
-    clips: Iterable[Clip], key: Callable[[Clip], Hashable]
-) -> dict[Any, list[Clip]]:
-    members = defaultdict(list)
-    for clip in clips:
-        members[key(clip)].append(clip)
-    return dict(members)
 
 
 def _per_split(clips: list[Clip]) -> dict[str, int]:

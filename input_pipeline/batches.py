@@ -128,9 +128,7 @@ class ShardedSplits:
             a clip with several excerpts it is one, drawn from (data seed, epoch).
         """
         reader = self._reader("train", batch_size, fraction)
-        return stream.train_batches(
-            reader, self.window_shards, batch_size, data_seed, first_step, rows
-        )
+        return stream.train_batches(reader, batch_size, data_seed, first_step, rows)
 
     def train_rows(
         self,
@@ -144,9 +142,7 @@ class ShardedSplits:
         int64 `[B]`: the row; of clips with E excerpts, row * E + number of the excerpt.
         """
         reader = self._reader("train", batch_size, fraction)
-        return stream.train_rows(
-            reader, self.window_shards, batch_size, data_seed, first_step
-        )
+        return stream.train_rows(reader, batch_size, data_seed, first_step)
 
     def evaluation_batches(
         self,
@@ -191,7 +187,8 @@ class ShardedSplits:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         found, size = self._split(split), self.num_clips(split, fraction)
         clips = order.first_clips(found.shard_clips, size)
-        return stream.Reader(found, self.recipe.stored_shape, clips, self.threads)
+        how = (self.recipe.stored_shape, clips, self.threads, self.window_shards)
+        return stream.Reader(found, *how)
 
 
 def _read_descriptions(

@@ -6,9 +6,9 @@ import hashlib
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msd_tagger.common.processes import progress_bar
 
@@ -92,15 +92,20 @@ def whole_digest(path: str) -> bytes | None:
 
 
 def _groups(keys: dict[int, Hashable]) -> list[list[int]]:
-    """Groups of two or more numbers with one key.
+    """Groups of two or more numbers with one key."""
+    return [group for group in grouped(keys, keys.get).values() if len(group) > 1]
 
-    >>> _groups({0: "a", 1: "b", 2: "a"})
-    [[0, 2]]
+
+def grouped(items: Iterable[P], key: Callable[[P], Any]) -> dict[Any, list[P]]:
+    """Collects items by what they have in common, in their order.
+
+    >>> grouped("abcab", str.upper)
+    {'A': ['a', 'a'], 'B': ['b', 'b'], 'C': ['c']}
     """
     members = defaultdict(list)
-    for number, key in keys.items():
-        members[key].append(number)
-    return [group for group in members.values() if len(group) > 1]
+    for item in items:
+        members[key(item)].append(item)
+    return dict(members)
 
 
 def in_threads(

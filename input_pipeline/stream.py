@@ -44,6 +44,7 @@ class Reader(NamedTuple):
     shape: tuple[int, ...]  # Of a record's spectrogram, as `Recipe.stored_shape`.
     shard_clips: np.ndarray  # int64 [P], how many clips of each shard, from its start.
     threads: int
+    window_shards: int  # How many shards of an epoch are shuffled together.
 
     @property
     def num_clips(self) -> int:
@@ -60,6 +61,11 @@ class Reader(NamedTuple):
         """Row of the first clip of every shard, int64 [P]."""
         return np.cumsum(self.split.shard_clips) - self.split.shard_clips
 
+    def windows(self, data_seed: int, first_position: int) -> Iterator[Window]:
+        """Yields the windows of all epochs, see `order.windows`."""
+        window = self.window_shards
+        return order.windows(self.shard_clips, window, data_seed, first_position)
+
     def draw(self, rows: np.ndarray, positions: np.ndarray, seed: int) -> np.ndarray:
         """Draws an excerpt of each clip, see `order.draw_excerpts`."""
         count = self.num_excerpts
@@ -67,18 +73,12 @@ class Reader(NamedTuple):
 
 
 def train_batches(
-    reader: Reader,
-    window_shards: int,
-    batch_size: int,
-    data_seed: int,
-    first_step: int,
-    rows: slice,
+    reader: Reader, batch_size: int, data_seed: int, first_step: int, rows: slice
 ) -> Iterator[Batch]:
     """Yields batches without end, see `batches.ShardedSplits.train_batches`."""
-    windows = partial(order.windows, reader.shard_clips, window_shards, data_seed)
 
     def open_at(step: int) -> Iterator[Batch]:
-        clips = _shuffled(reader, windows, step * batch_size, _read_records)
+        clips = _shuffled(reader, data_seed, step * batch_size, _read_records)
         found = _batches(reader, clips, batch_size, rows)
         if reader.num_excerpts == 1:
             return found
@@ -93,7 +93,7 @@ def train_batches(
     def shards_of(step: int) -> list[int]:
         """Those whose damage would be seen in this step's batch."""
         found: list[int] = []
-        for window in windows(step * batch_size):
+        for window in reader.windows(data_seed, step * batch_size):
             if window.start >= (step + 1) * batch_size:
                 return found
             found += window.shards.tolist()
@@ -103,15 +103,10 @@ def train_batches(
 
 
 def train_rows(
-    reader: Reader,
-    window_shards: int,
-    batch_size: int,
-    data_seed: int,
-    first_step: int,
+    reader: Reader, batch_size: int, data_seed: int, first_step: int
 ) -> Iterator[np.ndarray]:
     """Yields what `train_batches` yields, by number, without reading a clip."""
-    windows = partial(order.windows, reader.shard_clips, window_shards, data_seed)
-    clips = _shuffled(reader, windows, first_step * batch_size, _name_rows)
+    clips = _shuffled(reader, data_seed, first_step * batch_size, _name_rows)
     batches = clips.batch(batch_size).prefetch(16).as_numpy_iterator()
     for step, rows in enumerate(batches, first_step):
         positions = step * batch_size + np.arange(batch_size)
@@ -137,16 +132,12 @@ def evaluation_batches(reader: Reader, batch_size: int, rows: slice) -> Iterator
     return _persistent(reader, open_at, shards_of, 0)
 
 
-def _shuffled(
-    reader: Reader,
-    windows: Callable[[int], Iterator[Window]],
-    position: int,
-    read: Callable,
-) -> Any:
+def _shuffled(reader: Reader, data_seed: int, position: int, read: Callable) -> Any:
     """A data set of the clips of all epochs from a position of the stream on."""
     tf = tensorflow()
     one = tf.TensorSpec([], tf.int64)
     signature = (tf.TensorSpec([None], tf.int64), one, one)
+    windows = partial(reader.windows, data_seed)
     named = tf.data.Dataset.from_generator(
         lambda: ((w.shards, w.seed, w.num_clips) for w in windows(position)),
         output_signature=signature,

@@ -74,26 +74,19 @@ def load(
         names, labels = merged(names, labels)
     tags, labels = _most_frequent(names, labels, num_tags)
     splits, listed = _splits(label_dir, rows, audio_dir)
-    labels = labels[[clip_id in splits for clip_id in rows]]
-    rows = {clip_id: path for clip_id, path in rows.items() if clip_id in splits}
-    num_without = int((~labels.any(1)).sum())
+    artists = _read_artists(label_dir / CLIP_INFO)
+    clips = [
+        Clip(one, splits[one], path, vector, artist=artists.get(one) or None)
+        for (one, path), vector in zip(rows.items(), labels, strict=True)
+        if one in splits
+    ]
+    num_without = sum(not clip.tags.any() for clip in clips)
     if num_without:
         logger.info(
             "magnatagatune: %d of %d clips have none of the %d tags; they stay, as "
             "clips without a tag",
-            *(num_without, len(rows), num_tags),
+            *(num_without, len(clips), num_tags),
         )
-    artists = _read_artists(label_dir / CLIP_INFO)
-    clips = [
-        Clip(
-            track_id=clip_id,
-            split=splits[clip_id],
-            path=path,
-            tags=vector,
-            artist=artists.get(clip_id) or None,
-        )
-        for (clip_id, path), vector in zip(rows.items(), labels, strict=True)
-    ]
     merging = ", synonyms merged" if merge_synonyms else ""
     return Corpus(
         name="magnatagatune",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from input_pipeline.corpora.corpus import Corpus
-from input_pipeline.file_states import in_threads
+from input_pipeline.file_states import grouped, in_threads
 
 # Of a folder: from `_key` to the names that have it.
 Names = Callable[[Path], dict[str, list[str]]]
@@ -29,7 +29,7 @@ def as_on_disk(corpus: Corpus) -> Corpus:
     # Folders are listed, and at once: that takes less than asking for every file.
     folders = list({clip.path.parent for clip in corpus.clips})
     names = dict(zip(folders, in_threads(_names_in, folders), strict=True))
-    by_key = functools.cache(_by_key)
+    by_key = functools.cache(lambda folder: grouped(sorted(_names_in(folder)), _key))
     clips, found = [], dict[Path, Path]()
     for clip in corpus.clips:
         path = clip.path
@@ -66,13 +66,6 @@ def _spelled(path: Path, top: Path, names: Names) -> Path:
         if part not in same and len(same) != 1:
             return path
         found /= part if part in same else same[0]
-    return found
-
-
-def _by_key(folder: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name in sorted(_names_in(folder)):
-        found.setdefault(_key(name), []).append(name)
     return found
 
 
