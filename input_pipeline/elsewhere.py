@@ -6,6 +6,7 @@ file that says so last.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +53,13 @@ def prepare_in(
     Raises:
         ValueError: As `prepare`; or the store cannot be reached.
     """
+    make = partial(prepare, corpus, max_bad_share=max_bad_share, **options)
     if not isinstance(data_dir, RemotePath):
-        made = prepare(
-            corpus, recipes, data_dir, max_bad_share=max_bad_share, **options
-        )
-        return dict(made)
+        return dict(make(recipes, data_dir))
     try:
         there = plan.shard_directories(corpus, recipes, data_dir)
         missing = [one for one in recipes if not catalogue.is_written(there[one])]
-        made = {}
-        if missing:
-            folder = working_folder(data_dir)
-            made = prepare(
-                corpus, missing, folder, max_bad_share=max_bad_share, **options
-            )
+        made = make(missing, working_folder(data_dir)) if missing else {}
         for recipe in missing:
             source, target = made[recipe.kind], there[recipe]
             if catalogue.is_complete(source) and isinstance(target, RemotePath):

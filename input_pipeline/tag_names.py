@@ -77,8 +77,5 @@ def _key(tag: str) -> str:
 
 
 def _is_list(tag: str) -> bool:
-    return any(mark in tag for mark in ",;|\t") or tag[:1] + tag[-1:] in (
-        "[]",
-        "{}",
-        "()",
-    )
+    ends = tag[:1] + tag[-1:]
+    return ends in ("[]", "{}", "()") or any(mark in tag for mark in ",;|\t")
