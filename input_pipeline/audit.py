@@ -14,7 +14,7 @@ import numpy as np
 from input_pipeline import catalogue, file_states, tag_names
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
-from input_pipeline.file_states import grouped
+from input_pipeline.many import grouped
 from input_pipeline.storage import Place
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe

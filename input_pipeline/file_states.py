@@ -1,25 +1,17 @@
 """What state audio files are in, without decoding them, and which have one content."""
 
-import contextlib
 import functools
 import hashlib
 import os
 import stat
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
-from msd_tagger.common.processes import progress_bar
+from input_pipeline.many import grouped, in_threads
 
 PROBLEMS = ("missing", "empty", "unreadable")
 
-# Waiting for a network disk takes most of the time, so more threads than cores.
-NUM_THREADS = 16
 _SAMPLE_BYTES = 16 * 1024
-
-P = TypeVar("P")
-T = TypeVar("T")
 
 
 class FileStates(NamedTuple):
@@ -31,14 +23,14 @@ class FileStates(NamedTuple):
     copies: list[list[int]]
 
 
-def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
+def examine(paths: Sequence[str]) -> FileStates:
     """Looks at every file; reads only as much as it takes to find equal ones.
 
     Clips of one length and bit rate are of one size, so the sizes alone tell few files
     apart. Of files of one size 16 kB from the middle are read, and of those that agree
     in that too the whole content: equal digests (BLAKE2b, 256 bits) mean equal files.
     """
-    look = functools.partial(in_threads, per_task=64, num_threads=num_threads)
+    look = functools.partial(in_threads, per_task=64)
     sizes = list(look(size_bytes, paths, "looking for files"))
     problems = [size if isinstance(size, str) else "" for size in sizes]
     known = {n: size for n, size in enumerate(sizes) if isinstance(size, int)}
@@ -94,41 +86,3 @@ def whole_digest(path: str) -> bytes | None:
 def _groups(keys: dict[int, Hashable]) -> list[list[int]]:
     """Groups of two or more numbers with one key."""
     return [group for group in grouped(keys, keys.get).values() if len(group) > 1]
-
-
-def grouped(items: Iterable[P], key: Callable[[P], Any]) -> dict[Any, list[P]]:
-    """Collects items by what they have in common, in their order.
-
-    >>> grouped("abcab", str.upper)
-    {'A': ['a', 'a'], 'B': ['b', 'b'], 'C': ['c']}
-    """
-    members = defaultdict(list)
-    for item in items:
-        members[key(item)].append(item)
-    return dict(members)
-
-
-def in_threads(
-    work: Callable[[P], T],
-    items: Sequence[P],
-    description: str = "",
-    per_task: int = 1,
-    num_threads: int = NUM_THREADS,
-) -> Iterator[T]:
-    """Yields `work` of every item, in order; threads share the waiting.
-
-    With a description there is a progress bar over files. Quick work goes faster with
-    some items per task. What nobody waits for any more is not begun.
-    """
-    starts = range(0, len(items), per_task)
-    tasks = (items[first : first + per_task] for first in starts)
-    with contextlib.ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(num_threads))
-        stack.callback(pool.shutdown, cancel_futures=True)
-        bar = None
-        if description and items:
-            bar = stack.enter_context(progress_bar(len(items), description, "file"))
-        for done in pool.map(lambda task: [work(item) for item in task], tasks):
-            yield from done
-            if bar is not None:
-                bar.update(len(done))

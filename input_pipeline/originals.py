@@ -16,7 +16,7 @@ from typing import NamedTuple
 import google_crc32c
 import numpy as np
 
-from input_pipeline.file_states import in_threads
+from input_pipeline.many import in_threads
 from input_pipeline.storage import Place
 from msd_tagger.common.files import read_npz, write_npz
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from input_pipeline import originals, published, records
-from input_pipeline.file_states import in_threads
+from input_pipeline.many import in_threads
 from msd_tagger.common import messages, processes
 from msd_tagger.common.files import parse_json, replacing, write_text
 from msd_tagger.frontend import audio

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from input_pipeline.file_states import grouped
+from input_pipeline.many import grouped
 
 # What is found, and what to do.
 PROBLEMS = {

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from input_pipeline.corpora.corpus import Corpus
-from input_pipeline.file_states import grouped, in_threads
+from input_pipeline.many import grouped, in_threads
 
 # Of a folder: from `_key` to the names that have it.
 Names = Callable[[Path], dict[str, list[str]]]
