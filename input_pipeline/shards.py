@@ -80,6 +80,7 @@ class Target(NamedTuple):
 
 
 Work = tuple[ShardTask, list[Target]]  # A shard, and the sets that lack it.
+Rejected = tuple[str, str, str, str]  # Id, path, reason and detail, as in the ledger.
 
 
 _PART = {"plan", "size_bytes", "track_id", "rejected", "stamps", "originals"}
@@ -104,7 +105,8 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     ids = [row.track_id for row in task.clips if row.track_id not in left_out]
     if part["size_bytes"] != size_bytes or part["track_id"] != ids:
         return None
-    if part["stamps"] != _stamps(task, part) or _can_be_read_now(task, part):
+    stamps = _stamps(task, part["rejected"])
+    if part["stamps"] != stamps or _can_be_read_now(task, part["rejected"]):
         return None
     made_of = []
     for clip, known in zip(task.clips, part["originals"], strict=True):
@@ -155,7 +157,7 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
     Raises:
         KeyboardInterrupt: The parent asked to stop; nothing of this shard is left.
     """
-    rejected: list[tuple[str, str, str, str]] = []
+    rejected: list[Rejected] = []
     written: list[str] = []
     made_of: list[originals.Original] = []
     # Some may be excerpts of one file.
@@ -179,17 +181,16 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
             written.append(clip.track_id)
             _count(number, was_written=True)
         sizes_bytes = [file.tell() for file in files]
+    part = {
+        "plan": task.plan,
+        "track_id": written,
+        "rejected": rejected,
+        "stamps": _stamps(task, rejected),
+        "originals": made_of,
+    }
     for target, size_bytes in zip(targets, sizes_bytes, strict=True):
-        part = {
-            "plan": task.plan,
-            "size_bytes": size_bytes,
-            "track_id": written,
-            "rejected": rejected,
-            "originals": made_of,
-        }
-        part["stamps"] = _stamps(task, part)
         path = _part_path(target.directory, task)
-        write_text(path, json.dumps(sealed(part)))
+        write_text(path, json.dumps(sealed(part | {"size_bytes": size_bytes})))
 
 
 def _record(clip: ClipRow, spectrogram_db: np.ndarray) -> bytes:
@@ -232,9 +233,9 @@ def _spectrograms(
         yield to_stored_db(to_bands(powers[key], filters))
 
 
-def _can_be_read_now(task: ShardTask, part: dict[str, Any]) -> bool:
+def _can_be_read_now(task: ShardTask, rejected: list[Rejected]) -> bool:
     """Whether a file that could not be opened can be: a disk may have been away."""
-    closed = {row[0] for row in part["rejected"] if row[2] == "unreadable"}
+    closed = {track_id for track_id, _, reason, _ in rejected if reason == "unreadable"}
     for clip in task.clips:
         if clip.track_id in closed:
             with contextlib.suppress(audio.AudioError):
@@ -243,16 +244,16 @@ def _can_be_read_now(task: ShardTask, part: dict[str, Any]) -> bool:
     return False
 
 
-def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int | str] | None]:
+def _stamps(task: ShardTask, rejected: list[Rejected]) -> list[list[int | str] | None]:
     """Reads size and time of change of the files left out: a mended one is tried again.
 
     The time of change, not of modification: it moves with permissions too. And what
     decoded them, as another version may read them.
     """
-    rejected = {row[0] for row in part["rejected"]}
+    left_out = {row[0] for row in rejected}
     stamps: list[list[int | str] | None] = []
     for clip in task.clips:
-        if clip.track_id in rejected:
+        if clip.track_id in left_out:
             try:
                 found = Path(clip.path).stat()
                 stamps.append([found.st_size, found.st_ctime_ns, DECODERS])
