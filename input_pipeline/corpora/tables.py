@@ -15,6 +15,8 @@ import numpy as np
 
 from msd_tagger.common.files import csv_rows, not_utf8
 
+# Files that are looked for to tell how they end; fewer if some are there.
+MOST_SOUGHT, ENOUGH_FOUND = 2000, 10
 _SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
 
 
@@ -173,6 +175,18 @@ def find_vocabulary(
             "tag once, one a line"
         )
     return tags
+
+
+def usual_ending(
+    folder: Path, stems: Sequence[str], endings: Iterable[str]
+) -> str | None:
+    """Finds which ending the files of some stems have mostly, None without any file."""
+    found: Counter[str] = Counter()
+    for stem in stems[:: max(1, len(stems) // MOST_SOUGHT)]:
+        found.update(e for e in endings if (folder / (stem + e)).is_file())
+        if found.total() >= ENOUGH_FOUND:
+            break
+    return found.most_common(1)[0][0] if found else None
 
 
 def path_inside(directory: Path, text: str, where: str) -> Path:

@@ -45,6 +45,8 @@ _BLOCK_SAMPLES = 2**16
 _MPEG_SLACK_SAMPLES, _MOST_ADDED_SAMPLES = 2400, 8192
 _LAST_S = 0.2  # A decoder that fails this near to the end ran out of bytes.
 
+Size = tuple[int, int, int]  # Rate in Hz, number of channels and of samples.
+
 
 class _Decoder(soundfile.SoundFile):
     """Reads on from where it is: soundfile would seek before and behind every read."""
@@ -245,8 +247,8 @@ def _as_it_is(file: _File, decoder: _Decoder) -> Source:
     can_seek = soundfile.SoundFile.seekable(decoder) and "DWVW" not in decoder.subtype
     if can_seek:
         return _source(file, decoder)
-    kind = (decoder.samplerate, decoder.channels, decoder.frames)
-    return _unrolled(file, *kind, _blocks(decoder))
+    size = (decoder.samplerate, decoder.channels, decoder.frames)
+    return _unrolled(file, size, _blocks(decoder))
 
 
 def _blocks(decoder: _Decoder) -> Iterator[np.ndarray]:
@@ -254,14 +256,9 @@ def _blocks(decoder: _Decoder) -> Iterator[np.ndarray]:
         yield block
 
 
-def _unrolled(
-    file: _File,
-    rate_hz: int,
-    num_channels: int,
-    num_samples: int,
-    blocks: Iterable[np.ndarray],
-) -> Source:
+def _unrolled(file: _File, size: Size, blocks: Iterable[np.ndarray]) -> Source:
     """Decodes all of it once, before the first read: what cannot seek then can."""
+    rate_hz, num_channels, num_samples = size
 
     def decode() -> _Decoder:
         copy = file.copy([], 4 * num_samples * num_channels)
@@ -277,7 +274,7 @@ def _unrolled(
         assert decoder is not None  # It was just written.
         return decoder
 
-    return Source(file.path, rate_hz, num_channels, num_samples, decode)
+    return Source(file.path, *size, decode)
 
 
 def _of_mpeg(
@@ -436,9 +433,8 @@ def _chained(file: _File) -> Source | None:
             with _opened(file, link) as decoder:
                 yield from _blocks(decoder)
 
-    rate_hz, num_channels, _ = kinds[0]
     num_samples = sum(frames for _, _, frames in alike)
-    source = _unrolled(file, rate_hz, num_channels, num_samples, blocks())
+    source = _unrolled(file, (*kinds[0][:2], num_samples), blocks())
     if len(alike) < len(links):
         source.cut = f"what follows at {source.length_s:.2f} s is another kind of sound"
     return source
@@ -462,6 +458,6 @@ def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
     stream = foreign.open_stream(file.handle, kind)
     if stream is None:
         raise AudioError(file.path, "no decoder", f"{kind.name}, nor does PyAV read it")
-    source = _unrolled(file, *stream[:3], stream.blocks())
+    source = _unrolled(file, stream[:3], stream.blocks())
     source.slack_samples = _MPEG_SLACK_SAMPLES
     return source
