@@ -6,7 +6,6 @@ file that says so last.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +52,12 @@ def prepare_in(
     Raises:
         ValueError: As `prepare`; or the store cannot be reached.
     """
-    make = partial(prepare, corpus, max_bad_share=max_bad_share, **options)
+
+    def make(wanted: Sequence[Recipe], where: Path) -> dict[str, Any]:
+        return prepare(corpus, wanted, where, max_bad_share=max_bad_share, **options)
+
     if not isinstance(data_dir, RemotePath):
-        return dict(make(recipes, data_dir))
+        return make(recipes, data_dir)
     try:
         there = plan.shard_directories(corpus, recipes, data_dir)
         missing = [one for one in recipes if not catalogue.is_written(there[one])]

@@ -140,7 +140,13 @@ def _read_labels(
     tracks, rows = np.unique(pairs[:, 0], return_inverse=True)
     matrix = np.zeros((len(tracks), num_tags), np.uint8)
     matrix[rows, [columns[row] for row in pairs[:, 1].tolist()]] = 1
-    return _track_ids(database, path, tracks.tolist()), matrix
+    known = dict(database.execute("SELECT rowid, tid FROM tids"))
+    ids = [_named(known, track, path, "tids") for track in tracks.tolist()]
+    places = (f"{path}, tids, row {track}" for track in tracks.tolist())
+    labels.check_ids(zip(places, ids, strict=True), labels.MSD_ID)
+    num_without = len(known) - len(ids)
+    logger.info("%d tracks without any of the tags are left out", num_without)
+    return ids, matrix
 
 
 def _columns(
@@ -156,18 +162,6 @@ def _columns(
             "beside it; the spelling counts"
         )
     return columns
-
-
-def _track_ids(
-    database: sqlite3.Connection, path: Path, tracks: list[int]
-) -> list[str]:
-    known = dict(database.execute("SELECT rowid, tid FROM tids"))
-    ids = [_named(known, track, path, "tids") for track in tracks]
-    places = (f"{path}, tids, row {track}" for track in tracks)
-    labels.check_ids(zip(places, ids, strict=True), labels.MSD_ID)
-    num_without = len(known) - len(ids)
-    logger.info("%d tracks without any of the tags are left out", num_without)
-    return ids
 
 
 def _named(names: dict[int, str], row: int, path: Path, table: str) -> str:

@@ -55,8 +55,9 @@ def read(label_dir: Path) -> labels.Labels:
     previews = next((kind for kind in _LISTS[1:] if kind in lists), None)
     for kind in dict.fromkeys(filter(None, (kinds[0], previews))):
         ids = (
-            (f"{_list_path(label_dir, split, kind)}, line {number}", one)
+            (f"{path}, line {number}", one)
             for split, part in parts.items()
+            for path in [_list_path(label_dir, split, kind)]
             for number, one in enumerate(part.lists[kind], start=1)
         )
         pattern = labels.MSD_ID if kind == "msd_id" else labels.SEVEN_DIGITAL_ID
