@@ -144,12 +144,7 @@ def place(where: os.PathLike | str) -> Place:
     ('gs://bucket/msd', 'data')
     """
     text = os.fspath(where)
-    return RemotePath(text) if is_remote(text) else Path(text)
-
-
-def is_remote(where: os.PathLike | str) -> bool:
-    """Tells whether it is an address rather than a path."""
-    return bool(_ADDRESS.match(os.fspath(where)))
+    return RemotePath(text) if _ADDRESS.match(text) else Path(text)
 
 
 def names(directory: Place) -> list[str]:

@@ -74,7 +74,10 @@ def load(
         names, labels = merged(names, labels)
     tags, labels = _most_frequent(names, labels, num_tags)
     splits, listed = _splits(label_dir, rows, audio_dir)
-    artists = _read_artists(label_dir / CLIP_INFO)
+    artists, info = {}, label_dir / CLIP_INFO
+    if info.exists():
+        found = _read_table(info, ("clip_id", "artist"))
+        artists = {row["clip_id"]: row["artist"] for row in found}
     clips = [
         Clip(one, splits[one], path, vector, artist=artists.get(one) or None)
         for (one, path), vector in zip(rows.items(), labels, strict=True)
@@ -195,14 +198,6 @@ def _audio_path(audio_dir: Path, text: str, where: str) -> Path:
             "and a to f, which make the split"
         )
     return path
-
-
-def _read_artists(table: Path) -> dict[str, str]:
-    """Returns clip_id to artist; nothing where there is no such file."""
-    if not table.exists():
-        return {}
-    rows = _read_table(table, ("clip_id", "artist"))
-    return {row["clip_id"]: row["artist"] for row in rows}
 
 
 def _read_table(table: Path, needed: tuple[str, ...]) -> Iterator[tables.Row]:

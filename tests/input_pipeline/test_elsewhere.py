@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -133,4 +134,4 @@ def test_an_address_is_a_place_with_the_names_of_a_path():
     assert place / "c" == RemotePath("gs://bucket/a/b/c")
     assert place.with_name("d") == RemotePath("gs://bucket/a/d")
     assert str(storage.place("hdfs:///x/../y")) == "hdfs:///y"
-    assert not storage.is_remote("data/a:b")
+    assert storage.place("data/a:b") == Path("data/a:b")
