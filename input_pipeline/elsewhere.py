@@ -12,7 +12,8 @@ from typing import Any
 from input_pipeline import catalogue, plan
 from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.prepare import prepare
-from input_pipeline.storage import Place, RemotePath, copy_folder
+from input_pipeline.staging import copy_folder
+from input_pipeline.storage import Place, RemotePath
 from msd_tagger.frontend.recipe import Recipe
 
 WORKING_FOLDER = Path("data")

@@ -9,14 +9,12 @@ import functools
 import os
 import posixpath
 import re
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from input_pipeline.many import in_threads
-from msd_tagger.common.files import replacing
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -177,39 +175,3 @@ def _size_bytes(file: Place) -> int | None:
         return file.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def copy_folder(
-    source: Place, target: Place, last: str, others: Iterable[str] | None = None
-) -> None:
-    """Copies the files of a folder to or from this machine, with a progress bar.
-
-    Args:
-        source: The folder; what it holds besides files is left out.
-        target: Files there are replaced.
-        last: Name of the file whose presence says that the others are there.
-        others: Names of the files before it; all by default.
-
-    Raises:
-        OSError: A file cannot be read, or not be written.
-    """
-    chosen = file_names(source) if others is None else others
-    first = [name for name in chosen if name != last]
-
-    def copy(name: str) -> None:
-        copy_file(source / name, target / name)
-
-    list(in_threads(copy, first, f"copying to {target}"))
-    copy(last)
-
-
-def copy_file(source: Place, target: Place) -> None:
-    """Copies a file to or from this machine; here it is whole or not there."""
-    if isinstance(target, RemotePath):
-        target.put(Path(source))
-        return
-    with replacing(target) as unfinished:
-        if isinstance(source, RemotePath):
-            source.get(unfinished)
-        else:
-            shutil.copyfile(source, unfinished)

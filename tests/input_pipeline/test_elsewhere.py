@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from input_pipeline import elsewhere, storage
+from input_pipeline import elsewhere, staging, storage
 from input_pipeline.batches import open_shards
 from input_pipeline.catalogue import CORPUS_FILE
 from input_pipeline.storage import RemotePath
@@ -29,7 +29,7 @@ def store(request):
 
 @pytest.fixture
 def copied(prepared, store):
-    storage.copy_folder(prepared["mel"], store / "set", CORPUS_FILE)
+    staging.copy_folder(prepared["mel"], store / "set", CORPUS_FILE)
     return store / "set"
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from input_pipeline import storage
+from input_pipeline import staging, storage
 from input_pipeline.batches import open_shards
 from input_pipeline.catalogue import CORPUS_FILE
 from input_pipeline.originals import ORIGINALS
@@ -21,13 +21,13 @@ def contents(folder):
 @pytest.fixture
 def copies(monkeypatch):
     """The names of the files that are copied, in their order."""
-    copied, copy_file = [], storage.copy_file
+    copied, copy_file = [], staging.copy_file
 
     def noting(source, target):
         copy_file(source, target)
         copied.append(target.name)
 
-    monkeypatch.setattr(storage, "copy_file", noting)
+    monkeypatch.setattr(staging, "copy_file", noting)
     return copied
 
 
@@ -88,7 +88,7 @@ def test_tasks_of_one_machine_copy_once_together(prepared, tmp_path, copies):
 
 def test_a_set_on_another_store_is_staged_too(prepared, tmp_path):
     store = RemotePath("ram://staged/set/mel")
-    storage.copy_folder(prepared["mel"], store, CORPUS_FILE)
+    staging.copy_folder(prepared["mel"], store, CORPUS_FILE)
     target = stage(store, tmp_path)
     assert contents(target) == contents(prepared["mel"])
     storage.tensorflow().io.gfile.rmtree("ram://staged")
