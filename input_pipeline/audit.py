@@ -5,14 +5,7 @@ Where its shards are prepared, every byte of them is checked too.
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import (
-    Callable,
-    Collection,
-    Hashable,
-    Iterable,
-    Iterator,
-    Mapping,
-)
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +14,7 @@ import numpy as np
 from input_pipeline import catalogue, file_states, tag_names
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
+from input_pipeline.many import grouped
 from input_pipeline.storage import Place
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe
@@ -30,23 +24,19 @@ MAX_EXAMPLES = 3  # Named in a sentence.
 
 def audit(
     corpus: Corpus,
-    num_threads: int = file_states.NUM_THREADS,
     directories: Mapping[Recipe, Place] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Counts a corpus and looks for what would spoil training or scores.
 
-    Args:
-        corpus: The clips.
-        num_threads: That read files.
-        directories: Where its shards are, or will be.
+    The directories are where its shards are, or will be.
 
     Returns:
         What `audit.json` holds, as docs/audit.md describes it: numbers, texts, lists
         and dicts.
     """
     clips = corpus.clips if corpus.has_audio else ()
-    files = _clips_by(clips, lambda clip: str(clip.path))
-    states = file_states.examine(list(files), num_threads)
+    files = grouped(clips, lambda clip: str(clip.path))
+    states = file_states.examine(list(files))
     broken = Counter(filter(None, states.problems))
     return {
         "corpus": {
@@ -65,10 +55,7 @@ def audit(
             **{problem: broken[problem] for problem in file_states.PROBLEMS},
         },
         "prepared": _prepared(corpus, directories),
-        "problems": {
-            **_id_problems(corpus),
-            **_file_problems(corpus, files, states),
-        },
+        "problems": {**_id_problems(corpus), **_file_problems(corpus, files, states)},
     }
 
 
@@ -78,21 +65,25 @@ def _prepared(
     """Reads all records of complete sets: how many are whole, or what is damaged."""
     found: dict[str, dict[str, Any]] = {}
     for recipe, directory in directories.items():
-        if catalogue.is_written(directory):
-            records, problem = 0, ""
-            try:
-                data = open_shards(directory, recipe, corpus.tags, check=True)
-                records = sum(map(data.num_clips, SPLITS))
-            except ValueError as error:
-                problem = str(error)
-            one = {"directory": str(directory), "records": records, "problem": problem}
-            found[recipe.kind] = one
+        if not catalogue.is_written(directory):
+            continue
+        one = {"directory": str(directory), "records": 0, "problem": ""}
+        try:
+            data = open_shards(directory, recipe, corpus.tags, check=True)
+            one["records"] = sum(map(data.num_clips, SPLITS))
+        except ValueError as error:
+            one["problem"] = str(error)
+        found[recipe.kind] = one
     return found
 
 
 def _label_counts(corpus: Corpus) -> dict[str, Any]:
     """Clips per split, tags per clip, positives per tag, distinct tag vectors."""
-    labels = {split: _labels(corpus, split) for split in SPLITS}
+    tags = {s: [clip.tags for clip in corpus.clips if clip.split == s] for s in SPLITS}
+    labels = {  # uint8 [N, K] of every split, which may have no clips.
+        split: np.array(rows, np.uint8).reshape(len(rows), len(corpus.tags))
+        for split, rows in tags.items()
+    }
     sizes = {split: rows.sum(1, dtype=int) for split, rows in labels.items()}
     num_sizes = 1 + max(int(size.max(initial=0)) for size in sizes.values())
     return {
@@ -108,15 +99,9 @@ def _label_counts(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def _labels(corpus: Corpus, split: str) -> np.ndarray:
-    """Returns uint8 [N, K] of a split, which may have no clips."""
-    rows = [clip.tags for clip in corpus.clips if clip.split == split]
-    return np.array(rows, np.uint8).reshape(len(rows), len(corpus.tags))
-
-
 def _artists(clips: list[Clip]) -> dict[str, Any] | None:
     """Counts artists, and clips per split of those that are in several splits."""
-    by_artist = _clips_by((c for c in clips if c.artist), lambda clip: clip.artist)
+    by_artist = grouped((c for c in clips if c.artist), lambda clip: clip.artist)
     if not by_artist:
         return None
     shared = {name: own for name, own in by_artist.items() if _in_two_splits(own)}
@@ -144,7 +129,7 @@ def _id_problems(corpus: Corpus) -> dict[str, list[dict[str, Any]]]:
     rejected = defaultdict(list)
     for track_id, path, reason in corpus.rejected:
         rejected[reason].append({"clips": [[track_id, "", path]]})
-    by_id = _clips_by(corpus.clips, lambda clip: clip.track_id)
+    by_id = grouped(corpus.clips, lambda clip: clip.track_id)
     doubled = [_group(own, corpus) for own in by_id.values() if _in_two_splits(own)]
     return {
         IN_TWO_SPLITS: doubled + rejected.pop(IN_TWO_SPLITS, []),
@@ -166,7 +151,7 @@ def _file_problems(
     if len(found["missing"]) == len(files):  # The list would be that of all clips.
         found["missing"] = []
     found["file in two splits"] = [own for own in clips if _in_two_splits(own)]
-    excerpts = _clips_by(corpus.clips, lambda clip: (str(clip.path), clip.start_s))
+    excerpts = grouped(corpus.clips, lambda clip: (str(clip.path), clip.start_s))
     found["excerpt used twice"] = [own for own in excerpts.values() if len(own) > 1]
     found["equal content"] = [
         [clip for number in group for clip in clips[number]] for group in states.copies
@@ -179,7 +164,7 @@ def _file_problems(
 
 def _group(clips: list[Clip], corpus: Corpus) -> dict[str, Any]:
     root = f"{corpus.audio_dir}{os.sep}"
-    by_start = _clips_by(clips, lambda clip: clip.start_s)
+    by_start = grouped(clips, lambda clip: clip.start_s)
     return {
         "clips": [
             [clip.track_id, clip.split, str(clip.path).removeprefix(root)]
@@ -197,15 +182,6 @@ def _in_two_splits(clips: list[Clip]) -> bool:
     return len({clip.split for clip in clips}) > 1
 
 
-def _clips_by(
-    clips: Iterable[Clip], key: Callable[[Clip], Hashable]
-) -> dict[Any, list[Clip]]:
-    members = defaultdict(list)
-    for clip in clips:
-        members[key(clip)].append(clip)
-    return dict(members)
-
-
 def _per_split(clips: list[Clip]) -> dict[str, int]:
     counts = Counter(clip.split for clip in clips)
     return {split: counts[split] for split in SPLITS}
@@ -217,7 +193,7 @@ def findings(found: dict[str, Any]) -> list[str]:
         *_about_splits(found),
         *_about_files(found),
         *_about_repeated_files(found["problems"]),
-        *_about_artists(found["artists"] or {"in_two_splits": {}}),
+        *_about_artists(found["artists"]),
         *tag_names.sentences(found["tag_names"], MAX_EXAMPLES),
         *_about_tags(found),
         *_about_rows(found["problems"]),
@@ -286,9 +262,8 @@ def _names(group: dict[str, Any], problem: str) -> str:
     return f"{paths[0]} ({_some(track_id for track_id, _, _ in group['clips'])})"
 
 
-def _about_artists(artists: dict[str, Any]) -> Iterator[str]:
-    shared = artists["in_two_splits"]
-    if shared:
+def _about_artists(artists: dict[str, Any] | None) -> Iterator[str]:
+    if artists and (shared := artists["in_two_splits"]):
         yield (
             f"{len(shared):,} of {artists['number']:,} artists "
             f"{'has' if len(shared) == 1 else 'have'} clips in several splits: "

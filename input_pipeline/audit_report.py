@@ -99,20 +99,16 @@ def text(found: dict[str, Any]) -> str:
 
 def _split_rows(found: dict[str, Any]) -> list[list[Cell]]:
     """Clips per split, and those of every source with the difference."""
-    rows: list[list[Cell]] = [["clips", *SPLITS, "all"]]
-    counts = {"here": found["clips"]}
-    counts |= {
-        source: {split: one["clips"] for split, one in splits.items()}
-        for source, splits in found["published"].items()
-    }
-    for source, numbers in counts.items():
-        cells = [numbers.get(split, "") for split in SPLITS]
-        rows.append([source, *cells, sum(numbers.values())])
-        if source in found["published"]:
-            published = found["published"][source]
-            more = {split: one["difference"] for split, one in published.items()}
-            signed = [f"{more[s]:+,}" if s in more else "" for s in SPLITS]
-            rows.append(["  difference", *signed, f"{sum(more.values()):+,}"])
+
+    def row(name: str, numbers: dict[str, int], sign: str = "") -> list[Cell]:
+        cells = [f"{numbers[s]:{sign},}" if s in numbers else "" for s in SPLITS]
+        return [name, *cells, f"{sum(numbers.values()):{sign},}"]
+
+    rows: list[list[Cell]] = [["clips", *SPLITS, "all"], row("here", found["clips"])]
+    for source, splits in found["published"].items():
+        rows.append(row(source, {s: one["clips"] for s, one in splits.items()}))
+        more = {split: one["difference"] for split, one in splits.items()}
+        rows.append(row("  difference", more, "+"))
     return rows
 
 

@@ -22,6 +22,9 @@ from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.frontend.recipe import Recipe
 
 _MOST_THREADS = 16  # By themselves; more are for stores that answer slowly.
+# What a window may hold unless `input.window_shards` says otherwise. Two are in memory
+# at once: one is shuffled while the one before it is used.
+_WINDOW_BYTES = 2**28
 
 
 def open_shards(
@@ -57,8 +60,13 @@ def open_shards(
         raise ValueError(
             f"{directory} is damaged ({error}). Delete it and prepare again"
         ) from error
-    _check_expected(directory, "recipe", data.recipe, recipe)
-    _check_expected(directory, "tag order", data.tags, tags)
+    asked = {"recipe": (data.recipe, recipe), "tag order": (data.tags, tags)}
+    for what, (found, expected) in asked.items():
+        if expected is not None and found != expected:
+            raise ValueError(
+                f"{directory} holds the {what} {found}, not the expected {expected}; "
+                "prepare shards for this config"
+            )
     for split in data.splits.values():
         _check_sizes(split)
         if check:
@@ -120,9 +128,7 @@ class ShardedSplits:
             a clip with several excerpts it is one, drawn from (data seed, epoch).
         """
         reader = self._reader("train", batch_size, fraction)
-        return stream.train_batches(
-            reader, self.window_shards, batch_size, data_seed, first_step, rows
-        )
+        return stream.train_batches(reader, batch_size, data_seed, first_step, rows)
 
     def train_rows(
         self,
@@ -136,9 +142,7 @@ class ShardedSplits:
         int64 `[B]`: the row; of clips with E excerpts, row * E + number of the excerpt.
         """
         reader = self._reader("train", batch_size, fraction)
-        return stream.train_rows(
-            reader, self.window_shards, batch_size, data_seed, first_step
-        )
+        return stream.train_rows(reader, batch_size, data_seed, first_step)
 
     def evaluation_batches(
         self,
@@ -183,7 +187,8 @@ class ShardedSplits:
             raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
         found, size = self._split(split), self.num_clips(split, fraction)
         clips = order.first_clips(found.shard_clips, size)
-        return stream.Reader(found, self.recipe.stored_shape, clips, self.threads)
+        how = (self.recipe.stored_shape, clips, self.threads, self.window_shards)
+        return stream.Reader(found, *how)
 
 
 def _read_descriptions(
@@ -192,8 +197,8 @@ def _read_descriptions(
     """Reads everything but the shards."""
     if not (directory / catalogue.CORPUS_FILE).exists():
         raise ValueError("it holds no complete set of shards")
-    tags = tuple(_read(directory / "tags.txt").splitlines())
-    recipe = Recipe.from_json(_read(directory / "recipe.json"))
+    tags = tuple((directory / "tags.txt").read_text(encoding="utf-8").splitlines())
+    recipe = Recipe.from_json((directory / "recipe.json").read_text(encoding="utf-8"))
     if recipe.version != Recipe.version:
         raise ValueError(
             f"it was made by version {recipe.version} of the spectrograms, and this "
@@ -202,7 +207,8 @@ def _read_descriptions(
     splits, tag_names = index.read(directory)
     if tags != tag_names:
         raise ValueError(f"tags.txt lists {tags}, index.npz {tag_names}")
-    largest = int(splits["train"].shard_bytes.max(initial=0))
+    # By the shards alone, not by the machine, as the order of examples depends on it.
+    by_size = _WINDOW_BYTES // max(1, int(splits["train"].shard_bytes.max(initial=0)))
     return ShardedSplits(
         directory=directory,
         recipe=recipe,
@@ -210,20 +216,8 @@ def _read_descriptions(
         corpus=catalogue.read_counts(directory),
         splits=splits,
         threads=threads or min(_MOST_THREADS, max(2, available_cores() // 2)),
-        window_shards=order.choose_window(window_shards, largest),
+        window_shards=window_shards or max(1, by_size),
     )
-
-
-def _read(path: Place) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-def _check_expected(directory: Place, what: str, found: Any, expected: Any) -> None:
-    if expected is not None and found != expected:
-        raise ValueError(
-            f"{directory} holds the {what} {found}, not the expected {expected}; "
-            "prepare shards for this config"
-        )
 
 
 def _check_sizes(split: Split) -> None:

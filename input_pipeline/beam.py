@@ -8,6 +8,7 @@ bytes are then written twice.
 """
 
 import contextlib
+import functools
 import pickle
 import shlex
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,6 @@ from pathlib import Path
 from input_pipeline import shards
 from msd_tagger.common.files import temporary
 from msd_tagger.common.messages import quiet_decoders
-
-Span = tuple[int, int]  # First byte and length.
 
 
 def run(work: Sequence[shards.Work], options: Sequence[str]) -> None:
@@ -30,11 +29,10 @@ def run(work: Sequence[shards.Work], options: Sequence[str]) -> None:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    targets = list({id(t): t for _, needed in work for t in needed}.values())
     num_clips = sum(len(task.clips) for task, _ in work)
     print(f"{num_clips:,} clips in {len(work):,} shards through Beam: {options}")
     with (
-        task_file(work, targets) as (path, spans),
+        work_file(work) as path,
         clear_failures(),
         beam.Pipeline(options=PipelineOptions(list(options))) as pipeline,
     ):
@@ -42,9 +40,9 @@ def run(work: Sequence[shards.Work], options: Sequence[str]) -> None:
         # would be 60 MB.
         (
             pipeline
-            | "spans of tasks" >> beam.Create(spans)
+            | "numbers of shards" >> beam.Create(range(len(work)))
             | "spread over workers" >> beam.Reshuffle()
-            | "write shards" >> beam.Map(_write, str(path), targets)
+            | "write shards" >> beam.Map(_write, str(path))
         )
 
 
@@ -73,37 +71,27 @@ def parse_options(text: str) -> list[str]:
     return options
 
 
-def _write(span: Span, path: str, targets: list[shards.Target]) -> None:
+def _write(number: int, path: str) -> None:
     """Writes one shard: this is what a worker runs."""
-    task, numbers = read_task(Path(path), span)
     with quiet_decoders():
-        shards.write_shard(task, [targets[number] for number in numbers])
+        shards.write_shard(*read_work(path)[number])
 
 
 @contextlib.contextmanager
-def task_file(
-    work: Sequence[shards.Work], targets: list[shards.Target]
-) -> Iterator[tuple[Path, list[Span]]]:
-    """Writes the tasks where all workers can read them, until the block ends."""
-    path = temporary(targets[0].directory / shards.PARTS / "tasks")
-    numbers = {id(target): number for number, target in enumerate(targets)}
-    spans = []
+def work_file(work: Sequence[shards.Work]) -> Iterator[Path]:
+    """Writes what is to be done where all workers can read it, until the block ends."""
+    path = temporary(work[0][1][0].directory / shards.PARTS / "tasks")
     try:
-        with path.open("wb") as file:
-            for task, needed in work:
-                content = pickle.dumps((task, [numbers[id(one)] for one in needed]))
-                spans.append((file.tell(), len(content)))
-                file.write(content)
-        yield path, spans
+        path.write_bytes(pickle.dumps(list(work)))  # A target that tasks share is once.
+        yield path
     finally:
         path.unlink(missing_ok=True)
 
 
-def read_task(path: Path, span: Span) -> tuple[shards.ShardTask, list[int]]:
-    """Reads a task of `task_file`, and the numbers of the targets that lack it."""
-    with path.open("rb") as file:
-        file.seek(span[0])
-        return pickle.loads(file.read(span[1]))
+@functools.lru_cache(maxsize=1)
+def read_work(path: str) -> list[shards.Work]:
+    """Reads a `work_file`: once in a process, whatever the number of its shards."""
+    return pickle.loads(Path(path).read_bytes())
 
 
 @contextlib.contextmanager

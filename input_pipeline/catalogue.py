@@ -174,20 +174,16 @@ def _write_catalogue(
     ledger += [tuple(row) for part in parts.values() for row in part["rejected"]]
     header = ("track_id", "path", "reason", "detail")
     write_csv(directory / LEDGER, [header, *ledger])
-    lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
-    sizes: dict[str, int] = dict.fromkeys(SPLITS, 0)
-    for task, part in parts.items():
-        lengths[task.split].append(len(part["track_id"]))
-        sizes[task.split] += part["size_bytes"]
+    splits = _splits(corpus, parts)
     counts: dict[str, Any] = {
         "name": corpus.name,
         "version": corpus.version,
-        "num_clips": {split: sum(lengths[split]) for split in SPLITS},
+        "num_clips": {split: len(own["track_id"]) for split, own in splits.items()},
         "left_out": dict(sorted(Counter(row[2] for row in ledger).items())),
         "num_tags": len(corpus.tags),
         "has_true_tags": corpus.has_true_tags,
-        "shard_lengths": lengths,
-        "size_bytes": sizes,
+        "shard_lengths": {s: own["shard_clips"].tolist() for s, own in splits.items()},
+        "size_bytes": {s: int(own["shard_bytes"].sum()) for s, own in splits.items()},
     }
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
     check_splits(Counter(counts["num_clips"]), directory / LEDGER)
@@ -197,7 +193,7 @@ def _write_catalogue(
             path.unlink(missing_ok=True)  # TFDS would trip over it.
     write_text(directory / "recipe.json", recipe.to_json() + "\n")
     write_text(directory / "tags.txt", "".join(f"{tag}\n" for tag in corpus.tags))
-    index.write(directory / index.INDEX, corpus.tags, _splits(corpus, parts))
+    index.write(directory / index.INDEX, corpus.tags, splits)
     ids = [clip.track_id for task in parts for clip in task.clips]
     by_id = sorted(range(len(ids)), key=ids.__getitem__)
     made_of = np.concatenate([part["originals"] for part in parts.values()])

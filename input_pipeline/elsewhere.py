@@ -12,7 +12,8 @@ from typing import Any
 from input_pipeline import catalogue, plan
 from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.prepare import prepare
-from input_pipeline.storage import Place, RemotePath, copy_folder
+from input_pipeline.staging import copy_folder
+from input_pipeline.storage import Place, RemotePath
 from msd_tagger.frontend.recipe import Recipe
 
 WORKING_FOLDER = Path("data")
@@ -52,20 +53,16 @@ def prepare_in(
     Raises:
         ValueError: As `prepare`; or the store cannot be reached.
     """
+
+    def make(wanted: Sequence[Recipe], where: Path) -> dict[str, Any]:
+        return prepare(corpus, wanted, where, max_bad_share=max_bad_share, **options)
+
     if not isinstance(data_dir, RemotePath):
-        made = prepare(
-            corpus, recipes, data_dir, max_bad_share=max_bad_share, **options
-        )
-        return dict(made)
+        return make(recipes, data_dir)
     try:
         there = plan.shard_directories(corpus, recipes, data_dir)
         missing = [one for one in recipes if not catalogue.is_written(there[one])]
-        made = {}
-        if missing:
-            folder = working_folder(data_dir)
-            made = prepare(
-                corpus, missing, folder, max_bad_share=max_bad_share, **options
-            )
+        made = make(missing, working_folder(data_dir)) if missing else {}
         for recipe in missing:
             source, target = made[recipe.kind], there[recipe]
             if catalogue.is_complete(source) and isinstance(target, RemotePath):

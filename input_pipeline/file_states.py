@@ -1,26 +1,17 @@
 """What state audio files are in, without decoding them, and which have one content."""
 
+import functools
 import hashlib
 import os
 import stat
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
-from msd_tagger.common.processes import progress_bar
+from input_pipeline.many import grouped, in_threads
 
 PROBLEMS = ("missing", "empty", "unreadable")
 
-# Waiting for a network disk takes most of the time, so more threads than cores.
-NUM_THREADS = 16
 _SAMPLE_BYTES = 16 * 1024
-_BLOCK_BYTES = 1024 * 1024
-_FILES_PER_TASK = 64
-
-
-P = TypeVar("P")
-T = TypeVar("T")
 
 
 class FileStates(NamedTuple):
@@ -32,14 +23,15 @@ class FileStates(NamedTuple):
     copies: list[list[int]]
 
 
-def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
+def examine(paths: Sequence[str]) -> FileStates:
     """Looks at every file; reads only as much as it takes to find equal ones.
 
     Clips of one length and bit rate are of one size, so the sizes alone tell few files
     apart. Of files of one size 16 kB from the middle are read, and of those that agree
     in that too the whole content: equal digests (BLAKE2b, 256 bits) mean equal files.
     """
-    sizes = in_threads(size_bytes, paths, "looking for files", num_threads)
+    look = functools.partial(in_threads, per_task=64)
+    sizes = list(look(size_bytes, paths, "looking for files"))
     problems = [size if isinstance(size, str) else "" for size in sizes]
     known = {n: size for n, size in enumerate(sizes) if isinstance(size, int)}
     keys: dict[int, Hashable] = {**known}
@@ -49,7 +41,7 @@ def examine(paths: Sequence[str], num_threads: int = NUM_THREADS) -> FileStates:
     ):
         numbers = [number for group in _groups(keys) for number in group]
         named = [paths[number] for number in numbers]
-        found = in_threads(digest, named, description, num_threads)
+        found = look(digest, named, description)
         values = dict(zip(numbers, found, strict=True))
         keys = {number: (keys[number], one) for number, one in values.items() if one}
         for number in values.keys() - keys.keys():
@@ -83,50 +75,14 @@ def sample_digest(path: str) -> bytes | None:
 
 def whole_digest(path: str) -> bytes | None:
     """Returns the digest of a file's content, None if it cannot be read."""
-    digest = hashlib.blake2b(digest_size=32)
+    begin = functools.partial(hashlib.blake2b, digest_size=32)
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (faster)
-            while block := file.read(_BLOCK_BYTES):
-                digest.update(block)
+            return hashlib.file_digest(file, begin).digest()
     except OSError:
         return None
-    return digest.digest()
 
 
 def _groups(keys: dict[int, Hashable]) -> list[list[int]]:
-    """Groups of two or more numbers with one key.
-
-    >>> _groups({0: "a", 1: "b", 2: "a"})
-    [[0, 2]]
-    """
-    members = defaultdict(list)
-    for number, key in keys.items():
-        members[key].append(number)
-    return [group for group in members.values() if len(group) > 1]
-
-
-def in_threads(
-    work: Callable[[P], T],
-    paths: Sequence[P],
-    description: str,
-    num_threads: int,
-    files_per_task: int = _FILES_PER_TASK,
-) -> list[T]:
-    """Returns `work` of every path, in order, with a progress bar."""
-    if not paths:
-        return []
-    starts = range(0, len(paths), files_per_task)
-    tasks = [paths[first : first + files_per_task] for first in starts]
-    results: list[T] = []
-    with (
-        ThreadPoolExecutor(num_threads) as pool,
-        progress_bar(len(paths), description, "file") as bar,
-    ):
-        try:
-            for done in pool.map(lambda task: [work(path) for path in task], tasks):
-                results += done
-                bar.update(len(done))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return results
+    """Groups of two or more numbers with one key."""
+    return [group for group in grouped(keys, keys.get).values() if len(group) > 1]

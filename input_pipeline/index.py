@@ -49,13 +49,7 @@ class Split:
 
 
 def write(path: Path, tags: tuple[str, ...], splits: Mapping[str, Any]) -> None:
-    """Writes an index whole or not at all.
-
-    Args:
-        path: Of the file.
-        tags: Names of the K tags.
-        splits: The arrays of every split by name, as `Split` has them.
-    """
+    """Writes an index whole or not at all: tags, and arrays of splits as in `Split`."""
     arrays = {
         f"{split}_{name}": array
         for split, columns in splits.items()
@@ -79,18 +73,14 @@ def read(directory: Place) -> tuple[dict[str, Split], tuple[str, ...]]:
             axes = array.axes.replace("N", split).replace("P", f"{split}_shards")
             expected[f"{split}_{name}"] = array._replace(axes=axes)
     contents.check(stored, expected, f"{path}: ")
-    splits = {split: _split(directory, split, stored) for split in SPLITS}
+    splits, names = {}, [name.rstrip("?") for name in _ARRAYS]
+    for split in SPLITS:
+        arrays: dict[str, Any] = {name: stored.get(f"{split}_{name}") for name in names}
+        splits[split] = Split(split, directory, **arrays)
+        clips, size = arrays["shard_clips"], len(arrays["track_id"])
+        if (clips < 0).any() or clips.sum() != size:
+            raise ValueError(
+                f"{path}: {split}_shard_clips are {clips.sum()} clips in all, and "
+                f"{split}_track_id has {size}"
+            )
     return splits, tuple(stored["tag_names"].tolist())
-
-
-def _split(directory: Place, split: str, stored: dict[str, np.ndarray]) -> Split:
-    names = [name.rstrip("?") for name in _ARRAYS]
-    arrays: dict[str, Any] = {name: stored.get(f"{split}_{name}") for name in names}
-    found = Split(split, directory, **arrays)
-    clips, size = found.shard_clips, len(found.track_id)
-    if (clips < 0).any() or clips.sum() != size:
-        raise ValueError(
-            f"{directory / INDEX}: {split}_shard_clips are {clips.sum()} clips in all, "
-            f"and {split}_track_id has {size}"
-        )
-    return found

@@ -14,10 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-# What a window may hold unless `input.window_shards` says otherwise. Two are in memory
-# at once: one is shuffled while the one before it is used.
-_WINDOW_BYTES = 2**28
-
 
 class Window(NamedTuple):
     """Some shards of an epoch, whose clips are shuffled together."""
@@ -87,17 +83,6 @@ def draw_excerpts(
 def _bits_of_clips(num_clips: int, data_seed: int, epoch: int) -> np.ndarray:
     # One number more than the seeds of `windows`: these bits are others.
     return np.random.PCG64([data_seed, epoch, 1]).random_raw(num_clips)
-
-
-def choose_window(window_shards: int, largest_shard_bytes: int) -> int:
-    """Returns how many shards a window has; 0 means as many as 256 MB hold.
-
-    It depends on the shards alone, not on the machine, as the order of examples does.
-
-    >>> choose_window(0, 64 * 261_120), choose_window(3, 64 * 261_120)
-    (16, 3)
-    """
-    return window_shards or max(1, _WINDOW_BYTES // max(1, largest_shard_bytes))
 
 
 def windows(

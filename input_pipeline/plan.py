@@ -111,11 +111,8 @@ def _of_this_audio(first: Any, paths: Sequence[Path], now: np.ndarray) -> Any:
 def clip_list_digest(corpus: Corpus, stamps: np.ndarray | None = None) -> str:
     """Returns eight hexadecimal digits that change with the clip list.
 
-    Ids, splits, relative paths, sizes of the files, starts, labels and the tags.
-
-    Args:
-        corpus: The clips.
-        stamps: Of their files in the order of ids, int64 [N, 2], where known.
+    Ids, splits, relative paths, sizes of the files, starts, labels and the tags. The
+    stamps of the files, where known, are in the order of ids, int64 [N, 2].
     """
     digest = hashlib.sha256(json.dumps(corpus.tags).encode())
     clips = _sorted(corpus)
@@ -124,8 +121,7 @@ def clip_list_digest(corpus: Corpus, stamps: np.ndarray | None = None) -> str:
     for clip, size_bytes in zip(clips, stamps[:, 0].tolist(), strict=True):
         row = (clip.track_id, clip.split, _relative(clip.path, corpus.audio_dir))
         digest.update(repr((*row, size_bytes, clip.start_s)).encode())
-        for label in _labels(clip).values():
-            digest.update(label)
+        digest.update(b"".join(_labels(clip).values()))
     return digest.hexdigest()[:8]
 
 
@@ -145,8 +141,7 @@ def shard_tasks(corpus: Corpus, clips_per_shard: int) -> list[shards.ShardTask]:
         starts = range(0, len(rows), clips_per_shard)
         for index, first in enumerate(starts):
             members = tuple(rows[first : first + clips_per_shard])
-            task = shards.ShardTask(split, index, len(starts), first, members)
-            tasks.append(task)
+            tasks.append(shards.ShardTask(split, index, len(starts), first, members))
     return tasks
 
 
@@ -167,14 +162,13 @@ def agree_on_plan(directories: Iterable[Path], clips_per_shard: int) -> int:
     was begun.
     """
     found = {path: _settle(path, clips_per_shard) for path in directories}
-    numbers = set(found.values())
-    if len(numbers) > 1:
+    agreed, *others = {*found.values()} or {clips_per_shard}
+    if others:
         listed = ", ".join(f"{number} in {path}" for path, number in found.items())
         raise ValueError(
             f"these sets were begun with different prepare.clips_per_shard: {listed}. "
             "Finish them one by one, each with --config.spectrogram.kind alone"
         )
-    agreed = numbers.pop() if numbers else clips_per_shard
     if agreed != clips_per_shard:
         print(
             f"going on with {agreed} clips per shard, as this set was begun, not with "

@@ -23,17 +23,10 @@ from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from tqdm import tqdm
-
 from input_pipeline import beam, catalogue, plan, published, shards
 from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.plan import Slice, shard_directories
-from msd_tagger.common.processes import (
-    available_cores,
-    check_shared_memory,
-    one_thread_each,
-    progress_bar,
-)
+from msd_tagger.common import processes
 from msd_tagger.frontend.recipe import Recipe
 
 
@@ -125,7 +118,7 @@ def write_missing(
     if work and beam_options:
         beam.run(work, beam_options)
     elif work:
-        run_workers(work, num_processes or available_cores())
+        run_workers(work, num_processes or processes.available_cores())
     return len(work)
 
 
@@ -157,13 +150,14 @@ def complete(
 
 def run_workers(work: list[shards.Work], num_processes: int) -> None:
     """Writes shards in fresh processes, with a progress bar over clips."""
-    check_shared_memory()
+    processes.check_shared_memory()
     context = multiprocessing.get_context("spawn")
-    counts = shards.SharedCounts.of(context, len(work))
+    sizes = (len(work), len(work), 1)
+    counts = shards.SharedCounts(*(context.RawArray("q", size) for size in sizes))
     num_clips = sum(len(task.clips) for task, _ in work)
     with (
-        one_thread_each(),
-        progress_bar(num_clips, "preparing") as bar,
+        processes.one_thread_each(),
+        processes.progress_bar(num_clips, "preparing") as bar,
         futures.ProcessPoolExecutor(
             min(num_processes, len(work)),
             mp_context=context,
@@ -176,7 +170,12 @@ def run_workers(work: list[shards.Work], num_processes: int) -> None:
                 pool.submit(shards.write_shard, *item, number)
                 for number, item in enumerate(work)
             }
-            _follow(pending, counts, bar)
+            while pending:
+                done, pending = futures.wait(pending, 0.2, futures.FIRST_EXCEPTION)
+                bar.set_postfix(left_out=sum(counts.num_left_out), refresh=False)
+                bar.update(sum(counts.num_done) - bar.n)
+                for future in done:
+                    future.result()
         except BaseException as error:
             counts.stop[0] = True
             pool.shutdown(wait=True, cancel_futures=True)
@@ -189,17 +188,6 @@ def run_workers(work: list[shards.Work], num_processes: int) -> None:
             raise
 
 
-def _follow(
-    pending: set[futures.Future], counts: shards.SharedCounts, bar: tqdm
-) -> None:
-    while pending:
-        done, pending = futures.wait(pending, 0.2, futures.FIRST_EXCEPTION)
-        bar.set_postfix(left_out=sum(counts.num_left_out), refresh=False)
-        bar.update(sum(counts.num_done) - bar.n)
-        for future in done:
-            future.result()
-
-
 def _check_recipes(recipes: Sequence[Recipe]) -> None:
     kinds = [recipe.kind for recipe in recipes]
     clips = {
@@ -209,8 +197,7 @@ def _check_recipes(recipes: Sequence[Recipe]) -> None:
     if not kinds or len(set(kinds)) < len(kinds) or len(clips) > 1:
         raise ValueError(
             f"recipes of kinds {kinds} with (rate, duration, offset, excerpts) "
-            f"{sorted(clips)}; "
-            "give one recipe of each kind, all of the same clip"
+            f"{sorted(clips)}; give one recipe of each kind, all of the same clip"
         )
 
 

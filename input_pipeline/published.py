@@ -9,6 +9,7 @@ the two recipes.
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -94,17 +95,8 @@ def read_clip(
     """
     published = _open(path, recipe)
     firsts = _first_frames(path, recipe, published.shape[1], start_s)
-    if len(firsts) == 1:
-        return _cut(path, recipe, published, firsts[0])
-    found: list[np.ndarray | None] = []
-    for first in firsts:
-        try:
-            found.append(_cut(path, recipe, published, first))
-        except AudioError as error:
-            if error.reason != "silent":
-                raise
-            found.append(None)
-    return np.stack(audio.sounding(found, path))
+    found = audio.cut_all(path, firsts, partial(_cut, path, recipe, published))
+    return np.stack(found).reshape(recipe.stored_shape)
 
 
 def _cut(

@@ -12,14 +12,14 @@ import dataclasses
 import functools
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from input_pipeline import originals, published, records
+from input_pipeline.many import in_threads
 from msd_tagger.common import messages, processes
 from msd_tagger.common.files import parse_json, replacing, write_text
 from msd_tagger.frontend import audio
@@ -80,6 +80,7 @@ class Target(NamedTuple):
 
 
 Work = tuple[ShardTask, list[Target]]  # A shard, and the sets that lack it.
+Rejected = tuple[str, str, str, str]  # Id, path, reason and detail, as in the ledger.
 
 
 _PART = {"plan", "size_bytes", "track_id", "rejected", "stamps", "originals"}
@@ -102,10 +103,10 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
         return None
     left_out = {row[0] for row in part["rejected"]}
     ids = [row.track_id for row in task.clips if row.track_id not in left_out]
-    is_same = part["size_bytes"] == size_bytes and part["track_id"] == ids
-    if not is_same or part["stamps"] != _stamps(task, part):
+    if part["size_bytes"] != size_bytes or part["track_id"] != ids:
         return None
-    if _can_be_read_now(task, part):
+    stamps = _stamps(task, part["rejected"])
+    if part["stamps"] != stamps or _can_be_read_now(task, part["rejected"]):
         return None
     made_of = []
     for clip, known in zip(task.clips, part["originals"], strict=True):
@@ -120,9 +121,8 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
 def read_parts(
     directory: Path, tasks: Sequence[ShardTask]
 ) -> Iterator[dict[str, Any] | None]:
-    """Reads the parts of several shards, in order; threads share the waiting."""
-    with ThreadPoolExecutor(originals.NUM_THREADS) as pool:
-        yield from pool.map(lambda task: read_part(directory, task), tasks)
+    """Reads the parts of several shards, in order."""
+    return in_threads(lambda task: read_part(directory, task), tasks)
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -157,74 +157,65 @@ def write_shard(task: ShardTask, targets: Sequence[Target], number: int = 0) -> 
     Raises:
         KeyboardInterrupt: The parent asked to stop; nothing of this shard is left.
     """
-    rejected: list[tuple[str, str, str, str]] = []
+    rejected: list[Rejected] = []
+    written: list[str] = []
     made_of: list[originals.Original] = []
     # Some may be excerpts of one file.
     original = functools.cache(originals.original)
     with contextlib.ExitStack() as stack:
-        writers = []
+        files = []
         for target in targets:
             path = stack.enter_context(replacing(target.directory / task.file_name))
-            writers.append(_Writer(stack.enter_context(path.open("wb")), target))
+            files.append(stack.enter_context(path.open("wb")))
         for clip in task.clips:
             made_of.append(original(clip.path))
             try:
-                _write_clip(clip, writers)
-                _count(number, was_written=True)
+                stored = _stored(clip, targets)
             except audio.AudioError as error:
                 row = (clip.track_id, clip.relative_path, error.reason, error.detail)
                 rejected.append(row)
                 _count(number, was_written=False)
-    for writer in writers:
-        part = {
-            "plan": task.plan,
-            "size_bytes": writer.size_bytes,
-            "track_id": writer.track_ids,
-            "rejected": rejected,
-            "originals": made_of,
+                continue
+            for file, spectrogram_db in zip(files, stored, strict=True):
+                records.write_record(file, _record(clip, spectrogram_db))
+            written.append(clip.track_id)
+            _count(number, was_written=True)
+        sizes_bytes = [file.tell() for file in files]
+    part = {
+        "plan": task.plan,
+        "track_id": written,
+        "rejected": rejected,
+        "stamps": _stamps(task, rejected),
+        "originals": made_of,
+    }
+    for target, size_bytes in zip(targets, sizes_bytes, strict=True):
+        path = _part_path(target.directory, task)
+        write_text(path, json.dumps(sealed(part | {"size_bytes": size_bytes})))
+
+
+def _record(clip: ClipRow, spectrogram_db: np.ndarray) -> bytes:
+    return records.encode_example(
+        {
+            "track_id": clip.track_id.encode(),
+            "spectrogram": spectrogram_db.data.cast("B"),
+            **clip.labels,
         }
-        part["stamps"] = _stamps(task, part)
-        path = _part_path(writer.target.directory, task)
-        write_text(path, json.dumps(sealed(part)))
+    )
 
 
-class _Writer:
-    """Appends clips to one TFRecord file and remembers which they are."""
-
-    def __init__(self, file: BinaryIO, target: Target) -> None:
-        self.file, self.target = file, target
-        self.track_ids: list[str] = []
-        self.size_bytes = 0
-
-    def append(self, clip: ClipRow, stored_db: np.ndarray) -> None:
-        """Adds one record: float16, in dB, of the shape `Recipe.stored_shape`."""
-        declared = self.target.recipe.stored_shape
-        if stored_db.shape != declared:
-            raise ValueError(f"made {stored_db.shape}, declared {declared}")
-        example = records.encode_example(
-            {
-                "track_id": clip.track_id.encode(),
-                "spectrogram": stored_db.data.cast("B"),
-                **clip.labels,
-            }
-        )
-        self.track_ids.append(clip.track_id)
-        records.write_record(self.file, example)
-        self.size_bytes = self.file.tell()
-
-
-def _write_clip(clip: ClipRow, writers: list[_Writer]) -> None:
+def _stored(clip: ClipRow, targets: Sequence[Target]) -> list[np.ndarray]:
+    """Makes what records hold: float16, in dB, of the shape `Recipe.stored_shape`."""
     if published.is_spectrogram(clip.path):
-        for writer in writers:
-            found = published.read_clip(clip.path, writer.target.recipe, clip.start_s)
-            writer.append(clip, found)
-        return
-    recipe = writers[0].target.recipe
-    excerpts = audio.read_excerpts(clip.path, recipe, clip.start_s)
-    targets = [writer.target for writer in writers]
-    made = [_spectrograms(samples, targets) for samples in excerpts]
-    for writer, of_clip in zip(writers, zip(*made, strict=True), strict=True):
-        writer.append(clip, np.stack(of_clip) if len(of_clip) > 1 else of_clip[0])
+        return [
+            published.read_clip(clip.path, target.recipe, clip.start_s)
+            for target in targets
+        ]
+    excerpts = audio.read_excerpts(clip.path, targets[0].recipe, clip.start_s)
+    made = zip(*(_spectrograms(samples, targets) for samples in excerpts), strict=True)
+    return [
+        np.stack(of_clip).reshape(target.recipe.stored_shape)
+        for of_clip, target in zip(made, targets, strict=True)
+    ]
 
 
 def _spectrograms(
@@ -242,9 +233,9 @@ def _spectrograms(
         yield to_stored_db(to_bands(powers[key], filters))
 
 
-def _can_be_read_now(task: ShardTask, part: dict[str, Any]) -> bool:
+def _can_be_read_now(task: ShardTask, rejected: list[Rejected]) -> bool:
     """Whether a file that could not be opened can be: a disk may have been away."""
-    closed = {row[0] for row in part["rejected"] if row[2] == "unreadable"}
+    closed = {track_id for track_id, _, reason, _ in rejected if reason == "unreadable"}
     for clip in task.clips:
         if clip.track_id in closed:
             with contextlib.suppress(audio.AudioError):
@@ -253,16 +244,16 @@ def _can_be_read_now(task: ShardTask, part: dict[str, Any]) -> bool:
     return False
 
 
-def _stamps(task: ShardTask, part: dict[str, Any]) -> list[list[int | str] | None]:
+def _stamps(task: ShardTask, rejected: list[Rejected]) -> list[list[int | str] | None]:
     """Reads size and time of change of the files left out: a mended one is tried again.
 
     The time of change, not of modification: it moves with permissions too. And what
     decoded them, as another version may read them.
     """
-    rejected = {row[0] for row in part["rejected"]}
+    left_out = {row[0] for row in rejected}
     stamps: list[list[int | str] | None] = []
     for clip in task.clips:
-        if clip.track_id in rejected:
+        if clip.track_id in left_out:
             try:
                 found = Path(clip.path).stat()
                 stamps.append([found.st_size, found.st_ctime_ns, DECODERS])
@@ -287,7 +278,7 @@ def _part_path(directory: Path, task: ShardTask) -> Path:
 
 
 class SharedCounts(NamedTuple):
-    """Memory that all processes share, one number per task.
+    """Memory that all processes share: arrays of `multiprocessing`.
 
     It has no lock: each number has one writer, and a lock that a killed worker held
     would stop all others for ever.
@@ -296,12 +287,6 @@ class SharedCounts(NamedTuple):
     num_done: Any  # Clips done, by task.
     num_left_out: Any  # Clips left out, by task.
     stop: Any  # One number; not 0 once the workers are to stop.
-
-    @classmethod
-    def of(cls, context: Any, num_tasks: int) -> "SharedCounts":
-        """Allocates it. context: of `multiprocessing`."""
-        sizes = (num_tasks, num_tasks, 1)
-        return cls(*(context.RawArray("q", size) for size in sizes))
 
 
 _counts: SharedCounts | None = None  # Of this process, if it is a worker.

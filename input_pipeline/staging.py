@@ -1,14 +1,15 @@
-"""Prepared sets copied to a disk of this machine, to be read from there."""
+"""Prepared sets copied: to a disk of this machine, to be read there, or to a store."""
 
 import fcntl
 import hashlib
 import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from input_pipeline import storage
 from input_pipeline.catalogue import CORPUS_FILE
-from input_pipeline.file_states import NUM_THREADS, in_threads
+from input_pipeline.many import in_threads
 from input_pipeline.originals import ORIGINALS
 from input_pipeline.storage import Place, RemotePath
 from msd_tagger.common.errors import sentence
@@ -55,7 +56,7 @@ def _digest(source: Place) -> str:
 
 
 def _copy(source: Place, target: Path) -> None:
-    names = [name for name in storage.file_names(source) if name != CORPUS_FILE]
+    names = storage.file_names(source)
     here = storage.sizes_bytes([target / name for name in names])
     there = storage.sizes_bytes([source / name for name in names])
     sizes = {
@@ -71,20 +72,38 @@ def _copy(source: Place, target: Path) -> None:
             "key out to read the set where it lies"
         )
     logger.info("copying %.3g GB to %s", needed / 1e9, target)
-    in_threads(
-        lambda name: copy_file(source / name, target / name),
-        *(list(sizes), f"copying to {target}", NUM_THREADS),
-        files_per_task=1,
-    )
-    copy_file(source / CORPUS_FILE, target / CORPUS_FILE)
+    copy_folder(source, target, CORPUS_FILE, sizes)
 
 
-def copy_file(source: Place, target: Path) -> None:
-    """Copies a file to this machine, whole or not at all.
+def copy_folder(
+    source: Place, target: Place, last: str, others: Iterable[str] | None = None
+) -> None:
+    """Copies the files of a folder to or from this machine, with a progress bar.
+
+    Args:
+        source: The folder; what it holds besides files is left out.
+        target: Files there are replaced.
+        last: Name of the file whose presence says that the others are there.
+        others: Names of the files before it; all by default.
 
     Raises:
-        OSError: It cannot be read, or not be written.
+        OSError: A file cannot be read, or not be written.
     """
+    chosen = storage.file_names(source) if others is None else others
+    first = [name for name in chosen if name != last]
+
+    def copy(name: str) -> None:
+        copy_file(source / name, target / name)
+
+    list(in_threads(copy, first, f"copying to {target}"))
+    copy(last)
+
+
+def copy_file(source: Place, target: Place) -> None:
+    """Copies a file to or from this machine; here it is whole or not there."""
+    if isinstance(target, RemotePath):
+        target.put(Path(source))
+        return
     with replacing(target) as unfinished:
         if isinstance(source, RemotePath):
             source.get(unfinished)

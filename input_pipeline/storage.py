@@ -11,11 +11,10 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from input_pipeline.file_states import NUM_THREADS, in_threads
+from input_pipeline.many import in_threads
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -57,49 +56,31 @@ def _hidden(module: str) -> Iterator[None]:
         del sys.modules[module]
 
 
-class RemotePath:
+class RemotePath(str):
     """A place on a store that TensorFlow reaches, with what is used of `Path`.
 
     What it raises is OSError, as a `Path` does.
     """
 
-    def __init__(self, address: str) -> None:
+    __slots__ = ()
+
+    def __new__(cls, address: str) -> "RemotePath":  # noqa: D102
         scheme, _, rest = address.partition("://")
-        self._address = f"{scheme}://{posixpath.normpath(rest.rstrip('/') or '.')}"
-
-    def __str__(self) -> str:
-        """Returns the address."""
-        return self._address
-
-    def __repr__(self) -> str:
-        """Returns what makes an equal one."""
-        return f"RemotePath({self._address!r})"
-
-    def __fspath__(self) -> str:
-        """Returns the address."""
-        return self._address
-
-    def __eq__(self, other: object) -> bool:
-        """Whether it is the same address."""
-        return isinstance(other, RemotePath) and str(other) == str(self)
-
-    def __hash__(self) -> int:
-        """Returns one number for equal addresses."""
-        return hash(self._address)
+        place = posixpath.normpath(rest.rstrip("/") or ".")
+        return super().__new__(cls, f"{scheme}://{place}")
 
     def __truediv__(self, name: str) -> "RemotePath":
-        """Returns a place below this one."""
-        return RemotePath(f"{self._address}/{name}")
+        return RemotePath(f"{self}/{name}")
 
     @property
     def name(self) -> str:
         """The last part of the address."""
-        return self._address.rpartition("/")[2]
+        return self.rpartition("/")[2]
 
     @property
     def parent(self) -> "RemotePath":
         """The place that holds this one."""
-        return RemotePath(self._address.rpartition("/")[0])
+        return RemotePath(self.rpartition("/")[0])
 
     def with_name(self, name: str) -> "RemotePath":
         """Returns a place beside this one."""
@@ -107,21 +88,20 @@ class RemotePath:
 
     def exists(self) -> bool:
         """Whether something is there."""
-        return self._call("exists")
+        return self._do(lambda gfile: gfile.exists(self))
 
     def size_bytes(self) -> int:
         """Returns the size of a file."""
-        return self._call("stat").length
+        return self._do(lambda gfile: gfile.stat(self).length)
 
     def names(self) -> list[str]:
         """Lists what is in a folder; nothing where there is none."""
-        if not self.exists():
-            return []
-        return sorted(name.rstrip("/") for name in self._call("listdir"))
+        found = self._do(lambda gfile: gfile.listdir(self)) if self.exists() else []
+        return sorted(name.rstrip("/") for name in found)
 
     def read_bytes(self) -> bytes:
         """Reads a file."""
-        return self._do(lambda tf: tf.io.gfile.GFile(str(self), "rb").read())
+        return self._do(lambda gfile: gfile.GFile(self, "rb").read())
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """Reads a file of text."""
@@ -130,25 +110,22 @@ class RemotePath:
     def put(self, source: Path) -> None:
         """Copies a file to this place, whole or not at all where the store can."""
 
-        def copy(tf: Any) -> None:
-            tf.io.gfile.makedirs(str(self.parent))
-            if tf.io.gfile.exists(str(self)):  # Not every store overwrites.
-                tf.io.gfile.remove(str(self))
-            tf.io.gfile.copy(str(source), str(self))
+        def copy(gfile: Any) -> None:
+            gfile.makedirs(self.parent)
+            if gfile.exists(self):  # Not every store overwrites.
+                gfile.remove(self)
+            gfile.copy(str(source), self)
 
         self._do(copy)
 
     def get(self, target: Path) -> None:
         """Copies the file at this place to one of this machine."""
-        self._do(lambda tf: tf.io.gfile.copy(str(self), str(target), overwrite=True))
-
-    def _call(self, function: str) -> Any:
-        return self._do(lambda tf: getattr(tf.io.gfile, function)(str(self)))
+        self._do(lambda gfile: gfile.copy(self, str(target), overwrite=True))
 
     def _do(self, action: Callable[[Any], Any]) -> Any:
         tf = tensorflow()
         try:
-            return action(tf)
+            return action(tf.io.gfile)
         except tf.errors.NotFoundError as error:
             raise FileNotFoundError(f"{self}: {error.message}") from error
         except tf.errors.OpError as error:
@@ -162,15 +139,10 @@ def place(where: os.PathLike | str) -> Place:
     """Returns the place of an address or a path.
 
     >>> place("gs://bucket/msd/"), place("data").name
-    (RemotePath('gs://bucket/msd'), 'data')
+    ('gs://bucket/msd', 'data')
     """
     text = os.fspath(where)
-    return RemotePath(text) if is_remote(text) else Path(text)
-
-
-def is_remote(where: os.PathLike | str) -> bool:
-    """Tells whether it is an address rather than a path."""
-    return bool(_ADDRESS.match(os.fspath(where)))
+    return RemotePath(text) if _ADDRESS.match(text) else Path(text)
 
 
 def names(directory: Place) -> list[str]:
@@ -188,13 +160,12 @@ def file_names(directory: Place) -> list[str]:
 
 
 def sizes_bytes(files: Sequence[Place]) -> list[int | None]:
-    """Returns the sizes of files, None where there is none; threads share the waiting.
+    """Returns the sizes of files, None where there is none.
 
     Raises:
         OSError: A store cannot be reached.
     """
-    with ThreadPoolExecutor(NUM_THREADS) as pool:
-        return list(pool.map(_size_bytes, files))
+    return list(in_threads(_size_bytes, files))
 
 
 def _size_bytes(file: Place) -> int | None:
@@ -204,23 +175,3 @@ def _size_bytes(file: Place) -> int | None:
         return file.stat().st_size
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def copy_folder(source: Path, target: RemotePath, last: str) -> None:
-    """Copies the files of a folder, one of them last, with a progress bar.
-
-    Args:
-        source: The folder; what it holds besides files is left out.
-        target: Files there are replaced.
-        last: Name of the file whose presence says that the others are there.
-
-    Raises:
-        OSError: A file cannot be written there.
-    """
-    others = [source / name for name in file_names(source) if name != last]
-    in_threads(
-        lambda path: (target / path.name).put(path),
-        *(others, f"copying to {target}", NUM_THREADS),
-        files_per_task=1,
-    )
-    (target / last).put(source / last)

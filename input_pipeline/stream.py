@@ -44,6 +44,7 @@ class Reader(NamedTuple):
     shape: tuple[int, ...]  # Of a record's spectrogram, as `Recipe.stored_shape`.
     shard_clips: np.ndarray  # int64 [P], how many clips of each shard, from its start.
     threads: int
+    window_shards: int  # How many shards of an epoch are shuffled together.
 
     @property
     def num_clips(self) -> int:
@@ -60,24 +61,24 @@ class Reader(NamedTuple):
         """Row of the first clip of every shard, int64 [P]."""
         return np.cumsum(self.split.shard_clips) - self.split.shard_clips
 
-    def file(self, shard: int) -> str:
-        """Returns the address of a shard's file."""
-        return str(self.split.files[shard])
+    def windows(self, data_seed: int, first_position: int) -> Iterator[Window]:
+        """Yields the windows of all epochs, see `order.windows`."""
+        window = self.window_shards
+        return order.windows(self.shard_clips, window, data_seed, first_position)
+
+    def draw(self, rows: np.ndarray, positions: np.ndarray, seed: int) -> np.ndarray:
+        """Draws an excerpt of each clip, see `order.draw_excerpts`."""
+        count = self.num_excerpts
+        return order.draw_excerpts(rows, positions, self.num_clips, seed, count)
 
 
 def train_batches(
-    reader: Reader,
-    window_shards: int,
-    batch_size: int,
-    data_seed: int,
-    first_step: int,
-    rows: slice,
+    reader: Reader, batch_size: int, data_seed: int, first_step: int, rows: slice
 ) -> Iterator[Batch]:
     """Yields batches without end, see `batches.ShardedSplits.train_batches`."""
-    windows = partial(order.windows, reader.shard_clips, window_shards, data_seed)
 
     def open_at(step: int) -> Iterator[Batch]:
-        clips = _shuffled(reader, windows, step * batch_size, _read_records)
+        clips = _shuffled(reader, data_seed, step * batch_size, _read_records)
         found = _batches(reader, clips, batch_size, rows)
         if reader.num_excerpts == 1:
             return found
@@ -85,14 +86,14 @@ def train_batches(
 
     def draw(step: int, batch: Batch) -> Batch:
         positions = step * batch_size + np.arange(batch_size)[rows]
-        drawn = _draw(reader, batch["row"], positions, data_seed)
+        drawn = reader.draw(batch["row"], positions, data_seed)
         each = np.arange(len(drawn))
         return batch | {"spectrogram": batch["spectrogram"][each, drawn]}
 
     def shards_of(step: int) -> list[int]:
         """Those whose damage would be seen in this step's batch."""
         found: list[int] = []
-        for window in windows(step * batch_size):
+        for window in reader.windows(data_seed, step * batch_size):
             if window.start >= (step + 1) * batch_size:
                 return found
             found += window.shards.tolist()
@@ -102,27 +103,15 @@ def train_batches(
 
 
 def train_rows(
-    reader: Reader,
-    window_shards: int,
-    batch_size: int,
-    data_seed: int,
-    first_step: int,
+    reader: Reader, batch_size: int, data_seed: int, first_step: int
 ) -> Iterator[np.ndarray]:
     """Yields what `train_batches` yields, by number, without reading a clip."""
-    windows = partial(order.windows, reader.shard_clips, window_shards, data_seed)
-    clips = _shuffled(reader, windows, first_step * batch_size, _name_rows)
+    clips = _shuffled(reader, data_seed, first_step * batch_size, _name_rows)
     batches = clips.batch(batch_size).prefetch(16).as_numpy_iterator()
     for step, rows in enumerate(batches, first_step):
         positions = step * batch_size + np.arange(batch_size)
-        drawn = _draw(reader, rows, positions, data_seed)
+        drawn = reader.draw(rows, positions, data_seed)
         yield rows * reader.num_excerpts + drawn
-
-
-def _draw(
-    reader: Reader, rows: np.ndarray, positions: np.ndarray, data_seed: int
-) -> np.ndarray:
-    count = reader.num_excerpts
-    return order.draw_excerpts(rows, positions, reader.num_clips, data_seed, count)
 
 
 def evaluation_batches(reader: Reader, batch_size: int, rows: slice) -> Iterator[Batch]:
@@ -143,16 +132,12 @@ def evaluation_batches(reader: Reader, batch_size: int, rows: slice) -> Iterator
     return _persistent(reader, open_at, shards_of, 0)
 
 
-def _shuffled(
-    reader: Reader,
-    windows: Callable[[int], Iterator[Window]],
-    position: int,
-    read: Callable,
-) -> Any:
+def _shuffled(reader: Reader, data_seed: int, position: int, read: Callable) -> Any:
     """A data set of the clips of all epochs from a position of the stream on."""
     tf = tensorflow()
     one = tf.TensorSpec([], tf.int64)
     signature = (tf.TensorSpec([None], tf.int64), one, one)
+    windows = partial(reader.windows, data_seed)
     named = tf.data.Dataset.from_generator(
         lambda: ((w.shards, w.seed, w.num_clips) for w in windows(position)),
         output_signature=signature,
@@ -204,12 +189,9 @@ def _batches(
 ) -> Iterator[Batch]:
     """Parses batches of (row, record), and compares them with the index."""
     tf = tensorflow()
-    is_whole = rows == slice(None)
 
     def parse(row: Any, record: Any) -> tuple:
-        if not is_whole:
-            row, record = row[rows], record[rows]
-        return (row, *_parse(record, reader))
+        return (row[rows], *_parse(record[rows], reader))
 
     batches = clips.batch(batch_size).map(
         parse, num_parallel_calls=reader.threads, deterministic=True
@@ -257,7 +239,7 @@ def _check(
     shard = int(np.searchsorted(reader.first_row, row[at], side="right")) - 1
     found, wanted = track_id[at].decode(errors="replace"), split.track_id[row[at]]
     raise LostInputError(
-        f"{reader.file(shard)} holds other clips than index.npz says (the clip "
+        f"{split.files[shard]} holds other clips than index.npz says (the clip "
         f"{found!r} with its labels, not {wanted!r} with its own). " + _again(reader)
     )
 
@@ -341,7 +323,7 @@ def _explain(reader: Reader, shards: list[int], error: Exception) -> str:
 def _find_damage(reader: Reader, shard: int) -> str:
     """Reads a shard record by record: what is wrong with it, and where, or ""."""
     tf = tensorflow()
-    file, count = reader.file(shard), 0
+    file, count = str(reader.split.files[shard]), 0
     try:
         for record in tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES):
             _parse(record[None], reader)

@@ -1,8 +1,9 @@
 """Tags that are written in ways which nobody meant, and what to do about them."""
 
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
+
+from input_pipeline.many import grouped
 
 # What is found, and what to do.
 PROBLEMS = {
@@ -30,13 +31,9 @@ def examine(tags: Sequence[str]) -> dict[str, list[list[str]]]:
      'that look like several in one': [['rock, pop']],
      'that look like an empty cell': [['nan']]}
     """
-    alike = defaultdict(list)
-    for tag in tags:
-        alike[_key(tag)].append(tag)
+    alike = grouped(tags, _key).values()
     return {
-        "written in several ways": [
-            group for group in alike.values() if len(group) > 1
-        ],
+        "written in several ways": [group for group in alike if len(group) > 1],
         "with invisible characters": [[tag] for tag in tags if _INVISIBLE & {*tag}],
         "that look like several in one": [[tag] for tag in tags if _is_list(tag)],
         "that look like an empty cell": [
@@ -80,8 +77,5 @@ def _key(tag: str) -> str:
 
 
 def _is_list(tag: str) -> bool:
-    return any(mark in tag for mark in ",;|\t") or tag[:1] + tag[-1:] in (
-        "[]",
-        "{}",
-        "()",
-    )
+    ends = tag[:1] + tag[-1:]
+    return ends in ("[]", "{}", "()") or any(mark in tag for mark in ",;|\t")

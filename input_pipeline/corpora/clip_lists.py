@@ -8,8 +8,6 @@ extension; of several columns, separated by tabs, the last counts.
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from input_pipeline.corpora import tables
 from input_pipeline.corpora.msd import safe_pickle
 from msd_tagger.common.facts import SPLITS
@@ -18,14 +16,9 @@ FORMS = ("{}.txt", "{}.npy", "{}_list_pub.cP")
 
 
 def read(directory: Path, names: Mapping[str, str]) -> dict[str, str] | None:
-    """Reads the lists of a folder.
+    """Reads the lists of a folder: from ids to splits; None where there is no list.
 
-    Args:
-        directory: Where they may be.
-        names: From every name of a clip, its id or path, to its id.
-
-    Returns:
-        From ids to splits; None where there is no list.
+    The names are all that a clip has, its id and path, each with its id.
 
     Raises:
         ValueError: One of the three is missing, there are several of one split, or one
@@ -74,14 +67,8 @@ def _stem(name: str) -> str:
 def _entries(file: Path) -> list[str]:
     if file.suffix == ".txt":
         return [line for line in tables.read_text(file).splitlines() if line.strip()]
-    if file.suffix == ".cP":
-        found = safe_pickle.load(file)
-    else:
-        try:
-            # Mapped, so that a length that the file claims is no reason to allocate.
-            found = np.load(file, mmap_mode="r", allow_pickle=False).tolist()
-        except Exception as error:  # A damaged header raises whatever its parser does.
-            raise ValueError(f"{file} is no array of texts: {error}") from error
+    is_pickled = file.suffix == ".cP"
+    found = safe_pickle.load(file) if is_pickled else tables.read_array(file).tolist()
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ValueError(f"{file} is no list of texts; expected an id or a path a clip")
     return found

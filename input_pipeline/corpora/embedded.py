@@ -1,5 +1,6 @@
 """The synthetic corpus as a reader: it is written first, where it is missing."""
 
+import dataclasses
 from pathlib import Path
 
 from input_pipeline.corpora import folder
@@ -27,4 +28,5 @@ def load(
         f" ({' / '.join(map(str, sizes))} clips, seed {seed}, "
         f"tagability exponent {tagability_exponent})"
     )
-    return folder.read(directory, name="synthetic", version=version)
+    found = folder.load(directory)
+    return dataclasses.replace(found, name="synthetic", version=version)

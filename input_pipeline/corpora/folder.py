@@ -36,27 +36,17 @@ logger = logging.getLogger(__name__)
 
 
 def load(audio_dir: Path | str, num_tags: int = 0) -> Corpus:
-    """Reads the folder that a user names, see `read`."""
-    return read(audio_dir, num_tags)
-
-
-def read(
-    directory: Path | str,
-    num_tags: int = 0,
-    name: str | None = None,
-    version: str | None = None,
-) -> Corpus:
     """Reads `tags.csv`; the audio files themselves are not looked at.
 
     Of the vocabulary the `num_tags` that most training clips have are kept; 0 keeps
     all. Links are followed; paths that leave the directory by name are refused. The
-    name is by default that of the directory, the version has a digest of `tags.csv`.
+    name is that of the directory, the version has a digest of `tags.csv`.
 
     Raises:
         ValueError: Names the file, the row, what was found and what is allowed. A later
             row with the id of an earlier one is no error but `rejected`.
     """
-    directory = Path(directory).absolute()
+    directory = Path(audio_dir).absolute()
     table = directory / "tags.csv"
     # Read twice: the rows of 240,000 clips at once would take 200 MB.
     if next(_read_rows(table), None) is None:
@@ -74,8 +64,8 @@ def read(
             *(table, len(empty), len(clips)),
         )
     return Corpus(
-        name=name or _short_name(directory.name),
-        version=version or f"{text_path(directory.name)}-{tables.digest(table)}",
+        name=_short_name(directory.name),
+        version=f"{text_path(directory.name)}-{tables.digest(table)}",
         audio_dir=directory,
         tags=tags,
         clips=clips,
@@ -84,7 +74,7 @@ def read(
 
 
 def _read_rows(table: Path) -> Iterator[tables.Row]:
-    _, rows = tables.read_table(
+    rows = tables.read_table(
         table,
         "comma",
         REQUIRED,
@@ -121,14 +111,10 @@ def _vocabulary(
         counts.update(dict.fromkeys(_tags(row, "true_tags"), 0))
         if num_tags and _split(row) == "train":
             learnt.update(tags)
-    listed = directory / "tags.txt"
-    found = (
-        tables.read_vocabulary(listed)
-        if listed.exists()
-        else tables.vocabulary_by_count(counts)
-    )
-    if counts.keys().isdisjoint(found) and (counts or not listed.exists()):
-        among = f" of those in {listed}" if listed.exists() else ""
+    listed = tables.find_vocabulary(directory)
+    found = listed or tables.vocabulary_by_count(counts)
+    if counts.keys().isdisjoint(found) and (counts or not listed):
+        among = f" of those in {directory / 'tags.txt'}" if listed else ""
         raise ValueError(
             f"{directory / 'tags.csv'}: no row has a tag{among}; fill the column "
             "`tags`, several tags separated by |"
@@ -141,7 +127,7 @@ def _vocabulary(
     if num_tags:
         by_count = {tag: learnt[tag] for tag in found}
         best = tables.vocabulary_by_count(by_count)[:num_tags]
-        found = tuple(filter(best.__contains__, found)) if listed.exists() else best
+        found = tuple(filter(best.__contains__, found)) if listed else best
     _tell_left_out(directory, counts, found)
     return found
 
@@ -181,9 +167,7 @@ def _clips(
 
 def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     def labels(column: str) -> np.ndarray:
-        vector = np.zeros(len(columns), np.uint8)
-        vector[[columns[tag] for tag in _tags(row, column) if tag in columns]] = 1
-        return vector
+        return tables.label_vector(_tags(row, column), columns)
 
     start = row.get("start_s")
     return Clip(

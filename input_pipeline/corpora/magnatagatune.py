@@ -74,26 +74,22 @@ def load(
         names, labels = merged(names, labels)
     tags, labels = _most_frequent(names, labels, num_tags)
     splits, listed = _splits(label_dir, rows, audio_dir)
-    labels = labels[[clip_id in splits for clip_id in rows]]
-    rows = {clip_id: path for clip_id, path in rows.items() if clip_id in splits}
-    num_without = int((~labels.any(1)).sum())
+    artists, info = {}, label_dir / CLIP_INFO
+    if info.exists():
+        found = _read_table(info, ("clip_id", "artist"))
+        artists = {row["clip_id"]: row["artist"] for row in found}
+    clips = [
+        Clip(one, splits[one], path, vector, artist=artists.get(one) or None)
+        for (one, path), vector in zip(rows.items(), labels, strict=True)
+        if one in splits
+    ]
+    num_without = sum(not clip.tags.any() for clip in clips)
     if num_without:
         logger.info(
             "magnatagatune: %d of %d clips have none of the %d tags; they stay, as "
             "clips without a tag",
-            *(num_without, len(rows), num_tags),
+            *(num_without, len(clips), num_tags),
         )
-    artists = _read_artists(label_dir / CLIP_INFO)
-    clips = [
-        Clip(
-            track_id=clip_id,
-            split=splits[clip_id],
-            path=path,
-            tags=vector,
-            artist=artists.get(clip_id) or None,
-        )
-        for (clip_id, path), vector in zip(rows.items(), labels, strict=True)
-    ]
     merging = ", synonyms merged" if merge_synonyms else ""
     return Corpus(
         name="magnatagatune",
@@ -166,11 +162,11 @@ def _read_annotations(
     table: Path, audio_dir: Path
 ) -> tuple[tuple[str, ...], dict[str, Path], np.ndarray]:
     """Returns the names of the tags, clip_id to path, and the labels uint8 [N, K]."""
-    header, lines = _read_table(table, ("clip_id", "mp3_path"))
-    names = tuple(name for name in header if name not in ("clip_id", "mp3_path"))
+    names: tuple[str, ...] = ()
     rows: dict[str, Path] = {}
     flags = []
-    for row in lines:
+    for row in _read_table(table, ("clip_id", "mp3_path")):
+        names = names or tuple(n for n in row if n not in ("clip_id", "mp3_path"))
         clip_id = row["clip_id"]
         if not clip_id or clip_id in rows:
             raise ValueError(
@@ -204,17 +200,7 @@ def _audio_path(audio_dir: Path, text: str, where: str) -> Path:
     return path
 
 
-def _read_artists(table: Path) -> dict[str, str]:
-    """Returns clip_id to artist; nothing where there is no such file."""
-    if not table.exists():
-        return {}
-    _, rows = _read_table(table, ("clip_id", "artist"))
-    return {row["clip_id"]: row["artist"] for row in rows}
-
-
-def _read_table(
-    table: Path, needed: tuple[str, ...]
-) -> tuple[list[str], Iterator[tables.Row]]:
+def _read_table(table: Path, needed: tuple[str, ...]) -> Iterator[tables.Row]:
     return tables.read_table(
         table,
         "tab",

@@ -14,7 +14,7 @@ Tagging, Machine Learning for Music Discovery Workshop, ICML 2019.
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,18 +25,13 @@ HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 CATEGORIES = ("genre", "instrument", "mood/theme")
 SPLIT_FILES = {"train": "train", "valid": "validation", "test": "test"}
 # What follows the path of a track instead of ".mp3" -> what that is.
-FORMS = {
-    ".mp3": "audio",
-    ".low.mp3": "low-quality audio",
-    ".npy": "mel spectrograms",
-}
-# (subset, fold) -> tracks per split, where they were published.
-PUBLISHED: dict[tuple[str, int], dict[str, int]] = {
-    ("autotagging_top50tags", 0): {"train": 32_136, "valid": 10_888, "test": 11_356},
+FORMS = {".mp3": "audio", ".low.mp3": "low-quality audio", ".npy": "mel spectrograms"}
+# Tracks per split of a subset and a fold, where they were published.
+PUBLISHED = {
+    "autotagging_top50tags split-0": {"train": 32_136, "valid": 10_888, "test": 11_356},
 }
 
 _IDS = re.compile(r"track_[0-9]+\tartist_[0-9]+\talbum_[0-9]+")
-_SAMPLE_SIZE = 500  # Tracks looked for on disk; they are from all 100 folders.
 
 logger = logging.getLogger(__name__)
 
@@ -84,31 +79,34 @@ def load(
         track for split, table in files.items() for track in _read_tracks(table, split)
     ]
     _check_ids(tracks)
-    listed = label_dir / "tags.txt"
-    if listed.exists():
-        tags = tables.read_vocabulary(listed)
-    else:
-        tags = tuple(sorted({tag for track in tracks for tag in track.tags}))
+    every = tuple(sorted({tag for track in tracks for tag in track.tags}))
+    tags = tables.find_vocabulary(label_dir) or every
     form = _find_form(root, tracks) if audio_dir else ".mp3"
     columns = {tag: column for column, tag in enumerate(tags)}
-    hint = f"add it to {listed}, or remove that file to take all tags of the tables"
     clips = []
     for track in tracks:
-        labels = tables.label_vector(track.tags, columns, track.where, hint)
+        for tag in track.tags:
+            if tag not in columns:
+                raise ValueError(
+                    f"{track.where}: the tag {tag!r} is not among the {len(tags)} tags "
+                    f"of {label_dir / 'tags.txt'}; add it there, or remove that file "
+                    "to take all tags of the tables"
+                )
+        labels = tables.label_vector(track.tags, columns)
         path, start_s = track.file(root, form), None
         if excerpts_per_track == 1:
             start_s = max(0.0, track.duration_s - clip_duration_s) / 2
         own = (track.track_id, track.split, path, labels)
         clips.append(Clip(*own, start_s=start_s, artist=track.artist))
-    digest = tables.digest(*files.values())
+    name, digest = f"{subset} split-{fold}", tables.digest(*files.values())
+    counts = PUBLISHED.get(name)
     return Corpus(
         name="mtg_jamendo",
-        version=f"{subset} split-{fold} ({digest}), "
-        + (FORMS[form] if audio_dir else "labels alone"),
+        version=f"{name} ({digest}), {FORMS[form] if audio_dir else 'labels alone'}",
         audio_dir=root,
         tags=tags,
         clips=clips,
-        published=_published(subset, fold),
+        published={f"MTG-Jamendo, {name}": counts} if counts else {},
         has_audio=bool(audio_dir),
     )
 
@@ -187,24 +185,13 @@ def _check_ids(tracks: list[_Track]) -> None:
 
 
 def _find_form(audio_dir: Path, tracks: list[_Track]) -> str:
-    """Returns the extension of `FORMS` that most of the first tracks have."""
-    sample = tracks[:_SAMPLE_SIZE]
-    found = {
-        form: sum(track.file(audio_dir, form).exists() for track in sample)
-        for form in FORMS
-    }
-    form = max(found, key=found.__getitem__)  # The first of equals: audio.
-    if not found[form]:
-        examples = ", ".join(str(sample[0].file(audio_dir, form)) for form in FORMS)
+    form = tables.usual_ending(audio_dir, [track.stem for track in tracks], FORMS)
+    if form is None:
+        examples = ", ".join(str(tracks[0].file(audio_dir, form)) for form in FORMS)
         raise ValueError(
-            f"none of the first {len(sample)} tracks is below {audio_dir}, neither as "
-            f"audio nor as spectrogram; looked for {examples}, and so on. Set "
-            "corpus.audio_dir to the folder that holds the folders 00 to 99"
+            f"none of the tracks that were looked for is below {audio_dir}, neither as "
+            f"audio nor as spectrogram: {examples}, and so on. Set corpus.audio_dir to "
+            "the folder that holds the folders 00 to 99"
         )
     logger.info("%s: %s (*%s)", audio_dir, FORMS[form], form)
     return form
-
-
-def _published(subset: str, fold: int) -> Mapping[str, Mapping[str, int]]:
-    counts = PUBLISHED.get((subset, fold))
-    return {f"MTG-Jamendo, {subset} split-{fold}": counts} if counts else {}

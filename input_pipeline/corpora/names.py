@@ -9,15 +9,14 @@ import functools
 import logging
 import os
 import unicodedata
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 from input_pipeline.corpora.corpus import Corpus
-from input_pipeline.file_states import NUM_THREADS
+from input_pipeline.many import grouped, in_threads
 
 # Of a folder: from `_key` to the names that have it.
-Names = Callable[[Path], Mapping[str, list[str]]]
+Names = Callable[[Path], dict[str, list[str]]]
 logger = logging.getLogger(__name__)
 
 
@@ -28,33 +27,25 @@ def as_on_disk(corpus: Corpus) -> Corpus:
     were found under another spelling.
     """
     # Folders are listed, and at once: that takes less than asking for every file.
-    folders = {clip.path.parent for clip in corpus.clips}
-    with ThreadPoolExecutor(NUM_THREADS) as pool:
-        names = dict(zip(folders, pool.map(_names_in, folders), strict=True))
-    by_key = functools.cache(_by_key)
-    found = [
-        clip.path
-        if clip.path.name in names[clip.path.parent]
-        else _spelled(clip.path, corpus.audio_dir, by_key)
-        for clip in corpus.clips
-    ]
-    changed = [
-        (clip.path, path)
-        for clip, path in zip(corpus.clips, found, strict=True)
-        if path != clip.path
-    ]
-    if not changed:
-        return corpus
-    asked, path = changed[0]
-    logger.warning(
-        "%d files have names that are written otherwise than in the table (accents or "
-        "capitals), and are taken; the first is %s for %s",
-        *(len({path for _, path in changed}), ascii(str(path)), ascii(str(asked))),
-    )
-    clips = [
-        dataclasses.replace(clip, path=path)
-        for clip, path in zip(corpus.clips, found, strict=True)
-    ]
+    folders = list({clip.path.parent for clip in corpus.clips})
+    names = dict(zip(folders, in_threads(_names_in, folders), strict=True))
+    by_key = functools.cache(lambda folder: grouped(sorted(_names_in(folder)), _key))
+    clips, found = [], dict[Path, Path]()
+    for clip in corpus.clips:
+        path = clip.path
+        if path.name not in names[path.parent]:
+            path = _spelled(path, corpus.audio_dir, by_key)
+        if path != clip.path:
+            found.setdefault(path, clip.path)
+            clip = dataclasses.replace(clip, path=path)
+        clips.append(clip)
+    if found:
+        path, asked = next(iter(found.items()))
+        logger.warning(
+            "%d files have names that are written otherwise than in the table (accents "
+            "or capitals), and are taken; the first is %s for %s",
+            *(len(found), ascii(str(path)), ascii(str(asked))),
+        )
     return dataclasses.replace(corpus, clips=clips)
 
 
@@ -75,13 +66,6 @@ def _spelled(path: Path, top: Path, names: Names) -> Path:
         if part not in same and len(same) != 1:
             return path
         found /= part if part in same else same[0]
-    return found
-
-
-def _by_key(folder: Path) -> Mapping[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for name in sorted(_names_in(folder)):
-        found.setdefault(_key(name), []).append(name)
     return found
 
 

@@ -8,14 +8,15 @@ import hashlib
 import math
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from msd_tagger.common.files import csv_rows, not_utf8
 
-SEPARATORS = {"comma": ",", "tab": "\t"}
+# Files that are looked for to tell how they end; fewer if some are there.
+MOST_SOUGHT, ENOUGH_FOUND = 2000, 10
 _SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
 
 
@@ -34,27 +35,45 @@ def read_table(
     hint: str,
     missing: str,
     optional: tuple[str, ...] | None = None,
-) -> tuple[list[str], Iterator[Row]]:
-    """Reads a table of UTF-8 text; empty lines are left out.
+) -> Iterator[Row]:
+    """Yields the rows of a table of UTF-8 text; empty lines are left out.
 
     Args:
         table: The file.
-        separator: A key of `SEPARATORS`.
+        separator: "comma" or "tab".
         needed: Columns that must be there, in any order.
         hint: What to do about a line with another number of values than the header.
         missing: What to do where there is no such file.
         optional: The only columns allowed beside them; None allows any.
 
-    Returns:
-        The columns, and the rows.
-
     Raises:
-        ValueError: Names the file, the line and what is wrong; also later, when the
-            row is due.
+        ValueError: Names the file, the line and what is wrong.
     """
-    lines = _read_lines(table, separator, hint, missing)
-    where, header = next(lines)
-    header = [column.strip() for column in header]
+    is_comma = separator == "comma"
+    try:  # A tab needs no quotation marks.
+        rows = csv_rows(table, "," if is_comma else "\t", strict=is_comma)
+        header = [column.strip() for column in next(rows, (1, []))[1]]
+        _check_header(header, f"{table}, line 1", separator, needed, optional)
+        for line, values in rows:
+            where = f"{table}, line {line}"
+            if len(values) != len(header):
+                raise ValueError(
+                    f"{where}: {len(values)} values for {len(header)} columns; {hint}"
+                )
+            yield Row(header, values, where)
+    except FileNotFoundError as error:
+        raise ValueError(f"{table} does not exist; {missing}") from error
+    except OSError as error:
+        raise ValueError(f"{table} cannot be read: {error}") from error
+
+
+def _check_header(
+    header: list[str],
+    where: str,
+    separator: str,
+    needed: tuple[str, ...],
+    optional: tuple[str, ...] | None,
+) -> None:
     absent = [column for column in needed if column not in header]
     allowed = header if optional is None else needed + optional
     unknown = [column for column in header if column not in allowed]
@@ -67,29 +86,6 @@ def read_table(
             f"{separator}-separated names with {' and '.join(needed)} among "
             f"them{others}"
         )
-    return header, (Row(header, values, where) for where, values in lines)
-
-
-def _read_lines(
-    table: Path, separator: str, hint: str, missing: str
-) -> Iterator[tuple[str, list[str]]]:
-    """Yields file and line, and the values: the header's first."""
-    is_strict = separator == "comma"  # A tab needs no quotation marks.
-    try:
-        rows = csv_rows(table, SEPARATORS[separator], is_strict)
-        _, header = next(rows, (1, []))
-        yield f"{table}, line 1", header
-        for line, values in rows:
-            where = f"{table}, line {line}"
-            if len(values) != len(header):
-                raise ValueError(
-                    f"{where}: {len(values)} values for {len(header)} columns; {hint}"
-                )
-            yield where, values
-    except FileNotFoundError as error:
-        raise ValueError(f"{table} does not exist; {missing}") from error
-    except OSError as error:
-        raise ValueError(f"{table} cannot be read: {error}") from error
 
 
 def read_text(path: Path) -> str:
@@ -100,6 +96,24 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path} cannot be read: {error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(not_utf8(path)) from error
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Reads a `.npy` file of another's, without executing what it may hold.
+
+    Raises:
+        ValueError: It is no array, or is cut.
+    """
+    try:
+        # Mapped, so that a length that the file claims is no reason to allocate.
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # A damaged header raises whatever its parser does.
+        reason = str(error)[:200] or type(error).__name__
+        raise ValueError(f"{path} is no array: {reason}") from error
+    if isinstance(found, np.lib.npyio.NpzFile):
+        found.close()
+        raise ValueError(f"{path} is no array but an archive of several")
+    return found
 
 
 def digest(*tables: Path) -> str:
@@ -124,22 +138,10 @@ def seconds(text: str, name: str, where: str, may_be_0: bool) -> float:
     return value
 
 
-def label_vector(
-    tags: Iterable[str], columns: Mapping[str, int], where: str, hint: str
-) -> np.ndarray:
-    """Makes uint8 `[K]` of tags: 1 in their columns.
-
-    Raises:
-        ValueError: A tag has no column; `hint` says what to do.
-    """
+def label_vector(tags: Iterable[str], columns: Mapping[str, int]) -> np.ndarray:
+    """Makes uint8 `[K]` of tags: 1 in the columns of those that have one."""
     vector = np.zeros(len(columns), np.uint8)
-    for tag in tags:
-        if tag not in columns:
-            raise ValueError(
-                f"{where}: the tag {tag!r} is not among the {len(columns)} tags of the "
-                f"vocabulary; {hint}"
-            )
-        vector[columns[tag]] = 1
+    vector[[columns[tag] for tag in tags if tag in columns]] = 1
     return vector
 
 
@@ -152,12 +154,18 @@ def vocabulary_by_count(counts: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda tag: (-counts[tag], tag)))
 
 
-def read_vocabulary(listed: Path) -> tuple[str, ...]:
-    """Reads a list of tags, one a line.
+def find_vocabulary(
+    directory: Path, names: Sequence[str] = ("tags.txt",)
+) -> tuple[str, ...] | None:
+    """Reads the list of tags, one a line, in the first of some files that is there.
 
     Raises:
         ValueError: The file cannot be read, is empty, or lists a tag twice.
     """
+    files = (directory / name for name in names)
+    listed = next((file for file in files if file.is_file()), None)
+    if listed is None:
+        return None
     lines = read_text(listed).splitlines()
     tags = tuple(line.strip() for line in lines if line.strip())
     repeated = [tag for tag, count in Counter(tags).items() if count > 1]
@@ -167,6 +175,18 @@ def read_vocabulary(listed: Path) -> tuple[str, ...]:
             "tag once, one a line"
         )
     return tags
+
+
+def usual_ending(
+    folder: Path, stems: Sequence[str], endings: Iterable[str]
+) -> str | None:
+    """Finds which ending the files of some stems have mostly, None without any file."""
+    found: Counter[str] = Counter()
+    for stem in stems[:: max(1, len(stems) // MOST_SOUGHT)]:
+        found.update(e for e in endings if (folder / (stem + e)).is_file())
+        if found.total() >= ENOUGH_FOUND:
+            break
+    return found.most_common(1)[0][0] if found else None
 
 
 def path_inside(directory: Path, text: str, where: str) -> Path:

@@ -4,8 +4,11 @@ Preparation, tagging and the tests all go through these functions, so that a net
 hears the same numbers everywhere.
 """
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import soxr
@@ -24,6 +27,8 @@ _MARGIN_S = 0.5
 # Behind the clip only the filter counts, 120 samples of the lower of the two rates.
 # With ten times that the clip is, bit for bit, what more would give.
 _TAIL_SAMPLES = 1200
+
+Start = TypeVar("Start")
 
 
 def read_clip(
@@ -63,39 +68,36 @@ def read_excerpts(
         AudioError: With one of `REASONS`; "silent" if all excerpts are.
     """
     with open_source(path) as source:
-        if recipe.excerpts_per_track == 1 or start_s is not None:
-            return [clip_of(source, recipe, start_s)]
-        spare_s = max(0.0, source.length_s - recipe.duration_s)
-        found: dict[float, np.ndarray | None] = {}
-        for share in recipe.shares:
-            if spare_s * share not in found:  # All of a short track are the same.
-                found[spare_s * share] = _unless_silent(source, recipe, spare_s * share)
-    return sounding([found[spare_s * share] for share in recipe.shares], path)
+        starts_s = [start_s]
+        if recipe.excerpts_per_track > 1 and start_s is None:
+            spare_s = max(0.0, source.length_s - recipe.duration_s)
+            starts_s = [spare_s * share for share in recipe.shares]
+        return cut_all(path, starts_s, partial(clip_of, source, recipe))
 
 
-def _unless_silent(source: Source, recipe: Recipe, start_s: float) -> np.ndarray | None:
-    try:
-        return clip_of(source, recipe, start_s)
-    except AudioError as error:
-        if error.reason == "silent":
-            return None
-        raise
-
-
-def sounding(
-    excerpts: Sequence[np.ndarray | None], path: os.PathLike | str
+def cut_all(
+    path: os.PathLike | str,
+    starts: Sequence[Start],
+    cut: Callable[[Start], np.ndarray],
 ) -> list[np.ndarray]:
-    """Puts the nearest excerpt that sounds in the place of each that is None, silent.
+    """Cuts excerpts; for a silent one of several the nearest that sounds is taken.
 
     Raises:
-        AudioError: All are silent.
+        AudioError: As `cut`; "silent" if all excerpts are.
     """
-    heard = {number: one for number, one in enumerate(excerpts) if one is not None}
+    cut = functools.cache(cut)  # All excerpts of a short track are the same.
+    heard: dict[int, np.ndarray] = {}
+    for number, start in enumerate(starts):
+        try:
+            heard[number] = cut(start)
+        except AudioError as error:
+            if error.reason != "silent" or len(starts) == 1:
+                raise
     if not heard:
-        raise AudioError(path, "silent", f"in all of {len(excerpts)} excerpts")
+        raise AudioError(path, "silent", f"in all of {len(starts)} excerpts")
     return [
         heard[min(heard, key=lambda other: abs(other - number))]
-        for number in range(len(excerpts))
+        for number in range(len(starts))
     ]
 
 
@@ -146,11 +148,7 @@ def fit(samples: np.ndarray, num_samples: int) -> np.ndarray:
 def _decode(
     source: Source, recipe: Recipe, start_s: float | None
 ) -> tuple[np.ndarray, float]:
-    """Decodes the clip and a margin around it.
-
-    Returns:
-        float32 `[samples, channels]`, and the seconds before the clip.
-    """
+    """Decodes `[samples, channels]` with a margin; also gives the seconds before it."""
     rate_hz = source.rate_hz
     if rate_hz * source.num_channels > MOST_VALUES_PER_S:
         detail = f"{source.num_channels} channels of {rate_hz} Hz"

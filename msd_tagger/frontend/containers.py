@@ -77,9 +77,7 @@ class Sound(NamedTuple):
 def sound_of(handle: io.FileIO, start: int) -> Sound | None:
     """Finds the samples of a file in chunks, AU, NIST or SDS; None in others.
 
-    Args:
-        handle: The file.
-        start: Where the format begins, behind tags.
+    The format begins at `start`, behind tags.
     """
     head = os.pread(handle.fileno(), 1024, start)
     end = os.fstat(handle.fileno()).st_size
@@ -209,12 +207,8 @@ def flac_patch(head: bytes, num_samples: int) -> tuple[int, bytes]:
 def _flac_frame(header: bytes, block: int) -> tuple[int, int] | None:
     """Reads where a frame begins and ends, in samples (RFC 9639, section 9.1).
 
-    Args:
-        header: 16 bytes, the most that it may have.
-        block: Samples of a frame where all have the same number.
-
-    Returns:
-        None for what is no frame.
+    None for what is no frame. A header has 16 bytes at most; `block` is the number of
+    samples of a frame where all have the same.
     """
     header = header.ljust(16, b"\0")
     size_code, rate_code = header[2] >> 4, header[2] & 15
@@ -268,13 +262,8 @@ def ogg_damage(handle: io.FileIO, start: int, rate_hz: int, end_s: float) -> str
     """Says which page decoders leave out, without a word; "" where they leave out none.
 
     Its checksum is wrong, or it is not there: the pages of a stream are numbered. Bytes
-    between pages do no harm, and a recording may begin in the middle of a stream.
-
-    Args:
-        handle: The file.
-        start: Where the format begins, behind tags.
-        rate_hz: In which pages count.
-        end_s: How much of the file matters.
+    between pages do no harm, and a recording may begin in the middle of a stream. The
+    format begins at `start`, pages count in `rate_hz`, and up to `end_s` it matters.
     """
     before: dict[int, int] = {}  # Of every stream the last page that had sound.
     began_s = 0.0  # How late a recording may have begun: where its first page ends.

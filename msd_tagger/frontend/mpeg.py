@@ -13,8 +13,12 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-_RATES_HZ = (44_100, 48_000, 32_000)  # Of version 1; half and a quarter in 2 and 2.5.
-_VERSION_BITS = {1.0: 3, 2.0: 2, 2.5: 0}
+_VERSIONS = {3: 1.0, 2: 2.0, 0: 2.5}  # By the bits of a header.
+_RATES_HZ = {
+    1.0: (44_100, 48_000, 32_000),
+    2.0: (22_050, 24_000, 16_000),
+    2.5: (11_025, 12_000, 8_000),
+}
 _KBPS_1 = {
     1: (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     2: (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -120,8 +124,8 @@ def frame_format(header: bytes) -> Format | None:
     """
     if len(header) < 4 or not _SYNC.match(header) or header[2] >> 2 & 3 == 3:
         return None
-    version = {3: 1.0, 2: 2.0, 0: 2.5}[header[1] >> 3 & 3]
-    rate_hz = _RATES_HZ[header[2] >> 2 & 3] // {1.0: 1, 2.0: 2, 2.5: 4}[version]
+    version = _VERSIONS[header[1] >> 3 & 3]
+    rate_hz = _RATES_HZ[version][header[2] >> 2 & 3]
     return Format(version, 4 - (header[1] >> 1 & 3), rate_hz, 2 - (header[3] >= 0xC0))
 
 
@@ -130,13 +134,14 @@ def _sizes(form: Format) -> dict[bytes, int]:
     """The first three bytes of every header that frames of a format may have."""
     kbps = (_KBPS_1 if form.version == 1 else _KBPS_2)[form.layer]
     unit = 4 if form.layer == 1 else 1
-    rates = [rate_hz // {1.0: 1, 2.0: 2, 2.5: 4}[form.version] for rate_hz in _RATES_HZ]
-    second = 0xE0 | _VERSION_BITS[form.version] << 3 | (4 - form.layer) << 1
+    rate = _RATES_HZ[form.version].index(form.rate_hz)
+    version = next(bits for bits, one in _VERSIONS.items() if one == form.version)
+    second = 0xE0 | version << 3 | (4 - form.layer) << 1
     sizes = {}
     for index, padding, ignored in itertools.product(range(15), (0, 1), range(4)):
         bits = 1000 * kbps[index - 1] * form.frame_samples
         size = bits // (8 * unit * form.rate_hz) * unit if index else form.free_bytes
-        third = index << 4 | rates.index(form.rate_hz) << 2 | padding << 1 | ignored & 1
+        third = index << 4 | rate << 2 | padding << 1 | ignored & 1
         if size:
             header = bytes([0xFF, second | ignored >> 1, third])
             sizes[header] = size + padding * unit
@@ -160,11 +165,10 @@ def _follow(data: bytes, position: int, form: Format) -> tuple[int, int]:
 
 def _with_free_size(data: bytes, position: int, form: Format) -> Format:
     """Measures frames whose header leaves the bit rate open: to the next like it."""
-    header = data[position : position + 3]
-    padding = header[2] >> 1 & 1
-    alike = re.compile(
-        b"[^\xff]?" + re.escape(header[:2]) + b"[%s]" % _class_of(header[2])
-    )
+    first, second, third = data[position : position + 3]
+    padding = third >> 1 & 1
+    both = [re.escape(bytes([first, second, third & ~2 | bit << 1])) for bit in (0, 1)]
+    alike = re.compile(b"[^\xff]?(?:%s|%s)" % tuple(both))
     unit = 4 if form.layer == 1 else 1
     end = position + _MOST_FREE_BYTES
     for match in alike.finditer(data, position + 4 + form.side_bytes, end):
@@ -173,11 +177,6 @@ def _with_free_size(data: bytes, position: int, form: Format) -> Format:
         if _follow(data, position, found)[0] >= _FREE_IN_A_ROW:
             return found
     return form
-
-
-def _class_of(third: int) -> bytes:
-    """The third byte with and without padding, for a regular expression."""
-    return b"".join(re.escape(bytes([third & ~2 | pad << 1])) for pad in (0, 1))
 
 
 def find(

@@ -4,10 +4,12 @@ docs/extending.md has an example.
 """
 
 import abc
+import contextlib
 import dataclasses
 import functools
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,22 +47,11 @@ class FrontEnd(abc.ABC):
         return None
 
 
-class Description(NamedTuple):
-    """What a recipe holds of a front end."""
-
-    kind: str  # Its name, with all its parameters.
-    shape: tuple[int, int]  # (M, F).
-    source: str  # Digest of the file that it stands in.
-
-
 @functools.lru_cache(maxsize=16)
-def describe(text: str, sample_rate_hz: int, num_samples: int) -> Description:
-    """Tries a front end on a clip of noise, and describes it.
+def describe(text: str, sample_rate_hz: int, num_samples: int) -> dict[str, Any]:
+    """Tries a front end on a clip of noise, and gives the fields of its recipe.
 
-    Args:
-        text: As `spectrogram.kind` spells it, perhaps with parameters.
-        sample_rate_hz: Of the clip.
-        num_samples: Its length T.
+    The text is as `spectrogram.kind` spells it, perhaps with parameters.
 
     Raises:
         ValueError: There is no such front end, or it does not do what it has to.
@@ -69,8 +60,11 @@ def describe(text: str, sample_rate_hz: int, num_samples: int) -> Description:
     noise = np.random.default_rng(0).standard_normal(num_samples)
     num_bands, num_frames = _power(front_end, 0.1 * noise.astype(np.float32)).shape
     _centres_hz(front_end, num_bands)
-    kind, source = _spelled(name, front_end), calls.digest_of(_full(name), text)
-    return Description(kind, (num_bands, num_frames), source)
+    return {
+        "kind": _spelled(name, front_end),
+        "own_shape": (num_bands, num_frames),
+        "own_source": calls.digest_of(_full(name), text),
+    }
 
 
 def _spelled(name: str, front_end: FrontEnd) -> str:
@@ -138,19 +132,23 @@ def _make(text: str, sample_rate_hz: int) -> tuple[str, FrontEnd]:
     known = [field.name for field in dataclasses.fields(kind)]
     known.remove("sample_rate_hz")
     calls.check_arguments(call, known, where)
-    try:
+    with _naming(where):
         return call.name, kind(sample_rate_hz, **call.arguments)
-    # It is somebody's own code, which may raise anything.
+
+
+@contextlib.contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Says what failed: it is somebody's own code, which may raise anything."""
+    try:
+        yield
     except (Exception, SystemExit) as error:
-        raise ValueError(f"{where}: {calls.told(error)}") from error
+        raise ValueError(f"{what}: {calls.told(error)}") from error
 
 
 def _power(front_end: FrontEnd, samples: np.ndarray) -> np.ndarray:
     name = f"the front end {type(front_end).__name__}"
-    try:
+    with _naming(f"{name} failed"):
         found = np.asarray(front_end.power(samples))
-    except (Exception, SystemExit) as error:  # As above.
-        raise ValueError(f"{name} failed: {calls.told(error)}") from error
     if found.ndim != 2 or not found.size or found.dtype.kind not in "fiu":
         raise ValueError(
             f"{name} gives {found.dtype} {list(found.shape)} of {len(samples)} "
@@ -166,20 +164,15 @@ def _power(front_end: FrontEnd, samples: np.ndarray) -> np.ndarray:
 
 
 def _centres_hz(front_end: FrontEnd, num_bands: int) -> np.ndarray:
-    name = type(front_end).__name__
-    try:
+    what = f"band_centres_hz() of the front end {type(front_end).__name__}"
+    with _naming(f"{what} failed"):
         given = front_end.band_centres_hz()
-        found = np.asarray([np.nan] * num_bands if given is None else given, float)
-    except (Exception, SystemExit) as error:  # As above.
-        raise ValueError(
-            f"band_centres_hz() of the front end {name} failed: {calls.told(error)}"
-        ) from error
-    if given is None:
-        return found
+        if given is None:
+            return np.full(num_bands, np.nan)
+        found = np.asarray(given, float)
     if found.shape != (num_bands,) or not (np.diff(found, prepend=-1.0) > 0).all():
         raise ValueError(
-            f"band_centres_hz() of the front end {name} gives "
-            f"{list(found.shape)}; it must give a frequency for each of {num_bands} "
-            "bands, and they must rise; or None"
+            f"{what} gives {list(found.shape)}; it must give a frequency for each of "
+            f"{num_bands} bands, and they must rise; or None"
         )
     return found

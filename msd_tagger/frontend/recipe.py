@@ -55,6 +55,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuses values that make no spectrogram."""
+        contents.check(dataclasses.asdict(self), _FIELDS, "the recipe: ")
+        object.__setattr__(self, "own_shape", tuple(self.own_shape))
         kinds = (self.kind,) if self.own_shape else KINDS
         for name, allowed in (("kind", kinds), ("offset", OFFSETS)):
             given = getattr(self, name)
@@ -67,14 +69,21 @@ class Recipe:
                 "spread evenly over it; leave clip.offset out"
             )
         if self.own_shape:
-            self._check_own()
+            for name in ("dft_size_samples", "hop_samples", "num_mel_bands"):
+                object.__setattr__(self, name, 0)
+            are_sizes = all(isinstance(one, int) for one in self.own_shape)
+            if len(self.own_shape) != 2 or not are_sizes:
+                raise ValueError(
+                    f"own_shape is {self.own_shape}; it must be two sizes, of bands "
+                    "and of frames"
+                )
             return
         if self.kind == "stft":
             object.__setattr__(self, "num_mel_bands", 0)
         for name, lowest in _LOWEST.items():
             given = getattr(self, name)
             is_unused = name == "num_mel_bands" and self.kind == "stft"
-            if not (given >= lowest or is_unused):
+            if given < lowest and not is_unused:
                 raise ValueError(f"{name} is {given!r}; it must be at least {lowest}")
         if self.dft_size_samples % 2:
             raise ValueError(
@@ -86,16 +95,6 @@ class Recipe:
                 f"a clip of {self.duration_s} s at {self.sample_rate_hz} Hz has "
                 f"{self.num_samples} samples, fewer than one window of "
                 f"{self.dft_size_samples}; raise duration_s or lower dft_size_samples"
-            )
-
-    def _check_own(self) -> None:
-        for name in ("dft_size_samples", "hop_samples", "num_mel_bands"):
-            object.__setattr__(self, name, 0)
-        are_sizes = all(isinstance(one, int) and one > 0 for one in self.own_shape)
-        if len(self.own_shape) != 2 or not are_sizes:
-            raise ValueError(
-                f"own_shape is {self.own_shape}; it must be two sizes, of bands and of "
-                "frames"
             )
 
     @property
@@ -115,8 +114,7 @@ class Recipe:
         ((96, 1360), (257, 1360))
         """
         if self.own_shape:
-            num_bands, num_frames = self.own_shape
-            return num_bands, num_frames
+            return self.own_shape[0], self.own_shape[1]
         num_bands = self.num_mel_bands or 1 + self.dft_size_samples // 2
         return num_bands, 1 + self.num_samples // self.hop_samples
 
@@ -209,9 +207,6 @@ class Recipe:
                 f"{text[:200]!r} is not a spectrogram recipe; its fields must be "
                 f"{sorted(known)}. Prepare the shards again"
             )
-        contents.check(values, _KINDS_OF_FIELDS, "the recipe: ")
-        if "own_shape" in values:
-            values["own_shape"] = tuple(values["own_shape"])
         return cls(**values)
 
     @classmethod
@@ -237,16 +232,14 @@ class Recipe:
         if kind in KINDS:
             return dataclasses.replace(found, kind=kind)
         made = own.describe(kind, found.sample_rate_hz, found.num_samples)
-        return dataclasses.replace(
-            found, kind=made.kind, own_shape=made.shape, own_source=made.source
-        )
+        return dataclasses.replace(found, **made)
 
 
 _OF_SPECTROGRAM = ("sample_rate_hz", "dft_size_samples", "hop_samples", "num_mel_bands")
 # Fields that came later: left out of what is written while they are these, so that
 # folders and bundles stay as they were.
 _LATER = {"excerpts_per_track": 1, "own_shape": (), "own_source": ""}
-_KINDS_OF_FIELDS = {
+_FIELDS = {
     "kind": str,
     "sample_rate_hz": Number(1, 192_000, is_whole=True),  # As configurations may.
     "duration_s": Number(0, 3600),
@@ -255,18 +248,12 @@ _KINDS_OF_FIELDS = {
     "hop_samples": Number(0, 2**24, is_whole=True),
     "num_mel_bands": Number(0, 2**24, is_whole=True),
     "version": COUNT,
-    "excerpts_per_track?": Number(1, 1000, is_whole=True),
-    "own_shape?": contents.Each(Number(1, 2**24, is_whole=True)),
-    "own_source?": str,
+    "excerpts_per_track": Number(1, 1000, is_whole=True),
+    "own_shape": contents.Each(Number(1, 2**24, is_whole=True)),
+    "own_source": str,
 }
-_LOWEST = {
-    "sample_rate_hz": 1,
-    "duration_s": 0.0,
-    "excerpts_per_track": 1,
-    "dft_size_samples": 2,
-    "hop_samples": 1,
-    "num_mel_bands": 1,
-}
+# Where they are in use.
+_LOWEST = {"dft_size_samples": 2, "hop_samples": 1, "num_mel_bands": 1}
 
 
 @lru_cache(maxsize=8)

@@ -7,6 +7,7 @@ from a copy.
 """
 
 import contextlib
+import dataclasses
 import functools
 import io
 import itertools
@@ -44,6 +45,8 @@ _BLOCK_SAMPLES = 2**16
 _MPEG_SLACK_SAMPLES, _MOST_ADDED_SAMPLES = 2400, 8192
 _LAST_S = 0.2  # A decoder that fails this near to the end ran out of bytes.
 
+Size = tuple[int, int, int]  # Rate in Hz, number of channels and of samples.
+
 
 class _Decoder(soundfile.SoundFile):
     """Reads on from where it is: soundfile would seek before and behind every read."""
@@ -52,31 +55,28 @@ class _Decoder(soundfile.SoundFile):
         return False
 
 
+@dataclasses.dataclass(eq=False)
 class Source:
     """An opened sound file."""
 
-    def __init__(
-        self,
-        path: os.PathLike | str,
-        rate_hz: int,
-        num_channels: int,
-        num_samples: int,
-        decoder: Callable[[], _Decoder],
-    ) -> None:
-        self.path = path  # As it was given.
-        self.rate_hz, self.num_channels = rate_hz, num_channels
-        self.num_samples = num_samples  # That must be there, by its frames or header.
-        self.readable = num_samples  # That can be decoded, where that is known.
-        self.slack_samples = 0  # That may be missing all the same.
-        self.extra_samples = 0  # That the decoder gives before the first.
-        self.is_copy = False  # Whether what is decoded was mended.
-        self.cut = ""  # What is missing, in words, where that is known.
-        self.note = ""  # What is odd about a file that is read nevertheless.
-        # Says what a decoder would leave out between two times in seconds, if anything.
-        self.damage: Callable[[float, float], str] | None = None
-        # Examines it more closely, should it seem to end or fail within a clip.
-        self.second_look: Callable[[], Source] | None = None
-        self._decoder = decoder
+    path: os.PathLike | str  # As it was given.
+    rate_hz: int
+    num_channels: int
+    num_samples: int  # That must be there, by its frames or header.
+    decoder: Callable[[], _Decoder]
+    readable: int = dataclasses.field(init=False)  # That can be decoded.
+    slack_samples: int = 0  # That may be missing all the same.
+    extra_samples: int = 0  # That the decoder gives before the first.
+    is_copy: bool = False  # Whether what is decoded was mended.
+    cut: str = ""  # What is missing, in words, where that is known.
+    note: str = ""  # What is odd about a file that is read nevertheless.
+    # Says what a decoder would leave out between two times in seconds, if anything.
+    damage: Callable[[float, float], str] | None = None
+    # Examines it more closely, should it seem to end or fail within a clip.
+    second_look: Callable[[], "Source"] | None = None
+
+    def __post_init__(self) -> None:
+        self.readable = self.num_samples  # Unless it turns out that it is less.
 
     @property
     def length_s(self) -> float:
@@ -86,7 +86,7 @@ class Source:
     @functools.cached_property
     def _file(self) -> _Decoder:
         """Opened late: a copy is made of no file that is only looked at."""
-        return self._decoder()
+        return self.decoder()
 
     def read(self, first: int, count: int) -> np.ndarray:
         """Decodes float32 `[samples, channels]`, fewer than `count` at the end.
@@ -247,8 +247,8 @@ def _as_it_is(file: _File, decoder: _Decoder) -> Source:
     can_seek = soundfile.SoundFile.seekable(decoder) and "DWVW" not in decoder.subtype
     if can_seek:
         return _source(file, decoder)
-    kind = (decoder.samplerate, decoder.channels, decoder.frames)
-    return _unrolled(file, *kind, _blocks(decoder))
+    size = (decoder.samplerate, decoder.channels, decoder.frames)
+    return _unrolled(file, size, _blocks(decoder))
 
 
 def _blocks(decoder: _Decoder) -> Iterator[np.ndarray]:
@@ -256,14 +256,9 @@ def _blocks(decoder: _Decoder) -> Iterator[np.ndarray]:
         yield block
 
 
-def _unrolled(
-    file: _File,
-    rate_hz: int,
-    num_channels: int,
-    num_samples: int,
-    blocks: Iterable[np.ndarray],
-) -> Source:
+def _unrolled(file: _File, size: Size, blocks: Iterable[np.ndarray]) -> Source:
     """Decodes all of it once, before the first read: what cannot seek then can."""
+    rate_hz, num_channels, num_samples = size
 
     def decode() -> _Decoder:
         copy = file.copy([], 4 * num_samples * num_channels)
@@ -279,7 +274,7 @@ def _unrolled(
         assert decoder is not None  # It was just written.
         return decoder
 
-    return Source(file.path, rate_hz, num_channels, num_samples, decode)
+    return Source(file.path, *size, decode)
 
 
 def _of_mpeg(
@@ -438,9 +433,8 @@ def _chained(file: _File) -> Source | None:
             with _opened(file, link) as decoder:
                 yield from _blocks(decoder)
 
-    rate_hz, num_channels, _ = kinds[0]
     num_samples = sum(frames for _, _, frames in alike)
-    source = _unrolled(file, rate_hz, num_channels, num_samples, blocks())
+    source = _unrolled(file, (*kinds[0][:2], num_samples), blocks())
     if len(alike) < len(links):
         source.cut = f"what follows at {source.length_s:.2f} s is another kind of sound"
     return source
@@ -464,6 +458,6 @@ def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
     stream = foreign.open_stream(file.handle, kind)
     if stream is None:
         raise AudioError(file.path, "no decoder", f"{kind.name}, nor does PyAV read it")
-    source = _unrolled(file, *stream[:3], stream.blocks())
+    source = _unrolled(file, stream[:3], stream.blocks())
     source.slack_samples = _MPEG_SLACK_SAMPLES
     return source

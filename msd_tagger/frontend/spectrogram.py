@@ -97,28 +97,4 @@ def to_stored_db(power: np.ndarray) -> np.ndarray:
     db = np.maximum(power, np.float32(POWER_FLOOR))
     np.log(db, out=db)  # Four times faster than log10, and as exact.
     db *= np.float32(10 / np.log(10))
-    return to_float16(np.ascontiguousarray(db))
-
-
-def to_float16(values: np.ndarray) -> np.ndarray:
-    """Rounds float32 of at most 65,504 to float16, as `astype` does.
-
-    NumPy converts one value at a time. The same by whole numbers, three times faster:
-    round the 13 bits that go to the nearest, ties to even, and shift the exponent.
-
-    >>> to_float16(np.array([-100.0, 0.0, 1e-7, 20.06], np.float32)).tolist()
-    [-100.0, 0.0, 1.1920928955078125e-07, 20.0625]
-    """
-    bits = values.view(np.uint32)
-    sign = (bits >> 16) & 0x8000
-    rounded = (bits >> 13) & 1
-    rounded += bits & 0x7FFFFFFF
-    rounded += 0xFFF
-    rounded >>= 13
-    rounded -= (127 - 15) << 10
-    rounded |= sign
-    half = rounded.astype(np.uint16).view(np.float16)
-    tiny = np.abs(values) < 2**-14  # float16 has no such exponents, only subnormals.
-    if tiny.any():
-        half[tiny] = values[tiny]
-    return half
+    return db.astype(np.float16, order="C")

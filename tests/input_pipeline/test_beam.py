@@ -71,10 +71,11 @@ def test_a_task_arrives_as_it_was_sent(corpus_dir, tmp_path):
     tasks = plan.shard_tasks(folder.load(corpus_dir), 3)
     work = [(tasks[0], targets), (task := tasks[1], targets[::2])]
     (tmp_path / shards.PARTS).mkdir()
-    with beam.task_file(work, targets) as (path, spans):
-        found, numbers = beam.read_task(path, spans[1])
+    with beam.work_file(work) as path:
+        assert path.parent == tmp_path / shards.PARTS
+        (_, [first, *_]), (found, needed) = beam.read_work(str(path))
     assert not path.exists()
-    assert numbers == [0, 2]
+    assert needed == targets[::2] and needed[0] is first
     names = ("split", "index", "num_shards", "first", "clips")
     assert [getattr(found, n) for n in names] == [getattr(task, n) for n in names]
     assert type(found.clips[0]) is shards.ClipRow

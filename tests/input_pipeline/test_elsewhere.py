@@ -2,10 +2,11 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 import pytest
 
-from input_pipeline import elsewhere, storage
+from input_pipeline import elsewhere, staging, storage
 from input_pipeline.batches import open_shards
 from input_pipeline.catalogue import CORPUS_FILE
 from input_pipeline.storage import RemotePath
@@ -28,7 +29,7 @@ def store(request):
 
 @pytest.fixture
 def copied(prepared, store):
-    storage.copy_folder(prepared["mel"], store / "set", CORPUS_FILE)
+    staging.copy_folder(prepared["mel"], store / "set", CORPUS_FILE)
     return store / "set"
 
 
@@ -133,4 +134,4 @@ def test_an_address_is_a_place_with_the_names_of_a_path():
     assert place / "c" == RemotePath("gs://bucket/a/b/c")
     assert place.with_name("d") == RemotePath("gs://bucket/a/d")
     assert str(storage.place("hdfs:///x/../y")) == "hdfs:///y"
-    assert not storage.is_remote("data/a:b")
+    assert storage.place("data/a:b") == Path("data/a:b")

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from input_pipeline import file_states
+from input_pipeline import file_states, many
 
 SIZE = 100_000
 
@@ -87,9 +87,10 @@ def test_a_file_that_cannot_be_opened_is_unreadable_and_no_copy(tmp_path, monkey
 
 
 @pytest.mark.parametrize("num_threads", [1, 5])
-def test_many_files_in_any_number_of_threads(tmp_path, num_threads):
+def test_many_files_in_any_number_of_threads(tmp_path, num_threads, monkeypatch):
+    monkeypatch.setattr(many, "NUM_THREADS", num_threads)
     contents = {str(n): b"%03d" % (n % 150) for n in range(200)}
-    states = file_states.examine(write(tmp_path, contents), num_threads)
+    states = file_states.examine(write(tmp_path, contents))
     assert states.copies == [[n, n + 150] for n in range(50)]
 
 

@@ -88,7 +88,7 @@ def test_tasks_of_one_machine_copy_once_together(prepared, tmp_path, copies):
 
 def test_a_set_on_another_store_is_staged_too(prepared, tmp_path):
     store = RemotePath("ram://staged/set/mel")
-    storage.copy_folder(prepared["mel"], store, CORPUS_FILE)
+    staging.copy_folder(prepared["mel"], store, CORPUS_FILE)
     target = stage(store, tmp_path)
     assert contents(target) == contents(prepared["mel"])
     storage.tensorflow().io.gfile.rmtree("ram://staged")

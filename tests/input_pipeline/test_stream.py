@@ -77,12 +77,12 @@ def test_damage_is_told_from_a_store_that_fails(away, monkeypatch):
         take(open_shards(here).train_batches(4, 0), 8)
 
 
-def made_up(shard_clips, threads=2):
+def made_up(shard_clips, window_shards, threads=2):
     """A reader of shards that are not there: their rows can be named."""
     size, clips = sum(shard_clips), np.array(shard_clips)
     ids, tags = np.array([f"id-{n}" for n in range(size)]), np.zeros((size, 3), "u1")
     split = Split("train", Path("nowhere"), ids, tags, None, clips, clips)
-    return stream.Reader(split, (2, 2), clips, threads)
+    return stream.Reader(split, (2, 2), clips, threads, window_shards)
 
 
 @pytest.mark.parametrize("window_shards", [7, 10**6])
@@ -91,7 +91,8 @@ def test_the_order_of_uneven_shards_does_not_depend_on_threads(window_shards):
     shard_clips = np.random.default_rng(0).integers(0, 9, 50)
     orders = set()
     for threads in (1, 2, 3, 16, 64):
-        rows = stream.train_rows(made_up(shard_clips, threads), window_shards, 8, 0, 0)
+        reader = made_up(shard_clips, window_shards, threads)
+        rows = stream.train_rows(reader, 8, 0, 0)
         orders.add(tuple(np.concatenate(take(rows, 60)).tolist()))
     assert len(orders) == 1
 
@@ -106,7 +107,7 @@ def test_the_next_window_is_fetched_early_wherever_a_run_goes_on(monkeypatch):
             yield window
 
     monkeypatch.setattr(order, "windows", watched)
-    rows = stream.train_rows(made_up([64] * 40), 39, 8, 0, 39 * 8)
+    rows = stream.train_rows(made_up([64] * 40, 39), 8, 0, 39 * 8)
     take(rows, 13)  # 104 clips: the second window has 2,496, and 152 are on their way.
     ends_s = time.monotonic() + 600
     while 79 * 64 not in starts and time.monotonic() < ends_s:

@@ -10,13 +10,13 @@ not: a missing one is left out when spectrograms are prepared.
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from input_pipeline.corpora.corpus import Clip, Corpus
 from input_pipeline.corpora.msd import lastfm, pickles, split_files
 from input_pipeline.corpora.msd.labels import Labels
+from input_pipeline.corpora.tables import usual_ending
 
 # Name of a source -> (files of which one is there, what it is known by).
 SOURCES: dict[str, tuple[Collection[str], str]] = {
@@ -28,10 +28,6 @@ SOURCES: dict[str, tuple[Collection[str], str]] = {
     ),
 }
 EXTENSIONS = (".mp3", ".clip.mp3", ".ogg", ".flac", ".wav")
-
-# Tracks whose files are looked for to tell the layout; fewer if some are there.
-MAX_SOUGHT = 2000
-ENOUGH_FOUND = 10
 
 
 def load(
@@ -92,23 +88,25 @@ def _source(label_dir: Path, wanted: str) -> str:
         for name, (files, _) in SOURCES.items()
         if any((label_dir / file).exists() for file in files)
     ]
-    files = ", ".join(f"{known_by} ({name})" for name, (_, known_by) in SOURCES.items())
-    if wanted != "auto" and wanted not in SOURCES:
-        raise ValueError(
-            f"corpus.labels is {wanted!r}; allowed are auto, {', '.join(SOURCES)}"
-        )
-    if wanted != "auto" and wanted not in there:
+    if wanted in there:
+        return wanted
+    if wanted in SOURCES:
         raise ValueError(
             f"corpus.labels is {wanted}, but {label_dir} has no {SOURCES[wanted][1]}"
         )
-    if wanted == "auto" and not there:
-        raise ValueError(f"{label_dir} has no labels; looked for {files}")
-    if wanted == "auto" and len(there) > 1:
+    if wanted != "auto":
+        raise ValueError(
+            f"corpus.labels is {wanted!r}; allowed are auto, {', '.join(SOURCES)}"
+        )
+    if not there:
+        files = (f"{known_by} ({name})" for name, (_, known_by) in SOURCES.items())
+        raise ValueError(f"{label_dir} has no labels; looked for {', '.join(files)}")
+    if len(there) > 1:
         raise ValueError(
             f"{label_dir} has several kinds of labels; choose with "
             f"--config.corpus.labels={' or '.join(there)}"
         )
-    return there[0] if wanted == "auto" else wanted
+    return there[0]
 
 
 def _stem(track_id: str, first: int, stop: int) -> str:
@@ -125,7 +123,9 @@ def _paths(labels: Labels, label_dir: Path, audio_dir: Path | None) -> list[str 
     expected = []
     for stems, usual in _layouts(labels, label_dir):
         known = [stem for stem in stems if stem]
-        extension = _extension(audio_dir, known) if audio_dir else usual
+        extension: str | None = usual
+        if audio_dir:
+            extension = usual_ending(audio_dir, known, EXTENSIONS)
         if extension:
             return [stem and stem + extension for stem in stems]
         expected.append(known[0] + usual)
@@ -153,14 +153,3 @@ def _layouts(labels: Labels, label_dir: Path) -> Iterator[tuple[list[str | None]
         )
     if ids and any(ids):
         yield [track_id and _stem(track_id, 0, 2) for track_id in ids], ".clip.mp3"
-
-
-def _extension(audio_dir: Path, stems: Sequence[str]) -> str | None:
-    """Finds the most frequent extension of some tracks' files, None without any."""
-    found: Counter[str] = Counter()
-    step = max(1, len(stems) // MAX_SOUGHT)
-    for stem in stems[::step]:
-        found.update(e for e in EXTENSIONS if (audio_dir / (stem + e)).is_file())
-        if found.total() >= ENOUGH_FOUND:
-            break
-    return found.most_common(1)[0][0] if found else None

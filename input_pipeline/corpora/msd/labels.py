@@ -4,16 +4,14 @@ A track has two ids: its own (`TRABCDE128F42A7B1C`) and that of its preview at 7
 (`36122424`). Both become paths, so neither is taken from a file unchecked.
 """
 
-import bisect
-import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from input_pipeline.corpora.tables import read_vocabulary
+from input_pipeline.corpora.tables import find_vocabulary
 from msd_tagger.common.tags import TAGS
 
 MSD_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}", re.ASCII)
@@ -43,16 +41,9 @@ class Labels(NamedTuple):
     published: Mapping[str, Mapping[str, int]] = {}
 
 
-def find_vocabulary(label_dir: Path) -> tuple[str, ...] | None:
-    """Tags that are listed beside the labels, or None."""
-    listed = [label_dir / name for name in VOCABULARIES]
-    path = next((path for path in listed if path.is_file()), None)
-    return read_vocabulary(path) if path else None
-
-
 def vocabulary(label_dir: Path, num_columns: int, where: Path) -> tuple[str, ...]:
     """Returns the tags listed beside the labels, else the 50 published ones."""
-    listed = find_vocabulary(label_dir)
+    listed = find_vocabulary(label_dir, VOCABULARIES)
     tags = listed or TAGS
     if len(tags) != num_columns:
         names = " or ".join(VOCABULARIES)
@@ -66,38 +57,22 @@ def vocabulary(label_dir: Path, num_columns: int, where: Path) -> tuple[str, ...
 
 
 def check_ids(
-    ids: Sequence[Any],
+    found: Iterable[tuple[str, Any]],
     pattern: re.Pattern[str],
-    where: Callable[[int], str],
     may_repeat: bool = False,
 ) -> None:
-    """Checks ids, of whatever type; `where` names file and line of an index."""
-    first: dict[str, int] = {}
-    for index, track_id in enumerate(ids):
+    """Checks ids, of whatever type, each behind the place where it stands."""
+    first: dict[str, str] = {}
+    for where, track_id in found:
         is_text = isinstance(track_id, str)
         if not is_text or not pattern.fullmatch(track_id):
             shown = repr(track_id[:60]) if is_text else f"a {type(track_id).__name__}"
-            raise ValueError(f"{where(index)}: {shown} is not {_EXPECTED[pattern]}")
-        if first.setdefault(track_id, index) != index and not may_repeat:
+            raise ValueError(f"{where}: {shown} is not {_EXPECTED[pattern]}")
+        if first.setdefault(track_id, where) != where and not may_repeat:
             raise ValueError(
-                f"{where(index)}: the id {track_id} is there a second time, first in "
-                f"{where(first[track_id])}; every track must be in one split, once"
+                f"{where}: the id {track_id} is there a second time, first in "
+                f"{first[track_id]}; every track must be in one split, once"
             )
-
-
-def locator(lengths: Mapping[Path, int], unit: str = "line") -> Callable[[int], str]:
-    """Makes the function from an index over several files to file and line.
-
-    >>> locator({Path("a.txt"): 2, Path("b.txt"): 5})(3)
-    'b.txt, line 2'
-    """
-    paths, ends = list(lengths), list(itertools.accumulate(lengths.values()))
-
-    def where(index: int) -> str:
-        number = bisect.bisect_right(ends, index)
-        return f"{paths[number]}, {unit} {index - [0, *ends][number] + 1}"
-
-    return where
 
 
 def as_labels(matrix: np.ndarray, where: Callable[[int], str]) -> np.ndarray:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from input_pipeline.corpora import tables
 from input_pipeline.corpora.msd import labels
-from input_pipeline.corpora.tables import split_of, vocabulary_by_count
 
 DATABASE = "lastfm_tags.db"
 WEIGHT_ABOVE = 50  # A tag counts when its weight is above this threshold.
@@ -42,7 +42,7 @@ def read(label_dir: Path, num_tags: int) -> labels.Labels:
         ValueError: The file is no such database, or holds what it should not.
     """
     path = label_dir / DATABASE
-    listed = labels.find_vocabulary(label_dir)
+    listed = tables.find_vocabulary(label_dir, labels.VOCABULARIES)
     try:
         # The address form is the one that can open a file for reading only.
         address = f"{path.absolute().as_uri()}?mode=ro"
@@ -69,7 +69,7 @@ def read(label_dir: Path, num_tags: int) -> labels.Labels:
             f"{path} is not the database of Last.fm tags, with the tables tids(tid), "
             f"tags(tag) and tid_tag(tid, tag, val), or is damaged: {reason}"
         ) from error
-    splits = [split_of(track_id) for track_id in ids]
+    splits = [tables.split_of(track_id) for track_id in ids]
     return labels.Labels("Last.fm tags", tags, ids, splits, matrix)
 
 
@@ -118,7 +118,7 @@ def _most_frequent(
             f"{path} has {len(by_name)} tags with a weight above {WEIGHT_ABOVE}, fewer "
             f"than corpus.num_tags={num_tags}; ask for fewer"
         )
-    tags = vocabulary_by_count(by_name)[:num_tags]
+    tags = tables.vocabulary_by_count(by_name)[:num_tags]
     for tag in tags:
         if not tag.strip() or len(tag.splitlines()) > 1:
             raise ValueError(f"{path}, tags: {tag[:60]!r} is no name of a tag")
@@ -140,7 +140,13 @@ def _read_labels(
     tracks, rows = np.unique(pairs[:, 0], return_inverse=True)
     matrix = np.zeros((len(tracks), num_tags), np.uint8)
     matrix[rows, [columns[row] for row in pairs[:, 1].tolist()]] = 1
-    return _track_ids(database, path, tracks.tolist()), matrix
+    known = dict(database.execute("SELECT rowid, tid FROM tids"))
+    ids = [_named(known, track, path, "tids") for track in tracks.tolist()]
+    places = (f"{path}, tids, row {track}" for track in tracks.tolist())
+    labels.check_ids(zip(places, ids, strict=True), labels.MSD_ID)
+    num_without = len(known) - len(ids)
+    logger.info("%d tracks without any of the tags are left out", num_without)
+    return ids, matrix
 
 
 def _columns(
@@ -156,19 +162,6 @@ def _columns(
             "beside it; the spelling counts"
         )
     return columns
-
-
-def _track_ids(
-    database: sqlite3.Connection, path: Path, tracks: list[int]
-) -> list[str]:
-    known = dict(database.execute("SELECT rowid, tid FROM tids"))
-    ids = [_named(known, track, path, "tids") for track in tracks]
-    labels.check_ids(
-        ids, labels.MSD_ID, lambda index: f"{path}, tids, row {tracks[index]}"
-    )
-    num_without = len(known) - len(ids)
-    logger.info("%d tracks without any of the tags are left out", num_without)
-    return ids
 
 
 def _named(names: dict[int, str], row: int, path: Path, table: str) -> str:

@@ -14,7 +14,7 @@ auto-tagging using raw waveforms", SMC 2017 (jongpillee/music_dataset_split); th
 are those of its README.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,14 @@ def read(label_dir: Path) -> labels.Labels:
     if not lists:
         names = " and ".join(LISTS.values())
         raise ValueError(f"{label_dir} has {VECTORS} but no list of tracks: {names}")
-    ids = [track_id for listed in lists.values() for track_id in listed]
-    where = labels.locator(
-        {paths[s]: len(listed) for s, listed in lists.items()}, "entry"
-    )
-    labels.check_ids(ids, labels.MSD_ID, where)
-    tags, matrix = _read_labels(label_dir, ids, where)
+    found = [
+        (f"{paths[split]}, entry {number}", track_id)
+        for split, listed in lists.items()
+        for number, track_id in enumerate(listed, start=1)
+    ]
+    labels.check_ids(found, labels.MSD_ID)
+    ids = [track_id for _, track_id in found]
+    tags, matrix = _read_labels(label_dir, found)
     splits = [split for split, listed in lists.items() for _ in listed]
     num_valid = len(lists.get("train", ())) - NUM_TRAIN
     if "valid" not in lists and num_valid > 0:
@@ -66,14 +68,12 @@ def read_seven_digital_ids(
         return None
     table = _read_dict(path)
     found = [_as_text(table.get(track_id)) or None for track_id in track_ids]
-    known = {i: name for i, name in zip(track_ids, found, strict=True) if name}
-    rows = list(known)
-    labels.check_ids(
-        list(known.values()),
-        labels.SEVEN_DIGITAL_ID,
-        lambda index: f"{path}, entry {rows[index]}",
-        may_repeat=True,
+    known = (
+        (f"{path}, entry {track_id}", name)
+        for track_id, name in zip(track_ids, found, strict=True)
+        if name
     )
+    labels.check_ids(known, labels.SEVEN_DIGITAL_ID, may_repeat=True)
     return found
 
 
@@ -109,29 +109,27 @@ def _as_text(value: Any) -> Any:
 
 
 def _read_labels(
-    label_dir: Path, ids: list[str], where: Callable[[int], str]
+    label_dir: Path, ids: list[tuple[str, str]]
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Reads the tags and the labels, uint8 `[N, K]`."""
+    """Reads the tags and the labels, uint8 `[N, K]`, of ids behind their places."""
     path = label_dir / VECTORS
     if not path.exists():
         raise ValueError(f"{path} is missing; it holds the labels of the lists' tracks")
     vectors = _read_dict(path)
     rows: list[np.ndarray] = []
-    for index, track_id in enumerate(ids):
+    for where, track_id in ids:
         vector = vectors.get(track_id)
         if not isinstance(vector, safe_pickle.Array):
             kind = "nothing" if vector is None else f"a {type(vector).__name__}"
             raise ValueError(
-                f"{path} has {kind} for {track_id} ({where(index)}); it must have "
-                "an array"
+                f"{path} has {kind} for {track_id} ({where}); it must have an array"
             )
         rows.append(vector.value)
     tags = labels.vocabulary(label_dir, rows[0].size, path)
-    for track_id, row in zip(ids, rows, strict=True):
+    for (_, track_id), row in zip(ids, rows, strict=True):
         if row.size != len(tags):
             raise ValueError(
                 f"{path}, entry {track_id}: {row.size} labels for {len(tags)} tags"
             )
-    return tags, labels.as_labels(
-        np.stack([row.ravel() for row in rows]), lambda row: f"{path}, entry {ids[row]}"
-    )
+    matrix = np.stack([row.ravel() for row in rows])
+    return tags, labels.as_labels(matrix, lambda row: f"{path}, entry {ids[row][1]}")

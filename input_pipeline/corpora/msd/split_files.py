@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from input_pipeline.corpora.msd import labels
-from input_pipeline.corpora.tables import read_text
+from input_pipeline.corpora.tables import read_array, read_text
 from msd_tagger.common.facts import SPLITS
 
 PUBLISHED = {
@@ -54,12 +54,15 @@ def read(label_dir: Path) -> labels.Labels:
     lists = {k: [i for part in parts.values() for i in part.lists[k]] for k in kinds}
     previews = next((kind for kind in _LISTS[1:] if kind in lists), None)
     for kind in dict.fromkeys(filter(None, (kinds[0], previews))):
-        where = labels.locator(
-            {_list_path(label_dir, s, kind): len(p.matrix) for s, p in parts.items()}
+        ids = (
+            (f"{path}, line {number}", one)
+            for split, part in parts.items()
+            for path in [_list_path(label_dir, split, kind)]
+            for number, one in enumerate(part.lists[kind], start=1)
         )
         pattern = labels.MSD_ID if kind == "msd_id" else labels.SEVEN_DIGITAL_ID
         # Several tracks may share one preview.
-        labels.check_ids(lists[kind], pattern, where, may_repeat=kind != kinds[0])
+        labels.check_ids(ids, pattern, may_repeat=kind != kinds[0])
     for split, part in parts.items():
         tags = labels.vocabulary(
             label_dir, part.matrix.shape[1], label_dir / FILES[split]
@@ -109,17 +112,11 @@ def _read_split(label_dir: Path, split: str) -> _Part | None:
 
 
 def _read_matrix(path: Path) -> np.ndarray:
-    try:
-        # A map checks the size that the file claims before any memory is allocated.
-        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # A damaged header raises whatever its parser does.
-        reason = str(error)[:200] or type(error).__name__
-        raise ValueError(f"{path} is no array of numbers: {reason}") from error
-    if isinstance(matrix, np.lib.npyio.NpzFile):
-        matrix.close()
-    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or not matrix.size:
-        shape = getattr(matrix, "shape", None)
-        raise ValueError(f"{path}: the shape is {shape}; it must be tracks x tags")
+    matrix = read_array(path)
+    if matrix.ndim != 2 or not matrix.size:
+        raise ValueError(
+            f"{path}: the shape is {matrix.shape}; it must be tracks x tags"
+        )
     if matrix.dtype.kind not in "biuf":
         raise ValueError(
             f"{path}: the type is {matrix.dtype}; it must be a number or truth value"

@@ -12,10 +12,9 @@ import json
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,20 +27,10 @@ from input_pipeline.corpora.synthetic.clip import synthesize
 from input_pipeline.corpora.synthetic.mastering import FILE_SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from input_pipeline.corpora.synthetic.weak_labels import weak_tags
+from msd_tagger.common import contents, processes
+from msd_tagger.common.contents import COUNT, Number
 from msd_tagger.common.facts import SPLITS
-from msd_tagger.common.files import (
-    remove_abandoned,
-    write_bytes,
-    write_csv,
-    write_text,
-)
-from msd_tagger.common.processes import (
-    available_cores,
-    check_shared_memory,
-    follow_parent,
-    one_thread_each,
-    progress_bar,
-)
+from msd_tagger.common.files import remove_abandoned, write_bytes, write_csv, write_text
 from msd_tagger.common.tags import TAGS
 
 # Goes up with every change that changes a clip or a label, and is part of every report.
@@ -51,6 +40,13 @@ VERSION = "1.3"
 # one of the same seed holds a smaller one, whatever the others have.
 _SPLITS = ("train",) * 6 + ("valid",) + ("test",) * 2
 NUM_CLIPS = (600, 100, 200)  # By default, in the order of `SPLITS`.
+_ALLOWED = {
+    "num_clips": dict.fromkeys(SPLITS, Number(1, 10**7, is_whole=True)),
+    "seed": COUNT,
+    "tagability_exponent": Number(0, 2),
+    "clip_duration_s": Number(1, 120),
+    "num_workers": COUNT,
+}
 _SETTINGS, _TABLE, _VOCABULARY, _AUDIO = "corpus.json", "tags.csv", "tags.txt", "audio"
 _UNFINISHED = r"\..+@.+\.tmp"  # As `files.temporary` names them.
 _OWN_NAMES = re.compile(rf"corpus\.json|tags\.csv|tags\.txt|audio|{_UNFINISHED}")
@@ -70,10 +66,8 @@ def label_only(
         True and weak tags, uint8 `[N, K]` each, columns in the order of `TAGS`.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: The exponent is out of range.
     """
-    _check_whole("num_clips", num_clips, smallest=1)
-    _check_whole("seed", seed, smallest=0)
     return _labels(np.arange(num_clips), seed, tagability_exponent)
 
 
@@ -97,25 +91,17 @@ def write_corpus(
         ValueError: An argument is out of range, or the directory holds other files or
             another corpus.
     """
-    directory = Path(directory)
-    for split, count in zip(SPLITS, num_clips, strict=True):
-        _check_whole(f"the number of {split} clips", count, smallest=1)
-    _check_whole("seed", seed, smallest=0)
-    for name, value, lowest, highest in (
-        ("tagability_exponent", tagability_exponent, 0, 2),
-        ("clip_duration_s", clip_duration_s, 1, 120),
-    ):
-        if not lowest <= value <= highest:
-            raise ValueError(f"{name} is {value}; it must be {lowest} to {highest}.")
+    directory, num_workers = Path(directory), num_workers or 0
     settings = {  # What identifies the corpus, as stored in its directory.
         "corpus": "synthetic",
         "version": VERSION,
-        "num_clips": dict(zip(SPLITS, map(int, num_clips), strict=True)),
-        "seed": int(seed),
+        "num_clips": dict(zip(SPLITS, num_clips, strict=True)),
+        "seed": seed,
         "tagability_exponent": float(tagability_exponent),
         "clip_duration_s": float(clip_duration_s),
     }
-    _check_whole("num_workers", num_workers or 0, smallest=0)
+    given = settings | {"num_workers": num_workers}
+    contents.check(given, _ALLOWED, "the synthetic corpus: ")
     _claim(directory, settings)
     present = {path.name for path in (directory / _AUDIO).iterdir()}
     numbers = clip_numbers(num_clips)
@@ -153,13 +139,6 @@ def clip_numbers(num_clips: Sequence[int]) -> np.ndarray:
     return np.sort(np.concatenate(found))
 
 
-def _check_whole(name: str, value: int, smallest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name} is {value!r}; it must be a whole number.")
-    if value < smallest:
-        raise ValueError(f"{name} is {value}; it must be at least {smallest}.")
-
-
 def _claim(directory: Path, settings: dict[str, Any]) -> None:
     """Creates the directory, or makes sure that all in it is this corpus's."""
     audio, path = directory / _AUDIO, directory / _SETTINGS
@@ -195,29 +174,26 @@ def _write_audio(
     clip_numbers: list[int],
     seed: int,
     duration_s: float,
-    num_workers: int | None,
+    num_workers: int,
 ) -> None:
     """Writes the clips, in worker processes when there are several."""
-    num_workers = min(num_workers or available_cores(), len(clip_numbers))
+    num_workers = min(num_workers or processes.available_cores(), len(clip_numbers))
     write = partial(_write_clip, directory, seed, duration_s)
-    bar = progress_bar(len(clip_numbers), "synthetic corpus")
-    with bar, _mapping(num_workers) as run:
-        for _ in run(write, clip_numbers):
-            bar.update()
-
-
-@contextmanager
-def _mapping(num_workers: int) -> Iterator[Callable]:
-    """Gives a `map` over one-thread processes that leave Ctrl-C to the parent."""
-    if num_workers <= 1:
-        yield map
-        return
-    check_shared_memory()
-    with one_thread_each():
+    with processes.progress_bar(len(clip_numbers), "synthetic corpus") as bar:
+        if num_workers <= 1:
+            for number in clip_numbers:
+                write(number)
+                bar.update()
+            return
+        processes.check_shared_memory()
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(num_workers, context, initializer=follow_parent)
+        pool = ProcessPoolExecutor(
+            num_workers, context, initializer=processes.follow_parent
+        )
         try:
-            yield partial(pool.map, chunksize=4)
+            with processes.one_thread_each():
+                for _ in pool.map(write, clip_numbers, chunksize=4):
+                    bar.update()
         except BrokenProcessPool as error:
             raise ValueError(
                 "a worker process died while it wrote the synthetic corpus, probably "

@@ -115,9 +115,8 @@ def _draw_style(u: np.ndarray) -> np.ndarray:
 def _of_style(style: np.ndarray, attribute: str) -> np.ndarray:
     """Returns a numeric attribute of each clip's style, float [N] or [N, n]."""
     names, inverse = np.unique(style, return_inverse=True)
-    return np.array([getattr(styles.STYLES[n], attribute) for n in names], float)[
-        inverse
-    ]
+    values = [getattr(styles.STYLES[name], attribute) for name in names]
+    return np.array(values, float)[inverse]
 
 
 def _choose(u: np.ndarray, pool: str) -> np.ndarray:
@@ -160,9 +159,8 @@ def _draw_arrangement(u: dict, drawn: dict) -> dict[str, np.ndarray]:
     style = drawn["style"]
     parts = ("drums", "bass", "harmony", "lead", "second", "third")
     plan = {part: _choose_by_style(u[part], style, part) for part in parts}
-    borrows = (u["borrowing"] < styles.BORROWING_PROBABILITY) & (
-        plan["third"] == styles.NOTHING
-    )
+    is_free = plan["third"] == styles.NOTHING
+    borrows = is_free & (u["borrowing"] < styles.BORROWING_PROBABILITY)
     borrowed = _choose(u["borrowed"], styles.BORROWED_LAYERS)
     plan["third"] = np.where(borrows, borrowed, plan["third"])
     return plan | _unplug(u, drawn, plan)

@@ -2,29 +2,14 @@
 
 import numpy as np
 
-from input_pipeline.corpora.synthetic import mastering
+from input_pipeline.corpora.synthetic import instruments, mastering, score
 from input_pipeline.corpora.synthetic.attributes import (
     Take,
     draw_attributes,
     draw_nuisances,
 )
-from input_pipeline.corpora.synthetic.instruments import (
-    Singer,
-    amplify,
-    drum,
-    play,
-    sing,
-)
 from input_pipeline.corpora.synthetic.oscillators import SAMPLE_RATE_HZ
 from input_pipeline.corpora.synthetic.random_streams import generator
-from input_pipeline.corpora.synthetic.score import (
-    Note,
-    Track,
-    begin_song,
-    compose,
-    mood_tracks,
-    voice_tracks,
-)
 
 # Layers of equal weight differ by this much from clip to clip.
 _MIX_DEVIATION_DB = 4.0
@@ -56,10 +41,10 @@ def perform(take: Take, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         The mix and what is sent to the room, float32 [T] at 12 kHz each.
     """
-    song = begin_song(take, duration_s + _LEAD_IN_S)
+    song = score.begin_song(take, duration_s + _LEAD_IN_S)
     attributes = take.attributes
-    tracks = compose(song, attributes)
-    tracks += voice_tracks(song, attributes) + mood_tracks(song, attributes)
+    tracks = score.compose(song, attributes)
+    tracks += score.voice_tracks(song, attributes) + score.mood_tracks(song, attributes)
     num_samples = round(duration_s * SAMPLE_RATE_HZ)
     dry, wet = np.zeros((2, num_samples), np.float32)
     for track in tracks:
@@ -76,7 +61,7 @@ def perform(take: Take, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
     return dry, wet
 
 
-def _play_notes(track: Track, take: Take, num_samples: int) -> np.ndarray:
+def _play_notes(track: score.Track, take: Take, num_samples: int) -> np.ndarray:
     """Plays the notes of one track, each different one once, float32 [T]."""
     lead_in = int(_LEAD_IN_S * SAMPLE_RATE_HZ)
     track_sound = np.zeros(num_samples + lead_in, np.float32)
@@ -96,9 +81,9 @@ def _play_notes(track: Track, take: Take, num_samples: int) -> np.ndarray:
     return track_sound[lead_in:]
 
 
-def _in_mix(track: Track, sound: np.ndarray, take: Take) -> np.ndarray:
+def _in_mix(track: score.Track, sound: np.ndarray, take: Take) -> np.ndarray:
     """Sends a track through its amplifier and gives it its level, float32 `[T]`."""
-    sound = amplify(track.instrument, _unit_tenth(sound), take.attributes)
+    sound = instruments.amplify(track.instrument, _unit_tenth(sound), take.attributes)
     gain_db = _MIX_DEVIATION_DB * take.random.standard_normal()
     return _unit_tenth(sound) * np.float32(track.gain * 10 ** (gain_db / 20))
 
@@ -108,22 +93,22 @@ def _unit_tenth(sound: np.ndarray) -> np.ndarray:
     return sound * np.float32(0.1 / (np.sqrt(np.mean(sound**2)) + 1e-9))
 
 
-def _play_note(track: Track, note: Note, take: Take) -> np.ndarray:
+def _play_note(track: score.Track, note: score.Note, take: Take) -> np.ndarray:
     """Plays one note on the track's instrument, float32."""
     attributes, nuisances, random = take
     length_s = min(note.length_s, _LONGEST_NOTE_S)
     if track.instrument == "drums":
         gated = attributes.era == "80s"
         machine = bool(attributes.electronic_drums)
-        sound = drum(str(note.pitch), machine, gated, random)
+        sound = instruments.drum(str(note.pitch), machine, gated, random)
     elif track.instrument.endswith("voice"):
-        singer = Singer(
+        singer = instruments.Singer(
             female=track.instrument.startswith("female"),
             delivery=str(attributes.delivery),
             breathy=bool(attributes.breathy),
             formant_scale=float(nuisances.formant_scale),
         )
-        sound = sing(singer, int(note.pitch), length_s, random)
+        sound = instruments.sing(singer, int(note.pitch), length_s, random)
     else:
-        sound = play(track.instrument, int(note.pitch), length_s, random)
+        sound = instruments.play(track.instrument, int(note.pitch), length_s, random)
     return sound.astype(np.float32)

@@ -56,10 +56,6 @@ class Tone(NamedTuple):
         """The sample times, float32 `[T]`."""
         return time_axis_s(self.num_samples)
 
-    def decay(self, constant_s: float) -> np.ndarray:
-        """Returns an exponential decay, float32 `[T]`."""
-        return np.exp(self.time_s * np.float32(-1 / constant_s))
-
     def wave(self, spectrum: np.ndarray, bend: np.ndarray | float = 1.0) -> np.ndarray:
         """Plays a harmonic spectrum, perhaps with a changing pitch."""
         return harmonic_wave(spectrum, self.frequency * bend, self.num_samples)
@@ -106,15 +102,15 @@ def slide_guitar(tone: Tone) -> np.ndarray:
 
 def electric_piano(tone: Tone) -> np.ndarray:
     """Plays two frequency-modulated sines: a body and a short tine."""
-    body = 1.1 * tone.decay(0.25) * tone.sine()
-    tine = tone.decay(0.06) * tone.sine(14)
+    body = 1.1 * _fade(tone.time_s, 0.25) * tone.sine()
+    tine = _fade(tone.time_s, 0.06) * tone.sine(14)
     wave = tone.sine(phase=body + 0.25 * tine)
     return wave * envelope(tone.num_samples, 0.003, 0.9)
 
 
 def bell(tone: Tone) -> np.ndarray:
     """Plays a bar: a sine and an inharmonic partial that dies quickly."""
-    wave = tone.sine() + 0.5 * tone.decay(0.15) * tone.sine(2.76)
+    wave = tone.sine() + 0.5 * _fade(tone.time_s, 0.15) * tone.sine(2.76)
     return wave * envelope(tone.num_samples, 0.002, 0.45)
 
 
@@ -156,10 +152,8 @@ def wind(tone: Tone, slope: float, odd_partials: bool, breath: float) -> np.ndar
         spectrum = np.where(HARMONICS % 2 == 1, spectrum, 0.35 * spectrum)
     vibrato = 1 + 0.006 * np.sin(33.3 * tone.time_s) * np.minimum(1, tone.time_s / 0.25)
     loudness = envelope(tone.num_samples, 0.04)
-    bright, dull = (
-        tone.wave(spectrum, vibrato),
-        tone.wave(spectrum / HARMONICS, vibrato),
-    )
+    bright = tone.wave(spectrum, vibrato)
+    dull = tone.wave(spectrum / HARMONICS, vibrato)
     air = breath * white_noise(tone.num_samples, tone.random)
     return (0.5 * (bright * loudness + dull) + air) * loudness
 
@@ -186,9 +180,8 @@ def sub_bass(tone: Tone) -> np.ndarray:
 def noise_burst(tone: Tone) -> np.ndarray:
     """Plays a band of noise around the pitch, its loudness trembling."""
     random = tone.random
-    num_samples = int(
-        (tone.length_s * random.uniform(0.2, 2.0) + 0.06) * SAMPLE_RATE_HZ
-    )
+    length_s = tone.length_s * random.uniform(0.2, 2.0) + 0.06
+    num_samples = int(length_s * SAMPLE_RATE_HZ)
     band = high_pass(white_noise(num_samples, random), 0.6 * tone.frequency, 2)
     band = low_pass(band, 1.6 * tone.frequency)
     tremble = 1 + np.sin(2 * np.pi * random.uniform(5, 80) * time_axis_s(num_samples))
@@ -258,6 +251,7 @@ def drum(
 
 
 def _fade(time_s: np.ndarray, constant_s: float) -> np.ndarray:
+    """Returns an exponential decay, float32 `[T]`."""
     return np.exp(time_s * np.float32(-1 / constant_s))
 
 

@@ -64,11 +64,6 @@ class Song:
         octaves, index = divmod(int(degree), 7)
         return self.root + 12 * (octave + octaves) + self.scale[index]
 
-    def chord(self, bar: int, octave: int) -> list[int]:
-        """Returns the pitches of a bar's chord, in thirds."""
-        degree = self.progression[bar % len(self.progression)]
-        return [self.pitch(degree + 2 * i, octave) for i in range(self.chord_size)]
-
     def every(self, steps: Iterable[int]) -> Iterator[tuple[int, int, float]]:
         """Yields bar, step and start in seconds of some steps of every bar."""
         steps = [step for step in steps if step < self.steps_per_bar]
@@ -130,8 +125,9 @@ class Moment(NamedTuple):
         return self.song.progression[self.bar % len(self.song.progression)]
 
     def chord(self, octaves: int = 0) -> list[int]:
-        """Returns the pitches of the bar's chord, some octaves higher."""
-        return self.song.chord(self.bar, self.octave + octaves)
+        """Returns the pitches of the bar's chord, in thirds, some octaves higher."""
+        degrees = range(self.degree, self.degree + 2 * self.song.chord_size, 2)
+        return [self.song.pitch(one, self.octave + octaves) for one in degrees]
 
     def above_root(self, *semitones: int, octaves: int = 0) -> list[int]:
         """Returns pitches from the root of the bar's chord on."""

@@ -152,7 +152,7 @@ def test_a_bad_row_is_named(tmp_path, clip, message):
         (["clip_id\trock\tpath"], r"line 1: missing columns \['mp3_path'\]"),
         (["clip_id\trock\trock\tmp3_path"], r"repeated columns \['rock'\]"),
         (["clip_id\t\tmp3_path"], r"1 without a name"),
-        (["clip_id\trock\tmp3_path"], r"0 clips with 1 tags"),
+        (["clip_id\trock\tmp3_path"], r"0 clips with 0 tags"),
         (["clip_id\tmp3_path", "2\t0/a.mp3"], r"1 clips with 0 tags"),
         ([], r"line 1: missing columns"),
     ],

@@ -208,7 +208,7 @@ def test_all_54380_tracks_take_seconds(tmp_path):
     numbers = iter(range(54_380))
     tables = [
         [row(next(numbers), [ROCK, HAPPY]) for _ in range(count)]
-        for count in mtg_jamendo.PUBLISHED["autotagging_top50tags", 0].values()
+        for count in mtg_jamendo.PUBLISHED["autotagging_top50tags split-0"].values()
     ]
     labels = write_labels(tmp_path / "labels", tables)
     audio_dir = empty_tracks(tmp_path / "a", [tables[0][:1]])

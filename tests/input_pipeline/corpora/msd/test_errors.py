@@ -129,18 +129,18 @@ SPLIT_FILES = {
     "objects": (
         "test_y.npy",
         lambda path: np.save(path, np.array([[{}]]), allow_pickle=True),
-        "test_y.npy is no array of numbers: ",
+        "test_y.npy is no array: ",
     ),
     "cut": (
         "test_y.npy",
         lambda path: path.write_bytes(path.read_bytes()[:-1]),
-        "test_y.npy is no array of numbers: ",
+        "test_y.npy is no array: ",
     ),
-    "empty": ("test_y.npy", lambda path: path.write_bytes(b""), "no array of numbers"),
+    "empty": ("test_y.npy", lambda path: path.write_bytes(b""), "is no array: "),
     "archive": (
         "test_y.npy",
         lambda path: np.savez(path.open("wb"), y=LABELS),
-        "shape is None",
+        "is no array but an archive",
     ),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from input_pipeline.corpora import load_corpus, msd
+from input_pipeline.corpora import load_corpus, msd, tables
 from input_pipeline.corpora.msd import pickles
 from input_pipeline.corpora.tables import split_of
 from input_pipeline.prepare import prepare
@@ -170,7 +170,7 @@ def test_the_layout_is_known_from_a_few_files(tmp_path, monkeypatch, audio):
     monkeypatch.setattr(
         Path, "is_file", lambda path: sought.append(path) or exists(path)
     )
-    monkeypatch.setattr(msd, "ENOUGH_FOUND", 2)
+    monkeypatch.setattr(tables, "ENOUGH_FOUND", 2)
     msd.load(label_dir, audio[("msd", ".mp3")])
     sought = [path for path in sought if path.suffix != ".txt"]
     assert len(sought) == 2 * len(msd.EXTENSIONS)

@@ -84,6 +84,11 @@ def test_weak_shares_are_the_fitted_ones(labels):
     assert (np.abs(weak.mean(axis=0) - shares) < 4 * deviation + 0.05 * shares).all()
 
 
+def test_the_table_of_listeners_has_the_tags_in_order():
+    lines = weak_labels.CONSTANTS_PATH.read_text(encoding="utf-8").splitlines()
+    assert tuple(line.split(",")[0] for line in lines[1:]) == synthetic.TAGS
+
+
 def test_true_shares_are_the_tabled_ones(labels):
     true, _ = labels
     tabled = weak_labels.read_listeners().true_shares
