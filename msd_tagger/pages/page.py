@@ -100,7 +100,7 @@ def draw(
     found = re.search(rb'<svg[^>]* width="([\d.]+)pt"', light)
     return {
         "light": style.data_uri(light),
-        "dark": style.data_uri(style.svg(illustration.draw, "dark")),
+        "dark": style.data_uri(style.dark_svg(illustration.draw, light)),
         "width": round(float(found[1]) * PIXELS_PER_POINT) if found else None,
         "alt": illustration.alt,
     }

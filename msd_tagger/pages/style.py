@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import unicodedata
 import warnings
 from collections.abc import Callable
@@ -66,9 +67,19 @@ def _theme(
     return {**_COMMON, **settings, "grid.color": grid, "axes.prop_cycle": cycle}
 
 
+_OTHERS = {
+    "light": ("#ffffff", "#24292f", "#e3e6ea"),
+    "dark": ("#1b1f24", "#dfe3e8", "#353b43"),
+}
 THEMES = {
-    "light": _theme(_LIGHT, "#ffffff", "#24292f", "#e3e6ea"),
-    "dark": _theme(_DARK, "#1b1f24", "#dfe3e8", "#353b43"),
+    "light": _theme(_LIGHT, *_OTHERS["light"]),
+    "dark": _theme(_DARK, *_OTHERS["dark"]),
+}
+_DARK_FOR = {
+    light.lower().encode(): dark.lower().encode()
+    for light, dark in zip(
+        _LIGHT + _OTHERS["light"], _DARK + _OTHERS["dark"], strict=True
+    )
 }
 
 
@@ -94,6 +105,18 @@ def label(name: str) -> str:
 def svg(draw: Callable[[], Figure], theme: str) -> bytes:
     """Draws a figure in a theme as SVG, the same bytes for the same figure."""
     return _drawn(draw, theme, _svg)
+
+
+def dark_svg(draw: Callable[[], Figure], light: bytes) -> bytes:
+    """Gives a figure's SVG in the dark theme, by that in the light one.
+
+    Themes differ in colours alone. To replace these takes no time, but pictures in a
+    figure are of pixels, and drawn.
+    """
+    if b"<image" in light:
+        return svg(draw, "dark")
+    colour = re.compile(rb"#[0-9a-f]{6}\b")
+    return colour.sub(lambda one: _DARK_FOR.get(one[0], one[0]), light)
 
 
 def _svg(figure: Figure) -> bytes:

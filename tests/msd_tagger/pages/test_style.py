@@ -1,13 +1,16 @@
 """Figures show the text of users as it is, and leave room for the rest."""
 
 import io
+import re
 import xml.etree.ElementTree as ET
 
+import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from msd_tagger.pages import fonts, style
@@ -33,6 +36,33 @@ def no_fonts(monkeypatch):
     manager = fonts.font_manager.fontManager
     own = [e for e in manager.ttflist if e.name in ("DejaVu Sans", "cmr10")]
     monkeypatch.setattr(manager, "ttflist", own)
+
+
+@pytest.mark.parametrize("has_picture", [False, True])
+def test_the_dark_figure_is_the_one_that_would_be_drawn(has_picture):
+    def draw():
+        figure = Figure(figsize=(4, 3))
+        left, right = figure.subplots(1, 2)
+        for number in range(len(style.THEMES["light"]["axes.prop_cycle"])):
+            left.plot([0, 1], [number, 0], "o-", label="#0072b2", alpha=0.5)
+            left.bar(number, number, color=f"C{number}", ec=style.ink(left))
+        left.legend()
+        right.scatter([0, 1], [1, 0], color=["black", "none"], ec="C1")
+        if has_picture:
+            colours = [matplotlib.rcParams["axes.facecolor"], "C0"]
+            colours = LinearSegmentedColormap.from_list("", colours)
+            right.imshow([[0, 1]], cmap=colours)
+        return figure
+
+    def without_ids(content):  # They are digests of styles. Comments repeat texts.
+        ids, content = {}, re.sub(rb"<!-- .* -->", b"", content)
+        name = re.compile(rb"\b[mp][0-9a-f]{10}\b|image[0-9a-f]{10}")
+        return name.sub(lambda one: ids.setdefault(one[0], b"%d" % len(ids)), content)
+
+    light, drawn = (style.svg(draw, theme) for theme in ("light", "dark"))
+    assert (b"<image" in light) == has_picture
+    assert without_ids(style.dark_svg(draw, light)) == without_ids(drawn)
+    assert without_ids(light) != without_ids(drawn)
 
 
 @pytest.mark.parametrize("text", MARKUP)
