@@ -318,7 +318,8 @@ def _recipe(content: dict) -> Recipe:
 def _check_content(content: dict[str, Any]) -> None:
     """Checks what a description says, as far as that does not show in the arrays."""
     network = content["network"]
-    expected = CONTENT | {"network": OWN_NETWORK if "name" in network else NETWORK}
+    is_own = isinstance(network, dict) and "name" in network
+    expected = CONTENT | {"network": OWN_NETWORK if is_own else NETWORK}
     contents.check(content, expected, "its ")
     for section in ("preprocessing", "network"):
         _check_keys(section, content[section], expected[section])
@@ -327,8 +328,8 @@ def _check_content(content: dict[str, Any]) -> None:
         "tags": bool(tags) and "" not in tags and len(set(tags)) == len(tags),
         "seeds": bool(content["seeds"]),
         "pools": all(len(pool) == 2 for pool in network.get("pools", ())),
-        "name": calls.is_own(network.get("name", ":")),
-        "batch_statistics": not ("name" in network and content["batch_statistics"]),
+        "name": not is_own or calls.is_own(network["name"]),
+        "batch_statistics": not (is_own and content["batch_statistics"]),
     }
     for name, is_known in known.items():
         if not is_known:

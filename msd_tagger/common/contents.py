@@ -147,5 +147,7 @@ def _describe(expected: Any) -> str:
         return f"one of {', '.join(expected.values)}"
     if isinstance(expected, Number):
         kind = "a whole number" if expected.is_whole else "a number"
+        if (expected.lowest, expected.highest) == (-math.inf, math.inf):
+            return kind
         return f"{kind} from {expected.lowest:.3g} to {expected.highest:.3g}"
     return _NAMES.get(expected, getattr(expected, "__name__", str(expected)))

@@ -200,6 +200,14 @@ DAMAGES = {
         lambda d: rewrite(d, preprocessing__frequency_weighting="b_weighting"),
         "its preprocessing.frequency_weighting is 'b_weighting'",
     ),
+    "no network": (
+        lambda d: rewrite(d, network=None),
+        "its network is None; it must be an object",
+    ),
+    "a seed that is none": (
+        lambda d: rewrite(d, seeds=[1.5]),
+        r"its seeds\[0\] is 1.5; it must be a whole number$",
+    ),
     "other poolings": (
         lambda d: rewrite(d, network__pools=[[2, 2]]),
         r"do not fit 24 bands x 40 frames: .* by 2 and leaves 12",
