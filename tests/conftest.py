@@ -75,7 +75,9 @@ def warm_starts():
 @pytest.fixture
 def without_figures(monkeypatch):
     """Leaves figures out of reports of which a test looks at other things."""
-    undrawn.replace(monkeypatch.setattr)
+    from msd_tagger.pages import page  # It imports matplotlib.
+
+    monkeypatch.setattr(page, "draw", undrawn.draw)
     monkeypatch.setattr(warm.Popen, "draws", False)
 
 

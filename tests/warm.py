@@ -118,7 +118,9 @@ def become(
     sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.orig_argv = [sys.executable, *words]
     if not draws:
-        undrawn.replace(setattr)
+        from msd_tagger.pages import page  # It imports matplotlib.
+
+        page.draw = undrawn.draw
     try:
         _run(*words)
     except SystemExit:
