@@ -180,24 +180,24 @@ def study(record: SweepRecord) -> Study:
     fixed = [k for k, one in runs.settings.items() if one.rates]
     gains = runs.compare([(one, runs.base) for one in fixed])
     losses = tag_losses(runs)
-    ranked, annotated = rank_by_noise(runs), rank_by_annotated(runs)
-    ranks = partial(draw_ranks, annotated=annotated)
+    ranked = pd.concat([rank_by_noise(runs), rank_by_annotated(runs)])
+    ranked["clips"] = ranked.clips.astype("Int64")  # Whole, though not of every row.
     drawn = [
         _training(runs),
         _worth(runs, worths),
         figure("noise_tags", draw_losses, losses),
-        figure("noise_evaluation", ranks, ranked, draws=DRAWS),
+        figure("noise_evaluation", draw_ranks, ranked, draws=DRAWS),
         _remedy(runs, fixed),
     ]
     tables = [
         _table(runs, worths),
         comparison.table("noise_costs", costs),
         comparison.table("noise_gains", gains),
-        _rank_table(ranked, annotated),
+        _rank_table(ranked),
     ]
     gaps = comparison.gaps(record, PREFIX)
     claims = _claims(runs, costs, gains, losses, ranked, gaps)
-    paragraphs = _paragraphs(record, runs, worths, ranked, annotated)
+    paragraphs = _paragraphs(record, runs, worths, ranked)
     # What has no points has nothing to show.
     shown = [one for one in drawn if one.frame is not None and len(one.frame)]
     tables = [one for one in tables if len(one.frame)]
@@ -337,7 +337,7 @@ def rank_by_noise(runs: Runs) -> pd.DataFrame:
 def rank_by_annotated(runs: Runs) -> pd.DataFrame:
     """Ranks the points by the reference on few `clips`, as `rank_by_noise`."""
     labels, ranks = _ranks(runs)
-    columns = ["clips", "rho", "low", "high"]
+    columns = ["noise", "clips", "rho", "low", "high"]
     if len(ranks) < 3:
         return pd.DataFrame(columns=columns)
     truth, rows = _mean_auc(ranks, labels), []
@@ -347,7 +347,7 @@ def rank_by_annotated(runs: Runs) -> pd.DataFrame:
         for some in resampling.subset_weights(len(labels), size, DRAWS).T > 0:
             of_some = np.stack([_mean_ranks(one[:, some]) for one in scores])
             aucs.append(_mean_auc(of_some, labels[some]))
-        rows.append((size, *_rhos(truth, aucs)))
+        rows.append((FEW, size, *_rhos(truth, aucs)))
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -450,24 +450,22 @@ def draw_losses(frame: pd.DataFrame) -> Figure:
     return drawn
 
 
-def draw_ranks(frame: pd.DataFrame, annotated: pd.DataFrame) -> Figure:
+def draw_ranks(frame: pd.DataFrame) -> Figure:
     """Draws rho by the rate of errors, and by annotated clips, two columns wide."""
     drawn = Figure(figsize=(7, 3.2))
     left, right = drawn.subplots(1, 2, sharey=True)
-    for noise in LOOKS:
-        of = frame[frame.noise == noise]
-        if len(of):
-            ends = [of.rho - of.low, of.high - of.rho]
-            _draw_line(left, 100 * of.rate, of.rho, ends, noise)
+    for noise, of in frame.groupby("noise", sort=False):
+        few = noise == FEW
+        axes, x = (right, of.clips.astype(float)) if few else (left, 100 * of.rate)
+        _draw_line(axes, x, of.rho, [of.rho - of.low, of.high - of.rho], noise)
     left.set(
         xlabel="% (missing of positives, flipped of all)", ylabel="rank correlation"
     )
     left.legend(loc="lower left", fontsize=8)
-    ends = [annotated.rho - annotated.low, annotated.high - annotated.rho]
-    _draw_line(right, annotated.clips, annotated.rho, ends, FEW)
     right.set(xscale="log", xlabel="annotated test clips")
     right.minorticks_off()
-    right.set_xticks(list(annotated.clips), [f"{one:g}" for one in annotated.clips])
+    clips = frame.clips.dropna()
+    right.set_xticks(list(clips), [f"{one:g}" for one in clips])
     weak = frame[frame.noise == WEAK]
     if len(weak):
         right.axhline(float(weak.rho.iloc[0]), ls="--", lw=1, color=GREEN)
@@ -547,9 +545,12 @@ def _table(runs: Runs, worths: Mapping[str, Worth | None]) -> Table:
     return captioned("noise_points", columns, formats)
 
 
-def _rank_table(ranked: pd.DataFrame, annotated: pd.DataFrame) -> Table:
-    few = annotated.assign(noise=[f"truth of {one} clips" for one in annotated.clips])
-    rows = pd.concat([ranked, few])[["noise", "rate", "rho", "low", "high"]]
+def _rank_table(ranked: pd.DataFrame) -> Table:
+    names = [
+        f"truth of {one.clips:.0f} clips" if one.noise == FEW else one.noise
+        for one in ranked.itertuples()
+    ]
+    rows = ranked.assign(noise=names)[["noise", "rate", "rho", "low", "high"]]
     rows.columns = ["evaluation labels", "rate", "ρ", "2.5 %", "97.5 %"]
     formats: dict[str, Any] = dict.fromkeys(rows.columns[2:], ".3f")
     return captioned("noise_ranks", rows, formats | {"rate": percent})
@@ -566,8 +567,8 @@ def _claims(
     equal = runs.compare([(runs.find(drop=0.5), runs.find(flip=0.05))])
     by_rates = {one.rates: name for name, one in runs.settings.items()}
     apart = runs.compare([(by_rates.get("annotated"), by_rates.get("true"))])
-    wrong = [one for one in gains if "odds" in one.name]
-    exact = [one for one in gains if RATES["true"] in one.name]
+    exact = [one for one in gains if _corrected_by(runs, one) == "true"]
+    wrong = [one for one in gains if "*" in _corrected_by(runs, one)]
     limit = paper.NON_SIGNIFICANT_BELOW
     return [
         claim("noise-costs", *_judge(costs, 0, math.inf, gaps)),
@@ -578,6 +579,11 @@ def _claims(
         claim("remedy-annotated", *_judge(apart, -limit, limit, gaps)),
         claim("remedy-wrong", *_judge(wrong, 0, math.inf, gaps)),
     ]
+
+
+def _corrected_by(runs: Runs, gain: Comparison) -> str:
+    """Returns the rates of a comparison's first point, as its key says them."""
+    return next(runs.settings[k].rates for k, sign in gain.weights.items() if sign > 0)
 
 
 def _judge(
@@ -629,7 +635,6 @@ def _paragraphs(
     runs: Runs,
     worths: Mapping[str, Worth | None],
     ranked: pd.DataFrame,
-    annotated: pd.DataFrame,
 ) -> list[str]:
     scope = comparison.scope(record, runs.points, PREFIX)
     trained = say(f"label_noise.trained_{runs.reference}", **scope)
@@ -637,11 +642,11 @@ def _paragraphs(
     listed = [f"{runs.title(k)}: {one}" for k, one in worths.items() if one]
     if listed:
         found.append(say("label_noise.worth", listed="; ".join(listed)))
-    weak = ranked[ranked.noise == WEAK]
+    weak, annotated = (ranked[ranked.noise == one] for one in (WEAK, FEW))
     if len(weak) and len(annotated):
         rho = float(weak.rho.iloc[0])
         enough = annotated.clips[annotated.rho >= rho]
-        most = f"more than {annotated.clips.max()}"
+        most = f"more than {annotated.clips.max():.0f}"
         clips = f"about {enough.iloc[0]:.0f}" if len(enough) else most
         found.append(say("label_noise.annotated", rho=number(rho, 3), clips=clips))
     return found

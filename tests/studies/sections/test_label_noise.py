@@ -57,6 +57,11 @@ def runs(record):
     return label_noise.Runs(record.points, "true", placed)
 
 
+@pytest.fixture(scope="module")
+def study(record):
+    return label_noise.study(record)
+
+
 def verdicts(study):
     starts = ("Networks", "5 %", "Tags", "Noisy", "A loss", "Error rates from", "Error")
     found = {}
@@ -66,8 +71,7 @@ def verdicts(study):
     return found
 
 
-def test_noise_that_costs_and_a_loss_that_mends(record):
-    study = label_noise.study(record)
+def test_noise_that_costs_and_a_loss_that_mends(study):
     found = verdicts(study)
     for start in ("Networks", "5 %", "Noisy", "A loss"):
         assert found[start] == HOLDS, study.claims
@@ -192,6 +196,16 @@ def test_ranks_without_noise_are_the_truths_and_get_worse(runs):
     annotated = label_noise.rank_by_annotated(runs)
     assert list(annotated.clips) == [50, 100, 200]
     assert annotated.rho.iloc[-1] > annotated.rho.iloc[0]
+
+
+def test_both_curves_of_evaluation_are_in_one_frame(study):
+    shown = {one.name: one for one in study.illustrations}["noise_evaluation"].frame
+    lines = shown.to_csv(index=False).splitlines()
+    assert lines[0] == "noise,rate,rho,low,high,clips"
+    few = [line.split(",") for line in lines if line.startswith(label_noise.FEW)]
+    assert [line[-1] for line in few] == ["50", "100", "200"]
+    assert [line[1] for line in few] == [""] * 3
+    assert sum(line.startswith(label_noise.FLIP) for line in lines) == 5
 
 
 def test_a_corpus_without_truth_is_its_own_reference(tmp_path):
