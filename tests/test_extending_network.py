@@ -17,6 +17,8 @@ from msd_tagger.tagging.tagger import Tagger
 from tests import warm
 from tests.extending import write_code, write_sounds
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 RUN = (
     "--config=configs/db_mel.py",

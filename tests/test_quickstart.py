@@ -46,6 +46,7 @@ def picture(filename, width):
     assert Path(filename).read_bytes().startswith(b"\x89PNG") and width <= 1000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("warm_starts", "programs_shared")
 def test_the_notebook_runs(tmp_path, monkeypatch):
     bundle, folder = tmp_path / "bundle", tmp_path / "made"

@@ -84,6 +84,7 @@ def test_a_worker_that_dies_is_an_error():
     worker.close()
 
 
+@pytest.mark.slow
 def test_a_part_in_seconds(tmp_path):
     part = ("--parts=inference", "--batch_sizes=1", f"--out={tmp_path}")
     done = command("--quick", *part)

@@ -1,6 +1,7 @@
 """A few of the faults, so that the suite notices what breaks; the script tries all."""
 
 import numpy as np
+import pytest
 
 from tests.faults import __main__ as faults
 from tests.faults import damages, kills, runs
@@ -9,6 +10,7 @@ from tests.scale import clips
 SEED = 4  # It draws a SIGKILL in the seventh step.
 
 
+@pytest.mark.slow
 def test_a_signal_damage_and_a_kill_lose_nothing(
     tmp_path, warm_starts, without_figures
 ):

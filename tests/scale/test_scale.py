@@ -14,6 +14,7 @@ from tests.scale import reader
 RECIPE = Recipe("mel", 4000, 0.1, "start", 128, 64, 16)
 
 
+@pytest.mark.slow
 def test_killed_jobs_lose_and_double_nothing(
     tmp_path, monkeypatch, capsys, warm_starts
 ):

@@ -101,6 +101,7 @@ def saved(workdir):
     return restored.state
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_bit_for_bit(finished):
     one, two = finished / "alone" / "data", finished / "data"
     jax.tree.map(np.testing.assert_array_equal, saved(two), saved(one))
@@ -119,6 +120,7 @@ def test_two_processes_equal_one_bit_for_bit(finished):
     assert len(devices) == 2
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_equals_one_process_too(finished):
     one, two = finished / "alone" / "own", finished / "own"
     assert lines(two) == lines(one)
@@ -128,6 +130,7 @@ def test_a_network_of_ones_own_equals_one_process_too(finished):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_clips_on_the_devices_of_two_processes_change_nothing(finished):
     kept, read = finished / "cached", finished / "data"
     assert (cache(kept), cache(read)) == ("device", "none")
@@ -136,6 +139,7 @@ def test_clips_on_the_devices_of_two_processes_change_nothing(finished):
     assert (kept / "matter.json").read_text() == (read / "matter.json").read_text()
 
 
+@pytest.mark.slow
 def test_one_process_goes_on_from_what_two_have_saved(finished, tmp_path):
     """In the other layout too, and on another number of devices."""
     config = processes_program.config()

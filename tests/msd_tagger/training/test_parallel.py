@@ -10,8 +10,11 @@ from msd_tagger.training import parallel, setup
 from tests import fakes
 
 
-def test_devices_change_nothing(warm_starts):
-    command = [sys.executable, "-m", "tests.msd_tagger.devices_program"]
+@pytest.mark.parametrize(
+    ("cases", "number"), [("few", 1), pytest.param("all", 4, marks=pytest.mark.slow)]
+)
+def test_devices_change_nothing(cases, number, warm_starts):
+    command = [sys.executable, "-m", "tests.msd_tagger.devices_program", cases]
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
     result = subprocess.run(
         command,
@@ -22,7 +25,7 @@ def test_devices_change_nothing(warm_starts):
     )
     assert result.returncode == 0, result.stderr
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert len(lines) == 4 * 4
+    assert len(lines) == 4 * number
     for *case, difference in lines:
         assert float(difference) < 1e-5, case  # Sums come in another order.
 
