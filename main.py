@@ -40,6 +40,8 @@ def check(name: str, words: Sequence[str]) -> command_line.Mode:
     command_line.check_flags(mode, shown, words, MODES)
     if CONFIG.value is not None and not mode.needs_config:
         raise ValueError(f"--config has no meaning for {shown}")
+    if flags.FLAGS["data_dir"].present and not mode.needs_config:
+        raise ValueError(f"--data_dir has no meaning for {shown}")
     if CONFIG.value is None and mode.needs_config:
         raise ValueError("--config is missing; try --config=configs/db_mel.py")
     if mode.needs_config:

@@ -28,6 +28,12 @@ from configs.keys import (
 # two cores, a window of 96 x 47 for a quarter of an hour and to 23 GB.
 MAX_WINDOW = 256
 
+TUPLES_OF_TEXT = (
+    *("train.augmentations", "prepare.kinds"),
+    *("analysis.annotations", "analysis.annotated_labels"),
+)
+FOLDERS = ("input.local_dir", "compilation_cache_dir")
+
 
 def check_keys(arguments: Sequence[str]) -> None:
     """Checks the keys of `--config.KEY=VALUE` arguments."""
@@ -157,10 +163,12 @@ def _check_sweep(config: ConfigDict) -> None:
             "points of your own in a config that trains, as configs/db_mel.py "
             "(docs/studies.md#a-study-of-your-own)"
         )
-    if config.task == SWEEP and not config.sweep:
+    if config.task not in ("train", *TRAIN_NOTHING) and not config.sweep:
+        ours = f"use --config=configs/{config.task}.py, or list them"
+        listed = "list them" if config.task == SWEEP else ours
         raise ValueError(
-            "--config.task=sweep: there are no points to train; list them in `sweep` "
-            "of the config's file (docs/studies.md#a-study-of-your-own)"
+            f"--config.task={config.task}: there are no points to train; {listed} in "
+            "`sweep` of the config's file (docs/studies.md#a-study-of-your-own)"
         )
     if config.task == SWEEP:
         sweeps.check_different(config)
@@ -175,6 +183,19 @@ def check(config: ConfigDict) -> None:
             if isinstance(allowed, Range):
                 shown, words = str(value), str(allowed)
             raise ValueError(f"--config.{name}={shown}: must be {words}")
+    for name in TUPLES_OF_TEXT:
+        value = values_of(config)[name]
+        if not all(isinstance(one, str) for one in value):
+            raise ValueError(
+                f"--config.{name}={value}: each entry must be a text in quotes"
+            )
+    for name in FOLDERS:
+        value = values_of(config)[name]
+        if "://" in value:
+            raise ValueError(
+                f"--config.{name}={value}: must be a folder of this machine; only "
+                "--data_dir may be an address"
+            )
     _check_spectrogram(config)
     _check_jobs(config)
     _check_start(config.train)
@@ -233,7 +254,7 @@ def _check_label_noise(train: ConfigDict) -> None:
             f"--config.train.label_noise={train.label_noise}: the factor must be more "
             "than 0"
         )
-    if source not in ("", *WORDS) and not Path(source).is_file():
+    if train.label_noise and source not in WORDS and not Path(source).is_file():
         raise ValueError(
             f"--config.train.label_noise={train.label_noise}: there is no such file; "
             'give a CSV or JSON file, "true" or "annotated" (docs/label_noise.md), '

@@ -134,11 +134,13 @@ def check(sweep: Sequence[Point]) -> None:
         try:
             name, changes = point
             keys = [key for key, _ in changes]
+            if not all(isinstance(one, str) for one in (name, *keys)):
+                raise ValueError
         except (TypeError, ValueError):
             raise ValueError(
                 f"sweep: {point!r} is no point; a sweep is written as {shape}"
             ) from None
-        if not re.fullmatch(r"\w[\w.-]*", str(name)) or str(name).isdecimal():
+        if not re.fullmatch(r"\w[\w.-]*", name) or name.isdecimal():
             raise ValueError(
                 f"sweep: a point is called {name!r}; a name has letters, digits, '_', "
                 "'-' and '.', and is no number, as points can be asked for by number"
@@ -206,17 +208,21 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     """
     changed = config.copy_and_resolve_references()
     changed.task, changed.sweep = "train", ()
-    for key, value in point[1]:
-        section, _, name = key.rpartition(".")
-        holder = changed.get(section) if section else changed
-        if holder is None or name not in holder:
+    name, changes = point
+    for key, value in changes:
+        if key not in KEYS:
             raise ValueError(
-                f"point {point[0]} changes {key}, which is not a key (docs/keys.md)"
+                f"point {name} changes {key}, which is not a key (docs/keys.md)"
             )
-        holder[name] = value
-        if key == "train.fraction":
-            for counted in EPOCHS:
-                changed.train[counted] /= value
+        section, _, last = key.rpartition(".")
+        try:
+            (changed[section] if section else changed)[last] = value
+        except TypeError as error:
+            raise ValueError(f"point {name}: {key}={value!r}: {error}") from None
+    share = changed.train.fraction
+    if "train.fraction" in dict(changes) and share > 0:  # `checks` refuses others.
+        for counted in EPOCHS:
+            changed.train[counted] /= share
     return changed.lock()
 
 

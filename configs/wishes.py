@@ -19,6 +19,7 @@ _SUBSET = (
     "analysis.subset400_clips",
 )
 _ANSWERS = (*_SUBSET, "analysis.annotations")
+STEPS = "the steps of a training"  # Which an evaluation of its run does not take.
 
 # What each takes, by names that people know: keys, or whole sections.
 READERS: dict[str, tuple[str, ...]] = {
@@ -29,6 +30,7 @@ READERS: dict[str, tuple[str, ...]] = {
         *("seed", "num_seeds", "data_seed", "stall_warning_s", "profile_steps"),
         *("distributed", "process_count", "process_index", "analysis.linear_baseline"),
     ),
+    STEPS: ("resume", "stall_warning_s", "profile_steps", "train.tensorboard"),
     f"a training with model.network={CONVNET}": (
         *("model.channels", "model.pools", "model.batch_norm_epsilon"),
     ),
@@ -130,6 +132,8 @@ def readers_of(config: ConfigDict, mode: str, bundle: str = "") -> list[str]:
     ):
         found.append(f"train.label_noise={ANNOTATED}")
     trains = "a training" in found
+    if trains and mode != "evaluate":
+        found.append(STEPS)
     if trains and any(run.model.network == CONVNET for run in runs):
         found.append(f"a training with model.network={CONVNET}")
     kinds = {run.spectrogram.kind for run in runs}
@@ -162,6 +166,8 @@ def keys_of_mode(mode: str) -> list[str]:
         or name.endswith(" spectrograms")
         or (does_run and not name.startswith("--mode="))
     ]
+    if mode == "evaluate":
+        names.remove(STEPS)
     taken = {key for name in names for key in keys_of(name)}
     return [key for key in KEYS if key in taken or key.startswith("corpus.")]
 
@@ -169,4 +175,5 @@ def keys_of_mode(mode: str) -> list[str]:
 def keys_of(reader: str) -> set[str]:
     """The keys that a reader takes, one by one."""
     taken = READERS[reader]
-    return {key for key in KEYS if key in taken or key.rpartition(".")[0] in taken}
+    found = {key for key in KEYS if key in taken or key.rpartition(".")[0] in taken}
+    return found - {*READERS[STEPS]} if reader == "a training" else found

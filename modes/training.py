@@ -121,6 +121,7 @@ def train_in(
     is_known, is_complete = distributed.shared(look)
     if is_complete:
         logger.info("%s is complete", workdir)
+        _tell_missing(workdir, config)
         return files.read_json(workdir / "summary.json")
     logger.info("run folder: %s", workdir)
     if not (begins or is_known):
@@ -158,6 +159,15 @@ def train_in(
         if summary["complete"]:
             workspace.seal(workdir)
         return summary
+
+
+def _tell_missing(workdir: Path, config: ConfigDict) -> None:
+    """Says how to get what a complete run was asked for and was made without."""
+    ask = logger.warning
+    if config.analysis.linear_baseline and not (workdir / "baseline_test.npz").exists():
+        ask("it has no linear baseline: --mode=evaluate computes it")
+    if config.train.tensorboard and not (workdir / "tensorboard").exists():
+        ask("it has no events for TensorBoard, which are written while it trains")
 
 
 def keep_kernels(workdir: Path, config: ConfigDict) -> None:

@@ -102,6 +102,18 @@ def call(*arguments, **environment):
             (CONFIG, "--mode=report", "--workdir=no/such/run"),
             "--config has no meaning for --mode=report",
         ),
+        (
+            ("--mode=report", "--workdir=no/such/run", "--platform=tpu"),
+            "--platform has no meaning for --mode=report",
+        ),
+        (
+            ("--mode=report", "--workdir=no/such/run", "--data_dir=x"),
+            "--data_dir has no meaning for --mode=report",
+        ),
+        (
+            (CONFIG, "--workdir=gs://bucket/run"),
+            "--workdir=gs://bucket/run: must be a place on this machine",
+        ),
         ((CONFIG, "--point=0"), "--point=0: db_mel is not a study of several runs"),
     ],
 )
@@ -115,8 +127,9 @@ def test_a_platform_that_is_not_there_gets_a_sentence(tmp_path):
 
 
 def refuses(arguments, message, tmp_path):
-    data = f"--data_dir={tmp_path / 'data'}"
-    result = call(*arguments, data)
+    reads_data = any(one.startswith("--config") for one in arguments)
+    data = [f"--data_dir={tmp_path / 'data'}"] if reads_data else []
+    result = call(*arguments, *data)
     assert result.returncode == 2, result.stderr
     assert message in result.stderr
     assert "Traceback" not in result.stderr
@@ -231,6 +244,9 @@ def test_help_says_what_the_modes_do():
     assert (result.returncode, result.stdout) == (0, f"{shown}\n")
 
 
+NO_DEVICE = ("report", "compare")  # Nor a command line of a run.
+
+
 @pytest.mark.parametrize("name", list(main.MODES))
 def test_help_of_a_mode_shows_what_it_reads(name):
     shown = help_for([f"--mode={name}", "--help"])
@@ -238,7 +254,8 @@ def test_help_of_a_mode_shows_what_it_reads(name):
     assert all(one in shown for one in (mode.help, *mode.examples))
     known = {flag for one in main.MODES.values() for flag in one.needs + one.takes}
     told = set(re.findall(r"^  --(\w+): ", shown, re.MULTILINE))
-    assert told & known == {*mode.needs, *mode.takes} and "platform" in told
+    assert told & known == {*mode.needs, *mode.takes}
+    assert ("platform" in told) == mode.takes_platform == (name not in NO_DEVICE)
     assert ("config" in told) == mode.needs_config
 
 

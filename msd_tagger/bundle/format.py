@@ -128,10 +128,13 @@ def fields_of(network: Network) -> dict[str, Any]:
     }
 
 
-def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None:
+def write_bundle(
+    directory: Path, bundle: Bundle, replace: bool = False, text: str | None = None
+) -> None:
     """Writes a bundle, whole or not at all, into a new or empty folder.
 
-    With `replace` the folder may hold files, such as an older bundle, which goes.
+    With `replace` the folder may hold files, such as an older bundle, which goes; a
+    model card that somebody has edited stays. `text` is a card to write.
 
     Raises:
         ValueError: The folder holds something, or the bundle's parts do not fit.
@@ -140,6 +143,10 @@ def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None
 
     if not replace:
         files.check_unused(directory)
+    elif text is None and (text := edited_card(directory)) is not None:
+        logger.warning("%s was edited and stays as it is", directory / CARD)
+    if text is None:
+        text = card.write(bundle)
     content = json.loads(files.json_text(describe(bundle)))  # As readers will find it.
     _check_content(content)
     arrays = _arrays(bundle)
@@ -151,8 +158,23 @@ def write_bundle(directory: Path, bundle: Bundle, replace: bool = False) -> None
     for name in (DESCRIPTION, *itertools.chain(*OLDER.values())):
         (directory / name).unlink(missing_ok=True)
     files.write_bytes(directory / WEIGHTS, weights)
-    files.write_text(directory / CARD, card.write(bundle))
+    files.write_text(directory / CARD, text)
     files.write_json(directory / DESCRIPTION, content | {"digest": digest(content)})
+
+
+def edited_card(directory: Path) -> str | None:
+    """Reads the model card of a bundle if somebody has written into it."""
+    from msd_tagger.bundle import card
+
+    try:
+        text = (directory / CARD).read_text("utf-8")
+    except (OSError, ValueError):  # None, or not a text.
+        return None
+    try:
+        is_ours = text == card.write(read_bundle(directory))
+    except ValueError:
+        is_ours = False
+    return None if is_ours else text
 
 
 def read_bundle(directory: Path) -> Bundle:
@@ -192,13 +214,13 @@ def _check_place_of_code(content: Mapping[str, Any], directory: Path) -> None:
         if not isinstance(text, str) or ":" not in text:
             continue
         where = f"the bundle's {key}={text}"
-        file = calls.source_of(calls.parse(text, where).name, where)
-        if file.resolve().is_relative_to(directory.resolve()):
-            raise ValueError(
-                f"{where}: {file.name} lies in the bundle itself, and code that came "
-                "with a bundle is not run. Read it, and put it into a folder on "
-                "PYTHONPATH if you trust it"
-            )
+        for place in calls.places_of(calls.parse(text, where).name, where):
+            if place.resolve().is_relative_to(directory.resolve()):
+                raise ValueError(
+                    f"{where}: {place.name} lies in the bundle itself, and code that "
+                    "came with a bundle is not run. Read it, and put it into a folder "
+                    "on PYTHONPATH if you trust it"
+                )
 
 
 def _note_changed_code(network: Mapping[str, Any], directory: Path) -> None:
@@ -269,7 +291,9 @@ def _find(directory: Path) -> tuple[int, tuple[str, str]]:
 def _read_description(path: Path, version: int, weights: str) -> dict[str, Any]:
     content = files.parse_json(_read_file(path), path)
     if content.get("format") != FORMAT:
-        raise ValueError(f"{path} does not describe a bundle ({FORMAT!r})")
+        inside = path.parent / "bundle"
+        hint = f"; the bundle of this run is {inside}" if is_bundle(inside) else ""
+        raise ValueError(f"{path} does not describe a bundle ({FORMAT!r}){hint}")
     if content.get("version") != version:
         raise ValueError(
             f"{path} has format version {content.get('version')!r}; this code reads "

@@ -58,6 +58,11 @@ class Mode(NamedTuple):
     needs_config: bool = False
     examples: tuple[str, ...] = ()  # What may follow the program and the mode.
 
+    @property
+    def takes_platform(self) -> bool:
+        """Whether --platform may be given, as in the command line of the same run."""
+        return self.needs_config or self.device is not None
+
 
 class Options(NamedTuple):
     """What the flags of the same names say."""
@@ -88,6 +93,11 @@ class Options(NamedTuple):
     files: tuple[str, ...] = ()
 
 
+# Flags that name a folder or a file.
+PLACES = (
+    *("workdir", "bundle", "out", "json", "csv", "jams", "taggram", "neighbours"),
+    *("keras", "calibrate"),
+)
 _CUTTING = ("window_s", "hop_s", "batch_size", "max_duration_s")
 MODES = {
     "tag": Mode(
@@ -243,7 +253,8 @@ def help_of(mode: Mode, called: str, more: Sequence[str] = ()) -> str:
     needed = "".join(f" --{flag}=…" for flag in mode.needs)
     files = " FILE…" if mode.takes_files else ""
     lines = [f"{called}{needed}{files}", "", f"  {mode.help}", ""]
-    for flag in (*more, *mode.needs, *mode.takes, "platform"):
+    platform_too = ("platform",) if mode.takes_platform else ()
+    for flag in (*more, *mode.needs, *mode.takes, *platform_too):
         known = flags.FLAGS[flag]
         default = f" (default: {known.default})" if known.default else ""
         lines += wrapped(f"  --{flag}: {known.help}{default}")
@@ -282,6 +293,14 @@ def check_flags(
     for name in mode.needs:
         if not flags.FLAGS[name].value:
             raise ValueError(f"--{name} is missing; {shown}: {mode.help}")
+    for name in PLACES:
+        if "://" in (value := flags.FLAGS[name].value):
+            raise ValueError(
+                f"--{name}={value}: must be a place on this machine; of all flags only "
+                "--data_dir of main.py may be an address"
+            )
+    if not mode.takes_platform and flags.FLAGS["platform"].present:
+        raise ValueError(f"--platform has no meaning for {shown}, which needs no JAX")
     known = {name for one in modes.values() for name in one.needs + one.takes}
     for name in sorted(known - {*mode.needs, *mode.takes}):
         if flags.FLAGS[name].present:

@@ -1,11 +1,13 @@
 """`export`: a model bundle, copied to a folder of its own or written for others."""
 
 import json
+import tempfile
 from pathlib import Path
 
 from msd_tagger.bundle.format import (
     Bundle,
     describe,
+    edited_card,
     is_bundle,
     read_bundle,
     write_bundle,
@@ -27,9 +29,10 @@ def export(options: Options) -> None:
             f"{given}, give one of them"
         )
     workdir, out = Path(options.workdir), Path(options.out)
-    bundle = read_bundle(Path(options.bundle) if options.bundle else bundle_of(workdir))
+    place = Path(options.bundle) if options.bundle else bundle_of(workdir)
+    bundle = read_bundle(place)
     if options.format == "bundle":
-        write_bundle(out, bundle)
+        write_bundle(out, bundle, text=edited_card(place))
     else:
         write_programs(out, bundle, options.format)
     print(f"{options.format}: {out}")
@@ -61,10 +64,15 @@ def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
             "own, is not known here; --format=stablehlo writes what JAX computes"
         )
     out.mkdir(parents=True, exist_ok=True)
-    {"onnx": onnx_graph.write, "stablehlo": stablehlo.write}[kind](out, bundle)
-    text = json.dumps(bundle.tags, ensure_ascii=False)
-    files.write_text(out / "tags.json", text + "\n")
-    files.write_json(out / "network.json", describe(bundle))
+    # Whole or not at all: after an interruption the same command finds `out` empty.
+    with tempfile.TemporaryDirectory(dir=out, prefix=".") as folder:
+        made = Path(folder)
+        {"onnx": onnx_graph.write, "stablehlo": stablehlo.write}[kind](made, bundle)
+        text = json.dumps(bundle.tags, ensure_ascii=False)
+        files.write_text(made / "tags.json", text + "\n")
+        files.write_json(made / "network.json", describe(bundle))
+        for one in sorted(made.iterdir()):
+            one.rename(out / one.name)
 
 
 def bundle_of(workdir: Path) -> Path:

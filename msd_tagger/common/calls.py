@@ -148,6 +148,27 @@ def source_of(name: str, where: str) -> Path:
     return Path(spec.origin)
 
 
+def places_of(name: str, where: str) -> Iterator[Path]:
+    """Yields where a user's own code lies: its packages from the outermost, its module.
+
+    A package is imported only when the next place is asked for, so that who looks at
+    the places can refuse it before.
+
+    Raises:
+        ValueError: There is none.
+    """
+    module = name.partition(":")[0]
+    parts = module.split(".")
+    for count in range(1, 1 + len(parts)):
+        part = ".".join(parts[:count])
+        with _importing(module, where):
+            spec = importlib.util.find_spec(part)
+            if spec is None:
+                raise ModuleNotFoundError(f"No module named {part!r}")
+        places = [spec.origin, *(spec.submodule_search_locations or ())]
+        yield from map(Path, filter(None, places))
+
+
 def digest_of(name: str, where: str) -> str:
     """Computes a digest of the file that a user's own code stands in."""
     return hashlib.sha256(source_of(name, where).read_bytes()).hexdigest()[:16]

@@ -117,7 +117,10 @@ class Schedule(NamedTuple):
 
     def next_evaluation(self, step: int) -> int:
         """Finds the first step after `step` that an evaluation follows."""
-        due = math.ceil((step // self.evaluate_every + 1) * self.evaluate_every)
+        count = int(step // self.evaluate_every) + 1
+        # A multiple may have been reached by `step` itself, as steps are whole.
+        count += math.ceil(count * self.evaluate_every) <= step
+        due = math.ceil(count * self.evaluate_every)
         return max(step + 1, min(due, self.last_step))
 
     def evaluates_at(self, step: int) -> bool:

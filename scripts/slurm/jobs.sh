@@ -29,6 +29,10 @@ need_python() {
 
 # train ARGUMENTS…: main, for jobs that train.
 train() {
+  case " $*" in *" --config.resume"[=\ ][Ff0Nn]*)
+    give_up "--config.resume=False: a job that is put back into the queue would begin" \
+      "again, in another folder; leave it out, and name a new --workdir to begin anew" ;;
+  esac
   set -- --platform="$PLATFORM" --data_dir="$DATA_DIR" "$@"
   # Keys of the configuration have to follow --config. The last word counts, so ours are
   # added only where the user gave none.

@@ -42,6 +42,11 @@ def choose_points(arguments: Sequence[str]) -> list[int]:
             "scripts/slurm/submit.sh train.sh, or choose such a config "
             "(docs/studies.md)"
         )
+    if not config.resume:
+        raise ValueError(
+            "--config.resume=False: every job would begin a folder of its own; leave "
+            "it out, and name a new folder where the study should begin anew"
+        )
     check_corpus(config)
     chosen = sweeps.choose(config.sweep, read_options().point)
     return [config.sweep.index(point) for point in chosen]

@@ -58,6 +58,13 @@ def test_every_experiment_passes(name):
         ({"prepare__num_workers": 2}, r"num_workers=2 with the synthetic corpus"),
         ({"distributed": "node17"}, r"distributed=node17: must be auto, or host:port"),
         ({"distributed": "n:1", "process_count": 2, "process_index": 2}, r"here 2\)$"),
+        ({"train__augmentations": (("mixup",),)}, r"augmentations=.* must be a text"),
+        ({"train__augmentations": ("mixup", 0.4)}, r"0.4\): each entry must be a text"),
+        ({"prepare__kinds": (1,)}, r"kinds=\(1,\): each entry must be a text"),
+        ({"analysis__annotations": (1,)}, r"annotations=\(1,\): each entry must"),
+        ({"input__local_dir": "gs://a/b"}, r"gs://a/b: must be a folder of this mach"),
+        ({"compilation_cache_dir": "s3://a"}, r"s3://a: must be a folder of this mach"),
+        ({"train__label_noise": "*2"}, r"label_noise=\*2: there is no such file; give"),
         ({"process_count": 2}, r"process_count=2 .* go with --config.distributed=host"),
         (
             {"prepare__num_workers": 2, "prepare__beam": "--runner=FlinkRunner"},

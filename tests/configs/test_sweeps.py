@@ -106,10 +106,38 @@ def test_points_differ_in_what_the_sweep_says_alone():
         assert differing <= {"task", "sweep", *dict(changes), *allowed}
 
 
-@pytest.mark.parametrize("key", ["train.learning_rte", "trai.learning_rate", "seeds"])
+@pytest.mark.parametrize(
+    "key", ["train.learning_rte", "trai.learning_rate", "seeds", "train", "seed.x"]
+)
 def test_a_point_that_changes_no_key_is_refused(key):
     with pytest.raises(ValueError, match=rf"point typo changes {key}, which is"):
         sweeps.at(paper.get_config(), ("typo", ((key, 1.0),)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_seeds", "3"),
+        ("train.fraction", "0.5"),
+        ("train.augmentations", "mixup"),
+        ("train.optimiser", 3),
+        ("train.fraction", 0.0),
+        ("train.fraction", -0.5),
+    ],
+)
+def test_a_value_of_a_point_that_cannot_be_is_refused(key, value):
+    config = make_sweep(("a", ()), ("b", ((key, value),)), task="sweep")
+    with pytest.raises(ValueError, match=f"{key}="):
+        checks.check_for_mode(config, "run")
+
+
+def test_the_order_of_a_points_keys_does_not_matter():
+    changes = ("train.max_epochs", 10.0), ("train.fraction", 0.5)
+    found = [
+        sweeps.at(paper.get_config(), ("a", order)).train.max_epochs
+        for order in (changes, changes[::-1])
+    ]
+    assert found == [20.0, 20.0]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +174,8 @@ def test_what_is_no_point_is_refused_with_the_names(wrong):
         (("a",), "'a' is no point; a sweep is written as"),
         ((("a", ("seed", 1)),), "is no point"),
         ((("a", ()), ("a", ())), "two points are called a"),
+        ((("a", ((1, 2),)),), "is no point"),
+        (((1, ()),), "is no point"),
         ((("a", (("train.deterministic", False),)),), "changes train.deterministic"),
     ],
 )
@@ -214,6 +244,14 @@ def test_a_config_that_trains_and_has_points_is_a_study_of_them():
 def test_points_that_cannot_be_compared_are_refused(points, message):
     with pytest.raises(ValueError, match=message):
         checks.check_for_mode(make_sweep(*points, task="sweep"), "run")
+
+
+@pytest.mark.parametrize("task", sweeps.NAMES)
+def test_a_study_without_points_is_refused(task):
+    with pytest.raises(
+        ValueError, match=rf"task={task}: .* --config=configs/{task}\.py"
+    ):
+        checks.check_for_mode(make_sweep(task=task), "run")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ ASK_FOR_CONFIG = [name for name, mode in MODES.items() if mode.needs_config]
 RECIPE = "msd_tagger/frontend/recipe.py"
 PLACES = {
     "a training": "modes msd_tagger input_pipeline",
+    wishes.STEPS: "modes msd_tagger",
     f"a training with model.network={keys.CONVNET}": "msd_tagger/training/setup.py",
     "configs/network.py": f"main.py modes/study.py modes/corpus.py modes/training.py "
     f"{RECIPE}",

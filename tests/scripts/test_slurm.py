@@ -311,6 +311,16 @@ def test_what_a_job_is_given_wins_over_the_site(separator, cluster):
     assert not any("programs/" in word or "/disk" in word for word in call)
 
 
+@pytest.mark.parametrize("words", ["=False", " false", "=True", ""])
+def test_a_job_that_may_come_back_has_to_resume(words, cluster):
+    given = f"--config=configs/db_mel.py --config.resume{words}" if words else ""
+    done = run("train.sh", given.split(), environment(cluster))
+    refused = "alse" in words
+    assert done.returncode == (2 if refused else 0)
+    assert ("leave it out, and name a new --workdir" in done.stderr) == refused
+    assert len(calls(cluster)[0]) == (1 if refused else len(calls(cluster)[0]))
+
+
 def shell(cluster: Path, line: str, **variables: str) -> str:
     """What a line says that uses what the scripts share."""
     return subprocess.run(
@@ -426,6 +436,10 @@ def test_a_job_that_was_not_submitted_says_so(cluster):
         (
             ["runs/x", "--config=configs/variance.py", "--config.train.optimiser=adm"],
             "optimiser=adm: choose one of",
+        ),
+        (
+            ["runs/x", "--config=configs/variance.py", "--config.resume=False"],
+            "every job would begin a folder of its own",
         ),
         (["--config=configs/variance.py"], "usage: "),
         (["runs/x", "--config=configs/paper.py", "--point=pre-bd-*"], "17 pre-db-"),

@@ -13,7 +13,13 @@ import pytest
 import safetensors.numpy
 
 from msd_tagger.bundle import format as module
-from msd_tagger.bundle.format import DESCRIPTION, WEIGHTS, read_bundle, write_bundle
+from msd_tagger.bundle.format import (
+    DESCRIPTION,
+    WEIGHTS,
+    edited_card,
+    read_bundle,
+    write_bundle,
+)
 from tests import bundles
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,10 +74,33 @@ def test_a_bundle_of_the_first_version_is_read_and_replaced(whole, tmp_path):
 
 def test_the_card_may_be_edited_or_lost(whole, tmp_path):
     directory = shutil.copytree(whole, tmp_path / "bundle")
+    ours = (directory / "README.md").read_text()
     (directory / "README.md").write_text("mine")
     assert_same(read_bundle(directory), bundles.make_bundle())
+    write_bundle(directory, bundles.make_bundle(), replace=True)
+    assert (directory / "README.md").read_text() == "mine"
     (directory / "README.md").unlink()
     assert_same(read_bundle(directory), bundles.make_bundle())
+    write_bundle(directory, bundles.make_bundle(), replace=True)
+    assert (directory / "README.md").read_text() == ours
+
+
+def test_the_card_of_another_bundle_is_replaced(whole, tmp_path):
+    directory = shutil.copytree(whole, tmp_path / "bundle")
+    other = bundles.make_bundle()._replace(tags=("a", "b", "c"))
+    write_bundle(directory, other, replace=True)
+    text = (directory / "README.md").read_text()
+    assert text != (whole / "README.md").read_text()
+    assert edited_card(directory) is None
+
+
+def test_a_run_in_place_of_its_bundle_gets_a_hint(whole, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"not describe a bundle [^;]*$"):
+        read_bundle(tmp_path)
+    shutil.copytree(whole, tmp_path / "bundle")
+    with pytest.raises(ValueError, match=f"; the bundle of this run is {tmp_path}/bun"):
+        read_bundle(tmp_path)
 
 
 def test_nothing_is_overwritten_unless_asked(whole, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from msd_tagger.bundle.format import read_bundle, write_bundle
 from msd_tagger.commands.command_line import Options
-from msd_tagger.commands.export import export
+from msd_tagger.commands.export import export, write_programs
 from msd_tagger.tagging.songs import excerpts
 from msd_tagger.tagging.tagger import Tagger
 from tests.bundles import make_bundle
@@ -36,6 +36,24 @@ def test_a_bundle_of_the_first_version_is_brought_up_to_date(tmp_path):
     before, after = read_bundle(OLD), read_bundle(tmp_path / "new")
     for name, kernel in before.weights.params["tags"].items():
         np.testing.assert_array_equal(kernel, after.weights.params["tags"][name])
+
+
+def test_an_edited_card_goes_along(tmp_path):
+    write_bundle(tmp_path / "run" / "bundle", make_bundle())
+    (tmp_path / "run" / "bundle" / "README.md").write_text("mine")
+    export(Options(workdir=str(tmp_path / "run"), out=str(tmp_path / "new")))
+    assert (tmp_path / "new" / "README.md").read_text() == "mine"
+
+
+def test_an_interrupted_export_leaves_an_empty_folder(tmp_path, monkeypatch):
+    def stop(folder, bundle):
+        (folder / "from_spectrogram.onnx").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("msd_tagger.bundle.onnx_graph.write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_programs(tmp_path / "out", make_bundle(), "onnx")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_programs_come_with_the_names_of_the_tags(programs):

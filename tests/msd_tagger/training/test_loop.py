@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 from contextlib import closing
@@ -323,6 +324,25 @@ def test_schedule_evaluates_once_an_epoch_and_at_the_end():
     schedule = build.build_schedule(config, 5)  # Too few to evaluate every epoch.
     found = [s for s in range(1, schedule.last_step + 1) if schedule.evaluates_at(s)]
     assert found == [10, 20, 25]
+
+
+@pytest.mark.parametrize(
+    ("clips", "batch_size", "every"), [(103, 10, 1.0), (826, 8, 0.03), (64, 8, 0.1)]
+)
+def test_each_multiple_of_an_epoch_is_evaluated_once(clips, batch_size, every):
+    config = fakes.small_config(
+        train__max_epochs=12.0,
+        train__batch_size=batch_size,
+        train__evaluate_every_epochs=every,
+    )
+    schedule = build.build_schedule(config, clips)
+    found = [s for s in range(1, schedule.last_step + 1) if schedule.evaluates_at(s)]
+    multiples = int(schedule.last_step / schedule.evaluate_every)
+    due = {
+        min(math.ceil(round(k * schedule.evaluate_every, 9)), schedule.last_step)
+        for k in range(1, multiples + 1)
+    }
+    assert found == sorted(due | {schedule.last_step})
 
 
 @pytest.mark.parametrize("magnitude", pre.MAGNITUDES)

@@ -198,6 +198,20 @@ def test_a_bundle_whose_module_is_away_or_changed(
         with pytest.raises(ValueError, match=r"network_of_mine\.py lies in the bundle"):
             bundles.read_bundle(tmp_path / "bundle")
     assert "network_of_mine" not in bundles.calls.importlib.sys.modules
+    # Nor is a package in it imported on the way to a module.
+    package = tmp_path / "bundle" / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise AssertionError")
+    (package / "inside.py").write_text(source)
+    description = tmp_path / "bundle" / "config.json"
+    before = description.read_text()
+    for name in ("bundle.package.inside:Small", "bundle.package:Small"):
+        forged = json.loads(before.replace("network_of_mine:Small", name))
+        del forged["digest"]
+        description.write_text(json.dumps(forged | {"digest": bundles.digest(forged)}))
+        with pytest.raises(ValueError, match="bundle lies in the bundle itself"):
+            bundles.read_bundle(tmp_path / "bundle")
+    description.write_text(before)
     message = r"bundle is not a usable bundle: the bundle's network=network_of_mine:.*"
     with pytest.raises(ValueError, match=message + "cannot be imported.*PYTHONPATH"):
         bundles.read_bundle(tmp_path / "bundle")
