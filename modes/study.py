@@ -1,6 +1,7 @@
 """A study: several runs, their statistics, one report."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -126,7 +127,7 @@ def run_points(
     whole = {one.name: one.folder for one in works if workspace.is_whole(one.folder)}
     left = {one.name: one.clips for one in works if one.name not in whole}
     if left and distributed.is_first():
-        foretell(works, whole, sum(left.values()))
+        foretell(config, works, whole, sum(left.values()))
     seconds, clips = 0.0, 0
     for number, work in enumerate(works, start=1):
         train = work.config.train
@@ -155,7 +156,9 @@ def run_points(
     return failed
 
 
-def foretell(works: Sequence[Work], whole: Mapping[str, Path], clips: int) -> None:
+def foretell(
+    config: ConfigDict, works: Sequence[Work], whole: Mapping[str, Path], clips: int
+) -> None:
     """Says what the points will be able to show, and how long they will take.
 
     Those whose folders are `whole` say how much scores scatter. The clips are counted
@@ -164,15 +167,28 @@ def foretell(works: Sequence[Work], whole: Mapping[str, Path], clips: int) -> No
     complete = {name: read_run_record(folder) for name, folder in whole.items()}
     num_test_clips = works[0].data.num_clips("test", 1.0)
     known = foresight.foresee(complete, num_test_clips)
-    num_seeds = min(one.config.num_seeds for one in works)
     if len(works) > 1:
-        logger.info("what this study can show: %s", known.sentence(num_seeds))
+        shown = known.sentence(*_seeds_and_pairs(config))
+        logger.info("what this study can show: %s", shown)
     on_cpu = jax.default_backend() == "cpu"
     if speed := foresight.speed(complete, available_cores() if on_cpu else 0):
         time_needed = duration(clips / speed.clips_per_s)
         logger.info("training takes at most %s, %s", time_needed, speed.basis)
     else:
         logger.info("how long training takes is known when the first point is trained")
+
+
+def _seeds_and_pairs(config: ConfigDict) -> tuple[int, int]:
+    """Counts the seeds that each point has, and the pairs that are judged together.
+
+    Points of a sweep that differ in the seed alone are one for its report.
+    """
+    is_sweep, seeds = config.task == SWEEP, dict[str, int]()
+    for (name, changes), run in zip(config.sweep, sweeps.runs(config), strict=True):
+        own = sorted(repr(one) for one in changes if one[0] not in sweeps.SEEDS)
+        key = repr(own) if is_sweep else name
+        seeds[key] = seeds.get(key, 0) + run.num_seeds
+    return min(seeds.values()), math.comb(len(seeds), 2) if is_sweep else 1
 
 
 def _work(

@@ -81,7 +81,9 @@ class Comparison:
     def half_widths(self, claims: int = 1) -> Ends:
         """Half of the interval over seeds alone, and of that over test clips alone."""
         freedom = len(self.values) - 1
-        over_seeds = statistics.t_half_width(self.seeds_error, 1, freedom, claims)
+        # Equal differences do not make it certain that all are.
+        error = self.seeds_error or math.nan
+        over_seeds = statistics.t_half_width(error, 1, freedom, claims)
         return over_seeds, statistics.normal_half_width(self.clips_error, 1, claims)
 
     def interval(self, claims: int = 1) -> Ends:

@@ -42,17 +42,20 @@ class Foresight(NamedTuple):
         end = "are guesses" if self.guesses[1:] else "is a guess"
         return f"{' and '.join(self.guesses)} {end}"
 
-    def visible(self, num_seeds: int) -> float:
-        """Half the interval of a difference of two points; infinite for one seed."""
+    def visible(self, num_seeds: int, pairs: int = 1) -> float:
+        """Half the interval of a difference of two points; infinite for one seed.
+
+        A sweep compares every pair of its points, and corrects for so many.
+        """
         over_seeds = statistics.t_half_width(
-            math.sqrt(2) * self.std, num_seeds, num_seeds - 1
+            math.sqrt(2) * self.std, num_seeds, num_seeds - 1, pairs
         )
-        over_clips = statistics.normal_half_width(self.clips_error, 1)
+        over_clips = statistics.normal_half_width(self.clips_error, 1, pairs)
         half = math.hypot(over_seeds, over_clips)
         return half if math.isfinite(half) else math.inf
 
-    def sentence(self, num_seeds: int) -> str:
-        """Says what can be seen with so many seeds."""
+    def sentence(self, num_seeds: int, pairs: int = 1) -> str:
+        """Says what can be seen with so many seeds, in each of so many pairs."""
         if num_seeds < 2:
             return (
                 "no difference between two points can be told from chance with one "
@@ -60,9 +63,14 @@ class Foresight(NamedTuple):
             )
         return (
             "two points can be told apart if their macro ROC-AUC differs by at least "
-            f"{self.visible(num_seeds):.4f} (95 %; {num_seeds} seeds each, "
+            f"{self.visible(num_seeds, pairs):.4f} (95 %{_of(pairs)}; "
+            f"{num_seeds} seeds each, "
             f"{self.num_clips:,} test clips; {self.basis})"
         )
+
+
+def _of(pairs: int) -> str:
+    return f" for {pairs} pairs at once" if pairs > 1 else ""
 
 
 def foresee(points: Mapping[str, RunRecord], num_clips: int) -> Foresight:
@@ -106,10 +114,11 @@ def speed(points: Mapping[str, RunRecord], num_cores: int) -> Speed | None:
     return Speed(rate, f"a guess: {rate:g} clips/s on {num_cores} cores")
 
 
-def table(points: Mapping[str, RunRecord]) -> Table | None:
+def table(points: Mapping[str, RunRecord], is_sweep: bool = False) -> Table | None:
     """Which difference so many seeds a point would show, and how long they take here.
 
-    None where fewer than two seeds, or fewer than two points, are trained.
+    None where fewer than two seeds, or fewer than two points, are trained. Of a sweep
+    all pairs are compared.
     """
     if len(points) < 2:
         return None
@@ -123,11 +132,12 @@ def table(points: Mapping[str, RunRecord]) -> Table | None:
     ]
     a_seed = float(np.sum(times))
     is_timed = math.isfinite(a_seed)
+    pairs = math.comb(len(points), 2) if is_sweep else 1
     columns = {
         "seeds a point": SEEDS,
-        "smallest difference": [number(found.visible(count)) for count in SEEDS],
+        "smallest difference": [number(found.visible(n, pairs)) for n in SEEDS],
         "training": [duration(n * a_seed) if is_timed else ABSENT for n in SEEDS],
     }
     std, error = number(found.std), number(found.clips_error)
-    clips = found.num_clips
-    return captioned("foresight", columns, clips=clips, std=std, error=error)
+    words = {"clips": found.num_clips, "std": std, "error": error, "pairs": _of(pairs)}
+    return captioned("foresight", columns, **words)

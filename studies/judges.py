@@ -43,6 +43,17 @@ def whole(judged: Judged, gaps: Sequence[str]) -> Judged:
     return unknown(f"{why} So far it holds, but {'; '.join(gaps)}.")
 
 
+def complete(judged: Judged, gaps: Sequence[str]) -> Judged:
+    """Leaves open what is asked of an average or a line of which parts are lacking.
+
+    A part may lie on the other side of the limit.
+    """
+    verdict, why = judged
+    if verdict == UNDECIDED or not gaps:
+        return judged
+    return unknown(f"{why} Of what it takes together, {'; '.join(gaps)}.")
+
+
 def fact(found: bool, why: str) -> Judged:
     """Judges what is counted, or compared with a threshold, without uncertainty."""
     return decide(found, not found, why)

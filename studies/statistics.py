@@ -51,14 +51,19 @@ class Correlation:
     def interval(self, claims: int = 1) -> tuple[float, float]:
         """Fisher's 95 % interval, for so many claims; NaN below 4 pairs.
 
+        A correlation of 1 would be certain by it, though a few pairs agree by chance as
+        well. It counts as one that lies halfway to the next that ranks can have.
+
         >>> [round(end, 3) for end in Correlation(0.905, 7).interval()]
         [0.477, 0.986]
         """
-        if self.count < 4 or not np.isfinite(self.value):
+        count = self.count
+        if count < 4 or not np.isfinite(self.value):
             return NAN, NAN
-        half = normal_half_width(1, self.count - 3, claims)
-        with np.errstate(divide="ignore"):
-            low, high = np.tanh(np.arctanh(self.value) + np.array([-half, half]))
+        most = 1 - 6 / (count * (count**2 - 1))
+        half = normal_half_width(1, count - 3, claims)
+        middle = np.arctanh(np.clip(self.value, -most, most))
+        low, high = np.tanh(middle + np.array([-half, half]))
         return float(low), float(high)
 
 

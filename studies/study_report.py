@@ -19,6 +19,7 @@ from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Table, duration, with_spread
 from studies import foresight, unfinished
+from studies.comparison import scored
 from studies.record_contents import CONFIG, CORPUS
 from studies.records import (
     RunRecord,
@@ -29,7 +30,7 @@ from studies.records import (
     read_sweep_record,
 )
 from studies.report import TEMPLATES, config_table, write_report
-from studies.sections import PAPER, studies_of
+from studies.sections import PAPER, studies_of, sweep
 from studies.study import FAILS, HOLDS, UNDECIDED, Claim, Study
 from studies.texts import TEXTS, captioned, short
 
@@ -172,12 +173,20 @@ def _content(
         "sections": sections,
         "points": points_table(record) if record.num_points else None,
         "point_keys": point_keys(record),
-        "foresight": foresight.table(record.points),
+        "foresight": _foresight(record),
         "missing": record.missing,
         "config_table": keys,
         "changed_keys": changed if "default" in keys.header else None,
         "environment": flatten(record.environment),
     }
+
+
+def _foresight(record: SweepRecord) -> Table | None:
+    if record.config.get("task") != sweep.NAME:
+        return foresight.table(record.points)
+    points = scored(record.points)
+    joined, _ = sweep.join_seeds(points, sweep.settings_of(record))
+    return foresight.table(joined, is_sweep=True)
 
 
 def _corpus(record: SweepRecord) -> dict[str, Any]:

@@ -44,6 +44,7 @@ NUDGE = 1.05
 # A line is called one if it explains this share of the variance between sizes, and if
 # its gain changes by less than this share of itself from the middle to an end.
 LINE_R_SQUARED, BEND = 0.9, 0.5
+LEAST_SIZES = 4  # From three a line tells what the fourth should gain.
 
 
 def study(record: SweepRecord) -> Study:
@@ -170,7 +171,7 @@ def claims_of_kinds(
     level = judges.differences([mean], -small_enough, small_enough, why)
     return [
         claim("small-difference", small, *judges.whole(within, gaps)),
-        claim("no-winner", no_winner, *judges.whole(level, gaps)),
+        claim("no-winner", no_winner, *judges.complete(level, gaps)),
     ]
 
 
@@ -221,9 +222,10 @@ def _of_both(sizes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last_gains(points: Points, placed: Placed) -> list[Comparison]:
+    """Compares the two largest sizes of each kind that `_expected_gain` knows."""
     pairs = {}
     for kind, of in sizes_of(points).groupby("kind"):
-        if len(of) > 1:
+        if len(of) >= LEAST_SIZES:
             before, last = of[-2:].itertuples()
             name = f"{INPUTS[kind]}, {percent(last.share)} − {percent(before.share)}"
             pairs[name] = last.name, before.name
@@ -252,7 +254,7 @@ def claim_of_line(
     if is_dull:
         judged = judges.unknown("most scores cannot be told from chance.")
     here = "; ".join(_say_lines("slope", lines)) or ABSENT
-    return claim("line", here, *judges.whole(judged, gaps))
+    return claim("line", here, *judges.complete(judged, gaps))
 
 
 def _say_lines(key: str, lines: Mapping[str, LogFit]) -> list[str]:
@@ -295,7 +297,7 @@ def claim_of_saturation(
         if not gain.is_informed:
             judged = judges.unknown(f"{why} Scores cannot be told from chance.")
     here = [f"{one.name}: {signed(one.mean)}" for one in gains]
-    judged = judges.whole(judged, gaps)
+    judged = judges.complete(judged, gaps)
     return claim("saturation", "; ".join(here) or ABSENT, *judged)
 
 
@@ -320,7 +322,7 @@ def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
     for _, of in sizes.groupby("kind"):
         shares = list(of.share)
         line = statistics.fit_line(shares[:-1], _means(of.point[:-1]))
-        if line is not None and len(shares) > 3:
+        if line is not None and len(shares) >= LEAST_SIZES:
             half_width = line.slope_interval()[1] - line.slope
             step = np.log2(shares[-1] / shares[-2])
             found.append((line.slope * step, half_width * step))

@@ -556,7 +556,8 @@ def _uncorrelated(here: Findings, printed: Findings, truth: Truth | None) -> Cla
     varies = num_tags > 2 and all(np.ptp(one) > 0 for one in pair)
     found = statistics.spearman(*pair)
     rho, ends = found.value, found.interval()
-    judged = judges.unknown(f"{num_tags} tags are too few to tell")
+    few = f"{num_tags} tags are too few to tell"
+    judged = judges.unknown(few if np.isfinite(pair).all() else NOT_JUDGED)
     if varies:
         why = say("groundtruth.uncorrelated", ends=shown(ends, 2), small=SMALL)
         judged = judges.between(ends, -SMALL, SMALL, why)

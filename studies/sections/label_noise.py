@@ -171,7 +171,10 @@ def study(record: SweepRecord) -> Study:
     points = comparison.scored(record.select(PREFIX))
     if not points:
         return Study(NAME, TITLE, [say("label_noise.no_points")])
-    learnt = {setting(point).labels for point in points.values()}
+    # Also where the points that learn from the truth are not complete yet.
+    asked = (dict(changes) for _, changes in record.config["sweep"])
+    learnt = {one.get("train.labels") for one in asked}
+    learnt |= {setting(point).labels for point in points.values()}
     reference = "true" if "true" in learnt else "weak"
     runs = Runs(points, reference, comparison.place(points, reference))
     noisy = [k for k, one in runs.settings.items() if one.is_noisy and k != runs.find()]
@@ -385,13 +388,14 @@ def _rhos(truth: np.ndarray, aucs: Iterable[np.ndarray]) -> tuple[float, float, 
     return (float(rhos.mean()), *resampling.interval(rhos))
 
 
-def scores_by_noise(frame: pd.DataFrame, floors: Mapping[str, float]) -> Figure:
+def scores_by_noise(frame: pd.DataFrame) -> Figure:
     """Draws scores by the rate of errors, one panel a kind, two columns wide.
 
     `frame` has `noise`, `rate`, `seed` and `roc_auc_macro`, one row a seed; clean
-    labels are in both panels, weak ones in that of missing positives. `floors` are the
-    scores of smaller clean sets by their names, as dashed lines.
+    labels are in both panels, weak ones in that of missing positives. Rows of another
+    noise, smaller clean sets, are dashed lines.
     """
+    floors = frame[~frame.noise.isin([*LOOKS])].groupby("noise").roc_auc_macro.mean()
     drawn = Figure(figsize=(7, 3.2))
     panels = drawn.subplots(1, 2, sharey=True)
     for axes, kinds in zip(panels, ((DROP, WEAK), (FLIP,)), strict=True):
@@ -472,8 +476,11 @@ def draw_ranks(frame: pd.DataFrame) -> Figure:
     return drawn
 
 
-def draw_remedy(frame: pd.DataFrame) -> Figure:
-    """Draws scores with and without a corrected loss, one row a point (`labels`)."""
+def draw_remedy(frame: pd.DataFrame, base: str | None) -> Figure:
+    """Draws scores with and without a corrected loss, one row a point (`labels`).
+
+    A dashed line is at that of `base`, if there is one.
+    """
     names = list(frame["labels"].unique())
     drawn = Figure(figsize=(7, 1.1 + 0.32 * len(names)))
     axes = drawn.subplots()
@@ -483,7 +490,8 @@ def draw_remedy(frame: pd.DataFrame) -> Figure:
     axes.plot(
         frame.roc_auc_macro, frame["labels"].map(names.index), "|", color=ink(axes)
     )
-    axes.axvline(found["mean"].iloc[0], ls="--", lw=1, color=ink(axes))
+    if base:
+        axes.axvline(found["mean"][base], ls="--", lw=1, color=ink(axes))
     axes.set(xlabel="macro ROC-AUC")
     name_rows(axes, names, fontsize=8)
     return drawn
@@ -493,6 +501,8 @@ def _training(runs: Runs) -> Illustration:
     rows: list[tuple[tuple, RunRecord]] = []
     for name, one in runs.settings.items():
         point = runs.points[name]
+        if one.share != 1 and not one.rates:
+            rows.append(((runs.title(name), math.nan), point))
         if not one.is_noisy:
             continue
         if one.labels != runs.reference:
@@ -503,13 +513,7 @@ def _training(runs: Runs) -> Illustration:
         if one.labels == runs.reference and not one.drop:
             rows.append(((FLIP, one.flip), point))
     frame = comparison.score_frame(rows, ["noise", "rate"], runs.reference)
-    floors = {
-        runs.title(name): float(comparison.auc(point, runs.reference).mean())
-        for name, point in runs.points.items()
-        if runs.settings[name].share != 1 and not runs.settings[name].rates
-    }
-    plot = partial(scores_by_noise, floors=floors)
-    return figure("noise_training", plot, frame, against=runs.against)
+    return figure("noise_training", scores_by_noise, frame, against=runs.against)
 
 
 def _worth(runs: Runs, worths: Mapping[str, Worth | None]) -> Illustration:
@@ -528,7 +532,10 @@ def _remedy(runs: Runs, fixed: Sequence[str]) -> Illustration:
     names = [one for one in (runs.base, *fixed, runs.find()) if one and fixed]
     rows = [((runs.title(name),), runs.points[name]) for name in names]
     frame = comparison.score_frame(rows, ["labels"], runs.reference)
-    return figure("noise_remedy", draw_remedy, frame, against=runs.against)
+    base = runs.title(runs.base) if runs.base else None
+    plot = partial(draw_remedy, base=base)
+    words = {"against": runs.against, "dashed": " Dashed: not corrected." * bool(base)}
+    return figure("noise_remedy", plot, frame, **words)
 
 
 def _table(runs: Runs, worths: Mapping[str, Worth | None]) -> Table:
@@ -627,7 +634,7 @@ def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Cl
     if comparison.are_dull(runs.points, runs.placed, runs.reference):
         judged = judges.unknown(f"{why} Most cannot be told from chance.")
     here = f"ρ = {number(one.rho, 2)} by {one.noise}, {percent(one.rate)} missing"
-    return claim("noise-ranks", here, *judges.whole(judged, gaps))
+    return claim("noise-ranks", here, *judges.complete(judged, gaps))
 
 
 def _paragraphs(

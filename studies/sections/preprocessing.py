@@ -288,7 +288,7 @@ def _claim_of_data(
     judged = judges.between(ends, *around, why)
     if not mean.is_informed:
         judged = judges.unknown(f"{why} Scores cannot be told from chance.")
-    return claim(key, here, *judges.whole(judged, gaps))
+    return claim(key, here, *judges.complete(judged, gaps))
 
 
 def _claim_of_biases(biases: pd.DataFrame) -> Claim:

@@ -73,6 +73,8 @@ def claims(
         of_std = of_pairs = judges.unknown("the scores cannot be told from chance")
     if seeds == 1:
         of_std = of_pairs = judges.unknown("one run has no spread")
+    elif not weak.std:
+        of_std = of_pairs = judges.unknown("equal scores do not show a spread")
     verdict, why = judges.whole(of_std, gaps)
     scatter, smallest = (
         "; ".join(say(key, labels=k, **_printed(one)) for k, one in spreads.items())

@@ -103,7 +103,11 @@ def test_the_mean_of_pairs_is_that_of_their_points(record):
 
 
 def test_scores_near_chance_are_seen(tmp_path):
-    points = {"good": {"skill": 2.0}, "dull": {"skill": 0.0}, "dim": {"skill": 0.0}}
+    points = {
+        "good": {"skill": 2.0},
+        "dull": {"skill": 0.0},
+        "dim": {"skill": 0.0, "noise_seed": 3},
+    }
     record = sweeps.write_sweep(tmp_path, points)
     (one, none), _ = compare(record, {"a": ("good", "dull"), "b": ("dim", "dull")})
     assert one.is_informed and not none.is_informed

@@ -452,7 +452,7 @@ def test_shares_at_the_limit_are_rarely_judged_wrongly(clips):
 @simulates("counts-uncorrelated")
 @pytest.mark.parametrize(
     ("tags", "rho", "wrong"),
-    [(3000, 0.105, HOLDS), (3000, 0.095, FAILS), (50, 0, FAILS)],
+    [(3000, 0.105, HOLDS), (3000, 0.095, FAILS), (50, 0, FAILS), (4, 0, FAILS)],
 )
 def test_counts_that_hardly_correlate_are_rarely_judged_wrongly(tags, rho, wrong):
     rng, verdicts = np.random.default_rng(0), []
@@ -468,6 +468,8 @@ def test_counts_that_hardly_correlate_are_rarely_judged_wrongly(tags, rho, wrong
 @pytest.mark.parametrize(
     ("number", "rho", "low", "high", "wrong"),
     [
+        (4, 0.48, 0.5, 1, HOLDS),
+        (5, 0.48, 0.5, 1, HOLDS),
         (13, 0.48, 0.5, 1, HOLDS),
         (13, 0.52, 0.5, 1, FAILS),
         (50, 0, -1, 0, HOLDS),

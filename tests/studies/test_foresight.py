@@ -3,9 +3,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from studies import foresight
+from studies.comparison import Comparison
 from tests import sweeps
 
 
@@ -20,6 +22,17 @@ def test_a_difference_is_visible_as_often_as_said():
         2.776 * values.std(axis=1, ddof=1) / math.sqrt(seeds), 1.96 * clips_error
     )
     assert 0.45 < (values.mean(axis=1) > half).mean() < 0.65
+
+
+def test_a_sweep_asks_for_more_where_it_compares_more_pairs():
+    """As its report does: half the interval of one of so many comparisons."""
+    known = foresight.Foresight(200, 0.01, 0.009)
+    values = pd.Series([-1, 0, 1]) * math.sqrt(2) * known.std
+    one = Comparison("b − a", {}, values, known.std, known.clips_error, True)
+    for pairs in (1, 3, 10):
+        low, high = one.interval(pairs)
+        assert known.visible(3, pairs) == pytest.approx((high - low) / 2)
+    assert "(95 % for 10 pairs at once; 3 seeds" in known.sentence(3, 10)
 
 
 def test_one_seed_shows_nothing():
@@ -71,5 +84,8 @@ def test_table(points):
     assert [row[0] for row in table.rows] == ["2", "3", "5", "10", "15"]
     smallest = [float(row[1]) for row in table.rows]
     assert smallest == sorted(smallest, reverse=True)
-    assert "160 test clips" in table.caption
+    assert "160 test clips" in table.caption and "pairs" not in table.caption
+    sweep = foresight.table({**points, "c": points["a"]}, is_sweep=True)
+    assert "(95 % for 3 pairs at once)" in sweep.caption
+    assert float(sweep.rows[0][1]) > smallest[0]
     assert foresight.table({"a": points["a"]}) is None

@@ -225,6 +225,32 @@ def test_a_corpus_without_truth_is_its_own_reference(tmp_path):
     assert study.tables[0].rows[1][0] == "50 % of positives missing"
 
 
+def test_the_truth_is_the_reference_before_a_point_that_learns_from_it(tmp_path):
+    some = {name: POINTS[name] for name in ("weak", "fix-true", "fix-half")}
+    record = write(tmp_path, some, missing=("noise-clean",))
+    record.config["sweep"][-1][1] = [["train.labels", "true"]]
+    study = label_noise.study(record)
+    assert "truth" in study.paragraphs[0]
+    assert "The truth of these clips is not used" not in study.paragraphs[0]
+    assert study.tables[0].rows[0][0] == "weak labels"
+
+
+@pytest.mark.parametrize("base", [("weak",), ()])
+def test_a_line_is_drawn_where_a_score_is_that_was_not_corrected(tmp_path, base):
+    some = {name: POINTS[name] for name in (*base, "clean", "size-50", "fix-true")}
+    study = label_noise.study(write(tmp_path, some))
+    shown = {one.name: one for one in study.illustrations}
+    assert ("Dashed: not corrected" in shown["noise_remedy"].caption) == bool(base)
+    (axes,) = label_noise.draw_remedy(
+        shown["noise_remedy"].frame, "weak labels" if base else None
+    ).axes
+    assert any(one.get_linestyle() == "--" for one in axes.lines) == bool(base)
+    drawn = shown["noise_training"].frame
+    assert drawn[drawn.rate.isna()].noise.unique() == [
+        "clean labels, 50 % of the clips"
+    ]
+
+
 def test_points_that_are_missing_are_named(tmp_path):
     some = {name: POINTS[name] for name in ("clean", "weak")}
     study = label_noise.study(write(tmp_path, some, missing=("noise-drop-50",)))
