@@ -374,7 +374,8 @@ def _of_chunks(
         source.cut = sound.lacking
         if decoder.format == "SDS":  # Its decoder makes up what is not there.
             source.readable = int(decoder.frames * sound.share)
-        elif "ALAC" not in decoder.subtype:  # It has a table of its packets.
+        # ALAC has a table of its packets.
+        elif sound.there and "ALAC" not in decoder.subtype:
             source.num_samples = round(decoder.frames / sound.share)
     return source
 
