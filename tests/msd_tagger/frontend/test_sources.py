@@ -1,5 +1,6 @@
 """What sound files have in them, judged by a row for every kind."""
 
+import io
 import os
 import threading
 
@@ -134,24 +135,47 @@ def test_a_pipe_is_read_from_the_start(tmp_path, make):
     np.testing.assert_array_equal(found, same)
 
 
-def test_a_small_disk_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("msd_tagger.frontend.handles.scratch", Full)
-    path = written(tmp_path / "a.mp3", b"\r\n" + mp3())
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: b"\r\n" + mp3(),
+        KINDS["fmt_AIFF_DWVW_16.aif"][0],
+        KINDS["ogg_chained.ogg"][0],
+    ],
+    ids=["mended", "unrolled", "chained"],
+)
+def test_a_small_disk_is_named(tmp_path, monkeypatch, make):
+    monkeypatch.setattr("msd_tagger.frontend.handles.scratch", NearlyFull)
+    path = written(tmp_path / "a", make())
     with pytest.raises(AudioError, match=r"unreadable.*no room in .*No space left"):
         audio.read_clip(path, WHOLE)
 
 
-class Full:
-    """A file on a full disk."""
+class NearlyFull(io.FileIO):
+    """A file on a disk with room for 20,000 bytes."""
 
     def __init__(self, size_bytes):
-        self.size_bytes = size_bytes
+        super().__init__(os.memfd_create("nearly full"), "r+")
 
     def write(self, piece):
-        raise OSError(28, "No space left on device")
+        if not (room := 20_000 - self.tell()):
+            raise OSError(28, "No space left on device")
+        return super().write(piece[:room])
 
-    def close(self):
-        pass
+
+@pytest.mark.parametrize("name", ["flac_last_frame_cut.flac", "ogg_ok.ogg"])
+def test_a_disk_that_fails_half_way_is_named(tmp_path, monkeypatch, name):
+    """Behind the start, what is no error of a decoder is met in several places."""
+    path, read = written(tmp_path / name, KINDS[name][0]()), os.pread
+
+    def fail(number, count, start):
+        if start > 20_000:
+            raise OSError(5, "Input/output error")
+        return read(number, count, start)
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(AudioError, match=r"unreadable .*Input/output error"):
+        audio.read_clip(path, WHOLE)
 
 
 def test_decoders_print_nothing(tmp_path, capfd):
