@@ -467,9 +467,24 @@ def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
     """What PyAV decodes."""
     if not foreign.IS_INSTALLED:
         raise AudioError(file.path, "no decoder", f"{kind.name}; {foreign.INSTALL}")
-    stream = foreign.open_stream(file.handle, kind)
+    try:
+        stream = foreign.open_stream(file.handle, kind)
+    except ValueError as error:
+        raise AudioError(file.path, "damaged", str(error)) from error
     if stream is None:
         raise AudioError(file.path, "no decoder", f"{kind.name}, nor does PyAV read it")
-    source = _unrolled(file, stream[:3], stream.blocks())
+
+    def blocks() -> Iterator[np.ndarray]:
+        num_samples = 0
+        try:
+            for block in stream.blocks():
+                yield block
+                num_samples += len(block)
+        except ValueError as error:
+            if not num_samples:
+                raise
+            source.cut = f"at {num_samples / stream.rate_hz:.2f} s: {error}"
+
+    source = _unrolled(file, stream[:3], blocks())
     source.slack_samples = _MPEG_SLACK_SAMPLES
     return source
