@@ -134,6 +134,11 @@ def middle(data, junk):
     return data[: len(data) // 2] + junk + data[len(data) // 2 :]
 
 
+def quiet():
+    """Samples without a header, of which many look like that of a frame."""
+    return (5 * np.random.default_rng(0).standard_normal(2**15)).astype(">i2").tobytes()
+
+
 SYNC = b"\xff\xfb\x90\x64"
 MP3 = {
     "mp3_ok_lame.mp3": (mp3, LENGTH_S),
@@ -195,6 +200,14 @@ MORE_MP3 = {
         free_format,
         frames_s(bare("CONSTANT", 0.0, 48_000, 2), 48_000),
     ),
+    "free_format_behind_junk.mp3": (
+        lambda: (
+            b"".join(b"\xff\xfb\x04" + NOISE[: 9 * n] for n in range(50))
+            + free_format()
+        ),
+        frames_s(bare("CONSTANT", 0.0, 48_000, 2), 48_000),
+    ),
+    "quiet.wav": (quiet, "not audio"),  # It took hours to find no frame.
     "rate_22050.mp3": (
         lambda: bare("VARIABLE", 0.2, 22_050),
         frames_s(bare("VARIABLE", 0.2, 22_050), 22_050),
