@@ -84,6 +84,7 @@ def test_tags_outside_of_the_list_are_left_out_and_counted(tmp_path, caplog):
         ("cafe\u0301.mp3", "caf\u00e9.mp3"),
         ("A/01.WAV", "a/01.wav"),
         ("same.mp3", "same.mp3"),
+        ("rock/a\\b.mp3", "rock/a\\b.mp3"),
     ],
 )
 def test_names_are_found_as_they_are_written(tmp_path, caplog, asked, there):

@@ -196,9 +196,7 @@ def test_what_systems_put_into_folders_does_not_matter(written, tmp_path):
 def test_settings_that_cannot_be_read_are_named(written, tmp_path):
     shutil.copytree(written, tmp_path / "cut")
     (tmp_path / "cut" / "corpus.json").write_text("")
-    with pytest.raises(
-        ValueError, match=r"cut/corpus\.json cannot.* Delete .*/cut"
-    ):
+    with pytest.raises(ValueError, match=r"cut/corpus\.json cannot.* Delete .*/cut"):
         write(tmp_path / "cut")
 
 
