@@ -196,7 +196,12 @@ def csv_rows(
     try:
         # utf-8-sig: spreadsheets write a byte order mark.
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=strict)
+            # A space behind a comma must not hide a quotation mark; behind a tab it is
+            # part of a value.
+            skips = delimiter != "\t"
+            reader = csv.reader(
+                file, delimiter=delimiter, strict=strict, skipinitialspace=skips
+            )
             for values in reader:
                 if values:
                     yield line, values

@@ -250,6 +250,12 @@ def test_no_cell_is_a_formula_for_a_spreadsheet(tmp_path):
     ]
 
 
+def test_behind_a_tab_a_space_is_part_of_a_value(tmp_path):
+    (tmp_path / "x.tsv").write_text('a\t "b"\n')
+    rows = files.csv_rows(tmp_path / "x.tsv", "\t", strict=False)
+    assert list(rows) == [(1, ["a", ' "b"'])]
+
+
 def test_long_names_and_names_that_are_not_utf8_are_written(tmp_path):
     files.write_text(tmp_path / ("x" * 250), "caf\udce9")
     assert (tmp_path / ("x" * 250)).read_text() == r"caf\udce9"
