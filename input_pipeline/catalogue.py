@@ -211,7 +211,8 @@ def _check_bad_share(
             f"{num_bad} of {num_all} clips ({num_bad / num_all:.1%}) had to be left "
             f"out ({_reasons(counts)}), more than prepare.max_bad_share="
             f"{max_bad_share:g} allows; see {ledger}. Mend the files, or raise "
-            "prepare.max_bad_share"
+            "prepare.max_bad_share. If the size of a file changes, all shards are made "
+            f"again in another folder, and {ledger.parent} can be deleted"
         )
 
 

@@ -108,7 +108,7 @@ def write_missing(
         for recipe, directory in directories.items()
         if not catalogue.is_written(directory)
     ]
-    parts = [shards.read_parts(target.directory, tasks) for target in targets]
+    parts = [shards.read_parts(one.directory, tasks, retry=True) for one in targets]
     for task, *found in zip(tasks, *parts, strict=True):
         needed = [t for t, part in zip(targets, found, strict=True) if part is None]
         if needed:

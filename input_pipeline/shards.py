@@ -86,13 +86,16 @@ Rejected = tuple[str, str, str, str]  # Id, path, reason and detail, as in the l
 _PART = {"plan", "size_bytes", "track_id", "rejected", "stamps", "originals"}
 
 
-def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
+def read_part(
+    directory: Path, task: ShardTask, retry: bool = False
+) -> dict[str, Any] | None:
     """Reads the part of a finished shard.
 
     Returns:
         The part, or None where the shard is to be written (again): it is not finished,
         its part is damaged, of an older version or of another plan, its TFRecord file
-        was lost, or an audio file has changed since.
+        was lost, or an audio file has changed since. With `retry` also where a file
+        could not be read: a job asks so before it writes, not when it completes.
     """
     try:
         part = read_sealed(_part_path(directory, task))
@@ -106,7 +109,7 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
     if part["size_bytes"] != size_bytes or part["track_id"] != ids:
         return None
     stamps = _stamps(task, part["rejected"])
-    if part["stamps"] != stamps or _can_be_read_now(task, part["rejected"]):
+    if part["stamps"] != stamps or (retry and _may_be_readable(task, part["rejected"])):
         return None
     made_of = []
     for clip, known in zip(task.clips, part["originals"], strict=True):
@@ -119,10 +122,10 @@ def read_part(directory: Path, task: ShardTask) -> dict[str, Any] | None:
 
 
 def read_parts(
-    directory: Path, tasks: Sequence[ShardTask]
+    directory: Path, tasks: Sequence[ShardTask], retry: bool = False
 ) -> Iterator[dict[str, Any] | None]:
     """Reads the parts of several shards, in order."""
-    return in_threads(lambda task: read_part(directory, task), tasks)
+    return in_threads(lambda task: read_part(directory, task, retry), tasks)
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -233,8 +236,11 @@ def _spectrograms(
         yield to_stored_db(to_bands(powers[key], filters))
 
 
-def _can_be_read_now(task: ShardTask, rejected: list[Rejected]) -> bool:
-    """Whether a file that could not be opened can be: a disk may have been away."""
+def _may_be_readable(task: ShardTask, rejected: list[Rejected]) -> bool:
+    """Whether a file that could not be read can be opened: a disk may have been away.
+
+    That does not say that it can be read.
+    """
     closed = {track_id for track_id, _, reason, _ in rejected if reason == "unreadable"}
     for clip in task.clips:
         if clip.track_id in closed:

@@ -37,7 +37,7 @@ def of_genres(path: Path, music: Path) -> tuple[str, str]:
     """The genres that a file names, separated by `|`, and its artist."""
     del music
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             found = file.copy_metadata()
     except (soundfile.LibsndfileError, OSError):
         return "", ""  # What is no audio is left out too.
@@ -58,22 +58,27 @@ def write(music: Path, source: str) -> str:
     Raises:
         ValueError: There is a table already, or nothing to put into one.
     """
-    table = music / "tags.csv"
+    table, named = music / "tags.csv", printable(music)
     if not music.is_dir():
-        raise ValueError(f"{music} is not a folder; give the one that holds the music")
+        raise ValueError(f"{named} is not a folder; give the one that holds the music")
     if table.exists():
-        raise ValueError(f"{table} is there already; move it away to have a new one")
+        raise ValueError(
+            f"{named}/tags.csv is there already; move it away to have a new one"
+        )
     found = [Path(path) for path in audio_files([music]) if Path(path) != music]
     rows = []
     for path in found:
-        tags, artist = SOURCES[source](path, music)
         name = path.relative_to(music).as_posix()
         # A name that is no text, or of several lines, cannot be written in a table.
-        if tags and _is_text(name):
+        tags, artist = SOURCES[source](path, music) if _is_text(name) else ("", "")
+        if tags:
+            # Readers strip cells, and take backslashes alone for those of Windows.
+            is_plain = name == name.strip() and ("/" in name or "\\" not in name)
+            name = name if is_plain else f"./{name}"
             rows.append((name, name, tags, artist))
     if not rows:
         raise ValueError(
-            f"none of {len(found)} audio files below {printable(music)} has a tag by "
+            f"none of {len(found)} audio files below {named} has a tag by "
             f"its {source}; see --help for what counts, or write tags.csv by hand"
         )
     has_artists = any(row[3] for row in rows)
@@ -83,7 +88,8 @@ def write(music: Path, source: str) -> str:
     files.write_text(table, text.getvalue())
     kinds = {tag for row in rows for tag in row[2].split("|")}
     left_out = len(found) - len(rows)
-    return f"{table}: {len(rows)} files, {len(kinds)} tags; {left_out} files left out"
+    whole = f"{len(rows)} files, {len(kinds)} tags; {left_out} files left out"
+    return f"{named}/tags.csv: {whole}"
 
 
 def _one_line(text: str) -> str:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from msd_tagger.bundle import thresholds
 from msd_tagger.common import files
 from msd_tagger.common.files import flatten
+from msd_tagger.common.text import text_path
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import (
@@ -296,11 +297,11 @@ def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -
     Keys are nested; the defaults are None where they were not recorded.
     """
     config = flatten(config)
-    rows = [(key, str(value)) for key, value in config.items()]
+    rows = [(key, text_path(str(value))) for key, value in config.items()]
     frame = pd.DataFrame(rows, columns=["key", "value"], dtype=object)
     if default is None:
         return Table(frame, "All keys.")
-    known = {key: str(value) for key, value in flatten(default).items()}
+    known = {key: text_path(str(value)) for key, value in flatten(default).items()}
     frame["default"] = [known.get(key) for key in config]
     strong = np.flatnonzero(frame["value"] != frame["default"]).tolist()
     caption = "All keys; bold where the value is not the default."

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from msd_tagger.common import paper
+from msd_tagger.common.text import text_path
 from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.tables import ABSENT, Formats, Table
 from studies.study import Claim
@@ -85,7 +86,7 @@ def span(ends: Iterable[float], digits: int = 3) -> str:
 
 def short(value: object) -> str:
     """Prints the value of a key without needless digits."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else text_path(str(value))
 
 
 def _fill(text: str, values: dict[str, Any]) -> str:

@@ -134,6 +134,11 @@ def middle(data, junk):
     return data[: len(data) // 2] + junk + data[len(data) // 2 :]
 
 
+def quiet():
+    """Samples without a header, of which many look like that of a frame."""
+    return (5 * np.random.default_rng(0).standard_normal(2**15)).astype(">i2").tobytes()
+
+
 SYNC = b"\xff\xfb\x90\x64"
 MP3 = {
     "mp3_ok_lame.mp3": (mp3, LENGTH_S),
@@ -195,6 +200,14 @@ MORE_MP3 = {
         free_format,
         frames_s(bare("CONSTANT", 0.0, 48_000, 2), 48_000),
     ),
+    "free_format_behind_junk.mp3": (
+        lambda: (
+            b"".join(b"\xff\xfb\x04" + NOISE[: 9 * n] for n in range(50))
+            + free_format()
+        ),
+        frames_s(bare("CONSTANT", 0.0, 48_000, 2), 48_000),
+    ),
+    "quiet.wav": (quiet, "not audio"),  # It took hours to find no frame.
     "rate_22050.mp3": (
         lambda: bare("VARIABLE", 0.2, 22_050),
         frames_s(bare("VARIABLE", 0.2, 22_050), 22_050),
@@ -330,6 +343,22 @@ CUT = {
     # PAF does not say how long it is, and a cut HTK file is recognised by nobody.
     if not name.endswith((".paf", ".htk"))
 }
+HEADERS_BYTES = {
+    "wavsub_PCM_24.wav": 44,
+    "wavsub_IMA_ADPCM.wav": 60,
+    "fmt_W64_PCM_16.w64": 104,
+    "fmt_RF64_PCM_16.wav": 104,
+    "fmt_AU_PCM_16.au": 24,
+    "fmt_VOC_PCM_16.voc": 42,
+    "fmt_NIST_PCM_16.sph": 1024,
+}
+CUT |= {
+    f"header_alone_{name}": (
+        lambda name=name, size=size: (FORMATS | SUBTYPES)[name][0]()[:size],
+        "truncated",
+    )
+    for name, size in HEADERS_BYTES.items()
+}
 
 
 def changed(make, at, new):
@@ -345,6 +374,12 @@ def sized(form, marker, new, behind=4):
     """A file whose chunk has another size."""
     data = FORMATS[form][0]()
     return changed(FORMATS[form][0], data.rfind(marker) + behind, new)()
+
+
+def without_size(form, at, size, unknown, name, gap, wrong):
+    """Samples of no known size that start with the header of a chunk."""
+    chunk = struct.pack(size, unknown) + name + bytes(gap) + struct.pack(size, wrong)
+    return changed(FORMATS[form][0], at - 8, chunk)()
 
 
 UNSIZED = {
@@ -369,6 +404,15 @@ UNSIZED = {
     ),
     "w64_largest.w64": (
         lambda: sized("fmt_W64_PCM_16.w64", b"data\xf3", b"\xff" * 7 + b"\x7f", 16),
+        LENGTH_S,
+    ),
+    # Samples that look like a chunk which ends where it begins.
+    "w64_0_chunk.w64": (
+        lambda: without_size("fmt_W64_PCM_16.w64", 104, "<q", 24, b"junk", 12, 0),
+        LENGTH_S,
+    ),
+    "caf_0_chunk.caf": (
+        lambda: without_size("fmt_CAF_PCM_16.caf", 4092, ">q", 0, b"free", 0, -12),
         LENGTH_S,
     ),
 }

@@ -77,8 +77,9 @@ def parse_json(content: bytes | str, where: object, kind: type = dict) -> Any:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
         found = json.loads(text, parse_constant=_no_number)
         _check_depth(found)
-        if _SURROGATE.search(text):  # Text that could not be written again.
-            json.dumps(found, ensure_ascii=False).encode()
+        # Text that could not be written again; a file's name that is not UTF-8 can be.
+        if _SURROGATE.search(text):
+            json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except (ValueError, RecursionError, MemoryError) as error:
         reason = str(error) or type(error).__name__
         raise ValueError(f"{where} cannot be read as JSON: {reason}") from error
@@ -195,7 +196,12 @@ def csv_rows(
     try:
         # utf-8-sig: spreadsheets write a byte order mark.
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=strict)
+            # A space behind a comma must not hide a quotation mark; behind a tab it is
+            # part of a value.
+            skips = delimiter != "\t"
+            reader = csv.reader(
+                file, delimiter=delimiter, strict=strict, skipinitialspace=skips
+            )
             for values in reader:
                 if values:
                     yield line, values

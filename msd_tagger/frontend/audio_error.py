@@ -6,7 +6,7 @@ from pathlib import Path
 # Reasons for which a file is left out, as they appear in the ledger.
 REASONS = {
     "missing": "no file at this path",
-    "unreadable": "a folder, a device, an idle pipe, or no permission to read",
+    "unreadable": "a folder, device or idle pipe; no permission, failing disk, no room",
     "empty": "no samples: a file of 0 bytes, or nothing behind its header",
     "not audio": "no decoder recognises it",
     "no decoder": "a format that libsndfile does not read",

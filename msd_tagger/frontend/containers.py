@@ -109,7 +109,7 @@ def _fixed(head: bytes) -> tuple[int, int] | tuple[int, int, str] | None:
         is_stereo, bits = struct.unpack_from(">HH", head, 12)
         (count,) = struct.unpack_from(">I", head, 26)
         return 128, count * (2 if is_stereo else 1) * (bits // 8) or -1
-    if head[:8] == b"Creative" and len(head) > 64:
+    if head[:8] == b"Creative" and len(head) > 29:
         at = int.from_bytes(head[20:22], "little")
         format_bytes = 12 if head[at : at + 1] == b"\x09" else 2
         size = int.from_bytes(head[at + 1 : at + 4], "little")
@@ -142,13 +142,13 @@ def _sound_chunk(handle: io.FileIO, magic: bytes, start: int, end: int) -> Sound
             is_unknown = found.declared >= _MOST_BYTES or (
                 is_narrow and found.declared in _STAND_INS
             )
-            is_empty = size == 0 and _are_chunks(handle, family, first, end)
+            is_empty = size == 0 and _are_chunks(handle, family, start, first, end)
             if is_unknown or (found.declared <= 0 and not is_empty):
                 return found._replace(declared=-1)
             return found
         if size < 0:
             return None
-        at = start + -((start - first - size) // family.alignment) * family.alignment
+        at = _aligned(family, start, first + size)
     return None
 
 
@@ -161,7 +161,9 @@ def _of_64(handle: io.FileIO, start: int, found: Sound) -> Sound:
     return found._replace(declared=declared, size_at=start + 28, size="<q")
 
 
-def _are_chunks(handle: io.FileIO, family: _Chunks, at: int, end: int) -> bool:
+def _are_chunks(
+    handle: io.FileIO, family: _Chunks, start: int, at: int, end: int
+) -> bool:
     """Whether chunks, and no samples, go on to the end: the sound is empty."""
     header_bytes = family.id_bytes + struct.calcsize(family.size)
     while at < end:
@@ -169,9 +171,16 @@ def _are_chunks(handle: io.FileIO, family: _Chunks, at: int, end: int) -> bool:
         if len(header) < header_bytes or not header[:4].strip().isalnum():
             return False
         (size,) = struct.unpack_from(family.size, header, family.id_bytes)
-        at += size + header_bytes * (not family.counts_itself)
-        at += at % 2
-    return at <= end + 1
+        size -= family.counts_itself * header_bytes
+        if size < 0:
+            return False
+        at = _aligned(family, start, at + header_bytes + size)
+    return at < end + family.alignment
+
+
+def _aligned(family: _Chunks, start: int, at: int) -> int:
+    """Where a chunk begins that follows one which ends at a place."""
+    return at + (start - at) % family.alignment
 
 
 def flac_lengths(handle: io.FileIO, start: int) -> tuple[int, int] | None:

@@ -38,6 +38,7 @@ _KINDS = (
     (0, b"caff", "a codec in CAF", "caf"),
     (0, b"OggS", "a codec in Ogg", "ogg"),
 )
+_MAY_BE_ANYTHING = ("wav", "aiff", "caf", "ogg")  # A picture, say.
 SUFFIXES = (
     *(".m4a", ".m4b", ".mp4", ".aac", ".wma", ".ape", ".wv", ".tta", ".mpc", ".tak"),
     *(".dsf", ".amr", ".ra", ".rm", ".ac3", ".mka", ".webm", ".3gp", ".mov", ".alac"),
@@ -98,7 +99,11 @@ def in_words(counts: Counter[str]) -> str:
 
 
 def open_stream(handle: io.FileIO, kind: Kind) -> Stream | None:
-    """Finds the first sound of a file; None where PyAV cannot read it."""
+    """Finds the first sound of a file; None where PyAV cannot read it.
+
+    Raises:
+        ValueError: It is damaged.
+    """
     import av
 
     try:
@@ -108,10 +113,13 @@ def open_stream(handle: io.FileIO, kind: Kind) -> Stream | None:
             if frame is None:
                 return None
             rate_hz, num_channels = frame.sample_rate, frame.layout.nb_channels
-            said_s = float((stream.duration or 0) * (stream.time_base or 0))
+            said_s = _said_s(container, stream)
         with _container(handle, kind) as container:
             there_s = _length_s(container)
-    except (av.FFmpegError, IndexError, ValueError):
+    except (av.FFmpegError, IndexError, ValueError) as error:
+        is_damage = isinstance(error, (av.InvalidDataError, av.error.EOFError))
+        if is_damage and kind.demuxer not in _MAY_BE_ANYTHING:
+            raise ValueError(str(error)) from error
         return None
     num_samples = round(max(said_s, there_s) * rate_hz)
 
@@ -126,6 +134,24 @@ def _container(handle: io.FileIO, kind: Kind) -> Any:
 
     handle.seek(0)
     return av.open(handle, "r", format=kind.demuxer, metadata_errors="ignore")
+
+
+def _said_s(container: Any, stream: Any) -> float:
+    """How long a sound is by its header; 0 where it does not say so.
+
+    Matroska says how long the file is: as long as its sound, if that is all but for a
+    picture of its cover. FFmpeg guesses the same of other formats, from what is there.
+    """
+    import av
+
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    cover = av.stream.Disposition.attached_pic
+    has_video = any(not one.disposition & cover for one in container.streams.video)
+    is_alone = len(container.streams.audio) == 1 and not has_video
+    if "matroska" in container.format.name and is_alone:
+        return float((container.duration or 0) / av.time_base)
+    return 0.0
 
 
 def _length_s(container: Any) -> float:

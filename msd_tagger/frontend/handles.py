@@ -80,16 +80,23 @@ def copy_of(
     copy = scratch(size_bytes)
     try:
         for piece in pieces:
-            copy.write(piece)
-    except OSError as error:
-        copy.close()
-        where = f"{tempfile.gettempdir()}: {error.strerror}"
-        detail = f"no room in {where}, for a copy that can be decoded"
-        raise AudioError(path, "unreadable", detail) from error
-    except AudioError:
+            _write_all(path, copy, piece)
+    except BaseException:
         copy.close()
         raise
     return copy
+
+
+def _write_all(path: os.PathLike | str, copy: io.FileIO, piece: bytes) -> None:
+    """Writes all of a piece: a disk that is nearly full takes a part of it."""
+    left = memoryview(piece)
+    try:
+        while left:
+            left = left[copy.write(left) :]
+    except OSError as error:
+        where = f"{tempfile.gettempdir()}: {error.strerror}"
+        detail = f"no room in {where}, for a copy that can be decoded"
+        raise AudioError(path, "unreadable", detail) from error
 
 
 def scratch(size_bytes: int) -> io.FileIO:

@@ -35,8 +35,10 @@ _SYNC = re.compile(rb"\xff(?=[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x00-\xef])")
 # So many frames in a row are no accident, in a picture say; fewer where the file ends.
 _IN_A_ROW = 4
 # Frames whose headers leave the bit rate open: their size, and where they may begin.
-# Nearly any bytes that repeat look like them, so more in a row are asked for.
+# Nearly any bytes that repeat look like them, so more in a row are asked for; and bytes
+# of which many look like their headers, as those of quiet samples, are none.
 _MOST_FREE_BYTES, _MOST_BEFORE_FREE_BYTES, _FREE_IN_A_ROW = 8192, 65_536, 16
+_MOST_FREE_TRIES = 64
 
 
 class Format(NamedTuple):
@@ -167,16 +169,30 @@ def _with_free_size(data: bytes, position: int, form: Format) -> Format:
     """Measures frames whose header leaves the bit rate open: to the next like it."""
     first, second, third = data[position : position + 3]
     padding = third >> 1 & 1
-    both = [re.escape(bytes([first, second, third & ~2 | bit << 1])) for bit in (0, 1)]
-    alike = re.compile(b"[^\xff]?(?:%s|%s)" % tuple(both))
+    both = tuple(bytes([first, second, third & ~2 | bit << 1]) for bit in (0, 1))
+    alike = re.compile(b"[^\xff]?(?:%s|%s)" % tuple(map(re.escape, both)))
     unit = 4 if form.layer == 1 else 1
     end = position + _MOST_FREE_BYTES
     for match in alike.finditer(data, position + 4 + form.side_bytes, end):
-        at = match.end() - 3
-        found = form._replace(free_bytes=at - position - padding * unit)
-        if _follow(data, position, found)[0] >= _FREE_IN_A_ROW:
+        size = match.end() - 3 - position - padding * unit
+        found = form._replace(free_bytes=size)
+        # A table of sizes takes long to make, so what they do first is seen without.
+        if _goes_on(data, position, (size, size + unit), both) and (
+            _follow(data, position, found)[0] >= _FREE_IN_A_ROW
+        ):
             return found
     return form
+
+
+def _goes_on(
+    data: bytes, position: int, sizes: tuple[int, int], headers: tuple[bytes, ...]
+) -> bool:
+    """Whether frames follow each other, of one size and header with padding or not."""
+    for _ in range(_FREE_IN_A_ROW):
+        if data[position : position + 3] not in headers:
+            return False
+        position += sizes[data[position + 2] >> 1 & 1]
+    return True
 
 
 def find(
@@ -186,12 +202,14 @@ def find(
 
     Only the first `most` places are looked at.
     """
+    free_tries = 0
     for match in _SYNC.finditer(data, start, min(len(data), start + most + 2)):
         position = match.start()
         form = frame_format(data[position : position + 4])
         is_free = form and data[position + 2] >> 4 == 0
-        if form and is_free and position - start <= _MOST_BEFORE_FREE_BYTES:
-            form = _with_free_size(data, position, form)
+        is_near = position - start <= _MOST_BEFORE_FREE_BYTES
+        if form and is_free and is_near and free_tries < _MOST_FREE_TRIES:
+            form, free_tries = _with_free_size(data, position, form), free_tries + 1
         if form:
             count, end = _follow(data, position, form)
             if count >= _IN_A_ROW or (count and end == len(data)):

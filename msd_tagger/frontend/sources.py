@@ -13,6 +13,7 @@ import io
 import itertools
 import math
 import os
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
@@ -24,7 +25,7 @@ from msd_tagger.frontend.audio_error import AudioError
 
 # Changes with what is made of files: whoever remembers that one could not be read tries
 # it again then.
-DECODERS = f"2, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
+DECODERS = f"3, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
 
 # What libsndfile reads, by the usual endings.
 SUFFIXES: tuple[str, ...] = (
@@ -92,8 +93,15 @@ class Source:
         """Decodes float32 `[samples, channels]`, fewer than `count` at the end.
 
         Raises:
-            AudioError: "damaged", or "truncated" for a decoder that fails at the end.
+            AudioError: "damaged", "truncated" for a decoder that fails at the end, or
+                "unreadable".
         """
+        try:
+            return self._checked(first, count)
+        except OSError as error:  # As of a disk that fails.
+            raise AudioError(self.path, "unreadable", str(error)) from error
+
+    def _checked(self, first: int, count: int) -> np.ndarray:
         if self.damage:
             lost = self.damage(first / self.rate_hz, (first + count) / self.rate_hz)
             if lost:
@@ -156,6 +164,8 @@ def open_source(path: os.PathLike | str) -> Iterator[Source]:
             source = _examine(_File(path, handle, stack))
         except RuntimeError as error:  # As libsndfile's are.
             raise AudioError(path, "damaged", str(error).strip()) from error
+        except OSError as error:  # As of a disk that fails.
+            raise AudioError(path, "unreadable", str(error)) from error
         yield source
 
 
@@ -169,10 +179,7 @@ class _File:
         self.start = mpeg.behind_tags(self.bytes_at)  # Where the format begins.
 
     def bytes_at(self, start: int, count: int) -> bytes:
-        try:
-            return os.pread(self.handle.fileno(), count, start)
-        except OSError as error:  # As of a disk that fails.
-            raise AudioError(self.path, "unreadable", str(error)) from error
+        return os.pread(self.handle.fileno(), count, start)
 
     def size_bytes(self) -> int:
         return os.fstat(self.handle.fileno()).st_size
@@ -257,20 +264,24 @@ def _blocks(decoder: _Decoder) -> Iterator[np.ndarray]:
 
 
 def _unrolled(file: _File, size: Size, blocks: Iterable[np.ndarray]) -> Source:
-    """Decodes all of it once, before the first read: what cannot seek then can."""
+    """Decodes all of it once, before the first read: what cannot seek then can.
+
+    It becomes an AU file of floats, whose length its size alone says.
+    """
     rate_hz, num_channels, num_samples = size
 
-    def decode() -> _Decoder:
-        copy = file.copy([], 4 * num_samples * num_channels)
-        kind = (rate_hz, num_channels, "FLOAT", None, "W64")
-        number = copy.handle.fileno()
+    def pieces() -> Iterator[bytes]:
+        yield struct.pack("<4s5I", b"dns.", 24, 2**32 - 1, 6, rate_hz, num_channels)
         try:
-            with soundfile.SoundFile(number, "w", *kind, closefd=False) as unrolled:
-                for block in blocks:
-                    unrolled.write(block)
-        except (OSError, ValueError, RuntimeError) as error:
+            for block in blocks:
+                yield block.astype("<f4", copy=False).tobytes()
+        except AudioError:
+            raise
+        except (ValueError, RuntimeError) as error:
             raise AudioError(file.path, "damaged", str(error).strip()) from error
-        decoder = copy.decoder()
+
+    def decode() -> _Decoder:
+        decoder = file.copy(pieces(), 4 * num_samples * num_channels).decoder()
         assert decoder is not None  # It was just written.
         return decoder
 
@@ -374,7 +385,8 @@ def _of_chunks(
         source.cut = sound.lacking
         if decoder.format == "SDS":  # Its decoder makes up what is not there.
             source.readable = int(decoder.frames * sound.share)
-        elif "ALAC" not in decoder.subtype:  # It has a table of its packets.
+        # ALAC has a table of its packets.
+        elif sound.there and "ALAC" not in decoder.subtype:
             source.num_samples = round(decoder.frames / sound.share)
     return source
 
@@ -455,9 +467,24 @@ def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
     """What PyAV decodes."""
     if not foreign.IS_INSTALLED:
         raise AudioError(file.path, "no decoder", f"{kind.name}; {foreign.INSTALL}")
-    stream = foreign.open_stream(file.handle, kind)
+    try:
+        stream = foreign.open_stream(file.handle, kind)
+    except ValueError as error:
+        raise AudioError(file.path, "damaged", str(error)) from error
     if stream is None:
         raise AudioError(file.path, "no decoder", f"{kind.name}, nor does PyAV read it")
-    source = _unrolled(file, stream[:3], stream.blocks())
+
+    def blocks() -> Iterator[np.ndarray]:
+        num_samples = 0
+        try:
+            for block in stream.blocks():
+                yield block
+                num_samples += len(block)
+        except ValueError as error:
+            if not num_samples:
+                raise
+            source.cut = f"at {num_samples / stream.rate_hz:.2f} s: {error}"
+
+    source = _unrolled(file, stream[:3], blocks())
     source.slack_samples = _MPEG_SLACK_SAMPLES
     return source

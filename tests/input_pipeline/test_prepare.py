@@ -1,6 +1,7 @@
 """Preparation: what ends up on disk, whatever happens on the way."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from msd_tagger.frontend import audio
 from msd_tagger.frontend.audio_error import AudioError
 from msd_tagger.frontend.spectrogram import spectrogram
 from tests.preparing import files as _files
+from tests.preparing import in_this_process
 from tests.preparing import prepare_folder as _prepare
 from tests.preparing import start as _start
 from tests.reading import whole
@@ -130,7 +132,7 @@ def test_too_many_damaged_files_are_an_error_that_can_be_allowed(tmp_path):
     directory = _damaged_folder(tmp_path / "corpus")
     message = (
         rf"{len(DAMAGED) + 1} of {len(DAMAGED) + 21} clips \(4\d\.\d%\).*"
-        r"prepare.max_bad_share=0.1 allows; see .*ledger.csv"
+        r"prepare.max_bad_share=0.1 allows; see .*ledger.csv.* size of a file changes"
     )
     with pytest.raises(ValueError, match=message):
         _prepare(directory, tmp_path)
@@ -176,7 +178,27 @@ def test_no_rejection_outlives_its_cause(tmp_path, monkeypatch):
     with monkeypatch.context() as other:
         other.setattr(audio, "read_excerpts", fail)
         shards.write_shard(task, [target])
-    assert shards.read_part(target.directory, task) is None
+    assert shards.read_part(target.directory, task, retry=True) is None
+
+
+def test_a_file_that_opens_and_cannot_be_read_is_left_out(tmp_path, monkeypatch):
+    """It is tried by every job, and keeps none from completing the set."""
+    directory = write_folder(tmp_path / "corpus", 20)
+    bad, read = directory / "audio" / "000.wav", os.pread
+
+    def fail(number, count, start):
+        if os.fstat(number).st_ino == bad.stat().st_ino:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(number, count, start)
+
+    monkeypatch.setattr(os, "pread", fail)
+    written = in_this_process(monkeypatch)
+    with pytest.raises(ValueError, match=r"prepare\.max_bad_share=0 allows"):
+        _prepare(directory, tmp_path, max_bad_share=0)
+    first = [*written]
+    found = _prepare(directory, tmp_path)
+    assert len(written) == len(first) + 1
+    assert _ledger(found)["id-000"]["reason"] == "unreadable"
 
 
 def test_a_split_without_clips_is_an_error(tmp_path):

@@ -1,6 +1,7 @@
 """A tags.csv from folders or from what files say of themselves."""
 
 import os
+import shutil
 
 import pytest
 import soundfile
@@ -29,28 +30,33 @@ def tags_of(music):
 
 
 def test_folders_are_tags(tmp_path, capsys):
-    names = ("jazz/blue/1.wav", "rock, hard/=2.wav", "a|b/3.wav")
+    names = ("jazz/blue/1.wav", "rock, hard/=2.wav", "a|b/3.wav", " jazz/x\\4.wav")
     for name in names:
         write_sound(tmp_path / name)
     write_sound(tmp_path / "loose.wav")
     os.link(tmp_path / "loose.wav", tmp_path / "jazz" / os.fsdecode(b"\xe9.wav"))
     assert write_tags.main([str(tmp_path), "--by=folders"]) == 0
-    assert "3 files, 3 tags; 2 files left out" in capsys.readouterr().out
+    assert "4 files, 3 tags; 2 files left out" in capsys.readouterr().out
     found, artists = tags_of(tmp_path)
-    assert found == dict(zip(names, ({"jazz"}, {"rock, hard"}, {"a b"}), strict=True))
+    tags = ({"jazz"}, {"rock, hard"}, {"a b"}, {"jazz"})
+    assert found == dict(zip(names, tags, strict=True))
     assert artists == {None}
 
 
 @pytest.mark.parametrize("ending", ["mp3", "flac", "ogg", "wav"])
 def test_genres_and_artists_of_files(ending, tmp_path, capsys):
-    write_with(tmp_path / f"a/1.{ending}", genre="Rock; Pop;Rock", artist="Nina")
-    write_with(tmp_path / f"2.{ending}", genre="Jazz")
-    write_with(tmp_path / f"3.{ending}", artist="Can")
-    (tmp_path / "page.mp3").write_text("<html>")
-    assert write_tags.main([str(tmp_path), "--by=genres"]) == 0
-    assert "2 files, 3 tags; 2 files left out" in capsys.readouterr().out
-    found, artists = tags_of(tmp_path)
-    assert found == {f"a/1.{ending}": {"Rock", "Pop"}, f"2.{ending}": {"Jazz"}}
+    made = tmp_path / "made"
+    write_with(made / f"a/1.{ending}", genre="Rock; Pop;Rock", artist="Nina")
+    write_with(made / rf"x\2.{ending}", genre="Jazz")
+    write_with(made / f"3.{ending}", artist="Can")
+    (made / "page.mp3").write_text("<html>")
+    music = made.rename(tmp_path / os.fsdecode(b"musique\xe9"))
+    no_text = os.fsdecode(f"caf\xe9.{ending}".encode("latin-1"))
+    shutil.copy(music / f"a/1.{ending}", music / no_text)
+    assert write_tags.main([str(music), "--by=genres"]) == 0
+    assert "2 files, 3 tags; 3 files left out" in capsys.readouterr().out
+    found, artists = tags_of(music)
+    assert found == {f"a/1.{ending}": {"Rock", "Pop"}, rf"x\2.{ending}": {"Jazz"}}
     assert artists == {"Nina", None}
 
 

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import os
 
 import numpy as np
 import pytest
@@ -296,6 +297,8 @@ def test_pairs_of_a_single_tag():
 
 
 def test_keys_that_differ_from_their_default_are_bold(record):
-    table = report.config_table(record.config, record.config_default)
+    folder = {"data_dir": os.fsdecode(b"musique\xe9")}  # That is no text.
+    table = report.config_table(record.config | folder, record.config_default)
     bold = {table.rows[row][0]: table.rows[row][1:] for row in table.strong}
+    assert bold.pop("data_dir")[0] == r"musique\xe9"
     assert bold == {"num_seeds": ["3", "1"], "train.batch_size": ["16", "32"]}

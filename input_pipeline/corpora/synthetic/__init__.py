@@ -30,7 +30,13 @@ from input_pipeline.corpora.synthetic.weak_labels import weak_tags
 from msd_tagger.common import contents, processes
 from msd_tagger.common.contents import COUNT, Number
 from msd_tagger.common.facts import SPLITS
-from msd_tagger.common.files import remove_abandoned, write_bytes, write_csv, write_text
+from msd_tagger.common.files import (
+    read_json,
+    remove_abandoned,
+    write_bytes,
+    write_csv,
+    write_text,
+)
 from msd_tagger.common.tags import TAGS
 
 # Goes up with every change that changes a clip or a label, and is part of every report.
@@ -48,9 +54,10 @@ _ALLOWED = {
     "num_workers": COUNT,
 }
 _SETTINGS, _TABLE, _VOCABULARY, _AUDIO = "corpus.json", "tags.csv", "tags.txt", "audio"
-_UNFINISHED = r"\..+@.+\.tmp"  # As `files.temporary` names them.
-_OWN_NAMES = re.compile(rf"corpus\.json|tags\.csv|tags\.txt|audio|{_UNFINISHED}")
-_OWN_AUDIO_NAMES = re.compile(rf"clip-\d+\.flac|{_UNFINISHED}")
+# Unfinished files, and what systems that show folders put into them.
+_IGNORED = r"\..*|Thumbs\.db|desktop\.ini"
+_OWN_NAMES = re.compile(rf"corpus\.json|tags\.csv|tags\.txt|audio|{_IGNORED}")
+_OWN_AUDIO_NAMES = re.compile(rf"clip-\d+\.flac|{_IGNORED}")
 
 
 def label_only(
@@ -151,14 +158,21 @@ def _claim(directory: Path, settings: dict[str, Any]) -> None:
                     "written among other files; choose an empty directory."
                 )
     if not path.exists():
-        content = [*directory.glob("tags.*"), *audio.iterdir()]
+        content = [*directory.glob("tags.*"), *audio.glob("clip-*")]
         if content:
             raise ValueError(
                 f"{directory} holds {content[0].name} but no {_SETTINGS}, so it may "
                 "not be a synthetic corpus; choose an empty directory."
             )
         write_text(path, json.dumps(settings, indent=1))
-    elif (found := json.loads(path.read_text(encoding="utf-8"))) != settings:
+        return
+    try:
+        found = read_json(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}. Delete {directory}; the corpus is then written anew"
+        ) from error
+    if found != settings:
         raise ValueError(
             f"{directory} holds another corpus: {found}, not {settings}. Choose "
             "another directory, or delete this one."

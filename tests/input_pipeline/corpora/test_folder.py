@@ -84,6 +84,7 @@ def test_tags_outside_of_the_list_are_left_out_and_counted(tmp_path, caplog):
         ("cafe\u0301.mp3", "caf\u00e9.mp3"),
         ("A/01.WAV", "a/01.wav"),
         ("same.mp3", "same.mp3"),
+        ("rock/a\\b.mp3", "rock/a\\b.mp3"),
     ],
 )
 def test_names_are_found_as_they_are_written(tmp_path, caplog, asked, there):
@@ -115,10 +116,13 @@ def test_a_folder_may_have_any_name(tmp_path):
         assert corpus.version.encode()
 
 
-def test_byte_order_mark_quotes_and_blank_lines(tmp_path):
-    text = (
-        '\ufefftrack_id,path,split,tags\n"x","a, b.mp3",train,"rock|90s ""hits"""\n\n'
+@pytest.mark.parametrize("gap", ["", " "])
+def test_byte_order_mark_quotes_and_blank_lines(tmp_path, gap):
+    rows = (
+        ("track_id", "path", "split", "tags"),
+        ('"x"', '"a, b.mp3"', "train", '"rock|90s ""hits"""'),
     )
+    text = "\ufeff" + "".join(f"{f',{gap}'.join(row)}\n" for row in rows) + "\n"
     (tmp_path / "tags.csv").write_text(text, encoding="utf-8")
     corpus = folder.load(tmp_path)
     assert corpus.clips[0].path == tmp_path / "a, b.mp3"

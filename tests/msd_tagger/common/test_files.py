@@ -166,6 +166,15 @@ def test_json_of_other_programs_is_read(tmp_path):
     assert files.read_json(tmp_path / "a.json") == {"a": "\U0001f600"}
 
 
+def test_names_that_are_no_utf8_are_read_back(tmp_path):
+    content = {"audio_dir": tmp_path / os.fsdecode(b"musique\xe9")}
+    files.write_json(tmp_path / "a.json", content)
+    read = files.read_json(tmp_path / "a.json")
+    assert read == {"audio_dir": str(content["audio_dir"])}
+    files.write_json(tmp_path / "b.json", read)
+    assert (tmp_path / "b.json").read_bytes() == (tmp_path / "a.json").read_bytes()
+
+
 def header(**changes):
     """The start of a .npy file; 7 TiB by default."""
     values = {"descr": "<f8", "fortran_order": False, "shape": (10**12,)} | changes
@@ -239,6 +248,12 @@ def test_no_cell_is_a_formula_for_a_spreadsheet(tmp_path):
     assert [row[0] for row in others] == [
         *("'+x", "'-x", "'@x", "'\tx", "'\rx", "'＝x", "-0.5", "+1e-3", "-2", "a=b")
     ]
+
+
+def test_behind_a_tab_a_space_is_part_of_a_value(tmp_path):
+    (tmp_path / "x.tsv").write_text('a\t "b"\n')
+    rows = files.csv_rows(tmp_path / "x.tsv", "\t", strict=False)
+    assert list(rows) == [(1, ["a", ' "b"'])]
 
 
 def test_long_names_and_names_that_are_not_utf8_are_written(tmp_path):

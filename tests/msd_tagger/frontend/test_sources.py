@@ -1,5 +1,6 @@
 """What sound files have in them, judged by a row for every kind."""
 
+import io
 import os
 import threading
 
@@ -134,24 +135,47 @@ def test_a_pipe_is_read_from_the_start(tmp_path, make):
     np.testing.assert_array_equal(found, same)
 
 
-def test_a_small_disk_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("msd_tagger.frontend.handles.scratch", Full)
-    path = written(tmp_path / "a.mp3", b"\r\n" + mp3())
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: b"\r\n" + mp3(),
+        KINDS["fmt_AIFF_DWVW_16.aif"][0],
+        KINDS["ogg_chained.ogg"][0],
+    ],
+    ids=["mended", "unrolled", "chained"],
+)
+def test_a_small_disk_is_named(tmp_path, monkeypatch, make):
+    monkeypatch.setattr("msd_tagger.frontend.handles.scratch", NearlyFull)
+    path = written(tmp_path / "a", make())
     with pytest.raises(AudioError, match=r"unreadable.*no room in .*No space left"):
         audio.read_clip(path, WHOLE)
 
 
-class Full:
-    """A file on a full disk."""
+class NearlyFull(io.FileIO):
+    """A file on a disk with room for 20,000 bytes."""
 
     def __init__(self, size_bytes):
-        self.size_bytes = size_bytes
+        super().__init__(os.memfd_create("nearly full"), "r+")
 
     def write(self, piece):
-        raise OSError(28, "No space left on device")
+        if not (room := 20_000 - self.tell()):
+            raise OSError(28, "No space left on device")
+        return super().write(piece[:room])
 
-    def close(self):
-        pass
+
+@pytest.mark.parametrize("name", ["flac_last_frame_cut.flac", "ogg_ok.ogg"])
+def test_a_disk_that_fails_half_way_is_named(tmp_path, monkeypatch, name):
+    """Behind the start, what is no error of a decoder is met in several places."""
+    path, read = written(tmp_path / name, KINDS[name][0]()), os.pread
+
+    def fail(number, count, start):
+        if start > 20_000:
+            raise OSError(5, "Input/output error")
+        return read(number, count, start)
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(AudioError, match=r"unreadable .*Input/output error"):
+        audio.read_clip(path, WHOLE)
 
 
 def test_decoders_print_nothing(tmp_path, capfd):
@@ -176,18 +200,23 @@ def test_what_decodes_is_part_of_what_is_remembered():
     assert "PyAV" in sources.DECODERS
 
 
-@pytest.fixture
-def m4a(tmp_path):
+def by_pyav(path, form, codec="aac"):
     av = pytest.importorskip("av")
-    path = tmp_path / "a.m4a"
-    with av.open(path, "w", format="mp4") as container:
-        stream = container.add_stream("aac", rate=44_100, layout="mono")
+    with av.open(path, "w", format=form) as container:
+        stream = container.add_stream(codec, rate=44_100, layout="mono")
         sound = awkward.samples()[None]
         frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout="mono")
         frame.sample_rate, frame.pts = 44_100, 0
-        container.mux(stream.encode(frame))
+        kind = stream.codec_context.format.name
+        for one in av.AudioResampler(kind, "mono", 44_100).resample(frame):
+            container.mux(stream.encode(one))
         container.mux(stream.encode(None))
     return path
+
+
+@pytest.fixture
+def m4a(tmp_path):
+    return by_pyav(tmp_path / "a.m4a", "mp4")
 
 
 def test_what_libsndfile_does_not_read_is_read_by_pyav(m4a):
@@ -198,12 +227,25 @@ def test_what_libsndfile_does_not_read_is_read_by_pyav(m4a):
     assert np.corrcoef(found, wanted)[0, 1] > 0.95
 
 
-def test_a_cut_file_of_others_is_truncated(m4a):
-    content = m4a.read_bytes()
-    at = content.index(b"mdat")
-    if content.index(b"moov") > at:  # The table is behind what is cut.
-        with pytest.raises(AudioError, match=r"no decoder|truncated"):
-            audio.read_clip(written(m4a, content[: len(content) // 2]), WHOLE)
+@pytest.mark.parametrize(
+    ("form", "codec", "reason"),
+    [
+        ("adts", "aac", "truncated"),
+        ("flv", "aac", "truncated"),
+        ("matroska", "aac", "truncated"),
+        ("tta", "tta", "truncated"),
+        ("mp4", "aac", "damaged"),  # Its table is behind what is cut.
+    ],
+)
+def test_a_cut_file_of_others_is_read_as_far_as_it_goes(tmp_path, form, codec, reason):
+    path = by_pyav(tmp_path / "a", form, codec)
+    check_sound(path, LENGTH_S)
+    content = path.read_bytes()
+    written(path, content[: len(content) * 6 // 10])
+    with pytest.raises(AudioError, match=reason):
+        audio.read_clip(path, WHOLE)
+    if reason == "truncated":
+        assert audio.read_clip(path, Recipe("mel", duration_s=0.5)).any()
 
 
 def test_without_pyav_its_formats_are_named(m4a, monkeypatch):

@@ -186,6 +186,20 @@ def test_foreign_file_is_refused(tmp_path, name):
     assert not list(tmp_path.rglob("*.flac"))
 
 
+def test_what_systems_put_into_folders_does_not_matter(written, tmp_path):
+    shutil.copytree(written, tmp_path / "shown")
+    for name in (".DS_Store", "Thumbs.db", "audio/desktop.ini", "audio/._clip.flac"):
+        (tmp_path / "shown" / name).touch()
+    assert write(tmp_path / "shown") == tmp_path / "shown"
+
+
+def test_settings_that_cannot_be_read_are_named(written, tmp_path):
+    shutil.copytree(written, tmp_path / "cut")
+    (tmp_path / "cut" / "corpus.json").write_text("")
+    with pytest.raises(ValueError, match=r"cut/corpus\.json cannot.* Delete .*/cut"):
+        write(tmp_path / "cut")
+
+
 def test_folder_corpus_of_others_is_refused(tmp_path):
     (tmp_path / "tags.csv").write_text("track_id,path,split,tags\n")
     with pytest.raises(ValueError, match=r"tags\.csv but no corpus\.json"):
