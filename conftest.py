@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+WITHOUT_SLOW = "not slow"  # As pyproject.toml has it for the whole suite.
+
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Answers `-n auto`, which pyproject.toml gives.
@@ -21,12 +23,11 @@ def _names_tests(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Leaves slow tests out of the whole suite, and lets its workers be interrupted.
+    """Runs all tests that are named, and lets workers of the suite be interrupted.
 
-    Workers do as the process that starts them, but xdist has them, and what they start,
-    ignore an interruption.
+    xdist has workers, and what they start, ignore an interruption.
     """
     if hasattr(config, "workerinput"):
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    elif not _names_tests(config) and not config.option.markexpr:
-        config.option.markexpr = "not slow"  # Tests that are named are all run.
+    elif _names_tests(config) and config.option.markexpr == WITHOUT_SLOW:
+        config.option.markexpr = ""

@@ -166,6 +166,7 @@ runpy.run_path("main.py", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_preparation_needs_no_tensorflow_and_training_says_what_it_needs(tmp_path):
     done = subprocess.run(
         [

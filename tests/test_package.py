@@ -114,6 +114,7 @@ def test_its_command_tags_a_song(environment, bundle, song, tmp_path):
     assert {one["tag"] for one in found["tags"]} == {"rock", "pop", "jazz"}
 
 
+@pytest.mark.slow
 def test_its_command_tags_with_a_network_of_ones_own(
     environment, song, tmp_path, monkeypatch
 ):

@@ -215,6 +215,7 @@ def test_ci_finds_the_test_command():
     assert found == README_COMMANDS[-1:]
 
 
+@pytest.mark.slow
 def test_the_first_command_at_small_size(tmp_path):
     call = shlex.split(README_COMMANDS[0].split("&&")[-1])[1:]
     call.remove("--workdir=runs/first")

@@ -158,10 +158,10 @@ def test_one_process_goes_on_from_what_two_have_saved(finished, tmp_path):
     ("task", "codes", "said"),
     [
         ("kill_last", [75, -9], LOST),
-        ("kill_first", [-9, 75], LOST),
-        ("kill_waiting", [75, -9], LOST),
+        pytest.param("kill_first", [-9, 75], LOST, marks=pytest.mark.slow),
+        pytest.param("kill_waiting", [75, -9], LOST, marks=pytest.mark.slow),
         ("refuse", [2, 2], "tags.csv: no such tag"),
-        ("leave_early", [75, 1], LOST),
+        pytest.param("leave_early", [75, 1], LOST, marks=pytest.mark.slow),
     ],
 )
 def test_processes_end_together(tmp_path, task, codes, said):

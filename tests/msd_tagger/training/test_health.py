@@ -42,7 +42,7 @@ def poison(setup, numbers):
     return setup._replace(programs=setup.programs._replace(update=poisoned))
 
 
-@pytest.mark.parametrize("per_chunk", [1, 2])
+@pytest.mark.parametrize("per_chunk", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_seed_that_fails_changes_nothing_for_the_others(
     tmp_path, monkeypatch, caplog, per_chunk
 ):

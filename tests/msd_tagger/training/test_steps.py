@@ -1,6 +1,7 @@
 import itertools
 
 import numpy as np
+import pytest
 
 from msd_tagger.training import parallel, setup
 from tests import fakes
@@ -20,6 +21,7 @@ def losses(dtype):
     return np.array(found)
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_as_float32_does():
     """It moves every ten losses of sixty by less than another seed does."""
     exact, rounded = losses("float32"), losses("bfloat16")
