@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -176,7 +177,8 @@ def _check_sweep(config: ConfigDict) -> None:
 
 def check(config: ConfigDict) -> None:
     """Checks every value and every combination, but for those of a corpus's reader."""
-    for name, value in values_of(config).items():
+    values: dict[str, Any] = values_of(config)
+    for name, value in values.items():
         allowed = KEYS[name].allowed
         if not isinstance(allowed, str) and value not in allowed:
             shown, words = repr(value), f"one of {', '.join(map(repr, allowed))}"
@@ -184,17 +186,16 @@ def check(config: ConfigDict) -> None:
                 shown, words = str(value), str(allowed)
             raise ValueError(f"--config.{name}={shown}: must be {words}")
     for name in TUPLES_OF_TEXT:
-        value = values_of(config)[name]
+        value = values[name]
         if not all(isinstance(one, str) for one in value):
             raise ValueError(
                 f"--config.{name}={value}: each entry must be a text in quotes"
             )
     for name in FOLDERS:
-        value = values_of(config)[name]
-        if "://" in value:
+        if "://" in values[name]:
             raise ValueError(
-                f"--config.{name}={value}: must be a folder of this machine; only "
-                "--data_dir may be an address"
+                f"--config.{name}={values[name]}: must be a folder of this machine; "
+                "only --data_dir may be an address"
             )
     _check_spectrogram(config)
     _check_jobs(config)

@@ -7,7 +7,7 @@ ROC-AUC differs by more than half the 95 % interval of the difference (`comparis
 import math
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -139,5 +139,10 @@ def table(points: Mapping[str, RunRecord], is_sweep: bool = False) -> Table | No
         "training": [duration(n * a_seed) if is_timed else ABSENT for n in SEEDS],
     }
     std, error = number(found.std), number(found.clips_error)
-    words = {"clips": found.num_clips, "std": std, "error": error, "pairs": _of(pairs)}
+    words: dict[str, Any] = {
+        "clips": found.num_clips,
+        "std": std,
+        "error": error,
+        "pairs": _of(pairs),
+    }
     return captioned("foresight", columns, **words)

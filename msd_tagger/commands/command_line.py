@@ -294,7 +294,7 @@ def check_flags(
         if not flags.FLAGS[name].value:
             raise ValueError(f"--{name} is missing; {shown}: {mode.help}")
     for name in PLACES:
-        if "://" in (value := flags.FLAGS[name].value):
+        if "://" in (value := flags.FLAGS[name].value or ""):
             raise ValueError(
                 f"--{name}={value}: must be a place on this machine; of all flags only "
                 "--data_dir of main.py may be an address"

@@ -465,7 +465,7 @@ def draw_ranks(frame: pd.DataFrame) -> Figure:
     left.set(
         xlabel="% (missing of positives, flipped of all)", ylabel="rank correlation"
     )
-    left.legend(loc="lower left", fontsize=8)
+    left.legend(loc="lower right", fontsize=8)
     right.set(xscale="log", xlabel="annotated test clips")
     right.minorticks_off()
     clips = frame.clips.dropna()
