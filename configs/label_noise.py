@@ -6,11 +6,12 @@
 
 Thirteen runs of four seeds that learn from the truth, from labels with errors added to
 it, from weak labels, from fewer clips, and from weak labels with a corrected loss:
-234,000 clips and seeds in all, which take 65 minutes where 60 of them are trained a
-second, evaluations and corpus aside. `quick` has fewer clips and steps; its networks
-are hardly trained. `own` adds all errors to the labels of a corpus that does not know
-its truth.
-Time and score have not been measured.
+234,000 clips and seeds in all. `quick` has fewer clips and steps; its networks are
+hardly trained. `own` adds all errors to the labels of a corpus that does not know its
+truth.
+On 2 cores without AVX-512: 1 h 45 min of training, 2 h with evaluations; macro ROC-AUC
+against the truth 0.81 from true labels, 0.73 from weak ones, 0.75 with a corrected loss
+(docs/label_noise.md).
 """
 
 from ml_collections import ConfigDict
