@@ -9,9 +9,9 @@ it, from weak labels, from fewer clips, and from weak labels with a corrected lo
 234,000 clips and seeds in all. `quick` has fewer clips and steps; its networks are
 hardly trained. `own` adds all errors to the labels of a corpus that does not know its
 truth.
-On 2 cores without AVX-512: 1 h 45 min of training, 2 h with evaluations; macro ROC-AUC
-against the truth 0.81 from true labels, 0.73 from weak ones, 0.75 with a corrected loss
-(docs/label_noise.md).
+On 2 cores without AVX-512, with other work beside it: 1 h 48 min of training and 2 h
+28 min with evaluations. Macro ROC-AUC against the truth: 0.81 from true labels, 0.73
+from weak ones, 0.75 with a corrected loss (docs/label_noise.md).
 """
 
 from ml_collections import ConfigDict

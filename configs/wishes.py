@@ -27,7 +27,7 @@ READERS: dict[str, tuple[str, ...]] = {
         *(*_RUN, *_RECORDS, "prepare", "input", "preprocessing", "train"),
         *("model.network", "model.dtype", "model.precision"),
         "model.batch_norm_momentum",
-        *("seed", "num_seeds", "data_seed", "stall_warning_s", "profile_steps"),
+        *("seed", "num_seeds", "data_seed"),
         *("distributed", "process_count", "process_index", "analysis.linear_baseline"),
     ),
     STEPS: ("resume", "stall_warning_s", "profile_steps", "train.tensorboard"),

@@ -163,11 +163,10 @@ def train_in(
 
 def _tell_missing(workdir: Path, config: ConfigDict) -> None:
     """Says how to get what a complete run was asked for and was made without."""
-    ask = logger.warning
     if config.analysis.linear_baseline and not (workdir / "baseline_test.npz").exists():
-        ask("it has no linear baseline: --mode=evaluate computes it")
+        logger.warning("it has no linear baseline: --mode=evaluate computes it")
     if config.train.tensorboard and not (workdir / "tensorboard").exists():
-        ask("it has no events for TensorBoard, which are written while it trains")
+        logger.warning("it has no events for TensorBoard: training writes them")
 
 
 def keep_kernels(workdir: Path, config: ConfigDict) -> None:

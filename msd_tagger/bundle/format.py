@@ -144,7 +144,11 @@ def write_bundle(
     if not replace:
         files.check_unused(directory)
     elif text is None and (text := edited_card(directory)) is not None:
-        logger.warning("%s was edited and stays as it is", directory / CARD)
+        logger.warning(
+            "%s stays as it is: it was edited, or another version wrote it. Delete it "
+            "to get a new one",
+            directory / CARD,
+        )
     if text is None:
         text = card.write(bundle)
     content = json.loads(files.json_text(describe(bundle)))  # As readers will find it.
@@ -163,7 +167,7 @@ def write_bundle(
 
 
 def edited_card(directory: Path) -> str | None:
-    """Reads the model card of a bundle if somebody has written into it."""
+    """Reads the model card of a bundle if it is not what is written of that bundle."""
     from msd_tagger.bundle import card
 
     try:

@@ -10,6 +10,7 @@ import importlib.util
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,15 +138,28 @@ def source_of(name: str, where: str) -> Path:
         ValueError: There is none, or it is no file of Python's.
     """
     module = name.partition(":")[0]
-    with _importing(module, where):
-        spec = importlib.util.find_spec(module)
-        if spec is None:
-            raise ModuleNotFoundError(f"No module named {module!r}")
+    *_, spec = _specs(module, where)
     if spec.origin is None:
         raise ValueError(f"{where}: {name} is a folder; name a module in it")
     if not spec.origin.endswith(".py"):
         raise ValueError(f"{where}: {module} is no file of Python's: {spec.origin}")
     return Path(spec.origin)
+
+
+def _specs(module: str, where: str) -> Iterator[ModuleSpec]:
+    """Finds a module's packages from the outermost, and it; each imports those before.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    parts = module.split(".")
+    for count in range(1, 1 + len(parts)):
+        part = ".".join(parts[:count])
+        with _importing(module, where):
+            spec = importlib.util.find_spec(part)
+            if spec is None:
+                raise ModuleNotFoundError(f"No module named {part!r}")
+        yield spec
 
 
 def places_of(name: str, where: str) -> Iterator[Path]:
@@ -157,14 +171,7 @@ def places_of(name: str, where: str) -> Iterator[Path]:
     Raises:
         ValueError: There is none.
     """
-    module = name.partition(":")[0]
-    parts = module.split(".")
-    for count in range(1, 1 + len(parts)):
-        part = ".".join(parts[:count])
-        with _importing(module, where):
-            spec = importlib.util.find_spec(part)
-            if spec is None:
-                raise ModuleNotFoundError(f"No module named {part!r}")
+    for spec in _specs(name.partition(":")[0], where):
         places = [spec.origin, *(spec.submodule_search_locations or ())]
         yield from map(Path, filter(None, places))
 
