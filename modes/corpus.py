@@ -30,12 +30,16 @@ OF_ANY_KIND = (
     *("train", SWEEP, "variance", "tags", "groundtruth", "label_noise"),
     "label_vectors",
 )
+# Studies for which labels are enough.
+OF_LABELS = ("tags", "groundtruth")
 
 
 def check(config: ConfigDict, options: Options) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
-    corpora.check(config.corpus, needs_audio=options.mode != "audit")
+    of_labels = options.mode == "run" and config.task in OF_LABELS
+    needs_audio = not (of_labels or options.mode == "audit")
+    corpora.check(config.corpus, needs_audio=needs_audio)
     parse_options(config.prepare.beam)
     for kind in config.prepare.kinds:
         recipe_of(config, kind)

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from configs import sweeps
 from configs.keys import SWEEP
+from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
 from modes import Options, labels
@@ -48,7 +49,8 @@ def run_study(config: ConfigDict, options: Options) -> None:
     if options.mode != "run":
         raise ValueError(f"--mode={options.mode} is for a single run, not for a study")
     chosen = sweeps.choose(config.sweep, options.point)
-    needs_audio = bool(config.sweep) or config.task == "tags"
+    looks_at_input = config.task == "tags" and corpora.names_audio(config.corpus)
+    needs_audio = bool(config.sweep) or looks_at_input
     devices, corpus, data = [], None, {}
     if needs_audio:
         devices = set_up_devices(config, options)

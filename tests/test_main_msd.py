@@ -29,9 +29,18 @@ def test_an_audit_of_the_labels_alone(tmp_path):
     assert "name=msd needs --config.corpus.audio_dir=DIR" in done.stderr
 
 
-def call(tmp_path, *arguments):
+def test_a_study_of_the_labels_alone(tmp_path):
+    msd_files.write_split_files(tmp_path / "labels")
+    done = call(tmp_path, "--config.corpus.audio_dir=", config="tags")
+    assert done.returncode == 0, done.stderr
+    assert "tags make" in (tmp_path / "run" / "claims.csv").read_text()
+    assert "Figs 6 and 8 are left" in (tmp_path / "run" / "report.md").read_text()
+    assert not (tmp_path / "data").exists()  # Nothing was prepared.
+
+
+def call(tmp_path, *arguments, config="db_mel"):
     command = [
-        *(sys.executable, "main.py", "--config=configs/db_mel.py"),
+        *(sys.executable, "main.py", f"--config=configs/{config}.py"),
         "--config.corpus.name=msd",
         f"--config.corpus.label_dir={tmp_path / 'labels'}",
         f"--config.corpus.audio_dir={tmp_path / 'audio'}",

@@ -113,6 +113,17 @@ def check(config: Mapping[str, Any], needs_audio: bool = True) -> None:
             )
 
 
+def names_audio(config: Mapping[str, Any]) -> bool:
+    """Whether audio can be read: its folder is named, or the corpus needs none named.
+
+    Where it cannot, labels alone can be looked at.
+    """
+    _, parameters, _ = _reader(config["name"])
+    if "audio_dir" not in parameters:
+        return True
+    return bool(config.get("audio_dir") or parameters["audio_dir"].default)
+
+
 def keys_of(name: str, known: Collection[str]) -> set[str]:
     """Lists the keys of a configuration that a corpus's reader takes.
 

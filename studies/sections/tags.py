@@ -112,7 +112,7 @@ def study(record: SweepRecord) -> Study:
             _unique_vectors(data, len(clips)),
         ]
     if "histogram_db" not in arrays:
-        paragraphs.append("Without input_stats.npz, Figs 6 and 8 are left out.")
+        paragraphs.append(say("tags.without_input"))
     else:
         edges = arrays["histogram_edges"]
         shares = {name: arrays[f"histogram_{k}"] for k, name in MAGNITUDES.items()}

@@ -25,6 +25,17 @@ def test_what_builds_no_network_needs_no_poolings_that_fit(mode):
         corpus.check(clips_of(3.0), Options())
 
 
+@pytest.mark.parametrize("task", ["tags", "groundtruth"])
+def test_studies_of_labels_need_no_audio(tmp_path, task):
+    of_labels = {"corpus__name": "msd", "corpus__label_dir": str(tmp_path)}
+    corpus.check(default.get_config(task=task, **of_labels), Options())
+    needed = r"name=msd needs --config.corpus.audio_dir=DIR"
+    for other, mode in (("train", "run"), (task, "annotate")):
+        with pytest.raises(ValueError, match=needed):
+            config = default.get_config(task=other, **of_labels)
+            corpus.check(config, Options(mode=mode))
+
+
 def test_a_warning_says_what_the_network_does_not_hear(caplog):
     check_start([clips_of(29.0)])
     assert not caplog.records

@@ -129,6 +129,9 @@ def test_labels_alone_need_no_audio(tmp_path):
     corpora.check(asked, needs_audio=False)
     with pytest.raises(ValueError, match=r"name=msd needs --config.corpus.audio_dir"):
         corpora.check(asked)
+    assert not corpora.names_audio(asked)
+    assert corpora.names_audio({**asked, "audio_dir": str(tmp_path)})
+    assert corpora.names_audio(config(name="synthetic"))
 
 
 def test_numbers_that_are_left_out_are_left_to_the_reader(tmp_path):
