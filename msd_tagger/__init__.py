@@ -8,7 +8,9 @@
 
 `tag_files` gives a `Song` for every file, with scores `[S, E, K]` of S seeds, E
 excerpts and K tags, or a `Failure` with the reason; `embed_files` an `Embedding` with
-features `[S, E, L, C]` of L layers. `rank` lists a song's tags, highest score first.
+features `[S, E, L, C]` of L layers. `tag_samples` and `embed_samples` do the same with
+sound that is in memory: `tag_samples(tagger, samples, 44_100)`. `rank` lists a song's
+tags, highest score first.
 
 Importing this module alone is cheap: JAX is set up and imported with the first name
 that is taken from it.
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
         Song,
         TagScore,
         embed_files,
+        embed_samples,
         rank,
         tag_files,
+        tag_samples,
     )
     from msd_tagger.tagging.tagger import Tagger, load_bundle
 
@@ -36,9 +40,11 @@ __all__ = [
     "TagScore",
     "Tagger",
     "embed_files",
+    "embed_samples",
     "load_bundle",
     "rank",
     "tag_files",
+    "tag_samples",
 ]
 
 

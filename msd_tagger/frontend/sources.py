@@ -150,6 +150,44 @@ class Source:
         return True
 
 
+class _Samples(Source):
+    """Sound that is in memory already."""
+
+    def __init__(self, samples: np.ndarray, rate_hz: int, name: str) -> None:
+        super().__init__(name, rate_hz, samples.shape[1], len(samples), _Decoder)
+        self.samples = samples
+
+    def _read(self, first: int, count: int) -> np.ndarray:
+        return self.samples[first : first + count].astype(np.float32)
+
+
+def of_samples(samples: np.ndarray, rate_hz: int, name: str = "samples") -> Source:
+    """A source of samples in memory, floating `[T]` or `[T, channels]`, full scale 1.
+
+    The name stands for a path in messages.
+
+    Raises:
+        ValueError: The samples are no such array, or the rate is no positive number.
+    """
+    samples = np.asarray(samples)
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise ValueError(
+            f"samples are {samples.dtype}; floating-point numbers are needed, whose "
+            "full scale is 1 (divide 16-bit integers by 32768)"
+        )
+    shape = samples.shape
+    if samples.ndim == 1:
+        samples = samples[:, None]
+    if samples.ndim != 2 or not samples.shape[1] or 0 < len(samples) < samples.shape[1]:
+        turned = "; transpose them" if len(shape) == 2 and all(shape) else ""
+        raise ValueError(
+            f"samples are {list(shape)}; [T] or [T, channels] is needed{turned}"
+        )
+    if not (rate_hz > 0 and rate_hz == int(rate_hz)):
+        raise ValueError(f"a sample rate of {rate_hz} Hz; a positive integer is needed")
+    return _Samples(samples, int(rate_hz), name)
+
+
 @contextlib.contextmanager
 def open_source(path: os.PathLike | str) -> Iterator[Source]:
     """Opens a sound file.

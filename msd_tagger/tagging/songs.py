@@ -20,7 +20,7 @@ import numpy as np
 from msd_tagger.common.text import clock, text_path
 from msd_tagger.frontend import audio, foreign
 from msd_tagger.frontend.recipe import Recipe
-from msd_tagger.frontend.sources import SUFFIXES, Source, open_source
+from msd_tagger.frontend.sources import SUFFIXES, Source, of_samples, open_source
 from msd_tagger.frontend.spectrogram import spectrogram
 
 if TYPE_CHECKING:  # They bring JAX, which who only decodes can do without.
@@ -128,6 +128,59 @@ def embed_files(
     cut = cut_of(tagger.bundle.recipe, window_s, hop_s)
     compute = tagger.features
     return _compute(Embedding, compute, tagger, paths, max_duration_s, num_threads, cut)
+
+
+def tag_samples(
+    tagger: "Tagger",
+    samples: np.ndarray,
+    rate_hz: int,
+    window_s: float = 0.0,
+    hop_s: float = 0.0,
+    name: str = "samples",
+) -> Song:
+    """Scores sound that is in memory, as `tag_files` scores a file of it.
+
+    Args:
+        tagger: Computes the scores.
+        samples: Floating-point numbers `[T]` or `[T, channels]`, full scale 1.
+        rate_hz: Their sample rate; they are resampled as files are.
+        window_s: Length of an excerpt; 0 for that of the network's clips.
+        hop_s: From the start of one excerpt to that of the next; 0 for `window_s`.
+        name: Takes the place of a path.
+
+    Raises:
+        ValueError: The samples are no such array, silent, or not finite.
+    """
+    found = _excerpts_of(tagger, samples, rate_hz, window_s, hop_s, name)
+    scores = tagger.scores(found.spectrograms)
+    return Song(name, found.duration_s, found.starts_s, scores)
+
+
+def embed_samples(
+    tagger: "Tagger",
+    samples: np.ndarray,
+    rate_hz: int,
+    window_s: float = 0.0,
+    hop_s: float = 0.0,
+    name: str = "samples",
+) -> Embedding:
+    """Features of sound that is in memory, as `tag_samples` gives scores."""
+    found = _excerpts_of(tagger, samples, rate_hz, window_s, hop_s, name)
+    features = tagger.features(found.spectrograms)
+    return Embedding(name, found.duration_s, found.starts_s, features)
+
+
+def _excerpts_of(
+    tagger: "Tagger",
+    samples: np.ndarray,
+    rate_hz: int,
+    window_s: float,
+    hop_s: float,
+    name: str,
+) -> Excerpts:
+    recipe = tagger.bundle.recipe
+    source = of_samples(samples, rate_hz, name)
+    return _read_all(source, recipe, cut_of(recipe, window_s, hop_s))
 
 
 def cut_of(recipe: Recipe, window_s: float = 0.0, hop_s: float = 0.0) -> Cut:

@@ -14,8 +14,10 @@ from msd_tagger.tagging.songs import (
     audio_files,
     cut_of,
     embed_files,
+    embed_samples,
     excerpts,
     rank,
+    tag_samples,
 )
 from msd_tagger.tagging.tagger import Tagger
 from tests.awkward_audio import KINDS
@@ -41,6 +43,44 @@ def test_excerpts_are_consecutive_clips(tmp_path, name):
         # The state of an MP3's decoder moves samples by 1e-7.
         expected = spectrogram(clip, RECIPE)
         np.testing.assert_allclose(stored, expected, atol=0.1)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_are_tagged_as_a_file_of_them(tmp_path, tagger, channels):
+    rate_hz, duration_s = 44_100, 2.5 * RECIPE.duration_s
+    rng = np.random.default_rng(0)
+    samples = rng.uniform(-0.5, 0.5, (round(rate_hz * duration_s), channels))
+    path = tmp_path / "noise.wav"
+    soundfile.write(path, samples, rate_hz, subtype="FLOAT")
+    given = samples[:, 0] if channels == 1 else samples
+    hop_s = RECIPE.duration_s / 2
+    [expected] = tag_files.tag_files(tagger, [path], hop_s=hop_s)
+    found = tag_samples(tagger, given, rate_hz, hop_s=hop_s, name="noise")
+    assert found.path == "noise" and found.duration_s == expected.duration_s
+    np.testing.assert_array_equal(found.starts_s, expected.starts_s)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    [embedded] = embed_files(tagger, [path], hop_s=hop_s)
+    features = embed_samples(tagger, given, rate_hz, hop_s=hop_s).features
+    np.testing.assert_array_equal(features, embedded.features)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate_hz", "message"),
+    [
+        (np.ones(9000, np.int16), 12_000, r"int16; floating-point .* by 32768"),
+        (np.ones((2, 9000)), 12_000, r"\[2, 9000\]; \[T\] or .*; transpose them"),
+        (np.ones((1, 9000)), 12_000, r"\[1, 9000\]; .*; transpose them"),
+        (np.ones((2, 2, 9000)), 12_000, r"\[2, 2, 9000\]; .* is needed$"),
+        (np.ones(9000), 0, "a sample rate of 0 Hz; a positive integer"),
+        (np.ones(9000), 12_000.5, r"a sample rate of 12000\.5 Hz; a positive integer"),
+        (np.zeros(9000), 12_000, "^tone: silent"),
+        (np.full(9000, np.nan), 12_000, "^tone: not finite"),
+        (np.ones(0), 12_000, "^tone: empty"),
+    ],
+)
+def test_samples_that_are_none_are_refused(tagger, samples, rate_hz, message):
+    with pytest.raises(ValueError, match=message):
+        tag_samples(tagger, samples, rate_hz, name="tone")
 
 
 def test_overlapping_excerpts_are_clips_from_their_starts(tmp_path):
