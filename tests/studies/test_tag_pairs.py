@@ -258,12 +258,31 @@ def published():
 
 
 @needs_reference
-def test_rank_correlation_of_the_published_weights(published):
+def test_section_5a_by_the_published_weights_and_labels(published):
+    """The numbers of docs/claims.md."""
     S, together = published
     C = tag_pairs.normalise(together)
-    assert 0.55 < tag_pairs.rank_correlation(S, C) < 0.60
+    assert round(tag_pairs.rank_correlation(S, C), 3) == 0.563
     # Beyond what popularity explains.
     assert tag_pairs.mantel_p_value(S, C, np.diag(together), 99) == 0.01
+    top = tag_pairs.top_pairs(S), tag_pairs.top_tuples(together)
+    assert len(tag_pairs.overlap(*top)) == 10
+    pairs, either = tag_pairs.pairs_of(50), tag_pairs.either_way(C)
+    ranks = {}
+    for names, (i, j) in tag_pairs.find_pairs(
+        PAPER_TAGS, paper.UNEXPECTED_PAIRS
+    ).items():
+        pair = min(i, j), max(i, j)
+        ranks[names] = [tag_pairs.rank_of(one, pair, pairs) for one in (S, either)]
+    assert sorted(ranks.values()) == [[6, 92], [9, 212], [12, 142]]
+    for names, (by_S, _) in ranks.items():
+        assert set(paper.TOP_SIMILAR[by_S - 1]) == set(names)
+    apart = tag_pairs.find_pairs(PAPER_TAGS, paper.NEGATIVE_PAIRS).values()
+    found = sorted(round(S[pair], 3) for pair in apart)
+    assert found == [-0.080, -0.069, -0.034, -0.005]
+    assert round(S[pairs].mean(), 3) == 0.242
+    assert round(C[~np.eye(50, dtype=bool)].mean(), 3) == 0.030
+    assert (len(tag_pairs.negative_pairs(S)), pairs.sum()) == (104, 1225)
 
 
 @needs_reference
