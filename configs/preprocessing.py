@@ -2,7 +2,7 @@
 
     python main.py --config=configs/preprocessing.py
 
-Twelve runs on mel bands and two on STFT bins, three seeds each.
+Twelve runs of five seeds on mel bands, and two of three seeds on STFT bins.
 Time and score have not been measured.
 """
 

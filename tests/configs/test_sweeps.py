@@ -73,6 +73,10 @@ def test_other_sizes_of_the_paper_are_refused():
 
 def test_the_grid_is_the_papers():
     points = at_points(preprocessing.get_config())
+    seeds = {name.split("-")[1]: one.num_seeds for name, one in points.items()}
+    assert seeds == {"db": 5, "linear": 5, "stft": 3}
+    quick = at_points(paper.get_config("quick"))
+    assert {one.num_seeds for one in quick.values()} == {2, 15}
     mel = [p for p in points.values() if p.spectrogram.kind == "mel"]
     found = {tuple(sorted(p.preprocessing.items())) for p in mel}
     assert len(mel) == len(found) == 12
