@@ -37,8 +37,9 @@ done
 
 need_python
 # What is wrong is told here, before anything waits in the queue.
-points="$("${PYTHON[@]}" -m scripts.slurm.points --mode=prepare "$@" \
+points="$("${PYTHON[@]}" -m scripts.slurm.points "$@" \
   --config.prepare.num_workers="$PREPARE_JOBS")"
+export CHECKED=1
 
 # submit OPTION… SCRIPT ARGUMENTS…: the number of the job. With several clusters sbatch adds
 # the name of one after a semicolon.

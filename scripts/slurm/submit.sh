@@ -1,6 +1,7 @@
 #!/bin/bash
 # Submits a job with the options of this cluster (site.sh), its log in the run's folder:
 #   bash scripts/slurm/submit.sh [OPTIONS OF SBATCH] train.sh --workdir=runs/first --config=…
+# The command line and the corpus are checked first; CHECKED=1 leaves that out.
 # Without --workdir the log is in runs/logs. Options are single words: --time=04:00:00.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,7 +24,7 @@ case "${1:-}" in
       "report.sh; options of sbatch come before it, each in one word (--time=04:00:00)"
     ;;
 esac
-job="scripts/slurm/$1"
+script="$1"
 shift
 folder=runs
 for word in "$@"; do
@@ -34,6 +35,13 @@ for word in "$@"; do
 done
 need_sbatch
 
+# What is wrong is told here, before anything waits in the queue.
+if [ "$script" != report.sh ] && [ -z "${CHECKED:-}" ]; then
+  need_python
+  "${PYTHON[@]}" -m scripts.slurm.check "$script" "$@"
+fi
+
+job="scripts/slurm/$script"
 # Slurm opens the log before the job starts, and makes no folder for it.
 mkdir -p "$folder/logs"
 name="$(sed -n 's/^#SBATCH.* --output=//p' "$job")"

@@ -269,7 +269,7 @@ def test_every_point_of_a_sweep_of_ones_own_is_a_job_of_its_own(cluster):
 def test_a_job_is_submitted_with_what_the_cluster_needs(name, cluster):
     folder = cluster / "a run"
     words = [f"--workdir={folder}", "--config=configs/db_mel.py"]
-    env = environment(cluster)
+    env = environment(cluster, CHECKED="" if name == "train.sh" else "1")
     done = run("submit.sh", ["--time=01:00:00", name, *words], env, SITE)
     assert done.returncode == 0, done.stderr
     on_cpu = ["--partition=cpu", "--account=music lab"]
@@ -280,7 +280,7 @@ def test_a_job_is_submitted_with_what_the_cluster_needs(name, cluster):
 
 @pytest.mark.parametrize("name", ["train.sh", "report.sh"])
 def test_a_cluster_without_gpus_says_so_once(name, cluster):
-    site, env = "PLATFORM=cpu", environment(cluster)
+    site, env = "PLATFORM=cpu", environment(cluster, CHECKED="1")
     assert run("submit.sh", [name], env, site).returncode == 0
     own = ["--gpus-per-node=0"] if name in TRAIN else []
     assert calls(cluster) == [submitted(Path("runs"), name, own, [], [])]
@@ -440,7 +440,7 @@ def test_a_job_that_was_not_submitted_says_so(cluster):
         ),
         (
             ["runs/x", "--config=configs/variance.py", "--config.resume=False"],
-            "every job would begin a folder of its own",
+            "would begin a folder of its own",
         ),
         (["--config=configs/variance.py"], "usage: "),
         (["runs/x", "--config=configs/paper.py", "--point=pre-bd-*"], "17 pre-db-"),
@@ -452,6 +452,42 @@ def test_a_wrong_study_is_not_submitted(arguments, said, cluster):
     done = run("study.sh", arguments, environment(cluster))
     assert done.returncode != 0
     assert said in done.stderr
+    assert calls(cluster) == [[""]]
+
+
+def test_preparation_needs_no_network_that_fits(cluster):
+    words = ["prepare.sh", "--config=configs/db_mel.py", "--config.clip.duration_s=3"]
+    done = run("submit.sh", words, environment(cluster))
+    assert done.returncode == 0, done.stderr
+    assert calls(cluster)[0][-2:] == words[1:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["train.sh", "--config=configs/db_mel.py", "--config.seeds=3"],
+            "config.seeds",
+        ),
+        (
+            ["prepare.sh", "--config=configs/db_mel.py", "--config.num_seed=3"],
+            "no such",
+        ),
+        (["train.sh"], "--config is missing"),
+        (
+            ["train_nodes.sh", "--config=configs/db_mel.py", "--config.resume=False"],
+            "would begin a folder of its own",
+        ),
+        (
+            ["train.sh", "--config=configs/db_mel.py", "--config.corpus.name=folder"],
+            "needs --config.corpus.audio_dir=DIR",
+        ),
+    ],
+)
+def test_a_wrong_job_is_not_submitted(arguments, said, cluster):
+    done = run("submit.sh", arguments, environment(cluster))
+    assert done.returncode != 0
+    assert said in done.stderr and "Traceback" not in done.stderr
     assert calls(cluster) == [[""]]
 
 

@@ -1,0 +1,86 @@
+"""Checks the command line of a job and its corpus, before the job waits in a queue.
+
+python -m scripts.slurm.check train.sh --config=configs/db_mel.py
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+import main
+from configs import sweeps
+from input_pipeline.corpora import check_scorable, load_corpus
+from input_pipeline.file_states import size_bytes
+from msd_tagger import platform
+from msd_tagger.commands import command_line
+from msd_tagger.common.errors import sentence
+
+# Scripts whose jobs prepare, or do so at first; others run.
+PREPARE, STUDY = "prepare.sh", "study.sh"
+SOUGHT = 100  # Audio files, evenly spread over the corpus.
+MANY_MISSING = 0.5  # Their exact share is known when all are prepared.
+
+
+def check(script: str, arguments: Sequence[str]) -> ConfigDict:
+    """Checks what a script gives to main.py, and returns the configuration.
+
+    Raises:
+        ValueError: Something in the command line or in the corpus is wrong.
+        OSError: A file of the corpus cannot be read.
+    """
+    mode = "prepare" if script in (PREPARE, STUDY) else "run"
+    _, *words = main.parse_flags(["main.py", f"--mode={mode}", *arguments])
+    config = main.CONFIG.value
+    if config is None:
+        raise ValueError("--config is missing; try --config=configs/db_mel.py")
+    platform.set_up("cpu")  # Where jobs are submitted there may be no other.
+    main.check(mode, words)
+    if script != PREPARE:
+        check_names = command_line.load("modes.training:check_names")
+        check_names(sweeps.runs(config), config.task)
+    if not config.resume:
+        raise ValueError(
+            "--config.resume=False: every job, and one that comes back into the queue, "
+            "would begin a folder of its own; leave it out, and name a new folder "
+            "where a run or study should begin anew"
+        )
+    check_corpus(config)
+    return config
+
+
+def check_corpus(config: ConfigDict) -> None:
+    """Reads the labels, and looks for some of the audio files.
+
+    Raises:
+        ValueError: The labels are not what they should be, or most files are missing.
+    """
+    corpus = config.corpus
+    if corpus.name == "synthetic":
+        return
+    clips = load_corpus(corpus, "", clip_duration_s=config.clip.duration_s)
+    check_scorable(clips)
+    if not clips.has_audio:
+        return
+    paths = [str(clip.path) for clip in clips.clips]
+    sought = paths[:: max(1, len(paths) // SOUGHT)]
+    missing = [path for path in sought if isinstance(size_bytes(path), str)]
+    if len(missing) > max(MANY_MISSING, config.prepare.max_bad_share) * len(sought):
+        raise ValueError(
+            f"--config.corpus.audio_dir={corpus.audio_dir}: of {len(sought)} audio "
+            f"files that were looked for, {len(missing)} are missing, empty or "
+            f"unreadable, as {missing[0]}; is it the folder that the labels are of?"
+        )
+
+
+def report(does: Callable[[], object]) -> None:
+    """Ends the process with a sentence where something is wrong."""
+    try:
+        does()
+    except (ValueError, OSError) as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {sentence(error)}")
+
+
+if __name__ == "__main__":
+    report(lambda: check(sys.argv[1], sys.argv[2:]))
