@@ -24,16 +24,16 @@ def get_config(size: str = "full") -> ConfigDict:
             f"configs/paper.py:{size}: choose configs/paper.py:quick or "
             "configs/paper.py"
         )
-    percents, paired = sweeps.SIZES_PERCENT, sweeps.PAIRED_SEEDS
-    if size == "quick":
-        percents, paired = QUICK_PERCENTS, QUICK_SEEDS
+    is_quick = size == "quick"
+    percents = QUICK_PERCENTS if is_quick else sweeps.SIZES_PERCENT
+    paired = QUICK_SEEDS if is_quick else sweeps.PAIRED_SEEDS
     config = sweeps.study(
         "paper",
         *sweeps.variance(),
         *sweeps.sizes(percents),
         *sweeps.preprocessing(paired),
     )
-    if size == "quick":
+    if is_quick:
         config.name = "paper_quick"
         config.corpus.train_clips = 600
         config.corpus.valid_clips = 100

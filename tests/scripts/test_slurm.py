@@ -463,29 +463,15 @@ def test_preparation_needs_no_network_that_fits(cluster):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("name", "wish", "said"),
     [
-        (
-            ["train.sh", "--config=configs/db_mel.py", "--config.seeds=3"],
-            "config.seeds",
-        ),
-        (
-            ["prepare.sh", "--config=configs/db_mel.py", "--config.num_seed=3"],
-            "no such",
-        ),
-        (["train.sh"], "--config is missing"),
-        (
-            ["train_nodes.sh", "--config=configs/db_mel.py", "--config.resume=False"],
-            "would begin a folder of its own",
-        ),
-        (
-            ["train.sh", "--config=configs/db_mel.py", "--config.corpus.name=folder"],
-            "needs --config.corpus.audio_dir=DIR",
-        ),
+        ("train.sh", "--config.seeds=3", "there is no such key"),
+        ("train_nodes.sh", "--config.resume=False", "would begin a folder of its own"),
     ],
 )
-def test_a_wrong_job_is_not_submitted(arguments, said, cluster):
-    done = run("submit.sh", arguments, environment(cluster))
+def test_a_wrong_job_is_not_submitted(name, wish, said, cluster):
+    words = [name, "--config=configs/db_mel.py", wish]
+    done = run("submit.sh", words, environment(cluster))
     assert done.returncode != 0
     assert said in done.stderr and "Traceback" not in done.stderr
     assert calls(cluster) == [[""]]
