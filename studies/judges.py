@@ -143,19 +143,18 @@ def differences(
 
     From 0 to infinity that is "greater in all", within ± 0.005 "no difference". One
     that lies outside fails, by intervals for so many comparisons at once; the reason
-    ends with their names. Scores that cannot be told from chance decide nothing.
+    ends with their names. Where both sides cannot be told from chance, a difference
+    counts neither for the claim nor against it.
     """
-    near_chance = [one.name for one in found if not one.is_informed]
-    if near_chance:
-        return unknown(
-            f"{why} Both sides cannot be told from chance: {', '.join(near_chance)}."
-        )
-    ends = [one.interval() for one in found]
+    informed = [one for one in found if one.is_informed]
+    ends = [one.interval() for one in informed]
     inside = sum(low < one[0] and one[1] < high for one in ends)
     outside = [
-        one.name for one in found if _is_outside(one.interval(len(found)), low, high)
+        one.name for one in informed if _is_outside(one.interval(len(found)), low, high)
     ]
     within = f"above {low:g}" if math.isinf(high) else f"within ± {high:g}"
     why += f" The intervals of {inside} of {len(found)} lie {within}"
     why += f"; beyond, for so many comparisons: {', '.join(outside) or 'none'}."
+    if near_chance := [one.name for one in found if not one.is_informed]:
+        why += f" Both sides cannot be told from chance: {', '.join(near_chance)}."
     return decide(0 < inside == len(found), bool(outside), why)

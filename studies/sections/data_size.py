@@ -156,7 +156,9 @@ def claims_of_kinds(
     The gaps are what the points lack.
     """
     limit = paper.MAX_MEL_STFT_DIFFERENCE
-    mean = comparison.average("mean of sizes", found, placed)
+    # Two scores near chance are alike whatever the inputs are worth.
+    informed = [one for one in found if one.is_informed] or found
+    mean = comparison.average("mean of sizes", informed, placed)
     if mean is None:
         nothing = judges.no_data("no size has both.")
         return [claim(key, *nothing) for key in ("small-difference", "no-winner")]
@@ -165,7 +167,8 @@ def claims_of_kinds(
     largest = f"the largest: {comparison.sentence(far)}."
     ahead = sum(one.mean > 0 for one in found)
     no_winner = f"mel is ahead at {ahead} of {len(found)} sizes"
-    why = say("data_size.no_winner", mean=comparison.sentence(mean))
+    counts = {"count": len(informed), "sizes": len(found)}
+    why = say("data_size.no_winner", mean=comparison.sentence(mean), **counts)
     within = judges.differences(found, -limit, limit, largest)
     small_enough = paper.NON_SIGNIFICANT_BELOW
     level = judges.differences([mean], -small_enough, small_enough, why)

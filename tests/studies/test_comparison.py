@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from studies import comparison, judges, resampling
-from studies.study import UNDECIDED
+from studies.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
 
 
@@ -142,6 +142,17 @@ def test_gaps_are_points_seeds_and_scores_that_are_not_there(record):
     ]
     assert comparison.gaps(part, "good") == ["good-2 is missing"]
     assert comparison.gaps(record, "") == []
+
+
+def test_what_is_near_chance_neither_holds_nor_fails(record):
+    (gap,), _ = compare(record, {"gap": ("good", "poor")})
+    assert judges.differences([gap], 0, np.inf, "")[0] == HOLDS
+    assert judges.differences([gap], -np.inf, 0, "")[0] == FAILS
+    dull = dataclasses.replace(gap, name="dull", is_informed=False)
+    for found, below in (([dull], UNDECIDED), ([gap, dull], FAILS)):
+        verdict, why = judges.differences(found, 0, np.inf, "")
+        assert verdict == UNDECIDED and why.endswith("told from chance: dull.")
+        assert judges.differences(found, -np.inf, 0, "")[0] == below
 
 
 def test_a_pair_without_common_seeds_is_not_left_out(record):
