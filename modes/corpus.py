@@ -87,6 +87,17 @@ def _check_front_end(config: ConfigDict) -> None:
         )
 
 
+def check_learnable(config: ConfigDict, options: Options, corpus: Corpus) -> None:
+    """Checks that networks can learn from a corpus what the configuration asks.
+
+    Raises:
+        ValueError: Validation says nothing, or `check_labels` finds something.
+    """
+    check_scorable(corpus)
+    for point in sweeps.runs(config, options.point):
+        check_labels(point, corpus.tags, corpus.has_true_tags)
+
+
 def check_labels(config: ConfigDict, tags: Sequence[str], knows_truth: bool) -> None:
     """Checks that a corpus has what the keys of labels ask of it.
 
@@ -190,9 +201,7 @@ def load(config: ConfigDict, options: Options) -> Corpus:
 def prepare(config: ConfigDict, options: Options, corpus: Corpus) -> dict[str, Place]:
     """Writes the shards that are missing; a folder for each recipe's identifier."""
     if options.mode == "run":
-        check_scorable(corpus)
-        for point in sweeps.runs(config, options.point):
-            check_labels(point, corpus.tags, corpus.has_true_tags)
+        check_learnable(config, options, corpus)
     found: dict[str, Place] = {}
     for together in recipes(config, options):
         made = prepare_in(

@@ -94,9 +94,9 @@ def check(config: Mapping[str, Any], needs_audio: bool = True) -> None:
     for key in FOLDERS:
         given = config.get(key)
         if key in parameters and not given:
-            default = parameters[key].default
-            is_needed = default is parameters[key].empty
-            if is_needed or (key == "audio_dir" and needs_audio and not default):
+            is_needed = parameters[key].default is parameters[key].empty
+            lacks_audio = key == "audio_dir" and not names_audio(config)
+            if is_needed or (needs_audio and lacks_audio):
                 page = f"docs/{name}_corpus.md" if name in READERS else _PAGE
                 raise ValueError(
                     f"--config.corpus.name={name} needs --config.corpus.{key}=DIR "

@@ -183,7 +183,7 @@ def of_samples(samples: np.ndarray, rate_hz: int, name: str = "samples") -> Sour
         raise ValueError(
             f"samples are {list(shape)}; [T] or [T, channels] is needed{turned}"
         )
-    if not (rate_hz > 0 and rate_hz == int(rate_hz)):
+    if not (rate_hz > 0 and float(rate_hz).is_integer()):
         raise ValueError(f"a sample rate of {rate_hz} Hz; a positive integer is needed")
     return _Samples(samples, int(rate_hz), name)
 

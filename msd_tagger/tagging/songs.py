@@ -151,9 +151,8 @@ def tag_samples(
     Raises:
         ValueError: The samples are no such array, silent, or not finite.
     """
-    found = _excerpts_of(tagger, samples, rate_hz, window_s, hop_s, name)
-    scores = tagger.scores(found.spectrograms)
-    return Song(name, found.duration_s, found.starts_s, scores)
+    cut = cut_of(tagger.bundle.recipe, window_s, hop_s)
+    return _of_samples(Song, tagger.scores, tagger, samples, rate_hz, cut, name)
 
 
 def embed_samples(
@@ -165,22 +164,22 @@ def embed_samples(
     name: str = "samples",
 ) -> Embedding:
     """Features of sound that is in memory, as `tag_samples` gives scores."""
-    found = _excerpts_of(tagger, samples, rate_hz, window_s, hop_s, name)
-    features = tagger.features(found.spectrograms)
-    return Embedding(name, found.duration_s, found.starts_s, features)
+    cut = cut_of(tagger.bundle.recipe, window_s, hop_s)
+    return _of_samples(Embedding, tagger.features, tagger, samples, rate_hz, cut, name)
 
 
-def _excerpts_of(
+def _of_samples(
+    kind: Callable[[str, float, np.ndarray, np.ndarray], Found],
+    compute: Callable[[np.ndarray], np.ndarray],
     tagger: "Tagger",
     samples: np.ndarray,
     rate_hz: int,
-    window_s: float,
-    hop_s: float,
+    cut: Cut,
     name: str,
-) -> Excerpts:
-    recipe = tagger.bundle.recipe
+) -> Found:
     source = of_samples(samples, rate_hz, name)
-    return _read_all(source, recipe, cut_of(recipe, window_s, hop_s))
+    found = _read_all(source, tagger.bundle.recipe, cut)
+    return kind(name, found.duration_s, found.starts_s, compute(found.spectrograms))
 
 
 def cut_of(recipe: Recipe, window_s: float = 0.0, hop_s: float = 0.0) -> Cut:

@@ -4,18 +4,18 @@ python -m scripts.slurm.check train.sh --config=configs/db_mel.py
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
 import main
 from configs import sweeps
-from input_pipeline.corpora import check_scorable, load_corpus
+from configs.keys import TRAIN_NOTHING
+from input_pipeline.corpora import Corpus, load_corpus
 from input_pipeline.file_states import size_bytes
+from modes.command_line import read_options
 from msd_tagger import platform
 from msd_tagger.commands import command_line
-from msd_tagger.common.errors import sentence
 
 # Scripts whose jobs prepare, or do so at first; others run.
 PREPARE, STUDY = "prepare.sh", "study.sh"
@@ -38,6 +38,7 @@ def check(script: str, arguments: Sequence[str]) -> ConfigDict:
     platform.set_up("cpu")  # Where jobs are submitted there may be no other.
     main.check(mode, words)
     if script != PREPARE:
+        # Not sooner, as it brings JAX.
         check_names = command_line.load("modes.training:check_names")
         check_names(sweeps.runs(config), config.task)
     if not config.resume:
@@ -46,24 +47,26 @@ def check(script: str, arguments: Sequence[str]) -> ConfigDict:
             "would begin a folder of its own; leave it out, and name a new folder "
             "where a run or study should begin anew"
         )
-    check_corpus(config)
+    corpus = find_corpus(config)
+    if corpus and script != PREPARE and config.task not in TRAIN_NOTHING:
+        check_learnable = command_line.load("modes.corpus:check_learnable")
+        check_learnable(config, read_options(), corpus)
     return config
 
 
-def check_corpus(config: ConfigDict) -> None:
+def find_corpus(config: ConfigDict) -> Corpus | None:
     """Reads the labels, and looks for some of the audio files.
+
+    None for the synthetic corpus, which its first job makes.
 
     Raises:
         ValueError: The labels are not what they should be, or most files are missing.
     """
     corpus = config.corpus
     if corpus.name == "synthetic":
-        return
-    clips = load_corpus(corpus, "", clip_duration_s=config.clip.duration_s)
-    check_scorable(clips)
-    if not clips.has_audio:
-        return
-    paths = [str(clip.path) for clip in clips.clips]
+        return None
+    found = load_corpus(corpus, "", clip_duration_s=config.clip.duration_s)
+    paths = [str(clip.path) for clip in found.clips] if found.has_audio else []
     sought = paths[:: max(1, len(paths) // SOUGHT)]
     missing = [path for path in sought if isinstance(size_bytes(path), str)]
     if len(missing) > max(MANY_MISSING, config.prepare.max_bad_share) * len(sought):
@@ -72,15 +75,12 @@ def check_corpus(config: ConfigDict) -> None:
             f"files that were looked for, {len(missing)} are missing, empty or "
             f"unreadable, as {missing[0]}; is it the folder that the labels are of?"
         )
+    return found
 
 
-def report(does: Callable[[], object]) -> None:
-    """Ends the process with a sentence where something is wrong."""
-    try:
-        does()
-    except (ValueError, OSError) as error:
-        sys.exit(f"{Path(sys.argv[0]).name}: {sentence(error)}")
+def _main() -> None:
+    check(sys.argv[1], sys.argv[2:])
 
 
 if __name__ == "__main__":
-    report(lambda: check(sys.argv[1], sys.argv[2:]))
+    command_line.run(_main)

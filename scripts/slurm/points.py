@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from configs import sweeps
 from modes.command_line import read_options
-from scripts.slurm.check import STUDY, check, report
+from msd_tagger.commands import command_line
+from scripts.slurm.check import STUDY, check
 
 
 def choose_points(arguments: Sequence[str]) -> list[int]:
@@ -30,4 +31,4 @@ def choose_points(arguments: Sequence[str]) -> list[int]:
 
 
 if __name__ == "__main__":
-    report(lambda: print(",".join(map(str, choose_points(sys.argv[1:])))))
+    command_line.run(lambda: print(*choose_points(sys.argv[1:]), sep=","))

@@ -167,8 +167,9 @@ def claims_of_kinds(
     largest = f"the largest: {comparison.sentence(far)}."
     ahead = sum(one.mean > 0 for one in found)
     no_winner = f"mel is ahead at {ahead} of {len(found)} sizes"
-    counts = {"count": len(informed), "sizes": len(found)}
-    why = say("data_size.no_winner", mean=comparison.sentence(mean), **counts)
+    left_out = f", {len(found) - len(informed)} near chance left out"
+    which = left_out if len(informed) < len(found) else ""
+    why = say("data_size.no_winner", mean=comparison.sentence(mean), which=which)
     within = judges.differences(found, -limit, limit, largest)
     small_enough = paper.NON_SIGNIFICANT_BELOW
     level = judges.differences([mean], -small_enough, small_enough, why)

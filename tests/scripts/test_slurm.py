@@ -477,6 +477,14 @@ def test_a_wrong_job_is_not_submitted(name, wish, said, cluster):
     assert calls(cluster) == [[""]]
 
 
+def test_a_job_that_asks_too_much_of_its_corpus_is_not_submitted(cluster, corpus):
+    words = ["train.sh", "--config=configs/db_mel.py", "--config.train.labels=true"]
+    done = run("submit.sh", [*words, *corpus], environment(cluster))
+    assert done.returncode != 0
+    assert "does not know which tags are true" in done.stderr
+    assert calls(cluster) == [[""]]
+
+
 @pytest.mark.parametrize(
     ("lost", "said"),
     [

@@ -72,6 +72,7 @@ def test_samples_are_tagged_as_a_file_of_them(tmp_path, tagger, channels):
         (np.ones((1, 9000)), 12_000, r"\[1, 9000\]; .*; transpose them"),
         (np.ones((2, 2, 9000)), 12_000, r"\[2, 2, 9000\]; .* is needed$"),
         (np.ones(9000), 0, "a sample rate of 0 Hz; a positive integer"),
+        (np.ones(9000), np.inf, "a sample rate of inf Hz; a positive integer"),
         (np.ones(9000), 12_000.5, r"a sample rate of 12000\.5 Hz; a positive integer"),
         (np.zeros(9000), 12_000, "^tone: silent"),
         (np.full(9000, np.nan), 12_000, "^tone: not finite"),

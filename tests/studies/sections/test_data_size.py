@@ -111,7 +111,7 @@ def test_neither_wins_where_both_intervals_are_narrow():
     assert [one.verdict for one in claims] == [UNDECIDED, UNDECIDED]
     claims = data_size.claims_of_kinds([narrow, dull], placed["narrow"])
     assert [one.verdict for one in claims] == [UNDECIDED, HOLDS]
-    assert "mean of the 1 of 2 sizes where" in claims[1].why
+    assert "mean of sizes, 1 near chance left out: " in claims[1].why
 
 
 def wide_and_narrow():
