@@ -59,4 +59,4 @@ def __getattr__(name: str) -> Any:
         platform.set_up()
     from msd_tagger.tagging import songs, tagger
 
-    return getattr(tagger if name == "load_bundle" else songs, name)
+    return getattr(tagger if name in ("Tagger", "load_bundle") else songs, name)

@@ -17,7 +17,8 @@ import msd_tagger
 
 assert not {"jax", "numpy"} & sys.modules.keys()
 assert not hasattr(msd_tagger, "nothing")
-from msd_tagger import Failure, Song, embed_files, load_bundle, rank, tag_files
+from msd_tagger import *
+assert all(name in globals() for name in msd_tagger.__all__)
 
 assert "xla_cpu_prefer_vector_width" in os.environ["XLA_FLAGS"]
 _, folder, song, lost = sys.argv
