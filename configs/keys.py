@@ -103,7 +103,8 @@ _KEYS = (
         "Synthetic: 1 makes tags as sparse as Last.fm's."),
     Key("corpus.num_tags", 0, Range(0, 10**5),
         "K, the most frequent tags: of a folder over its training clips, of "
-        "MagnaTagATune, of MSD from Last.fm. 0 means all of a folder's, else 50."),
+        "MagnaTagATune, of MSD from Last.fm without tags.txt. 0 means all of a "
+        "folder's, else 50."),
     Key("corpus.merge_synonyms", False, BOOLEAN,
         "MagnaTagATune: merges synonyms before tags are counted."),
     Key("corpus.labels", "auto", ("auto", "split_files", "lastfm", "pickles"),
@@ -300,8 +301,8 @@ _KEYS = (
           'Several processes for one run (docs/processes.md): "auto" under SLURM, '
           "Open MPI, Kubernetes or on a TPU pod; elsewhere the place where process 0 "
           'listens, and the next two keys. "" for one process.'),
-    Aside("process_count", 0, Range(0, 10**5), 'With "host:port": how many processes.'),
-    Aside("process_index", 0, Range(0, 10**5),
+    Aside("process_count", 0, Range(0, 2**16 - 1), 'With "host:port": how many processes.'),
+    Aside("process_index", 0, Range(0, 2**16 - 1),
           'With "host:port": which of them this is, from 0.'),
     Aside("resume", True, BOOLEAN,
           "Goes on in the run's folder; False starts anew in another."),

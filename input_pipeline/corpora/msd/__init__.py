@@ -34,13 +34,13 @@ def load(
     label_dir: Path | str,
     audio_dir: Path | str | None = None,
     labels: str = "auto",
-    num_tags: int = 50,
+    num_tags: int = 0,
 ) -> Corpus:
     """Reads the labels and finds the layout of the audio.
 
     Without an audio directory only the labels are of interest, and the clips' files do
-    not exist. The number of tags counts if the source is "lastfm" and no tags are
-    listed beside it.
+    not exist. Of labels from Last.fm without a list of tags beside them, the
+    `num_tags` most frequent tags are kept; 0 keeps 50.
 
     Raises:
         ValueError: No labels or several kinds of them, labels that are not what they
@@ -50,14 +50,15 @@ def load(
     source = _source(label_dir, labels)
     read = {
         "split_files": lambda: split_files.read(label_dir),
-        "lastfm": lambda: lastfm.read(label_dir, num_tags),
+        "lastfm": lambda: lastfm.read(label_dir, num_tags or 50),
         "pickles": lambda: pickles.read(label_dir),
     }
     found = read[source]()
-    if source != "lastfm" and num_tags not in (50, len(found.tags)):
+    if num_tags and num_tags != len(found.tags):
         raise ValueError(
             f"corpus.num_tags={num_tags}: the labels in {label_dir} ({source}) come "
-            f"with {len(found.tags)} tags; only labels from Last.fm are counted here"
+            f"with a list of {len(found.tags)} tags; only labels from Last.fm without "
+            "such a list are counted here, so leave corpus.num_tags out"
         )
     root = Path(audio_dir).absolute() if audio_dir else None
     paths = _paths(found, label_dir, root)
