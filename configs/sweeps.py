@@ -213,6 +213,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     The epochs of a study are those of its whole training set. A point that trains on a
     share of it takes as many steps as all clips would, unless validation stops
     improving: the rule for stopping is the same at every size, counted in steps.
+    Epochs that the point sets itself are as it says.
     """
     changed = config.copy_and_resolve_references()
     changed.task, changed.sweep = "train", ()
@@ -230,7 +231,8 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     share = changed.train.fraction
     if "train.fraction" in dict(changes) and share > 0:  # `checks` refuses others.
         for counted in EPOCHS:
-            changed.train[counted] /= share
+            if f"train.{counted}" not in dict(changes):
+                changed.train[counted] /= share
     return changed.lock()
 
 
