@@ -98,12 +98,13 @@ class Checkpoints:
         for step in steps:
             try:
                 return self._read(step, template)
-            except (MemoryError, PermissionError, OtherStructureError) as error:
-                raise ValueError(
-                    f"checkpoint {step} in {self._directory} cannot be read: {error}. "
-                    "Nothing was changed; fix that, and give the same command again"
-                ) from error
             except Exception as error:
+                if _may_be_whole(error):
+                    raise ValueError(
+                        f"checkpoint {step} in {self._directory} cannot be read: "
+                        f"{error}. Nothing was changed; fix that, and give the same "
+                        "command again"
+                    ) from error
                 # Orbax and its storage raise many kinds; whatever it is, the
                 # checkpoint before this one may be whole.
                 reason = self._reason(error)
@@ -151,9 +152,11 @@ class Checkpoints:
 
     def close(self) -> None:
         """Does what `wait` does, and ends."""
-        self.wait()
-        with self._clear_errors():
-            self._manager.close()
+        try:
+            self.wait()
+            with self._clear_errors():
+                self._manager.close()
+        finally:
             os.close(self._opened)
 
     @contextmanager
@@ -182,6 +185,13 @@ def _plain_name(opened: int, directory: Path) -> Path:
     """
     plain = Path(f"/proc/self/fd/{opened}")
     return plain if plain.is_dir() else directory
+
+
+def _may_be_whole(error: Exception) -> bool:
+    """Whether the machine, a mount or other code is why, and not the checkpoint."""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
+        return False  # A part of it is not there.
+    return isinstance(error, (OSError, MemoryError, OtherStructureError))
 
 
 def _structure(state: Tree) -> list[str]:

@@ -1,11 +1,13 @@
 """Checkpoints in folders of any name, and what is said when one cannot be written."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from orbax.checkpoint import CheckpointManager
 
 from msd_tagger.training.checkpoints import Checkpoints
 
@@ -77,3 +79,33 @@ def test_any_name_of_a_folder_does(tmp_path, name):
     assert saved.log == {"step": 2}
     np.testing.assert_array_equal(saved.state["weights"], state["weights"])
     assert sorted(path.name for path in folder.iterdir()) == ["1", "2"]
+
+
+def test_what_the_machine_lacks_is_no_damage(tmp_path, monkeypatch):
+    state = {"weights": np.arange(6.0)}
+    store = Checkpoints(tmp_path)
+    store.save(state, 1, {"step": 1})
+    store.wait()
+
+    def fail(self, step, args) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CheckpointManager, "restore", fail)
+        with pytest.raises(ValueError, match=r"checkpoint 1 .*Too many open .* Nothing"):
+            store.restore(state)
+    assert store.restore(state).log == {"step": 1}
+    store.close()
+
+
+def test_a_failed_end_leaves_no_file_open(tmp_path, monkeypatch):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    store = Checkpoints(tmp_path)
+
+    def fail(self) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(CheckpointManager, "wait_until_finished", fail)
+    with pytest.raises(ValueError, match="no space left"):
+        store.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
