@@ -32,11 +32,13 @@ def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
     """
     size = resolve_batch_size(config.train.batch_size)
     share = share_of(INPUT_CLIPS, config, data)
-    count = -(-data.num_clips("train", share) // size)
+    num_clips = data.num_clips("train", share)
     bands = bands_without_statistics(data)
     batches = data.train_batches(size, INPUT_SEED, 0, share)
+    count = -(-num_clips // size)
     clips = [batch["spectrogram"] for batch in islice(batches, count)]
-    arrays = {"histogram_edges": HISTOGRAM_EDGES, "num_clips": np.array(count * size)}
+    clips[-1] = clips[-1][: num_clips - (count - 1) * size]  # The next epoch follows.
+    arrays = {"histogram_edges": HISTOGRAM_EDGES, "num_clips": np.array(num_clips)}
     for magnitude in pre.MAGNITUDES:
         settings = pre.Preprocessing(magnitude, "bypass", True, 1.0)
         arrays[f"histogram_{magnitude}"] = _mean(clips, bands, settings, _histogram)
@@ -60,10 +62,11 @@ def _mean(
     settings: pre.Preprocessing,
     reduce: Callable[[jax.Array], jax.Array],
 ) -> np.ndarray:
-    """Averages over batches what `reduce` makes of a preprocessed one."""
+    """Averages over clips what `reduce` makes of a preprocessed batch of them."""
     preprocess = partial(pre.apply, preprocessing=settings, bands=bands)
     step = jax.jit(lambda batch: reduce(preprocess(batch)))
-    return np.mean([np.asarray(step(batch)) for batch in clips], axis=0)
+    found = [np.asarray(step(batch)) for batch in clips]
+    return np.average(found, axis=0, weights=[len(batch) for batch in clips])
 
 
 def _histogram(x: jax.Array) -> jax.Array:

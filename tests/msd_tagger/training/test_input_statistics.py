@@ -17,3 +17,14 @@ def test_bands_without_frequencies_are_not_weighted_by_them(tmp_path, monkeypatc
     assert set(known) - set(none) == {"band_centres_hz", "band_mean_a_weighting"}
     for name, array in none.items():
         np.testing.assert_array_equal(array, known[name])
+
+
+def test_every_clip_counts_once(tmp_path):
+    data, config = fakes.FakeData(), fakes.small_config()
+    for size in (50, 16):  # 16 does not divide the 50 clips.
+        config.train.batch_size = size
+        write_input_statistics(config, data, tmp_path / f"{size}.npz")
+    whole, parts = np.load(tmp_path / "50.npz"), np.load(tmp_path / "16.npz")
+    assert whole["num_clips"] == parts["num_clips"] == 50
+    for name, array in whole.items():
+        np.testing.assert_allclose(parts[name], array, rtol=1e-4, atol=1e-5)
