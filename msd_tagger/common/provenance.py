@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -34,7 +35,7 @@ def environment(devices: list[str]) -> dict:
     made = origin()
     return {
         "started": made.pop("created"),
-        "command": " ".join(sys.argv),
+        "command": shlex.join(sys.argv),
         "system": platform.platform(),
         "cpu_count": os.cpu_count(),
         "devices": devices,
