@@ -147,13 +147,14 @@ def run_points(
             )
             if distributed.is_first():
                 print_scores(summary)
+            if work.name in left:
+                seconds, clips = seconds + time.monotonic() - begun, clips + work.clips
         except ValueError as error:
             if distributed.rank().count > 1:
                 raise  # The others may not have failed, and would wait for this one.
             logger.error("point %s: %s", work.name, error)
             failed.append(f"{work.name} ({error})")
-        if trained := left.pop(work.name, 0):
-            seconds, clips = seconds + time.monotonic() - begun, clips + trained
+        left.pop(work.name, None)
         jax.clear_caches()
     return failed
 
