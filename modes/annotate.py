@@ -30,6 +30,12 @@ def annotate(config: ConfigDict, options: Options) -> None:
     corpus = load(config, options)
     by_id = {clip.track_id: clip for clip in corpus.clips}
     subsets = subsets_of(table_of(corpus), config.analysis.to_dict())
+    if lacking := set(config.analysis.annotated_labels) - set(corpus.tags):
+        logger.warning(
+            "the corpus has no label %s, so nobody is asked about it; "
+            "analysis.annotated_labels chooses others",
+            " and no label ".join(sorted(lacking)),
+        )
     subject = {subset.name: subset.digest for subset in subsets}
     folder = Path(options.workdir or f"runs/annotation-{digest(subject)}")
     recipe = recipe_of(config, "mel")

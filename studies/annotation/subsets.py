@@ -67,8 +67,8 @@ def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, S
     if not labels:
         names = ", ".join(asked) or "none"
         raise ValueError(
-            f"the labels to judge are {names}; of these the corpus lacks {names}. It "
-            f"has {', '.join(table.tag_names)}; choose some of these by "
+            f"the corpus has none of the labels to judge ({names}). It has "
+            f"{', '.join(table.tag_names)}; choose some of these by "
             "--config.analysis.annotated_labels=\"('…','…')\""
         )
     nothing = SplitLabels(np.array([], np.str_), np.zeros((0, len(table.tag_names))))
