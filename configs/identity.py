@@ -119,6 +119,6 @@ def bundle_digest(directory: Path) -> str:
         return digest(found | {"sha256": {"weights.safetensors": weights}})
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"--config.train.init_bundle={directory} holds no bundle ({error!r}); a "
-            "training leaves its bundle in <workdir>/bundle"
+            f"{directory} holds no bundle ({error!r}); a training leaves its bundle in "
+            "<workdir>/bundle"
         ) from error

@@ -13,7 +13,7 @@ from studies.comparison import Comparison, Ends
 from studies.statistics import LogFit
 from studies.study import FAILS, HOLDS, UNDECIDED
 
-# A verdict and what it rests on.
+# A verdict and what it rests on, in whole sentences.
 Judged = tuple[str, str]
 
 

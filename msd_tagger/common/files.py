@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -377,7 +378,8 @@ def unused(workdir: Path, besides: str = "") -> Path:
 
     A folder that holds nothing but `besides` counts as well.
     """
-    names = [workdir.name, *(f"{workdir.name}-{i}" for i in range(2, 10_000))]
+    numbered = (f"{workdir.name}-{i}" for i in itertools.count(2))
+    names = itertools.chain([workdir.name], numbered)
     return next(
         path
         for path in map(workdir.with_name, names)

@@ -104,7 +104,8 @@ def usable(rates: Rates, factor: float = 1.0) -> Rates:
     """
     known = (np.clip(np.nan_to_num(one), 0, MOST) for one in rates)
     missing, false = (factor * one / (1 - one + factor * one) for one in known)
-    return Rates(np.minimum(missing, MOST - np.minimum(false, MOST)), false)
+    false = np.minimum(false, MOST)
+    return Rates(np.minimum(missing, MOST - false), false)
 
 
 def add_noise(

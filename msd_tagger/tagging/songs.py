@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
+from msd_tagger.common.processes import available_cores
 from msd_tagger.common.text import clock, text_path
 from msd_tagger.frontend import audio, foreign
 from msd_tagger.frontend.recipe import Recipe
@@ -104,7 +105,7 @@ def tag_files(
         tagger: Computes the scores.
         paths: Files, and folders that are searched for `SUFFIXES`.
         max_duration_s: Longer files fail.
-        num_threads: That decode, 16 at most; 0 for one a core.
+        num_threads: That decode, 16 at most; 0 for one per available core.
         window_s: Length of an excerpt; 0 for that of the network's clips.
         hop_s: From the start of one excerpt to that of the next; 0 for `window_s`.
 
@@ -396,7 +397,7 @@ def _compute(
     """Decodes files and gives each what is computed `[S, E, …]` of its excerpts."""
     recipe = tagger.bundle.recipe
     read = partial(_read, recipe=recipe, max_duration_s=max_duration_s, cut=cut)
-    num_threads = min(num_threads or os.cpu_count() or 1, _MAX_THREADS)
+    num_threads = min(num_threads or available_cores(), _MAX_THREADS)
     # Files whose excerpts overlap take more memory, and the network longer for each.
     ahead = max(2, round(4 * num_threads * cut.hop_s / recipe.duration_s))
     enough = _BATCHES_AT_ONCE * tagger.batch_size

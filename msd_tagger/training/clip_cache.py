@@ -40,13 +40,13 @@ def choose(config: ConfigDict, data: Data) -> str:
         return cache
     num_clips = data.num_clips("train", config.train.fraction)
     clip_bytes = 2 * int(np.prod(data.recipe.shape)) + len(data.tags)
-    num_clips *= data.recipe.excerpts_per_track
-    needed = clip_bytes * parallel.held_rows(num_clips, layout)
+    num_excerpts = num_clips * data.recipe.excerpts_per_track
+    needed = clip_bytes * parallel.held_rows(num_excerpts, layout)
     where, free = "on each device", parallel.free_memory_bytes(layout)
     if cache == "auto":
         return "device" if free is not None and needed <= free / 2 else "none"
     if cache == "memory":
-        needed, where = clip_bytes * num_clips, "in this machine's memory"
+        needed, where = clip_bytes * num_excerpts, "in this machine's memory"
         free = _host_memory_bytes()
     elif free is None and jax.default_backend() == "cpu":
         free = _host_memory_bytes() // layout.num_own_devices

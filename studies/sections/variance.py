@@ -70,17 +70,17 @@ def claims(
     of_std = judges.below(ratio, 1, say("variance.ratio", low=ratio[0], high=ratio[1]))
     of_pairs = judges.between(bounds, limit / ABOUT, limit * ABOUT, why)
     if not is_informed:
-        of_std = of_pairs = judges.unknown("the scores cannot be told from chance")
+        of_std = of_pairs = judges.unknown("the scores cannot be told from chance.")
     if seeds == 1:
-        of_std = of_pairs = judges.unknown("one run has no spread")
+        of_std = of_pairs = judges.unknown("one run has no spread.")
     elif not weak.std:
-        of_std = of_pairs = judges.unknown("equal scores do not show a spread")
+        of_std = of_pairs = judges.unknown("equal scores do not show a spread.")
     verdict, why = judges.whole(of_std, gaps)
     scatter, smallest = (
         "; ".join(say(key, labels=k, **_printed(one)) for k, one in spreads.items())
         for key in ("variance.scatter", "variance.smallest")
     )
-    why = f"s = {number(weak.std, 5)} (95 %: {span(ends, 5)}); {why}."
+    why = f"s = {number(weak.std, 5)} (95 %: {span(ends, 5)}); {why}"
     return [
         claim("scatter", scatter, verdict, why),
         claim("not-significant", smallest, *judges.whole(of_pairs, gaps)),
