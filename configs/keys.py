@@ -157,14 +157,15 @@ _KEYS = (
     Key("model.dtype", "float32", ("float32", "bfloat16"),
         '"bfloat16" halves memory on accelerators.'),
     Key("model.precision", "default", ("default", "highest"),
-        'Of the products of float32 numbers: "default" rounds them to TF32 on NVIDIA '
-        'GPUs and to bfloat16 on TPUs, "highest" to float32. No difference on a CPU.'),
+        'What float32 numbers are rounded to before they are multiplied: "default" '
+        'is TF32 on NVIDIA GPUs and bfloat16 on TPUs, "highest" is float32. No '
+        "difference on a CPU."),
     Key("train.init_bundle", "", "a bundle's folder",
         'Starts from the weights of this bundle, whose tags may be others; "" starts '
         "anew. Its content matters, not its place."),
     Key("train.freeze", "nothing", ("nothing", "features"),
-        'Of a bundle that is started from: "features" keeps all but the last layer '
-        "as it is, so also the batch statistics."),
+        'With init_bundle: "features" trains the last layer only; all else stays as '
+        "it is, also the batch statistics."),
     Key("train.labels", "weak", ("weak", "true"),
         'Learns from the corpus\'s own labels, or from the "true" ones where it knows '
         "them. Validation and test keep both."),
@@ -172,8 +173,8 @@ _KEYS = (
         "Makes these labels noisier: this share of the positives is missing, chosen at "
         "random."),
     Key("train.flip_labels", 0.0, Range(0, 0.49),
-        "Then this share of all labels is the other way round."),
-    Key("train.noise_seed", 0, SEED, "Chooses which labels that befalls."),
+        "After that, this share of all labels is flipped."),
+    Key("train.noise_seed", 0, SEED, "Chooses which labels are changed."),
     Key("train.label_noise", "", '"true", "annotated" or a file, perhaps "*2"',
         "Corrects the loss for error rates of each tag (docs/label_noise.md): those of "
         'a CSV or JSON file, "true" for those counted against the truth, "annotated" '
@@ -184,10 +185,10 @@ _KEYS = (
     Key("train.optimiser", "adam", 'a name of optax, "adamw(weight_decay=0.01)"',
         "How weights are updated, perhaps with arguments (docs/extending.md)."),
     Key("train.weight_decay", 0.0, Range(0, 1e3),
-        "So many times each kernel is added to its gradient; biases are left alone."),
+        "Each kernel times this is added to its gradient; biases are left alone."),
     Key("train.class_weights", "none", '"none", "inverse_frequency" or a CSV file',
-        "What clips with a tag and clips without it weigh in the loss: "
-        '"inverse_frequency" gives both of each tag the same weight together '
+        "How much clips with a tag and clips without it weigh in the loss; "
+        '"inverse_frequency" makes both groups weigh the same for every tag '
         "(docs/extending.md)."),
     Key("train.augmentations", (), '("spec_augment", "mixup(alpha=0.2)", …)',
         "How training clips are changed at random, in this order: spec_augment, mixup, "
@@ -195,7 +196,7 @@ _KEYS = (
     Key("train.learning_rate", 5e-3, Range(0, 10, above=True),
         "Of every step, or the highest, as the schedule says."),
     Key("train.learning_rate_schedule", "constant", ("constant", "cosine"),
-        '"cosine" falls to 0 at the last step.'),
+        '"cosine" falls towards 0 at the end.'),
     Key("train.warmup_epochs", 0.0, Range(0, 1e6),
         "At first the learning rate rises for so long; less than max_epochs."),
     Key("train.fraction", 1.0, Range(0, 1, above=True),
@@ -284,7 +285,7 @@ _KEYS = (
     Aside("analysis.label_studio", False, BOOLEAN,
           "--mode=annotate writes tasks for Label Studio too."),
     Aside("analysis.bootstrap_samples", 2000, Range(10, 10**6),
-          "Draws of what counts leave open; they take a second."),
+          "Random draws for intervals of counts; they take a second."),
     Aside("analysis.num_resamples", 200, Range(10, 10**6),
           "Resamples of scores; they take about a minute for all studies."),
     Aside("analysis.linear_baseline", True, BOOLEAN,
@@ -301,7 +302,8 @@ _KEYS = (
           'Several processes for one run (docs/processes.md): "auto" under SLURM, '
           "Open MPI, Kubernetes or on a TPU pod; elsewhere the place where process 0 "
           'listens, and the next two keys. "" for one process.'),
-    Aside("process_count", 0, Range(0, 2**16 - 1), 'With "host:port": how many processes.'),
+    Aside("process_count", 0, Range(0, 2**16 - 1),
+          'With "host:port": how many processes.'),
     Aside("process_index", 0, Range(0, 2**16 - 1),
           'With "host:port": which of them this is, from 0.'),
     Aside("resume", True, BOOLEAN,

@@ -146,7 +146,7 @@ def check(sweep: Sequence[Point]) -> None:
                 raise ValueError
         except (TypeError, ValueError):
             raise ValueError(
-                f"sweep: {point!r} is no point; a sweep is written as {shape}"
+                f"sweep: {point!r} is not a point; a sweep is written as {shape}"
             ) from None
         if not re.fullmatch(r"\w[\w.-]*", name) or name.isdecimal():
             raise ValueError(

@@ -25,8 +25,7 @@ from msd_tagger.common.errors import LostInputError
 from msd_tagger.common.interruption import pause
 
 Batch = dict[str, np.ndarray]
-# What is asked for at once: a store that takes 20 ms for each answer still gives 200
-# MB/s per file.
+# Of each read: a store that takes 20 ms to answer still gives 200 MB/s per file.
 _READ_BYTES = 2**22
 # Batches that are made while the consumer works on one. Small ones come 6 % faster than
 # with two; 32 clips take 8 MB.
@@ -331,7 +330,7 @@ def _find_damage(reader: Reader, shard: int) -> str:
     except tf.errors.DataLossError:
         return f"{file}, record {count} (from 0): it does not match its checksum"
     except tf.errors.InvalidArgumentError:
-        return f"{file}, record {count} (from 0): it is no clip of this set"
+        return f"{file}, record {count} (from 0): it is not of this set"
     if count < reader.split.shard_clips[shard]:
         expected = reader.split.shard_clips[shard]
         return f"{file} ends after {count} of {expected} records"

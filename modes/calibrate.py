@@ -1,4 +1,4 @@
-"""`--mode=import`: as the package's own, which knows no prepared shards."""
+"""`--mode=import` of the package, and calibration on prepared shards."""
 
 from pathlib import Path
 

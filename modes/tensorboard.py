@@ -30,7 +30,7 @@ SUFFIX = ".msd-tagger"
 class TensorBoard:
     """Writes a run for each seed into `seed_<number>`, and of several also `mean`.
 
-    What is the same for all seeds stands in the mean, or with the only seed. At every
+    What is the same for all seeds is in the mean, or with the only seed. At every
     start the files are written anew from the lines that the checkpoint has: a run that
     goes on shows no point twice.
     """

@@ -110,7 +110,7 @@ def train_in(
 ) -> dict:
     """Trains unless that is done, evaluates, writes the record and returns the summary.
 
-    There is none in a process that does not write.
+    The summary is empty in a process that does not write.
     """
     begins = options.mode == "run"
 

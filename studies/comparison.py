@@ -20,7 +20,7 @@ from studies.records import RunRecord, SweepRecord, labels_of
 from studies.texts import captioned
 
 CHANCE = 0.5  # The AUC of scores that know nothing.
-# Points by name, and what `place` finds for them.
+# Points by name.
 Points = Mapping[str, RunRecord]
 Ends = tuple[float, float]
 # The array of `predictions_test.npz` for each kind of labels.
@@ -164,12 +164,12 @@ def known_labels(points: Mapping[str, RunRecord]) -> list[str]:
 
 
 def gaps(record: SweepRecord, *prefixes: str) -> list[str]:
-    """Says what some points lack: they are not there, or lost seeds or a score."""
+    """Lists points that are missing, have failed seeds, or have no score."""
     found = [f"{k} is missing" for k in record.missing if k.startswith(prefixes)]
     for name, point in record.points.items():
         failed = [str(one["seed"]) for one in point.summary.get("failed_seeds", ())]
         if failed and name.startswith(prefixes):
-            found.append(f"{name} lost seed {', '.join(failed)}")
+            found.append(f"{name} failed with seed {', '.join(failed)}")
         elif name.startswith(prefixes) and not np.isfinite(auc(point)).all():
             found.append(f"{name} has no score")
     return found

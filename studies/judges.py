@@ -35,7 +35,7 @@ def no_data(why: str) -> tuple[str, str, str]:
 def whole(judged: Judged, gaps: Sequence[str]) -> Judged:
     """Leaves open what holds in a part: a claim of all needs all that was asked for.
 
-    What fails in a part fails, as one that contradicts is enough.
+    A claim that fails already has failed: one that contradicts is enough.
     """
     verdict, why = judged
     if verdict != HOLDS or not gaps:
@@ -51,7 +51,7 @@ def complete(judged: Judged, gaps: Sequence[str]) -> Judged:
     verdict, why = judged
     if verdict == UNDECIDED or not gaps:
         return judged
-    return unknown(f"{why} Of what it takes together, {'; '.join(gaps)}.")
+    return unknown(f"{why} It takes several points together, and {'; '.join(gaps)}.")
 
 
 def fact(found: bool, why: str) -> Judged:

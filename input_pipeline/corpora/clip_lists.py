@@ -47,9 +47,7 @@ def read(directory: Path, names: Mapping[str, str]) -> dict[str, str] | None:
         for number, entry in enumerate(_entries(file), start=1):
             clip_id = stems.get(_stem(entry))
             if clip_id is None or clip_id in splits:
-                why = (
-                    "was listed before" if clip_id else "is no clip of the annotations"
-                )
+                why = "was listed before" if clip_id else "is not in the annotations"
                 raise ValueError(f"{file}, entry {number}: {entry!r} {why}")
             splits[clip_id] = split
     return splits
@@ -70,5 +68,7 @@ def _entries(file: Path) -> list[str]:
     is_pickled = file.suffix == ".cP"
     found = safe_pickle.load(file) if is_pickled else tables.read_array(file).tolist()
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise ValueError(f"{file} is no list of texts; expected an id or a path a clip")
+        raise ValueError(
+            f"{file} is not a list of texts; expected one id or path per clip"
+        )
     return found

@@ -43,12 +43,12 @@ def load(audio_dir: Path | str, num_tags: int = 0) -> Corpus:
     name is that of the directory, the version has a digest of `tags.csv`.
 
     Raises:
-        ValueError: Names the file, the row, what was found and what is allowed. A later
-            row with the id of an earlier one is no error but `rejected`.
+        ValueError: Names the file, the row, what was found and what is allowed. A
+            later row with the id of an earlier one is not an error, but `rejected`.
     """
     directory = Path(audio_dir).absolute()
     table = directory / "tags.csv"
-    # Read twice: the rows of 240,000 clips at once would take 200 MB.
+    # Read anew each time: the rows of 240,000 clips at once would take 200 MB.
     if next(_read_rows(table), None) is None:
         raise ValueError(f"{table} has a header but no rows; add one row per clip")
     tags = _vocabulary(directory, _read_rows(table), num_tags)

@@ -194,8 +194,8 @@ def _audio_path(audio_dir: Path, text: str, where: str) -> Path:
     parts = path.relative_to(audio_dir).parts
     if len(parts) != 2 or parts[0] not in SPLIT_OF_FOLDER:
         raise ValueError(
-            f"{where}: the mp3_path {text!r} is no file in one of the folders 0 to 9 "
-            "and a to f, which make the split"
+            f"{where}: the mp3_path {text!r} is not a file in one of the folders 0 "
+            "to 9 and a to f, which make the split"
         )
     return path
 

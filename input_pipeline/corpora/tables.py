@@ -103,17 +103,17 @@ def read_array(path: Path) -> np.ndarray:
     """Reads a `.npy` file of another's, without executing what it may hold.
 
     Raises:
-        ValueError: It is no array, or is cut.
+        ValueError: It is not an array, or is cut.
     """
     try:
         # Mapped, so that a length that the file claims is no reason to allocate.
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # A damaged header raises whatever its parser does.
         reason = str(error)[:200] or type(error).__name__
-        raise ValueError(f"{path} is no array: {reason}") from error
+        raise ValueError(f"{path} is not an array: {reason}") from error
     if isinstance(found, np.lib.npyio.NpzFile):
         found.close()
-        raise ValueError(f"{path} is no array but an archive of several")
+        raise ValueError(f"{path} is not an array but an archive of several")
     return found
 
 
@@ -181,7 +181,7 @@ def find_vocabulary(
 def usual_ending(
     folder: Path, stems: Sequence[str], endings: Iterable[str]
 ) -> str | None:
-    """Finds which ending the files of some stems have mostly, None without any file."""
+    """Returns the ending that most files of some stems have; None without any file."""
     found: Counter[str] = Counter()
     for stem in stems[:: max(1, len(stems) // MOST_SOUGHT)]:
         found.update(e for e in endings if (folder / (stem + e)).is_file())

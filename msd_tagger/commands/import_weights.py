@@ -133,8 +133,8 @@ def calibrated(bundle: Bundle, clips: np.ndarray, source: str) -> Bundle:
     if len(clips) < MIN_CLIPS:
         raise ValueError(
             f"--calibrate: {source} are too few to estimate batch statistics; at least "
-            f"{MIN_CLIPS} varied clips, better {MAX_CLIPS}, are needed. Without "
-            "--calibrate none are"
+            f"{MIN_CLIPS} varied clips, better {MAX_CLIPS}, are needed. "
+            "Without --calibrate the bundle needs no clips"
         )
     logger.info("batch statistics: %s", source)
     bundle = bundle._replace(

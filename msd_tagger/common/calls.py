@@ -135,14 +135,14 @@ def source_of(name: str, where: str) -> Path:
     """Finds the file of a user's own code; packages that it lies in are imported.
 
     Raises:
-        ValueError: There is none, or it is no file of Python's.
+        ValueError: There is none, or it is not a Python file.
     """
     module = name.partition(":")[0]
     *_, spec = _specs(module, where)
     if spec.origin is None:
         raise ValueError(f"{where}: {name} is a folder; name a module in it")
     if not spec.origin.endswith(".py"):
-        raise ValueError(f"{where}: {module} is no file of Python's: {spec.origin}")
+        raise ValueError(f"{where}: {module} is not a Python file: {spec.origin}")
     return Path(spec.origin)
 
 

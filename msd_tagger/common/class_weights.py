@@ -16,7 +16,7 @@ class ClassWeights(NamedTuple):
     """Weights of K tags, float64 `[K]` each."""
 
     positive: np.ndarray  # Of a clip that has the tag.
-    negative: np.ndarray  # Of one that has not.
+    negative: np.ndarray  # Of a clip that lacks it.
 
 
 def balanced(tags: np.ndarray) -> ClassWeights:

@@ -108,7 +108,7 @@ def _check_array(found: Any, expected: Array, where: str, sizes: Sizes) -> None:
     fits = isinstance(found, np.ndarray) and found.dtype.kind in expected.kinds
     if not fits or found.ndim != len(axes):
         given = f"{getattr(found, 'dtype', type(found))} {np.shape(found)}"
-        raise ValueError(f"{where} is {given}; its axes must be [{', '.join(axes)}]")
+        raise ValueError(f"{where} is {given}; its axes have to be [{', '.join(axes)}]")
     for size, letter in zip(found.shape, axes, strict=True):
         if letter != ".":
             _check_size(size, letter, where, sizes)

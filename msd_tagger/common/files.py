@@ -92,7 +92,7 @@ def parse_json(content: bytes | str, where: object, kind: type = dict) -> Any:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _check_depth(content: Any) -> None:
@@ -127,7 +127,7 @@ def read_npz(path: Readable) -> dict[str, np.ndarray]:
     # Damage makes zip, zlib and NumPy raise errors of a dozen kinds.
     except Exception as error:
         reason = str(error)[:200] or type(error).__name__
-        raise ValueError(f"{path} is no archive of arrays: {reason}") from error
+        raise ValueError(f"{path} is not an archive of arrays: {reason}") from error
     if len(found) < len(names):
         raise ValueError(f"{path} holds two arrays of one name: {', '.join(names)}")
     return found

@@ -41,7 +41,8 @@ def describe_network(network: Network, shape: tuple[int, int]) -> dict[str, Any]
         What JSON takes: "input" (channels, bands, frames), "layers", "parameters" and
         "multiply_adds" of one clip. A layer has "name", "kernel", "pool" (None for the
         last), "map" before and "output" after pooling as (channels, bands, frames),
-        "parameters" and "multiply_adds". Of a network of one's own no layers are known.
+        "parameters" and "multiply_adds". Of a network of one's own, layers and
+        multiply-adds are not known.
 
     Raises:
         ValueError: The poolings do not fit the shape.

@@ -160,10 +160,10 @@ def _measure(
     """Measures the seeds' mean score at a bundle's thresholds; None without labels.
 
     Returns:
-        "precision_macro", "recall_macro" and "f1_macro", and "precision_per_tag", …
-        `[K]`. A tag without a threshold or without a clip that has it is left out of
-        all three means ("num_tags"); where no clip is given a tag, its precision counts
-        as 0 in the mean and is None among the tags.
+        "precision_macro", "recall_macro" and "f1_macro", means over "num_tags" tags,
+        and "precision_per_tag", … `[K]`. The means leave out a tag without a threshold
+        or without a clip that has it; where no clip is given a tag, its precision
+        counts as 0 in the mean and is None among the tags.
     """
     if tags is None:
         return None

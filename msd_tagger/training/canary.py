@@ -1,9 +1,9 @@
 """Checks before training that the compiler computes what it is asked to.
 
-Each pattern is one that a release got wrong: jaxlib 0.10.2 on CPU a vmapped product of
-matrix and vector that is followed by a reduction, from 32,769 float32 rows on (jax
-issue 39103); 0.11.0 and 0.11.1 on one GPU operations outside `jit` (jax issue 40633);
-and maxima over windows of rank-7 arrays have crashed. A wrong sum would train to a
+Each pattern is one that a release got wrong: a vmapped product of matrix and vector
+that a reduction follows, from 32,769 float32 rows on (jaxlib 0.10.2 on CPU, jax issue
+39103); operations outside `jit` (0.11.0 and 0.11.1 on one GPU, jax issue 40633);
+maxima over windows of rank-7 arrays, which have crashed. A wrong sum would train to a
 plausible, wrong result, so it is better to stop.
 
 The numbers are small integers: any order of summation and any precision of

@@ -102,7 +102,7 @@ def start(where: str, count: int, index: int) -> None:
 
 
 def _detected() -> dict[str, Any]:
-    """Asks JAX what started this process; None where nothing is known."""
+    """Asks JAX what started this process; a ValueError where nothing is known."""
     from jax._src.clusters import ClusterEnv
 
     names = ("coordinator_address", "num_processes", "process_id", "local_device_ids")
@@ -131,8 +131,8 @@ def _connect(given: dict[str, Any]) -> Rank:
     where, own = given["coordinator_address"], given["process_id"]
     did_not_meet = (
         f"this process and the others did not all meet within {CONNECT_S} s at "
-        f"{where}; was every one started, with the same address and count and an index "
-        "of its own, and is the port open?"
+        f"{where}; check that all were started, with the same address and count and "
+        "each with its own index, and that the port is open"
     )
     # Where a port is taken, JAX's own service crashes, and JAX's client waits for
     # minutes for whatever program has it. If that is the service of another job, that

@@ -26,8 +26,8 @@ def evaluate(
 ) -> dict[str, np.ndarray]:
     """Runs an evaluation over masked batches, the last one padded at its end.
 
-    `step` is a mapped `steps.evaluation_step`; padding aside there are N clips. What a
-    clip with several excerpts gets is the mean over them, as published taggers of short
+    `step` is a mapped `steps.evaluation_step`; without the padding there are N clips.
+    A clip with several excerpts gets the mean over them, as published taggers of short
     excerpts are scored (Lee et al., SMC 2017; Won et al., SMC 2020).
 
     Returns:

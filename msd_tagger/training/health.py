@@ -84,7 +84,7 @@ class Watchdog:
     """Logs when the main thread has waited long for the same thing.
 
     A thread looks every quarter of that time; the main thread only notes what it does,
-    which takes well below a microsecond. Each further warning takes twice as long.
+    which takes well below a microsecond. The wait before each further warning doubles.
     `warning_s` says how long a wait may be; 0 for no warnings.
     """
 

@@ -17,7 +17,7 @@ class Relabelled:
     train_tags: np.ndarray  # uint8 [N, K], row by row.
 
     def __getattr__(self, name: str) -> Any:
-        """Gives what has nothing to do with labels as the corpus does."""
+        """Takes all that is not about labels from the corpus."""
         return getattr(self.data, name)
 
     def labels(self, split: str, *wanted: Any, **named: Any) -> dict[str, Any]:

@@ -83,11 +83,11 @@ class Progress:
         self._bar.update()
 
     def tell(self, write: Callable[[dict[str, Any]], None]) -> None:
-        """Has mean losses `[S]` and clips/s since last time written, up to this step.
+        """Has a line written: mean losses `[S]` and clips/s since the line before.
 
-        So is the norm of this step's gradient `[S]`. That happens when the losses are
-        there, so that the device need not wait for the host. What is not finite becomes
-        None.
+        The line also has the norm of this step's gradient `[S]`. It is written when
+        the losses are there, so that the device need not wait for the host. What is not
+        finite becomes None.
         """
         self._tellings[self._step] = write
 
@@ -243,7 +243,7 @@ class MetricsFile:
 class Trace:
     """Records some training steps by JAX's profiler, for TensorBoard and Perfetto.
 
-    Of the steps the first and the last are given, counted from 1; () for no trace.
+    The steps are (first, last), counted from 1; () for no trace.
     """
 
     def __init__(self, steps: Sequence[int], directory: Path) -> None:

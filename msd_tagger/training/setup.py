@@ -366,8 +366,8 @@ def set_up(config: ConfigDict, data: Data, noise: LabelNoise = NOTHING_KNOWN) ->
 def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
     """Checks what a configuration names by words, before any data are read.
 
-    Network, optimiser and augmentations are tried on shapes alone. Where something
-    `looks_at_tags`, as its name says, the network needs a layer of that name.
+    Network, optimiser and augmentations are tried on shapes alone. `looks_at_tags`
+    names what needs the network's layer "tags", if anything does.
 
     Raises:
         ValueError: One of them does not exist, or does not work.

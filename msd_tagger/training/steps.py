@@ -25,7 +25,7 @@ def learning_rates(
     """Makes the learning rate of every step; a number where it is always the same.
 
     It rises evenly over the warm-up, whose last step has the highest rate; then it is
-    constant, or falls by a cosine to 0 at the last step.
+    constant, or falls by a cosine that is 0 one step after the last.
 
     >>> rates = learning_rates("cosine", 0.4, num_steps=6, num_warmup=2)
     >>> [round(float(rates(step)), 3) for step in range(6)]

@@ -59,7 +59,7 @@ def _ask(task: str, record: SweepRecord) -> Study:
         return STUDIES[task](record)
     except ValueError as error:
         reason = str(error)
-    # A defect in one part should not cost the reader the other seven.
+    # A part that fails must not cost the reader the others.
     except Exception as error:
         logger.exception("the study %s failed", task)
         reason = f"{type(error).__name__}: {error}"

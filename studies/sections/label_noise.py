@@ -296,7 +296,7 @@ def tag_losses(runs: Runs) -> pd.DataFrame:
 
     One row a tag: `tag`, `tagability` (the share of the training clips for which it
     holds that carry it) and `loss` of ROC-AUC, mean over seeds. Empty where errors were
-    added, which befall all tags alike.
+    added, as these are the same for all tags.
     """
     weak, clean = runs.find(labels="weak"), runs.find()
     if runs.reference != "true" or not weak or not clean:

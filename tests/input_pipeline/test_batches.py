@@ -243,7 +243,7 @@ def test_a_shard_of_another_shape_is_found(copy, prepared):
         arrays = dict(stored)
     arrays["train_shard_bytes"][0] = len(stft)
     np.savez(copy / "index.npz", **arrays)
-    message = rf"{name}, record 0 .*: it is no clip of this set"
+    message = rf"{name}, record 0 .*: it is not of this set"
     with pytest.raises(ValueError, match=message):
         READ["evaluate"](open_shards(copy))
 

@@ -137,7 +137,7 @@ def test_gaps_are_points_seeds_and_scores_that_are_not_there(record):
     assert comparison.gaps(part, "lo", "no", "aw", "good") == [
         "away is missing",
         "good-2 is missing",
-        "lost lost seed 3",
+        "lost failed with seed 3",
         "none has no score",
     ]
     assert comparison.gaps(part, "good") == ["good-2 is missing"]

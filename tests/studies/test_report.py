@@ -150,7 +150,7 @@ def test_a_seed_that_failed_is_named_and_left_out(tmp_path, without_figures):
     summary |= {"seeds": [7, 9], "failed_seeds": [failure]}
     (workdir / "summary.json").write_text(json.dumps(summary))
     page = write_report(workdir).read_text()
-    said = "Seed 8 stopped at step 1,200 and counts nowhere: its loss was nan."
+    said = "Seed 8 failed at step 1,200 and is left out everywhere: its loss was nan."
     assert said in page
     record = records.read_run_record(workdir)
     assert records.per_seed(record.train, "loss").shape[1] == 2

@@ -58,8 +58,9 @@ def load(path: Path) -> Any:
     except Exception as error:
         detail = str(error)[:200] or type(error).__name__
         raise ValueError(
-            f"{path} is no pickle of lists, dicts, strings, numbers and NumPy arrays: "
-            f"{detail}. Nothing of it was executed; get the file again from its source"
+            f"{path} is not a pickle of lists, dicts, strings, numbers and NumPy "
+            f"arrays: {detail}. Nothing of it was executed; get the file again from "
+            "its source"
         ) from error
 
 
@@ -158,7 +159,7 @@ class _Unpickler(pickle._Unpickler):
         """Takes (version, shape, number type, in columns, content)."""
         _, shape, number, in_columns, content = state
         if not isinstance(number, _NumberType):
-            raise pickle.UnpicklingError("an array whose type is no type")
+            raise pickle.UnpicklingError("an array without a number type")
         flat = np.frombuffer(self._as_bytes(content), number.dtype)
         return flat.reshape(shape, order="F" if in_columns else "C")
 

@@ -111,7 +111,7 @@ def _produced_spectrum(spectrum: np.ndarray, attributes: Attributes) -> np.ndarr
 def _with_audience(
     mix: np.ndarray, attributes: Attributes, random: np.random.Generator
 ) -> np.ndarray:
-    """Adds a shouting crowd; ring-modulate what is to sound strange."""
+    """Adds a shouting crowd; ring-modulates what is to sound strange."""
     if attributes.crowd:
         shouts = low_pass(white_noise(len(mix), random), 1800)
         swell = 1 + 0.6 * random.random(30, dtype=np.float32)
@@ -126,7 +126,7 @@ def _with_audience(
 def _distorted(
     mix: np.ndarray, attributes: Attributes, random: np.random.Generator
 ) -> np.ndarray:
-    """Saturates and add hiss, as the era and a cheap recorder do."""
+    """Saturates and adds hiss, as the era or a cheap recorder does."""
     era = str(attributes.era)
     drive = _ERA_DRIVE.get(era, 0.0)
     hiss = _ERA_HISS.get(era, 0.0)
@@ -143,7 +143,7 @@ def _distorted(
 def _with_nuisances(
     mix: np.ndarray, nuisances: Nuisances, random: np.random.Generator
 ) -> np.ndarray:
-    """Equalises, band-limit, raise the sampling rate, set level and noise floor."""
+    """Equalises, limits bands, raises the rate, sets level and noise floor."""
     floor = np.float32(10 ** (nuisances.noise_floor_db / 20))
     spectrum = fft.rfft(_unit(mix))
     frequencies_hz = _frequencies_hz(len(spectrum))

@@ -21,8 +21,8 @@ class Style:
 
     weight: float  # Share of the corpus, relative to the other styles' weights.
     tempo_bpm: list[float]  # Slowest and fastest tempo.
-    drums: str  # Pool of drum patterns (names in `patterns.DRUMS`).
-    bass: str  # Pool of bass lines (names in `patterns.BASSES`).
+    drums: str  # Pool of drum patterns (names in `DRUMS`).
+    bass: str  # Pool of bass lines (names in `BASSES`).
     lead: str  # Pool of `instrument:pattern` for the layer that always plays.
     second: str  # Pool for the second layer.
     third: str  # Pool for the third layer.
@@ -32,7 +32,7 @@ class Style:
     energy: float  # Average energy, -1 (asleep) to 1 (furious).
     valence: float  # Average mood, -1 (gloomy) to 1 (cheerful).
     swing: float = 0.0  # Share of clips whose off-beats are late.
-    # Pool of chord progressions (names in `patterns.PROGRESSIONS`).
+    # Pool of chord progressions (names in `PROGRESSIONS`).
     harmony: str = "pop"
 
 

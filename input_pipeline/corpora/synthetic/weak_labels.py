@@ -30,9 +30,9 @@ CONSTANTS_PATH = Path(__file__).with_name("weak_labels.csv")
 class Listeners(NamedTuple):
     """The noise model's constants, each float64 [K] in the order of `TAGS`."""
 
-    real_shares: np.ndarray  # M_j, share of real clips with the tag.
-    true_shares: np.ndarray  # Pi_j, share of synthetic clips for which the tag is true.
-    tagabilities: np.ndarray  # Tau_j, without unit.
+    real_shares: np.ndarray  # m, share of real clips with the tag.
+    true_shares: np.ndarray  # π, share of synthetic clips for which the tag is true.
+    tagabilities: np.ndarray  # τ, without unit.
 
 
 def read_listeners() -> Listeners:

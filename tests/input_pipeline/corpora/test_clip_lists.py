@@ -72,7 +72,7 @@ def test_known_lists_are_called_by_their_source(tmp_path, caplog, monkeypatch):
     ("text", "message"),
     [
         ("2\n", r"test\.txt, entry 1: '2' was listed before"),
-        ("f/none.mp3\n", r"entry 1: 'f/none.mp3' is no clip of the annotations"),
+        ("f/none.mp3\n", r"entry 1: 'f/none.mp3' is not in the annotations"),
         (None, r"2 lists of clips: there must be one for each .* and test has none"),
     ],
 )

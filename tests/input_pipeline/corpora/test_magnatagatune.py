@@ -129,9 +129,15 @@ def test_more_tags_than_there_are(tmp_path):
         (("5", (), "../0/x.mp3"), r"line 3: the path '../0/x.mp3' is not inside"),
         (("5", (), "/etc/passwd"), r"line 3: the path '/etc/passwd' is not inside"),
         (("5", (), ""), r"line 3: the path '' is not inside"),
-        (("5", (), "g/x.mp3"), r"line 3: the mp3_path 'g/x.mp3' is no file in one of"),
-        (("5", (), "f"), r"line 3: the mp3_path 'f' is no file in one of the folders"),
-        (("5", (), "mp3/f/x.mp3"), r"line 3: the mp3_path 'mp3/f/x.mp3' is no file"),
+        (
+            ("5", (), "g/x.mp3"),
+            r"line 3: the mp3_path 'g/x.mp3' is not a file in one of",
+        ),
+        (
+            ("5", (), "f"),
+            r"line 3: the mp3_path 'f' is not a file in one of the folders",
+        ),
+        (("5", (), "mp3/f/x.mp3"), r"line 3: the mp3_path 'mp3/f/x.mp3' is not a file"),
         (("2", (), "1/x.mp3"), r"line 3: the clip_id '2' is empty or was given before"),
         (("", (), "1/x.mp3"), r"line 3: the clip_id '' is empty"),
     ],

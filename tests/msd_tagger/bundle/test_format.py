@@ -251,7 +251,7 @@ DAMAGES = {
     ),
     "endless clips": (
         lambda d: rewrite(d, recipe__duration_s=math.inf),
-        "config.json cannot be read as JSON: Infinity is no number",
+        "config.json cannot be read as JSON: Infinity is not a number",
     ),
     "numbers for lists": (
         lambda d: rewrite(d, seeds=3),

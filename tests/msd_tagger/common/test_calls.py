@@ -66,7 +66,7 @@ def test_code_of_ones_own(tmp_path, monkeypatch):
         "mine_4:os": r"key: mine_4 has no 'os'; it defines nothing",
         "mine_5:x": r"importing mine_5 failed: SystemExit",
         "shutil:system": r"shutil has no 'system'; it defines .*copyfile",
-        "sys:exit": r"sys is no file of Python's: built-in",
+        "sys:exit": r"sys is not a Python file: built-in",
         "mine_2:x": rf"importing mine_2 failed: IndexError: .*{tmp_path}.*line 3\)",
         "mine_3:x": r"the module mine_3 cannot be imported \(No mod.*PYTHONPATH",
     }.items():

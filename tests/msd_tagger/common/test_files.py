@@ -144,7 +144,7 @@ JSON = {
     "deep, and closed": (b"[" * 300 + b"]" * 300, "more than 100 levels"),
     "cp1252": ('{"a": "é"}'.encode("cp1252"), "'utf-8' codec"),
     "half a character": (rb'{"a": "\ud83d"}', "surrogates not allowed"),
-    "NaN": (b'{"a": NaN}', "NaN is no number"),
+    "NaN": (b'{"a": NaN}', "NaN is not a number"),
     "digits": (b"9" * 5000, "4300 digits"),
     "list": (b"[1]", "must hold a JSON object, not a list"),
     "number": (b"12", "must hold a JSON object, not a int"),
@@ -214,7 +214,9 @@ ARCHIVES = {
 def test_an_archive_that_is_damaged_or_a_trap_is_named(tmp_path, name):
     (tmp_path / "a.npz").write_bytes(ARCHIVES[name])
     tracemalloc.start()
-    with pytest.raises(ValueError, match=r"a\.npz (is no archive|holds two arrays)"):
+    with pytest.raises(
+        ValueError, match=r"a\.npz (is not an archive|holds two arrays)"
+    ):
         files.read_npz(tmp_path / "a.npz")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

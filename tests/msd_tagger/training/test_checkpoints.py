@@ -92,7 +92,7 @@ def test_what_the_machine_lacks_is_no_damage(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(CheckpointManager, "restore", fail)
-        with pytest.raises(ValueError, match=r"checkpoint 1 .*Too many open .* Nothing"):
+        with pytest.raises(ValueError, match=r"checkpoint 1 .*Too many .* Nothing"):
             store.restore(state)
     assert store.restore(state).log == {"step": 1}
     store.close()

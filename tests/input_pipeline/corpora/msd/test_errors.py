@@ -129,18 +129,18 @@ SPLIT_FILES = {
     "objects": (
         "test_y.npy",
         lambda path: np.save(path, np.array([[{}]]), allow_pickle=True),
-        "test_y.npy is no array: ",
+        "test_y.npy is not an array: ",
     ),
     "cut": (
         "test_y.npy",
         lambda path: path.write_bytes(path.read_bytes()[:-1]),
-        "test_y.npy is no array: ",
+        "test_y.npy is not an array: ",
     ),
-    "empty": ("test_y.npy", lambda path: path.write_bytes(b""), "is no array: "),
+    "empty": ("test_y.npy", lambda path: path.write_bytes(b""), "is not an array: "),
     "archive": (
         "test_y.npy",
         lambda path: np.savez(path.open("wb"), y=LABELS),
-        "is no array but an archive",
+        "is not an array but an archive",
     ),
 }
 
@@ -218,7 +218,7 @@ CHANGES = {
         r"lastfm_tags.db, tids, row 8: '\.\./x' is not an MSD track id",
     ),
     "empty id": (f"UPDATE tids SET tid = NULL WHERE tid = '{IDS[4]}'", "row 8 of tids"),
-    "lines": ("UPDATE tags SET tag = 'a\nb' WHERE tag = 'rock'", r"'a\\nb' is no name"),
+    "lines": ("UPDATE tags SET tag = 'a\nb' WHERE tag = 'rock'", r"'a\\nb' cannot be"),
 }
 
 
@@ -340,7 +340,7 @@ PICKLES = {
     "code": (
         "msd_id_to_tag_vector.cP",
         b"cos\nsystem\n(S'false'\ntR.",
-        r"msd_id_to_tag_vector.cP is no pickle .* asks for 'os\.system'",
+        r"msd_id_to_tag_vector.cP is not a pickle .* asks for 'os\.system'",
     ),
 }
 

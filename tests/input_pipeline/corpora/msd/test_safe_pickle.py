@@ -81,7 +81,7 @@ def _mark(path):
 def test_a_pickle_that_asks_for_code_is_refused(tmp_path, protocol):
     mark = tmp_path / "executed"
     content = pickle.dumps([_mark(mark)], protocol)
-    with pytest.raises(ValueError, match=r"x is no pickle of .* for '\w*io\.open'"):
+    with pytest.raises(ValueError, match=r"x is not a pickle of .* for '\w*io\.open'"):
         _load(tmp_path / "x", content)
     assert not mark.exists()
     pickle.loads(content)[0].close()
@@ -110,10 +110,10 @@ ASKS = {
     "objects": (pickle.dumps(np.array([{}]), 2), "an array of 'O8'"),
     "texts": (pickle.dumps(np.array(["a"]), 2), "an array of 'U1'"),
     "records": (pickle.dumps(np.zeros(1, "i4,f4"), 2), "an array of 'V8'"),
-    "cut": (pickle.dumps([1, "abc"], 2)[:-2], "is no pickle"),
+    "cut": (pickle.dumps([1, "abc"], 2)[:-2], "is not a pickle"),
     "empty": (b"", "EOFError"),
-    "page": (b"<html>404</html>", "is no pickle"),
-    "memo": (b"g7\n.", "is no pickle"),
+    "page": (b"<html>404</html>", "is not a pickle"),
+    "memo": (b"g7\n.", "is not a pickle"),
 }
 
 
@@ -154,7 +154,7 @@ COSTLY = {
     "dict": (b"(" + _NESTED + b"Nd.", "a key that is a tuple"),
     "number as a key": (b"}(L" + b"9" * 4000 + b"L\nNu.", "a key that is a int"),
     "encoding": (_ENCODE + b"(X\x01\0\0\0a" + _NESTED + b"tR.", "another encoding"),
-    "shape": (_ARRAY.replace(b"SHAPE", _NESTED), "is no pickle"),
+    "shape": (_ARRAY.replace(b"SHAPE", _NESTED), "is not a pickle"),
     "number type": (
         b"cnumpy\ndtype\n(S'b1'\ntR(I3\nS'|'\n" + _NESTED + b"NNtb.",
         "something else than numbers",
@@ -182,7 +182,7 @@ def test_a_number_in_the_file_allocates_nothing(tmp_path, name):
     try:
         _load(tmp_path / "x", BOMBS[name])
     except ValueError as error:
-        assert "is no pickle" in str(error)
+        assert "is not a pickle" in str(error)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1e6
