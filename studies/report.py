@@ -223,14 +223,15 @@ def tag_frame(record: RunRecord) -> pd.DataFrame:
         for labels in known:
             seeds = [one[name] for one in scores[labels]["per_seed"]]
             columns[f"{short} ({labels})"] = list(np.array(seeds, np.float64).T)
-    frame = pd.DataFrame(columns)
+    frame, means = pd.DataFrame(columns), {}
     for labels in known:
         clips, name = frame[f"clips ({labels})"], f"ROC-AUC ({labels})"
-        means = frame[name].map(np.mean).to_numpy(float)
-        ends = clip_spread.auc_intervals(means, clips, scores["num_clips"] - clips)
+        means[labels] = frame[name].map(np.mean).to_numpy(float)
+        num_without = scores["num_clips"] - clips
+        ends = clip_spread.auc_intervals(means[labels], clips, num_without)
         place = int(frame.columns.get_loc(name)) + 1
         frame.insert(place, f"95 % ({labels})", ends.tolist())
-    best = np.nan_to_num(means, nan=-1.0)
+    best = np.nan_to_num(means[known[-1]], nan=-1.0)
     return frame.iloc[np.argsort(-best, kind="stable")]
 
 

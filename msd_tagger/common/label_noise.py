@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from msd_tagger.common import files, metrics
+from msd_tagger.common.splitmix import scramble
 from msd_tagger.common.tag_numbers import Pair, Row, by_tag, csv_rows, in_order, number
 
 COLUMNS = ("tag", "missing", "false")
@@ -149,12 +150,7 @@ def _uniform(
         np.array([_key(seed, purpose, kind, one) for one in words], np.uint64)
         for kind, words in (("clip", clips), ("tag", tags))
     )
-    mixed = of_clips[:, None] ^ of_tags
-    # The finaliser of SplitMix64 (Steele et al. 2014, doi:10.1145/2660193.2660195).
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed ^= mixed >> np.uint64(31)
-    return (mixed >> np.uint64(11)) * 2.0**-53
+    return (scramble(of_clips[:, None] ^ of_tags) >> np.uint64(11)) * 2.0**-53
 
 
 def _key(*words: object) -> int:

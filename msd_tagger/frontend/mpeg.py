@@ -217,9 +217,9 @@ def find(
     return None
 
 
-def follow(data: bytes, start: int = 0) -> Stream | None:
+def follow(data: bytes) -> Stream | None:
     """Follows the frames to the end of the file, or to those of another format."""
-    found = find(data, start)
+    found = find(data, 0)
     if not found:
         return None
     (position, form), runs, num_frames, changes = found, [], 0, False

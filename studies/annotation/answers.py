@@ -175,29 +175,33 @@ def check_answers(
     for where, one in rows:
         track_id, label = _as_known(one.track_id, known), _as_known(one.label, labels)
         one = one._replace(track_id=track_id, label=label)
-        wrong, question = "", one._replace(answer="")
-        if one.track_id not in known:
-            wrong = (
-                f"no clip of this corpus has the track_id {one.track_id!r}; was the "
-            )
-            wrong += "file made for another corpus?"
-        elif one.label not in labels:
-            wrong = f"the label {one.label!r} is not asked for; allowed are "
-            wrong += ", ".join(labels)
-        elif one.answer not in ANSWERS:
-            wrong = f"the answer is {one.answer!r}; allowed are {', '.join(ANSWERS)}"
-        elif not one.annotator:
-            wrong = "no annotator; give every row a name"
-        if question in before:
-            wrong = (
-                f"{one.annotator!r} answered {one.label!r} of clip {one.track_id!r} "
-            )
-            wrong += f"before, in {before[question]}; keep one row"
-        if wrong:
+        question = one._replace(answer="")
+        if wrong := _what_is_wrong(one, known, labels):
             raise AnnotationError(f"{where}: {wrong}")
+        if question in before:
+            raise AnnotationError(
+                f"{where}: {one.annotator!r} answered {one.label!r} of clip "
+                f"{one.track_id!r} before, in {before[question]}; keep one row"
+            )
         before[question] = where
         found.append(one)
     return found
+
+
+def _what_is_wrong(
+    one: Answer, track_ids: Collection[str], labels: Collection[str]
+) -> str:
+    if one.track_id not in track_ids:
+        return (
+            f"no clip of this corpus has the track_id {one.track_id!r}; check that "
+            "the file was made for this corpus"
+        )
+    if one.label not in labels:
+        allowed = ", ".join(labels)
+        return f"the label {one.label!r} is not asked for; allowed are {allowed}"
+    if one.answer not in ANSWERS:
+        return f"the answer is {one.answer!r}; allowed are {', '.join(ANSWERS)}"
+    return "" if one.annotator else "no annotator; give every row a name"
 
 
 def _as_known(name: str, known: Collection[str]) -> str:

@@ -22,19 +22,14 @@ LOCAL_FILES = "/data/local-files/?d="
 
 
 def export_tasks(
-    folder: Path | str,
-    subset: Subset,
-    clips: Sequence[ClipToHear],
-    *,
-    audio_url: str = LOCAL_FILES,
+    folder: Path | str, subset: Subset, clips: Sequence[ClipToHear]
 ) -> Path:
     """Writes `<subset>_tasks.json`, `<subset>_interface.xml` and the audio for them.
 
     A task is a clip. Its heading names the labels to answer: in Subset100 those that it
     was sampled for. Existing tags are not in it. Audio is copied from its start, not
-    cut, to `<subset>_audio_<digest>/`; `audio_url` comes before the names of the copies
-    in the tasks, by default for a Label Studio whose LOCAL_FILES_DOCUMENT_ROOT is the
-    folder. Returns the file of tasks.
+    cut, to `<subset>_audio_<digest>/`; the tasks are for a Label Studio whose
+    LOCAL_FILES_DOCUMENT_ROOT is the folder. Returns the file of tasks.
 
     Raises:
         ValueError: `check_clips` refuses, or a file of the project exists and differs.
@@ -46,7 +41,7 @@ def export_tasks(
         labels = {f"answer_{k + 1}": subset.labels[k] for k in np.flatnonzero(asked)}
         where = f" (from {clip.start_s:g} s)" if clip.start_s else ""
         data = {
-            "audio": audio_url + urllib.parse.quote(name),
+            "audio": LOCAL_FILES + urllib.parse.quote(name),
             "track_id": clip.track_id,
             "question": f"Can you hear: {', '.join(labels.values())}?{where}",
             "questions": labels,

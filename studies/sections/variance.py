@@ -67,14 +67,12 @@ def claims(
     why = say("variance.bound", limit=limit, ends=span(bounds, 4), factor=ABOUT)
     freedoms = (seeds - 1, paper.VARIANCE_RUNS - 1)
     ratio = statistics.ratio_interval(weak.std, paper.VARIANCE_STD, freedoms)
-    of_std = judges.below(ratio, 1, say("variance.ratio", low=ratio[0], high=ratio[1]))
-    of_pairs = judges.between(bounds, limit / ABOUT, limit * ABOUT, why)
-    if not is_informed:
-        of_std = of_pairs = judges.unknown("the scores cannot be told from chance.")
-    if seeds == 1:
-        of_std = of_pairs = judges.unknown("one run has no spread.")
-    elif not weak.std:
-        of_std = of_pairs = judges.unknown("equal scores do not show a spread.")
+    if reason := _unknown_because(weak, is_informed):
+        of_std = of_pairs = judges.unknown(reason)
+    else:
+        said = say("variance.ratio", low=ratio[0], high=ratio[1])
+        of_std = judges.below(ratio, 1, said)
+        of_pairs = judges.between(bounds, limit / ABOUT, limit * ABOUT, why)
     verdict, why = judges.whole(of_std, gaps)
     scatter, smallest = (
         "; ".join(say(key, labels=k, **_printed(one)) for k, one in spreads.items())
@@ -85,6 +83,14 @@ def claims(
         claim("scatter", scatter, verdict, why),
         claim("not-significant", smallest, *judges.whole(of_pairs, gaps)),
     ]
+
+
+def _unknown_because(weak: Spread, is_informed: bool) -> str:
+    if len(weak.values) == 1:
+        return "one run has no spread."
+    if not weak.std:
+        return "equal scores do not show a spread."
+    return "" if is_informed else "the scores cannot be told from chance."
 
 
 def runs_and_spread(frame: pd.DataFrame, colour: str = WEAK) -> Figure:

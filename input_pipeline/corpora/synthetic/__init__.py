@@ -83,7 +83,7 @@ def write_corpus(
     num_clips: Sequence[int] = NUM_CLIPS,
     seed: int = 0,
     tagability_exponent: float = 0.5,
-    num_workers: int | None = None,
+    num_workers: int = 0,
     clip_duration_s: float = 29.0,
 ) -> Path:
     """Writes the corpus as a folder of FLAC files, or finishes writing it.
@@ -92,13 +92,13 @@ def write_corpus(
     interrupted at any moment is simply repeated; a finished corpus returns at once.
 
     The numbers of clips are those for training, validation and test. The number of
-    workers (None or 0 for all available cores) changes no byte.
+    workers (0 for all available cores) changes no byte.
 
     Raises:
         ValueError: An argument is out of range, or the directory holds other files or
             another corpus.
     """
-    directory, num_workers = Path(directory), num_workers or 0
+    directory = Path(directory)
     settings = {  # What identifies the corpus, as stored in its directory.
         "corpus": "synthetic",
         "version": VERSION,

@@ -214,9 +214,7 @@ ARCHIVES = {
 def test_an_archive_that_is_damaged_or_a_trap_is_named(tmp_path, name):
     (tmp_path / "a.npz").write_bytes(ARCHIVES[name])
     tracemalloc.start()
-    with pytest.raises(
-        ValueError, match=r"a\.npz (is not an archive|holds two arrays)"
-    ):
+    with pytest.raises(ValueError, match=r"a\.npz (is not an arch|holds two arr)"):
         files.read_npz(tmp_path / "a.npz")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
