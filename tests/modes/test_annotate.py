@@ -54,6 +54,12 @@ def test_answers_come_back(tmp_path, config, capsys):
     assert "1 listener gave 4 answers (4 yes, 0 no, 0 unsure)" in text
 
 
+def test_labels_that_the_corpus_lacks_are_named(tmp_path, config, caplog):
+    config.analysis.annotated_labels = ("pop", "nosuch")
+    annotate(config, options(tmp_path, "pages"))
+    assert "the corpus has no label nosuch, so nobody is asked" in caplog.text
+
+
 def test_label_studio_gets_the_same_clips(tmp_path, config):
     config.analysis.label_studio = True
     annotate(config, options(tmp_path, "pages"))
