@@ -63,7 +63,9 @@ def parse_flags(argv: list[str]) -> list[str]:
         checks.check_file(argv)
         checks.check_keys(argv)
         words = command_line.parse(argv)
-        # Whatever else get_config() may return is refused by `check`.
+        # What get_config() could not open is told whoever asks for something first.
+        getattr(CONFIG.value, "keys", None)
+        # Whatever else it may return is refused by `check`.
         if isinstance(CONFIG.value, ConfigDict) and "sweep" in CONFIG.value:
             given = config_flags.get_override_values(flags.FLAGS["config"])
             sweeps.settle(CONFIG.value, given)

@@ -4,10 +4,12 @@ Each check raises a ValueError that names the key or the flag, the value given, 
 is allowed.
 """
 
+import ast
 import difflib
 import math
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from configs.keys import (
     SWEEP,
     TRAIN_NOTHING,
     Range,
+    did_you_mean,
+    no_such_key,
     values_of,
 )
 
@@ -43,21 +47,7 @@ def check_keys(arguments: Sequence[str]) -> None:
             continue
         key = argument.lstrip("-").removeprefix("config.").partition("=")[0]
         if key not in KEYS:
-            raise _no_such_key(f"--config.{key}", key)
-
-
-def _no_such_key(what: str, key: str) -> ValueError:
-    # A key is known by its last part too: --config.batch_size, say.
-    near = [name for name in KEYS if name.split(".")[-1] == key.split(".")[-1]]
-    near = near or [name for name in KEYS if name.startswith(f"{key}.")]
-    near = near or difflib.get_close_matches(key, list(KEYS), n=3)
-    return ValueError(
-        f"{what}: there is no such key{_did_you_mean(near)} docs/keys.md lists all keys"
-    )
-
-
-def _did_you_mean(near: Sequence[str]) -> str:
-    return f"; did you mean {' or '.join(near)}?" if near else "."
+            raise no_such_key(f"--config.{key}", key)
 
 
 def check_file(arguments: Sequence[str]) -> None:
@@ -68,18 +58,32 @@ def check_file(arguments: Sequence[str]) -> None:
         if flag not in ("--config", "-config"):
             continue
         value = value if is_whole else after
-        file = Path(value.split(":")[0])
+        name, _, variant = value.partition(":")
+        file = Path(name)
+        if file.is_file() and variant and _has_no_variants(file):
+            raise ValueError(
+                f"--config={value}: {file} has no variants; give --config={file}"
+            )
         if file.is_file():
             continue
         folders = {Path("configs"), file.parent} - {Path()}
         there = [path for folder in folders for path in folder.glob("*.py")]
         names = {path.stem: str(path) for path in there}
         near = difflib.get_close_matches(file.stem, list(names), n=2)
-        hint = _did_you_mean([names[one] for one in near])
+        hint = did_you_mean([names[one] for one in near])
         raise ValueError(
             f"--config={value}: there is no such file{hint} docs/commands.md and "
             "docs/studies.md list the configs"
         )
+
+
+def _has_no_variants(file: Path) -> bool:
+    """Whether a config's file defines a `get_config` that takes no word."""
+    with suppress(SyntaxError, ValueError):  # Which are told when it is read.
+        for one in ast.parse(file.read_bytes()).body:
+            if isinstance(one, ast.FunctionDef) and one.name == "get_config":
+                return not (one.args.posonlyargs or one.args.args or one.args.vararg)
+    return False
 
 
 def check_names(config: object) -> None:
@@ -99,7 +103,7 @@ def check_names(config: object) -> None:
             "differs"
         )
     for name in sorted(found - KEYS.keys()):
-        raise _no_such_key(f"the configuration has {name}", name)
+        raise no_such_key(f"the configuration has {name}", name)
 
 
 def _names(section: ConfigDict, prefix: str = "") -> Iterator[str]:
@@ -147,7 +151,18 @@ def check_for_mode(
     _check_sweep(config)
     for one in points:
         check(one)
+    trains = [one.train for one in points]
+    if config.train.noise_seed and not any(map(_adds_noise, trains)):
+        raise ValueError(
+            f"--config.train.noise_seed={config.train.noise_seed}: no labels are "
+            "changed without --config.train.drop_positives or "
+            "--config.train.flip_labels; give one of them, or leave noise_seed out"
+        )
     return points
+
+
+def _adds_noise(train: ConfigDict) -> bool:
+    return bool(train.drop_positives or train.flip_labels)
 
 
 def _check_sweep(config: ConfigDict) -> None:
@@ -179,6 +194,11 @@ def check(config: ConfigDict) -> None:
     """Checks every value and every combination, but for those of a corpus's reader."""
     values: dict[str, Any] = values_of(config)
     for name, value in values.items():
+        if value is None:
+            raise ValueError(
+                f"--config.{name}=None: must have a value, as its default, "
+                f"{KEYS[name].default!r} (docs/keys.md)"
+            )
         allowed = KEYS[name].allowed
         if not isinstance(allowed, str) and value not in allowed:
             shown, words = repr(value), f"one of {', '.join(map(repr, allowed))}"
@@ -191,6 +211,11 @@ def check(config: ConfigDict) -> None:
             raise ValueError(
                 f"--config.{name}={value}: each entry must be a text in quotes"
             )
+    labels = values["analysis.annotated_labels"]
+    if not labels or len({*labels}) < len(labels):
+        raise ValueError(
+            f"--config.analysis.annotated_labels={labels}: must have labels, each once"
+        )
     for name in FOLDERS:
         if "://" in values[name]:
             raise ValueError(
@@ -250,10 +275,10 @@ def _check_start(train: ConfigDict) -> None:
 
 def _check_label_noise(train: ConfigDict) -> None:
     source, factor = label_noise_of(train.label_noise)
-    if train.label_noise and not factor > 0:
+    if train.label_noise and not 0 < factor < math.inf:
         raise ValueError(
             f"--config.train.label_noise={train.label_noise}: the factor must be more "
-            "than 0"
+            "than 0, and finite"
         )
     if train.label_noise and source not in WORDS and not Path(source).is_file():
         raise ValueError(

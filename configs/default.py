@@ -6,11 +6,14 @@ The other files in this folder override some of them; the command line overrides
 
 from ml_collections import ConfigDict
 
-from configs.keys import KEYS
+from configs.keys import KEYS, no_such_key
 
 
 def get_config(**changes: object) -> ConfigDict:
     """Decibel mel spectrograms, one seed; `train__fraction=0.5` changes a key."""
+    names = {name.replace("__", "."): value for name, value in changes.items()}
+    for name in names.keys() - KEYS.keys():
+        raise no_such_key(name, name)
     config = ConfigDict()
     for key in KEYS.values():
         section, _, name = key.name.rpartition(".")
@@ -18,7 +21,5 @@ def get_config(**changes: object) -> ConfigDict:
             config[section] = ConfigDict()
         (config[section] if section else config)[name] = key.default
     config.lock()
-    config.update_from_flattened_dict(
-        {name.replace("__", "."): value for name, value in changes.items()}
-    )
+    config.update_from_flattened_dict(names)
     return config

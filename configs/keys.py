@@ -4,7 +4,9 @@ The defaults (`default.py`), the checks (`checks.py`), what names a run (`identi
 and docs/keys.md, which `python -m configs.keys` prints.
 """
 
+import difflib
 import math
+from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
@@ -311,6 +313,22 @@ _KEYS = (
 )
 # fmt: on
 KEYS = {key.name: key for key in _KEYS}
+
+
+def no_such_key(what: str, key: str) -> ValueError:
+    """The error that `what` names no key, with those that may be meant."""
+    # A key is known by its last part too: --config.batch_size, say.
+    near = [name for name in KEYS if name.split(".")[-1] == key.split(".")[-1]]
+    near = near or [name for name in KEYS if name.startswith(f"{key}.")]
+    near = near or difflib.get_close_matches(key, list(KEYS), n=3)
+    return ValueError(
+        f"{what}: there is no such key{did_you_mean(near)} docs/keys.md lists all keys"
+    )
+
+
+def did_you_mean(near: Sequence[str]) -> str:
+    """Ends a sentence with what may be meant, if anything."""
+    return f"; did you mean {' or '.join(near)}?" if near else "."
 
 
 def values_of(config: ConfigDict) -> dict[str, object]:

@@ -153,6 +153,8 @@ def check(sweep: Sequence[Point]) -> None:
                 f"sweep: a point is called {name!r}; a name has letters, digits, '_', "
                 "'-' and '.', and is no number, as points can be asked for by number"
             )
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise ValueError(f"sweep: the point {name} sets {twice[0]} twice")
         if fixed := [key for key in keys if _is_fixed(key)]:
             raise ValueError(
                 f"sweep: the point {name} changes {fixed[0]}, which is one for all "
@@ -173,6 +175,8 @@ def settle(config: ConfigDict, given: Collection[str]) -> None:
 
     A config that trains and has points becomes a study of them.
     """
+    if config.sweep is None:
+        raise ValueError("sweep is None; () says that there are no points")
     config.sweep = obey(config.sweep, given)
     if config.sweep and config.task == "train":
         config.task = SWEEP

@@ -144,12 +144,13 @@ def start(config: ConfigDict, options: Options) -> None:
 
 
 def recipes(config: ConfigDict, options: Options) -> list[list[Recipe]]:
-    """The recipes of a run, or of the points that --point asks for.
+    """The recipes of a run, of the points that --point asks for, or of a bundle.
 
     Those of a list are made in one pass, with what `prepare.kinds` adds to the first:
     they are of the same clip, and of different kinds.
     """
-    used = [recipe_of(run) for run in sweeps.runs(config, options.point)]
+    runs = [config] if options.bundle else sweeps.runs(config, options.point)
+    used = [recipe_of(run) for run in runs]
     used += [recipe_of(config, kind) for kind in config.prepare.kinds]
     passes: list[list[Recipe]] = []
     for recipe in dict.fromkeys(used):

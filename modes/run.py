@@ -34,6 +34,8 @@ def start(config: ConfigDict, options: Options) -> None:
 
 def run(config: ConfigDict, options: Options) -> None:
     """One run, in a folder of its own; with --mode=evaluate only its scores again."""
+    if options.workdir and config.resume:
+        workspace.holds_run(Path(options.workdir))  # Before hours of preparation.
     devices = set_up_devices(config, options)
     check_start([config])
     corpus = load_once(config, options)

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +60,8 @@ def run_study(config: ConfigDict, options: Options) -> None:
         join_processes(config, options)
     if config.sweep:  # Otherwise points of one study would have those of their devices.
         config.train.batch_size = resolve_batch_size(config.train.batch_size)
+    if config.task == SWEEP:  # Again, as 0 is a number now.
+        sweeps.check_different(config)
     own = identity_of(config)
     workdir = choose_workdir(config, options, own)
     distributed.shared(lambda: workspace.claim(workdir, own))
@@ -126,7 +129,7 @@ def run_points(
     """Runs points that are not complete, and names those that fail, with the reason."""
     failed = []
     works = [_work(workdir, config, point, data) for point in points]
-    whole = {one.name: one.folder for one in works if workspace.is_whole(one.folder)}
+    whole = {one.name: one.folder for one in works if _is_whole(one.folder)}
     left = {one.name: one.clips for one in works if one.name not in whole}
     if left and distributed.is_first():
         foretell(config, works, whole, sum(left.values()))
@@ -157,6 +160,13 @@ def run_points(
         left.pop(work.name, None)
         jax.clear_caches()
     return failed
+
+
+def _is_whole(folder: Path) -> bool:
+    """As `workspace.is_whole`, but a damaged point fails in its turn, beside others."""
+    with suppress(ValueError):
+        return workspace.is_whole(folder)
+    return False
 
 
 def foretell(

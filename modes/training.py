@@ -167,6 +167,8 @@ def _tell_missing(workdir: Path, config: ConfigDict) -> None:
         logger.warning("it has no linear baseline: --mode=evaluate computes it")
     if config.train.tensorboard and not (workdir / "tensorboard").exists():
         logger.warning("it has no events for TensorBoard: training writes them")
+    if config.profile_steps and not (workdir / "profile").exists():
+        logger.warning("it has no profile: training writes it; name a new --workdir")
 
 
 def keep_kernels(workdir: Path, config: ConfigDict) -> None:

@@ -114,6 +114,8 @@ def call(*arguments, **environment):
             (CONFIG, "--workdir=gs://bucket/run"),
             "--workdir=gs://bucket/run: must be a place on this machine",
         ),
+        (("--config=configs/paper.py:quik",), "configs/paper.py:quik: choose configs"),
+        ((CONFIG, "--workdir=tests"), "--workdir=tests holds files"),
         ((CONFIG, "--point=0"), "--point=0: db_mel is not a study of several runs"),
     ],
 )
@@ -124,6 +126,25 @@ def test_a_mistake_gets_a_sentence(arguments, message, tmp_path, warm_starts):
 def test_a_platform_that_is_not_there_gets_a_sentence(tmp_path):
     arguments = (CONFIG, "--platform=tpu")
     refuses(arguments, "no device for JAX_PLATFORMS='tpu'", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("get_config(train__learning_rate='0.1')", "line 4: Could not override field"),
+        ("get_config(train__epochs=3)", "line 4: train.epochs: there is no such key"),
+        ("get_config(seed=open('/no/rates').read())", "line 4: /no/rates: No such fil"),
+        ("get_config(seed=[1][3])", "line 4: IndexError: list index out of range"),
+        ("get_config(sweep=None)", "sweep is None"),
+    ],
+)
+def test_a_mistake_in_a_file_of_ones_own_is_placed(line, message, tmp_path):
+    own = tmp_path / "own.py"
+    body = (
+        f"from configs import default\n\ndef get_config():\n    return default.{line}\n"
+    )
+    own.write_text(body)
+    refuses((f"--config={own}",), message, tmp_path)
 
 
 def refuses(arguments, message, tmp_path):

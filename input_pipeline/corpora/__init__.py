@@ -5,6 +5,7 @@ not know which one it was.
 """
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -179,8 +180,11 @@ def _check_found(corpus: object, where: str) -> None:
             f"{where} is called {corpus.name!r}; its name is that of a folder, so it "
             "must consist of letters, digits, '_', '-' and '.'"
         )
-    if not corpus.tags or len(set(corpus.tags)) < len(corpus.tags):
-        raise ValueError(f"{where} must have tags, each of them once: {corpus.tags}")
+    are_texts = all(isinstance(tag, str) and tag for tag in corpus.tags)
+    if not corpus.tags or not are_texts or len({*corpus.tags}) < len(corpus.tags):
+        raise ValueError(
+            f"{where} must have tags, texts and each of them once: {corpus.tags}"
+        )
     if not corpus.clips:
         raise ValueError(f"{where} has no clips")
     seen: set[str] = set()
@@ -197,6 +201,12 @@ def _check_found(corpus: object, where: str) -> None:
                 clip.split not in SPLITS
             ),
             "path, which must be a Path": not isinstance(clip.path, Path),
+            "start_s, which must be None or a number of at least 0": (
+                clip.start_s is not None and not _is_time(clip.start_s)
+            ),
+            "artist, which must be None or a text": (
+                clip.artist is not None and not isinstance(clip.artist, str)
+            ),
             f"tags, which must be 0 or 1 in uint8 [{len(corpus.tags)}]": not all(
                 _are_labels(one, len(corpus.tags)) for one in labels
             ),
@@ -207,6 +217,10 @@ def _check_found(corpus: object, where: str) -> None:
         for what in (name for name, is_wrong in wrong.items() if is_wrong):
             raise ValueError(f"{where}: the clip {clip} has a wrong {what}")
         seen.add(clip.track_id)
+
+
+def _is_time(start_s: object) -> bool:
+    return isinstance(start_s, (int, float)) and 0 <= start_s < math.inf
 
 
 def _are_labels(labels: object, num_tags: int) -> bool:

@@ -36,6 +36,8 @@ WRONG = (
     *(flags.Error, ValueError, OSError, AttributeError, KeyError, TypeError),
     *(SyntaxError, ImportError, NameError),
 )
+# Of texts in which ml_collections wraps what a config file raises.
+_WRAPPED = re.compile("Error whilst parsing config file|an earlier failure to load")
 # What libraries say where the system gives them no more memory.
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate|bad_alloc")
 Status = int | None  # Of a process; None where all went well.
@@ -330,14 +332,26 @@ def reporting_mistakes() -> Iterator[None]:
     """Ends the process with a sentence, not a traceback, where a flag is wrong."""
     try:
         yield
-    except WRONG as error:
-        give_up(_place_in_config(error) + sentence(error))
+    except Exception as error:
+        original = _unwrapped(error)
+        place = _place_in_config(original)
+        if not place and not isinstance(error, WRONG):
+            raise
+        kind = "" if isinstance(original, WRONG) else f"{type(original).__name__}: "
+        give_up(place + kind + sentence(original))
 
 
-def _place_in_config(error: Exception) -> str:
+def _unwrapped(error: BaseException) -> BaseException:
+    """What a config file raised."""
+    inner = error.__cause__ or error.__context__
+    return _unwrapped(inner) if inner and _WRAPPED.search(str(error)) else error
+
+
+def _place_in_config(error: BaseException) -> str:
     """Says where in the file of --config an error arose, if it did."""
     frames = traceback.extract_tb(error.__traceback__)
-    inside = [one for one in frames if one.name == "get_config"][-1:]
+    # The others are of configs that it starts from.
+    inside = [one for one in frames if one.name == "get_config"][:1]
     inside = inside or [one for one in frames if one.name == "<module>"][:1]
     return "".join(f"{one.filename}, line {one.lineno}: " for one in inside)
 

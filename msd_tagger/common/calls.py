@@ -53,12 +53,12 @@ def parse(text: str, where: str) -> Call:
         if not all(map(str.isidentifier, parts)) or call.func.id != "f" or call.args:
             raise ValueError
         values = {one.arg: one.value for one in call.keywords}
-        if None in values:
+        if None in values or len(values) < len(call.keywords):
             raise ValueError
     except WRONG:
         raise ValueError(
-            f"{where}: {text!r} must be a name, perhaps with arguments that are called "
-            'by name, such as "adamw(weight_decay=0.01)"'
+            f"{where}: {text!r} must be a name, perhaps with arguments, each once and "
+            'called by its name, such as "adamw(weight_decay=0.01)"'
         ) from None
     return Call(name.strip(), {k: _value(k, x, where) for k, x in values.items()})
 

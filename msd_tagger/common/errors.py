@@ -12,7 +12,7 @@ _HINTS = {
 }
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: BaseException) -> str:
     """Says what went wrong, without the numbers of the system.
 
     >>> sentence(FileNotFoundError(2, "No such file or directory", "a.mp3"))

@@ -69,15 +69,7 @@ def is_known(workdir: Path, identity: dict) -> bool:
         ValueError: It holds another run, and which keys differ, or other files.
     """
     path = workdir / "matter.json"
-    # Listed first: jobs of an array that start together may write it just now.
-    names = [p.name for p in workdir.iterdir()] if workdir.exists() else []
-    if not path.exists():
-        others = [n for n in names if n != LOGS and not n.endswith(".tmp")]
-        if others:
-            raise ValueError(
-                f"--workdir={workdir} holds files ({others[0]}, …) but no run; "
-                "give an empty or new folder"
-            )
+    if not holds_run(workdir):
         return False
     before, now = read_json(path), json.loads(json.dumps(identity, default=plain))
     differing = [k for k in sorted(before | now) if before.get(k) != now.get(k)]
@@ -88,6 +80,24 @@ def is_known(workdir: Path, identity: dict) -> bool:
             "give another folder, or leave --workdir out to have one named"
         )
     return True
+
+
+def holds_run(workdir: Path) -> bool:
+    """Tells whether a folder holds any run; False if it is new.
+
+    Raises:
+        ValueError: It holds other files.
+    """
+    # Listed first: jobs of an array that start together may write the run just now.
+    names = [p.name for p in workdir.iterdir()] if workdir.exists() else []
+    if (workdir / "matter.json").exists():
+        return True
+    if others := [n for n in names if n != LOGS and not n.endswith(".tmp")]:
+        raise ValueError(
+            f"--workdir={workdir} holds files ({others[0]}, …) but no run; give an "
+            "empty or new folder"
+        )
+    return False
 
 
 def hash_of(workdir: Path) -> str:

@@ -18,7 +18,7 @@ from msd_tagger import platform
 from msd_tagger.commands import command_line
 
 # Scripts whose jobs prepare, or do so at first; others run.
-PREPARE, STUDY = "prepare.sh", "study.sh"
+PREPARE, STUDY, POINT = "prepare.sh", "study.sh", "point.sh"
 SOUGHT = 100  # Audio files, evenly spread over the corpus.
 MANY_MISSING = 0.5  # Their exact share is known when all are prepared.
 
@@ -46,6 +46,11 @@ def check(script: str, arguments: Sequence[str]) -> ConfigDict:
             "--config.resume=False: every job, and one that comes back into the queue, "
             "would begin a folder of its own; leave it out, and name a new folder "
             "where a run or study should begin anew"
+        )
+    if script == POINT and read_options().point:
+        raise ValueError(
+            f"--point={read_options().point} with {POINT}: each job of the array has a "
+            "point of its own; choose them by --array=3,7 or with study.sh"
         )
     corpus = find_corpus(config)
     if corpus and script != PREPARE and config.task not in TRAIN_NOTHING:

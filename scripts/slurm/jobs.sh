@@ -29,7 +29,7 @@ need_python() {
 
 # train ARGUMENTS…: main, for jobs that train.
 train() {
-  case "$*" in *-config.resume[=\ ][Ff0Nn]*)
+  case "$*" in *-config.resume[=\ ][Ff0Nn]* | *-noconfig.resume*)
     give_up "--config.resume=False: a job that is put back into the queue would begin" \
       "again, in another folder; leave it out, and name a new --workdir to begin anew" ;;
   esac

@@ -10,4 +10,4 @@
 set -euo pipefail
 cd "${SLURM_SUBMIT_DIR:?start this with submit.sh (docs/cluster.md)}"
 . scripts/slurm/jobs.sh
-train --point="$SLURM_ARRAY_TASK_ID" "$@"
+train "$@" --point="$SLURM_ARRAY_TASK_ID"

@@ -3,6 +3,7 @@
 python -m scripts.slurm.points --config=configs/paper.py
 """
 
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -30,5 +31,12 @@ def choose_points(arguments: Sequence[str]) -> list[int]:
     return [config.sweep.index(point) for point in chosen]
 
 
+def _main() -> None:
+    # Code of the user's may print; a script reads what is printed here.
+    with contextlib.redirect_stdout(sys.stderr):
+        points = choose_points(sys.argv[1:])
+    print(*points, sep=",")
+
+
 if __name__ == "__main__":
-    command_line.run(lambda: print(*choose_points(sys.argv[1:]), sep=","))
+    command_line.run(_main)

@@ -4,7 +4,7 @@ import re
 import pytest
 from ml_collections import ConfigDict
 
-from configs import checks, default
+from configs import checks, default, label_noise
 from configs.keys import KEYS, STUDIES
 from msd_tagger.common import facts, files
 from msd_tagger.network import preprocessing as pre
@@ -59,6 +59,11 @@ def test_every_experiment_passes(name):
         ({"distributed": "node17"}, r"distributed=node17: must be auto, or host:port"),
         ({"distributed": "n:1", "process_count": 2, "process_index": 2}, r"here 2\)$"),
         ({"train__augmentations": (("mixup",),)}, r"augmentations=.* must be a text"),
+        ({"train__label_noise": None}, "label_noise=None: must have a value"),
+        ({"model__pools": None}, "model.pools=None: must have a value"),
+        ({"train__label_noise": "true*" + 400 * "9"}, "more than 0, and finite"),
+        ({"analysis__annotated_labels": ()}, "must have labels, each once"),
+        ({"analysis__annotated_labels": ("a", "a")}, "must have labels, each once"),
         ({"train__augmentations": ("mixup", 0.4)}, r"0.4\): each entry must be a text"),
         ({"prepare__kinds": (1,)}, r"kinds=\(1,\): each entry must be a text"),
         ({"analysis__annotations": (1,)}, r"annotations=\(1,\): each entry must"),
@@ -97,6 +102,7 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
         ),
         (["--config", "configs/papr.py:quick"], "did you mean configs/paper.py?"),
         (["--config=db_mel"], "did you mean configs/db_mel.py?"),
+        (["--config=configs/db_mel.py:x"], "configs/db_mel.py has no variants; give"),
         (["--config=zzz.py"], "--config=zzz.py: there is no such file. docs/commands"),
     ],
 )
@@ -107,6 +113,16 @@ def test_a_mistyped_file_gets_the_nearest(arguments, message):
 
 def test_files_that_exist_are_taken():
     checks.check_file(["main.py", "--config=configs/paper.py:quick", "--mode=audit"])
+
+
+def test_a_seed_of_noise_needs_noise():
+    config = default.get_config(train__noise_seed=5)
+    with pytest.raises(ValueError, match=r"noise_seed=5: no labels are changed"):
+        checks.check_for_mode(config, "run")
+    checks.check_for_mode(default.get_config(train__flip_labels=0.1), "run")
+    study = label_noise.get_config()
+    study.train.noise_seed = 5
+    checks.check_for_mode(study, "run")
 
 
 def test_a_configuration_has_the_keys_of_the_table():

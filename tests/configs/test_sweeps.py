@@ -180,6 +180,7 @@ def test_what_is_no_point_is_refused_with_the_names(wrong):
         ((("a", ()), ("a", ())), "two points are called a"),
         ((("a", ((1, 2),)),), "is not a point"),
         (((1, ()),), "is not a point"),
+        ((("a", (("train.fraction", 0.1),) * 2),), "a sets train.fraction twice"),
         ((("a", (("train.deterministic", False),)),), "changes train.deterministic"),
     ],
 )

@@ -145,7 +145,7 @@ def test_the_folder_of_another_configuration_is_left_alone(finished, config):
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config, caplog):
     caplog.set_level("INFO")
     diverging = ("diverging", (("train.learning_rate", float("inf")),))
-    (reason,) = run(tmp_path, config, (diverging, POINTS[1]))
+    (reason,) = run(tmp_path, config, (POINTS[1], diverging))
     assert reason.startswith("diverging (")
     assert summary(tmp_path, "pre-linear")["complete"]
     # It is said before what can be seen, and how long it takes, from then on by time.

@@ -311,10 +311,11 @@ def test_what_a_job_is_given_wins_over_the_site(separator, cluster):
     assert not any("programs/" in word or "/disk" in word for word in call)
 
 
-@pytest.mark.parametrize("words", ["=False", " false", "=0", "=True", ""])
+@pytest.mark.parametrize("words", ["=False", " false", "=0", "=True", "", "no"])
 def test_a_job_that_may_come_back_has_to_resume(words, cluster):
     dashes = "-" if words == "=0" else "--"  # Either is a flag.
     given = f"--config=configs/db_mel.py {dashes}config.resume{words}" if words else ""
+    given = "--config=configs/db_mel.py --noconfig.resume" if words == "no" else given
     done = run("train.sh", given.split(), environment(cluster))
     refused = words not in ("=True", "")
     assert done.returncode == (2 if refused else 0)
@@ -467,10 +468,15 @@ def test_preparation_needs_no_network_that_fits(cluster):
     [
         ("train.sh", "--config.seeds=3", "there is no such key"),
         ("train_nodes.sh", "--config.resume=False", "would begin a folder of its own"),
+        (
+            "point.sh",
+            "--config=configs/data_size.py --point=0",
+            "has a point of its own",
+        ),
     ],
 )
 def test_a_wrong_job_is_not_submitted(name, wish, said, cluster):
-    words = [name, "--config=configs/db_mel.py", wish]
+    words = [name, "--config=configs/db_mel.py", *wish.split()]
     done = run("submit.sh", words, environment(cluster))
     assert done.returncode != 0
     assert said in done.stderr and "Traceback" not in done.stderr

@@ -35,11 +35,16 @@ READER = """
             "size": {"tags": np.array([1], np.uint8)},
             "truth": {"true_tags": first.tags},
             "path": {"path": "a.wav"},
+            "before": {"start_s": -0.5},
+            "never": {"start_s": float("nan")},
+            "time": {"start_s": "3"},
+            "artist": {"artist": 5},
         }
         if what == "nothing":
             return None
-        if what == "tag":
-            return Corpus("mine", "1", Path(audio_dir), ("a", "a"), corpus.clips)
+        for name, tags in {"tag": ("a", "a"), "number": (1, 2)}.items():
+            if what == name:
+                return Corpus("mine", "1", Path(audio_dir), tags, corpus.clips)
         if what == "clips":
             return Corpus("mine", "1", Path(audio_dir), ("a", "b"), [])
         import dataclasses
@@ -85,7 +90,8 @@ def test_a_reader_of_ones_own_goes_by_its_name(reader, tmp_path):
         ("number", "has no 'number'; it defines .*read"),
         ("read(name='a/b')", "is called 'a/b'; its name is that of a folder"),
         ("wrong(what='nothing')", "gives NoneType, not a Corpus"),
-        ("wrong(what='tag')", r"must have tags, each of them once: \('a', 'a'\)"),
+        ("wrong(what='tag')", r"must have tags, texts and each .* once: \('a', 'a'\)"),
+        ("wrong(what='number')", r"must have tags, texts and each .*: \(1, 2\)"),
         ("wrong(what='clips')", "has no clips"),
         ("wrong(what='id')", "wrong track_id, which must be a text that no other"),
         (
@@ -96,6 +102,10 @@ def test_a_reader_of_ones_own_goes_by_its_name(reader, tmp_path):
         ("wrong(what='size')", r"wrong tags, which must be 0 or 1 in uint8 \[2\]"),
         ("wrong(what='truth')", "wrong true_tags, which all clips must have or none"),
         ("wrong(what='path')", "wrong path, which must be a Path"),
+        ("wrong(what='before')", "wrong start_s, which must be None or a number of"),
+        ("wrong(what='never')", "wrong start_s"),
+        ("wrong(what='time')", "wrong start_s"),
+        ("wrong(what='artist')", "wrong artist, which must be None or a text"),
     ],
 )
 def test_what_is_wrong_with_a_reader_is_named(reader, tmp_path, call, message):

@@ -32,6 +32,7 @@ def test_a_name_and_its_arguments(text, name, arguments):
             "a(",
             "a)",
             "a(1)",
+            "a(x=1, x=2)",
             "a(**b)",
             "a-b",
             "a:b:c",
