@@ -364,10 +364,9 @@ def _papers_negative_pairs(data: Vectors) -> Claim:
     total = len(paper.NEGATIVE_PAIRS)
     ends = [statistics.mean_interval(of_pair) for of_pair in values.values()]
     negative = sum(high < 0 for _, high in ends)
-    spread = " beyond the spread over seeds." if len(data.S) > 1 else "; one seed only."
+    spread = "beyond the spread over seeds" if len(data.S) > 1 else "in the only seed"
     texts = [f"{', '.join(names)} {over_seeds(v, 2)}" for names, v in values.items()]
-    here = f"{len(values)} of the {total} pairs are here"
-    why = f"{here}; {negative} are negative{spread}"
+    why = f"negative {spread}: {negative} of {len(values)} pairs, of {total} in all."
     wider = [statistics.mean_interval(of_pair, total) for of_pair in values.values()]
     judged = judges.every(ends, wider, -np.inf, 0, why)
     absent = [] if len(values) == total else ["not all of the pairs are here"]

@@ -208,7 +208,7 @@ def _claims(networks: Mapping[str, Network], own: str | None) -> list[Claim]:
         of_size = judges.fact(mel["parameters"] == paper.MEL_PARAMETERS, counted)
         if (channels := mel["layers"][0]["output"][0]) != paper.TABLE_2_CHANNELS:
             of_size = judges.unknown(f"{channels} feature maps were asked for.")
-        why = f"the table's leave {left} of {bands} bands."
+        why = f"the table's poolings leave {left} of {bands} bands."
         of_pools, printed = judges.fact(ours == pools, why), ", ".join(pools)
         found = [
             claim("mel-parameters", f"{mel['parameters']:,}", *of_size),

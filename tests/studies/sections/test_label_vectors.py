@@ -109,12 +109,12 @@ def test_negative_pairs_are_weighed_over_seeds(tmp_path):
     points = {"variance": point_of(TAGS, W, tags)}
     study = label_vectors.study(record_of(tmp_path, points))
     found = claim(study, "The label vectors of classic rock")
-    assert found.verdict == HOLDS and "4 of the 4" in found.why
+    assert found.verdict == HOLDS and ": 4 of 4 pairs" in found.why
     W[:, :, TAGS.index("Mellow")] = 1
     found = claim(
         label_vectors.study(record_of(tmp_path, points)), found.statement[:20]
     )
-    assert found.verdict == FAILS and "1 are negative" in found.why
+    assert found.verdict == FAILS and ": 1 of 4 pairs" in found.why
 
 
 def test_dot_products_on_request(tmp_path):
