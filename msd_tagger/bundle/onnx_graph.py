@@ -106,7 +106,7 @@ def _preprocess(graph: Graph, x: str, bundle: Bundle) -> str:
     if asked.magnitude == "linear":
         x = graph.add("Exp", graph.add("Mul", x, 1 / waveform.DB_PER_NEPER))
     else:
-        loudest = graph.add("ReduceMax", x, axes=[1, 2], keepdims=1)
+        loudest = graph.add("ReduceMax", x, axes=[1, 2])
         x = graph.add("Max", graph.add("Sub", x, loudest), FLOOR_DB)
     weighting = asked.frequency_weighting
     if weighting == "a_weighting":
@@ -130,7 +130,7 @@ def _standardise(graph: Graph, x: str, axes: list[int]) -> str:
     """As `network.preprocessing.standardise`, which says why a value goes first."""
     first = graph.add("Slice", x, [0] * len(axes), [1] * len(axes), axes)
     x = graph.add("Sub", x, first)
-    x = graph.add("Sub", x, graph.add("ReduceMean", x, axes=axes, keepdims=1))
+    x = graph.add("Sub", x, graph.add("ReduceMean", x, axes=axes))
     squares = graph.add("Mul", x, x)
     deviation = graph.add("Sqrt", graph.add("ReduceMean", squares, axes=axes))
     is_known = graph.add("Greater", deviation, 0.0)

@@ -220,11 +220,13 @@ def main() -> Status:
     name, *words = sys.argv[1:] or ["--help"]
     if name in HELP | {"help"}:
         print(overview("Tags music with a trained ConvNet.", MODES, _called))
-        return print("\nmsd-tagger COMMAND --help lists a command's flags.")
+        print("\nmsd-tagger COMMAND --help lists a command's flags.")
+        return None
     if name not in MODES:
         give_up(f"{name} is not a command; choose from {', '.join(MODES)}")
     if HELP & set(words):
-        return print(help_of(MODES[name], _called(name)))
+        print(help_of(MODES[name], _called(name)))
+        return None
     with reporting_mistakes():
         words = parse([sys.argv[0], *words])[1:]
 

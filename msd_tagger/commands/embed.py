@@ -99,7 +99,8 @@ def write_neighbours(
     if options.neighbours == "-":
         print(neighbours.to_text(songs))
         print("tags, by label vector:")
-        return print(neighbours.to_text(tags))
+        print(neighbours.to_text(tags))
+        return
     about = [
         f"Features: {FEATURES[options.layers]}; the mean over the excerpts of a song. "
         "The cosine is taken within each seed, then averaged."
@@ -111,4 +112,4 @@ def write_neighbours(
         of_corpus = {"name": str(of_corpus or "not known")}
     path = Path(options.neighbours)
     neighbours.write_page(path, songs, tags, of_corpus, about)
-    return print(f"neighbours: {path}")
+    print(f"neighbours: {path}")

@@ -47,7 +47,9 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, number: int, saved: str = "", goes_on: bool = True) -> None:
         self.number = number
-        said = [self.name, saved, "the same command goes on from here" * goes_on]
+        said = [self.name, saved]
+        if goes_on:
+            said.append("the same command goes on from here")
         super().__init__("; ".join(filter(None, said)))
 
     @property

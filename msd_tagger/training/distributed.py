@@ -332,7 +332,8 @@ def leave(status: int) -> None:
         # All that fail alike say so before process 0 and its service are gone.
         with contextlib.suppress(Exception):
             _client().wait_at_barrier("msd_tagger/leave", LEAVE_S * 1000)
-            time.sleep(is_first())
+            if is_first():
+                time.sleep(1)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

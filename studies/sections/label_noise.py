@@ -534,7 +534,10 @@ def _remedy(runs: Runs, fixed: Sequence[str]) -> Illustration:
     frame = comparison.score_frame(rows, ["labels"], runs.reference)
     base = runs.title(runs.base) if runs.base else None
     plot = partial(draw_remedy, base=base)
-    words = {"against": runs.against, "dashed": " Dashed: not corrected." * bool(base)}
+    words = {
+        "against": runs.against,
+        "dashed": " Dashed: not corrected." if base else "",
+    }
     return figure("noise_remedy", plot, frame, **words)
 
 
