@@ -14,6 +14,7 @@ from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
 from configs import checks, sweeps
+from configs.tasks import TRAIN
 from modes.command_line import CONFIG, MODE, MODES, help_for, read_options
 from msd_tagger import platform
 from msd_tagger.commands import command_line
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> command_line.Status:
     options = read_options(words)
     is_deterministic = config is not None and config.train.deterministic
     command_line.set_up(mode, options.platform, is_deterministic)
-    if config is not None and (config.compilation_cache_dir or config.task != "train"):
+    if config is not None and (config.compilation_cache_dir or config.task != TRAIN):
         platform.load_programs_quietly()
     does = command_line.load(mode.function)
     return does(config, options) if mode.needs_config else does(options)

@@ -20,14 +20,12 @@ from configs.identity import WEIGHTS, WORDS, label_noise_of
 from configs.keys import (
     CONVNET,
     KEYS,
-    OF_LAYERS,
-    SWEEP,
-    TRAIN_NOTHING,
     Range,
     did_you_mean,
     no_such_key,
     values_of,
 )
+from configs.tasks import SWEEP, TASKS, TRAIN
 
 # Positions in one pooling window. The paper's have 20 at most; 256 compile for 20 s on
 # two cores, a window of 96 x 47 for a quarter of an hour and to 23 GB.
@@ -132,7 +130,7 @@ def check_for_mode(
             "array can only prepare; use --mode=prepare, then run without "
             "prepare.worker and prepare.num_workers"
         )
-    is_training = config.task == "train" or config.sweep
+    is_training = config.task == TRAIN or config.sweep
     trains = mode in ("run", "evaluate") and not bundle and is_training
     if config.distributed and not trains:
         raise ValueError(
@@ -166,12 +164,13 @@ def _adds_noise(train: ConfigDict) -> bool:
 
 
 def _check_sweep(config: ConfigDict) -> None:
-    if config.task in TRAIN_NOTHING and config.sweep:
+    task = TASKS[config.task]
+    if config.sweep and not task.trains:
         raise ValueError(
             f"--config.task={config.task} trains nothing, so it has no use for the "
             "points of `sweep`; leave one of the two out"
         )
-    known = sweeps.NAMES.get(config.task, ("",))
+    known = task.points
     if strange := [name for name, _ in config.sweep if not name.startswith(known)]:
         raise ValueError(
             f"--config.task={config.task} looks at points called "
@@ -179,7 +178,7 @@ def _check_sweep(config: ConfigDict) -> None:
             "points of your own in a config that trains, as configs/db_mel.py "
             "(docs/studies.md#a-study-of-your-own)"
         )
-    if config.task not in ("train", *TRAIN_NOTHING) and not config.sweep:
+    if task.trains and config.task != TRAIN and not config.sweep:
         ours = f"use --config=configs/{config.task}.py, or list them"
         listed = "list them" if config.task == SWEEP else ours
         raise ValueError(
@@ -311,7 +310,7 @@ def _check_network(config: ConfigDict) -> None:
             f"--config.model.network={network}: must be {CONVNET}, or a Flax module of "
             "your own as package.module:Name (docs/extending.md)"
         )
-    if network != CONVNET and task in OF_LAYERS:
+    if network != CONVNET and TASKS[task].reads_layers:
         raise ValueError(
             f"--config.model.network={network}: the study {task} looks at the layers "
             "of the paper's network; leave it out, or choose another study"

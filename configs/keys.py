@@ -13,20 +13,9 @@ from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
-# What --mode=run does besides training: the studies of the paper, and points of one's
-# own, which `sweeps.settle` recognises.
-SWEEP = "sweep"
-STUDIES = (
-    *("network", "tags", "groundtruth", "variance", "data_size"),
-    *("preprocessing", "reliability", "label_vectors", "paper", "label_noise", SWEEP),
-)
+from configs.tasks import TASKS, TRAIN
 
-# The network of the paper, and the studies that look at its layers.
-CONVNET = "convnet"
-OF_LAYERS = ("network", "paper")
-
-# Studies without a network that learns.
-TRAIN_NOTHING = ("network", "tags", "groundtruth")
+CONVNET = "convnet"  # The network of the paper.
 
 # Names end in their unit.
 UNITS = ("batch_size", "clips", "epochs", "hz", "minutes", "s", "samples", "steps")
@@ -80,7 +69,7 @@ Aside = partial(Key, matters=False)
 # fmt: off
 _KEYS = (
     Aside("name", "default", "letters, digits, _, - and .", "Names the run's folder."),
-    Key("task", "train", ("train", *STUDIES), "A training, or a study (studies.md)."),
+    Key("task", TRAIN, (*TASKS,), "A training, or a study (studies.md)."),
     Key("sweep", (), "(name, ((key, value), …)), …",
         "A study's points, yours too ([studies.md](studies.md#a-study-of-your-own))."),
     Key("seed", 0, SEED, "First initialisation; S seeds are seed, seed + 1, …"),

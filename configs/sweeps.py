@@ -12,7 +12,8 @@ from fnmatch import fnmatchcase
 from ml_collections import ConfigDict
 
 from configs import default
-from configs.keys import KEYS, SWEEP, values_of
+from configs.keys import KEYS, values_of
+from configs.tasks import SWEEP, TRAIN
 
 Point = tuple[str, tuple[tuple[str, object], ...]]
 
@@ -38,14 +39,6 @@ CORRECTIONS = {
 # flags of XLA are set once for a process.
 FIXED = ("name", "task", "sweep", "train.deterministic")
 SEEDS = ("seed", "num_seeds")
-# How the names of points begin that a study of the paper looks at; others look at all.
-NAMES = {
-    "variance": ("variance",),
-    "data_size": ("size-",),
-    "preprocessing": ("pre-", "size-"),
-    "paper": ("variance", "size-", "pre-"),
-    "label_noise": ("noise-",),
-}
 # Keys of `train` that count epochs.
 EPOCHS = ("max_epochs", "warmup_epochs", "patience_epochs", "evaluate_every_epochs")
 
@@ -178,7 +171,7 @@ def settle(config: ConfigDict, given: Collection[str]) -> None:
     if config.sweep is None:
         raise ValueError("sweep is None; () says that there are no points")
     config.sweep = obey(config.sweep, given)
-    if config.sweep and config.task == "train":
+    if config.sweep and config.task == TRAIN:
         config.task = SWEEP
 
 
@@ -220,7 +213,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     Epochs that the point sets itself are as it says.
     """
     changed = config.copy_and_resolve_references()
-    changed.task, changed.sweep = "train", ()
+    changed.task, changed.sweep = TRAIN, ()
     name, changes = point
     for key, value in changes:
         if key not in KEYS:

@@ -7,7 +7,8 @@ from ml_collections import ConfigDict
 
 from configs import sweeps
 from configs.identity import ANNOTATED, label_noise_of
-from configs.keys import CONVNET, KEYS, SWEEP, TRAIN_NOTHING, values_of
+from configs.keys import CONVNET, KEYS, values_of
+from configs.tasks import TASKS
 
 _RUN = ("name", "task", "sweep", "resume", "compilation_cache_dir")
 _SOUND = ("clip", "spectrogram.sample_rate_hz")
@@ -68,17 +69,6 @@ READERS: dict[str, tuple[str, ...]] = {
         *("corpus.name", "corpus.seed", "analysis.label_only_clips"),
     ),
 }
-# What the run of each task does, beside loading its corpus.
-OF_TASK = {
-    **{name: (f"configs/{name}.py",) for name in TRAIN_NOTHING},
-    **dict.fromkeys(("train", SWEEP, "variance", "data_size"), ("a training",)),
-    **dict.fromkeys(("preprocessing", "label_noise"), ("a training",)),
-    "reliability": ("a training", "configs/reliability.py"),
-    "label_vectors": ("a training", "configs/label_vectors.py"),
-    "paper": ("a training", *(name for name in READERS if name.endswith(".py"))),
-}
-# Tasks that look at labels, which may be those of many clips without audio.
-LABELLED = ("tags", "groundtruth", "label_vectors", "paper")
 
 
 def check(
@@ -121,7 +111,7 @@ def check(
 def readers_of(config: ConfigDict, mode: str, bundle: str = "") -> list[str]:
     """Names what reads a configuration; preparation takes all that its run does."""
     is_run = mode in ("run", "prepare") or (mode == "evaluate" and not bundle)
-    found = list(OF_TASK[config.task]) if is_run else []
+    found = _of_task(config.task) if is_run else []
     if bundle:
         found.append("--mode=evaluate of a bundle")
     elif mode != "run" and f"--mode={mode}" in READERS:
@@ -145,11 +135,19 @@ def readers_of(config: ConfigDict, mode: str, bundle: str = "") -> list[str]:
         found.append("mel spectrograms")
     needs_corpus = config.task != "network" or mode != "run"
     is_sampled = config.corpus.name == "synthetic" and not config.analysis.annotations
-    if is_run and config.task in LABELLED and is_sampled:
+    if is_run and TASKS[config.task].reads_labels and is_sampled:
         found.append("labels sampled without audio")
         if config.analysis.label_only_clips and config.task == "groundtruth":
             needs_corpus = mode == "prepare"
     return [*found, _corpus(config.corpus.name)] if needs_corpus else found
+
+
+def _of_task(name: str) -> list[str]:
+    """Names what the run of a task does, beside loading its corpus."""
+    studies = [one for one in READERS if one.endswith(".py")]
+    own = studies if name == "paper" else [f"configs/{name}.py"]
+    trains = ["a training"] if TASKS[name].trains else []
+    return [*trains, *(one for one in own if one in studies)]
 
 
 def _corpus(name: str) -> str:

@@ -8,7 +8,8 @@ from ml_collections import ConfigDict
 
 from configs import checks, sweeps, wishes
 from configs.identity import WEIGHTS, WORDS, label_noise_of
-from configs.keys import CONVNET, KEYS, SWEEP
+from configs.keys import CONVNET, KEYS
+from configs.tasks import TASKS, TRAIN
 from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.beam import parse_options
@@ -25,25 +26,18 @@ from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed
 
-# Tasks that do not care which spectrograms there are.
-OF_ANY_KIND = (
-    *("train", SWEEP, "variance", "tags", "groundtruth", "label_noise"),
-    "label_vectors",
-)
-# Studies for which labels are enough.
-OF_LABELS = ("tags", "groundtruth")
-
 
 def check(config: ConfigDict, options: Options) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
-    of_labels = options.mode == "run" and config.task in OF_LABELS
+    task = TASKS[config.task]
+    of_labels = options.mode == "run" and task.reads_labels and not task.trains
     needs_audio = not (of_labels or options.mode == "audit")
     corpora.check(config.corpus, needs_audio=needs_audio)
     parse_options(config.prepare.beam)
     for kind in config.prepare.kinds:
         recipe_of(config, kind)
-    has_network = bool(config.sweep) or config.task in ("train", "network")
+    has_network = bool(config.sweep) or config.task in (TRAIN, "network")
     for point in points:
         source, _ = label_noise_of(point.train.label_noise)
         if source not in ("", *WORDS):
@@ -75,10 +69,11 @@ def _check_front_end(config: ConfigDict) -> None:
     if not recipe.own_shape:
         return
     where = f"--config.spectrogram.kind={config.spectrogram.kind}"
-    if config.task not in OF_ANY_KIND:
+    if TASKS[config.task].compares_inputs:
+        others = [name for name, one in TASKS.items() if not one.compares_inputs]
         raise ValueError(
             f"{where} with --config.task={config.task}: that study compares the "
-            f"paper's inputs, mel and STFT; others can be in {', '.join(OF_ANY_KIND)}"
+            f"paper's inputs, mel and STFT; others can be in {', '.join(others)}"
         )
     if weighting == "a_weighting" and np.isnan(recipe.band_centres_hz()).any():
         raise ValueError(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from configs.tasks import TRAIN
 from input_pipeline.corpora import Corpus
 from input_pipeline.published import is_spectrogram
 from modes import Options
@@ -24,7 +25,7 @@ from msd_tagger.training.setup import resolve_batch_size
 
 def start(config: ConfigDict, options: Options) -> None:
     """Does what the configuration's `task` names: one run, or a study of several."""
-    if config.task == "train":
+    if config.task == TRAIN:
         run(config, options)
     else:
         from modes.study import run_study  # 2 s, for what a single run does not need.

@@ -12,7 +12,7 @@ import jax
 from ml_collections import ConfigDict
 
 from configs import sweeps
-from configs.keys import SWEEP
+from configs.tasks import SWEEP
 from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus

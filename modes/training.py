@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from configs import default
 from configs.identity import digest, identity
 from configs.keys import values_of
+from configs.tasks import TRAIN
 from input_pipeline.batches import ShardedSplits
 from modes import Options, label_noise
 from modes.corpus import pools_of, recipe_of
@@ -46,7 +47,7 @@ def set_up_devices(config: ConfigDict, options: Options) -> list[str]:
     return platform.devices()
 
 
-def check_start(configs: Sequence[ConfigDict], task: str = "train") -> None:
+def check_start(configs: Sequence[ConfigDict], task: str = TRAIN) -> None:
     """Checks devices, and what trainings start from, before anything takes long.
 
     A warning says which part of the clips a network would not hear.
@@ -61,7 +62,7 @@ def check_start(configs: Sequence[ConfigDict], task: str = "train") -> None:
         logger.warning("the network does not hear all of a clip: %s", part)
 
 
-def check_names(configs: Sequence[ConfigDict], task: str = "train") -> None:
+def check_names(configs: Sequence[ConfigDict], task: str = TRAIN) -> None:
     """Checks networks, optimisers and augmentations, on shapes alone, on any device."""
     for config in configs:
         looks_at_tags = "the study label_vectors" if task == "label_vectors" else ""

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 import main
 from configs import sweeps
-from configs.keys import TRAIN_NOTHING
+from configs.tasks import TASKS
 from input_pipeline.corpora import Corpus, load_corpus
 from input_pipeline.file_states import size_bytes
 from modes.command_line import read_options
@@ -53,7 +53,7 @@ def check(script: str, arguments: Sequence[str]) -> ConfigDict:
             "point of its own; choose them by --array=3,7 or with study.sh"
         )
     corpus = find_corpus(config)
-    if corpus and script != PREPARE and config.task not in TRAIN_NOTHING:
+    if corpus and script != PREPARE and TASKS[config.task].trains:
         check_learnable = command_line.load("modes.corpus:check_learnable")
         check_learnable(config, read_options(), corpus)
     return config

@@ -5,7 +5,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from configs import checks, default, label_noise
-from configs.keys import KEYS, STUDIES
+from configs.keys import KEYS
+from configs.tasks import TASKS
 from msd_tagger.common import facts, files
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.training import parallel
@@ -90,7 +91,7 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
     }
     assert KEYS["model.network"].default == facts.CONVNET
     assert {key: KEYS[key].allowed for key in taken} == taken
-    assert set(STUDIES) == {*studies.STUDIES, studies.PAPER}
+    assert {*TASKS} == {"train", *studies.STUDIES, studies.PAPER}
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,9 @@ def test_what_reads_a_key_names_it(reader):
     assert {key for key in taken if key.rpartition(".")[2] not in words} == set()
 
 
-def test_every_key_and_every_task_has_a_reader():
+def test_every_key_has_a_reader():
     read = {key for reader in wishes.READERS for key in wishes.keys_of(reader)}
     assert read.union(*OF_CORPORA.values()) == keys.KEYS.keys()
-    assert wishes.OF_TASK.keys() == {"train", *keys.STUDIES}
 
 
 def test_corpora_take_what_their_loaders_do():
