@@ -518,10 +518,10 @@ def floats(sound, rate_hz=RATE_HZ, subtype="FLOAT"):
     return lambda: encoded("WAV", subtype, np.asarray(sound, np.float32), rate_hz)
 
 
-def with_nan():
+def with_one(value):
     sound = samples().copy()
-    sound[500] = np.nan
-    return encoded("WAV", "FLOAT", sound)
+    sound[500] = value
+    return floats(sound)
 
 
 ODD = {
@@ -537,7 +537,11 @@ ODD = {
     "dc_offset.wav": (floats(np.full(NUM_SAMPLES, 0.5)), LENGTH_S),
     "clipped.wav": (floats(samples() * 1e4), LENGTH_S),
     "denormal.wav": (floats(samples() * 1e-30), "silent"),
-    "one_nan.wav": (with_nan, "not finite"),
+    "one_nan.wav": (with_one(np.nan), "not finite"),
+    # Finite, but no filter has room for their sums.
+    "largest.wav": (floats(np.sign(samples()) * 3e38), "not finite"),
+    "largest_at_12k.wav": (floats(np.sign(samples()) * 3e38, 12_000), "not finite"),
+    "one_largest.wav": (with_one(3.4e38), "not finite"),
 }
 
 KINDS = MP3 | MORE_MP3 | WAV | SUBTYPES | FORMATS | CUT | UNSIZED | FLAC | OGG | ODD
