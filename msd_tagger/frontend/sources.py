@@ -25,7 +25,7 @@ from msd_tagger.frontend.audio_error import AudioError
 
 # Changes with what is made of files: whoever remembers that one could not be read tries
 # it again then.
-DECODERS = f"3, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
+DECODERS = f"4, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
 
 # What libsndfile reads, by the usual endings.
 SUFFIXES: tuple[str, ...] = (
@@ -506,23 +506,28 @@ def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
     if not foreign.IS_INSTALLED:
         raise AudioError(file.path, "no decoder", f"{kind.name}; {foreign.INSTALL}")
     try:
-        stream = foreign.open_stream(file.handle, kind)
+        stream = foreign.open_stream(file.handle, file.start, kind)
     except ValueError as error:
         raise AudioError(file.path, "damaged", str(error)) from error
     if stream is None:
         raise AudioError(file.path, "no decoder", f"{kind.name}, nor does PyAV read it")
 
     def blocks() -> Iterator[np.ndarray]:
-        num_samples = 0
+        count = 0
         try:
             for block in stream.blocks():
                 yield block
-                num_samples += len(block)
+                count += len(block)
         except ValueError as error:
-            if not num_samples:
+            if not count:
                 raise
-            source.cut = f"at {num_samples / stream.rate_hz:.2f} s: {error}"
+            # What fails behind all that was promised is a tag or other junk.
+            if count + foreign.SLACK_SAMPLES < (stream.promised or math.inf):
+                place = f"at {count / stream.rate_hz:.2f} s: {error}"
+                source.cut = source.cut or place
+        if not source.cut:
+            source.num_samples = source.readable = count
 
     source = _unrolled(file, stream[:3], blocks())
-    source.slack_samples = _MPEG_SLACK_SAMPLES
+    source.slack_samples, source.cut = foreign.SLACK_SAMPLES, stream.cut
     return source
