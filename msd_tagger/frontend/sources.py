@@ -448,23 +448,34 @@ def _of_flac(file: _File, decoder: _Decoder) -> Source:
 
 
 def _of_ogg(file: _File, decoder: _Decoder) -> Source:
-    """Ogg: whether its last page is whole, and each stream where several follow."""
-    rate_hz = 48_000 if decoder.subtype == "OPUS" else decoder.samplerate
-    look = partial(containers.ogg_damage, file.handle, file.start, rate_hz)
-    whole = functools.cache(lambda: look(math.inf))
+    """Ogg: each stream where several follow."""
+    _, may_be_chained = containers.ogg_end(file.handle)
     source = None
-    is_cut, may_be_chained = containers.ogg_end(file.handle)
     if decoder.frames >= _UNKNOWN_SAMPLES or may_be_chained:
         source = _chained(file)
     is_chained = source is not None
     source = source or _as_it_is(file, decoder)
+    _look_at_pages(file, source, 48_000 if decoder.subtype == "OPUS" else 0, is_chained)
+    return source
+
+
+def _look_at_pages(
+    file: _File, source: Source, rate_hz: int = 0, is_chained: bool = False
+) -> None:
+    """Ogg: whether its last page is whole, and all that a clip is decoded from.
+
+    `rate_hz` is that of the numbers in pages, where it is not the sound's.
+    """
+    look = partial(
+        containers.ogg_damage, file.handle, file.start, rate_hz or source.rate_hz
+    )
+    whole = functools.cache(lambda: look(math.inf))
     # A decoder that has to find a place looks at any page on its way.
     source.damage = lambda first_s, end_s: (
         whole() if first_s or is_chained else look(end_s)
     )
-    if is_cut:
+    if containers.ogg_end(file.handle)[0]:
         source.cut = "the last Ogg page is cut"
-    return source
 
 
 def _chained(file: _File) -> Source | None:
@@ -530,4 +541,6 @@ def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
 
     source = _unrolled(file, stream[:3], blocks())
     source.slack_samples, source.cut = foreign.SLACK_SAMPLES, stream.cut
+    if kind.demuxer == "ogg":
+        _look_at_pages(file, source)
     return source

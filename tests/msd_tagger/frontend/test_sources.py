@@ -323,6 +323,29 @@ def test_junk_behind_all_samples_is_no_cut(tmp_path, form, codec):
     assert audio.read_clip(path, WHOLE).any()
 
 
+OGG_FLAC = {
+    "whole": (lambda data: data, LENGTH_S),
+    "cut": (lambda data: data[: len(data) * 6 // 10], "truncated"),
+    "flipped_bit": (lambda data: awkward.flipped(data, 0.6), "damaged"),
+    "page_missing": (awkward.without_page, "damaged"),
+    "junk_between": (awkward.with_junk_between_pages, LENGTH_S),
+    "id3": (lambda data: awkward.id3(awkward.art(500)) + data, LENGTH_S),
+}
+
+
+@pytest.mark.parametrize("name", OGG_FLAC)
+def test_pages_are_looked_at_whoever_decodes_them(tmp_path, name):
+    change, expected = OGG_FLAC[name]
+    content = change(by_pyav(tmp_path / "a", "ogg", "flac").read_bytes())
+    path = written(tmp_path / "a.oga", content)
+    if isinstance(expected, float):
+        check_sound(path, expected)
+    else:
+        with pytest.raises(AudioError, match=expected):
+            audio.read_clip(path, WHOLE)
+    assert audio.read_clip(path, Recipe("mel", duration_s=0.5)).any()
+
+
 def test_a_seek_to_nowhere_is_no_failing_disk(tmp_path, capfd):
     """Junk behind a CAF file names a place that no disk has."""
     content = by_pyav(tmp_path / "a", "caf", "alac").read_bytes()
