@@ -38,6 +38,7 @@ _KINDS = (
     (0, b"FLV\x01", "Flash video", "flv"),
     # What libsndfile does not take of its own formats.
     (0, b"RIFF", "a codec in WAV", "wav"),
+    (0, b"BW64", "BW64", "wav"),
     (0, b"FORM", "a codec in AIFF", "aiff"),
     (0, b"caff", "a codec in CAF", "caf"),
     (0, b"OggS", "a codec in Ogg", "ogg"),

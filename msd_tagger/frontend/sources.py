@@ -414,10 +414,8 @@ def _of_chunks(
     is_unknown = sound.declared < 0 < sound.there and not (decoder and decoder.frames)
     if sound.size and (is_unknown or (decoder is None and sound.share < 1)):
         decoder = file.patched(*sound.patch).decoder() or decoder
-    if decoder is None and sound.share < 1:
-        raise AudioError(file.path, "truncated", sound.lacking)
     if decoder is None:
-        return None
+        return _of_cut_chunks(file, sound) if sound.share < 1 else None
     source = _as_it_is(file, decoder)
     if sound.share < 1:
         source.cut = sound.lacking
@@ -426,6 +424,20 @@ def _of_chunks(
         # ALAC has a table of its packets.
         elif sound.there and "ALAC" not in decoder.subtype:
             source.num_samples = round(decoder.frames / sound.share)
+    return source
+
+
+def _of_cut_chunks(file: _File, sound: containers.Sound) -> Source:
+    """What libsndfile does not read of a file that was cut, PyAV may."""
+    lost = AudioError(file.path, "truncated", sound.lacking)
+    kind = foreign.kind_of(file.bytes_at(file.start, 64))
+    if kind is None:
+        raise lost
+    try:
+        source = _of_foreign(file, kind)
+    except AudioError as error:
+        raise lost from error
+    source.cut = sound.lacking
     return source
 
 

@@ -246,6 +246,8 @@ def test_what_libsndfile_does_not_read_is_read_by_pyav(m4a):
         ("flv", "aac", "truncated"),
         ("matroska", "aac", "truncated"),
         ("tta", "tta", "truncated"),
+        ("wav", "ac3", "truncated"),
+        ("aiff", "adpcm_ima_qt", "truncated"),
         ("mp4", "aac", "damaged"),  # Its table is behind what is cut.
     ],
 )
@@ -321,6 +323,17 @@ def test_junk_behind_all_samples_is_no_cut(tmp_path, form, codec):
     written(path, path.read_bytes() + junk)
     check_sound(path, LENGTH_S)
     assert audio.read_clip(path, WHOLE).any()
+
+
+def test_broadcast_wave_of_more_than_4_gib_is_read(tmp_path):
+    """BW64 (ITU-R BS.2088) is RF64 by another name."""
+    pytest.importorskip("av")
+    content = b"BW64" + KINDS["fmt_RF64_PCM_16.wav"][0]()[4:]
+    path = written(tmp_path / "a.wav", content)
+    check_sound(path, LENGTH_S)
+    written(path, content[: len(content) * 6 // 10])
+    with pytest.raises(AudioError, match=r"truncated.*1.80 s of 3.00 s"):
+        audio.read_clip(path, WHOLE)
 
 
 OGG_FLAC = {
