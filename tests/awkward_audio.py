@@ -421,8 +421,8 @@ UNSIZED = {
 
 
 @functools.cache
-def flac():
-    return encoded("FLAC", "PCM_16")
+def flac(length_s=LENGTH_S):
+    return encoded("FLAC", "PCM_16", samples(length_s=length_s))
 
 
 def flac_of(num_samples):
@@ -447,6 +447,13 @@ FLAC = {
     ),
     "flac_junk_tail.flac": (lambda: flac() + NOISE[:70_000], LENGTH_S),
     "flac_last_frame_cut.flac": (lambda: flac()[:-300], "truncated"),
+    # In a row: decoders read the first, and its length is what its own frames say.
+    "flac_then_shorter.flac": (lambda: flac() + flac(1.0), LENGTH_S),
+    "flac_then_longer.flac": (lambda: flac() + flac(5.0), LENGTH_S),
+    "flac_then_same.flac": (lambda: flac() + flac(), LENGTH_S),
+    "flac_then_id3_flac.flac": (lambda: flac() + ID3V1 + flac(5.0), LENGTH_S),
+    "flac_unknown_then_longer.flac": (lambda: flac_of(0) + flac(5.0), LENGTH_S),
+    "flac_cut_then_longer.flac": (lambda: flac()[:-90_000] + flac(5.0), "truncated"),
     "flac_unknown_cut.flac": (lambda: flac_of(0)[: len(flac()) // 2], "truncated"),
 }
 
