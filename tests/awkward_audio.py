@@ -421,8 +421,8 @@ UNSIZED = {
 
 
 @functools.cache
-def flac():
-    return encoded("FLAC", "PCM_16")
+def flac(length_s=LENGTH_S):
+    return encoded("FLAC", "PCM_16", samples(length_s=length_s))
 
 
 def flac_of(num_samples):
@@ -447,6 +447,13 @@ FLAC = {
     ),
     "flac_junk_tail.flac": (lambda: flac() + NOISE[:70_000], LENGTH_S),
     "flac_last_frame_cut.flac": (lambda: flac()[:-300], "truncated"),
+    # In a row: decoders read the first, and its length is what its own frames say.
+    "flac_then_shorter.flac": (lambda: flac() + flac(1.0), LENGTH_S),
+    "flac_then_longer.flac": (lambda: flac() + flac(5.0), LENGTH_S),
+    "flac_then_same.flac": (lambda: flac() + flac(), LENGTH_S),
+    "flac_then_id3_flac.flac": (lambda: flac() + ID3V1 + flac(5.0), LENGTH_S),
+    "flac_unknown_then_longer.flac": (lambda: flac_of(0) + flac(5.0), LENGTH_S),
+    "flac_cut_then_longer.flac": (lambda: flac()[:-90_000] + flac(5.0), "truncated"),
     "flac_unknown_cut.flac": (lambda: flac_of(0)[: len(flac()) // 2], "truncated"),
 }
 
@@ -518,10 +525,10 @@ def floats(sound, rate_hz=RATE_HZ, subtype="FLOAT"):
     return lambda: encoded("WAV", subtype, np.asarray(sound, np.float32), rate_hz)
 
 
-def with_nan():
+def with_one(value):
     sound = samples().copy()
-    sound[500] = np.nan
-    return encoded("WAV", "FLOAT", sound)
+    sound[500] = value
+    return floats(sound)
 
 
 ODD = {
@@ -537,7 +544,11 @@ ODD = {
     "dc_offset.wav": (floats(np.full(NUM_SAMPLES, 0.5)), LENGTH_S),
     "clipped.wav": (floats(samples() * 1e4), LENGTH_S),
     "denormal.wav": (floats(samples() * 1e-30), "silent"),
-    "one_nan.wav": (with_nan, "not finite"),
+    "one_nan.wav": (with_one(np.nan), "not finite"),
+    # Finite, but no filter has room for their sums.
+    "largest.wav": (floats(np.sign(samples()) * 3e38), "not finite"),
+    "largest_at_12k.wav": (floats(np.sign(samples()) * 3e38, 12_000), "not finite"),
+    "one_largest.wav": (with_one(3.4e38), "not finite"),
 }
 
 KINDS = MP3 | MORE_MP3 | WAV | SUBTYPES | FORMATS | CUT | UNSIZED | FLAC | OGG | ODD

@@ -119,7 +119,8 @@ def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.
         mono = soxr.resample(mono, rate_hz, recipe.sample_rate_hz, quality="HQ")
     clip = fit(mono[round(lead_s * recipe.sample_rate_hz) :], recipe.num_samples)
     peak = np.abs(clip).max()
-    if peak > LOUDEST_PEAK:
+    # Not `peak > LOUDEST_PEAK`: the filter makes NaN of samples near float32's largest.
+    if not peak <= LOUDEST_PEAK:
         raise AudioError(path, "not finite", f"peak {peak:.1e}")
     if peak < SILENCE_PEAK:
         raise AudioError(path, "silent", f"peak {peak:.1e}")

@@ -186,14 +186,35 @@ def _aligned(family: _Chunks, start: int, at: int) -> int:
 def flac_lengths(handle: io.FileIO, start: int) -> tuple[int, int] | None:
     """Returns samples as the header says, 0 for unknown, and as the last frame says.
 
-    The latter is 0 where no frame is found. None: not a FLAC file.
+    The latter is 0 where no frame is found. None: not a FLAC file. Of several in a row
+    the first is meant, which is all that decoders read.
     """
+    size = os.fstat(handle.fileno()).st_size
+    found = _flac_lengths(handle, start, size)
+    if found and found[0] != found[1]:
+        end = _next_flac(handle, start + 4)
+        return _flac_lengths(handle, start, end) if end < size else found
+    return found
+
+
+def _next_flac(handle: io.FileIO, at: int) -> int:
+    """Where another FLAC file begins, by its name and first block; else the end."""
+    before = b""
+    while piece := os.pread(handle.fileno(), _SMALL_BYTES, at):
+        match = re.search(rb"fLaC[\x00\x80]\x00\x00\x22", before + piece)
+        if match:
+            return at - len(before) + match.start()
+        before, at = piece[-7:], at + len(piece)
+    return at
+
+
+def _flac_lengths(handle: io.FileIO, start: int, size: int) -> tuple[int, int] | None:
+    """Reads them from a file that ends at `size`."""
     head = os.pread(handle.fileno(), 42, start)
     if head[:4] != b"fLaC" or len(head) < 42:
         return None
     declared = int.from_bytes(head[21:26], "big") & (2**36 - 1)
     block, largest = (int.from_bytes(head[a:b], "big") for a, b in ((10, 12), (15, 18)))
-    size = os.fstat(handle.fileno()).st_size
     tail_bytes = 3 * largest + 1024 if largest else _FLAC_TAIL_BYTES
     first = max(start + 42, size - tail_bytes)
     tail, ends = os.pread(handle.fileno(), size - first, first), {0}

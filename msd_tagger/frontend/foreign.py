@@ -1,7 +1,9 @@
 """Formats that libsndfile does not read and PyAV, where it is installed, does."""
 
+import contextlib
 import io
 import logging
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +11,8 @@ from importlib import metadata, util
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from msd_tagger.frontend import mpeg
 
 # Where a file has which bytes: what it is, and FFmpeg's name of what reads it. The name
 # is given to FFmpeg: left to guess, it would take text for a list of addresses to load.
@@ -34,6 +38,7 @@ _KINDS = (
     (0, b"FLV\x01", "Flash video", "flv"),
     # What libsndfile does not take of its own formats.
     (0, b"RIFF", "a codec in WAV", "wav"),
+    (0, b"BW64", "BW64", "wav"),
     (0, b"FORM", "a codec in AIFF", "aiff"),
     (0, b"caff", "a codec in CAF", "caf"),
     (0, b"OggS", "a codec in Ogg", "ogg"),
@@ -47,6 +52,8 @@ NEVER_READ = (".m4p", ".aax", ".mid", ".midi", ".kar")  # Locked, or without sou
 INSTALL = 'PyAV reads it: pip install -e ".[m4a]", or pip install av'
 IS_INSTALLED = util.find_spec("av") is not None
 VERSION = f"PyAV {metadata.version('av')}" if IS_INSTALLED else "no PyAV"
+SLACK_SAMPLES = 2400  # Of what a header says so many may be missing.
+_GAP_PACKETS = 4  # A packet that lasts as long as so many usual ones hides a gap.
 _AHEAD_S = 60.0  # More than a header promises is decoded, but not without end.
 
 
@@ -65,7 +72,9 @@ class Stream(NamedTuple):
 
     rate_hz: int
     num_channels: int
-    num_samples: int  # As its packets have it, or its header where that says more.
+    num_samples: int  # Nearly; decoders drop or add some at both ends.
+    promised: int  # Samples that must be there by the header; 0 where it does not say.
+    cut: str  # What is missing of them, in words.
     blocks: Callable[[], Iterator[np.ndarray]]  # Decodes it: float32 [samples, C].
 
 
@@ -98,54 +107,102 @@ def in_words(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
 
 
-def open_stream(handle: io.FileIO, kind: Kind) -> Stream | None:
+def open_stream(handle: io.FileIO, start: int, kind: Kind) -> Stream | None:
     """Finds the first sound of a file; None where PyAV cannot read it.
+
+    The format begins at `start`, behind tags.
 
     Raises:
         ValueError: It is damaged.
     """
     import av
 
+    part = _Part(handle, start)
     try:
-        with _container(handle, kind) as container:
-            frame = next(container.decode(audio=0), None)
-            stream = container.streams.audio[0]
-            if frame is None:
-                return None
-            rate_hz, num_channels = frame.sample_rate, frame.layout.nb_channels
-            said_s = _said_s(container, stream)
-        with _container(handle, kind) as container:
-            there_s = _length_s(container)
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        is_damage = isinstance(error, (av.InvalidDataError, av.error.EOFError))
-        if is_damage and kind.demuxer not in _MAY_BE_ANYTHING:
-            raise ValueError(str(error)) from error
+        return _opened(part, kind)
+    except (av.InvalidDataError, av.error.EOFError) as error:
+        if kind.demuxer in _MAY_BE_ANYTHING:
+            return None
+        raise ValueError(error.strerror) from error
+    except (av.FFmpegError, IndexError, ValueError):
         return None
-    num_samples = round(max(said_s, there_s) * rate_hz)
+
+
+class _Part:
+    """What FFmpeg reads of a file: neither the tags around the sound, nor its size.
+
+    FFmpeg takes tags for damaged sound, and guesses lengths from sizes. Damaged files
+    make it seek to places that no disk has; PyAV would print what that raises.
+    """
+
+    def __init__(self, handle: io.FileIO, start: int) -> None:
+        self._number, self._start, self._at = handle.fileno(), start, 0
+        size = os.fstat(self._number).st_size
+        self._end = mpeg.before_tags(
+            lambda at, count: os.pread(self._number, count, at), start, size
+        )
+
+    def read(self, count: int) -> bytes:
+        at = self._start + self._at
+        count = min(count, self._end - at)
+        found = os.pread(self._number, count, at) if count > 0 else b""
+        self._at += len(found)
+        return found
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        at = offset + (self._at if whence == os.SEEK_CUR else 0)
+        if at < 0 or whence == os.SEEK_END:
+            return -1
+        self._at = at
+        return at
+
+    def tell(self) -> int:
+        return self._at
+
+
+def _opened(part: _Part, kind: Kind) -> Stream | None:
+    with _container(part, kind) as container:
+        frame = next(container.decode(audio=0), None)
+        if frame is None:
+            return None
+        rate_hz, num_channels = frame.sample_rate, frame.layout.nb_channels
+        said_end_s = _said_end_s(container, container.streams.audio[0])
+    with _container(part, kind) as container:
+        begin_s, end_s, is_even = _times(container)
+    num_samples = round((end_s - begin_s) * rate_hz)
+    if not is_even:
+        num_samples = _count(_blocks(part, kind, rate_hz))
+        end_s = max(end_s, begin_s + num_samples / rate_hz)
+    promised, cut = max(0, round((said_end_s - begin_s) * rate_hz)), ""
+    if promised and (said_end_s - end_s) * rate_hz > SLACK_SAMPLES:
+        lengths_s = end_s - begin_s, said_end_s - begin_s
+        cut = "its packets end at {:.2f} s of {:.2f} s".format(*lengths_s)
+        num_samples = promised
 
     def blocks() -> Iterator[np.ndarray]:
-        return _blocks(handle, kind, rate_hz, num_samples + round(_AHEAD_S * rate_hz))
+        most_samples = num_samples + round(_AHEAD_S * rate_hz)
+        return _blocks(part, kind, rate_hz, most_samples)
 
-    return Stream(rate_hz, num_channels, num_samples, blocks)
+    return Stream(rate_hz, num_channels, num_samples, promised, cut, blocks)
 
 
-def _container(handle: io.FileIO, kind: Kind) -> Any:
+def _container(part: _Part, kind: Kind) -> Any:
     import av
 
-    handle.seek(0)
-    return av.open(handle, "r", format=kind.demuxer, metadata_errors="ignore")
+    part.seek(0)
+    return av.open(part, "r", format=kind.demuxer, metadata_errors="ignore")
 
 
-def _said_s(container: Any, stream: Any) -> float:
-    """How long a sound is by its header; 0 where it does not say so.
+def _said_end_s(container: Any, stream: Any) -> float:
+    """When a sound ends by its header; 0 where it does not say so.
 
-    Matroska says how long the file is: as long as its sound, if that is all but for a
-    picture of its cover. FFmpeg guesses the same of other formats, from what is there.
+    Matroska says when all of the file ends: as its sound does, if that is all but for a
+    picture of its cover.
     """
     import av
 
     if stream.duration:
-        return float(stream.duration * stream.time_base)
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     cover = av.stream.Disposition.attached_pic
     has_video = any(not one.disposition & cover for one in container.streams.video)
     is_alone = len(container.streams.audio) == 1 and not has_video
@@ -154,16 +211,49 @@ def _said_s(container: Any, stream: Any) -> float:
     return 0.0
 
 
-def _length_s(container: Any) -> float:
-    """Adds up the packets, which are read and not decoded."""
-    stream, ticks = container.streams.audio[0], 0
-    for packet in container.demux(stream):
-        ticks += packet.duration or 0
-    return float(ticks * stream.time_base)
+def _times(container: Any) -> tuple[float, float, bool]:
+    """When the packets of a sound begin and end, and whether they are its length.
+
+    They are not where they leave gaps (Opus is silent so), or do not say when they are.
+    """
+    tick_s = float(container.streams.audio[0].time_base)
+    packets = np.fromiter(_packets(container), np.dtype((float, 2)))
+    times, steps = packets[:, 0], np.diff(packets[:, 0])
+    if len(steps) == 0 or not (steps > 0).all():
+        return 0.0, 0.0, False
+    usual = np.median(steps)
+    end = times[-1] + (packets[-1, 1] or usual)  # Some have no durations.
+    is_even = bool(steps.max() < _GAP_PACKETS * usual)
+    return float(times[0] * tick_s), float(end * tick_s), is_even
+
+
+def _packets(container: Any) -> Iterator[tuple[float, float]]:
+    """Gives times and durations of packets, in ticks; they are read and not decoded.
+
+    Where one is damaged they end: to decode the sound will show what that means.
+    """
+    import av
+
+    try:
+        for packet in container.demux(container.streams.audio[0]):
+            if packet.size:
+                has_time = packet.pts is not None
+                yield packet.pts if has_time else math.nan, packet.duration or 0
+    except av.FFmpegError:
+        return
+
+
+def _count(blocks: Iterator[np.ndarray]) -> int:
+    """Counts samples by decoding them, up to where that fails."""
+    num_samples = 0
+    with contextlib.suppress(ValueError):
+        for block in blocks:
+            num_samples += len(block)
+    return num_samples
 
 
 def _blocks(
-    handle: io.FileIO, kind: Kind, rate_hz: int, most_samples: int
+    part: _Part, kind: Kind, rate_hz: int, most_samples: float = math.inf
 ) -> Iterator[np.ndarray]:
     """Decodes a file.
 
@@ -172,7 +262,7 @@ def _blocks(
     """
     import av
 
-    with _container(handle, kind) as container:
+    with _container(part, kind) as container:
         resampler = None
         try:
             for frame in container.decode(audio=0):
@@ -185,4 +275,4 @@ def _blocks(
                 if most_samples < 0:
                     return
         except av.FFmpegError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(error.strerror) from error

@@ -118,6 +118,26 @@ def behind_tags(bytes_at: Callable[[int, int], bytes], start: int = 0) -> int:
             return start
 
 
+def before_tags(bytes_at: Callable[[int, int], bytes], start: int, end: int) -> int:
+    r"""Returns where ID3v1 and APE tags at the end of a file begin.
+
+    >>> data = b"wvpk" + b"TAG".ljust(128)
+    >>> before_tags(lambda start, count: data[start : start + count], 0, len(data))
+    4
+    """
+    while end - start >= 128:
+        tail = bytes_at(end - 128, 128)
+        foot, size = tail[-32:], 0
+        if tail[:3] == b"TAG":
+            size = 128
+        elif foot[:8] == b"APETAGEX":  # Its size leaves out a header, if it has one.
+            size = int.from_bytes(foot[12:16], "little") + (foot[23] >> 7) * 32
+        if not 32 <= size <= end - start:
+            break
+        end -= size
+    return end
+
+
 def frame_format(header: bytes) -> Format | None:
     """Reads four bytes of a header; None where they are none.
 

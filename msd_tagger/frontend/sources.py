@@ -25,7 +25,7 @@ from msd_tagger.frontend.audio_error import AudioError
 
 # Changes with what is made of files: whoever remembers that one could not be read tries
 # it again then.
-DECODERS = f"3, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
+DECODERS = f"4, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
 
 # What libsndfile reads, by the usual endings.
 SUFFIXES: tuple[str, ...] = (
@@ -414,10 +414,8 @@ def _of_chunks(
     is_unknown = sound.declared < 0 < sound.there and not (decoder and decoder.frames)
     if sound.size and (is_unknown or (decoder is None and sound.share < 1)):
         decoder = file.patched(*sound.patch).decoder() or decoder
-    if decoder is None and sound.share < 1:
-        raise AudioError(file.path, "truncated", sound.lacking)
     if decoder is None:
-        return None
+        return _of_cut_chunks(file, sound) if sound.share < 1 else None
     source = _as_it_is(file, decoder)
     if sound.share < 1:
         source.cut = sound.lacking
@@ -426,6 +424,20 @@ def _of_chunks(
         # ALAC has a table of its packets.
         elif sound.there and "ALAC" not in decoder.subtype:
             source.num_samples = round(decoder.frames / sound.share)
+    return source
+
+
+def _of_cut_chunks(file: _File, sound: containers.Sound) -> Source:
+    """What libsndfile does not read of a file that was cut, PyAV may."""
+    lost = AudioError(file.path, "truncated", sound.lacking)
+    kind = foreign.kind_of(file.bytes_at(file.start, 64))
+    if kind is None:
+        raise lost
+    try:
+        source = _of_foreign(file, kind)
+    except AudioError as error:
+        raise lost from error
+    source.cut = sound.lacking
     return source
 
 
@@ -448,23 +460,34 @@ def _of_flac(file: _File, decoder: _Decoder) -> Source:
 
 
 def _of_ogg(file: _File, decoder: _Decoder) -> Source:
-    """Ogg: whether its last page is whole, and each stream where several follow."""
-    rate_hz = 48_000 if decoder.subtype == "OPUS" else decoder.samplerate
-    look = partial(containers.ogg_damage, file.handle, file.start, rate_hz)
-    whole = functools.cache(lambda: look(math.inf))
+    """Ogg: each stream where several follow."""
+    _, may_be_chained = containers.ogg_end(file.handle)
     source = None
-    is_cut, may_be_chained = containers.ogg_end(file.handle)
     if decoder.frames >= _UNKNOWN_SAMPLES or may_be_chained:
         source = _chained(file)
     is_chained = source is not None
     source = source or _as_it_is(file, decoder)
+    _look_at_pages(file, source, 48_000 if decoder.subtype == "OPUS" else 0, is_chained)
+    return source
+
+
+def _look_at_pages(
+    file: _File, source: Source, rate_hz: int = 0, is_chained: bool = False
+) -> None:
+    """Ogg: whether its last page is whole, and all that a clip is decoded from.
+
+    `rate_hz` is that of the numbers in pages, where it is not the sound's.
+    """
+    look = partial(
+        containers.ogg_damage, file.handle, file.start, rate_hz or source.rate_hz
+    )
+    whole = functools.cache(lambda: look(math.inf))
     # A decoder that has to find a place looks at any page on its way.
     source.damage = lambda first_s, end_s: (
         whole() if first_s or is_chained else look(end_s)
     )
-    if is_cut:
+    if containers.ogg_end(file.handle)[0]:
         source.cut = "the last Ogg page is cut"
-    return source
 
 
 def _chained(file: _File) -> Source | None:
@@ -506,23 +529,30 @@ def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
     if not foreign.IS_INSTALLED:
         raise AudioError(file.path, "no decoder", f"{kind.name}; {foreign.INSTALL}")
     try:
-        stream = foreign.open_stream(file.handle, kind)
+        stream = foreign.open_stream(file.handle, file.start, kind)
     except ValueError as error:
         raise AudioError(file.path, "damaged", str(error)) from error
     if stream is None:
         raise AudioError(file.path, "no decoder", f"{kind.name}, nor does PyAV read it")
 
     def blocks() -> Iterator[np.ndarray]:
-        num_samples = 0
+        count = 0
         try:
             for block in stream.blocks():
                 yield block
-                num_samples += len(block)
+                count += len(block)
         except ValueError as error:
-            if not num_samples:
+            if not count:
                 raise
-            source.cut = f"at {num_samples / stream.rate_hz:.2f} s: {error}"
+            # What fails behind all that was promised is a tag or other junk.
+            if count + foreign.SLACK_SAMPLES < (stream.promised or math.inf):
+                place = f"at {count / stream.rate_hz:.2f} s: {error}"
+                source.cut = source.cut or place
+        if not source.cut:
+            source.num_samples = source.readable = count
 
     source = _unrolled(file, stream[:3], blocks())
-    source.slack_samples = _MPEG_SLACK_SAMPLES
+    source.slack_samples, source.cut = foreign.SLACK_SAMPLES, stream.cut
+    if kind.demuxer == "ogg":
+        _look_at_pages(file, source)
     return source

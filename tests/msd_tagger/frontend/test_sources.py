@@ -200,18 +200,30 @@ def test_what_decodes_is_part_of_what_is_remembered():
     assert "PyAV" in sources.DECODERS
 
 
-def by_pyav(path, form, codec="aac"):
-    av = pytest.importorskip("av")
-    with av.open(path, "w", format=form) as container:
+class Pipe(io.BytesIO):
+    """What is written to it cannot be changed later, a length in a header, say."""
+
+    def seekable(self):
+        return False
+
+
+def by_pyav(path, form, codec="aac", file=None, moved=lambda time_s: time_s):
+    """Encodes a sound; `moved` may change when its packets begin."""
+    av, file = pytest.importorskip("av"), file or io.BytesIO()
+    with av.open(file, "w", format=form) as container:
         stream = container.add_stream(codec, rate=44_100, layout="mono")
+        stream.bit_rate = 96_000  # Windows Media has to be told.
         sound = awkward.samples()[None]
         frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout="mono")
         frame.sample_rate, frame.pts = 44_100, 0
-        kind = stream.codec_context.format.name
-        for one in av.AudioResampler(kind, "mono", 44_100).resample(frame):
-            container.mux(stream.encode(one))
-        container.mux(stream.encode(None))
-    return path
+        kind, size = stream.codec_context.format.name, 4096
+        resampler = av.AudioResampler(kind, "mono", 44_100, frame_size=size)
+        frames = [*resampler.resample(frame), *resampler.resample(None), None]
+        for packet in (one for frame in frames for one in stream.encode(frame)):
+            begin = moved(float(packet.pts * packet.time_base)) / packet.time_base
+            packet.pts = packet.dts = round(begin)
+            container.mux(packet)
+    return written(path, file.getvalue())
 
 
 @pytest.fixture
@@ -234,6 +246,8 @@ def test_what_libsndfile_does_not_read_is_read_by_pyav(m4a):
         ("flv", "aac", "truncated"),
         ("matroska", "aac", "truncated"),
         ("tta", "tta", "truncated"),
+        ("wav", "ac3", "truncated"),
+        ("aiff", "adpcm_ima_qt", "truncated"),
         ("mp4", "aac", "damaged"),  # Its table is behind what is cut.
     ],
 )
@@ -246,6 +260,111 @@ def test_a_cut_file_of_others_is_read_as_far_as_it_goes(tmp_path, form, codec, r
         audio.read_clip(path, WHOLE)
     if reason == "truncated":
         assert audio.read_clip(path, Recipe("mel", duration_s=0.5)).any()
+
+
+@pytest.mark.parametrize("codec", ["aac", "libmp3lame", "flac", "alac", "wavpack"])
+def test_a_length_that_no_header_has_is_found(tmp_path, codec):
+    """Matroska rounds the times of packets, and leaves out the length of some."""
+    path = by_pyav(tmp_path / "a", "matroska", codec, Pipe())
+    check_sound(path, LENGTH_S)
+
+
+@pytest.mark.parametrize(
+    ("form", "codec"),
+    [("matroska", "aac"), ("mp4", "aac"), ("ogg", "flac"), ("flv", "aac")],
+)
+@pytest.mark.parametrize(
+    "moved",
+    [lambda time_s: time_s + 0.7, lambda time_s: time_s + 2 * (time_s > 1)],
+    ids=["late", "gap"],
+)
+def test_times_without_sound_are_no_sound_that_is_missing(tmp_path, form, codec, moved):
+    path = by_pyav(tmp_path / "a", form, codec, moved=moved)
+    check_sound(path, LENGTH_S)
+    assert audio.read_clip(path, WHOLE).any()
+    # Where the centre is, is known before anything of it is heard.
+    centre = Recipe("mel", duration_s=1.0, offset="centre")
+    assert audio.start_s(path, centre) == pytest.approx(1.0, abs=TOLERANCE_S)
+
+
+AROUND = {
+    "nothing": lambda data: data,
+    "id3": lambda data: awkward.id3(awkward.art(5000)) + data,
+    "ape": lambda data: data + awkward.ape(),
+    "ape_id3v1": lambda data: data + awkward.ape() + awkward.ID3V1,
+    "id3v1": lambda data: data + awkward.ID3V1,
+    "picture": lambda data: data + awkward.ape(awkward.NOISE[:300_000]),
+}
+
+
+@pytest.mark.parametrize(
+    ("form", "codec"),
+    [
+        ("wv", "wavpack"),
+        ("tta", "tta"),
+        ("adts", "aac"),
+        ("asf", "wmav2"),
+        ("matroska", "aac"),
+        ("mp4", "aac"),
+    ],
+)
+@pytest.mark.parametrize("around", AROUND)
+def test_tags_around_formats_of_others_are_no_damage(tmp_path, form, codec, around):
+    path = by_pyav(tmp_path / "a", form, codec)
+    written(path, AROUND[around](path.read_bytes()))
+    check_sound(path, LENGTH_S)
+    assert audio.read_clip(path, WHOLE).any()
+
+
+@pytest.mark.parametrize(("form", "codec"), [("wv", "wavpack"), ("adts", "aac")])
+def test_junk_behind_all_samples_is_no_cut(tmp_path, form, codec):
+    path = by_pyav(tmp_path / "a", form, codec)
+    junk = awkward.NOISE[:5000] if form == "wv" else bytes(5000)
+    written(path, path.read_bytes() + junk)
+    check_sound(path, LENGTH_S)
+    assert audio.read_clip(path, WHOLE).any()
+
+
+def test_broadcast_wave_of_more_than_4_gib_is_read(tmp_path):
+    """BW64 (ITU-R BS.2088) is RF64 by another name."""
+    pytest.importorskip("av")
+    content = b"BW64" + KINDS["fmt_RF64_PCM_16.wav"][0]()[4:]
+    path = written(tmp_path / "a.wav", content)
+    check_sound(path, LENGTH_S)
+    written(path, content[: len(content) * 6 // 10])
+    with pytest.raises(AudioError, match=r"truncated.*1.80 s of 3.00 s"):
+        audio.read_clip(path, WHOLE)
+
+
+OGG_FLAC = {
+    "whole": (lambda data: data, LENGTH_S),
+    "cut": (lambda data: data[: len(data) * 6 // 10], "truncated"),
+    "flipped_bit": (lambda data: awkward.flipped(data, 0.6), "damaged"),
+    "page_missing": (awkward.without_page, "damaged"),
+    "junk_between": (awkward.with_junk_between_pages, LENGTH_S),
+    "id3": (lambda data: awkward.id3(awkward.art(500)) + data, LENGTH_S),
+}
+
+
+@pytest.mark.parametrize("name", OGG_FLAC)
+def test_pages_are_looked_at_whoever_decodes_them(tmp_path, name):
+    change, expected = OGG_FLAC[name]
+    content = change(by_pyav(tmp_path / "a", "ogg", "flac").read_bytes())
+    path = written(tmp_path / "a.oga", content)
+    if isinstance(expected, float):
+        check_sound(path, expected)
+    else:
+        with pytest.raises(AudioError, match=expected):
+            audio.read_clip(path, WHOLE)
+    assert audio.read_clip(path, Recipe("mel", duration_s=0.5)).any()
+
+
+def test_a_seek_to_nowhere_is_no_failing_disk(tmp_path, capfd):
+    """Junk behind a CAF file names a place that no disk has."""
+    content = by_pyav(tmp_path / "a", "caf", "alac").read_bytes()
+    path = written(tmp_path / "a.caf", content + b"junk" + b"\x40" * 8)
+    check_sound(path, LENGTH_S)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_without_pyav_its_formats_are_named(m4a, monkeypatch):
