@@ -84,7 +84,9 @@ def _read_rows(table: Path) -> Iterator[tables.Row]:
         optional=OPTIONAL,
     )
     for row in rows:
-        broken = [value for value in row.values() if len(value.splitlines()) > 1]
+        broken = [
+            value for value in row.values() if value and not tables.is_line(value)
+        ]
         if broken:
             raise ValueError(f"{row.where}: a value spans several lines: {broken[0]!r}")
         if not row["track_id"]:

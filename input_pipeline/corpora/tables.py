@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from msd_tagger.common.files import csv_rows, not_utf8
+from msd_tagger.common.files import check_no_nul, csv_rows, not_utf8
 
 # Files that are looked for to tell how they end; fewer if some are there.
 MOST_SOUGHT, ENOUGH_FOUND = 2000, 10
@@ -90,13 +90,21 @@ def _check_header(
 
 
 def read_text(path: Path) -> str:
-    """Reads UTF-8 text, without a byte order mark."""
+    """Reads UTF-8 text, without a byte order mark and without NUL characters."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(not_utf8(path)) from error
+    line = text.partition("\0")[0].count("\n") + 1
+    check_no_nul(text, f"{path}, line {line}")
+    return text
+
+
+def is_line(text: str) -> bool:
+    """Whether a text can be one of the lines of a prepared set, as a tag is."""
+    return bool(text.strip()) and len(text.splitlines()) == 1 and "\0" not in text
 
 
 def read_array(path: Path) -> np.ndarray:

@@ -190,8 +190,8 @@ def csv_rows(
 
     Raises:
         OSError: The file cannot be opened.
-        ValueError: Names the line that is not UTF-8, or has quotation marks that are
-            not closed.
+        ValueError: Names the line that is not UTF-8, has a NUL character, or has
+            quotation marks that are not closed.
     """
     line = 1
     try:
@@ -204,6 +204,7 @@ def csv_rows(
                 file, delimiter=delimiter, strict=strict, skipinitialspace=skips
             )
             for values in reader:
+                check_no_nul("\n".join(values), f"{path}, line {line}")
                 if values:
                     yield line, values
                 line = reader.line_num + 1
@@ -214,6 +215,15 @@ def csv_rows(
             f"{path}, the row that starts in line {line}: {error}. Close every "
             "quotation mark, and double those inside of a value"
         ) from error
+
+
+def check_no_nul(text: str, where: str) -> None:
+    """Refuses the character NUL, which NumPy leaves out at the end of a text."""
+    if "\0" in text:
+        raise ValueError(
+            f"{where} has a NUL character (byte 0); take it out, or save the file as "
+            "UTF-8 anew"
+        )
 
 
 def csv_cells(

@@ -287,6 +287,21 @@ def test_a_value_over_several_lines_is_refused(tmp_path):
         folder.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tags.csv", "track_id,path,tags\na,a.mp3,rock\0\n"),
+        ("tags.csv", "track_id,path,tags\na\0,a.mp3,rock\n"),
+        ("tags.txt", "pop\nrock\0\n"),
+    ],
+)
+def test_a_nul_is_refused_where_it_is(name, text, tmp_path):
+    directory = write_table(tmp_path, [ROW])
+    (directory / name).write_text(text)
+    with pytest.raises(ValueError, match=rf"{name}, line 2 has a NUL character"):
+        folder.load(directory)
+
+
 @pytest.mark.parametrize("tags", [("rock", "rock"), ("", "")])
 def test_validation_clips_that_all_agree_cannot_steer(tmp_path, tags):
     rows = [f"v{i},{i}.mp3,valid,{tag}" for i, tag in enumerate(tags)]
