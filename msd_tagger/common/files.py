@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -310,14 +310,42 @@ def write_once(path: Path, text: str) -> None:
             unfinished.unlink(missing_ok=True)
 
 
-def _name_once(unfinished: Path, path: Path) -> None:
+def write_new(path: Path, write: Callable[[Path], object]) -> Path:
+    """Has a file written whole, and returns its name: a number is added to one taken.
+
+    What took long to compute is not lost where such a file appeared meanwhile, nor is
+    that file.
+    """
+    unfinished = temporary(path)
+    numbered = (path.with_stem(f"{path.stem}-{i}") for i in itertools.count(2))
+    with naming(path):
+        try:
+            write(unfinished)
+            names = itertools.chain([path], numbered)
+            return next(name for name in names if _name_once(unfinished, name))
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Makes sure that a file can be made beside a path; an OSError names the path."""
+    trial = temporary(path)
+    with naming(path):
+        trial.touch(exist_ok=False)
+        trial.unlink()
+
+
+def _name_once(unfinished: Path, path: Path) -> bool:
+    """Gives a file its name, unless that is taken; returns whether it did."""
     try:
         os.link(unfinished, path)
     except OSError:
         # There it is (the winner may have removed what others began, too); or this is
         # a file system without links.
-        if not path.exists():
-            unfinished.replace(path)
+        if os.path.lexists(path):
+            return False
+        unfinished.replace(path)
+    return True
 
 
 def temporary(path: Path) -> Path:
