@@ -175,7 +175,7 @@ def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     return Clip(
         track_id=row["track_id"],
         split=_split(row),
-        path=tables.path_inside(directory, row["path"], row.where),
+        path=row.path_inside(directory, "path"),
         tags=labels("tags"),
         true_tags=labels("true_tags") if "true_tags" in row else None,
         start_s=tables.seconds(start, "start_s", row.where, True) if start else None,

@@ -27,6 +27,14 @@ class Row(dict[str, str]):
     def __init__(self, header: list[str], values: list[str], where: str) -> None:
         super().__init__(zip(header, map(str.strip, values), strict=True))
         self.where = where  # File and line.
+        self._as_written = dict(zip(header, values, strict=True))
+
+    def path_inside(self, directory: Path, column: str) -> Path:
+        """Joins a path, with the blanks around it where such a file is there."""
+        text, written = self[column], self._as_written[column]
+        if written != text and os.path.exists(directory / written):  # noqa: PTH110
+            text = written
+        return path_inside(directory, text, self.where)
 
 
 def read_table(
@@ -166,13 +174,14 @@ def vocabulary_by_count(counts: Mapping[str, int]) -> tuple[str, ...]:
 def find_vocabulary(
     directory: Path, names: Sequence[str] = ("tags.txt",)
 ) -> tuple[str, ...] | None:
-    """Reads the list of tags, one a line, in the first of some files that is there.
+    """Reads the list of tags, one a line, in the first of some names that is there.
 
     Raises:
         ValueError: The file cannot be read, is empty, or lists a tag twice.
     """
     files = (directory / name for name in names)
-    listed = next((file for file in files if file.is_file()), None)
+    # A link to nowhere, or a folder, is a list that cannot be read, and not none.
+    listed = next(filter(os.path.lexists, files), None)
     if listed is None:
         return None
     lines = read_text(listed).splitlines()
