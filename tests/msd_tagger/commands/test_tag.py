@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from msd_tagger.bundle.format import write_bundle
@@ -175,6 +176,28 @@ def test_a_jams_file_for_each_song(options, music, tmp_path, capsys):
         for one in whole["data"] + parts["data"]:
             assert one.keys() == {"time", "duration", "value", "confidence"}
             assert one["time"] + one["duration"] <= about["duration"] + 1e-6
+
+
+def test_files_of_songs_can_be_told_apart(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    songs = {
+        "music/blue/01.wav": "01",
+        "music/red/01.wav": "01-2",
+        "music/عربي.wav": "عربي",
+        "music/夜.wav": "夜",
+    }
+    for number, name in enumerate(songs):
+        write_sound(tmp_path / name, number)
+    given = {"files": tuple(songs), "jams": "jams", "taggram": "pictures"}
+    assert tag(options._replace(**given)) == 0
+    paths = {}
+    for file in (tmp_path / "jams").iterdir():
+        content = json.loads(file.read_text(encoding="utf-8"))
+        paths[content["file_metadata"]["identifiers"]["path"]] = file.stem
+    assert paths == songs
+    for path, stem in songs.items():
+        with Image.open(tmp_path / "pictures" / f"{stem}.png") as picture:
+            assert picture.info["Title"] == path
 
 
 def test_as_many_excerpts_at_once_as_asked_for(bundle):
