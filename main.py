@@ -61,6 +61,7 @@ def parse_flags(argv: list[str]) -> list[str]:
         if command_line.HELP & {*argv[1:]}:
             print(help_for(argv[1:]))
             sys.exit()
+        argv = command_line.with_home(argv)
         checks.check_file(argv)
         checks.check_keys(argv)
         words = command_line.parse(argv)

@@ -5,8 +5,9 @@
 takes the first folder that a file is in as its tag: `jazz/blue/01.mp3` is jazz.
 `--by=genres` takes the genre that the file itself names (ID3 in MP3, Vorbis comments in
 Ogg and FLAC), several of them separated by `;`, and its artist, so that no artist is
-both learnt and tested. Files without a tag are left out and counted. No audio is
-decoded, and a tags.csv that is there is never overwritten.
+both learnt and tested. A genre that is a number of ID3, as `(17)`, gets its name. Files
+without a tag are left out and counted. No audio is decoded, and a tags.csv that is
+there is never overwritten.
 """
 
 import argparse
@@ -15,15 +16,20 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import soundfile
 
 from msd_tagger.common import files
+from msd_tagger.common.errors import sentence
 from msd_tagger.common.text import printable
 from msd_tagger.tagging.songs import audio_files
 
+# Number to name of ID3's genres: those of ID3v1, and from 80 on what Winamp added.
+_NAMES = Path(__file__).with_name("id3_genres.txt").read_text("utf-8").splitlines()
+GENRES = {str(number): name for number, name in enumerate(_NAMES)}
 COLUMNS = ("track_id", "path", "tags", "artist")
 
 
@@ -41,9 +47,24 @@ def of_genres(path: Path, music: Path) -> tuple[str, str]:
             found = file.copy_metadata()
     except (soundfile.LibsndfileError, OSError):
         return "", ""  # What is no audio is left out too.
-    genres = map(_one_line, re.split(r"[;|\0]", found.get("genre", "")))
+    texts = map(_one_line, re.split(r"[;|\0]", found.get("genre", "")))
+    genres = (genre for text in texts for genre in _named(text))
     artist = _one_line(found.get("artist", ""))
-    return "|".join(dict.fromkeys(filter(None, genres))), artist
+    return "|".join(dict.fromkeys(genres)), artist
+
+
+def _named(genre: str) -> list[str]:
+    """Replaces numbers by the names of `GENRES`, unless a name follows them.
+
+    >>> _named("(17)"), _named("17"), _named("(4)(8)"), _named("(17)Soft Rock")
+    (['Rock'], ['Rock'], ['Disco', 'Jazz'], ['Soft Rock'])
+    >>> _named("(255)"), _named("1999"), _named("")
+    ([], ['1999'], [])
+    """
+    name = re.sub(r"^(\([0-9]+\))+", "", genre).strip()
+    if name:
+        return [GENRES.get(name, name)]
+    return [GENRES[one] for one in re.findall("[0-9]+", genre) if one in GENRES]
 
 
 SOURCES: dict[str, Callable[[Path, Path], tuple[str, str]]] = {
@@ -57,17 +78,45 @@ def write(music: Path, source: str) -> str:
 
     Raises:
         ValueError: There is a table already, or nothing to put into one.
+        OSError: It cannot be written.
     """
     table, named = music / "tags.csv", printable(music)
     if not music.is_dir():
         raise ValueError(f"{named} is not a folder; give the one that holds the music")
-    if table.exists():
+    if os.path.lexists(table):
         raise ValueError(
             f"{named}/tags.csv is there already; move it away to have a new one"
         )
-    found = [Path(path) for path in audio_files([music]) if Path(path) != music]
-    rows = []
-    for path in found:
+    files.check_writable(table)
+    found = [path for path in audio_files([music]) if Path(path) != music]
+    # What cannot be listed stands for itself.
+    num_folders = sum(map(os.path.isdir, found))
+    num_songs = len(found) - num_folders
+    rows = list(_rows(found, music, source))
+    if not rows:
+        raise ValueError(
+            f"none of {num_songs} audio files below {named} has a tag by its "
+            f"{source}; see --help for what counts, or write tags.csv by hand"
+        )
+    has_artists = any(row[3] for row in rows)
+    text = io.StringIO(newline="")
+    lines = (row[: 3 + has_artists] for row in (COLUMNS, *rows))
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    content = text.getvalue().encode()
+    table = files.write_new(table, lambda new: new.write_bytes(content))
+    kinds = {tag for row in rows for tag in row[2].split("|")}
+    left_out = num_songs - len(rows)
+    whole = f"{len(rows)} files, {len(kinds)} tags; {left_out} files left out"
+    if num_folders:
+        whole += f", and {num_folders} folders that cannot be listed"
+    return f"{named}/{table.name}: {whole}"
+
+
+def _rows(
+    found: Iterable[str], music: Path, source: str
+) -> Iterator[tuple[str, str, str, str]]:
+    # A pipe would be waited for.
+    for path in (Path(one) for one in found if os.path.isfile(one)):  # noqa: PTH113
         name = path.relative_to(music).as_posix()
         # A name that is no text, or of several lines, cannot be written in a table.
         tags, artist = SOURCES[source](path, music) if _is_text(name) else ("", "")
@@ -75,26 +124,16 @@ def write(music: Path, source: str) -> str:
             # Readers strip cells, and take backslashes alone for those of Windows.
             is_plain = name == name.strip() and ("/" in name or "\\" not in name)
             name = name if is_plain else f"./{name}"
-            rows.append((name, name, tags, artist))
-    if not rows:
-        raise ValueError(
-            f"none of {len(found)} audio files below {named} has a tag by "
-            f"its {source}; see --help for what counts, or write tags.csv by hand"
-        )
-    has_artists = any(row[3] for row in rows)
-    text = io.StringIO(newline="")
-    lines = (row[: 3 + has_artists] for row in (COLUMNS, *rows))
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    files.write_text(table, text.getvalue())
-    kinds = {tag for row in rows for tag in row[2].split("|")}
-    left_out = len(found) - len(rows)
-    whole = f"{len(rows)} files, {len(kinds)} tags; {left_out} files left out"
-    return f"{named}/tags.csv: {whole}"
+            yield name, name, tags, artist
 
 
 def _one_line(text: str) -> str:
-    """A tag as a cell takes it: in one line, without the bar that separates tags."""
-    return " ".join(text.replace("|", " ").split())
+    """A tag as a cell takes it: in one line, without the bar that separates tags.
+
+    Control characters, which some programs leave in files, are left out.
+    """
+    line = " ".join(text.replace("|", " ").split())
+    return "".join(c for c in line if unicodedata.category(c) != "Cc").strip()
 
 
 def _is_text(name: str) -> bool:
@@ -112,8 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         print(write(options.music, options.by))
-    except ValueError as error:
-        print(f"write_tags: {error}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"write_tags: {sentence(error)}", file=sys.stderr)
         return 2
     return 0
 

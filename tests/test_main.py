@@ -37,6 +37,11 @@ def call(*arguments, **environment):
         ((), "--config is missing"),
         (("--config=configs/db_ml.py",), "configs/db_ml.py"),
         (("--config=tests/configs/undefined.py",), "undefined.py, line 7: name 'epo"),
+        (("--config=~/no/such.py",), f"--config={Path.home()}/no/such.py: there is no"),
+        (
+            ("--mode=report", "--workdir=~/no/such/run"),
+            f"{Path.home()}/no/such/run holds neither a run nor",
+        ),
         ((CONFIG, "--confg=1"), "Unknown command line flag 'confg'"),
         ((CONFIG, "--mode=tarin"), "value should be one of <run|prepare|"),
         ((CONFIG, "--config.num_sed=1"), "did you mean num_seeds"),

@@ -15,6 +15,7 @@ import numpy as np
 
 from input_pipeline.corpora import names
 from input_pipeline.corpora.corpus import Clip, Corpus, check_scorable
+from input_pipeline.corpora.tables import is_line
 from msd_tagger.common import calls
 from msd_tagger.common.facts import SPLITS
 
@@ -180,10 +181,11 @@ def _check_found(corpus: object, where: str) -> None:
             f"{where} is called {corpus.name!r}; its name is that of a folder, so it "
             "must consist of letters, digits, '_', '-' and '.'"
         )
-    are_texts = all(isinstance(tag, str) and tag for tag in corpus.tags)
+    are_texts = all(isinstance(tag, str) and is_line(tag) for tag in corpus.tags)
     if not corpus.tags or not are_texts or len({*corpus.tags}) < len(corpus.tags):
         raise ValueError(
-            f"{where} must have tags, texts and each of them once: {corpus.tags}"
+            f"{where} must have tags, each of them once and a line of text: "
+            f"{corpus.tags}"
         )
     if not corpus.clips:
         raise ValueError(f"{where} has no clips")
@@ -192,9 +194,9 @@ def _check_found(corpus: object, where: str) -> None:
     for clip in corpus.clips:
         labels = [clip.tags] if clip.true_tags is None else [clip.tags, clip.true_tags]
         wrong = {
-            "track_id, which must be a text that no other clip has": (
+            "track_id, which must be a line of text that no other clip has": (
                 not isinstance(clip.track_id, str)
-                or not clip.track_id
+                or not is_line(clip.track_id)
                 or clip.track_id in seen
             ),
             f"split, which must be one of {', '.join(SPLITS)}": (

@@ -5,8 +5,10 @@ pickled list, and an array of texts. A clip is its id or its path, whatever the 
 extension; of several columns, separated by tabs, the last counts.
 """
 
+import os
+import posixpath
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from input_pipeline.corpora import tables
 from input_pipeline.corpora.msd import safe_pickle
@@ -26,7 +28,9 @@ def read(directory: Path, names: Mapping[str, str]) -> dict[str, str] | None:
     """
     found = {
         split: [
-            path for form in FORMS if (path := directory / form.format(split)).exists()
+            path
+            for form in FORMS
+            if os.path.lexists(path := directory / form.format(split))
         ]
         for split in SPLITS
     }
@@ -45,7 +49,7 @@ def read(directory: Path, names: Mapping[str, str]) -> dict[str, str] | None:
     splits: dict[str, str] = {}
     for split, (file,) in found.items():
         for number, entry in enumerate(_entries(file), start=1):
-            clip_id = stems.get(_stem(entry))
+            clip_id = names.get(_name(entry)) or stems.get(_stem(entry))
             if clip_id is None or clip_id in splits:
                 why = "was listed before" if clip_id else "is not in the annotations"
                 raise ValueError(f"{file}, entry {number}: {entry!r} {why}")
@@ -56,10 +60,14 @@ def read(directory: Path, names: Mapping[str, str]) -> dict[str, str] | None:
 def _stem(name: str) -> str:
     r"""Leaves out the extension, and what stands before a tab.
 
-    >>> _stem("17\tf/a-0-29.mp3"), _stem("f/a-0-29.npy"), _stem("2")
-    ('f/a-0-29', 'f/a-0-29', '2')
+    >>> _stem("17\tf/a-0-29.mp3"), _stem("./f/a-0-29.npy"), _stem("2"), _stem("17\t")
+    ('f/a-0-29', 'f/a-0-29', '2', '.')
     """
-    return str(PurePosixPath(name.rpartition("\t")[2].strip()).with_suffix(""))
+    return posixpath.splitext(posixpath.normpath(_name(name)))[0]
+
+
+def _name(entry: str) -> str:
+    return entry.rpartition("\t")[2].strip()
 
 
 def _entries(file: Path) -> list[str]:

@@ -84,7 +84,9 @@ def _read_rows(table: Path) -> Iterator[tables.Row]:
         optional=OPTIONAL,
     )
     for row in rows:
-        broken = [value for value in row.values() if len(value.splitlines()) > 1]
+        broken = [
+            value for value in row.values() if value and not tables.is_line(value)
+        ]
         if broken:
             raise ValueError(f"{row.where}: a value spans several lines: {broken[0]!r}")
         if not row["track_id"]:
@@ -173,7 +175,7 @@ def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     return Clip(
         track_id=row["track_id"],
         split=_split(row),
-        path=tables.path_inside(directory, row["path"], row.where),
+        path=row.path_inside(directory, "path"),
         tags=labels("tags"),
         true_tags=labels("true_tags") if "true_tags" in row else None,
         start_s=tables.seconds(start, "start_s", row.where, True) if start else None,

@@ -12,6 +12,7 @@ of clips in label_dir say, such as those of the usual 21,108 (`clip_lists`).
 """
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,7 +76,7 @@ def load(
     tags, labels = _most_frequent(names, labels, num_tags)
     splits, listed = _splits(label_dir, rows, audio_dir)
     artists, info = {}, label_dir / CLIP_INFO
-    if info.exists():
+    if os.path.lexists(info):
         found = _read_table(info, ("clip_id", "artist"))
         artists = {row["clip_id"]: row["artist"] for row in found}
     clips = [
@@ -173,7 +174,7 @@ def _read_annotations(
                 f"{row.where}: the clip_id {clip_id!r} is empty or was given before; "
                 "every clip has one line"
             )
-        rows[clip_id] = _audio_path(audio_dir, row["mp3_path"], row.where)
+        rows[clip_id] = _audio_path(audio_dir, row)
         for name in names:
             if row[name] not in ("0", "1"):
                 raise ValueError(
@@ -189,13 +190,13 @@ def _read_annotations(
     return names, rows, np.array(flags, np.uint8)
 
 
-def _audio_path(audio_dir: Path, text: str, where: str) -> Path:
-    path = tables.path_inside(audio_dir, text, where)
+def _audio_path(audio_dir: Path, row: tables.Row) -> Path:
+    path = row.path_inside(audio_dir, "mp3_path")
     parts = path.relative_to(audio_dir).parts
     if len(parts) != 2 or parts[0] not in SPLIT_OF_FOLDER:
         raise ValueError(
-            f"{where}: the mp3_path {text!r} is not a file in one of the folders 0 "
-            "to 9 and a to f, which make the split"
+            f"{row.where}: the mp3_path {row['mp3_path']!r} is not a file in one of "
+            "the folders 0 to 9 and a to f, which make the split"
         )
     return path
 

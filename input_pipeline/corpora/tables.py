@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from msd_tagger.common.files import csv_rows, not_utf8
+from msd_tagger.common.files import check_no_nul, csv_rows, not_utf8
 
 # Files that are looked for to tell how they end; fewer if some are there.
 MOST_SOUGHT, ENOUGH_FOUND = 2000, 10
@@ -27,6 +27,14 @@ class Row(dict[str, str]):
     def __init__(self, header: list[str], values: list[str], where: str) -> None:
         super().__init__(zip(header, map(str.strip, values), strict=True))
         self.where = where  # File and line.
+        self._as_written = dict(zip(header, values, strict=True))
+
+    def path_inside(self, directory: Path, column: str) -> Path:
+        """Joins a path, with the blanks around it where such a file is there."""
+        text, written = self[column], self._as_written[column]
+        if written != text and os.path.exists(directory / written):  # noqa: PTH110
+            text = written
+        return path_inside(directory, text, self.where)
 
 
 def read_table(
@@ -90,13 +98,21 @@ def _check_header(
 
 
 def read_text(path: Path) -> str:
-    """Reads UTF-8 text, without a byte order mark."""
+    """Reads UTF-8 text, without a byte order mark and without NUL characters."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(not_utf8(path)) from error
+    line = text.partition("\0")[0].count("\n") + 1
+    check_no_nul(text, f"{path}, line {line}")
+    return text
+
+
+def is_line(text: str) -> bool:
+    """Whether a text can be one of the lines of a prepared set, as a tag is."""
+    return bool(text.strip()) and len(text.splitlines()) == 1 and "\0" not in text
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -158,13 +174,14 @@ def vocabulary_by_count(counts: Mapping[str, int]) -> tuple[str, ...]:
 def find_vocabulary(
     directory: Path, names: Sequence[str] = ("tags.txt",)
 ) -> tuple[str, ...] | None:
-    """Reads the list of tags, one a line, in the first of some files that is there.
+    """Reads the list of tags, one a line, in the first of some names that is there.
 
     Raises:
         ValueError: The file cannot be read, is empty, or lists a tag twice.
     """
     files = (directory / name for name in names)
-    listed = next((file for file in files if file.is_file()), None)
+    # A link to nowhere, or a folder, is a list that cannot be read, and not none.
+    listed = next(filter(os.path.lexists, files), None)
     if listed is None:
         return None
     lines = read_text(listed).splitlines()

@@ -228,7 +228,7 @@ def main() -> Status:
         print(help_of(MODES[name], _called(name)))
         return None
     with reporting_mistakes():
-        words = parse([sys.argv[0], *words])[1:]
+        words = parse(with_home([sys.argv[0], *words]))[1:]
 
     def work() -> Status:
         check_flags(MODES[name], f"msd-tagger {name}", words, MODES)
@@ -275,6 +275,18 @@ def perform(mode: Mode, words: Sequence[str]) -> Status:
     options = Options(**values_of(Options._fields[:-1]), files=tuple(words))
     set_up(mode, options.platform)
     return load(mode.function)(options)
+
+
+def with_home(argv: Sequence[str]) -> list[str]:
+    """Puts the home folder for a `~` that begins a flag's value, as in `--out=~/x`.
+
+    Shells do so for a word of its own, and most of them not behind a flag's `=`.
+    """
+    parts = (re.fullmatch(r"(--?[\w.]+=)(~.*)", word, re.DOTALL) for word in argv)
+    return [
+        found[1] + os.path.expanduser(found[2]) if found else word  # noqa: PTH111
+        for word, found in zip(argv, parts, strict=True)
+    ]
 
 
 def parse(argv: list[str]) -> list[str]:

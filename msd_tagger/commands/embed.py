@@ -43,9 +43,9 @@ def embed(options: Options) -> int:
         print(f"no file could be embedded, so --out={options.out} was not written")
         return 1
     rows = embeddings.to_rows(found, options.layers, tagger.bundle.seeds)
-    embeddings.write(Path(options.out), rows)
+    out = embeddings.write(Path(options.out), rows)
     count, size = rows.features.shape
-    print(f"{len(found)} files, {count} rows of {size} features: {options.out}")
+    print(f"{len(found)} files, {count} rows of {size} features: {out}")
     if options.neighbours:
         write_neighbours(options, tagger.bundle, found)
     return 1 if failures else 0
@@ -111,5 +111,5 @@ def write_neighbours(
     if not isinstance(of_corpus, dict) or "name" not in of_corpus:
         of_corpus = {"name": str(of_corpus or "not known")}
     path = Path(options.neighbours)
-    neighbours.write_page(path, songs, tags, of_corpus, about)
+    path = neighbours.write_page(path, songs, tags, of_corpus, about)
     print(f"neighbours: {path}")

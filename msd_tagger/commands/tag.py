@@ -1,8 +1,10 @@
 """`tag`: the tags of audio files, from a model bundle; and what `embed` needs too."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -12,7 +14,13 @@ from msd_tagger import platform
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.commands.command_line import Options
 from msd_tagger.common.errors import Interrupted
-from msd_tagger.common.files import check_unused, csv_line, write_json
+from msd_tagger.common.files import (
+    check_unused,
+    check_writable,
+    csv_line,
+    naming,
+    write_json,
+)
 from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.common.text import printable
@@ -44,20 +52,16 @@ def tag(options: Options) -> int:
 
             writers.append(_songs_only(show))
         if options.json:
-            lines = _open(options.json, stack)
-
-            def add_line(one: Song | Failure) -> None:
-                text = output.to_json(one, bundle, cut.window_s)
-                print(text, file=lines, flush=True)
-
-            writers.append(add_line)
+            add_line = _writer(options.json, stack)
+            writers.append(
+                lambda one: add_line(output.to_json(one, bundle, cut.window_s))
+            )
         if options.csv:
-            table = _open(options.csv, stack)
-            print(csv_line(output.CSV_COLUMNS), file=table)
+            add_rows = _writer(options.csv, stack)
+            add_rows(csv_line(output.CSV_COLUMNS))
 
             def add(song: Song) -> None:
-                for row in output.to_rows(song, bundle):
-                    print(csv_line(row), file=table)
+                add_rows("\n".join(map(csv_line, output.to_rows(song, bundle))))
 
             writers.append(_songs_only(add))
         if options.jams:
@@ -76,20 +80,21 @@ def check(options: Options) -> None:
     """Raises a ValueError that names the flag that is wrong, before much is done."""
     if options.top < 1:
         raise ValueError(f"--top={options.top}: it must be at least 1")
-    if options.json and options.json == options.csv:
-        raise ValueError(
-            f"--json and --csv both go to {options.json!r}; give each its own"
-        )
+    _check_different(options, "json", "csv")
     check_inputs(options)
     for name, path in (("json", options.json), ("csv", options.csv)):
         if path != "-":
             check_new_file(name, path)
     for folder in filter(None, (options.jams, options.taggram)):
         check_unused(Path(folder))
-    if options.jams and options.jams == options.taggram:
-        raise ValueError(
-            f"--jams and --taggram both go to {options.jams}; give each its own"
-        )
+    _check_different(options, "jams", "taggram")
+
+
+def _check_different(options: Options, *names: str) -> None:
+    places = [getattr(options, name) for name in names]
+    if all(places) and len(set(map(os.path.abspath, places))) == 1:
+        one, other = (f"--{name}" for name in names)
+        raise ValueError(f"{one} and {other} both go to {places[0]}; give each its own")
 
 
 def check_inputs(options: Options) -> None:
@@ -105,11 +110,14 @@ def check_inputs(options: Options) -> None:
 
 
 def check_new_file(name: str, path: str) -> None:
-    """Raises a ValueError where a file to write exists, or its folder does not."""
-    if path and Path(path).exists():
+    """Raises an error where a file to write exists, or cannot be made in its folder."""
+    if not path:
+        return
+    if os.path.lexists(path):
         raise ValueError(f"--{name}={path} exists; give another name")
-    if path and not Path(path).parent.is_dir():
+    if not Path(path).parent.is_dir():
         raise ValueError(f"--{name}={path}: there is no folder {Path(path).parent}")
+    check_writable(Path(path))
 
 
 def load_tagger(options: Options) -> Tagger:
@@ -166,10 +174,22 @@ def _songs_only(write: Callable[[Song], None]) -> Callable[[Song | Failure], Non
     return lambda one: None if isinstance(one, Failure) else write(one)
 
 
-def _open(path: str, stack: contextlib.ExitStack) -> TextIO:
+def _writer(path: str, stack: contextlib.ExitStack) -> Callable[[str], None]:
+    """Opens a new file, or takes the output for `-`; the result adds lines to it."""
     if path == "-":
-        return sys.stdout
-    return stack.enter_context(Path(path).open("x", encoding="utf-8", newline=""))
+        return partial(print, flush=True)
+    file = Path(path).open("x", encoding="utf-8", newline="")  # noqa: SIM115
+
+    def add(lines: str) -> None:
+        with naming(Path(path)):
+            print(lines, file=file, flush=True)
+
+    def close() -> None:  # Which writes what a full disk did not take, and fails again.
+        with naming(Path(path)):
+            file.close()
+
+    stack.callback(close)
+    return add
 
 
 def _namer(folder: Path, ending: str) -> Callable[[Song], Path]:

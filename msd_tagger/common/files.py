@@ -10,7 +10,7 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -190,8 +190,8 @@ def csv_rows(
 
     Raises:
         OSError: The file cannot be opened.
-        ValueError: Names the line that is not UTF-8, or has quotation marks that are
-            not closed.
+        ValueError: Names the line that is not UTF-8, has a NUL character, or has
+            quotation marks that are not closed.
     """
     line = 1
     try:
@@ -204,6 +204,7 @@ def csv_rows(
                 file, delimiter=delimiter, strict=strict, skipinitialspace=skips
             )
             for values in reader:
+                check_no_nul("\n".join(values), f"{path}, line {line}")
                 if values:
                     yield line, values
                 line = reader.line_num + 1
@@ -214,6 +215,15 @@ def csv_rows(
             f"{path}, the row that starts in line {line}: {error}. Close every "
             "quotation mark, and double those inside of a value"
         ) from error
+
+
+def check_no_nul(text: str, where: str) -> None:
+    """Refuses the character NUL, which NumPy leaves out at the end of a text."""
+    if "\0" in text:
+        raise ValueError(
+            f"{where} has a NUL character (byte 0); take it out, or save the file as "
+            "UTF-8 anew"
+        )
 
 
 def csv_cells(
@@ -300,14 +310,42 @@ def write_once(path: Path, text: str) -> None:
             unfinished.unlink(missing_ok=True)
 
 
-def _name_once(unfinished: Path, path: Path) -> None:
+def write_new(path: Path, write: Callable[[Path], object]) -> Path:
+    """Has a file written whole, and returns its name: a number is added to one taken.
+
+    What took long to compute is not lost where such a file appeared meanwhile, nor is
+    that file.
+    """
+    unfinished = temporary(path)
+    numbered = (path.with_stem(f"{path.stem}-{i}") for i in itertools.count(2))
+    with naming(path):
+        try:
+            write(unfinished)
+            names = itertools.chain([path], numbered)
+            return next(name for name in names if _name_once(unfinished, name))
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Makes sure that a file can be made beside a path; an OSError names the path."""
+    trial = temporary(path)
+    with naming(path):
+        trial.touch(exist_ok=False)
+        trial.unlink()
+
+
+def _name_once(unfinished: Path, path: Path) -> bool:
+    """Gives a file its name, unless that is taken; returns whether it did."""
     try:
         os.link(unfinished, path)
     except OSError:
         # There it is (the winner may have removed what others began, too); or this is
         # a file system without links.
-        if not path.exists():
-            unfinished.replace(path)
+        if os.path.lexists(path):
+            return False
+        unfinished.replace(path)
+    return True
 
 
 def temporary(path: Path) -> Path:

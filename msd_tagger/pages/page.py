@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -134,10 +135,12 @@ def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
 
 
 def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """Turns names into anchors or file names: plain letters, none twice.
+    """Turns names into anchors or file names: letters of all scripts, none twice.
 
     >>> unique(["Fig. 4", "fig 4", "", "config"], taken=["config"])
     ['Fig-4', 'fig-4-2', 'part', 'config-2']
+    >>> unique(["a/عربي", "夜 (live)", "नमस्ते", "😀?"])
+    ['a-عربي', '夜-live', 'नमस्ते', '😀']
     >>> len(unique(["long" * 99])[0])
     100
     """
@@ -145,8 +148,10 @@ def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
     # Some file systems take "a" and "A" for one name.
     used = {name.lower() for name in taken}
     for name in names:
+        kept = (c if _is_plain(c) else "-" for c in unicodedata.normalize("NFC", name))
+        plain = re.sub("-+", "-", "".join(kept))
         # Short enough for a file system, with what is added to it.
-        plain = re.sub(r"[^A-Za-z0-9_]+", "-", name)[:100].strip("-") or "part"
+        plain = plain.encode()[:100].decode(errors="ignore").strip("-") or "part"
         number, one = 1, plain
         while one.lower() in used:
             number += 1
@@ -154,3 +159,9 @@ def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
         used.add(one.lower())
         found.append(one)
     return found
+
+
+def _is_plain(character: str) -> bool:
+    """Whether it is a letter, a mark on one, a digit, an underscore or a picture."""
+    category = unicodedata.category(character)
+    return category[0] in "LMN" or category == "So" or character == "_"

@@ -79,10 +79,9 @@ FORMATS: dict[str, Callable[[Path, Rows], None]] = {
 }
 
 
-def write(path: Path, rows: Rows) -> None:
-    """Writes rows whole or not at all; the file's ending says which of `FORMATS`."""
-    with files.replacing(path) as temporary:
-        FORMATS[path.suffix](temporary, rows)
+def write(path: Path, rows: Rows) -> Path:
+    """Writes rows as `files.write_new`; the file's ending says which of `FORMATS`."""
+    return files.write_new(path, lambda new: FORMATS[path.suffix](new, rows))
 
 
 def check_format(path: Path) -> None:

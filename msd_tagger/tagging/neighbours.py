@@ -74,8 +74,8 @@ def write_page(
     tags: Neighbours,
     of_corpus: Mapping[str, Any],
     about: Sequence[str],
-) -> None:
-    """Writes one HTML file that opens without a network.
+) -> Path:
+    """Writes one HTML file that opens without a network, as `files.write_new`.
 
     Songs are neighbours by embedding, which `about` describes, and tags by label
     vector; `of_corpus` is what the networks were trained on, as in a run's summary.
@@ -95,4 +95,5 @@ def write_page(
         songs=to_cards(songs),
         tags=to_cards(tags),
     )
-    files.write_text(path, text)
+    content = text.encode("utf-8", "backslashreplace")  # Names may not be UTF-8.
+    return files.write_new(path, lambda new: new.write_bytes(content))

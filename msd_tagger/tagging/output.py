@@ -86,7 +86,8 @@ def to_rows(song: Song, bundle: Bundle) -> Iterator[Sequence[object]]:
 def to_jams(song: Song, bundle: Bundle, window_s: float) -> dict[str, Any]:
     """A JAMS document of two annotations, `tag_open`: of the song, and of its excerpts.
 
-    Confidences are scores. https://jams.readthedocs.io
+    Confidences are scores; the song's path is among the identifiers.
+    https://jams.readthedocs.io
     """
     of_song = [
         _observation(0.0, song.duration_s, one.tag, one.score)
@@ -120,9 +121,10 @@ def to_jams(song: Song, bundle: Bundle, window_s: float) -> dict[str, Any]:
         }
         for of, data in (("song", of_song), ("excerpts", of_excerpts))
     ]
-    title = Path(text_path(song.path)).name
-    of_file: dict[str, Any] = {"title": title, "artist": "", "release": ""}
-    of_file |= {"identifiers": {}, "duration": song.duration_s, "jams_version": "0.3.4"}
+    path = text_path(song.path)
+    of_file: dict[str, Any] = {"title": Path(path).name, "artist": "", "release": ""}
+    of_file |= {"identifiers": {"path": path}, "duration": song.duration_s}
+    of_file["jams_version"] = "0.3.4"
     return {"file_metadata": of_file, "annotations": annotations, "sandbox": {}}
 
 

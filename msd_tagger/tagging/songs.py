@@ -232,9 +232,9 @@ def audio_files(paths: Iterable[AnyPath]) -> list[str]:
     """Files to read: those given, and in folders those with one of `SUFFIXES`.
 
     A folder with none, or one that cannot be listed, stands for itself: reading it
-    then gives the reason. A file that has several names among them, as through a
-    link, is there once, under the first. What sounds like audio and cannot be read is
-    counted, in one line.
+    then gives the reason. Links are followed. A file that has several names among
+    them, as through a link, is there once, under the first. What sounds like audio and
+    cannot be read is counted, in one line.
     """
     found: dict[str, str] = {}
     passed_over: Counter[str] = Counter()
@@ -259,18 +259,40 @@ def _about_passed_over(passed_over: Counter[str]) -> str:
 
 
 def _walk(folder: str, passed_over: Counter[str]) -> Iterator[str]:
+    """Yields the audio files in a folder, then the folders that cannot be listed.
+
+    Links to folders are followed last, where that folder was not walked by then: a
+    file is named by where it lies rather than by a link, and a loop of links ends.
+    """
     unlisted: list[str] = []
-    walk = os.walk(folder, onerror=lambda error: unlisted.append(error.filename))
-    for place, folders, names in walk:
-        folders.sort()  # In place: it is the order in which they are entered.
-        # A Mac keeps notes on `a.mp3` in `._a.mp3` where a disk has no room for them.
-        for name in sorted(name for name in names if not name.startswith("._")):
-            suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (twice as fast)
-            if suffix in SUFFIXES:
-                yield os.path.join(place, name)  # noqa: PTH118 (keeps "./" as given)
-            elif suffix in (*foreign.SUFFIXES, *foreign.NEVER_READ):
-                passed_over[suffix] += 1
+    tops, walked = [folder], set[str]()
+    for top in tops:  # It grows by the links that are found.
+        walk = os.walk(top, onerror=lambda error: unlisted.append(error.filename))
+        for place, folders, names in walk:
+            real = os.path.realpath(place)
+            if real in walked:
+                folders.clear()
+                continue
+            walked.add(real)
+            folders.sort()  # In place: it is the order in which they are entered.
+            tops += filter(os.path.islink, _joined(place, folders))
+            yield from _joined(place, _audio_among(sorted(names), passed_over))
     yield from unlisted
+
+
+def _audio_among(names: Iterable[str], passed_over: Counter[str]) -> Iterator[str]:
+    # A Mac keeps notes on `a.mp3` in `._a.mp3` where a disk has no room for them.
+    for name in (name for name in names if not name.startswith("._")):
+        suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (twice as fast)
+        if suffix in SUFFIXES:
+            yield name
+        elif suffix in (*foreign.SUFFIXES, *foreign.NEVER_READ):
+            passed_over[suffix] += 1
+
+
+def _joined(place: str, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        yield os.path.join(place, name)  # noqa: PTH118 (keeps "./" as given)
 
 
 def excerpts(

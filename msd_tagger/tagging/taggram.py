@@ -17,17 +17,22 @@ from msd_tagger.tagging.songs import Song, rank
 def write_song(
     path: Path, song: Song, bundle: Bundle, top: int = 5, window_s: float = 0.0
 ) -> None:
-    """Writes a PNG of a song's highest tags.
+    """Writes a PNG of a song's highest tags, titled by its name and folder.
 
-    `window_s` is the length of its excerpts, 0 for that of the bundle's clips.
+    The whole path is the PNG's own title. `window_s` is the length of its excerpts, 0
+    for that of the bundle's clips.
     """
     tags = [one.tag for one in rank(song, bundle)[:top]]
     rows = [bundle.tags.index(tag) for tag in tags]
     window_s = window_s or bundle.recipe.duration_s
     scores = song.scores.mean(0)[:, rows]
     edges_s, of_parts = parts(song.starts_s, window_s, song.duration_s, scores)
-    title = Path(printable(song.path)).name
-    style.save(lambda: draw(title, tags, of_parts, edges_s), path, dpi=150)
+    whole = printable(song.path)
+    title = "/".join(Path(whole).parts[-2:])
+    about = {"Title": whole}
+    style.save(
+        lambda: draw(title, tags, of_parts, edges_s), path, dpi=150, metadata=about
+    )
 
 
 def draw(

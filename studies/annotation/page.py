@@ -21,9 +21,12 @@ from studies.annotation.subsets import Subset
 # What the browser is told that a file is; others are refused. Also the only part of a
 # file's name that is used again.
 AUDIO_TYPES = dict.fromkeys((".aif", ".aiff"), "audio/aiff")
-AUDIO_TYPES |= {".flac": "audio/flac", ".mp3": "audio/mpeg"}
+AUDIO_TYPES |= {".aac": "audio/aac", ".flac": "audio/flac"}
+AUDIO_TYPES |= dict.fromkeys((".m4a", ".m4b", ".mp4"), "audio/mp4")
+AUDIO_TYPES |= {".mp3": "audio/mpeg"}
 AUDIO_TYPES |= dict.fromkeys((".oga", ".ogg", ".opus"), "audio/ogg")
-AUDIO_TYPES |= {".wav": "audio/wav"}
+AUDIO_TYPES |= dict.fromkeys((".wav", ".wave"), "audio/wav")
+AUDIO_TYPES |= {".webm": "audio/webm"}
 EMBED_LIMIT_BYTES = 150_000_000
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -137,7 +140,9 @@ def check_clips(subset: Subset, clips: Sequence[ClipToHear]) -> None:
         if clip.audio.suffix.lower() not in AUDIO_TYPES:
             allowed = ", ".join(AUDIO_TYPES)
             raise ValueError(
-                f"{which} no audio that browsers play; allowed are {allowed}"
+                f"{which} not known, by its ending, to play in browsers, which take "
+                f"{allowed}; give the file the ending of what is in it, or convert it, "
+                "for example to .flac, and write its new name into the corpus's table"
             )
         if not clip.audio.is_file():
             raise ValueError(f"{which} missing; a page to listen needs the audio files")

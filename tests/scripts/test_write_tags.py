@@ -1,13 +1,16 @@
 """A tags.csv from folders or from what files say of themselves."""
 
+import io
 import os
 import shutil
+import struct
 
 import pytest
 import soundfile
 
 from input_pipeline.corpora import folder
 from scripts import write_tags
+from tests.awkward_audio import bare, id3, mp3
 from tests.small_corpus import sound, write_sound
 
 
@@ -58,6 +61,81 @@ def test_genres_and_artists_of_files(ending, tmp_path, capsys):
     found, artists = tags_of(music)
     assert found == {f"a/1.{ending}": {"Rock", "Pop"}, rf"x\2.{ending}": {"Jazz"}}
     assert artists == {"Nina", None}
+
+
+def frame(key, text):
+    content = b"\0" + text.encode("latin-1")
+    return key + struct.pack(">I", len(content)) + b"\0\0" + content
+
+
+def write_genre(path, genre):
+    path.write_bytes(id3(frame(b"TCON", genre)) + mp3())
+
+
+def test_numbers_of_genres_are_their_names(tmp_path):
+    genres = {
+        "(17)": {"Rock"},
+        "17": {"Rock"},
+        "(17)Rock": {"Rock"},
+        "(17)Krautrock; (8)": {"Krautrock", "Jazz"},
+        "(4)(8)": {"Disco", "Jazz"},
+        "1999": {"1999"},
+        "\aJazz\x1b": {"Jazz"},
+    }
+    for number, genre in enumerate([*genres, "(255)"]):
+        write_genre(tmp_path / f"{number}.mp3", genre)
+    in_the_end = b"TAG" + bytes(124) + bytes([17])  # ID3v1.
+    (tmp_path / "v1.mp3").write_bytes(bare() + in_the_end)
+    assert write_tags.main([str(tmp_path), "--by=genres"]) == 0
+    found, _ = tags_of(tmp_path)
+    expected = {f"{number}.mp3": tags for number, tags in enumerate(genres.values())}
+    assert found == expected | {"v1.mp3": {"Rock"}}
+
+
+def test_names_of_genres_are_those_of_ffmpeg(tmp_path):
+    av = pytest.importorskip("av")
+    sound = mp3()
+    for number, name in write_tags.GENRES.items():
+        content = id3(frame(b"TCON", f"({number})")) + sound
+        with av.open(io.BytesIO(content)) as file:
+            # Winamp has called 133 by another name since.
+            assert number == "133" or file.metadata["genre"] == name
+    assert len(write_tags.GENRES) == 192
+
+
+def test_what_is_no_file_is_left_out(tmp_path, capsys):
+    music = tmp_path / "music"
+    write_sound(music / "jazz/1.wav")
+    (music / "jazz/best").symlink_to(tmp_path / "disk")
+    write_sound(tmp_path / "disk/2.wav", 1)
+    os.mkfifo(music / "jazz/3.wav")
+    assert write_tags.main([str(music), "--by=folders"]) == 0
+    assert "2 files, 1 tags; 1 files left out" in capsys.readouterr().out
+    assert set(tags_of(music)[0]) == {"jazz/1.wav", "jazz/best/2.wav"}
+    (music / "tags.csv").unlink()
+    assert write_tags.main([str(music), "--by=genres"]) == 2
+    assert "none of 3 audio files" in capsys.readouterr().err
+
+
+def test_folders_that_cannot_be_listed_are_counted(tmp_path, capsys):
+    write_sound(tmp_path / "jazz/1.wav")
+    (tmp_path / "jazz/closed").mkdir(mode=0)
+    if os.access(tmp_path / "jazz/closed", os.R_OK):
+        pytest.skip("root may read everything")
+    assert write_tags.main([str(tmp_path), "--by=folders"]) == 0
+    said = "1 files, 1 tags; 0 files left out, and 1 folders that cannot be listed"
+    assert said in capsys.readouterr().out
+    assert set(tags_of(tmp_path)[0]) == {"jazz/1.wav"}
+
+
+def test_a_table_that_cannot_be_written_gets_a_sentence(tmp_path, capsys):
+    (tmp_path / "tags.csv").symlink_to("gone.csv")
+    assert write_tags.main([str(tmp_path), "--by=folders"]) == 2
+    assert "tags.csv is there already; move it away" in capsys.readouterr().err
+    assert write_tags.main(["/proc", "--by=folders"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "write_tags: /proc/tags.csv cannot be written: "
+    )
 
 
 def test_what_is_there_is_not_overwritten_and_nothing_is_said_so(tmp_path, capsys):

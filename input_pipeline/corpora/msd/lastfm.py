@@ -120,7 +120,7 @@ def _most_frequent(
         )
     tags = tables.vocabulary_by_count(by_name)[:num_tags]
     for tag in tags:
-        if not tag.strip() or len(tag.splitlines()) > 1:
+        if not tables.is_line(tag):
             raise ValueError(f"{path}, tags: {tag[:60]!r} cannot be the name of a tag")
     return tags
 

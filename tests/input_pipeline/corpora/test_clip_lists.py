@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from input_pipeline.corpora import magnatagatune
+from input_pipeline.corpora import clip_lists, magnatagatune
 from tests.small_magnatagatune import rows, write_annotations
 
 CLIPS = rows()
@@ -72,6 +72,9 @@ def test_known_lists_are_called_by_their_source(tmp_path, caplog, monkeypatch):
     ("text", "message"),
     [
         ("2\n", r"test\.txt, entry 1: '2' was listed before"),
+        ("17\t \n", r"test\.txt, entry 1: '17\\t ' is not in the annotations"),
+        (".\n", r"test\.txt, entry 1: '.' is not in the annotations"),
+        ("/\n", r"test\.txt, entry 1: '/' is not in the annotations"),
         ("f/none.mp3\n", r"entry 1: 'f/none.mp3' is not in the annotations"),
         (None, r"2 lists of clips: there must be one for each .* and test has none"),
     ],
@@ -83,6 +86,21 @@ def test_lists_that_cannot_be_meant_are_named(tmp_path, text, message):
         (tmp_path / "test.txt").write_text(text)
     with pytest.raises(ValueError, match=message):
         load(tmp_path)
+
+
+def test_links_to_nowhere_are_no_missing_lists(tmp_path):
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"{split}.txt").symlink_to("nowhere")
+    with pytest.raises(ValueError, match=r"train\.txt cannot be read"):
+        load(tmp_path)
+
+
+def test_names_with_dots_are_told_apart(tmp_path):
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"{split}.txt").write_text(f"song.{split}\n")
+    ids = {f"song.{split}": split for split in ("train", "valid", "test")}
+    found = clip_lists.read(tmp_path, ids)
+    assert found == {split: split for split in ids.values()}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ READER = """
         first = corpus.clips[0]
         values = {
             "id": {"track_id": corpus.clips[1].track_id},
+            "nul": {"track_id": "a\\0"},
             "split": {"split": "dev"},
             "tags": {"tags": np.array([1.0, 0.0])},
             "size": {"tags": np.array([1], np.uint8)},
@@ -42,7 +43,8 @@ READER = """
         }
         if what == "nothing":
             return None
-        for name, tags in {"tag": ("a", "a"), "number": (1, 2)}.items():
+        several = {"tag": ("a", "a"), "number": (1, 2), "no line": ("a", "b\\0")}
+        for name, tags in several.items():
             if what == name:
                 return Corpus("mine", "1", Path(audio_dir), tags, corpus.clips)
         if what == "clips":
@@ -90,10 +92,12 @@ def test_a_reader_of_ones_own_goes_by_its_name(reader, tmp_path):
         ("number", "has no 'number'; it defines .*read"),
         ("read(name='a/b')", "is called 'a/b'; its name is that of a folder"),
         ("wrong(what='nothing')", "gives NoneType, not a Corpus"),
-        ("wrong(what='tag')", r"must have tags, texts and each .* once: \('a', 'a'\)"),
-        ("wrong(what='number')", r"must have tags, texts and each .*: \(1, 2\)"),
+        ("wrong(what='tag')", r"must have tags, each .* text: \('a', 'a'\)"),
+        ("wrong(what='number')", r"must have tags, each .* text: \(1, 2\)"),
         ("wrong(what='clips')", "has no clips"),
-        ("wrong(what='id')", "wrong track_id, which must be a text that no other"),
+        ("wrong(what='no line')", r"must have tags, each .*: \('a', 'b\\x00'\)"),
+        ("wrong(what='id')", "wrong track_id, which must be a line of text that no"),
+        ("wrong(what='nul')", "wrong track_id, which must be a line of text that no"),
         (
             "wrong(what='split')",
             "split='dev'.* has a wrong split, which must be one of",

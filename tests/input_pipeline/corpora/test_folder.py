@@ -129,6 +129,26 @@ def test_byte_order_mark_quotes_and_blank_lines(tmp_path, gap):
     assert corpus.tags == ('90s "hits"', "rock")
 
 
+def test_blanks_around_a_name_count_where_such_a_file_is(tmp_path):
+    text = 'track_id,path,tags\n1,"a.mp3 ",x\n2," b.mp3",x\n3, c.mp3 ,x\n'
+    write_table(tmp_path, []).joinpath("tags.csv").write_text(text)
+    for name in ("a.mp3", "a.mp3 ", " b.mp3", "c.mp3"):
+        (tmp_path / name).touch()
+    names = [clip.path.name for clip in folder.load(tmp_path).clips]
+    assert names == ["a.mp3 ", " b.mp3", "c.mp3"]
+
+
+def test_a_list_of_tags_that_cannot_be_read_is_not_passed_over(tmp_path):
+    directory = write_table(tmp_path, [ROW])
+    (directory / "tags.txt").symlink_to("nowhere")
+    with pytest.raises(ValueError, match=r"tags\.txt cannot be read"):
+        folder.load(directory)
+    (directory / "tags.txt").unlink()
+    (directory / "tags.txt").mkdir()
+    with pytest.raises(ValueError, match=r"tags\.txt cannot be read"):
+        folder.load(directory)
+
+
 def test_optional_columns(tmp_path):
     columns = ("start_s", "artist", "tags", "path", "track_id")
     rows = [("12.5", "Can", "rock", "a.mp3", "1"), ("", "", "rock", "a.mp3", "2")]
@@ -285,6 +305,21 @@ def test_a_value_over_several_lines_is_refused(tmp_path):
     (tmp_path / "tags.csv").write_text(text)
     with pytest.raises(ValueError, match="spans several lines"):
         folder.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tags.csv", "track_id,path,tags\na,a.mp3,rock\0\n"),
+        ("tags.csv", "track_id,path,tags\na\0,a.mp3,rock\n"),
+        ("tags.txt", "pop\nrock\0\n"),
+    ],
+)
+def test_a_nul_is_refused_where_it_is(name, text, tmp_path):
+    directory = write_table(tmp_path, [ROW])
+    (directory / name).write_text(text)
+    with pytest.raises(ValueError, match=rf"{name}, line 2 has a NUL character"):
+        folder.load(directory)
 
 
 @pytest.mark.parametrize("tags", [("rock", "rock"), ("", "")])

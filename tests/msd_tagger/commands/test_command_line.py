@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from msd_tagger.bundle.format import write_bundle
-from msd_tagger.commands.command_line import MODES
+from msd_tagger.commands.command_line import MODES, with_home
 from tests.bundles import make_bundle
 from tests.small_corpus import write_sound
 
@@ -81,6 +81,17 @@ def test_a_mistake_gets_a_sentence_at_once(words, message):
     assert (status, out) == (2, "") and not {"jax", "numpy"} & modules
     assert said[0].startswith("msd-tagger: ") and message in said[0]
     assert len(said) == 1
+
+
+def test_a_tilde_behind_a_flag_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    status, _, said, _ = call("export", "--bundle=~/gone", "--out=~", cwd=tmp_path)
+    assert status == 2 and f"{tmp_path}/gone" in said[0]
+    words = ["x", "--config.corpus.audio_dir=~/m", "-data_dir=~/d", "~", "--out=a~/b"]
+    assert with_home(words) == [
+        *("x", f"--config.corpus.audio_dir={tmp_path}/m", f"-data_dir={tmp_path}/d"),
+        *("~", "--out=a~/b"),
+    ]
 
 
 def test_a_song_is_tagged_anywhere(tmp_path):

@@ -4,6 +4,7 @@ import csv
 import functools
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from msd_tagger.bundle.format import write_bundle
@@ -176,6 +178,28 @@ def test_a_jams_file_for_each_song(options, music, tmp_path, capsys):
             assert one["time"] + one["duration"] <= about["duration"] + 1e-6
 
 
+def test_files_of_songs_can_be_told_apart(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    songs = {
+        "music/blue/01.wav": "01",
+        "music/red/01.wav": "01-2",
+        "music/عربي.wav": "عربي",
+        "music/夜.wav": "夜",
+    }
+    for number, name in enumerate(songs):
+        write_sound(tmp_path / name, number)
+    given = {"files": tuple(songs), "jams": "jams", "taggram": "pictures"}
+    assert tag(options._replace(**given)) == 0
+    paths = {}
+    for file in (tmp_path / "jams").iterdir():
+        content = json.loads(file.read_text(encoding="utf-8"))
+        paths[content["file_metadata"]["identifiers"]["path"]] = file.stem
+    assert paths == songs
+    for path, stem in songs.items():
+        with Image.open(tmp_path / "pictures" / f"{stem}.png") as picture:
+            assert picture.info["Title"] == path
+
+
 def test_as_many_excerpts_at_once_as_asked_for(bundle):
     assert load_tagger(Options(bundle=bundle, batch_size=3)).batch_size == 3
 
@@ -202,7 +226,9 @@ def test_odd_names_stay_on_their_line(options, tmp_path, capfd):
         ({"window_s": 2.0}, "--window_s=2: this network takes excerpts of"),
         ({"jams": "{music}"}, "holds files"),
         ({"jams": "a", "taggram": "a"}, "--jams and --taggram both go to a;"),
-        ({"json": "-", "csv": "-"}, "--json and --csv both go to '-'"),
+        ({"jams": "a", "taggram": "./a"}, "--jams and --taggram both go to a;"),
+        ({"json": "a.x", "csv": "./a.x"}, "--json and --csv both go to a.x;"),
+        ({"json": "-", "csv": "-"}, "--json and --csv both go to -;"),
         ({"json": "{music}/0.flac"}, "0.flac exists"),
         ({"csv": "{music}/no/a.csv"}, "there is no folder .*no"),
         ({"taggram": "{music}"}, "holds files"),
@@ -218,6 +244,18 @@ def test_mistakes_are_told_before_anything_is_written(options, music, changes, m
     with pytest.raises(ValueError, match=message):
         tag(options._replace(**changes))
     assert sorted(music.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["json", "csv"])
+def test_a_full_disk_is_said_of_its_file(options, name, tmp_path):
+    path = tmp_path / "all.txt"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"all\.txt cannot be written: File too "):
+            tag(options._replace(**{name: str(path)}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize(("layers", "size"), [("last", 6), ("all", 4 * 6)])
@@ -287,6 +325,36 @@ def test_mistakes_of_embedding(embedding, music, changes, message):
     }
     with pytest.raises(ValueError, match=message):
         embed(embedding._replace(**changes))
+
+
+@pytest.mark.parametrize("name", ["out", "neighbours"])
+def test_a_place_that_takes_no_file_is_told_at_once(embedding, name, tmp_path):
+    ending = Path(embedding.out).suffix if name == "out" else ".html"
+    with pytest.raises(OSError, match=f"/proc/new{ending} cannot be written"):
+        embed(embedding._replace(bundle="", **{name: f"/proc/new{ending}"}))
+    link = tmp_path / f"link{ending}"
+    link.symlink_to("nowhere")
+    with pytest.raises(ValueError, match=f"link{ending} exists"):
+        embed(embedding._replace(bundle="", **{name: str(link)}))
+
+
+def test_a_file_that_appears_meanwhile_stays(embedding, tmp_path, monkeypatch, capsys):
+    page = tmp_path / "near.html"
+
+    def slow(*arguments):
+        Path(embedding.out).write_text("precious")
+        page.write_text("precious")
+        return consume(*arguments)
+
+    monkeypatch.setattr("msd_tagger.commands.embed.consume", slow)
+    assert embed(embedding._replace(neighbours=str(page))) == 0
+    assert Path(embedding.out).read_text() == page.read_text() == "precious"
+    out = capsys.readouterr().out
+    assert "all-2.npz" in out and "near-2.html" in out
+    with np.load(tmp_path / "all-2.npz") as stored:
+        assert len(stored["features"]) == 12
+    names = {"music", "all.npz", "all-2.npz", "near.html", "near-2.html"}
+    assert {path.name for path in tmp_path.iterdir()} == names
 
 
 def test_parquet_without_its_package(embedding, monkeypatch):

@@ -244,6 +244,24 @@ def test_folders_are_searched(tmp_path, monkeypatch):
     ]
 
 
+def test_folders_that_are_links_are_searched_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("disk/blues/3.wav", "disk/blues/old/4.wav", "music/rock/1.wav"):
+        write_sound(tmp_path / name, seed=len(name))
+    links = {
+        "music/blues": "disk/blues",  # On another disk.
+        "music/old": "disk/blues/old",  # Inside of the one before.
+        "music/best": "music/rock",  # Another name of a folder that is there.
+        "music/rock/loop": "music",
+        "music/lost": "gone",
+    }
+    for link, target in links.items():
+        (tmp_path / link).symlink_to(tmp_path / target)
+    found = ["music/rock/1.wav", "music/blues/3.wav", "music/blues/old/4.wav"]
+    assert audio_files(["music"]) == found
+    assert audio_files(["music/blues"]) == found[1:]
+
+
 def test_what_is_passed_over_is_counted_in_one_line(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(tag_files, "SUFFIXES", (".mp3", ".au"))
     names = ("a.mp3", "._a.mp3", "b.M4A", "c.m4a", "d.wma", "e.mid", "f.au", "g.txt")

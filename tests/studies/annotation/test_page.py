@@ -76,6 +76,22 @@ def test_much_audio_is_copied_beside_the_page_under_names_of_ours(tmp_path):
     assert "audio-0" not in page.scripts
 
 
+ENDINGS = {".m4a": "mp4", ".MP4": "mp4", ".aac": "aac", ".webm": "webm", ".wave": "wav"}
+
+
+def test_browsers_are_told_what_a_file_is(tmp_path):
+    subset = make_subset()
+    clips = []
+    for clip, ending in zip(make_clips(tmp_path, subset), ENDINGS, strict=True):
+        path = tmp_path / f"{len(clips)}{ending}"
+        path.write_bytes(clip.audio.read_bytes())
+        clips.append(dataclasses.replace(clip, audio=path))
+    path = write_annotation_page(tmp_path / "out", subset, clips)
+    data = json.loads(Page(path.read_text(encoding="utf-8")).scripts["data"])
+    types = [clip["type"] for clip in data["clips"]]
+    assert types == [f"audio/{name}" for name in ENDINGS.values()]
+
+
 def test_another_page_is_not_overwritten(tmp_path):
     subset = make_subset()
     clips = make_clips(tmp_path, subset)
@@ -93,7 +109,8 @@ def test_what_cannot_be_played_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"4 clips were given for the 5 of subset400"):
         write_annotation_page(tmp_path, subset, clips[1:])
     for name, message in (
-        ("x.txt", r"x.txt of clip .* no audio .*\.mp3"),
+        ("x.txt", r"x.txt of clip .* not known.*\.mp3.* convert it"),
+        ("x", r"x of clip .* give the file the ending of what is in it"),
         ("x.mp3", "missing"),
     ):
         clips[2] = ClipToHear(clips[2].track_id, tmp_path / name)
