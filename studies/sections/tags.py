@@ -438,7 +438,12 @@ def _count_of(data: Counts, tag: str) -> Claim:
         agrees = min(far.values()) <= FAR_IN_ERRORS
         if not agrees:
             why += say("tags.contradicts", clips=total, expected=in_all * total)
-        judged = data.found(tag), *judges.fact(agrees, why)
+        found = judges.fact(agrees, why)
+        # The splits differ by more than sampling explains: rock is 19.6 % of the
+        # published validation clips, and 14.9 % of the test clips.
+        if not agrees and "train" not in data.by_split:
+            found = judges.unknown(f"{why} {say('tags.without_most', clips=total)}")
+        judged = data.found(tag), *found
     shares = {"of_all": percent(in_all), "of_training": percent(in_training)}
     return claim("count", *judged, printed=printed, tag=tag, **shares)
 
