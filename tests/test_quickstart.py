@@ -54,6 +54,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
     changes = SMALLER | {
         '"runs/first/bundle"': f'"{bundle}"',
         '"runs/quickstart"': f'"{folder}"',
+        '"main.py", *study': f'"main.py", "--data_dir={tmp_path}/data", *study',
     }
     text = "\n".join("".join(cell["source"]) for cell in cells())
     for before, after in changes.items():
