@@ -149,8 +149,7 @@ def check_for_mode(
     _check_sweep(config)
     for one in points:
         check(one)
-    trains = [one.train for one in points]
-    if config.train.noise_seed and not any(map(_adds_noise, trains)):
+    if config.train.noise_seed and not any(_adds_noise(one.train) for one in points):
         raise ValueError(
             f"--config.train.noise_seed={config.train.noise_seed}: no labels are "
             "changed without --config.train.drop_positives or "

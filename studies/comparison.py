@@ -330,7 +330,7 @@ def sentence(one: Comparison) -> str:
         f"± {number(over_seeds)} over seeds, "
         f"{number(abs(one.in_run_stds), 1)} deviations of a run"
         if np.isfinite(over_seeds)
-        else f"spread over seeds unknown: {len(one.values)} paired differences"
+        else f"spread over seeds unknown (paired seeds: {len(one.values)})"
     )
     clips = (
         f"± {number(over_clips)} over test clips"

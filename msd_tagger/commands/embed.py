@@ -111,5 +111,5 @@ def write_neighbours(
     if not isinstance(of_corpus, dict) or "name" not in of_corpus:
         of_corpus = {"name": str(of_corpus or "not known")}
     path = Path(options.neighbours)
-    path = neighbours.write_page(path, songs, tags, of_corpus, about)
-    print(f"neighbours: {path}")
+    written = neighbours.write_page(path, songs, tags, of_corpus, about)
+    print(f"neighbours: {written}")
