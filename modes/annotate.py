@@ -11,7 +11,7 @@ from configs.identity import digest
 from input_pipeline.corpora import Clip
 from modes import Options
 from modes.corpus import load, recipe_of
-from modes.labels import table_of
+from modes.study_labels import table_of
 from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import progress_bar
 from msd_tagger.frontend import audio

@@ -21,7 +21,7 @@ from input_pipeline.staging import stage
 from input_pipeline.storage import Place, place
 from modes import Options
 from msd_tagger.common import class_weights
-from msd_tagger.common.label_noise import arrange, read_rates
+from msd_tagger.common.error_rates import arrange, read_rates
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed

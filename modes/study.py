@@ -16,7 +16,7 @@ from configs.tasks import SWEEP
 from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
-from modes import Options, labels
+from modes import Options, study_labels
 from modes.corpus import load_once, open_data, pools_of, prepare_once, recipe_of
 from modes.report import report
 from modes.training import (
@@ -71,7 +71,8 @@ def run_study(config: ConfigDict, options: Options) -> None:
         config.compilation_cache_dir = str(workdir / "programs")
         platform.keep_programs(config.compilation_cache_dir)
     distributed.shared(lambda: begin(workdir, config, own, devices))
-    if needs_audio or not (config.task == "network" or labels.are_sampled(config)):
+    needs_no_corpus = config.task == "network" or study_labels.are_sampled(config)
+    if needs_audio or not needs_no_corpus:
         corpus = load_once(config, options)
     if needs_audio:
         shards = prepare_once(config, options, corpus)
@@ -230,10 +231,10 @@ def write_statistics(
         described = describe(config.model.channels, inputs=inputs_of(config))
         files.write_json(workdir / "network.json", described)
     if config.task not in ("network", SWEEP):
-        table = labels.label_table(config, corpus)
+        table = study_labels.label_table(config, corpus)
         write_label_table(workdir / "labels.npz", table)
         files.write_json(
-            workdir / "corpus.json", labels.describe(config, corpus, table)
+            workdir / "corpus.json", study_labels.describe(config, corpus, table)
         )
         if config.analysis.annotations:
             from studies.annotation.answers import gather_answers  # Late, too.

@@ -15,7 +15,7 @@ from configs.identity import digest, identity
 from configs.keys import values_of
 from configs.tasks import TRAIN
 from input_pipeline.batches import ShardedSplits
-from modes import Options, label_noise
+from modes import Options, training_labels
 from modes.corpus import pools_of, recipe_of
 from modes.tensorboard import TensorBoard
 from msd_tagger import platform
@@ -127,7 +127,7 @@ def train_in(
     logger.info("run folder: %s", workdir)
     if not (begins or is_known):
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
-    data, noise = label_noise.apply(config, data)
+    data, noise = training_labels.apply(config, data)
     if begins:
         config.input.cache = clip_cache.choose(config, data)
         layout = setup.choose_layout(config)

@@ -10,7 +10,7 @@ import optax
 from flax import struct
 
 from msd_tagger.common.class_weights import ClassWeights
-from msd_tagger.common.label_noise import Rates
+from msd_tagger.common.error_rates import Rates
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.network.convnet import ConvNet, ConvNormEluPool
 from msd_tagger.network.own import OwnNetwork, check_last_layer

@@ -11,8 +11,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from msd_tagger.common import interruption
+from msd_tagger.common.error_rates import NOTHING_KNOWN, LabelNoise
 from msd_tagger.common.errors import Interrupted, LostInputError
-from msd_tagger.common.label_noise import NOTHING_KNOWN, LabelNoise
 from msd_tagger.training import canary, clip_cache, distributed, parallel, steps
 from msd_tagger.training.checkpoints import Checkpoints, Saved
 from msd_tagger.training.evaluation import score_validation

@@ -16,9 +16,9 @@ from ml_collections import ConfigDict
 from msd_tagger.bundle.format import Bundle, read_bundle
 from msd_tagger.common import calls, class_weights
 from msd_tagger.common.class_weights import ClassWeights
+from msd_tagger.common.error_rates import NOTHING_KNOWN, LabelNoise, Rates
 from msd_tagger.common.excerpts import excerpts_of
 from msd_tagger.common.facts import CONVNET
-from msd_tagger.common.label_noise import NOTHING_KNOWN, LabelNoise, Rates
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network import own
 from msd_tagger.network import preprocessing as pre

@@ -9,7 +9,7 @@ import optax
 from flax import struct
 
 from msd_tagger.common.class_weights import ClassWeights
-from msd_tagger.common.label_noise import Rates
+from msd_tagger.common.error_rates import Rates
 from msd_tagger.network.model import Model, Tree, Weights, forward, predict
 from msd_tagger.training.augmentation import augment
 

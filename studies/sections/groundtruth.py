@@ -29,6 +29,7 @@ from studies.annotation.answers import (
     verdicts_of,
 )
 from studies.annotation.subsets import OPTIONS, Subset, shortages, subsets_of
+from studies.estimated_rates import rate_frame
 from studies.figures import Look, name_rows
 from studies.judges import Judged
 from studies.label_errors import (
@@ -41,7 +42,6 @@ from studies.label_errors import (
     find_paper,
     homogeneity,
 )
-from studies.label_noise import rate_frame
 from studies.label_table import LABELS, LabelTable, find_label_table
 from studies.records import SweepRecord
 from studies.study import Claim, Study

@@ -40,8 +40,8 @@ PLACES = {
     "--mode=evaluate of a bundle": f"main.py modes {RECIPE}",
     "mel and STFT spectrograms": RECIPE,
     "mel spectrograms": RECIPE,
-    "train.label_noise=annotated": "modes/label_noise.py",
-    "labels sampled without audio": "modes/labels.py",
+    "train.label_noise=annotated": "modes/training_labels.py",
+    "labels sampled without audio": "modes/study_labels.py",
 }
 OF_CORPORA = {
     name: corpora.keys_of(name, keys.KEYS) | {"corpus.name"} for name in corpora.READERS

@@ -9,7 +9,7 @@ from configs import default
 from modes import Options, study
 from modes.annotate import annotate, to_hear
 from modes.corpus import load
-from modes.labels import table_of
+from modes.study_labels import table_of
 from studies.annotation.answers import COLUMNS
 from studies.label_table import read_label_table
 from studies.sections import groundtruth

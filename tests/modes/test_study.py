@@ -10,7 +10,7 @@ import pytest
 
 from configs import checks, default, sweeps
 from input_pipeline.corpora import Clip, Corpus
-from modes import Options, labels, study
+from modes import Options, study, study_labels
 from modes.run import start as begin
 from msd_tagger.bundle.format import build_model, read_bundle
 from msd_tagger.bundle.thresholds import choose
@@ -259,7 +259,7 @@ def test_labels_are_the_corpuss_or_drawn(tmp_path, config):
     ]
     corpus = Corpus("folder", "1", tmp_path, ("rock", "pop"), clips)
     config.corpus.name = "folder"
-    table = labels.label_table(config, corpus)
+    table = study_labels.label_table(config, corpus)
     assert table.tag_names == ("rock", "pop")
     assert set(table.splits) == {"train", "test"}
     assert table.splits["train"].track_id.tolist() == ["id-1", "id-2"]
@@ -267,7 +267,7 @@ def test_labels_are_the_corpuss_or_drawn(tmp_path, config):
     assert table.splits["train"].true_tags is None
 
     config.corpus.name, config.analysis.label_only_clips = "synthetic", 900
-    drawn = labels.label_table(config, None)
+    drawn = study_labels.label_table(config, None)
     assert {k: len(v.track_id) for k, v in drawn.splits.items()} == {
         "train": 600,
         "valid": 100,

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from msd_tagger.common.label_noise import Rates
+from msd_tagger.common.error_rates import Rates
 from msd_tagger.training import augmentation, setup, steps
 from tests import fakes
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from msd_tagger.common import files, label_noise, paper
+from msd_tagger.common import error_rates, files, paper
 from studies.annotation.answers import AnnotationError
 from studies.label_table import LabelTable, SplitLabels, write_label_table
 from studies.records import read_sweep_record
@@ -95,9 +95,9 @@ def test_its_rates_are_a_file_for_a_loss(tmp_path):
     figure = study(read_sweep_record(tmp_path)).illustrations[-1]
     path = tmp_path / f"{figure.name}.csv"
     files.write_csv(path, figure.numbers())
-    found = label_noise.arrange(label_noise.read_rates(path), NAMES, path)
+    found = error_rates.arrange(error_rates.read_rates(path), NAMES, path)
     weak = np.concatenate([one.tags for one in table.splits.values()])
-    counted = label_noise.count_rates(weak, true)
+    counted = error_rates.count_rates(weak, true)
     np.testing.assert_allclose(found.missing[:4], counted.missing[:4], atol=0.15)
     np.testing.assert_allclose(found.false[:4], counted.false[:4], atol=0.05)
     assert (found.missing[4], found.false[4]) == (0, 0)  # Nobody judged it.

@@ -1,4 +1,4 @@
-"""Files of error rates, and labels that are made noisier on purpose."""
+"""Files of error rates, and rates that a loss can use."""
 
 import json
 import re
@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from msd_tagger.common import label_noise
-from msd_tagger.common.label_noise import Rates
+from msd_tagger.common import error_rates
+from msd_tagger.common.error_rates import Rates
 
 TAGS = ("rock", "sad", "a,b")
 CSV = "tag,missing,false,missing_low\nsad,0.5,0.02,0.4\nrock,0,0,–\n'a,b,1e-3,0.25,\n"
@@ -20,7 +20,7 @@ def write(tmp_path, text, name="rates.csv"):
 
 
 def read(path, tags=TAGS):
-    return label_noise.arrange(label_noise.read_rates(path), tags, path)
+    return error_rates.arrange(error_rates.read_rates(path), tags, path)
 
 
 def test_rates_come_in_the_order_of_the_corpus(tmp_path):
@@ -70,68 +70,17 @@ def test_a_file_that_says_something_else_is_refused(tmp_path, text, message):
 def test_json_of_another_kind_is_refused(tmp_path, one):
     path = write(tmp_path, json.dumps({"rock": one}), "rates.json")
     with pytest.raises(ValueError, match=r"rates\.json.*rock"):
-        label_noise.read_rates(path)
+        error_rates.read_rates(path)
     with pytest.raises(ValueError, match=rf"{re.escape(str(tmp_path))} cannot be read"):
-        label_noise.read_rates(tmp_path)
+        error_rates.read_rates(tmp_path)
 
 
 def test_rates_are_cut_where_a_loss_could_not_use_them():
     counted = Rates(np.array([np.nan, 1.0, 0.6, 0.02]), np.array([0, 0.3, 0.5, 0.01]))
-    missing, false = label_noise.usable(counted)
+    missing, false = error_rates.usable(counted)
     np.testing.assert_allclose(missing, [0, 0.699, 0.499, 0.02])
     np.testing.assert_allclose(false, counted.false)
-    doubled = label_noise.usable(counted, 2.0)
+    doubled = error_rates.usable(counted, 2.0)
     np.testing.assert_allclose(doubled.missing[3], 0.04 / 1.02)
-    assert np.all(doubled.missing + doubled.false <= label_noise.MOST + 1e-9)
-    np.testing.assert_allclose(label_noise.usable(doubled, 0.5).false, false)
-
-
-@pytest.fixture(scope="module")
-def labels():
-    rng = np.random.default_rng(0)
-    ids = [f"clip {n}" for n in range(4000)]
-    return (rng.random((4000, 3)) < (0.5, 0.2, 0.05)).astype(np.uint8), ids
-
-
-def noisy(labels, ids, tags=TAGS, drop=0.0, flip=0.0, seed=0):
-    return label_noise.add_noise(labels, ids, tags, drop=drop, flip=flip, seed=seed)
-
-
-def test_noise_has_the_rates_that_are_asked_for(labels):
-    dropped = label_noise.count_rates(noisy(*labels, drop=0.4), labels[0])
-    np.testing.assert_allclose(dropped.missing, 0.4, atol=0.12)
-    np.testing.assert_allclose(dropped.missing[0], 0.4, atol=0.03)
-    np.testing.assert_array_equal(dropped.false, 0)
-    flipped = label_noise.count_rates(noisy(*labels, flip=0.1), labels[0])
-    np.testing.assert_allclose(flipped.false, 0.1, atol=0.02)
-    np.testing.assert_allclose(flipped.missing[:2], 0.1, atol=0.04)
-    np.testing.assert_array_equal(noisy(*labels), labels[0])
-    both = label_noise.count_rates(noisy(*labels, drop=0.4, flip=0.1), labels[0])
-    np.testing.assert_allclose(both.missing[0], 0.4 * 0.9 + 0.6 * 0.1, atol=0.04)
-
-
-def test_noise_depends_on_seed_clip_and_tag_alone(labels):
-    tags, ids = labels
-    rates = {"drop": 0.3, "flip": 0.2}
-    whole = noisy(tags, ids, **rates)
-    rows, columns = np.random.default_rng(1).permutation(4000)[:1000], [2, 0]
-    some = noisy(
-        tags[rows][:, columns],
-        [ids[row] for row in rows],
-        [TAGS[k] for k in columns],
-        **rates,
-    )
-    np.testing.assert_array_equal(some, whole[rows][:, columns])
-    other = noisy(tags, ids, **rates, seed=1)
-    assert 0.2 < np.mean(other != whole) < 0.5
-    # Of clips and of tags: neither decides alone.
-    changed = noisy(np.zeros_like(tags), ids, flip=0.2)
-    assert abs(np.corrcoef(changed.T) - np.eye(3)).max() < 0.06
-    assert len(np.unique(changed, axis=0)) == 8
-
-
-def test_more_noise_holds_less(labels):
-    little, much = (noisy(*labels, drop=rate) for rate in (0.2, 0.6))
-    assert np.all(much <= little) and much.sum() < little.sum()
-    little, much = (noisy(*labels, flip=rate) != labels[0] for rate in (0.05, 0.3))
-    assert np.all(little <= much)
+    assert np.all(doubled.missing + doubled.false <= error_rates.MOST + 1e-9)
+    np.testing.assert_allclose(error_rates.usable(doubled, 0.5).false, false)

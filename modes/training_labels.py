@@ -8,16 +8,15 @@ from ml_collections import ConfigDict
 
 from configs.identity import WORDS, label_noise_of
 from modes.corpus import check_labels
-from msd_tagger.common.label_noise import (
+from msd_tagger.common.error_rates import (
     LabelNoise,
     Rates,
-    add_noise,
     arrange,
     count_rates,
     read_rates,
     usable,
 )
-from msd_tagger.training.label_noise import Relabelled
+from msd_tagger.training.relabelled import Relabelled, add_noise
 from msd_tagger.training.setup import Data
 
 logger = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ def _rates(
     truth = truth[: len(labels)]
     if source == "true":
         return usable(count_rates(labels, truth), factor)
-    from studies.label_noise import estimate_rates  # Late, as `modes.report` says.
+    from studies.estimated_rates import estimate_rates  # Late, as `modes.report` says.
 
     options = config.analysis
     half, seed = options.subset100_clips // 2, options.subset_seed

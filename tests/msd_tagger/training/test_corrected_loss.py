@@ -1,4 +1,4 @@
-"""A loss that corrects for label noise, and training clips with other labels."""
+"""A loss that corrects for error rates of the labels."""
 
 import itertools
 
@@ -9,9 +9,8 @@ import optax
 import pytest
 from scipy import optimize
 
-from msd_tagger.common.label_noise import LabelNoise, Rates
-from msd_tagger.training import clip_cache, loop, parallel, setup, steps
-from msd_tagger.training.label_noise import Relabelled
+from msd_tagger.common.error_rates import LabelNoise, Rates
+from msd_tagger.training import loop, parallel, setup, steps
 from tests import fakes
 
 MISSING, FALSE = np.array([0.0, 0.3, 0.7, 0.0]), np.array([0.0, 0.01, 0.02, 0.2])
@@ -89,45 +88,6 @@ def test_the_truth_is_recovered_from_noisy_labels():
 
     np.testing.assert_allclose(fit(RATES), truth, atol=0.1)
     assert abs(fit(None) - truth)[:, 1:].max(0).min() > 0.2
-
-
-@pytest.fixture(scope="module")
-def data():
-    whole = fakes.FakeData()
-    labels = 1 - whole.labels("train")["tags"]
-    return Relabelled(whole, labels)
-
-
-def test_training_clips_alone_have_other_labels(data):
-    assert (data.tags, data.corpus) == (data.data.tags, data.data.corpus)
-    for split in ("valid", "test"):
-        np.testing.assert_array_equal(
-            data.labels(split)["tags"], data.data.labels(split)["tags"]
-        )
-        both = data, data.data
-        batch, own = (next(one.evaluation_batches(split, 8)) for one in both)
-        np.testing.assert_array_equal(batch["tags"], own["tags"])
-    found, own = data.labels("train", 0.5), data.data.labels("train", 0.5)
-    np.testing.assert_array_equal(found["tags"], 1 - own["tags"])
-    np.testing.assert_array_equal(found["true_tags"], own["true_tags"])
-    *_, last = data.evaluation_batches("train", 8)
-    np.testing.assert_array_equal(last["tags"][2:], 0)  # Padding.
-    batches, others = (one.train_batches(8, 0, 5) for one in (data, data.data))
-    for batch, own in itertools.islice(zip(batches, others, strict=True), 10):
-        np.testing.assert_array_equal(batch["tags"], 1 - own["tags"])
-        np.testing.assert_array_equal(batch["spectrogram"], own["spectrogram"])
-
-
-@pytest.mark.parametrize("cache", ["memory", "device"])
-def test_clips_in_memory_have_them_too(data, cache):
-    plain, kept = (
-        clip_cache.keep(setup.set_up(fakes.small_config(input__cache=one), data))
-        for one in ("none", cache)
-    )
-    for one, other in itertools.islice(
-        zip(*(x.train_batches(0, 3, 1.0) for x in (plain, kept)), strict=True), 8
-    ):
-        np.testing.assert_array_equal(one["tags"], np.reshape(other["tags"], (8, -1)))
 
 
 def losses(noise, num_seeds=2):

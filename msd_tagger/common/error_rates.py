@@ -1,17 +1,15 @@
-"""Errors of labels: how often a tag is missing or wrong, and errors made on purpose.
+"""Errors of labels: how often a tag is missing or wrong.
 
 The rates of each tag are m = P(no label | true) and f = P(label | not true).
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from msd_tagger.common import files, metrics
-from msd_tagger.common.splitmix import scramble
 from msd_tagger.common.tag_numbers import Pair, Row, by_tag, csv_rows, in_order, number
 
 COLUMNS = ("tag", "missing", "false")
@@ -109,29 +107,6 @@ def usable(rates: Rates, factor: float = 1.0) -> Rates:
     return Rates(np.minimum(missing, MOST - false), false)
 
 
-def add_noise(
-    labels: np.ndarray,
-    track_id: Sequence[str] | np.ndarray,
-    tags: Sequence[str],
-    *,
-    drop: float,
-    flip: float,
-    seed: int,
-) -> np.ndarray:
-    """Makes labels `[N, K]` noisier: drops positives, then flips any label.
-
-    Whether it does is a function of seed, clip and tag alone, neither of other clips
-    and tags nor of their order. At a higher rate the labels that change at a lower one
-    change as well.
-    """
-    given = np.asarray(labels) > 0
-    if drop:
-        given = given & (_uniform(seed, "drop", track_id, tags) >= drop)
-    if flip:
-        given = given ^ (_uniform(seed, "flip", track_id, tags) < flip)
-    return given.astype(np.uint8)
-
-
 def _read_json(path: Path) -> Iterator[Row]:
     for tag, one in files.read_json(path).items():
         if not isinstance(one, dict) or not {*COLUMNS[1:]} <= one.keys():
@@ -140,19 +115,3 @@ def _read_json(path: Path) -> Iterator[Row]:
                 f"missing and false{_HINT}"
             )
         yield f"{path}, {tag}", tag, one["missing"], one["false"]
-
-
-def _uniform(
-    seed: int, purpose: str, clips: Iterable[str], tags: Iterable[str]
-) -> np.ndarray:
-    """Returns a number from 0 to 1 for each clip and tag: float64 `[N, K]`."""
-    of_clips, of_tags = (
-        np.array([_key(seed, purpose, kind, one) for one in words], np.uint64)
-        for kind, words in (("clip", clips), ("tag", tags))
-    )
-    return (scramble(of_clips[:, None] ^ of_tags) >> np.uint64(11)) * 2.0**-53
-
-
-def _key(*words: object) -> int:
-    text = "\n".join(map(str, words))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

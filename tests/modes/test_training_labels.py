@@ -9,8 +9,8 @@ from configs import checks
 from configs import label_noise as study_config
 from configs.identity import digest, identity
 from input_pipeline.corpora import Clip, Corpus
-from modes import Options, corpus, label_noise, training
-from msd_tagger.common.label_noise import count_rates
+from modes import Options, corpus, training, training_labels
+from msd_tagger.common.error_rates import LabelNoise, count_rates
 from studies import report
 from tests import fakes
 
@@ -34,7 +34,7 @@ class Data(fakes.FakeData):
 
 def apply(data=None, **keys):
     changes = {f"train__{key}": value for key, value in keys.items()}
-    return label_noise.apply(fakes.small_config(**changes), data or Data())
+    return training_labels.apply(fakes.small_config(**changes), data or Data())
 
 
 def test_labels_stay_as_they_are_unless_asked():
@@ -46,7 +46,7 @@ def test_labels_stay_as_they_are_unless_asked():
         known.found, count_rates(own["tags"], own["true_tags"])
     )
     unknowing = Data(knows_truth=False)
-    assert apply(unknowing) == (unknowing, label_noise.LabelNoise())
+    assert apply(unknowing) == (unknowing, LabelNoise())
 
 
 def test_a_run_learns_from_the_truth_and_from_noisier_labels():
@@ -138,7 +138,7 @@ def test_a_file_is_looked_at_before_anything_is_done(tmp_path):
     (tmp_path / "rates.csv").write_text("tag,missing,false\nrock,0,0\n")
     corpus.check(config, Options("audit"))
     with pytest.raises(ValueError, match=r"no row for tag 0, tag 1"):
-        label_noise.apply(config, Data())
+        training_labels.apply(config, Data())
 
 
 def test_of_a_file_its_content_names_the_run(tmp_path):
@@ -170,7 +170,7 @@ def test_record_bundle_and_report_say_what_was_learnt_from(
     own = {"x": 1}
     training.train_in(tmp_path / "run", config, Options(), own, Data(), ["cpu"])
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    _, known = label_noise.apply(config, Data())
+    _, known = training_labels.apply(config, Data())
     assert summary["label_noise"] == known.record()
     bundle = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
     said = bundle["provenance"]["labels"]

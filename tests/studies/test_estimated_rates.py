@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from msd_tagger.common import label_noise as rates
-from studies import label_noise
+from msd_tagger.common import error_rates
+from studies import estimated_rates
 from studies.label_errors import find_paper
 
 TAGS = ("one", "two", "three")
@@ -22,19 +22,19 @@ def corpus():
 
 def estimate(corpus, per_side, seed=0):
     ids, given, truth = corpus
-    return label_noise.estimate_rates(
+    return estimated_rates.estimate_rates(
         ids, given, truth, TAGS, per_side=per_side, seed=seed
     )
 
 
 def test_rates_of_all_clips_are_those_counted(corpus):
     """Bayes' rule by way of Eq. 2 loses nothing where every clip is judged."""
-    found, counted = estimate(corpus, 3000), rates.count_rates(*corpus[1:])
+    found, counted = estimate(corpus, 3000), error_rates.count_rates(*corpus[1:])
     np.testing.assert_allclose(found, counted, rtol=1e-9)
 
 
 def test_a_hundred_clips_of_each_tag_come_near(corpus):
-    counted = np.array(rates.count_rates(*corpus[1:]))
+    counted = np.array(error_rates.count_rates(*corpus[1:]))
     found = np.array([estimate(corpus, 50, seed) for seed in range(40)])
     assert abs(found[:, 0].mean(0) - counted[0]).max() < 0.06
     assert abs(found[:, 1].mean(0) - counted[1]).max() < 0.005
@@ -44,15 +44,15 @@ def test_a_hundred_clips_of_each_tag_come_near(corpus):
 def test_tags_that_no_clip_or_every_clip_has_are_estimated_too(corpus):
     ids, given, truth = corpus
     given = given & [True, False, True] | [False, False, True]
-    found = rates.usable(estimate((ids, given, truth), 50))
+    found = error_rates.usable(estimate((ids, given, truth), 50))
     assert np.isfinite(found).all()
-    assert found.missing[1] == rates.MOST and found.false[1] == 0
+    assert found.missing[1] == error_rates.MOST and found.false[1] == 0
 
 
 def test_the_papers_rates_by_bayes():
     """Guitar: 3,311 labels, 2 % wrong; of the 239,531 others 70 % are guitars."""
     paper = find_paper()
-    frame = label_noise.rate_frame(paper, [*paper.labels, "rock"]).set_index("tag")
+    frame = estimated_rates.rate_frame(paper, [*paper.labels, "rock"]).set_index("tag")
     holds = 3311 * 0.98 + 239_531 * 0.70
     guitar = frame.loc["guitar"]
     assert guitar.missing == pytest.approx(1 - 3311 * 0.98 / holds)

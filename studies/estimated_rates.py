@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from msd_tagger.common.label_noise import Rates, usable
+from msd_tagger.common.error_rates import Rates, usable
 from studies.annotation.subsets import balanced_subset
 from studies.label_errors import Draws, Estimates, Findings, count_errors, estimate
 

@@ -1,11 +1,13 @@
 """Training labels that are not the corpus's own: its truth, or noisier ones."""
 
 import dataclasses
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from msd_tagger.common.splitmix import scramble
 from msd_tagger.training.setup import Batch, Data
 
 
@@ -41,3 +43,42 @@ class Relabelled:
     def _relabel(self, batch: Batch) -> Batch:
         found = np.where(batch["mask"][:, None], self.train_tags[batch["row"]], 0)
         return batch | {"tags": found.astype(np.uint8)}
+
+
+def add_noise(
+    labels: np.ndarray,
+    track_id: Sequence[str] | np.ndarray,
+    tags: Sequence[str],
+    *,
+    drop: float,
+    flip: float,
+    seed: int,
+) -> np.ndarray:
+    """Makes labels `[N, K]` noisier: drops positives, then flips any label.
+
+    Whether it does is a function of seed, clip and tag alone, neither of other clips
+    and tags nor of their order. At a higher rate the labels that change at a lower one
+    change as well.
+    """
+    given = np.asarray(labels) > 0
+    if drop:
+        given = given & (_uniform(seed, "drop", track_id, tags) >= drop)
+    if flip:
+        given = given ^ (_uniform(seed, "flip", track_id, tags) < flip)
+    return given.astype(np.uint8)
+
+
+def _uniform(
+    seed: int, purpose: str, clips: Iterable[str], tags: Iterable[str]
+) -> np.ndarray:
+    """Returns a number from 0 to 1 for each clip and tag: float64 `[N, K]`."""
+    of_clips, of_tags = (
+        np.array([_key(seed, purpose, kind, one) for one in words], np.uint64)
+        for kind, words in (("clip", clips), ("tag", tags))
+    )
+    return (scramble(of_clips[:, None] ^ of_tags) >> np.uint64(11)) * 2.0**-53
+
+
+def _key(*words: object) -> int:
+    text = "\n".join(map(str, words))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
