@@ -8,7 +8,7 @@ import soundfile
 import soxr
 
 from input_pipeline.corpora import Corpus, folder, synthetic
-from msd_tagger.common.files import write_csv
+from msd_tagger.common.csv_files import write_csv
 
 DURATION_S = 29.0
 NUM_SOUNDS = 9

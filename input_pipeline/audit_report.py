@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.facts import SPLITS
-from msd_tagger.common.files import read_json, write_csv, write_text
+from msd_tagger.common.files import read_json, write_text
 
 EVERYTHING = "audit.json"
 # On the screen; the files have all of them.

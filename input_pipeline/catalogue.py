@@ -25,12 +25,12 @@ from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.storage import Place, tensorflow
 from msd_tagger.common import contents
 from msd_tagger.common.contents import COUNT
+from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
     read_json,
     remove_abandoned,
     temporary,
-    write_csv,
     write_text,
 )
 from msd_tagger.frontend.recipe import Recipe

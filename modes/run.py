@@ -18,7 +18,8 @@ from modes.training import (
     set_up_devices,
     train_in,
 )
-from msd_tagger.common import files, workspace
+from msd_tagger.common import workspace
+from msd_tagger.common.csv_files import write_csv
 from msd_tagger.training import distributed
 from msd_tagger.training.setup import resolve_batch_size
 
@@ -65,4 +66,4 @@ def note_audio(workdir: Path, corpus: Corpus) -> None:
         for clip in corpus.clips
         if clip.split == "test" and not is_spectrogram(clip.path)
     ]
-    files.write_csv(workdir / PLACES, [COLUMNS, *rows])
+    write_csv(workdir / PLACES, [COLUMNS, *rows])

@@ -18,7 +18,7 @@ import numpy as np
 from input_pipeline.corpora.synthetic import label_only, weak_labels
 from input_pipeline.corpora.synthetic.attributes import draw_attributes
 from input_pipeline.corpora.synthetic.tag_rules import true_tags
-from msd_tagger.common.files import write_csv
+from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.paper import TABLE_1
 from msd_tagger.common.tags import TAGS
 from studies import tag_pairs

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import numpy as np
 
-from msd_tagger.common.files import csv_cells
+from msd_tagger.common.csv_files import csv_cells
 from msd_tagger.pages.tables import number
 from studies.comparison import LABELS
 from studies.records import RunRecord, labels_of

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from msd_tagger.common import files
+from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
 from msd_tagger.pages.page import Illustration
@@ -73,7 +74,7 @@ def write_study_report(
     rows: list[tuple[str, ...]] = [("study", *CLAIM_HEADER)]
     for study in studies:
         rows += [(study.name, *dataclasses.astuple(one)) for one in study.claims]
-    files.write_csv(record.workdir / "claims.csv", rows, CSV_LINE_END)
+    write_csv(record.workdir / "claims.csv", rows, CSV_LINE_END)
     for name in ("report.md", "report.html"):
         template = name.replace("report", "study") + ".j2"
         text = page.render(template, TEMPLATES, **content)
@@ -135,7 +136,7 @@ def point_keys(record: SweepRecord) -> Table | None:
 def _drawing(illustration: Illustration, name: str, workdir: Path) -> dict[str, Any]:
     numbers, picture, failure = illustration.numbers(), None, ""
     if numbers:
-        files.write_csv(workdir / NUMBERS / f"{name}.csv", numbers, CSV_LINE_END)
+        write_csv(workdir / NUMBERS / f"{name}.csv", numbers, CSV_LINE_END)
     try:
         picture = page.draw(illustration, workdir / FIGURES, name=name, pdf=True)
     # One figure should not cost the reader the others.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from msd_tagger.common.files import check_no_nul, csv_rows, not_utf8
+from msd_tagger.common.csv_files import check_no_nul, named_rows, not_utf8
 
 # Files that are looked for to tell how they end; fewer if some are there.
 MOST_SOUGHT, ENOUGH_FOUND = 2000, 10
@@ -24,14 +24,14 @@ _SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
 class Row(dict[str, str]):
     """One row of a table: column to text. Knows where it stands, for messages."""
 
-    def __init__(self, header: list[str], values: list[str], where: str) -> None:
-        super().__init__(zip(header, map(str.strip, values), strict=True))
+    def __init__(self, written: Mapping[str, str], where: str) -> None:
+        super().__init__((name, value.strip()) for name, value in written.items())
         self.where = where  # File and line.
-        self._as_written = dict(zip(header, values, strict=True))
+        self._written = written
 
     def path_inside(self, directory: Path, column: str) -> Path:
         """Joins a path, with the blanks around it where such a file is there."""
-        text, written = self[column], self._as_written[column]
+        text, written = self[column], self._written[column]
         if written != text and os.path.exists(directory / written):  # noqa: PTH110
             text = written
         return path_inside(directory, text, self.where)
@@ -58,43 +58,13 @@ def read_table(
     Raises:
         ValueError: Names the file, the line and what is wrong.
     """
-    is_comma = separator == "comma"
-    try:  # A tab needs no quotation marks.
-        rows = csv_rows(table, "," if is_comma else "\t", strict=is_comma)
-        header = [column.strip() for column in next(rows, (1, []))[1]]
-        _check_header(header, f"{table}, line 1", separator, needed, optional)
-        for line, values in rows:
-            where = f"{table}, line {line}"
-            if len(values) != len(header):
-                raise ValueError(
-                    f"{where}: {len(values)} values for {len(header)} columns; {hint}"
-                )
-            yield Row(header, values, where)
+    try:
+        for where, row in named_rows(table, needed, optional, separator, hint):
+            yield Row(row, where)
     except FileNotFoundError as error:
         raise ValueError(f"{table} does not exist; {missing}") from error
     except OSError as error:
         raise ValueError(f"{table} cannot be read: {error}") from error
-
-
-def _check_header(
-    header: list[str],
-    where: str,
-    separator: str,
-    needed: tuple[str, ...],
-    optional: tuple[str, ...] | None,
-) -> None:
-    absent = [column for column in needed if column not in header]
-    allowed = header if optional is None else needed + optional
-    unknown = [column for column in header if column not in allowed]
-    repeated = [column for column, count in Counter(header).items() if count > 1]
-    if absent or unknown or repeated or "" in header:
-        others = f", beside them only {', '.join(optional)}" if optional else ""
-        raise ValueError(
-            f"{where}: missing columns {absent}, unknown columns {unknown}, repeated "
-            f"columns {repeated}, {header.count('')} without a name; expected "
-            f"{separator}-separated names with {' and '.join(needed)} among "
-            f"them{others}"
-        )
 
 
 def read_text(path: Path) -> str:

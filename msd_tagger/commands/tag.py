@@ -13,11 +13,11 @@ from tqdm import tqdm
 from msd_tagger import platform
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.commands.command_line import Options
+from msd_tagger.common.csv_files import csv_line
 from msd_tagger.common.errors import Interrupted
 from msd_tagger.common.files import (
     check_unused,
     check_writable,
-    csv_line,
     naming,
     write_json,
 )

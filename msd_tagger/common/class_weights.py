@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from msd_tagger.common.tag_numbers import Pair, by_tag, csv_rows, in_order, number
+from msd_tagger.common.tag_numbers import Pair, by_tag, in_order, number, read_rows
 
 COLUMNS = ("tag", "positive", "negative")
 
@@ -40,7 +40,7 @@ def read(path: Path) -> dict[str, Pair]:
     Raises:
         ValueError: The file cannot be read, or a weight is none. It names the place.
     """
-    return by_tag(csv_rows(path, COLUMNS), _weights)
+    return by_tag(read_rows(path, COLUMNS), _weights)
 
 
 def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> ClassWeights:

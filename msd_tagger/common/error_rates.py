@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from msd_tagger.common import files, metrics
-from msd_tagger.common.tag_numbers import Pair, Row, by_tag, csv_rows, in_order, number
+from msd_tagger.common.tag_numbers import (
+    Pair,
+    Row,
+    by_tag,
+    in_order,
+    number,
+    read_rows,
+)
 
 COLUMNS = ("tag", "missing", "false")
 # Rates that were counted or estimated are cut here: labels with m + f = 1 say nothing.
@@ -54,7 +61,7 @@ def read_rates(path: Path) -> dict[str, Pair]:
     """
     is_json = path.suffix.lower() == ".json"
     try:
-        return by_tag(_read_json(path) if is_json else csv_rows(path, COLUMNS), _rates)
+        return by_tag(_read_json(path) if is_json else read_rows(path, COLUMNS), _rates)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
 

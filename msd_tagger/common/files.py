@@ -1,6 +1,5 @@
 """Files that are written whole or not at all, and errors that say which one it was."""
 
-import csv
 import io
 import itertools
 import json
@@ -10,7 +9,7 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +17,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from msd_tagger.common.processes import is_running, this_host
-from msd_tagger.common.text import csv_cell, from_csv_cell
 
 DEEPEST = 100  # Levels of JSON inside of each other; our own files have ten.
 # An archive that says it holds more than this, and than so many times its size, is
@@ -160,120 +158,6 @@ def flatten(nested: Mapping[str, Any], separator: str = ".") -> dict[str, Any]:
         if not inside:
             flat[key] = value
     return flat
-
-
-def write_csv(
-    path: Path, rows: Iterable[Sequence[object]], line_end: str = "\n"
-) -> None:
-    """Writes CSV by RFC 4180, whatever the cells hold, whole or not at all."""
-    write_text(path, "".join(f"{csv_line(row)}{line_end}" for row in rows))
-
-
-def csv_line(row: Iterable[object]) -> str:
-    r"""Returns a line of CSV without its end; no cell is a formula for a spreadsheet.
-
-    >>> csv_line(["a,b", "=1+2", -3, "x\ry"])
-    '"a,b",\'=1+2,-3,"x\ry"'
-    """
-    text = io.StringIO(newline="")
-    # Another line end than "\r\n" would leave one of the two without quotation marks.
-    csv.writer(text, lineterminator="\r\n").writerow(map(csv_cell, row))
-    return text.getvalue().removesuffix("\r\n")
-
-
-def csv_rows(
-    path: Path, delimiter: str = ",", strict: bool = True
-) -> Iterator[tuple[int, list[str]]]:
-    """Yields the rows of a table of UTF-8 text, each after the line where it starts.
-
-    Empty lines are left out.
-
-    Raises:
-        OSError: The file cannot be opened.
-        ValueError: Names the line that is not UTF-8, has a NUL character, or has
-            quotation marks that are not closed.
-    """
-    line = 1
-    try:
-        # utf-8-sig: spreadsheets write a byte order mark.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            # A space behind a comma must not hide a quotation mark; behind a tab it is
-            # part of a value.
-            skips = delimiter != "\t"
-            reader = csv.reader(
-                file, delimiter=delimiter, strict=strict, skipinitialspace=skips
-            )
-            for values in reader:
-                check_no_nul("\n".join(values), f"{path}, line {line}")
-                if values:
-                    yield line, values
-                line = reader.line_num + 1
-    except UnicodeDecodeError as error:
-        raise ValueError(not_utf8(path)) from error
-    except csv.Error as error:
-        raise ValueError(
-            f"{path}, the row that starts in line {line}: {error}. Close every "
-            "quotation mark, and double those inside of a value"
-        ) from error
-
-
-def check_no_nul(text: str, where: str) -> None:
-    """Refuses the character NUL, which NumPy leaves out at the end of a text."""
-    if "\0" in text:
-        raise ValueError(
-            f"{where} has a NUL character (byte 0); take it out, or save the file as "
-            "UTF-8 anew"
-        )
-
-
-def csv_cells(
-    path: Path, columns: Sequence[str], more: bool = False
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yields the rows of a table with a header, each after where it stands.
-
-    Cells are stripped, and as `csv_cell` took them. The columns may come in any order,
-    and others beside them where there may be `more`.
-
-    Raises:
-        OSError: The file cannot be opened.
-        ValueError: As `csv_rows`, or a column is missing or one too many, or a row does
-            not have a value for each.
-    """
-    rows = csv_rows(path)
-    line, header = next(rows, (1, []))
-    header = [name.strip() for name in header]
-    found = set(header) & set(columns) if more else header
-    if sorted(found) != sorted(columns):
-        beside = ", perhaps beside others" if more else ""
-        raise ValueError(
-            f"{path}, line {line}: the columns are {','.join(header) or 'missing'}; "
-            f"they must be {','.join(columns)}{beside}"
-        )
-    for line, row in rows:
-        where = f"{path}, line {line}"
-        if len(row) != len(header):
-            raise ValueError(
-                f"{where}: {len(row)} values; there are {len(header)} columns"
-            )
-        values = [from_csv_cell(cell.strip()) for cell in row]
-        yield where, dict(zip(header, values, strict=True))
-
-
-def not_utf8(path: Path) -> str:
-    """Says in which line a file is no UTF-8, and what to do."""
-    content = path.read_bytes()
-    try:
-        content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        line, near = before.count(b"\n") + 1, before.rpartition(b"\n")[2][-12:]
-        is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-        guess = "UTF-16" if is_utf16 else "perhaps cp1252 or Latin-1"
-        return (
-            f"{path}, line {line}: {near + content[error.start :][:4]!r} is not UTF-8 "
-            f'but {guess}; save the file as UTF-8 (in a spreadsheet: "CSV UTF-8")'
-        )
-    return f"{path} was changed while it was read"
 
 
 def write_npz(path: Path, **arrays: Any) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from msd_tagger.common import files
+from msd_tagger.common.csv_files import csv_cells
 
 Pair = tuple[float, float]
 Row = tuple[str, str, Any, Any]  # Where it stands, for messages, its tag, two cells.
 
 
-def csv_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """Yields the rows of a CSV file with three columns, and perhaps others."""
-    for where, cells in files.csv_cells(path, columns, more=True):
+    for where, cells in csv_cells(path, columns, others=None):
         tag, first, second = (cells[name] for name in columns)
         yield where, tag, first, second
 

@@ -1,12 +1,8 @@
 """Names of files and times, as people read them."""
 
 import os
-import re
 import unicodedata
 from collections.abc import Sequence
-
-# What a spreadsheet computes, with apostrophes before it that kept it from that.
-_FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
 
 
 def text_path(path: os.PathLike | str) -> str:
@@ -35,30 +31,6 @@ def printable(name: os.PathLike | str) -> str:
 def _is_harmless(character: str) -> bool:
     is_space = unicodedata.category(character) == "Zs"
     return character.isprintable() or is_space or character == "\u200d"
-
-
-def csv_cell(value: object) -> object:
-    """Returns a cell of CSV that no spreadsheet takes for a formula; numbers stay.
-
-    >>> csv_cell("=1+2"), csv_cell("-0nBq3"), csv_cell("-0.5"), csv_cell("jazz")
-    ("'=1+2", "'-0nBq3", '-0.5', 'jazz')
-    """
-    if not isinstance(value, str) or not _FORMULA.match(value):
-        return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value
-
-
-def from_csv_cell(text: str) -> str:
-    """Returns what `csv_cell` was given.
-
-    >>> from_csv_cell("'=1+2"), from_csv_cell("'t was")
-    ('=1+2', "'t was")
-    """
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def short_names(paths: Sequence[str]) -> tuple[str, list[str]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from msd_tagger.bundle.format import Bundle, build_model
 from msd_tagger.bundle.thresholds import Thresholds, measure
-from msd_tagger.common import files
+from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.facts import LABELS
 from msd_tagger.common.metrics import finite_or_none
 from msd_tagger.network.model import prepare_batch
@@ -126,7 +126,7 @@ def score_splits(
     }
     per_tag = _per_tag(summary, shared)
     rows = zip(*per_tag.values(), strict=True)
-    files.write_csv(out / "per_tag.csv", [list(per_tag), *rows])
+    write_csv(out / "per_tag.csv", [list(per_tag), *rows])
     return summary
 
 

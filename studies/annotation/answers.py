@@ -16,6 +16,7 @@ import pandas as pd
 from sklearn.metrics import cohen_kappa_score
 
 from msd_tagger.common import files
+from msd_tagger.common.csv_files import csv_cells, write_csv
 from studies.annotation.subsets import Subset
 
 ANNOTATIONS = "annotations.csv"
@@ -62,7 +63,7 @@ def gather_answers(
 
 def write_answers(path: Path | str, answers: Iterable[Answer]) -> None:
     """Writes answers as one CSV file that `read_answers` reads."""
-    files.write_csv(Path(path), [COLUMNS, *answers])
+    write_csv(Path(path), [COLUMNS, *answers])
 
 
 def read_answers(
@@ -92,7 +93,7 @@ def read_rows(path: Path | str) -> Iterator[tuple[str, Answer]]:
     """
     path = Path(path)
     try:
-        for where, cells in files.csv_cells(path, COLUMNS):
+        for where, cells in csv_cells(path, COLUMNS):
             yield where, Answer(**cells | {"answer": cells["answer"].lower()})
     except OSError as error:
         raise AnnotationError(f"{path} cannot be read: {error}") from error

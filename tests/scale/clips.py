@@ -19,8 +19,8 @@ import soundfile
 
 from input_pipeline.batches import open_shards
 from input_pipeline.order import place
+from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.facts import SPLITS
-from msd_tagger.common.files import write_csv
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.spectrogram import spectrogram

@@ -29,12 +29,12 @@ from input_pipeline.corpora.synthetic.tag_rules import true_tags
 from input_pipeline.corpora.synthetic.weak_labels import weak_tags
 from msd_tagger.common import contents, processes
 from msd_tagger.common.contents import COUNT, Number
+from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import (
     read_json,
     remove_abandoned,
     write_bytes,
-    write_csv,
     write_text,
 )
 from msd_tagger.common.tags import TAGS

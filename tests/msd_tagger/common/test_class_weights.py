@@ -40,7 +40,7 @@ def test_a_file_of_weights(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tag,positive\nrock,1\n", "the columns are tag,positive; they must be"),
+        ("tag,positive\nrock,1\n", "missing columns .'negative'.. Expected"),
         ("tag,positive,negative\nrock,-1,1\n", r"line 2: '-1' is no weight, a number"),
         ("tag,positive,negative\nrock,inf,1\n", "line 2: 'inf' is no weight"),
         ("tag,positive,negative\nrock,1,much\n", "line 2: 'much' is no weight"),

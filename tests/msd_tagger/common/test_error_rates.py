@@ -41,10 +41,10 @@ def test_rates_come_in_the_order_of_the_corpus(tmp_path):
     [
         (
             "tag,missing\nrock,0.5\n",
-            r"line 1: the columns are tag,missing; .* tag,missing,false, perhaps",
+            r"line 1: missing columns \['false'\]\. .* tag, missing, false, and any",
         ),
-        ("", "line 1: the columns are missing; they must be tag,"),
-        ("tag,missing,false\nrock,0.5\n", "line 2: 2 values; there are 3 columns"),
+        ("", r"line 1: missing columns \['tag', 'missing', 'false'\]"),
+        ("tag,missing,false\nrock,0.5\n", "line 2: 2 values for 3 columns"),
         ("tag,missing,false\nrock,x,0\n", "line 2: missing is 'x'; it must be a share"),
         ("tag,missing,false\nrock,0,1\n", "line 2: false is '1'; it must be a share"),
         ("tag,missing,false\nrock,0,nan\n", "line 2: false is 'nan'"),

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from msd_tagger.common import error_rates, files, paper
+from msd_tagger.common import error_rates, paper
+from msd_tagger.common.csv_files import write_csv
 from studies.annotation.answers import AnnotationError
 from studies.label_table import LabelTable, SplitLabels, write_label_table
 from studies.records import read_sweep_record
@@ -94,7 +95,7 @@ def test_its_rates_are_a_file_for_a_loss(tmp_path):
     table, true = write_study(tmp_path)
     figure = study(read_sweep_record(tmp_path)).illustrations[-1]
     path = tmp_path / f"{figure.name}.csv"
-    files.write_csv(path, figure.numbers())
+    write_csv(path, figure.numbers())
     found = error_rates.arrange(error_rates.read_rates(path), NAMES, path)
     weak = np.concatenate([one.tags for one in table.splits.values()])
     counted = error_rates.count_rates(weak, true)
