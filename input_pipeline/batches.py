@@ -16,7 +16,7 @@ import numpy as np
 from input_pipeline import catalogue, index, order, storage, stream
 from input_pipeline.index import Split
 from input_pipeline.storage import Place
-from input_pipeline.stream import Batch
+from msd_tagger.common.excerpts import Batch
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.processes import available_cores, progress_bar
 from msd_tagger.frontend.recipe import Recipe

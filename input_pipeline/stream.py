@@ -22,9 +22,9 @@ from input_pipeline.index import Split
 from input_pipeline.order import Window
 from input_pipeline.storage import tensorflow
 from msd_tagger.common.errors import LostInputError
+from msd_tagger.common.excerpts import Batch
 from msd_tagger.common.interruption import pause
 
-Batch = dict[str, np.ndarray]
 # Of each read: a store that takes 20 ms to answer still gives 200 MB/s per file.
 _READ_BYTES = 2**22
 # Batches that are made while the consumer works on one. Small ones come 6 % faster than

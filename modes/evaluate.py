@@ -14,7 +14,8 @@ from msd_tagger.common import files
 from msd_tagger.common.provenance import environment
 from msd_tagger.training import parallel
 from msd_tagger.training.bundle_scores import Match, match_tags, score_splits
-from msd_tagger.training.setup import Data, resolve_batch_size
+from msd_tagger.training.data import Data
+from msd_tagger.training.schedule import resolve_batch_size
 from msd_tagger.training.warm_start import check_recipe
 
 

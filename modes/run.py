@@ -21,7 +21,7 @@ from modes.training import (
 from msd_tagger.common import workspace
 from msd_tagger.common.csv_files import write_csv
 from msd_tagger.training import distributed
-from msd_tagger.training.setup import resolve_batch_size
+from msd_tagger.training.schedule import resolve_batch_size
 
 
 def start(config: ConfigDict, options: Options) -> None:

@@ -37,7 +37,7 @@ from msd_tagger.network.pools import POOLS, fits
 from msd_tagger.pages.tables import duration
 from msd_tagger.training import distributed
 from msd_tagger.training.input_statistics import write_input_statistics
-from msd_tagger.training.setup import build_schedule, resolve_batch_size
+from msd_tagger.training.schedule import build_schedule, resolve_batch_size
 from studies import foresight
 from studies.label_table import write_label_table
 from studies.records import POINTS, read_run_record

@@ -22,7 +22,7 @@ from msd_tagger import platform
 from msd_tagger.common import files, workspace
 from msd_tagger.network.pools import unheard
 from msd_tagger.training import clip_cache, distributed, loop, results, setup
-from msd_tagger.training.setup import Data
+from msd_tagger.training.data import Data
 
 logger = logging.getLogger(__name__)
 

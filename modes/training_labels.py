@@ -16,8 +16,8 @@ from msd_tagger.common.error_rates import (
     read_rates,
     usable,
 )
+from msd_tagger.training.data import Data
 from msd_tagger.training.relabelled import Relabelled, add_noise
-from msd_tagger.training.setup import Data
 
 logger = logging.getLogger(__name__)
 

@@ -272,6 +272,7 @@ def lower(case: Case, device: Any) -> Any:
     from msd_tagger.frontend.recipe import Recipe
     from msd_tagger.network.preprocessing import BandStatistics
     from msd_tagger.training import parallel, setup, steps
+    from msd_tagger.training.schedule import build_schedule
 
     config = default.get_config(model__dtype=case.dtype, spectrogram__kind=case.kind)
     recipe = Recipe.from_config(config.clip, config.spectrogram, case.kind)
@@ -279,7 +280,7 @@ def lower(case: Case, device: Any) -> Any:
         *("data", 1, case.seeds, case.seeds_at_once), is_one_program=True
     )
     bands = BandStatistics(*(jnp.zeros(recipe.shape[0]) for _ in range(3)))
-    schedule = setup.build_schedule(config, case.clips)
+    schedule = build_schedule(config, case.clips)
     model = setup.build_model(config, NUM_TAGS, bands, layout.axis_name, schedule)
     init = partial(steps.init_state, model=model, input_shape=recipe.shape)
     numbers = jax.ShapeDtypeStruct((case.seeds,), "uint32")

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from msd_tagger.common import metrics
-from msd_tagger.common.excerpts import excerpts_of
+from msd_tagger.common.excerpts import Batch, excerpts_of
 
 NAME = "logistic regression on the mean and deviation of every band"
 
@@ -54,7 +54,7 @@ def band_features(
     return np.hstack([decibels.mean(axis=2), decibels.std(axis=2)])
 
 
-def split_features(batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
+def split_features(batches: Iterable[Batch]) -> np.ndarray:
     """Computes `band_features` of all evaluation batches, without their padding.
 
     Of a clip with several excerpts, their mean.

@@ -1,13 +1,11 @@
 """Batches of clips that have several excerpts each."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
-Batch = Mapping[str, np.ndarray]
+Batch = dict[str, np.ndarray]
 
 
-def excerpts_of(batch: Batch) -> list[dict[str, np.ndarray]]:
+def excerpts_of(batch: Batch) -> list[Batch]:
     """Splits a batch of clips with E excerpts into E batches `[B, M, F]`.
 
     A batch whose clips are one excerpt each, `[B, M, F]`, stays as it is.
@@ -18,5 +16,5 @@ def excerpts_of(batch: Batch) -> list[dict[str, np.ndarray]]:
     """
     x = batch["spectrogram"]
     if x.ndim == 3:
-        return [dict(batch)]
+        return [batch]
     return [{**batch, "spectrogram": x[:, number]} for number in range(x.shape[1])]

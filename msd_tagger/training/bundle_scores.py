@@ -15,8 +15,8 @@ from msd_tagger.common.metrics import finite_or_none
 from msd_tagger.network.model import prepare_batch
 from msd_tagger.network.own import check_last_layer
 from msd_tagger.training import parallel, steps
+from msd_tagger.training.data import Data
 from msd_tagger.training.evaluation import evaluate, write_predictions
-from msd_tagger.training.setup import Data
 from msd_tagger.training.warm_start import columns_by_name
 
 SCORED = ("valid", "test")  # Splits.

@@ -15,9 +15,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from msd_tagger.common import processes
-from msd_tagger.common.excerpts import excerpts_of
+from msd_tagger.common.excerpts import Batch, excerpts_of
 from msd_tagger.training import distributed, parallel
-from msd_tagger.training.setup import Batch, Data, Setup, choose_layout
+from msd_tagger.training.data import Data
+from msd_tagger.training.setup import Setup, choose_layout
 
 # Takes the rows `[B]` of a batch; gives the spectrograms and tags of this process's.
 Take = Callable[[np.ndarray], dict[str, Any]]

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from msd_tagger.common import metrics
-from msd_tagger.common.excerpts import excerpts_of
+from msd_tagger.common.excerpts import Batch, excerpts_of
 from msd_tagger.common.files import write_npz
 from msd_tagger.training import parallel
-from msd_tagger.training.setup import Batch, Setup, share_of
+from msd_tagger.training.data import share_of
+from msd_tagger.training.setup import Setup
 
 Evaluate = Callable[[list, Batch], dict[str, np.ndarray]]
 Watch = Callable[[Iterable[Batch]], Iterator[Batch]]
@@ -124,7 +125,7 @@ def _with_statistics(setup: Setup, weights: list, watch: Watch) -> list:
     if setup.model.features_frozen or not config.statistics_clips:
         return weights
     clips = min(config.statistics_clips, schedule.num_clips)
-    share = share_of(clips, setup.config, setup.data)
+    share = share_of(setup.data, clips, config.fraction)
     batches = setup.train_batches(STATISTICS_SEED, 0, share)
     weights = setup.programs.forget(weights)
     for batch in watch(islice(batches, math.ceil(clips / schedule.batch_size))):

@@ -13,21 +13,15 @@ from ml_collections import ConfigDict
 from msd_tagger.common import interruption
 from msd_tagger.common.error_rates import NOTHING_KNOWN, LabelNoise
 from msd_tagger.common.errors import Interrupted, LostInputError
+from msd_tagger.common.excerpts import Batch
 from msd_tagger.training import canary, clip_cache, distributed, parallel, steps
 from msd_tagger.training.checkpoints import Checkpoints, Saved
+from msd_tagger.training.data import Data
 from msd_tagger.training.evaluation import score_validation
 from msd_tagger.training.health import FailedSeed, Health, Watchdog
 from msd_tagger.training.progress import MetricsFile, Progress, Trace, Watch, rate
-from msd_tagger.training.setup import (
-    Batch,
-    Data,
-    Schedule,
-    Setup,
-    build_programs,
-    first_state,
-    learning_rate_at,
-    set_up,
-)
+from msd_tagger.training.schedule import Schedule, learning_rate_at
+from msd_tagger.training.setup import Setup, build_programs, first_state, set_up
 
 
 class Trained(NamedTuple):

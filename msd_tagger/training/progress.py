@@ -17,7 +17,7 @@ from msd_tagger.common.files import naming, plain, replacing
 from msd_tagger.common.metrics import finite_or_none
 from msd_tagger.common.text import clock
 from msd_tagger.training import distributed
-from msd_tagger.training.setup import Schedule
+from msd_tagger.training.schedule import Schedule
 from msd_tagger.training.steps import Output
 
 logger = logging.getLogger(__name__)

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from msd_tagger.common.excerpts import Batch
 from msd_tagger.common.splitmix import scramble
-from msd_tagger.training.setup import Batch, Data
+from msd_tagger.training.data import Data
 
 
 @dataclasses.dataclass(frozen=True)
 class Relabelled:
-    """A prepared corpus whose training clips have other labels; a `setup.Data`."""
+    """A prepared corpus whose training clips have other labels; a `Data` too."""
 
     data: Data
     train_tags: np.ndarray  # uint8 [N, K], row by row.

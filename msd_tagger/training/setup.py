@@ -1,23 +1,19 @@
-"""Sets a configuration up for training: model, devices, schedule, compiled steps."""
+"""Sets a configuration up for training: model, devices, compiled steps."""
 
 import logging
-import math
 from collections.abc import Callable, Iterator
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from ml_collections import ConfigDict
 
 from msd_tagger.bundle.format import Bundle, read_bundle
 from msd_tagger.common import calls, class_weights
 from msd_tagger.common.class_weights import ClassWeights
 from msd_tagger.common.error_rates import NOTHING_KNOWN, LabelNoise, Rates
-from msd_tagger.common.excerpts import excerpts_of
+from msd_tagger.common.excerpts import Batch
 from msd_tagger.common.facts import CONVNET
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network import own
@@ -33,99 +29,18 @@ from msd_tagger.network.model import (
 )
 from msd_tagger.network.pools import check_pools, choose_pools
 from msd_tagger.training import augmentation, optimisers, parallel, steps, warm_start
+from msd_tagger.training.band_statistics import band_statistics
+from msd_tagger.training.data import Data, TrainBatches
+from msd_tagger.training.schedule import (
+    Schedule,
+    build_schedule,
+    learning_rates,
+    resolve_batch_size,
+)
 
-Batch = dict[str, np.ndarray]
+FEW_TAGS = 3  # Of a network that is only looked at.
 
 logger = logging.getLogger(__name__)
-
-
-class Data(Protocol):
-    """What training needs of a prepared corpus; `input_pipeline.batches` has one."""
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The K tags."""
-
-    @property
-    def recipe(self) -> Recipe:
-        """How the spectrograms were made."""
-
-    @property
-    def corpus(self) -> dict[str, Any]:
-        """What the run record says of the corpus, as its name and version."""
-
-    def num_clips(self, split: str, fraction: float = 1.0) -> int:
-        """Counts the clips of "train", "valid" or "test", or of a share of it."""
-
-    def labels(self, split: str, fraction: float = 1.0) -> dict[str, Any]:
-        """Gives arrays "track_id" `[N]`, "tags" and "true_tags" `[N, K]` (or None)."""
-
-    def train_batches(
-        self,
-        batch_size: int,
-        data_seed: int,
-        first_step: int = 0,
-        fraction: float = 1.0,
-        rows: slice = slice(None),
-    ) -> Iterator[Batch]:
-        """Gives endless batches, in an order that only (data_seed, epoch) decides.
-
-        `rows` are those of every batch that this process wants.
-        """
-
-    def train_rows(
-        self,
-        batch_size: int,
-        data_seed: int,
-        first_step: int = 0,
-        fraction: float = 1.0,
-    ) -> Iterator[np.ndarray]:
-        """Gives the rows int64 `[B]` of these batches, without reading any clip.
-
-        Row 0 is the first clip that `evaluation_batches` gives of this share. Where
-        clips have E excerpts, row * E + number of the excerpt.
-        """
-
-    def evaluation_batches(
-        self,
-        split: str,
-        batch_size: int,
-        fraction: float = 1.0,
-        rows: slice = slice(None),
-    ) -> Iterator[Batch]:
-        """Gives every clip once, in order; the last batch is padded and masked.
-
-        Clips with E excerpts, `recipe.excerpts_per_track`, are `[B, E, M, F]`.
-        """
-
-
-class Schedule(NamedTuple):
-    """When things happen, in steps."""
-
-    batch_size: int
-    num_clips: int
-    last_step: int
-    # An evaluation takes place at the first step that reaches each multiple of this.
-    evaluate_every: float
-    # A score counts if it comes at most this long after the best one before it; inf if
-    # it always counts.
-    patience_steps: float
-
-    def epoch(self, step: int) -> float:
-        """Counts the passes over the training clips after `step` steps."""
-        return step * self.batch_size / self.num_clips
-
-    def next_evaluation(self, step: int) -> int:
-        """Finds the first step after `step` that an evaluation follows."""
-        count = int(step // self.evaluate_every) + 1
-        # A multiple may have been reached by `step` itself, as steps are whole.
-        count += math.ceil(count * self.evaluate_every) <= step
-        due = math.ceil(count * self.evaluate_every)
-        return max(step + 1, min(due, self.last_step))
-
-    def evaluates_at(self, step: int) -> bool:
-        """Tells whether an evaluation follows step number `step` (counted from 1)."""
-        return step == self.next_evaluation(step - 1)
 
 
 class Programs(NamedTuple):
@@ -136,11 +51,6 @@ class Programs(NamedTuple):
     estimate: Callable  # statistics_step
     evaluate: Callable  # steps.evaluation_step
     keep: Callable  # steps.keep_best
-
-
-# Of a data seed, a first step and a share of the training split: endless batches, as
-# `Data.train_batches` gives them.
-TrainBatches = Callable[[int, int, float], Iterator[Batch]]
 
 
 class Setup(NamedTuple):
@@ -155,19 +65,6 @@ class Setup(NamedTuple):
     programs: Programs
     train_batches: TrainBatches
     noise: LabelNoise  # Of the training labels.
-
-
-# Of a network that is only looked at.
-FEW_TAGS = 3
-
-# Fewer steps between two evaluations than this would be mostly evaluation: a small
-# subset repeats several times in between.
-MIN_STEPS_BETWEEN_EVALUATIONS = 10
-
-
-def resolve_batch_size(batch_size: int) -> int:
-    """Replaces the batch size 0: by 8 on a CPU, by 32 elsewhere."""
-    return batch_size or (8 if jax.default_backend() == "cpu" else 32)
 
 
 def build_model(
@@ -220,31 +117,6 @@ def is_own(config: ConfigDict) -> bool:
     return config.model.network != CONVNET
 
 
-def learning_rates(config: ConfigDict, schedule: Schedule) -> float | optax.Schedule:
-    """Makes the learning rate of every step, or the only one."""
-    train, num_steps = config.train, schedule.last_step
-    num_warmup = round(train.warmup_epochs * schedule.num_clips / schedule.batch_size)
-    return steps.learning_rates(
-        *(train.learning_rate_schedule, train.learning_rate, num_steps, num_warmup)
-    )
-
-
-def learning_rate_at(config: ConfigDict, schedule: Schedule) -> Callable[[int], float]:
-    """Gives the learning rate that led to a step, as a number.
-
-    A schedule is asked for many steps at once: each time the host waits for the device.
-    """
-    rates, many = learning_rates(config, schedule), 1024
-    if not callable(rates):
-        return lambda step: float(rates)
-
-    @lru_cache(maxsize=1)
-    def part(number: int) -> np.ndarray:
-        return np.asarray(rates(np.arange(number * many, (number + 1) * many)))
-
-    return lambda step: float(part((step - 1) // many)[(step - 1) % many])
-
-
 def network_of(config: ConfigDict) -> dict[str, Any]:
     """Reads what a bundle and a network have to agree on from a configuration."""
     if is_own(config):
@@ -259,28 +131,6 @@ def network_of(config: ConfigDict) -> dict[str, Any]:
 def preprocessing_of(config: ConfigDict) -> pre.Preprocessing:
     """Reads the preprocessing from a configuration."""
     return pre.Preprocessing(**config.preprocessing.to_dict())
-
-
-def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
-    """Works out a configuration's schedule for N training clips."""
-    train = config.train
-    batch_size = resolve_batch_size(train.batch_size)
-    steps_per_epoch = num_clips / batch_size
-    last_step = math.ceil(train.max_epochs * steps_per_epoch)
-    if train.max_steps:
-        last_step = min(last_step, train.max_steps)
-    if round(train.warmup_epochs * steps_per_epoch) >= last_step:
-        raise ValueError(
-            f"--config.train.warmup_epochs={train.warmup_epochs:g}: the rate would "
-            f"rise to the end, as the training has {last_step} steps and an epoch "
-            f"{steps_per_epoch:g}; give fewer"
-        )
-    every = train.evaluate_every_epochs * steps_per_epoch
-    every = max(every, MIN_STEPS_BETWEEN_EVALUATIONS)
-    # At least one interval, and one step more, as evaluations fall on whole steps.
-    patience = max(train.patience_epochs * steps_per_epoch, every) + 1
-    patience = patience if train.patience_epochs else math.inf
-    return Schedule(batch_size, num_clips, last_step, every, patience)
 
 
 def build_programs(
@@ -442,44 +292,3 @@ def starting_bundle(config: ConfigDict, recipe: Recipe) -> Bundle | None:
     preprocessing, network = preprocessing_of(config), network_of(config)
     warm_start.check_start(bundle, recipe, preprocessing, network)
     return bundle
-
-
-def share_of(num_clips: int, config: ConfigDict, data: Data) -> float:
-    """Returns the share of the training split that has so many clips, at most a run's.
-
-    They are its first ones, so that no more is read, and a random choice.
-    """
-    return min(config.train.fraction, num_clips / data.num_clips("train"))
-
-
-def band_statistics(config: ConfigDict, data: Data) -> pre.BandStatistics:
-    """Computes A-weighting and, where it is used, each band's mean and deviation.
-
-    These are over all frames of all training clips, before any weighting; 0 and 1 where
-    they are not used. The deviation of a constant band is 1.
-    """
-    bands, chosen = bands_without_statistics(data), config.preprocessing
-    if chosen.frequency_weighting != "per_frequency_dataset":
-        return bands
-    magnitude = jax.jit(partial(pre.to_magnitude, magnitude=chosen.magnitude))
-    num_clips, totals = 0, np.zeros((3, data.recipe.shape[0]))
-    batches = data.evaluation_batches("train", 16, config.train.fraction)
-    for batch in (one for of_clips in batches for one in excerpts_of(of_clips)):
-        x = magnitude(batch["spectrogram"])[batch["mask"]]
-        means = np.asarray(x.mean(2), np.float64)
-        num_clips += len(means)
-        variances = np.asarray(x.var(2), np.float64)
-        totals += [means.sum(0), np.square(means).sum(0), variances.sum(0)]
-    mean, square, variance = totals / num_clips
-    deviation = np.sqrt(variance + np.maximum(square - np.square(mean), 0))
-    # The mean of a constant band is off by some 1e-7 of it in float32.
-    deviation[deviation <= 1e-6 * np.abs(mean)] = 1
-    mean, deviation = (jnp.asarray(of_all, jnp.float32) for of_all in (mean, deviation))
-    return bands._replace(mean=mean, deviation=deviation)
-
-
-def bands_without_statistics(data: Data) -> pre.BandStatistics:
-    """Computes the A-weighting alone, with means 0 and deviations 1."""
-    a_weighting_db = jnp.asarray(data.recipe.a_weighting_db(), jnp.float32)
-    zeros, ones = jnp.zeros_like(a_weighting_db), jnp.ones_like(a_weighting_db)
-    return pre.BandStatistics(a_weighting_db, zeros, ones)

@@ -19,28 +19,6 @@ Array = jax.Array
 INITIALISATION, DROPOUT, AUGMENTATION = 0, 1, 2
 
 
-def learning_rates(
-    name: str, highest: float, num_steps: int, num_warmup: int
-) -> float | optax.Schedule:
-    """Makes the learning rate of every step; a number where it is always the same.
-
-    It rises evenly over the warm-up, whose last step has the highest rate; then it is
-    constant, or falls by a cosine that is 0 one step after the last.
-
-    >>> rates = learning_rates("cosine", 0.4, num_steps=6, num_warmup=2)
-    >>> [round(float(rates(step)), 3) for step in range(6)]
-    [0.2, 0.4, 0.4, 0.341, 0.2, 0.059]
-    """
-    if name == "constant" and not num_warmup:
-        return highest
-    later = optax.constant_schedule(highest)
-    if name == "cosine":
-        later = optax.cosine_decay_schedule(highest, max(1, num_steps - num_warmup))
-    first = highest / max(1, num_warmup)
-    warmup = optax.linear_schedule(first, highest, max(1, num_warmup - 1))
-    return optax.join_schedules([warmup, later], [num_warmup])
-
-
 class Output(NamedTuple):
     """What a training step says of itself, for one seed."""
 

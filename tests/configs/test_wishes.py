@@ -28,7 +28,7 @@ PLACES = {
     "configs/network.py": f"main.py modes/study.py modes/corpus.py modes/training.py "
     f"{RECIPE}",
     "configs/tags.py": f"main.py modes input_pipeline {RECIPE} "
-    "msd_tagger/training/input_statistics.py msd_tagger/training/setup.py",
+    "msd_tagger/training/input_statistics.py",
     "configs/groundtruth.py": "main.py modes studies/annotation "
     "studies/sections/groundtruth.py",
     "configs/reliability.py": "studies/sections/reliability.py studies/comparison.py "

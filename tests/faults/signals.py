@@ -55,12 +55,14 @@ def traced_step() -> Callable[[], object]:
 
     from msd_tagger.network.model import prepare_batch
     from msd_tagger.training import setup, steps
+    from msd_tagger.training.band_statistics import bands_without_statistics
+    from msd_tagger.training.schedule import build_schedule
     from tests import fakes
 
     data = fakes.FakeData()
-    bands = setup.bands_without_statistics(data)
+    bands = bands_without_statistics(data)
     config = fakes.small_config()
-    schedule = setup.build_schedule(config, data.num_clips("train"))
+    schedule = build_schedule(config, data.num_clips("train"))
     model = setup.build_model(config, len(data.tags), bands, None, schedule)
     batch = next(iter(data.train_batches(8, 0)))
     shape = data.recipe.shape

@@ -18,6 +18,7 @@ from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging.tagger import Tagger
 from msd_tagger.training import clip_cache, loop, results
 from msd_tagger.training import setup as build
+from msd_tagger.training.band_statistics import band_statistics
 from tests import fakes
 from tests.reading import assert_equal, take, whole
 from tests.small_corpus import TAGS, sound, write_table
@@ -176,7 +177,7 @@ def test_the_linear_baseline_hears_all_excerpts(data):
 
 
 def test_statistics_of_bands_are_over_all_excerpts(data):
-    bands = build.band_statistics(config(), data)
+    bands = band_statistics(config(), data)
     songs = whole(data, "train")["spectrogram"].astype(np.float64)
     relative = songs - songs.max((2, 3), keepdims=True)
     expected = np.maximum(relative, -80).mean((0, 1, 3))

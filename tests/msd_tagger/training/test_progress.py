@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from msd_tagger.training.progress import MetricsFile, Progress
-from msd_tagger.training.setup import Schedule
+from msd_tagger.training.schedule import Schedule
 from msd_tagger.training.steps import Output
 
 

@@ -11,6 +11,7 @@ from msd_tagger.network.model import predict, prepare_batch
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
 from msd_tagger.training import steps, warm_start
+from msd_tagger.training.schedule import build_schedule
 from tests import bundles, fakes
 
 TAGS = ("tag 0", "tag 1", "tag 2", "tag 3", "tag 4")
@@ -143,7 +144,7 @@ def test_fine_tuning_changes_everything(place, bundle, tmp_path):
 
 def test_a_frozen_step_is_one_of_logistic_regression(bundle):
     config = make_config(train__optimiser="sgd", train__learning_rate=0.1)
-    schedule = build.build_schedule(config, 8)
+    schedule = build_schedule(config, 8)
     model = build.build_model(config, 5, bundle.bands, None, schedule)
     model = model._replace(features_frozen=True)
     weights = of_seeds(bundle.weights, 0)
