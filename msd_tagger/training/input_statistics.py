@@ -11,12 +11,12 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from msd_tagger.common.files import write_npz
+from msd_tagger.common.paper import INPUT_EXCERPTS
 from msd_tagger.network import preprocessing as pre
 from msd_tagger.training.band_statistics import bands_without_statistics
 from msd_tagger.training.data import Data, share_of
 from msd_tagger.training.schedule import resolve_batch_size
 
-INPUT_CLIPS = 200  # As in the paper.
 INPUT_SEED = 2_000_003
 HISTOGRAM_EDGES = np.linspace(-5, 15, 401)
 
@@ -28,7 +28,7 @@ def write_input_statistics(config: ConfigDict, data: Data, path: Path) -> None:
     arrays of the .npz file.
     """
     size = resolve_batch_size(config.train.batch_size)
-    share = share_of(data, INPUT_CLIPS, config.train.fraction)
+    share = share_of(data, INPUT_EXCERPTS, config.train.fraction)
     num_clips = data.num_clips("train", share)
     bands = bands_without_statistics(data)
     batches = data.train_batches(size, INPUT_SEED, 0, share)

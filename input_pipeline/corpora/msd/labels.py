@@ -17,7 +17,6 @@ from msd_tagger.common.tags import TAGS
 MSD_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}", re.ASCII)
 SEVEN_DIGITAL_ID = re.compile(r"[0-9]{2,12}", re.ASCII)
 VOCABULARIES = ("tags.txt", "50tagList.txt")  # The latter is published with pickles.
-PAPER = {"train": 201_672, "valid": 12_633, "test": 28_537}  # Its section III.
 
 _EXPECTED = {
     MSD_ID: "an MSD track id (TR, five letters A to Z, eleven of 0 to 9 and A to F)",

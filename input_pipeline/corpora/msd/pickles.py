@@ -21,17 +21,19 @@ from typing import Any
 import numpy as np
 
 from input_pipeline.corpora.msd import labels, safe_pickle
+from msd_tagger.common import paper
 from msd_tagger.common.facts import SPLITS
 
 LISTS = {split: f"filtered_list_{split}.cP" for split in SPLITS}
 VECTORS = "msd_id_to_tag_vector.cP"
 SEVEN_DIGITAL = "MSD_id_to_7D_id.pkl"
-NUM_TRAIN = 201_680
+# The first list has as many of train as the public split files.
+NUM_TRAIN = paper.CLIPS_PUBLIC["train"]
 PUBLISHED = {
     "the README of the pickled split": dict(
         zip(SPLITS, (NUM_TRAIN, 11_774, 28_435), strict=True)
     ),
-    "the paper": labels.PAPER,
+    "the paper": paper.CLIPS,
 }
 
 

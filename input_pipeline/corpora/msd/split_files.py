@@ -23,11 +23,12 @@ import numpy as np
 
 from input_pipeline.corpora.msd import labels
 from input_pipeline.corpora.tables import read_array, read_text
+from msd_tagger.common import paper
 from msd_tagger.common.facts import SPLITS
 
 PUBLISHED = {
-    "the public split files": {"train": 201_680, "valid": 12_634, "test": 28_540},
-    "the paper": labels.PAPER,
+    "the public split files": paper.CLIPS_PUBLIC,
+    "the paper": paper.CLIPS,
 }
 FILES = {split: f"{split}_y.npy" for split in SPLITS}  # The labels.
 _LISTS = ("msd_id", "7d_id", "filename")
