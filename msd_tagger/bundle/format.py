@@ -5,12 +5,12 @@ arrays, `README.md` is for people. Nothing in them is ever executed; a network a
 front end of one's own are imported by their names. docs/bundle.md describes the format.
 """
 
+import dataclasses
 import hashlib
 import itertools
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,11 +129,11 @@ def fields_of(network: Network) -> dict[str, Any]:
 
 
 def write_bundle(
-    directory: Path, bundle: Bundle, replace: bool = False, text: str | None = None
+    directory: Path, bundle: Bundle, overwrite: bool = False, text: str | None = None
 ) -> None:
     """Writes a bundle, whole or not at all, into a new or empty folder.
 
-    With `replace` the folder may hold files, such as an older bundle, which goes; a
+    With `overwrite` the folder may hold files, such as an older bundle, which goes; a
     model card that somebody has edited stays. `text` is a card to write.
 
     Raises:
@@ -141,7 +141,7 @@ def write_bundle(
     """
     from msd_tagger.bundle import card  # It imports what reading can do without.
 
-    if not replace:
+    if not overwrite:
         files.check_unused(directory)
     elif text is None and (text := edited_card(directory)) is not None:
         logger.warning(
@@ -332,13 +332,13 @@ def _check_keys(where: str, content: Any, names: Iterable[str]) -> None:
 
 
 def _recipe(content: dict) -> Recipe:
-    recipe, own = Recipe.from_json(json.dumps(content)), Recipe.version
+    recipe, version = Recipe.from_json(json.dumps(content)), Recipe.version
     if recipe.version == 2:  # Its spectrograms are those of 3 but for rounding.
-        return replace(recipe, version=own)
-    if recipe.version != own:
+        return dataclasses.replace(recipe, version=version)
+    if recipe.version != version:
         raise ValueError(
             f"its spectrograms are of recipe version {recipe.version}, and this code "
-            f"makes version {own}. Use the code that wrote it, or train again"
+            f"makes version {version}. Use the code that wrote it, or train again"
         )
     return recipe
 

@@ -58,7 +58,7 @@ def write_results(
     thresholds = choose(tags, predictions["valid"], "valid")
     bundle = _bundle(trained, scores, thresholds, corpus)
     # The one of an earlier evaluation gives way.
-    write_bundle(workdir / "bundle", bundle, replace=True)
+    write_bundle(workdir / "bundle", bundle, overwrite=True)
     _write_weights(trained, workdir)
     _write_label_stats(trained, workdir)
     write_input_statistics(setup.config, data, workdir / "input_stats.npz")

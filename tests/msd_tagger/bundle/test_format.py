@@ -61,7 +61,7 @@ def test_a_bundle_of_the_first_version_is_read_and_replaced(whole, tmp_path):
     assert (tmp_path / "new" / WEIGHTS).read_bytes() == (
         OLD / "weights.safetensors"
     ).read_bytes()
-    write_bundle(old, bundle, replace=True)
+    write_bundle(old, bundle, overwrite=True)
     assert {p.name for p in old.iterdir()} == NAMES
     assert_same(read_bundle(old), bundle)
     damaged = shutil.copytree(OLD, tmp_path / "damaged")
@@ -77,18 +77,18 @@ def test_the_card_may_be_edited_or_lost(whole, tmp_path):
     ours = (directory / "README.md").read_text()
     (directory / "README.md").write_text("mine")
     assert_same(read_bundle(directory), bundles.make_bundle())
-    write_bundle(directory, bundles.make_bundle(), replace=True)
+    write_bundle(directory, bundles.make_bundle(), overwrite=True)
     assert (directory / "README.md").read_text() == "mine"
     (directory / "README.md").unlink()
     assert_same(read_bundle(directory), bundles.make_bundle())
-    write_bundle(directory, bundles.make_bundle(), replace=True)
+    write_bundle(directory, bundles.make_bundle(), overwrite=True)
     assert (directory / "README.md").read_text() == ours
 
 
 def test_the_card_of_another_bundle_is_replaced(whole, tmp_path):
     directory = shutil.copytree(whole, tmp_path / "bundle")
     other = bundles.make_bundle()._replace(tags=("a", "b", "c"))
-    write_bundle(directory, other, replace=True)
+    write_bundle(directory, other, overwrite=True)
     text = (directory / "README.md").read_text()
     assert text != (whole / "README.md").read_text()
     assert edited_card(directory) is None
@@ -112,7 +112,7 @@ def test_nothing_is_overwritten_unless_asked(whole, tmp_path):
         write_bundle(tmp_path / "mine.txt", bundle)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     again = shutil.copytree(whole, tmp_path / "again")
-    write_bundle(again, bundle._replace(seeds=(7, 8)), replace=True)
+    write_bundle(again, bundle._replace(seeds=(7, 8)), overwrite=True)
     assert read_bundle(again).seeds == (7, 8)
 
 
