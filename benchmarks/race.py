@@ -122,7 +122,7 @@ class Worker:
                 entrant.keep_buffers,
             ),
         )
-        with processes.environment(entrant.environment):
+        with processes.set_variables(entrant.environment):
             self._process.start()
         other_end.close()
         self.peak_memory_bytes: int | None = None

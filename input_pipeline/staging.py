@@ -12,7 +12,7 @@ from input_pipeline.catalogue import CORPUS_FILE
 from input_pipeline.many import in_threads
 from input_pipeline.originals import ORIGINALS
 from input_pipeline.storage import Place, RemotePath
-from msd_tagger.common.errors import sentence
+from msd_tagger.common.errors import reason_of
 from msd_tagger.common.files import remove_abandoned, replacing
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def stage(source: Place, local_dir: Path) -> Path:
     except OSError as error:
         raise ValueError(
             f"input.local_dir={local_dir}: {source} cannot be copied there "
-            f"({sentence(error)}); give another folder, or leave the key out"
+            f"({reason_of(error)}); give another folder, or leave the key out"
         ) from error
     return target
 

@@ -39,7 +39,7 @@ from msd_tagger.training import distributed
 from msd_tagger.training.input_statistics import write_input_statistics
 from msd_tagger.training.schedule import build_schedule, resolve_batch_size
 from studies import foresight
-from studies.label_table import write_label_table
+from studies.label_table import LABEL_FILE, write_label_table
 from studies.records import POINTS, read_run_record
 
 logger = logging.getLogger(__name__)
@@ -232,7 +232,7 @@ def write_statistics(
         files.write_json(workdir / "network.json", described)
     if config.task not in ("network", SWEEP):
         table = study_labels.label_table(config, corpus)
-        write_label_table(workdir / "labels.npz", table)
+        write_label_table(workdir / LABEL_FILE, table)
         files.write_json(
             workdir / "corpus.json", study_labels.describe(config, corpus, table)
         )

@@ -23,7 +23,7 @@ from pathlib import Path
 import soundfile
 
 from msd_tagger.common import files
-from msd_tagger.common.errors import sentence
+from msd_tagger.common.errors import reason_of
 from msd_tagger.common.text import printable
 from msd_tagger.tagging.songs import audio_files
 
@@ -152,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(write(options.music, options.by))
     except (ValueError, OSError) as error:
-        print(f"write_tags: {sentence(error)}", file=sys.stderr)
+        print(f"write_tags: {reason_of(error)}", file=sys.stderr)
         return 2
     return 0
 

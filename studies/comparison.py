@@ -24,7 +24,7 @@ CHANCE = 0.5  # The AUC of scores that know nothing.
 Points = Mapping[str, RunRecord]
 Ends = tuple[float, float]
 # The array of `predictions_test.npz` for each kind of labels.
-LABELS = {"weak": "tags", "true": "true_tags"}
+LABEL_ARRAYS = {"weak": "tags", "true": "true_tags"}
 # Names of inputs, as they are printed.
 INPUTS = {"mel": "mel", "stft": "STFT"}
 # The columns of a table of comparisons, and how they are printed.
@@ -160,7 +160,7 @@ def scored(points: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
 def known_labels(points: Mapping[str, RunRecord]) -> list[str]:
     """Returns `weak`, and `true` if every point was scored against the truth."""
     found = [labels_of(one.summary["scores"]["test"]) for one in points.values()]
-    return [one for one in LABELS if found and all(one in each for each in found)]
+    return [one for one in LABEL_ARRAYS if found and all(one in each for each in found)]
 
 
 def gaps(record: SweepRecord, *prefixes: str) -> list[str]:
@@ -193,7 +193,7 @@ def place(points: Points, labels: str) -> Placed:
 
     A point without predictions, or with other clips than the first one, is left out.
     """
-    key = LABELS[labels]
+    key = LABEL_ARRAYS[labels]
     known = {
         name: one.arrays.get("predictions_test", {}) for name, one in points.items()
     }

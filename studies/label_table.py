@@ -15,7 +15,7 @@ from msd_tagger.common.facts import SPLITS
 from studies.record_contents import LABELS_OF_SPLIT
 from studies.records import HINT, RunRecordError, read_arrays
 
-LABELS = "labels.npz"
+LABEL_FILE = "labels.npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +118,7 @@ def read_label_table(path: Path | str) -> LabelTable:
 
 def find_label_table(workdir: Path) -> LabelTable | None:
     """Reads the `labels.npz` of a study's folder; None where there is none."""
-    path = workdir / LABELS
+    path = workdir / LABEL_FILE
     return read_label_table(path) if path.exists() else None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from msd_tagger.common.csv_files import csv_cells
 from msd_tagger.pages.tables import number
-from studies.comparison import LABELS
+from studies.comparison import LABEL_ARRAYS
 from studies.records import RunRecord, labels_of
 
 # Of the test clips, written by the run: `track_id`, `uri` of the file, `start_s`.
@@ -40,9 +40,9 @@ def clips_of_tags(record: RunRecord) -> tuple[str, list[tuple[str, list[list[Hea
     """
     labels = labels_of(record.summary["scores"]["test"])[-1]
     arrays = record.arrays.get("predictions_test", {})
-    if LABELS[labels] not in arrays:
+    if LABEL_ARRAYS[labels] not in arrays:
         return labels, []
-    carries, scores = arrays[LABELS[labels]] > 0, arrays["scores"].mean(axis=0)
+    carries, scores = arrays[LABEL_ARRAYS[labels]] > 0, arrays["scores"].mean(axis=0)
     names, links = arrays["track_id"], _links(record.workdir)
     found = []
     for k, tag in enumerate(record.summary["tags"]):

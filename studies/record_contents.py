@@ -9,9 +9,9 @@ from typing import Any
 
 from msd_tagger.common.contents import (
     COUNT,
-    LABELS,
     NUMBER,
     SHARE,
+    WHOLE_NUMBERS,
     Array,
     Each,
     Maybe,
@@ -90,8 +90,8 @@ LINES = {
 def _predictions(clips: str) -> dict[str, Any]:
     return {
         "track_id": Array("U", clips),
-        "tags": Array(LABELS, f"{clips} K"),
-        "true_tags?": Array(LABELS, f"{clips} K"),
+        "tags": Array(WHOLE_NUMBERS, f"{clips} K"),
+        "true_tags?": Array(WHOLE_NUMBERS, f"{clips} K"),
         "scores": Array("f", f"S {clips} K"),
     }
 

@@ -29,7 +29,7 @@ from msd_tagger.pages.tables import (
     with_spread,
 )
 from studies import clip_spread, figures, listening, statistics, tag_pairs, unfinished
-from studies.comparison import LABELS, auc, baseline_auc, seed_numbers
+from studies.comparison import LABEL_ARRAYS, auc, baseline_auc, seed_numbers
 from studies.records import (
     BEGUN,
     RunRecord,
@@ -43,7 +43,7 @@ from studies.unfinished import best_steps
 
 NAN = float("nan")
 NUM_PAIRS = 10
-FEW = 5  # Scores over fewer test clips are marked.
+FEW_CLIPS = 5  # Scores over fewer test clips are marked.
 AVERAGES = {
     "roc_auc_macro": "ROC-AUC, macro",
     "roc_auc_micro": "ROC-AUC, micro",
@@ -188,9 +188,9 @@ def baseline_sentences(
 def spreads_of(record: RunRecord, labels: str) -> Spreads:
     """Works out the spreads of scores against some labels, as far as they are known."""
     arrays = record.arrays.get("predictions_test", {})
-    if LABELS[labels] not in arrays:
+    if LABEL_ARRAYS[labels] not in arrays:
         return Spreads()
-    truth = arrays[LABELS[labels]]
+    truth = arrays[LABEL_ARRAYS[labels]]
     placed = clip_spread.placements(truth, arrays["scores"])
 
     def half_width(of: np.ndarray) -> float:
@@ -243,11 +243,11 @@ def tag_table(record: RunRecord) -> Table:
         name: of_seeds if "AUC" in name else ends if "%" in name else _few
         for name in frame.columns[1:]
     }
-    return captioned("of_tags", frame, formats, few=FEW)
+    return captioned("of_tags", frame, formats, few=FEW_CLIPS)
 
 
 def _few(clips: int) -> str:
-    return f"{clips} (few)" if clips < FEW else f"{clips}"
+    return f"{clips} (few)" if clips < FEW_CLIPS else f"{clips}"
 
 
 def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
@@ -468,10 +468,10 @@ def _cautions(record: RunRecord) -> list[str]:
     """Says where a split is too small for its scores to mean much."""
     per_seed = record.summary["scores"]["test"]["weak"]["per_seed"][0]
     positives = np.array(per_seed["positives"])
-    few = int(np.count_nonzero((positives > 0) & (positives < FEW)))
+    few = int(np.count_nonzero((positives > 0) & (positives < FEW_CLIPS)))
     if 2 * few <= np.count_nonzero(positives):
         return []
-    return [say("report.caution", few=few, tags=len(positives), limit=FEW)]
+    return [say("report.caution", few=few, tags=len(positives), limit=FEW_CLIPS)]
 
 
 def _label_stats(record: RunRecord) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ import numpy as np
 from msd_tagger.common import metrics
 from msd_tagger.common.files import flatten
 from msd_tagger.common.provenance import environment
-from studies.comparison import LABELS, seed_numbers
+from studies.comparison import LABEL_ARRAYS, seed_numbers
 from studies.records import (
     POINTS,
     RunRecord,
@@ -174,7 +174,7 @@ def _check_comparable(run: RunRecord, first: RunRecord) -> None:
             f"{start}: its {len(own['track_id'])} test clips are others than those "
             f"{len(other['track_id'])}; {shared} are in both"
         )
-    for key in LABELS.values():
+    for key in LABEL_ARRAYS.values():
         if key in own and key in other and not np.array_equal(own[key], other[key]):
             raise ValueError(f"{start}: its test clips have other labels")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from msd_tagger.common.errors import check_installed, sentence
+from msd_tagger.common.errors import check_installed, reason_of
 from msd_tagger.common.tags import TAGS
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def fetch(folder: Path) -> Path:
             content = answer.read(SIZE_BYTES + 1)
     except (OSError, HTTPException) as error:
         cause = getattr(error, "reason", error)  # An answer has words for a reason.
-        told = sentence(cause if isinstance(cause, Exception) else error)
+        told = reason_of(cause if isinstance(cause, Exception) else error)
         raise ValueError(
             f"the published weights cannot be fetched ({told}). {by_hand}"
         ) from error

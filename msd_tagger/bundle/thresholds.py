@@ -13,7 +13,8 @@ from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.metrics import finite_or_none
 
 COLUMNS = ("threshold", "precision", "recall", "f1")
-FEW = 5  # A threshold that was chosen with fewer clips of its tag says little.
+# A threshold that was chosen with fewer clips of its tag says little, see `is_firm`.
+FIRM_FROM = 5
 
 
 class Thresholds(NamedTuple):
@@ -89,7 +90,7 @@ def measure(
 
 def is_firm(thresholds: Thresholds | None, k: int) -> bool:
     """Whether the threshold of tag number k was chosen with clips enough to tell."""
-    return thresholds is not None and bool(thresholds.positives[k] >= FEW)
+    return thresholds is not None and bool(thresholds.positives[k] >= FIRM_FROM)
 
 
 def mean_score(scores: np.ndarray) -> np.ndarray:

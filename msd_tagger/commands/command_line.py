@@ -26,7 +26,7 @@ from msd_tagger.common.errors import (
     Interrupted,
     LostProcessError,
     MiscompilationError,
-    sentence,
+    reason_of,
 )
 from msd_tagger.training import distributed
 
@@ -352,7 +352,7 @@ def reporting_mistakes() -> Iterator[None]:
         if not place and not isinstance(error, WRONG):
             raise
         kind = "" if isinstance(original, WRONG) else f"{type(original).__name__}: "
-        give_up(place + kind + sentence(original))
+        give_up(place + kind + reason_of(original))
 
 
 def _unwrapped(error: BaseException) -> BaseException:
@@ -399,7 +399,7 @@ def run(work: Callable[[], Status]) -> Status:
     except (ValueError, OSError, MiscompilationError) as error:
         if os.environ.get("MSD_TAGGER_TRACEBACK"):
             raise
-        give_up(sentence(error))
+        give_up(reason_of(error))
     except Interrupted as interrupted:
         give_up(str(interrupted), interrupted.exit_status)
     except Exception as error:

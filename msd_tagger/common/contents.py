@@ -53,7 +53,7 @@ class Array(NamedTuple):
 COUNT = Number(0, 2**53, is_whole=True)  # Whatever reads JSON can hold it.
 NUMBER = Number(-1e300, 1e300)
 SHARE = Number(0, 1)
-LABELS = "bui"  # Kinds of arrays of whole numbers.
+WHOLE_NUMBERS = "bui"  # Of an `Array`: True and False, with a sign, without.
 
 Sizes = dict[str, tuple[int, str]]  # From a letter to a size, and where it was found.
 

@@ -12,10 +12,10 @@ _HINTS = {
 }
 
 
-def sentence(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Says what went wrong, without the numbers of the system.
 
-    >>> sentence(FileNotFoundError(2, "No such file or directory", "a.mp3"))
+    >>> reason_of(FileNotFoundError(2, "No such file or directory", "a.mp3"))
     'a.mp3: No such file or directory'
     """
     if not (isinstance(error, OSError) and error.strerror):

@@ -113,12 +113,12 @@ def one_thread_each() -> contextlib.AbstractContextManager[None]:
     The libraries read these when they are first imported, in the child, before any
     initialiser of a pool runs: so they are set while the children start.
     """
-    return environment(dict.fromkeys(_THREADS, "1"))
+    return set_variables(dict.fromkeys(_THREADS, "1"))
 
 
 @contextlib.contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets variables for the processes that are started inside."""
+def set_variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables of the environment for the processes that are started inside."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -9,7 +9,7 @@ import numpy as np
 
 from msd_tagger.bundle import heard
 from msd_tagger.bundle.format import Bundle
-from msd_tagger.bundle.thresholds import FEW, is_firm
+from msd_tagger.bundle.thresholds import FIRM_FROM, is_firm
 from msd_tagger.common.text import clock, printable, text_path
 from msd_tagger.tagging.songs import Failure, Song, TagScore, rank
 
@@ -41,8 +41,8 @@ def legend(bundle: Bundle) -> str:
     else:
         mark = (
             "* at or over the tag's own threshold, the one with the best F1 on the "
-            f"{printable(chosen.split)} split; ? where fewer than {FEW} of its clips "
-            "have the tag."
+            f"{printable(chosen.split)} split; ? where fewer than {FIRM_FROM} of its "
+            "clips have the tag."
         )
     if len(bundle.seeds) > 1:
         count = len(bundle.seeds)

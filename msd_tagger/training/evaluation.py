@@ -17,7 +17,8 @@ from msd_tagger.training.data import share_of
 from msd_tagger.training.setup import Setup
 
 Evaluate = Callable[[list, Batch], dict[str, np.ndarray]]
-Watch = Callable[[Iterable[Batch]], Iterator[Batch]]
+# Gives batches on, one after another; it may do something in between, or raise.
+PassOn = Callable[[Iterable[Batch]], Iterator[Batch]]
 
 STATISTICS_SEED = 1_000_003  # Order of the clips that batch statistics come from.
 
@@ -46,22 +47,22 @@ def evaluate(
 
 
 def evaluate_split(
-    setup: Setup, weights: list, split: str, watch: Watch = iter
+    setup: Setup, weights: list, split: str, pass_on: PassOn = iter
 ) -> dict[str, np.ndarray]:
     """Does what `evaluate` does, for weights on the devices and a split by its name.
 
-    `watch` gives the batches on, one after another.
+    The batches are taken from what `pass_on` makes of them.
     """
     size = setup.config.train.evaluation_batch_size or setup.schedule.batch_size
     size = parallel.pad_batch_size(size, setup.layout)
     rows = parallel.own_rows(size, setup.layout)
-    batches = watch(setup.data.evaluation_batches(split, size, rows=rows))
+    batches = pass_on(setup.data.evaluation_batches(split, size, rows=rows))
     num_clips = setup.data.num_clips(split)
     return evaluate(setup.programs.evaluate, weights, batches, num_clips)
 
 
 def score_validation(
-    setup: Setup, chunks: list, failed: np.ndarray, watch: Watch
+    setup: Setup, chunks: list, failed: np.ndarray, pass_on: PassOn
 ) -> tuple[list, dict[str, Any]]:
     """Scores the validation split and keeps the better weights of each seed.
 
@@ -69,8 +70,8 @@ def score_validation(
         The new states on the devices, and the scores for a line of `metrics.jsonl`.
     """
     started = time.monotonic()
-    weights = _with_statistics(setup, [chunk.weights for chunk in chunks], watch)
-    found = evaluate_split(setup, weights, "valid", watch)
+    weights = _with_statistics(setup, [chunk.weights for chunk in chunks], pass_on)
+    found = evaluate_split(setup, weights, "valid", pass_on)
     scores = macro_scores(setup.data.labels("valid")["tags"], found["scores"], failed)
     ranked = [-np.inf if s is None else s for s in scores["roc_auc_macro"]]
     ranked = parallel.to_devices(np.array(ranked, np.float32), setup.layout)
@@ -119,7 +120,7 @@ def write_predictions(
     return metrics.score_all(weak, scores, truth)
 
 
-def _with_statistics(setup: Setup, weights: list, watch: Watch) -> list:
+def _with_statistics(setup: Setup, weights: list, pass_on: PassOn) -> list:
     """Estimates the batch statistics of the current weights, if so configured."""
     config, schedule = setup.config.train, setup.schedule
     if setup.model.features_frozen or not config.statistics_clips:
@@ -128,6 +129,6 @@ def _with_statistics(setup: Setup, weights: list, watch: Watch) -> list:
     share = share_of(setup.data, clips, config.fraction)
     batches = setup.train_batches(STATISTICS_SEED, 0, share)
     weights = setup.programs.forget(weights)
-    for batch in watch(islice(batches, math.ceil(clips / schedule.batch_size))):
+    for batch in pass_on(islice(batches, math.ceil(clips / schedule.batch_size))):
         weights, _ = setup.programs.estimate(weights, batch)
     return weights

@@ -194,7 +194,7 @@ class Training:
         self._progress.pause()
         try:
             self._chunks, scores = score_validation(
-                self._setup, self._chunks, self._health.failed, self._watch
+                self._setup, self._chunks, self._health.failed, self._pass_on
             )
         except _CutShortError:
             return
@@ -253,7 +253,7 @@ class Training:
         is_time = self._step and self._setup.schedule.evaluates_at(self._step)
         return bool(is_time) and not self._evaluated
 
-    def _watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def _pass_on(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Gives batches on until a signal comes; several processes finish together."""
         is_alone = distributed.rank().count == 1
         for batch in self._watchdog.batches(batches, self._step):

@@ -42,7 +42,7 @@ from studies.label_errors import (
     find_paper,
     homogeneity,
 )
-from studies.label_table import LABELS, LabelTable, find_label_table
+from studies.label_table import LABEL_FILE, LabelTable, find_label_table
 from studies.records import SweepRecord
 from studies.study import Claim, Study
 from studies.texts import captioned, claim, figure, rows, say, span
@@ -90,7 +90,9 @@ def study(record: SweepRecord) -> Study:
     """
     table = find_label_table(record.workdir)
     if table is None:
-        return Study(NAME, TITLE, [f"This study has no {LABELS}: nothing to look at."])
+        return Study(
+            NAME, TITLE, [f"This study has no {LABEL_FILE}: nothing to look at."]
+        )
     options = OPTIONS | (record.config.get("analysis") or {})
     if not set(options["annotated_labels"]) & set(table.tag_names):
         asked = ", ".join(options["annotated_labels"])

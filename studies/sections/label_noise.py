@@ -32,7 +32,7 @@ from msd_tagger.pages.tables import (
     signed,
 )
 from studies import comparison, judges, resampling, statistics
-from studies.comparison import LABELS, Comparison, Ends, Placed, Points
+from studies.comparison import LABEL_ARRAYS, Comparison, Ends, Placed, Points
 from studies.figures import Look, mean_and_std, name_rows
 from studies.judges import Judged
 from studies.records import RunRecord, SweepRecord
@@ -44,8 +44,13 @@ from studies.texts import captioned, claim, figure, say
 NAME, TITLE = "label_noise", "Noisy labels in training and evaluation, and a remedy"
 PREFIX = "noise-"
 DROP, FLIP, WEAK = "positives missing", "labels flipped", "weak labels"
-FEW = "annotated clips"
-LOOKS = {DROP: (BLUE, "o"), FLIP: (ORANGE, "s"), WEAK: (GREEN, "D"), FEW: (PINK, "^")}
+ANNOTATED = "annotated clips"
+LOOKS = {
+    DROP: (BLUE, "o"),
+    FLIP: (ORANGE, "s"),
+    WEAK: (GREEN, "D"),
+    ANNOTATED: (PINK, "^"),
+}
 # How a corrected loss knows the rates.
 RATES = {
     "true": "true rates",
@@ -56,7 +61,7 @@ RATES = {
 # Rates of errors in evaluation labels, how often each is drawn, and annotated clips.
 EVALUATION = {DROP: (0.25, 0.5, 0.75, 0.9), FLIP: (0.01, 0.02, 0.05, 0.1, 0.2)}
 DRAWS = 20
-ANNOTATED = (50, 100, 200, 400, 800, 1600)
+ANNOTATED_SIZES = (50, 100, 200, 400, 800, 1600)
 # Steps of a doubling at which the clean score is interpolated.
 STEPS = 12
 
@@ -345,19 +350,19 @@ def rank_by_annotated(runs: Runs) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     truth, rows = _mean_auc(ranks, labels), []
     scores = [one.arrays["predictions_test"]["scores"] for one in runs.points.values()]
-    for size in (one for one in ANNOTATED if one < len(labels)):
+    for size in (one for one in ANNOTATED_SIZES if one < len(labels)):
         aucs = []
         for some in resampling.subset_weights(len(labels), size, DRAWS).T > 0:
             of_some = np.stack([_mean_ranks(one[:, some]) for one in scores])
             aucs.append(_mean_auc(of_some, labels[some]))
-        rows.append((FEW, size, *_rhos(truth, aucs)))
+        rows.append((ANNOTATED, size, *_rhos(truth, aucs)))
     return pd.DataFrame(rows, columns=columns)
 
 
 def _ranks(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
     """Returns reference labels of the test clips, bool `[N, K]`, and points' ranks."""
     arrays = [one.arrays.get("predictions_test", {}) for one in runs.points.values()]
-    key = LABELS[runs.reference]
+    key = LABEL_ARRAYS[runs.reference]
     if not all(key in one for one in arrays):
         return np.empty((0, 0), bool), np.empty((0, 0, 0))
     ranks = np.stack([_mean_ranks(one["scores"]) for one in arrays])
@@ -459,7 +464,7 @@ def draw_ranks(frame: pd.DataFrame) -> Figure:
     drawn = Figure(figsize=(7, 3.2))
     left, right = drawn.subplots(1, 2, sharey=True)
     for noise, of in frame.groupby("noise", sort=False):
-        few = noise == FEW
+        few = noise == ANNOTATED
         axes, x = (right, of.clips.astype(float)) if few else (left, 100 * of.rate)
         _draw_line(axes, x, of.rho, [of.rho - of.low, of.high - of.rho], noise)
     left.set(
@@ -557,7 +562,7 @@ def _table(runs: Runs, worths: Mapping[str, Worth | None]) -> Table:
 
 def _rank_table(ranked: pd.DataFrame) -> Table:
     names = [
-        f"truth of {one.clips:.0f} clips" if one.noise == FEW else one.noise
+        f"truth of {one.clips:.0f} clips" if one.noise == ANNOTATED else one.noise
         for one in ranked.itertuples()
     ]
     rows = ranked.assign(noise=names)[["noise", "rate", "rho", "low", "high"]]
@@ -652,7 +657,7 @@ def _paragraphs(
     listed = [f"{runs.title(k)}: {one}" for k, one in worths.items() if one]
     if listed:
         found.append(say("label_noise.worth", listed="; ".join(listed)))
-    weak, annotated = (ranked[ranked.noise == one] for one in (WEAK, FEW))
+    weak, annotated = (ranked[ranked.noise == one] for one in (WEAK, ANNOTATED))
     if len(weak) and len(annotated):
         rho = float(weak.rho.iloc[0])
         enough = annotated.clips[annotated.rho >= rho]

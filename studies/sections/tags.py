@@ -23,7 +23,7 @@ from msd_tagger.pages.style import BLUE, GREEN, ORANGE, ink
 from msd_tagger.pages.tables import ABSENT, Formats, Table, percent
 from studies import figures, judges, matrices, statistics, tag_pairs
 from studies.figures import Look
-from studies.label_table import LABELS, find_label_table
+from studies.label_table import LABEL_FILE, find_label_table
 from studies.records import SweepRecord
 from studies.study import Claim, Study
 from studies.texts import captioned, claim, figure, say
@@ -97,7 +97,9 @@ def study(record: SweepRecord) -> Study:
     data, arrays = _count(record), record.arrays("input_stats")
     paragraphs, illustrations, tables, claims = [], [], [], []
     if data is None:
-        paragraphs.append(f"There is no {LABELS}, or no clip in it: no tags to count.")
+        paragraphs.append(
+            f"There is no {LABEL_FILE}, or no clip in it: no tags to count."
+        )
     else:
         vectors, clips = tag_pairs.unique_vectors(data.tags)
         paragraphs += _paragraphs(record, data, clips)

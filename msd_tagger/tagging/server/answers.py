@@ -8,7 +8,7 @@ import numpy as np
 
 from msd_tagger.bundle import heard
 from msd_tagger.bundle.format import Bundle
-from msd_tagger.bundle.thresholds import FEW, is_firm
+from msd_tagger.bundle.thresholds import FIRM_FROM, is_firm
 from msd_tagger.common.text import clock
 from msd_tagger.pages.page import TEMPLATES, render
 from msd_tagger.pages.pictures import frequencies, spectrogram_png
@@ -129,5 +129,6 @@ def legend(bundle: Bundle) -> str:
     return (
         "✓ and a full bar: the score reaches the tag's own threshold, the mark on the "
         f"bar, which is the best by F1 on the {split} split. ? in place of ✓: fewer "
-        f"than {FEW} clips of that split have the tag, so its threshold says little."
+        f"than {FIRM_FROM} clips of that split have the tag, so its threshold says "
+        "little."
     )

@@ -89,7 +89,7 @@ async def _tag_upload(request: Request) -> Response:
         try:
             heard = await attended(request, state.read(path))
         except ValueError as error:
-            raise HTTPException(422, sentence(error, path)) from error
+            raise HTTPException(422, _worded(error, path)) from error
     return JSONResponse(await attended(request, state.tag(heard)))
 
 
@@ -188,10 +188,10 @@ def _check_size(size_bytes: int, limit_bytes: int) -> None:
         raise HTTPException(413, message)
 
 
-def sentence(error: Exception, path: Path) -> str:
+def _worded(error: Exception, path: Path) -> str:
     """Words an error for the visitor, who knows the file by another name.
 
-    >>> sentence(ValueError("tmp/3f: not audio (no decoder)"), Path("tmp/3f"))
+    >>> _worded(ValueError("tmp/3f: not audio (no decoder)"), Path("tmp/3f"))
     'The file cannot be tagged: not audio (no decoder).'
     """
     text = str(error) or type(error).__name__

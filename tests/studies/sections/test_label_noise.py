@@ -202,7 +202,7 @@ def test_both_curves_of_evaluation_are_in_one_frame(study):
     shown = {one.name: one for one in study.illustrations}["noise_evaluation"].frame
     lines = shown.to_csv(index=False).splitlines()
     assert lines[0] == "noise,rate,rho,low,high,clips"
-    few = [line.split(",") for line in lines if line.startswith(label_noise.FEW)]
+    few = [line.split(",") for line in lines if line.startswith(label_noise.ANNOTATED)]
     assert [line[-1] for line in few] == ["50", "100", "200"]
     assert [line[1] for line in few] == [""] * 3
     assert sum(line.startswith(label_noise.FLIP) for line in lines) == 5
