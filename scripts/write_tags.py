@@ -22,9 +22,10 @@ from pathlib import Path
 
 import soundfile
 
+from input_pipeline.corpora.tables import is_line
 from msd_tagger.common import files
 from msd_tagger.common.errors import reason_of
-from msd_tagger.common.text import printable
+from msd_tagger.common.text import printable, text_path
 from msd_tagger.tagging.songs import audio_files
 
 # Number to name of ID3's genres: those of ID3v1, and from 80 on what Winamp added.
@@ -119,7 +120,7 @@ def _rows(
     for path in (Path(one) for one in found if os.path.isfile(one)):  # noqa: PTH113
         name = path.relative_to(music).as_posix()
         # A name that is no text, or of several lines, cannot be written in a table.
-        tags, artist = SOURCES[source](path, music) if _is_text(name) else ("", "")
+        tags, artist = SOURCES[source](path, music) if _fits_table(name) else ("", "")
         if tags:
             # Readers strip cells, and take backslashes alone for those of Windows.
             is_plain = name == name.strip() and ("/" in name or "\\" not in name)
@@ -136,9 +137,9 @@ def _one_line(text: str) -> str:
     return "".join(c for c in line if unicodedata.category(c) != "Cc").strip()
 
 
-def _is_text(name: str) -> bool:
-    is_utf8 = os.fsencode(name).decode("utf-8", "replace") == name
-    return is_utf8 and len(name.splitlines()) == 1
+def _fits_table(name: str) -> bool:
+    """Whether a name is UTF-8, and one line as the reader of the table wants it."""
+    return text_path(name) == name and is_line(name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
