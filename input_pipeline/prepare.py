@@ -5,7 +5,7 @@
         features.json, dataset_info.json         for tfds.builder_from_directory
         recipe.json, tags.txt                    how it was made; the order of tags
         index.npz                                ids and labels; clips of a shard
-        originals.npz                              which audio files it was made of
+        originals.npz                            which audio files it was made of
         ledger.csv                               files left out, and why
         corpus.json                              counts; its presence says: complete
 

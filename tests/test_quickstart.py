@@ -29,7 +29,7 @@ SMALLER = {
     "duration_s=29.0": "duration_s=3.0",
     "hop_s=2.9": "hop_s=0.5",
     "(40, 20, 200)": "(8, 4, 12)",
-    "seed=2)": "seed=2, num_workers=1, clip_duration_s=1.0)",
+    "seed=2)": "seed=2, num_processes=1, clip_duration_s=1.0)",
     '        name="quickstart",\n': f'{SMALL}        name="quickstart",\n',
     "max_epochs=15.0": "max_epochs=2.0",
     "evaluate_every_epochs=5.0": "evaluate_every_epochs=1.0",

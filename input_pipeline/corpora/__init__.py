@@ -46,7 +46,7 @@ _UNSET: dict[str, Any] = {**dict.fromkeys(FOLDERS, ""), "num_tags": 0}
 def load_corpus(
     config: Mapping[str, Any],
     data_dir: Path | str,
-    num_workers: int = 0,
+    num_processes: int = 0,
     clip_duration_s: float = 29.0,
 ) -> Corpus:
     """Loads the corpus that `config.corpus` names; makes it first where it can.
@@ -54,7 +54,7 @@ def load_corpus(
     Args:
         config: The keys of `config.corpus`.
         data_dir: Where corpora that are made here are kept.
-        num_workers: Processes for making one; 0 for one per core.
+        num_processes: For making one; 0 for one per core.
         clip_duration_s: `config.clip.duration_s`, for corpora that spread excerpts.
 
     Raises:
@@ -62,7 +62,7 @@ def load_corpus(
     """
     check(config, needs_audio=False)
     read, parameters, own = _reader(config["name"])
-    others = {"data_dir": Path(data_dir), "num_processes": num_workers}
+    others = {"data_dir": Path(data_dir), "num_processes": num_processes}
     values = {**config, **others, "clip_duration_s": clip_duration_s}
     del values["name"]  # It is the reader's own.
     given = {

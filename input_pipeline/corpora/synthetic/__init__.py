@@ -51,7 +51,7 @@ _ALLOWED = {
     "seed": COUNT,
     "tagability_exponent": Number(0, 2),
     "clip_duration_s": Number(1, 120),
-    "num_workers": COUNT,
+    "num_processes": COUNT,
 }
 _SETTINGS, _TABLE, _VOCABULARY, _AUDIO = "corpus.json", "tags.csv", "tags.txt", "audio"
 # Unfinished files, and what systems that show folders put into them.
@@ -83,7 +83,7 @@ def write_corpus(
     num_clips: Sequence[int] = NUM_CLIPS,
     seed: int = 0,
     tagability_exponent: float = 0.5,
-    num_workers: int = 0,
+    num_processes: int = 0,
     clip_duration_s: float = 29.0,
 ) -> Path:
     """Writes the corpus as a folder of FLAC files, or finishes writing it.
@@ -92,7 +92,7 @@ def write_corpus(
     interrupted at any moment is simply repeated; a finished corpus returns at once.
 
     The numbers of clips are those for training, validation and test. The number of
-    workers (0 for all available cores) changes no byte.
+    processes (0 for one per available core) changes no byte.
 
     Raises:
         ValueError: An argument is out of range, or the directory holds other files or
@@ -107,7 +107,7 @@ def write_corpus(
         "tagability_exponent": float(tagability_exponent),
         "clip_duration_s": float(clip_duration_s),
     }
-    given = settings | {"num_workers": num_workers}
+    given = settings | {"num_processes": num_processes}
     contents.check(given, _ALLOWED, "the synthetic corpus: ")
     _claim(directory, settings)
     present = {path.name for path in (directory / _AUDIO).iterdir()}
@@ -115,7 +115,7 @@ def write_corpus(
     missing = [i for i in numbers.tolist() if _file_name(i) not in present]
     if not missing and (directory / _TABLE).exists():
         return directory
-    _write_audio(directory / _AUDIO, missing, seed, clip_duration_s, num_workers)
+    _write_audio(directory / _AUDIO, missing, seed, clip_duration_s, num_processes)
     for folder in (directory, directory / _AUDIO):
         remove_abandoned(folder)  # Files of processes that were killed.
     write_text(directory / _VOCABULARY, "\n".join([*TAGS, ""]))
@@ -188,13 +188,13 @@ def _write_audio(
     clip_numbers: list[int],
     seed: int,
     duration_s: float,
-    num_workers: int,
+    num_processes: int,
 ) -> None:
     """Writes the clips, in worker processes when there are several."""
-    num_workers = min(num_workers or processes.available_cores(), len(clip_numbers))
+    num_processes = min(num_processes or processes.available_cores(), len(clip_numbers))
     write = partial(_write_clip, directory, seed, duration_s)
     with processes.progress_bar(len(clip_numbers), "synthetic corpus") as bar:
-        if num_workers <= 1:
+        if num_processes <= 1:
             for number in clip_numbers:
                 write(number)
                 bar.update()
@@ -202,7 +202,7 @@ def _write_audio(
         processes.check_shared_memory()
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(
-            num_workers, context, initializer=processes.follow_parent
+            num_processes, context, initializer=processes.follow_parent
         )
         try:
             with processes.one_thread_each():

@@ -26,7 +26,7 @@ def written(tmp_path_factory):
     """One small corpus, written by this process."""
     directory = tmp_path_factory.mktemp("corpus")
     return synthetic.write_corpus(
-        directory, NUM_CLIPS, seed=3, num_workers=1, clip_duration_s=2.0
+        directory, NUM_CLIPS, seed=3, num_processes=1, clip_duration_s=2.0
     )
 
 
@@ -36,7 +36,7 @@ def contents(directory):
 
 
 def write(directory, **changes):
-    settings = {"num_clips": NUM_CLIPS, "seed": 3, "num_workers": 1}
+    settings = {"num_clips": NUM_CLIPS, "seed": 3, "num_processes": 1}
     settings |= {"clip_duration_s": 2.0} | changes
     return synthetic.write_corpus(directory, **settings)
 
@@ -47,7 +47,7 @@ def rows_of(directory):
 
 
 def test_same_bytes_from_two_workers(written, tmp_path):
-    assert contents(write(tmp_path, num_workers=2)) == contents(written)
+    assert contents(write(tmp_path, num_processes=2)) == contents(written)
 
 
 @pytest.mark.parametrize("num_clips", [(8, 1, 2), (6, 1, 5), (7, 3, 3)])
@@ -95,11 +95,11 @@ def test_finished_corpus_is_not_written_again(written, monkeypatch):
     assert write(written) == written
 
 
-@pytest.mark.parametrize("num_workers", [1, 2])
-def test_survives_a_kill(written, tmp_path, num_workers):
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_survives_a_kill(written, tmp_path, num_processes):
     call = (
         "from input_pipeline.corpora import synthetic; synthetic.write_corpus("
-        f"{str(tmp_path)!r}, {NUM_CLIPS}, seed=3, num_workers={num_workers}, "
+        f"{str(tmp_path)!r}, {NUM_CLIPS}, seed=3, num_processes={num_processes}, "
         "clip_duration_s=2.0)"
     )
     process = subprocess.Popen(
@@ -222,7 +222,7 @@ def test_other_settings_are_refused(written):
         ({"seed": -1}, "seed is -1"),
         ({"tagability_exponent": 3}, "tagability_exponent is 3"),
         ({"clip_duration_s": 0.1}, "clip_duration_s is 0.1"),
-        ({"num_workers": -2}, "num_workers is -2"),
+        ({"num_processes": -2}, "num_processes is -2"),
     ],
 )
 def test_wrong_argument_is_named(tmp_path, changes, message):
