@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import jax
@@ -20,6 +19,7 @@ from modes.corpus import pools_of, recipe_of
 from modes.tensorboard import TensorBoard
 from msd_tagger import platform
 from msd_tagger.common import files, workspace
+from msd_tagger.common.error_rates import LabelNoise
 from msd_tagger.network.pools import unheard
 from msd_tagger.training import clip_cache, distributed, loop, results, setup
 from msd_tagger.training.data import Data
@@ -129,10 +129,7 @@ def train_in(
         raise ValueError(f"{workdir} holds no run of this config; use --mode=run first")
     data, noise = training_labels.apply(config, data)
     if begins:
-        config.input.cache = clip_cache.choose(config, data)
-        layout = setup.choose_layout(config)
-        config.train.parallel = layout.mode
-        config.train.seeds_per_chunk = layout.seeds_per_chunk
+        _resolve(config, data)
     with ExitStack() as stack:
 
         def enter() -> None:
@@ -143,23 +140,45 @@ def train_in(
 
         distributed.shared(enter)
         keep_kernels(workdir, config)
-        reach = loop.train if begins else loop.restore
-        if begins and config.train.tensorboard:
-            seeds = config.seed, config.num_seeds
-            watch = TensorBoard(workdir / "tensorboard", *seeds)
-            reach = partial(loop.train, watch=watch)
+        reach = _train if begins else loop.restore
         trained = reach(config, data, workdir, noise)
         predictions = results.predict(trained)
         if not distributed.is_first():
             return {}
-        linear = None
-        if config.analysis.linear_baseline:
-            linear, scores = score_linear_baseline(data, config.train.fraction)
-            files.write_npz(workdir / "baseline_test.npz", scores=np.float32(scores))
-        summary = results.write_results(trained, workdir, predictions, linear)
-        if summary["complete"]:
-            workspace.seal(workdir)
-        return summary
+        return _write(trained, workdir, predictions)
+
+
+def _resolve(config: ConfigDict, data: Data) -> None:
+    """Puts into the configuration what was left to this machine, for the record."""
+    layout = setup.choose_layout(config)
+    config.input.cache = clip_cache.choose(config, data)
+    config.train.parallel = layout.mode
+    config.train.seeds_per_chunk = layout.seeds_per_chunk
+
+
+def _train(
+    config: ConfigDict, data: Data, workdir: Path, noise: LabelNoise
+) -> loop.Trained:
+    """Trains, and writes events for TensorBoard where they are asked for."""
+    if not config.train.tensorboard:
+        return loop.train(config, data, workdir, noise)
+    watch = TensorBoard(workdir / "tensorboard", config.seed, config.num_seeds)
+    return loop.train(config, data, workdir, noise, watch)
+
+
+def _write(
+    trained: loop.Trained, workdir: Path, predictions: dict[str, np.ndarray]
+) -> dict:
+    """Writes the record, with the linear baseline, and seals it if it is complete."""
+    config, data = trained.setup.config, trained.setup.data
+    linear = None
+    if config.analysis.linear_baseline:
+        linear, scores = score_linear_baseline(data, config.train.fraction)
+        files.write_npz(workdir / "baseline_test.npz", scores=np.float32(scores))
+    summary = results.write_results(trained, workdir, predictions, linear)
+    if summary["complete"]:
+        workspace.seal(workdir)
+    return summary
 
 
 def _tell_missing(workdir: Path, config: ConfigDict) -> None:
