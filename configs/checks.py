@@ -209,47 +209,67 @@ def check(config: ConfigDict) -> None:
             raise ValueError(
                 f"--config.{name}={value}: each entry must be a text in quotes"
             )
-    labels = values["analysis.annotated_labels"]
-    if not labels or len({*labels}) < len(labels):
-        raise ValueError(
-            f"--config.analysis.annotated_labels={labels}: must have labels, each once"
-        )
     for name in FOLDERS:
         if "://" in values[name]:
             raise ValueError(
                 f"--config.{name}={values[name]}: must be a folder of this machine; "
                 "only --data_dir may be an address"
             )
-    _check_spectrogram(config)
-    _check_jobs(config)
+    _check_name(config.name)
+    _check_annotations(config.analysis)
+    _check_spectrogram(config.spectrogram)
+    _check_network(config)
+    _check_pools(config.model)
     _check_start(config.train)
     _check_label_noise(config.train)
     _check_class_weights(config.train)
-    _check_network(config)
+    _check_profile(config.profile_steps)
+    _check_jobs(config)
     _check_processes(config)
 
 
-def _check_spectrogram(config: ConfigDict) -> None:
-    size = config.spectrogram.dft_size_samples
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(
+            f"--config.name={name!r}: it names a folder, so it must consist of "
+            "letters, digits, '_', '-' and '.'"
+        )
+
+
+def _check_annotations(analysis: ConfigDict) -> None:
+    labels = analysis.annotated_labels
+    if not labels or len({*labels}) < len(labels):
+        raise ValueError(
+            f"--config.analysis.annotated_labels={labels}: must have labels, each once"
+        )
+    for file in analysis.annotations:
+        if not Path(file).is_file():
+            raise ValueError(f"--config.analysis.annotations: there is no file {file}")
+
+
+def _check_spectrogram(spectrogram: ConfigDict) -> None:
+    size, hop = spectrogram.dft_size_samples, spectrogram.hop_samples
     if size % 2:
         raise ValueError(f"--config.spectrogram.dft_size_samples={size}: must be even")
-    if config.spectrogram.hop_samples > size:
+    if hop > size:
         raise ValueError(
-            f"--config.spectrogram.hop_samples={config.spectrogram.hop_samples} skips "
-            f"samples between frames of {size}: it must be at most "
-            "spectrogram.dft_size_samples"
+            f"--config.spectrogram.hop_samples={hop} skips samples between frames of "
+            f"{size}: it must be at most spectrogram.dft_size_samples"
         )
-    for pool in config.model.pools:
+
+
+def _check_pools(model: ConfigDict) -> None:
+    for pool in model.pools:
         if not _is_pair(pool):
             raise ValueError(
-                f"--config.model.pools={config.model.pools}: each entry must be two "
-                "positive whole numbers, bands and frames, such as (2, 4)"
+                f"--config.model.pools={model.pools}: each entry must be two positive "
+                "whole numbers, bands and frames, such as (2, 4)"
             )
         if math.prod(pool) > MAX_WINDOW:
             raise ValueError(
-                f"--config.model.pools={config.model.pools}: {pool[0]} x {pool[1]} "
-                f"positions in one window are more than {MAX_WINDOW}, which would "
-                "compile for many minutes; use more layers with smaller poolings"
+                f"--config.model.pools={model.pools}: {pool[0]} x {pool[1]} positions "
+                f"in one window are more than {MAX_WINDOW}, which would compile for "
+                "many minutes; use more layers with smaller poolings"
             )
 
 
@@ -316,6 +336,14 @@ def _check_network(config: ConfigDict) -> None:
         )
 
 
+def _check_profile(steps: Sequence[int]) -> None:
+    if steps and not (_is_pair(steps) and steps[0] <= steps[1]):
+        raise ValueError(
+            f"--config.profile_steps={steps}: must be the first and the last step, "
+            "counted from 1, such as (100, 110)"
+        )
+
+
 def _check_jobs(config: ConfigDict) -> None:
     worker, num_workers = config.prepare.worker, config.prepare.num_workers
     if worker >= num_workers:
@@ -333,20 +361,6 @@ def _check_jobs(config: ConfigDict) -> None:
             f"--config.prepare.num_workers={num_workers} with the synthetic corpus, "
             "which the first job that needs it makes alone; array jobs read one that "
             "exists: --config.corpus.name=folder --config.corpus.audio_dir=DIR"
-        )
-    if not re.fullmatch(r"\w[\w.-]*", config.name):
-        raise ValueError(
-            f"--config.name={config.name!r}: it names a folder, so it must consist of "
-            "letters, digits, '_', '-' and '.'"
-        )
-    for file in config.analysis.annotations:
-        if not Path(file).is_file():
-            raise ValueError(f"--config.analysis.annotations: there is no file {file}")
-    steps = config.profile_steps
-    if steps and not (_is_pair(steps) and steps[0] <= steps[1]):
-        raise ValueError(
-            f"--config.profile_steps={steps}: must be the first and the last step, "
-            "counted from 1, such as (100, 110)"
         )
 
 
