@@ -16,12 +16,15 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from configs import sweeps
-from configs.identity import WEIGHTS, WORDS, label_noise_of
 from configs.keys import (
     CONVNET,
     KEYS,
+    KNOWN_WEIGHTS,
     Range,
     did_you_mean,
+    file_of_rates,
+    file_of_weights,
+    label_noise_of,
     no_such_key,
     values_of,
 )
@@ -292,13 +295,14 @@ def _check_start(train: ConfigDict) -> None:
 
 
 def _check_label_noise(train: ConfigDict) -> None:
-    source, factor = label_noise_of(train.label_noise)
+    _, factor = label_noise_of(train.label_noise)
     if train.label_noise and not 0 < factor < math.inf:
         raise ValueError(
             f"--config.train.label_noise={train.label_noise}: the factor must be more "
             "than 0, and finite"
         )
-    if train.label_noise and source not in WORDS and not Path(source).is_file():
+    path = file_of_rates(train.label_noise)
+    if path and not path.is_file():
         raise ValueError(
             f"--config.train.label_noise={train.label_noise}: there is no such file; "
             'give a CSV or JSON file, "true" or "annotated" (docs/label_noise.md), '
@@ -307,12 +311,12 @@ def _check_label_noise(train: ConfigDict) -> None:
 
 
 def _check_class_weights(train: ConfigDict) -> None:
-    weights = train.class_weights
-    if weights not in WEIGHTS and not Path(weights).is_file():
+    weights, path = train.class_weights, file_of_weights(train.class_weights)
+    if path and not path.is_file():
         raise ValueError(
             f"--config.train.class_weights={weights}: there is no such file; give "
-            f"{' or '.join(WEIGHTS)}, or a CSV file with the columns tag, positive and "
-            "negative"
+            f"{' or '.join(KNOWN_WEIGHTS)}, or a CSV file with the columns tag, "
+            "positive and negative"
         )
     if weights != "none" and train.label_noise:
         raise ValueError(

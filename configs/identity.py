@@ -2,12 +2,18 @@
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from configs.keys import KEYS, values_of
+from configs.keys import (
+    ANNOTATED,
+    KEYS,
+    file_of_rates,
+    file_of_weights,
+    label_noise_of,
+    values_of,
+)
 
 # Keys of label noise.
 NOISE = (
@@ -19,11 +25,6 @@ LATER = (
     *("model.network", "train.weight_decay", "train.class_weights"),
     "train.augmentations",
 )
-# What `train.class_weights` may be besides a file.
-WEIGHTS = ("none", "inverse_frequency")
-# What `train.label_noise` may be besides a file.
-ANNOTATED = "annotated"
-WORDS = ("true", ANNOTATED)
 # What training takes from a bundle; "sha256" is that of its weights.
 OF_BUNDLE = ("tags", "recipe", "preprocessing", "network", "sha256")
 
@@ -50,19 +51,9 @@ def identity(config: ConfigDict) -> dict:
     for name in LATER:
         if found[name] == KEYS[name].default:
             del found[name]
-    if config.train.class_weights not in WEIGHTS:
-        found["train.class_weights"] = _content(Path(config.train.class_weights))
+    if weights := file_of_weights(config.train.class_weights):
+        found["train.class_weights"] = _content(weights)
     return found | _of_labels(config, found)
-
-
-def label_noise_of(value: str) -> tuple[str, float]:
-    """Splits `train.label_noise` into what gives the rates and a factor on their odds.
-
-    >>> label_noise_of("true*0.5"), label_noise_of("rates.csv")
-    (('true', 0.5), ('rates.csv', 1.0))
-    """
-    found = re.fullmatch(r"(.*)\*(\d+(?:\.\d+)?)", value)
-    return (found[1], float(found[2])) if found else (value, 1.0)
 
 
 def _of_labels(config: ConfigDict, found: dict) -> dict:
@@ -83,8 +74,8 @@ def _of_labels(config: ConfigDict, found: dict) -> dict:
         options = config.analysis
         drawn = f"{options.subset100_clips} clips, seed {options.subset_seed}"
         used["train.label_noise"] += f" ({drawn})"
-    elif source not in ("", *WORDS):
-        used["train.label_noise"] = [_content(Path(source)), factor]
+    elif rates := file_of_rates(config.train.label_noise):
+        used["train.label_noise"] = [_content(rates), factor]
     return used
 
 

@@ -6,9 +6,11 @@ and docs/keys.md, which `python -m configs.keys` prints.
 
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
@@ -16,6 +18,11 @@ from ml_collections import ConfigDict
 from configs.tasks import TASKS, TRAIN
 
 CONVNET = "convnet"  # The network of the paper.
+# What `train.class_weights` may be besides a file.
+KNOWN_WEIGHTS = ("none", "inverse_frequency")
+# What `train.label_noise` may be besides a file.
+ANNOTATED = "annotated"
+KNOWN_RATES = ("true", ANNOTATED)
 
 # Names end in their unit.
 UNITS = ("batch_size", "clips", "epochs", "hz", "minutes", "s", "samples", "steps")
@@ -302,6 +309,31 @@ _KEYS = (
 )
 # fmt: on
 KEYS = {key.name: key for key in _KEYS}
+
+
+def label_noise_of(value: str) -> tuple[str, float]:
+    """Splits `train.label_noise` into what gives the rates and a factor on their odds.
+
+    >>> label_noise_of("true*0.5"), label_noise_of("rates.csv")
+    (('true', 0.5), ('rates.csv', 1.0))
+    """
+    found = re.fullmatch(r"(.*)\*(\d+(?:\.\d+)?)", value)
+    return (found[1], float(found[2])) if found else (value, 1.0)
+
+
+def file_of_rates(label_noise: str) -> Path | None:
+    """The file that `train.label_noise` names, if it names one.
+
+    >>> file_of_rates("rates.csv*2"), file_of_rates("true*2"), file_of_rates("")
+    (PosixPath('rates.csv'), None, None)
+    """
+    source, _ = label_noise_of(label_noise)
+    return Path(source) if label_noise and source not in KNOWN_RATES else None
+
+
+def file_of_weights(class_weights: str) -> Path | None:
+    """The file that `train.class_weights` names, if it names one."""
+    return Path(class_weights) if class_weights not in KNOWN_WEIGHTS else None
 
 
 def no_such_key(what: str, key: str) -> ValueError:

@@ -6,8 +6,7 @@ from types import MappingProxyType
 from ml_collections import ConfigDict
 
 from configs import sweeps
-from configs.identity import ANNOTATED, label_noise_of
-from configs.keys import CONVNET, KEYS, values_of
+from configs.keys import ANNOTATED, CONVNET, KEYS, label_noise_of, values_of
 from configs.tasks import TASKS
 
 _RUN = ("name", "task", "sweep", "resume", "compilation_cache_dir")

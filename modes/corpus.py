@@ -7,8 +7,14 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from configs import checks, sweeps, wishes
-from configs.identity import WEIGHTS, WORDS, label_noise_of
-from configs.keys import CONVNET, KEYS
+from configs.keys import (
+    CONVNET,
+    KEYS,
+    KNOWN_RATES,
+    file_of_rates,
+    file_of_weights,
+    label_noise_of,
+)
 from configs.tasks import TASKS, TRAIN
 from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits, open_shards
@@ -39,13 +45,11 @@ def check(config: ConfigDict, options: Options) -> None:
         recipe_of(config, kind)
     has_network = bool(config.sweep) or config.task in (TRAIN, "network")
     for point in points:
-        source, _ = label_noise_of(point.train.label_noise)
-        if source not in ("", *WORDS):
-            read_rates(Path(source))
+        if rates := file_of_rates(point.train.label_noise):
+            read_rates(rates)
+        if weights := file_of_weights(point.train.class_weights):
+            class_weights.read(weights)
         _check_front_end(point)
-        weights = point.train.class_weights
-        if weights not in WEIGHTS:
-            class_weights.read(Path(weights))
         shape = recipe_of(point).shape
         is_built = options.mode in ("run", "evaluate") and not options.bundle
         if is_built and has_network and point.model.network == CONVNET:
@@ -100,12 +104,10 @@ def check_labels(config: ConfigDict, tags: Sequence[str], knows_truth: bool) -> 
         ValueError: It knows no truth, or a file of rates or weights has other tags.
     """
     train = config.train
-    if train.class_weights not in WEIGHTS:
-        path = Path(train.class_weights)
-        class_weights.arrange(class_weights.read(path), tags, path)
-    source, _ = label_noise_of(train.label_noise)
-    if source not in ("", *WORDS):
-        arrange(read_rates(Path(source)), tags, Path(source))
+    if weights := file_of_weights(train.class_weights):
+        class_weights.arrange(class_weights.read(weights), tags, weights)
+    if rates := file_of_rates(train.label_noise):
+        arrange(read_rates(rates), tags, rates)
     if knows_truth:
         return
     if train.labels == "true":
@@ -114,7 +116,8 @@ def check_labels(config: ConfigDict, tags: Sequence[str], knows_truth: bool) -> 
             "true; leave it out (configs/label_noise.py:own studies noise that is "
             "added to a corpus's own labels)"
         )
-    if source in WORDS and not (train.drop_positives or train.flip_labels):
+    source, _ = label_noise_of(train.label_noise)
+    if source in KNOWN_RATES and not (train.drop_positives or train.flip_labels):
         raise ValueError(
             f"--config.train.label_noise={train.label_noise}: this corpus does not "
             "know which tags are true, and no noise was added; give a file of rates "

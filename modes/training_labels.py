@@ -1,12 +1,11 @@
 """The labels that a run learns from, and the error rates that its loss corrects for."""
 
 import logging
-from pathlib import Path
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from configs.identity import WORDS, label_noise_of
+from configs.keys import file_of_rates, label_noise_of
 from modes.corpus import check_labels
 from msd_tagger.common.error_rates import (
     LabelNoise,
@@ -66,9 +65,9 @@ def _rates(
 ) -> Rates:
     """Finds the rates that `train.label_noise` names, for the labels learnt from."""
     source, factor = label_noise_of(config.train.label_noise)
-    if source not in WORDS or truth is None:
-        path = Path(source)
+    if path := file_of_rates(config.train.label_noise):
         return usable(arrange(read_rates(path), tags, path), factor)
+    assert truth is not None  # `check_labels` asks for it.
     truth = truth[: len(labels)]
     if source == "true":
         return usable(count_rates(labels, truth), factor)
