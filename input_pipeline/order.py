@@ -24,7 +24,7 @@ class Window(NamedTuple):
     num_clips: int
 
 
-def place(track_id: str) -> bytes:
+def sort_key(track_id: str) -> bytes:
     """Returns what the clips of a split are sorted by: a hash of the id."""
     return hashlib.sha256(track_id.encode()).digest()
 

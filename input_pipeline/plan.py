@@ -130,9 +130,9 @@ def _sorted(corpus: Corpus) -> list[Clip]:
 
 
 def shard_tasks(corpus: Corpus, clips_per_shard: int) -> list[shards.ShardTask]:
-    """Cuts every split into shards, its clips in the order of `order.place`."""
+    """Cuts every split into shards, its clips in the order of `order.sort_key`."""
     by_split: dict[str, list[shards.ClipRow]] = {split: [] for split in SPLITS}
-    for clip in sorted(corpus.clips, key=lambda clip: order.place(clip.track_id)):
+    for clip in sorted(corpus.clips, key=lambda clip: order.sort_key(clip.track_id)):
         path, relative = str(clip.path), _relative(clip.path, corpus.audio_dir)
         row = shards.ClipRow(clip.track_id, path, relative, clip.start_s, _labels(clip))
         by_split[clip.split].append(row)

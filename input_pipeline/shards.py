@@ -54,7 +54,7 @@ class ShardTask:
     index: int  # Number of the shard within its split, from 0.
     num_shards: int  # Of the split.
     first: int  # Position of its first clip in the split.
-    clips: tuple[ClipRow, ...]  # Its clips, in the order of `order.place`.
+    clips: tuple[ClipRow, ...]  # Its clips, in the order of `order.sort_key`.
 
     @property
     def file_name(self) -> str:

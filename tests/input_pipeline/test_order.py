@@ -71,12 +71,12 @@ def test_orders_are_uniform():
     assert abs(counts - 1000).max() < 150  # Five standard deviations.
 
 
-def test_places_depend_on_ids_alone():
+def test_keys_depend_on_ids_alone():
     ids = [f"TR{number:06d}" for number in range(1000)]
-    places = [order.place(track_id) for track_id in ids]
-    assert len(set(places)) == 1000
+    keys = [order.sort_key(track_id) for track_id in ids]
+    assert len(set(keys)) == 1000
     # Neighbours by id are no neighbours: the first tenth is of all parts.
-    first = np.argsort(np.argsort(places))[:100]
+    first = np.argsort(np.argsort(keys))[:100]
     assert 400 < first.mean() < 600
 
 

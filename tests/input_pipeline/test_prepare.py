@@ -17,7 +17,7 @@ import pytest
 from input_pipeline import catalogue, plan, prepare, shards
 from input_pipeline.batches import open_shards
 from input_pipeline.corpora import folder
-from input_pipeline.order import place
+from input_pipeline.order import sort_key
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.audio_error import AudioError
 from msd_tagger.frontend.spectrogram import spectrogram
@@ -56,7 +56,7 @@ def test_shards_hold_what_audio_makes(corpus, prepared):
         for split in ("train", "valid", "test"):
             labels = data.labels(split)
             expected = [i for i, clip in clips.items() if clip.split == split]
-            expected.sort(key=place)
+            expected.sort(key=sort_key)
             assert labels["track_id"].tolist() == expected
             batch = whole(data, split)
             for row, track_id in enumerate(labels["track_id"]):

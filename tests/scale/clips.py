@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from input_pipeline.batches import open_shards
-from input_pipeline.order import place
+from input_pipeline.order import sort_key
 from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend import audio
@@ -146,12 +146,12 @@ def _check(what: str, found: object, expected: object) -> None:
 
 
 def _check_split(directory: Path, split: str, good: list[TinyClip]) -> int:
-    """Index and shards hold every good clip once, in the order of `place`, with labels.
+    """Index and shards hold every good clip once, by `sort_key`, with its labels.
 
     Reading compares the records with the index, and with their checksums.
     """
     clips = sorted(
-        (one for one in good if one.split == split), key=lambda x: place(x.track_id)
+        (one for one in good if one.split == split), key=lambda x: sort_key(x.track_id)
     )
     data = open_shards(directory)
     data.check(split)
