@@ -6,8 +6,11 @@ from typing import NamedTuple
 from input_pipeline.storage import Place
 
 
-class Options(NamedTuple):
-    """What the flags of the same names say beside the configuration."""
+class MainOptions(NamedTuple):
+    """What the flags of main.py say, each by its name, beside the configuration.
+
+    Modes of the package, which need no configuration, get `command_line.Options`.
+    """
 
     mode: str = "run"
     workdir: str = ""  # "" has it named.

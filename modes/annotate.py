@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from configs.identity import digest
 from input_pipeline.corpora import Clip
-from modes import Options
+from modes import MainOptions
 from modes.corpus import load, recipe_of
 from modes.study_labels import table_of
 from msd_tagger.common.messages import quiet_decoders
@@ -25,7 +25,7 @@ from studies.sections.groundtruth import subsets_of
 logger = logging.getLogger(__name__)
 
 
-def annotate(config: ConfigDict, options: Options) -> None:
+def annotate(config: ConfigDict, options: MainOptions) -> None:
     """Writes a page for Subset100 and one for Subset400."""
     corpus = load(config, options)
     by_id = {clip.track_id: clip for clip in corpus.clips}

@@ -12,7 +12,7 @@ from input_pipeline import audit_report
 from input_pipeline.audit import audit as examine
 from input_pipeline.audit import findings
 from input_pipeline.plan import shard_directories
-from modes import Options
+from modes import MainOptions
 from modes.corpus import load, recipes
 from msd_tagger.pages import style
 from studies import figures
@@ -20,7 +20,7 @@ from studies import figures
 logger = logging.getLogger(__name__)
 
 
-def audit(config: ConfigDict, options: Options) -> None:
+def audit(config: ConfigDict, options: MainOptions) -> None:
     """Counts the corpus, looks for problems, and writes both down."""
     subject = config.corpus.to_dict()
     subject["num_tags"] = identity(config)["corpus.num_tags"]

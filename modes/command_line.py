@@ -8,7 +8,7 @@ from ml_collections import config_flags
 
 from configs import wishes
 from input_pipeline.storage import place
-from modes import Options
+from modes import MainOptions
 from msd_tagger.commands import command_line
 from msd_tagger.commands.command_line import Mode
 
@@ -115,11 +115,11 @@ flags.DEFINE_string(
 )
 
 
-def read_options(words: Sequence[str] = ()) -> Options:
+def read_options(words: Sequence[str] = ()) -> MainOptions:
     """What the flags say beside the configuration, and the words without a flag."""
-    values = command_line.values_of(Options._fields[:-1])
+    values = command_line.values_of(MainOptions._fields[:-1])
     values["data_dir"] = place(values["data_dir"])
-    return Options(**values, files=tuple(words))
+    return MainOptions(**values, files=tuple(words))
 
 
 def help_for(words: Sequence[str]) -> str:

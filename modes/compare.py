@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from modes import Options
+from modes import MainOptions
 from msd_tagger.common import files
 
 
-def start(options: Options) -> None:
+def start(options: MainOptions) -> None:
     """Compares the runs whose folders were named, and writes a report to --out.
 
     What draws is imported here, as in `modes.report`.

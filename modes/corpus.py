@@ -25,7 +25,7 @@ from input_pipeline.elsewhere import prepare_in, working_folder
 from input_pipeline.plan import Slice
 from input_pipeline.staging import stage
 from input_pipeline.storage import Place, place
-from modes import Options
+from modes import MainOptions
 from msd_tagger.common import class_weights
 from msd_tagger.common.error_rates import arrange, read_rates
 from msd_tagger.frontend.recipe import Recipe
@@ -33,7 +33,7 @@ from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed
 
 
-def check(config: ConfigDict, options: Options) -> None:
+def check(config: ConfigDict, options: MainOptions) -> None:
     """Checks the configuration, and that of every point, before anything takes long."""
     points = checks.check_for_mode(config, options.mode, options.bundle, options.point)
     task = TASKS[config.task]
@@ -86,7 +86,7 @@ def _check_front_end(config: ConfigDict) -> None:
         )
 
 
-def check_learnable(config: ConfigDict, options: Options, corpus: Corpus) -> None:
+def check_learnable(config: ConfigDict, options: MainOptions, corpus: Corpus) -> None:
     """Checks that networks can learn from a corpus what the configuration asks.
 
     Raises:
@@ -136,12 +136,12 @@ def recipe_of(config: ConfigDict, kind: str = "") -> Recipe:
     return Recipe.from_config(config.clip, config.spectrogram, kind, number)
 
 
-def start(config: ConfigDict, options: Options) -> None:
+def start(config: ConfigDict, options: MainOptions) -> None:
     """`--mode=prepare`: writes the shards and does nothing else."""
     prepare(config, options, load(config, options))
 
 
-def recipes(config: ConfigDict, options: Options) -> list[list[Recipe]]:
+def recipes(config: ConfigDict, options: MainOptions) -> list[list[Recipe]]:
     """The recipes of a run, of the points that --point asks for, or of a bundle.
 
     Those of a list are made in one pass, with what `prepare.kinds` adds to the first:
@@ -165,7 +165,7 @@ def _is_one_pass(recipes: Sequence[Recipe]) -> bool:
     return len(clips) == 1 and len({one.kind for one in recipes}) == len(recipes)
 
 
-def load_once(config: ConfigDict, options: Options) -> Corpus | None:
+def load_once(config: ConfigDict, options: MainOptions) -> Corpus | None:
     """As `load`, in the first of several processes; None in the others, which wait."""
     found = []
     distributed.shared(lambda: found.append(load(config, options)))
@@ -173,7 +173,7 @@ def load_once(config: ConfigDict, options: Options) -> Corpus | None:
 
 
 def prepare_once(
-    config: ConfigDict, options: Options, corpus: Corpus | None
+    config: ConfigDict, options: MainOptions, corpus: Corpus | None
 ) -> dict[str, Place]:
     """As `prepare`, by the first of several processes while the others wait."""
 
@@ -185,7 +185,7 @@ def prepare_once(
     return {recipe: place(path) for recipe, path in shards.items()}
 
 
-def load(config: ConfigDict, options: Options) -> Corpus:
+def load(config: ConfigDict, options: MainOptions) -> Corpus:
     """Loads the corpus; the synthetic one is made first, where it is missing."""
     # Not sooner: it imports TensorFlow, and that JAX, which has to be set up before.
     check_store(options.data_dir)
@@ -197,7 +197,9 @@ def load(config: ConfigDict, options: Options) -> Corpus:
     )
 
 
-def prepare(config: ConfigDict, options: Options, corpus: Corpus) -> dict[str, Place]:
+def prepare(
+    config: ConfigDict, options: MainOptions, corpus: Corpus
+) -> dict[str, Place]:
     """Writes the shards that are missing; a folder for each recipe's identifier."""
     if options.mode == "run":
         check_learnable(config, options, corpus)

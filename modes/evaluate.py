@@ -5,7 +5,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs.identity import bundle_digest, digest
-from modes import Options
+from modes import MainOptions
 from modes.corpus import load, open_data, prepare, recipe_of
 from modes.run import start as start_run
 from modes.training import print_numbers, print_scores, set_up_devices
@@ -19,7 +19,7 @@ from msd_tagger.training.schedule import resolve_batch_size
 from msd_tagger.training.warm_start import check_recipe
 
 
-def start(config: ConfigDict, options: Options) -> None:
+def start(config: ConfigDict, options: MainOptions) -> None:
     """Scores the bundle where there is one, else the run of the configuration."""
     if options.bundle and options.workdir:
         raise ValueError(
@@ -34,7 +34,7 @@ def start(config: ConfigDict, options: Options) -> None:
     does(config, options)
 
 
-def evaluate_bundle(config: ConfigDict, options: Options) -> None:
+def evaluate_bundle(config: ConfigDict, options: MainOptions) -> None:
     """Scores a bundle on a corpus, in a new folder.
 
     Of the configuration, the corpus counts, and clip and spectrogram, which have to be

@@ -3,12 +3,12 @@
 import logging
 from pathlib import Path
 
-from modes import Options
+from modes import MainOptions
 
 logger = logging.getLogger(__name__)
 
 
-def start(options: Options) -> None:
+def start(options: MainOptions) -> None:
     """Writes the report of --workdir."""
     report(Path(options.workdir))
 

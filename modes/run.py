@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 from configs.tasks import TRAIN
 from input_pipeline.corpora import Corpus
 from input_pipeline.published import is_spectrogram
-from modes import Options
+from modes import MainOptions
 from modes.corpus import load_once, open_data, prepare_once
 from modes.report import print_baseline, report
 from modes.training import (
@@ -24,7 +24,7 @@ from msd_tagger.training import distributed
 from msd_tagger.training.schedule import resolve_batch_size
 
 
-def start(config: ConfigDict, options: Options) -> None:
+def start(config: ConfigDict, options: MainOptions) -> None:
     """Does what the configuration's `task` names: one run, or a study of several."""
     if config.task == TRAIN:
         run(config, options)
@@ -34,7 +34,7 @@ def start(config: ConfigDict, options: Options) -> None:
         run_study(config, options)
 
 
-def run(config: ConfigDict, options: Options) -> None:
+def run(config: ConfigDict, options: MainOptions) -> None:
     """One run, in a folder of its own; with --mode=evaluate only its scores again."""
     if options.workdir and config.resume:
         workspace.holds_run(Path(options.workdir))  # Before hours of preparation.

@@ -16,7 +16,7 @@ from configs.tasks import SWEEP
 from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits
 from input_pipeline.corpora import Corpus
-from modes import Options, study_labels
+from modes import MainOptions, study_labels
 from modes.corpus import load_once, open_data, pools_of, prepare_once, recipe_of
 from modes.report import report
 from modes.training import (
@@ -45,7 +45,7 @@ from studies.records import POINTS, read_run_record
 logger = logging.getLogger(__name__)
 
 
-def run_study(config: ConfigDict, options: Options) -> None:
+def run_study(config: ConfigDict, options: MainOptions) -> None:
     """A study: its statistics, its runs one after another, its report."""
     if options.mode != "run":
         raise ValueError(f"--mode={options.mode} is for a single run, not for a study")
@@ -122,7 +122,7 @@ class Work(NamedTuple):
 def run_points(
     workdir: Path,
     config: ConfigDict,
-    options: Options,
+    options: MainOptions,
     points: Sequence[sweeps.Point],
     data: Mapping[str, ShardedSplits],
     devices: list[str],

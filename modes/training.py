@@ -14,7 +14,7 @@ from configs.identity import digest, identity
 from configs.keys import values_of
 from configs.tasks import TRAIN
 from input_pipeline.batches import ShardedSplits
-from modes import Options, training_labels
+from modes import MainOptions, training_labels
 from modes.corpus import pools_of, recipe_of
 from modes.tensorboard import TensorBoard
 from msd_tagger import platform
@@ -27,7 +27,7 @@ from msd_tagger.training.data import Data
 logger = logging.getLogger(__name__)
 
 
-def join_processes(config: ConfigDict, options: Options) -> None:
+def join_processes(config: ConfigDict, options: MainOptions) -> None:
     """Meets the other processes, if the job has several.
 
     Raises:
@@ -40,7 +40,7 @@ def join_processes(config: ConfigDict, options: Options) -> None:
     distributed.check_same(told | keys)
 
 
-def set_up_devices(config: ConfigDict, options: Options) -> list[str]:
+def set_up_devices(config: ConfigDict, options: MainOptions) -> list[str]:
     """Sets the devices up and names them, before anything takes long."""
     join_processes(config, options)
     platform.keep_programs(config.compilation_cache_dir)
@@ -69,7 +69,7 @@ def check_names(configs: Sequence[ConfigDict], task: str = TRAIN) -> None:
         setup.check(config, recipe_of(config), looks_at_tags)
 
 
-def choose_workdir(config: ConfigDict, options: Options, own: dict) -> Path:
+def choose_workdir(config: ConfigDict, options: MainOptions, own: dict) -> Path:
     """The folder of a run or a study, a new one where it is not to be resumed."""
     workdir = Path(options.workdir or f"runs/{config.name}-{digest(own)}")
     if options.mode == "run" and not config.resume:
@@ -104,7 +104,7 @@ def identity_of(config: ConfigDict, data: ShardedSplits | None = None) -> dict:
 def train_in(
     workdir: Path,
     config: ConfigDict,
-    options: Options,
+    options: MainOptions,
     own: dict,
     data: Data,
     devices: list[str],

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from configs import default
-from modes import Options, study
+from modes import MainOptions, study
 from modes.annotate import annotate, to_hear
 from modes.corpus import load
 from modes.study_labels import table_of
@@ -29,7 +29,7 @@ def config(tmp_path):
 
 
 def options(tmp_path, name):
-    return Options(workdir=str(tmp_path / name), data_dir=tmp_path / "data")
+    return MainOptions(workdir=str(tmp_path / name), data_dir=tmp_path / "data")
 
 
 def test_answers_come_back(tmp_path, config, capsys):

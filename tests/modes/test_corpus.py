@@ -6,7 +6,7 @@ import pytest
 
 from configs import default, paper
 from input_pipeline import storage
-from modes import Options, corpus
+from modes import MainOptions, corpus
 from modes.training import check_start
 from tests import fakes
 
@@ -19,21 +19,21 @@ def clips_of(duration_s):
 
 @pytest.mark.parametrize("mode", ["prepare", "audit", "annotate"])
 def test_what_builds_no_network_needs_no_poolings_that_fit(mode):
-    corpus.check(clips_of(3.0), Options(mode=mode))
-    corpus.check(clips_of(3.0), Options(mode="evaluate", bundle="bundle"))
+    corpus.check(clips_of(3.0), MainOptions(mode=mode))
+    corpus.check(clips_of(3.0), MainOptions(mode="evaluate", bundle="bundle"))
     with pytest.raises(ValueError, match=r'These fit: --config\.model\.pools="\(\('):
-        corpus.check(clips_of(3.0), Options())
+        corpus.check(clips_of(3.0), MainOptions())
 
 
 @pytest.mark.parametrize("task", ["tags", "groundtruth"])
 def test_studies_of_labels_need_no_audio(tmp_path, task):
     of_labels = {"corpus__name": "msd", "corpus__label_dir": str(tmp_path)}
-    corpus.check(default.get_config(task=task, **of_labels), Options())
+    corpus.check(default.get_config(task=task, **of_labels), MainOptions())
     needed = r"name=msd needs --config.corpus.audio_dir=DIR"
     for other, mode in (("train", "run"), (task, "annotate")):
         with pytest.raises(ValueError, match=needed):
             config = default.get_config(task=other, **of_labels)
-            corpus.check(config, Options(mode=mode))
+            corpus.check(config, MainOptions(mode=mode))
 
 
 def test_a_warning_says_what_the_network_does_not_hear(caplog):
@@ -88,8 +88,8 @@ def own_kind(tmp_path, monkeypatch):
 def test_front_ends_and_corpora_are_checked_at_first(own_kind, changes, message):
     config = fakes.override(default.get_config(spectrogram__kind=own_kind), changes)
     with pytest.raises(ValueError, match=message):
-        corpus.check(config, Options())
-    corpus.check(default.get_config(spectrogram__kind=own_kind), Options())
+        corpus.check(config, MainOptions())
+    corpus.check(default.get_config(spectrogram__kind=own_kind), MainOptions())
 
 
 def test_keys_of_another_front_end_or_reader_are_no_wishes(own_kind, tmp_path):
@@ -112,7 +112,7 @@ def test_keys_of_another_front_end_or_reader_are_no_wishes(own_kind, tmp_path):
     ],
 )
 def test_only_what_the_chosen_points_hear_is_prepared(point, expected):
-    [found] = corpus.recipes(paper.get_config(), Options(point=point))
+    [found] = corpus.recipes(paper.get_config(), MainOptions(point=point))
     assert {one.kind for one in found} == expected
 
 
@@ -125,16 +125,16 @@ def test_points_of_other_spectrograms_get_their_own():
         ("d", (("clip.duration_s", 40.0),)),
     )
     config.prepare.kinds = ("stft",)
-    first, second = corpus.recipes(config, Options())
+    first, second = corpus.recipes(config, MainOptions())
     assert [one.shape[0] for one in first] == [48, 257]
     assert [(one.duration_s, one.shape[0]) for one in second] == [(40.0, 96)]
-    [only] = corpus.recipes(config, Options(point="c"))
+    [only] = corpus.recipes(config, MainOptions(point="c"))
     assert [one.kind for one in only] == ["mel", "stft"]
 
 
 def test_an_unknown_point_is_refused_before_anything_is_done():
     with pytest.raises(ValueError, match=r"size-wav-\*: there is no such point"):
-        corpus.check(paper.get_config(), Options(point="size-wav-*"))
+        corpus.check(paper.get_config(), MainOptions(point="size-wav-*"))
 
 
 def test_a_set_is_read_from_the_local_disk_if_there_is_one(monkeypatch):
@@ -154,7 +154,7 @@ def test_a_store_is_looked_at_after_jax_is_set_up(monkeypatch):
         raise AssertionError
 
     monkeypatch.setattr(storage, "tensorflow", too_soon)
-    options = Options(data_dir=storage.place("ram://nowhere"))
+    options = MainOptions(data_dir=storage.place("ram://nowhere"))
     corpus.check(default.get_config(), options)
     with pytest.raises(AssertionError):
         corpus.load(default.get_config(), options)

@@ -10,7 +10,7 @@ import pytest
 
 from configs import checks, default, sweeps
 from input_pipeline.corpora import Clip, Corpus
-from modes import Options, study, study_labels
+from modes import MainOptions, study, study_labels
 from modes.run import start as begin
 from msd_tagger.bundle.format import build_model, read_bundle
 from msd_tagger.bundle.thresholds import choose
@@ -59,7 +59,7 @@ class Data(fakes.FakeData):
 
 def run(workdir, config, points=POINTS, mode="run"):
     data = {study.input_of(config): Data(workdir)}
-    return study.run_points(workdir, config, Options(mode), points, data, ["cpu"])
+    return study.run_points(workdir, config, MainOptions(mode), points, data, ["cpu"])
 
 
 def summary(workdir, name):
@@ -172,7 +172,7 @@ def test_a_study_is_of_one_batch_size(tmp_path, monkeypatch):
         config.train.batch_size = 0
         monkeypatch.setattr(jax, "default_backend", lambda: backend)
         with pytest.raises(ValueError, match=message):
-            study.run_study(config, Options(workdir=workdir))
+            study.run_study(config, MainOptions(workdir=workdir))
 
     def stop(*_):
         raise ValueError("enough")
@@ -236,7 +236,7 @@ def test_a_sweep_of_ones_own_is_trained_whole(tmp_path, monkeypatch, without_fig
     monkeypatch.setattr(study, "open_data", lambda *_: Data(tmp_path))
     workdir = tmp_path / "rates"
     for point, complete in (("rate-0.005", 1), ("", 2)):
-        begin(config, Options(workdir=str(workdir), point=point))
+        begin(config, MainOptions(workdir=str(workdir), point=point))
         page = (workdir / "report.md").read_text()
         assert f"{complete} of 2 points complete" in page
     assert "2 points, 2 seed(s) each" in page

@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from configs import default
-from modes import Options
+from modes import MainOptions
 from modes.training import (
     check_start,
     choose_workdir,
@@ -55,7 +55,7 @@ def test_every_point_is_laid_out_on_the_devices(monkeypatch):
 
 def test_a_run_anew_takes_the_folder_that_its_job_logs_to(tmp_path):
     config = default.get_config(resume=False)
-    options = Options(mode="run", workdir=str(tmp_path / "x"))
+    options = MainOptions(mode="run", workdir=str(tmp_path / "x"))
     (tmp_path / "x" / "logs").mkdir(parents=True)
     assert choose_workdir(config, options, {}) == tmp_path / "x"
     (tmp_path / "x" / "matter.json").touch()

@@ -9,7 +9,7 @@ from configs import checks
 from configs import label_noise as study_config
 from configs.identity import digest, identity
 from input_pipeline.corpora import Clip, Corpus
-from modes import Options, corpus, training, training_labels
+from modes import MainOptions, corpus, training, training_labels
 from msd_tagger.common.error_rates import LabelNoise, count_rates
 from studies import report
 from tests import fakes
@@ -104,7 +104,9 @@ def test_it_is_refused_before_the_corpus_is_prepared(tmp_path):
     ]
     unknowing = Corpus("mine", "1", tmp_path, ("rock",), clips)
     study = study_config.get_config("quick")
-    options = Options("run", data_dir=tmp_path / "data", point="noise-weak,noise-clean")
+    options = MainOptions(
+        "run", data_dir=tmp_path / "data", point="noise-weak,noise-clean"
+    )
     with pytest.raises(ValueError, match=r"train\.labels=true: this corpus does not"):
         corpus.prepare(study, options, unknowing)
     assert not (tmp_path / "data").exists()
@@ -134,9 +136,9 @@ def test_a_file_is_looked_at_before_anything_is_done(tmp_path):
     (tmp_path / "rates.csv").write_text("tag,missing,false\nrock,2,0\n")
     config = fakes.small_config(train__label_noise=f"{tmp_path}/rates.csv*2")
     with pytest.raises(ValueError, match=r"line 2: missing is '2'"):
-        corpus.check(config, Options("run"))
+        corpus.check(config, MainOptions("run"))
     (tmp_path / "rates.csv").write_text("tag,missing,false\nrock,0,0\n")
-    corpus.check(config, Options("audit"))
+    corpus.check(config, MainOptions("audit"))
     with pytest.raises(ValueError, match=r"no row for tag 0, tag 1"):
         training_labels.apply(config, Data())
 
@@ -168,7 +170,7 @@ def test_record_bundle_and_report_say_what_was_learnt_from(
         analysis__linear_baseline=False,
     )
     own = {"x": 1}
-    training.train_in(tmp_path / "run", config, Options(), own, Data(), ["cpu"])
+    training.train_in(tmp_path / "run", config, MainOptions(), own, Data(), ["cpu"])
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     _, known = training_labels.apply(config, Data())
     assert summary["label_noise"] == known.record()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as judge
 
-from modes import Options, run
+from modes import MainOptions, run
 from modes import evaluate as evaluate_bundle
 from msd_tagger.bundle.format import read_bundle, write_bundle
 from tests import bundles, fakes, small_corpus
@@ -74,13 +74,13 @@ def start(place, bundle, data_dir=None, **changes):
         **changes,
     )
     data_dir = data_dir or place / "data"
-    options = Options(workdir=str(place / "run"), data_dir=data_dir)
+    options = MainOptions(workdir=str(place / "run"), data_dir=data_dir)
     run.start(config, options)
 
 
 def score(place, out, folder="corpus", **options):
     own = {"bundle": str(place / "run" / "bundle"), "data_dir": place / "data"}
-    options = Options(**{"mode": "evaluate", "out": str(out), **own, **options})
+    options = MainOptions(**{"mode": "evaluate", "out": str(out), **own, **options})
     evaluate_bundle.start(make_config(place / folder), options)
 
 

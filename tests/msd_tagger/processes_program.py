@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from modes import Options
+from modes import MainOptions
 from modes.training import join_processes, set_up_devices, train_in
 from msd_tagger import platform
 from msd_tagger.commands import command_line
@@ -54,7 +54,7 @@ def job(**overrides):
 
 def run(name, data=None, mode="run", **overrides):
     """A run with its record, in a folder of that name."""
-    options, settings = Options(mode), job(**overrides)
+    options, settings = MainOptions(mode), job(**overrides)
     devices = set_up_devices(settings, options)
     workdir = Path(sys.argv[2]) / name
     train_in(workdir, settings, options, CORPUS, data or fakes.FakeData(), devices)
@@ -93,13 +93,13 @@ def kill_last():
 
 def kill_first():
     """Process 0 is killed while it prepares and the others wait."""
-    join_processes(job(), Options())
+    join_processes(job(), MainOptions())
     distributed.shared(lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
 def kill_waiting():
     """The last process is killed while no collective would notice."""
-    join_processes(job(), Options())
+    join_processes(job(), MainOptions())
     if not distributed.is_first():
         os.kill(os.getpid(), signal.SIGKILL)
     distributed.finish()
@@ -107,7 +107,7 @@ def kill_waiting():
 
 def refuse():
     """Process 0 finds a mistake of the user's, as in a corpus."""
-    join_processes(job(), Options())
+    join_processes(job(), MainOptions())
 
     def check():
         raise ValueError("tags.csv: no such tag")
@@ -118,7 +118,7 @@ def refuse():
 
 def leave_early():
     """Process 1 fails alone."""
-    join_processes(job(), Options())
+    join_processes(job(), MainOptions())
     if not distributed.is_first():
         raise ZeroDivisionError("a mistake of ours")
     distributed.agree([0])

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from modes import Options
+from modes import MainOptions
 from modes.compare import start
 from studies import runs
 from studies.sections import sweep
@@ -67,7 +67,7 @@ def test_seeds_of_other_folders_are_seeds(two, tmp_path):
 
 def test_the_report_is_written_where_it_is_asked_for(two, tmp_path, capsys):
     out = tmp_path / "new" / "compared"
-    options = Options(mode="compare", out=str(out), files=tuple(two))
+    options = MainOptions(mode="compare", out=str(out), files=tuple(two))
     before = sorted(tmp_path.rglob("*"))
     start(options)
     assert "1 of 1 differences can be told" in (out / "report.md").read_text()
@@ -130,7 +130,7 @@ def alter(folder, name):
 )
 def test_what_cannot_be_compared_is_refused(name, message, two, tmp_path):
     alter(tmp_path / "b", name)
-    options = Options(mode="compare", out=str(tmp_path / "out"), files=tuple(two))
+    options = MainOptions(mode="compare", out=str(tmp_path / "out"), files=tuple(two))
     with pytest.raises(ValueError, match=message):
         start(options)
     assert not (tmp_path / "out").exists()
