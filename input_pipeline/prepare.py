@@ -81,7 +81,8 @@ def prepare(
             write_missing(own.of(tasks), directories, num_processes, beam_options)
             complete(corpus, directories, tasks, own, max_bad_share)
     for directory in filter(catalogue.is_complete, directories.values()):
-        catalogue.remove_parts(directory)  # Ours may be later than the completion.
+        # Another job may have completed the set before the last parts of this one.
+        catalogue.remove_parts(directory)
         catalogue.report(directory, max_bad_share)
     return {recipe.kind: directory for recipe, directory in directories.items()}
 

@@ -146,8 +146,8 @@ def _shuffled(reader: Reader, data_seed: int, position: int, read: Callable) -> 
         clips = _in_order(reader, shards, read)
         return clips.shuffle(num_clips, seed=seed, reshuffle_each_iteration=False)
 
-    # The next window is read and shuffled while this one is used.
-    # An epoch begins with a whole one.
+    # The next window is read and shuffled while this one is used. The first of an epoch
+    # has as many shards as any; the last may have fewer.
     clips = named.flat_map(shuffle).prefetch(next(windows(0)).num_clips)
     return clips.skip(position - next(windows(position)).start)
 

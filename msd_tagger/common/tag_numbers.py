@@ -60,20 +60,24 @@ def in_order(
     Raises:
         ValueError: The file lacks a tag of the corpus, or has one that it lacks.
     """
-    for what, names, advice in (
-        (
-            "no row for",
-            [tag for tag in tags if tag not in known],
-            f"give every tag of the corpus a row, with {neutral} where its labels "
-            "count as they are",
-        ),
-        (
-            "rows for tags that the corpus lacks:",
-            [tag for tag in known if tag not in tags],
-            f"it has {', '.join(tags)}",
-        ),
-    ):
-        if names:
-            shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-            raise ValueError(f"{path} has {what} {shown} ({len(names)}); {advice}")
+    if lacking := [tag for tag in tags if tag not in known]:
+        raise ValueError(
+            f"{path} has no row for {_some(lacking)}; give every tag of the corpus a "
+            f"row, with {neutral} where its labels count as they are"
+        )
+    if strange := [tag for tag in known if tag not in tags]:
+        raise ValueError(
+            f"{path} has rows for tags that the corpus lacks: {_some(strange)}; it has "
+            f"{', '.join(tags)}"
+        )
     return np.array([known[tag] for tag in tags], np.float64).reshape(-1, 2).T
+
+
+def _some(names: Sequence[str]) -> str:
+    """Lists the first few names, and how many there are.
+
+    >>> _some("abcdef")
+    'a, b, c, d, e, … (6)'
+    """
+    more = ", …" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more} ({len(names)})"

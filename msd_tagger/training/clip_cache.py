@@ -114,7 +114,10 @@ def _on_devices(setup: Setup) -> Take:
 
 
 def _num_rows(setup: Setup, size: int) -> int:
-    """Counts the rows that `_read` gives, but for padding of clips of one excerpt."""
+    """Counts the rows that `_read` gives; the padding at their end needs no place.
+
+    Where clips have several excerpts it is not at the end, and is counted.
+    """
     num_clips, number = setup.schedule.num_clips, setup.data.recipe.excerpts_per_track
     return num_clips if number == 1 else -(-num_clips // size) * size * number
 

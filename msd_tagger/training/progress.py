@@ -51,9 +51,10 @@ class Progress:
         self._step, self._schedule, self._num_seeds = first_step, schedule, num_seeds
         self._check = check
         self._in_flight: deque = deque()
-        # Enqueued steps keep the device busy, also where a batch comes late. On a CPU
-        # one has to do, as it gets all of its buffers when it is enqueued; elsewhere
-        # it holds its batch alone, 25 MB for 32 mel clips.
+        # So many steps may wait in the device's queue, which keeps it busy where a
+        # batch comes late. A step that waits for a CPU has all of its buffers already,
+        # so one has to be enough; elsewhere it holds its batch alone, 25 MB for 32 mel
+        # clips.
         self._limit = 1 if jax.default_backend() == "cpu" else 2
         # What is called with the mean losses when those of a step are there.
         self._tellings: dict[int, Callable[[dict[str, Any]], None]] = {}

@@ -37,8 +37,7 @@ KEYS = {
     "pools": "model.pools",
     "epsilon": "model.batch_norm_epsilon",
 }
-
-
+# Fields that not every kind of spectrogram has; they are 0 without.
 _OF_KINDS = ("dft_size_samples", "hop_samples", "num_mel_bands")
 
 
@@ -132,8 +131,7 @@ def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
         if name in here
         and name in there
         and _plain(there[name]) != _plain(here[name])
-        # An STFT has no mel bands, and a front end of one's own neither these nor a
-        # DFT; the kind says so.
+        # Then the kinds differ, which is said.
         and not (name in _OF_KINDS and 0 in (there[name], here[name]))
     ]
     if there["own_source"] != here["own_source"]:
