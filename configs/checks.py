@@ -79,7 +79,7 @@ def check_file(arguments: Sequence[str]) -> None:
 
 
 def _has_no_variants(file: Path) -> bool:
-    """Whether a config's file defines a `get_config` that takes no word."""
+    """Tells whether a config's file defines a `get_config` that takes no word."""
     with suppress(SyntaxError, ValueError):  # Which are told when it is read.
         for one in ast.parse(file.read_bytes()).body:
             if isinstance(one, ast.FunctionDef) and one.name == "get_config":

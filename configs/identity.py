@@ -30,7 +30,7 @@ OF_BUNDLE = ("tags", "recipe", "preprocessing", "network", "sha256")
 
 
 def identity(config: ConfigDict) -> dict:
-    """The keys that change a result, as a flat dict of dotted names.
+    """Collects the keys that change a result, as a flat dict of dotted names.
 
     Of a bundle that is started from, its content matters and not its place.
 
@@ -84,7 +84,7 @@ def _content(path: Path) -> str:
 
 
 def digest(content: dict) -> str:
-    """Eight hexadecimal digits of what a result depends on.
+    """Returns eight hexadecimal digits of what a result depends on.
 
     >>> digest({"num_seeds": 1}) == digest({"num_seeds": 2})
     False
@@ -94,7 +94,7 @@ def digest(content: dict) -> str:
 
 
 def bundle_digest(directory: Path) -> str:
-    """Digest of what training takes from a bundle, whenever it was written.
+    """Computes a digest of what training takes from a bundle, not of its dates.
 
     Its format's version, by which the names of its files differ, is left out too.
 

@@ -322,7 +322,7 @@ def label_noise_of(value: str) -> tuple[str, float]:
 
 
 def file_of_rates(label_noise: str) -> Path | None:
-    """The file that `train.label_noise` names, if it names one.
+    """Returns the file that `train.label_noise` names, if it names one.
 
     >>> file_of_rates("rates.csv*2"), file_of_rates("true*2"), file_of_rates("")
     (PosixPath('rates.csv'), None, None)
@@ -332,12 +332,12 @@ def file_of_rates(label_noise: str) -> Path | None:
 
 
 def file_of_weights(class_weights: str) -> Path | None:
-    """The file that `train.class_weights` names, if it names one."""
+    """Returns the file that `train.class_weights` names, if it names one."""
     return Path(class_weights) if class_weights not in KNOWN_WEIGHTS else None
 
 
 def no_such_key(what: str, key: str) -> ValueError:
-    """The error that `what` names no key, with those that may be meant."""
+    """Makes the error that `what` names no key, with those that may be meant."""
     # A key is known by its last part too: --config.batch_size, say.
     near = [name for name in KEYS if name.split(".")[-1] == key.split(".")[-1]]
     near = near or [name for name in KEYS if name.startswith(f"{key}.")]
@@ -353,12 +353,12 @@ def did_you_mean(near: Sequence[str]) -> str:
 
 
 def values_of(config: ConfigDict) -> dict[str, object]:
-    """The value of every key in a configuration, by dotted name, in their order."""
+    """Lists the value of every key in a configuration, by dotted name, in order."""
     return {name: attrgetter(name)(config) for name in sorted(KEYS)}
 
 
 def markdown() -> str:
-    """The page of all keys."""
+    """Writes the page of all keys."""
     lines = [
         "# Keys of a configuration",
         "",

@@ -44,7 +44,7 @@ EPOCHS = ("max_epochs", "warmup_epochs", "patience_epochs", "evaluate_every_epoc
 
 
 def study(task: str, *points: Point) -> ConfigDict:
-    """A study of several runs: what all have in common, and what each changes."""
+    """Makes a study of several runs: what all have in common, and what each changes."""
     return default.get_config(
         name=task,
         task=task,
@@ -60,12 +60,12 @@ def study(task: str, *points: Point) -> ConfigDict:
 
 
 def variance() -> list[Point]:
-    """Fig. 4: one run of 15 initialisations."""
+    """Lists the point of Fig. 4: one run of 15 initialisations."""
     return [_point("variance", num_seeds=INITIALISATIONS)]
 
 
 def sizes(percents: tuple[int, ...] = SIZES_PERCENT) -> list[Point]:
-    """Fig. 5: mel and STFT on nested shares of the training clips."""
+    """Lists the points of Fig. 5: mel and STFT on nested shares of the clips."""
     return [
         _point(
             f"size-{kind}-{percent:03d}",
@@ -78,7 +78,7 @@ def sizes(percents: tuple[int, ...] = SIZES_PERCENT) -> list[Point]:
 
 
 def preprocessing(num_seeds: int = PAIRED_SEEDS) -> list[Point]:
-    """Fig. 7: two magnitudes, three weightings, two scales; and STFT (footnote 5).
+    """Lists the points of Fig. 7: magnitudes, weightings, scales, STFT (footnote 5).
 
     Points on STFT bins, which take long, have the seeds of their study.
     """
@@ -106,7 +106,7 @@ def preprocessing(num_seeds: int = PAIRED_SEEDS) -> list[Point]:
 
 
 def label_noise(knows_truth: bool = True) -> list[Point]:
-    """Training labels of several kinds of noise, smaller sets, and corrections.
+    """Lists points of several kinds of noise, smaller training sets, and corrections.
 
     Without a truth the labels as they are take its place, and those with half of the
     positives missing that of the weak labels.
@@ -176,7 +176,7 @@ def settle(config: ConfigDict, given: Collection[str]) -> None:
 
 
 def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
-    """The points without the keys that the command line gives.
+    """Returns the points without the keys that the command line gives.
 
     Points override defaults, and the user overrides points.
 
@@ -205,7 +205,7 @@ def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
 
 
 def at(config: ConfigDict, point: Point) -> ConfigDict:
-    """The configuration of one point: an ordinary run.
+    """Makes the configuration of one point: an ordinary run.
 
     The epochs of a study are those of its whole training set. A point that trains on a
     share of it takes as many steps as all clips would, unless validation stops
@@ -234,7 +234,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
 
 
 def runs(config: ConfigDict, wanted: str = "") -> list[ConfigDict]:
-    """The configurations of the points that --point asks for; a single run's own."""
+    """Lists the configurations of the points that --point asks for, or a run's own."""
     return [at(config, point) for point in choose(config.sweep, wanted)] or [config]
 
 
@@ -256,7 +256,7 @@ def check_different(config: ConfigDict) -> None:
 
 
 def choose(sweep: Sequence[Point], wanted: str) -> list[Point]:
-    """The points that --point asks for, in the order of the study; "" asks for all.
+    """Finds the points that --point asks for, in the order of the study; "" for all.
 
     Names, numbers from 0, and patterns such as `pre-db-*` are separated by commas.
     """

@@ -170,7 +170,7 @@ def keys_of_mode(mode: str) -> list[str]:
 
 
 def keys_of(reader: str) -> set[str]:
-    """The keys that a reader takes, one by one."""
+    """Lists the keys that a reader takes, one by one."""
     taken = READERS[reader]
     found = {key for key in KEYS if key in taken or key.rpartition(".")[0] in taken}
     return found - {*READERS[STEPS]} if reader == "a training" else found

@@ -87,7 +87,7 @@ class RemotePath(str):
         return self.parent / name
 
     def exists(self) -> bool:
-        """Whether something is there."""
+        """Tells whether something is there."""
         return self._do(lambda gfile: gfile.exists(self))
 
     def size_bytes(self) -> int:

@@ -76,7 +76,7 @@ def write_pages(
 
 
 def to_hear(clip: Clip, recipe: Recipe, tags: Sequence[str]) -> ClipToHear:
-    """A clip with its picture, which is left out where its file cannot be read."""
+    """Adds its picture to a clip; it is left out where its file cannot be read."""
     picture, heard_s, start_s = None, None, clip.start_s or 0.0
     try:
         start_s = audio.start_s(clip.path, recipe, clip.start_s)

@@ -116,14 +116,14 @@ flags.DEFINE_string(
 
 
 def read_options(words: Sequence[str] = ()) -> MainOptions:
-    """What the flags say beside the configuration, and the words without a flag."""
+    """Reads what the flags say beside the configuration; words are without a flag."""
     values = command_line.values_of(MainOptions._fields[:-1])
     values["data_dir"] = place(values["data_dir"])
     return MainOptions(**values, files=tuple(words))
 
 
 def help_for(words: Sequence[str]) -> str:
-    """The help text of main.py, or of the mode that a command line names.
+    """Writes the help text of main.py, or of the mode that a command line names.
 
     Raises:
         ValueError: There is no such mode.

@@ -126,23 +126,23 @@ def check_labels(config: ConfigDict, tags: Sequence[str], knows_truth: bool) -> 
 
 
 def pools_of(config: ConfigDict) -> Pools:
-    """The poolings of a configuration's network."""
+    """Returns the poolings of a configuration's network."""
     return choose_pools(config.model.pools, config.spectrogram.kind)
 
 
 def recipe_of(config: ConfigDict, kind: str = "") -> Recipe:
-    """The recipe of a run's spectrograms, or of those of another kind."""
+    """Makes the recipe of a run's spectrograms, or of those of another kind."""
     kind, number = kind or config.spectrogram.kind, config.corpus.excerpts_per_track
     return Recipe.from_config(config.clip, config.spectrogram, kind, number)
 
 
 def start(config: ConfigDict, options: MainOptions) -> None:
-    """`--mode=prepare`: writes the shards and does nothing else."""
+    """Writes the shards and does nothing else, for `--mode=prepare`."""
     prepare(config, options, load(config, options))
 
 
 def recipes(config: ConfigDict, options: MainOptions) -> list[list[Recipe]]:
-    """The recipes of a run, of the points that --point asks for, or of a bundle.
+    """Lists the recipes of a run, of the points that --point asks for, or of a bundle.
 
     Those of a list are made in one pass, with what `prepare.kinds` adds to the first:
     they are of the same clip, and of different kinds.

@@ -35,7 +35,7 @@ def start(config: ConfigDict, options: MainOptions) -> None:
 
 
 def run(config: ConfigDict, options: MainOptions) -> None:
-    """One run, in a folder of its own; with --mode=evaluate only its scores again."""
+    """Does one run in a folder of its own, or with --mode=evaluate scores it again."""
     if options.workdir and config.resume:
         workspace.holds_run(Path(options.workdir))  # Before hours of preparation.
     devices = set_up_devices(config, options)

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 def run_study(config: ConfigDict, options: MainOptions) -> None:
-    """A study: its statistics, its runs one after another, its report."""
+    """Does a study: its statistics, its runs one after another, its report."""
     if options.mode != "run":
         raise ValueError(f"--mode={options.mode} is for a single run, not for a study")
     chosen = sweeps.choose(config.sweep, options.point)
@@ -94,7 +94,7 @@ def input_of(config: ConfigDict) -> str:
 
 
 def inputs_of(config: ConfigDict) -> dict[str, Input]:
-    """The inputs of both kinds with their poolings, if they fit.
+    """Describes the inputs of both kinds with their poolings, if they fit.
 
     The configuration's are for its own kind; the other has the paper's.
     """

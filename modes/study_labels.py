@@ -11,14 +11,14 @@ from studies.label_table import LabelTable, SplitLabels
 
 
 def are_sampled(config: ConfigDict) -> bool:
-    """Whether label statistics are of synthetic clips without audio."""
+    """Tells whether label statistics are of synthetic clips without audio."""
     if config.analysis.annotations:  # Somebody listened to those of the corpus.
         return False
     return config.corpus.name == "synthetic" and config.analysis.label_only_clips > 0
 
 
 def label_table(config: ConfigDict, corpus: Corpus | None) -> LabelTable:
-    """The labels of a corpus, or of many synthetic clips without audio."""
+    """Tabulates the labels of a corpus, or of many synthetic clips without audio."""
     if corpus is not None and not are_sampled(config):
         return table_of(corpus)
     count = config.analysis.label_only_clips
@@ -29,7 +29,7 @@ def label_table(config: ConfigDict, corpus: Corpus | None) -> LabelTable:
 
 
 def table_of(corpus: Corpus) -> LabelTable:
-    """The labels of a corpus."""
+    """Tabulates the labels of a corpus."""
     clips = sorted(corpus.clips, key=lambda clip: clip.track_id)
     true = None
     if corpus.has_true_tags:
@@ -41,7 +41,7 @@ def table_of(corpus: Corpus) -> LabelTable:
 
 
 def describe(config: ConfigDict, corpus: Corpus | None, table: LabelTable) -> dict:
-    """What the report says about the corpus of the label statistics."""
+    """Says what the report has to say of the corpus of the label statistics."""
     counts = {split: len(labels.track_id) for split, labels in table.splits.items()}
     if corpus is not None and not are_sampled(config):
         return {"name": corpus.name, "version": corpus.version, "counts": counts}

@@ -70,7 +70,7 @@ def check_names(configs: Sequence[ConfigDict], task: str = TRAIN) -> None:
 
 
 def choose_workdir(config: ConfigDict, options: MainOptions, own: dict) -> Path:
-    """The folder of a run or a study, a new one where it is not to be resumed."""
+    """Names the folder of a run or study, a new one where it is not to be resumed."""
     workdir = Path(options.workdir or f"runs/{config.name}-{digest(own)}")
     if options.mode == "run" and not config.resume:
         # A launcher of jobs makes the folder of their logs before.
@@ -86,7 +86,7 @@ def begin(workdir: Path, config: ConfigDict, own: dict, devices: list[str]) -> N
 
 
 def identity_of(config: ConfigDict, data: ShardedSplits | None = None) -> dict:
-    """What the result of a run or a study depends on, which also names its folder.
+    """Collects what the result of a run or study depends on; its folder has its hash.
 
     Shards say which clips a run learns from, by which version of the recipe, and in
     which order.

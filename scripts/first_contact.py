@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
 
 def cases(out: Path, platform: str, quick: bool) -> list[Case]:
-    """All cases; a rehearsal has the same ones, of tiny sizes."""
+    """Lists all cases; a rehearsal has the same ones, of tiny sizes."""
     size, many, at_once, clips = (2, 2, 2, 32) if quick else (32, 15, 5, 8192)
     bf16 = {"dtype": "bfloat16"}
 
@@ -174,7 +174,7 @@ def machine(platform: str, **written: str) -> dict[str, Any]:
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
-    """A row of the table: rate, first step, memory, and the rest."""
+    """Makes a row of the table: rate, first step, memory, and the rest."""
     if "failed" in row:
         return [row["case"], "", "", "", row["failed"]]
     if "rates" not in row:
@@ -191,7 +191,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table of all cases, in Markdown."""
+    """Makes the table of all cases, in Markdown."""
     names = ("case", "clip-seeds/s", "first step", "device memory", "found")
     return results.markdown("", names, [cells(row) for row in rows])
 

@@ -35,13 +35,13 @@ COLUMNS = ("track_id", "path", "tags", "artist")
 
 
 def of_folders(path: Path, music: Path) -> tuple[str, str]:
-    """The tag of a file by its folder, and no artist."""
+    """Returns the tag of a file by its folder, and no artist."""
     folders = path.relative_to(music).parts[:-1]
     return (_one_line(folders[0]) if folders else ""), ""
 
 
 def of_genres(path: Path, music: Path) -> tuple[str, str]:
-    """The genres that a file names, separated by `|`, and its artist."""
+    """Reads the genres that a file names, separated by `|`, and its artist."""
     del music
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:
@@ -143,7 +143,7 @@ def _fits_table(name: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Runs the command; returns its exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -39,7 +39,7 @@ def placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def auc_intervals(
     auc: np.ndarray, positives: np.ndarray, negatives: np.ndarray
 ) -> np.ndarray:
-    """The 95 % intervals of single tags' AUCs over test clips `[K, 2]`.
+    """Computes the 95 % intervals of single tags' AUCs over test clips `[K, 2]`.
 
     They hold the AUCs that are not too far from the one found, by the deviation that
     each of them would have (Newcombe 2006, https://doi.org/10.1002/sim.2324, method 5).
@@ -59,8 +59,9 @@ def auc_intervals(
 
 
 def standard_error(labels: np.ndarray, placed: np.ndarray) -> float:
-    """Standard error of a mean over tags, from the placements of a run or a difference.
+    """Computes the standard error of a mean over tags, from placements.
 
+    Labels are 0 or 1 `[N, K]`; placements, `[N, K]`, those of a run or of a difference.
     Clips are taken as drawn at random, with all their tags. Dividing by one clip less
     than there are corrects for few positives, where a bootstrap is too narrow. A tag
     of a single clip is taken to move as the others do. NaN where that is unknown.

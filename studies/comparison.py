@@ -47,7 +47,7 @@ class Placed:
     placements: Mapping[str, np.ndarray]  # Of points, each [N, K].
 
     def error(self, weights: Mapping[str, float]) -> float:
-        """Standard error over test clips of a weighted sum of points' scores."""
+        """Computes the error over test clips of a weighted sum of points' scores."""
         if not weights.keys() <= self.placements.keys():
             return float("nan")
         placed = np.zeros(self.labels.shape)
@@ -79,7 +79,7 @@ class Comparison:
         return float(self.values.sem())
 
     def half_widths(self, claims: int = 1) -> Ends:
-        """Half of the interval over seeds alone, and of that over test clips alone."""
+        """Computes half the interval over seeds alone, and half that over clips."""
         freedom = len(self.values) - 1
         # Equal differences do not make it certain that all are.
         error = self.seeds_error or math.nan
@@ -87,7 +87,7 @@ class Comparison:
         return over_seeds, statistics.normal_half_width(self.clips_error, 1, claims)
 
     def interval(self, claims: int = 1) -> Ends:
-        """The 95 % interval for seeds and clips, corrected for so many comparisons."""
+        """Computes the 95 % interval over seeds and clips, for so many claims."""
         half = math.hypot(*self.half_widths(claims))
         return self.mean - half, self.mean + half
 

@@ -38,7 +38,7 @@ MAX_NAMED_POINTS = 12
 
 
 def training_loss(loss: pd.DataFrame, valid: pd.DataFrame) -> Figure:
-    """Training cross-entropy of every seed, and the mean of the validation's."""
+    """Draws the training loss of every seed, and the mean of the validation's."""
     figure, axes = _canvas("Loss", "step", "binary cross-entropy")
     _draw_seeds(axes, loss, what="training, ")
     if len(valid):
@@ -51,7 +51,7 @@ def training_loss(loss: pd.DataFrame, valid: pd.DataFrame) -> Figure:
 def validation_curve(
     values: pd.DataFrame, best: Iterable[float], average: str
 ) -> Figure:
-    """A validation score of every seed, a ring around the parameters it keeps.
+    """Draws a validation score of every seed, a ring around the parameters it keeps.
 
     `best` is the step whose parameters each seed keeps, NaN for none, and `average` the
     name of the score.
@@ -80,7 +80,7 @@ def training_speed(clips_per_s: pd.Series) -> Figure:
 def scores_overview(
     network: Mapping[str, np.ndarray], baseline: Mapping[str, float]
 ) -> Figure:
-    """The network's seeds and the linear baseline, if any, for each kind of labels."""
+    """Draws the seeds and the linear baseline, if any, for each kind of labels."""
     figure, axes = _canvas("", "macro ROC-AUC", "", height=1.0 + 0.5 * len(network))
     diamond: Look = {"mfc": "none", "mec": ink(axes), "ms": 7, "mew": 1.5}
     for row, (labels, values) in enumerate(network.items()):
@@ -99,7 +99,7 @@ def scores_overview(
 
 
 def auc_per_tag(frame: pd.DataFrame) -> Figure:
-    """ROC-AUC of every tag with its interval, and the test clips that carry it.
+    """Draws the ROC-AUC of every tag with its interval, and the clips that carry it.
 
     `frame` has one row a tag, in the order to draw, top first: `tag`, `clips (weak)`,
     and `ROC-AUC (weak)` and perhaps `ROC-AUC (true)`, arrays of one value per seed; NaN
@@ -160,7 +160,7 @@ def curves_of_points(frame: pd.DataFrame) -> Figure:
 
 
 def tag_counts(frame: pd.DataFrame, label: str = "training clips") -> Figure:
-    """How many clips carry each tag, the most frequent first, as bars.
+    """Draws bars of how many clips carry each tag, the most frequent first.
 
     Many tags stand in two columns, so that the figure is not a tower. `frame` has `tag`
     and `clips`.
@@ -182,7 +182,7 @@ def tags_per_split(
     positives: Mapping[str, Sequence[int]],
     clips: Mapping[str, int],
 ) -> Figure:
-    """How large a share of every split carries each tag, the most frequent first.
+    """Draws how large a share of every split carries each tag, the most frequent first.
 
     Shares stand on the left, on a logarithmic scale where those without a clip are at
     its left end; on the right are bars of all clips with the tag. `positives` has the
@@ -285,6 +285,6 @@ def _legend(axes: Axes) -> None:
 
 
 def mean_and_std(frame: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
-    """Mean and deviation over seeds of `roc_auc_macro`, 0 for one seed."""
+    """Computes mean and deviation over seeds of `roc_auc_macro`, 0 for one seed."""
     found = frame.groupby(by, sort=False)["roc_auc_macro"].agg(["mean", "std"])
     return found.fillna({"std": 0})

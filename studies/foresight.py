@@ -44,7 +44,7 @@ class Foresight(NamedTuple):
         return f"{' and '.join(self.guesses)} {end}"
 
     def visible(self, num_seeds: int, pairs: int = 1) -> float:
-        """Half the interval of a difference of two points; infinite for one seed.
+        """Computes half the interval of a difference of points; infinite for one seed.
 
         A sweep compares every pair of its points, and corrects for so many.
         """
@@ -102,7 +102,10 @@ class Speed(NamedTuple):
 
 
 def speed(points: Mapping[str, RunRecord], num_cores: int) -> Speed | None:
-    """The speed of complete points, else a guess for CPU cores, None for 0 of them."""
+    """Returns the speed of complete points, or a guess by the number of CPU cores.
+
+    None where nothing is complete and no cores are given, as on an accelerator.
+    """
     known = [(one.summary["num_seeds"], one.summary) for one in points.values()]
     rates = [n * one["clips_per_s"] for n, one in known if one.get("clips_per_s")]
     if rates:
@@ -116,7 +119,7 @@ def speed(points: Mapping[str, RunRecord], num_cores: int) -> Speed | None:
 
 
 def table(points: Mapping[str, RunRecord], is_sweep: bool = False) -> Table | None:
-    """Which difference so many seeds a point would show, and how long they take here.
+    """Tabulates which difference so many seeds a point show, and the time they take.
 
     None where fewer than two seeds, or fewer than two points, are trained. Of a sweep
     all pairs are compared.

@@ -39,7 +39,7 @@ class Draws:
         return Draws(self.low - other.high, self.high - other.low)
 
     def apart(self, other: Draws | np.ndarray) -> Draws:
-        """The distance from something."""
+        """Computes the distance from something."""
         far = self.minus(other)
         nearest = np.maximum(np.maximum(far.low, -far.high), 0)
         return Draws(nearest, np.maximum(np.abs(far.low), np.abs(far.high)))
@@ -57,7 +57,7 @@ class Draws:
         return Draws(self.low.mean(axis=-1), self.high.mean(axis=-1))
 
     def interval(self, claims: int = 1) -> np.ndarray:
-        """The 95 % interval float64 `[..., 2]`, corrected for so many claims."""
+        """Finds the 95 % interval, float64 `[..., 2]`, corrected for so many claims."""
         high = 100 * tail(claims)
         ends = (self.low, 100 - high), (self.high, high)
         return np.stack([np.percentile(one, at, axis=0) for one, at in ends], axis=-1)

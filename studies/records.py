@@ -193,7 +193,7 @@ def _check_comparable(
 
 
 def is_complete(workdir: Path) -> bool:
-    """Whether a run in this folder came to its end."""
+    """Tells whether a run in this folder came to its end."""
     path = workdir / "summary.json"
     return path.exists() and bool(read_json(path).get("complete"))
 

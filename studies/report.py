@@ -107,7 +107,7 @@ def score_table(
     labels: str,
     numbers: Sequence[int] = (),
 ) -> Table:
-    """Every seed's averages, their mean (in bold) and deviation, and the baseline's.
+    """Tabulates every seed's averages, their mean (bold) and deviation, the baseline's.
 
     Scores are what `metrics.score_all` gave on a split: the network's, and those of the
     linear baseline if there is one. The numbers are those of the seeds.
@@ -236,7 +236,7 @@ def tag_frame(record: RunRecord) -> pd.DataFrame:
 
 
 def tag_table(record: RunRecord) -> Table:
-    """Per-tag scores on the test split, one row per tag, best first."""
+    """Tabulates per-tag scores on the test split, one row per tag, best first."""
     frame = tag_frame(record)
     of_seeds, ends = partial(over_seeds, digits=3), partial(span, digits=2)
     formats: dict[str, Callable[[Any], str] | str] = {
@@ -251,7 +251,7 @@ def _few(clips: int) -> str:
 
 
 def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
-    """Each tag's threshold, and precision and recall at it, with a sentence.
+    """Tabulates each tag's threshold, precision and recall at it, and adds a sentence.
 
     They are chosen on the validation split by its weak labels, and shown on the test
     split as well. None where the record lacks the predictions for either.
@@ -279,7 +279,7 @@ def threshold_table(record: RunRecord) -> tuple[Table, str] | None:
 
 
 def pair_table(tags: Sequence[str], together: np.ndarray, num_rows: int) -> Table:
-    """The pairs of tags that share most clips, relative to the first tag.
+    """Tabulates the pairs of tags that share most clips, relative to the first tag.
 
     `together` counts the clips with both tags, on its diagonal those with one `[K, K]`.
     """
@@ -293,7 +293,7 @@ def pair_table(tags: Sequence[str], together: np.ndarray, num_rows: int) -> Tabl
 
 
 def config_table(config: Mapping[str, Any], default: Mapping[str, Any] | None) -> Table:
-    """Every configuration key; those that differ from their default are bold.
+    """Tabulates every key; those that differ from their default are bold.
 
     Keys are nested; the defaults are None where they were not recorded.
     """

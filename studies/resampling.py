@@ -11,7 +11,7 @@ from scipy import sparse
 
 
 def bootstrap_weights(num_clips: int, num_resamples: int, seed: int = 0) -> np.ndarray:
-    """How often each clip is in each resample drawn with replacement, float64 `[N, R]`.
+    """Draws how often each clip is in each resample, with replacement: `[N, R]`.
 
     Equal seeds give equal resamples, which pairs them.
     """
@@ -24,7 +24,7 @@ def bootstrap_weights(num_clips: int, num_resamples: int, seed: int = 0) -> np.n
 def subset_weights(
     num_clips: int, size: int, num_subsets: int, seed: int = 0
 ) -> np.ndarray:
-    """Which clips are in each subset drawn without replacement, 0 or 1 `[N, R]`."""
+    """Draws which clips are in each subset, without replacement: 0 or 1 `[N, R]`."""
     rng = np.random.default_rng(seed)
     weights = np.zeros((num_clips, num_subsets))
     for column in weights.T:
@@ -35,7 +35,7 @@ def subset_weights(
 def auc_per_seed(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """ROC-AUC of every tag on every resample, float64 `[S, R, K]`.
+    """Computes the ROC-AUC of every tag on every resample, float64 `[S, R, K]`.
 
     Scores are `[S, N, K]`. It is NaN where a resample holds no clip with the tag or
     none without.
@@ -48,7 +48,7 @@ def auc_per_seed(
 def macro_auc(
     labels: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Mean over tags of ROC-AUC, averaged over seeds, on every resample.
+    """Averages ROC-AUC over tags and seeds, on every resample.
 
     Scores are `[S, N, K]`. Tags that a resample cannot score are left out of its mean,
     float64 `[R]`, which is NaN where no tag can be scored.
@@ -59,7 +59,7 @@ def macro_auc(
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """The middle 95 % of resampled values; NaN where they are not all known."""
+    """Finds the middle 95 % of resampled values `[R]`; NaN where one is not known."""
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 

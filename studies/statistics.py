@@ -49,7 +49,7 @@ class Correlation:
     count: int
 
     def interval(self, claims: int = 1) -> tuple[float, float]:
-        """Fisher's 95 % interval, for so many claims; NaN below 4 pairs.
+        """Computes Fisher's 95 % interval, for so many claims; NaN below 4 pairs.
 
         A correlation of 1 would be certain by it, though a few pairs agree by chance as
         well. It counts as one that lies halfway to the next that ranks can have.
@@ -81,16 +81,16 @@ class LogFit:
     span: float = NAN  # Doublings from the smallest to the largest size.
 
     def slope_interval(self, claims: int = 1) -> tuple[float, float]:
-        """The 95 % t interval of the slope, corrected for so many lines."""
+        """Computes the 95 % t interval of the slope, corrected for so many lines."""
         half = t_half_width(self.slope_error, 1, self.count - 2, claims)
         return self.slope - half, self.slope + half
 
     def curvature_half_width(self, claims: int = 1) -> float:
-        """Half the 95 % t interval of the curvature, corrected likewise."""
+        """Computes half the 95 % t interval of the curvature, corrected likewise."""
         return t_half_width(self.curvature_error, 1, self.count - 3, claims)
 
     def bend_interval(self, claims: int = 1) -> tuple[float, float]:
-        """By how much the gain changes from the middle to an end, relative to itself.
+        """Computes how much the gain changes from middle to end, relative to itself.
 
         The parabola's gain per doubling changes by twice the curvature over each
         doubling; its interval is that of the curvature. NaN for a slope of 0.
@@ -100,12 +100,12 @@ class LogFit:
         return self.curvature * scale - half, self.curvature * scale + half
 
     def at(self, clips: Values | float) -> np.ndarray:
-        """The line at some numbers of clips."""
+        """Computes the line at some numbers of clips."""
         return self.intercept + self.slope * np.log2(clips)
 
 
 def describe(values: Values) -> Spread:
-    """Mean, deviations and intervals of one value per seed.
+    """Computes mean, deviations and intervals of one value per seed.
 
     >>> one = describe([0.84, 0.85, 0.86])
     >>> round(one.mean, 3), round(one.std, 3), round(one.mean_absolute_deviation, 4)
@@ -124,7 +124,7 @@ def describe(values: Values) -> Spread:
 
 
 def tail(claims: int = 1) -> float:
-    """The quantile that two-sided intervals end at, for so many claims at once.
+    """Returns the quantile that two-sided intervals end at, for so many claims at once.
 
     Together they are wrong in 5 % (Bonferroni).
 
@@ -135,7 +135,7 @@ def tail(claims: int = 1) -> float:
 
 
 def normal_half_width(std: float, count: int, claims: int = 1) -> float:
-    """Half the normal interval of a mean, 1.96 s / sqrt(n).
+    """Computes half the normal interval of a mean, 1.96 s / sqrt(n).
 
     >>> round(normal_half_width(0.00136, 15), 5)  # Fig. 4
     0.00069
@@ -146,7 +146,7 @@ def normal_half_width(std: float, count: int, claims: int = 1) -> float:
 def t_half_width(
     std: float, count: int, degrees_of_freedom: int, claims: int = 1
 ) -> float:
-    """Half the interval of a mean by Student's t; NaN without freedom.
+    """Computes half the interval of a mean by Student's t; NaN without freedom.
 
     >>> round(t_half_width(0.00136, 15, 14), 5)
     0.00075
@@ -157,7 +157,7 @@ def t_half_width(
 
 
 def largest_deviations(values: Values, count: int = 2) -> list[tuple[int, float]]:
-    """Index and signed distance of the values that lie farthest from the mean.
+    """Finds the values farthest from the mean: index and signed distance.
 
     >>> [(seed, round(far, 3)) for seed, far in largest_deviations([0.1, 0.2, 0.6])]
     [(2, 0.3), (0, -0.2)]
@@ -168,7 +168,7 @@ def largest_deviations(values: Values, count: int = 2) -> list[tuple[int, float]
 
 
 def difference_by_extremes(values: Values) -> float:
-    """The smallest difference that counts, as the paper reasons in section IV-A.
+    """Computes the smallest difference that counts, as section IV-A reasons.
 
     The sum of the two largest distances from the mean: two equal trainings may differ
     by up to that much. It grows with the number of seeds; NaN for one seed.
@@ -179,7 +179,7 @@ def difference_by_extremes(values: Values) -> float:
 
 
 def difference_by_bound(std: float, degrees_of_freedom: int) -> float:
-    """The smallest difference that counts, as a bound: t sqrt(2) s.
+    """Computes the smallest difference that counts, as a bound: t sqrt(2) s.
 
     Two single trainings that differ in nothing but the initialisation lie farther apart
     than this in 5 % of all cases. It does not grow with the number of seeds.
@@ -191,14 +191,17 @@ def difference_by_bound(std: float, degrees_of_freedom: int) -> float:
 
 
 def mean_interval(values: Values, claims: int = 1) -> tuple[float, float]:
-    """The t interval of a mean over seeds, for so many claims; NaN for one seed."""
+    """Computes the t interval of a mean over seeds, for so many claims at once.
+
+    It is NaN for one seed.
+    """
     values = np.asarray(values, np.float64)
     half = t_half_width(_std(values), len(values), len(values) - 1, claims)
     return float(values.mean() - half), float(values.mean() + half)
 
 
 def count_interval(values: Values) -> tuple[float, float]:
-    """The t interval of a mean of whole numbers over seeds; NaN for one seed.
+    """Computes the t interval of a mean of whole numbers; NaN for one seed.
 
     Rounding adds 1/12 to their variance: two equal numbers do not make it certain.
 
@@ -211,7 +214,7 @@ def count_interval(values: Values) -> tuple[float, float]:
 
 
 def share_interval(hits: int, count: int, claims: int = 1) -> tuple[float, float]:
-    """The exact interval of a share (Clopper and Pearson), for so many claims.
+    """Computes the exact interval of a share (Clopper and Pearson), for so many claims.
 
     >>> [round(end, 3) for end in share_interval(9, 10)]
     [0.555, 0.997]
@@ -222,7 +225,7 @@ def share_interval(hits: int, count: int, claims: int = 1) -> tuple[float, float
 
 
 def std_interval(std: float, degrees_of_freedom: int) -> tuple[float, float]:
-    """The interval of a standard deviation, by the chi-square distribution."""
+    """Computes the interval of a standard deviation, by the chi-square distribution."""
     if degrees_of_freedom < 1:
         return NAN, NAN
     bounds = [_chi2_quantile(at, degrees_of_freedom) for at in (tail(), 1 - tail())]
@@ -231,7 +234,7 @@ def std_interval(std: float, degrees_of_freedom: int) -> tuple[float, float]:
 
 
 def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
-    """Standard deviation within groups, and its degrees of freedom.
+    """Computes the standard deviation within groups, and its degrees of freedom.
 
     It is the root of the squared distances from the own group's mean over the freedom,
     the sum of (size - 1); NaN and 0 where no group has two values.
@@ -248,7 +251,7 @@ def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
 
 
 def ratio_interval(std: float, other: float, freedoms: Pair) -> tuple[float, float]:
-    """The interval of the ratio of two estimated deviations, by the F distribution.
+    """Computes the interval of the ratio of two deviations, by the F distribution.
 
     >>> low, high = ratio_interval(0.00136, 0.00136, (14, 14))
     >>> round(low, 2), round(high, 2)
@@ -262,7 +265,7 @@ def ratio_interval(std: float, other: float, freedoms: Pair) -> tuple[float, flo
 
 
 def pearson(x: Values, y: Values) -> Correlation:
-    """Pearson's correlation.
+    """Computes Pearson's correlation.
 
     >>> pearson([1, 2, 3, 4], [1, 2, 3, 5]).value.__round__(4)
     0.9827
@@ -296,12 +299,12 @@ def fit_line(clips: Values, scores: Values) -> LogFit | None:
 def data_factor(
     gaps: Values, clips_error: float, line: LogFit
 ) -> tuple[float, tuple[float, float]]:
-    """How many times the data closes a gap in score, 2^(gap / slope), and its interval.
+    """Computes how many times the data closes a gap in score, 2^(gap / slope).
 
-    The gap is known from each seed. The 95 % interval comes from draws of its mean over
-    seeds (Student's t), of what other test clips would change (normal, with their
-    standard error) and of the slope (Student's t). A slope of zero or less closes no
-    gap: the factor is infinite.
+    The gap is known from each seed. The 95 % interval, which is returned too, comes
+    from draws of its mean over seeds (Student's t), of what other test clips would
+    change (normal, with their standard error) and of the slope (Student's t). A slope
+    of zero or less closes no gap: the factor is infinite.
 
     >>> data_factor([0.02, 0.02], 0.0, LogFit(0.02, 0.0, 0.5, 1.0, 0.0, 0.0, 7))
     (2.0, (2.0, 2.0))

@@ -108,7 +108,7 @@ def sections_of(
 
 
 def points_table(record: SweepRecord) -> Table:
-    """One row a point, in the sweep's order; one that is not complete has dashes."""
+    """Tabulates points in the sweep's order; one that is not complete has dashes."""
     rows = {name: _cells(one) for name, one in record.points.items()}
     columns = ["point", "seeds", "training clips", "steps", "time"]
     columns += dict.fromkeys(
@@ -124,7 +124,7 @@ def points_table(record: SweepRecord) -> Table:
 
 
 def point_keys(record: SweepRecord) -> Table | None:
-    """The keys that differ from point to point, as on the command line."""
+    """Tabulates the keys that differ from point to point, as on the command line."""
     rows = [
         (name, ", ".join(f"{key}={short(value)}" for key, value in keys.items()))
         for name, keys in _asked(record).items()

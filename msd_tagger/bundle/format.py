@@ -275,7 +275,7 @@ def _values(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_bundle(directory: Path) -> bool:
-    """Whether a folder holds a bundle of any version, whole or not."""
+    """Tells whether a folder holds a bundle of any version, whole or not."""
     names = [DESCRIPTION, *(description for description, _ in OLDER.values())]
     return any((directory / name).is_file() for name in names)
 

@@ -19,7 +19,7 @@ def heard(bundle: Bundle) -> list[str]:
 
 
 def is_synthetic(bundle: Bundle) -> bool:
-    """Whether the network was never trained on recorded music."""
+    """Tells whether the network was never trained on recorded music."""
     corpora = [_corpus(one) for one in _trainings(bundle)]
     # The version of a folder that is called "synthetic" begins with its name.
     return all(

@@ -41,7 +41,7 @@ def write(directory: Path, bundle: Bundle) -> None:
 
 
 def programs(bundle: Bundle) -> dict[str, Callable]:
-    """The two functions by what they take.
+    """Returns the two functions by what they take.
 
     From a "spectrogram" `[B, M, F]` in decibels to scores `[B, S, K]`; from a
     "waveform" `[B, T]` to scores and spectrogram. All are float32.

@@ -74,7 +74,7 @@ def _value(name: str, expression: ast.expr, where: str) -> Any:
 
 
 def is_own(name: str) -> bool:
-    """Whether a name is that of a user's own code."""
+    """Tells whether a name is that of a user's own code."""
     return ":" in name
 
 

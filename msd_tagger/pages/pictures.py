@@ -32,7 +32,7 @@ def spectrogram_png(decibels: np.ndarray) -> bytes:
 
 
 def frequencies(centres_hz: np.ndarray) -> list[dict[str, Any]]:
-    """Where round frequencies lie in the picture, as a share of its height.
+    """Finds where round frequencies lie in the picture, as a share of its height.
 
     >>> frequencies(np.arange(0, 700, 100))
     [{'name': '100 Hz', 'height': 0.21...}, {'name': '500 Hz', 'height': 0.78...}]

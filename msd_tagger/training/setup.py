@@ -113,7 +113,7 @@ def build_network(config: ConfigDict, num_tags: int, axis_name: str | None) -> N
 
 
 def is_own(config: ConfigDict) -> bool:
-    """Whether a configuration's network is a module of the user's."""
+    """Tells whether a configuration's network is a module of the user's."""
     return config.model.network != CONVNET
 
 

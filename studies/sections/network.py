@@ -55,7 +55,7 @@ def study(record: SweepRecord) -> Study:
 
 
 def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
-    """How many bands each pooling leaves, rounded down.
+    """Counts the bands that each pooling leaves, rounded down.
 
     >>> bands_left(96, ((2, 4), (4, 4), (4, 5), (2, 4), (4, 4)))
     [48, 12, 3, 1, 0]
@@ -68,7 +68,7 @@ def bands_left(bands: int, pools: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def schematic(frame: pd.DataFrame, networks: Mapping[str, Network]) -> Figure:
-    """The maps between the layers of each network, from the input to the tags.
+    """Draws the maps between the layers of each network, from the input to the tags.
 
     Two columns wide, one row a network; lengths are cube roots of the sizes. `frame`
     has `network`, `feature maps`, `bands` and `frames`, one row a layer.

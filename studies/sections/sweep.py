@@ -72,7 +72,7 @@ def study(record: SweepRecord) -> Study:
 
 
 def settings_of(record: SweepRecord) -> pd.DataFrame:
-    """The keys that points change but for seeds: a row a point, a column a key."""
+    """Lists the keys that points change but seeds: a row a point, a column a key."""
     asked = {name: dict(changes) for name, changes in record.config["sweep"]}
     keys = dict.fromkeys(key for changes in asked.values() for key in changes)
     usual = flatten(record.config)
@@ -104,7 +104,7 @@ def join_seeds(
 
 
 def axis_of(settings: pd.DataFrame) -> pd.Series | None:
-    """The values of the only key that differs, if they are numbers."""
+    """Returns the values of the only key that differs, if they are numbers."""
     if settings.shape[1] != 1:
         return None
     values = settings.iloc[:, 0]
@@ -115,7 +115,7 @@ def axis_of(settings: pd.DataFrame) -> pd.Series | None:
 
 
 def compare_all(points: Points, placed: Placed, labels: str) -> list[Comparison]:
-    """Every pair of points, the later minus the earlier."""
+    """Compares every pair of points, the later minus the earlier."""
     pairs = {
         f"{later} − {earlier}": (later, earlier)
         for earlier, later in itertools.combinations(points, 2)
@@ -124,7 +124,7 @@ def compare_all(points: Points, placed: Placed, labels: str) -> list[Comparison]
 
 
 def scores_of(points: Points, placed: Placed, labels: str) -> pd.DataFrame:
-    """Mean macro ROC-AUC of every point, its 95 % interval, the baseline's.
+    """Lists the mean macro ROC-AUC of every point, its 95 % interval, the baseline's.
 
     The interval is over seeds, if there are several, and over test clips, if the record
     has the scores of each. One row a point: `mean`, `low`, `high` and `baseline`, NaN

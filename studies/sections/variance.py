@@ -53,7 +53,7 @@ def study(record: SweepRecord) -> Study:
 def claims(
     spreads: Spreads, is_informed: bool = True, gaps: Sequence[str] = ()
 ) -> list[Claim]:
-    """Whether scores repeat as precisely as the paper's, and 0.005 is more than luck.
+    """Judges if scores repeat as precisely as the paper's, and 0.005 is more than luck.
 
     Spreads are by kinds of labels, of which `weak` is judged; gaps are seeds that
     failed.
@@ -94,7 +94,7 @@ def _unknown_because(weak: Spread, is_informed: bool) -> str:
 
 
 def runs_and_spread(frame: pd.DataFrame, colour: str = WEAK) -> Figure:
-    """Every run and the mean on the left, error bars on the right (Fig. 4).
+    """Draws every run and the mean on the left, error bars on the right (Fig. 4).
 
     Two columns wide. `frame` has `run` and `roc_auc_macro`, one row a run; the colour
     is that of the runs.
