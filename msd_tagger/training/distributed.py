@@ -15,8 +15,6 @@ import logging
 import os
 import re
 import signal
-import socket
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,18 +23,16 @@ from typing import Any
 
 from msd_tagger.common import messages
 from msd_tagger.common.errors import LostProcessError
+from msd_tagger.training import rendezvous
 
 Tree = Any
 
 AUTO = "auto"
 CONNECT_S = 300  # All processes have to start within this time.
 HEARTBEAT_S = 60  # A process that is silent for so long counts as dead.
-ANSWER_S = 10  # Process 0 answers within this time, or it is another program.
 LEAVE_S = 5  # Time for all that fail alike to say why, before the first one ends.
 LOST_STATUS = 75  # EX_TEMPFAIL of sysexits.h: give the same command again.
 _FOREVER_MS = 30 * 24 * 3600 * 1000  # Heartbeats end a wait for a dead process.
-_HELLO = struct.Struct("!8sHH")  # `_NAME`, number of processes, index.
-_NAME, _GO = b"msdtagr1", b"!"
 # Texts of what XLA raises when the other side of a connection is gone.
 _LOSSES = ("gloo", "nccl", "unavailable", "coordination", "heartbeat", "connection")
 
@@ -134,12 +130,8 @@ def _connect(given: dict[str, Any]) -> Rank:
         f"{where}; check that all were started, with the same address and count and "
         "each with its own index, and that the port is open"
     )
-    # Where a port is taken, JAX's own service crashes, and JAX's client waits for
-    # minutes for whatever program has it. If that is the service of another job, that
-    # job dies. So all processes meet at the port before.
-    meet = _gather if own == 0 else _greet
     deadline_s = time.monotonic() + CONNECT_S
-    if not meet(where, Rank(own, given["num_processes"]), deadline_s):
+    if not rendezvous.meet(where, own, given["num_processes"], deadline_s):
         raise LostProcessError(did_not_meet)
     _speak_when_aborted(did_not_meet)
     try:
@@ -151,80 +143,6 @@ def _connect(given: dict[str, Any]) -> Rank:
     except jax.errors.JaxRuntimeError as error:
         raise ValueError(f"process 0 cannot listen at {where} ({error})") from error
     return Rank(global_state.process_id, global_state.num_processes)
-
-
-def _gather(where: str, own: Rank, deadline_s: float) -> bool:
-    """Waits for all others, and then lets them go on; tells whether they came."""
-    missing, here = set(range(1, own.count)), []
-    with contextlib.ExitStack() as stack:
-        with _listen(where) as listener:
-            while missing:
-                listener.settimeout(max(0.001, deadline_s - time.monotonic()))
-                try:
-                    here.append(stack.enter_context(listener.accept()[0]))
-                except TimeoutError:
-                    return False
-                name, count, index = _HELLO.unpack(
-                    _read(here[-1], _HELLO.size, ANSWER_S)
-                )
-                if (name, count) == (_NAME, own.count):
-                    _say(here[-1], _NAME)
-                    missing.discard(index)
-        for peer in here:
-            _say(peer, _GO)
-    return True
-
-
-def _listen(where: str) -> socket.socket:
-    """Takes the port of every address, as JAX will."""
-    where = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS", where)
-    address = ("", int(where.rpartition(":")[2]))
-    try:
-        both = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if both else socket.AF_INET
-        return socket.create_server(address, family=family, dualstack_ipv6=both)
-    except OSError as error:
-        problem = f"process 0 cannot have it ({os.strerror(error.errno or 0)})"
-        raise ValueError(_about_port(where, problem)) from error
-
-
-def _greet(where: str, own: Rank, deadline_s: float) -> bool:
-    """Waits for process 0, and then for its word that all have come."""
-    host, _, port = where.rpartition(":")
-    while (left_s := deadline_s - time.monotonic()) > 0:
-        try:
-            peer = socket.create_connection((host.strip("[]"), int(port)), left_s)
-        except OSError:  # It has not been started yet.
-            time.sleep(0.2)
-            continue
-        with peer:
-            _say(peer, _HELLO.pack(_NAME, own.count, own.index))
-            if _read(peer, len(_NAME), ANSWER_S) != _NAME:
-                problem = "another program, or another job, listens there"
-                raise ValueError(_about_port(where, problem))
-            return _read(peer, 1, left_s) == _GO
-    return False
-
-
-def _say(peer: socket.socket, text: bytes) -> None:
-    with contextlib.suppress(OSError):  # It has gone, and will be missed.
-        peer.sendall(text)
-
-
-def _read(peer: socket.socket, size: int, timeout_s: float) -> bytes:
-    """Reads what the other side says; zeros where it says nothing."""
-    peer.settimeout(timeout_s)
-    with contextlib.suppress(OSError):
-        return peer.recv(size, socket.MSG_WAITALL).ljust(size, b"\0")
-    return bytes(size)
-
-
-def _about_port(where: str, problem: str) -> str:
-    port = where.rpartition(":")[2]
-    return (
-        f"port {port} of {where}: {problem}; choose another with "
-        "--config.distributed=HOST:PORT, or JAX_COORDINATOR_PORT with auto"
-    )
 
 
 def shared(function: Callable[[], Any]) -> Any:

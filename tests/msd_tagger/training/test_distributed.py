@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from msd_tagger.common.errors import LostProcessError
-from msd_tagger.training import distributed
+from msd_tagger.training import distributed, rendezvous
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
 from msd_tagger.training.checkpoints import Checkpoints
@@ -188,7 +188,7 @@ def test_one_process_is_alone():
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_port_that_another_program_has(monkeypatch, index):
-    monkeypatch.setattr(distributed, "ANSWER_S", 0.1)
+    monkeypatch.setattr(rendezvous, "ANSWER_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         said = "Address already in use" if index == 0 else "another program"

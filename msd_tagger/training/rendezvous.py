@@ -1,0 +1,105 @@
+"""Processes of a job meet at a port, before JAX does there.
+
+Where a port is taken, JAX's own service crashes, and JAX's client waits for minutes for
+whatever program has it. If that is the service of another job, that job dies.
+"""
+
+import contextlib
+import os
+import socket
+import struct
+import time
+
+ANSWER_S = 10  # Process 0 answers within this time, or it is another program.
+_HELLO = struct.Struct("!8sHH")  # `_NAME`, number of processes, index.
+_NAME, _GO = b"msdtagr1", b"!"
+
+
+def meet(where: str, index: int, count: int, deadline_s: float) -> bool:
+    """Waits until all processes are there; tells whether they came.
+
+    Args:
+        where: "host:port", where process 0 listens.
+        index: Of this process, from 0.
+        count: Number of processes.
+        deadline_s: When to give up, by `time.monotonic`.
+
+    Raises:
+        ValueError: Process 0 cannot listen there, or another program does.
+    """
+    if index == 0:
+        return _gather(where, count, deadline_s)
+    return _greet(where, index, count, deadline_s)
+
+
+def _gather(where: str, count: int, deadline_s: float) -> bool:
+    """Waits for all others, and then lets them go on; tells whether they came."""
+    missing, here = set(range(1, count)), []
+    with contextlib.ExitStack() as stack:
+        with _listen(where) as listener:
+            while missing:
+                listener.settimeout(max(0.001, deadline_s - time.monotonic()))
+                try:
+                    here.append(stack.enter_context(listener.accept()[0]))
+                except TimeoutError:
+                    return False
+                hello = _read(here[-1], _HELLO.size, ANSWER_S)
+                name, job_size, index = _HELLO.unpack(hello)
+                if (name, job_size) == (_NAME, count):
+                    _say(here[-1], _NAME)
+                    missing.discard(index)
+        for peer in here:
+            _say(peer, _GO)
+    return True
+
+
+def _listen(where: str) -> socket.socket:
+    """Takes the port of every address, as JAX will."""
+    where = os.environ.get("JAX_COORDINATOR_BIND_ADDRESS", where)
+    address = ("", int(where.rpartition(":")[2]))
+    try:
+        both = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if both else socket.AF_INET
+        return socket.create_server(address, family=family, dualstack_ipv6=both)
+    except OSError as error:
+        problem = f"process 0 cannot have it ({os.strerror(error.errno or 0)})"
+        raise ValueError(_about_port(where, problem)) from error
+
+
+def _greet(where: str, index: int, count: int, deadline_s: float) -> bool:
+    """Waits for process 0, and then for its word that all have come."""
+    host, _, port = where.rpartition(":")
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        try:
+            peer = socket.create_connection((host.strip("[]"), int(port)), left_s)
+        except OSError:  # It has not been started yet.
+            time.sleep(0.2)
+            continue
+        with peer:
+            _say(peer, _HELLO.pack(_NAME, count, index))
+            if _read(peer, len(_NAME), ANSWER_S) != _NAME:
+                problem = "another program, or another job, listens there"
+                raise ValueError(_about_port(where, problem))
+            return _read(peer, 1, left_s) == _GO
+    return False
+
+
+def _say(peer: socket.socket, text: bytes) -> None:
+    with contextlib.suppress(OSError):  # It has gone, and will be missed.
+        peer.sendall(text)
+
+
+def _read(peer: socket.socket, size: int, timeout_s: float) -> bytes:
+    """Reads what the other side says; zeros where it says nothing."""
+    peer.settimeout(timeout_s)
+    with contextlib.suppress(OSError):
+        return peer.recv(size, socket.MSG_WAITALL).ljust(size, b"\0")
+    return bytes(size)
+
+
+def _about_port(where: str, problem: str) -> str:
+    port = where.rpartition(":")[2]
+    return (
+        f"port {port} of {where}: {problem}; choose another with "
+        "--config.distributed=HOST:PORT, or JAX_COORDINATOR_PORT with auto"
+    )
