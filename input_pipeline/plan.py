@@ -160,6 +160,9 @@ def agree_on_plan(directories: Iterable[Path], clips_per_shard: int) -> int:
 
     Two plans in one folder would overwrite each other's shards, so a set goes on as it
     was begun.
+
+    Raises:
+        ValueError: The folders were begun with different numbers, or a plan is damaged.
     """
     found = {path: _settle(path, clips_per_shard) for path in directories}
     agreed, *others = {*found.values()} or {clips_per_shard}

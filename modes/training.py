@@ -111,7 +111,12 @@ def train_in(
 ) -> dict:
     """Trains unless that is done, evaluates, writes the record and returns the summary.
 
-    The summary is empty in a process that does not write.
+    What the result depends on, `own`, is what `identity_of` gives for these data. The
+    summary is empty in a process that does not write.
+
+    Raises:
+        ValueError: The folder holds another run; or it holds none, and the mode is not
+            "run"; or the training fails, as `loop.train` says.
     """
     begins = options.mode == "run"
 

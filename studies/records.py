@@ -25,8 +25,10 @@ POINTS = "points"
 SHARED = ("train.batch_size", "model.dtype", "model.precision")
 BEGUN = ("config.json", "environment.json")  # What a run begins with.
 REQUIRED = (*BEGUN, "metrics.jsonl", "summary.json")
-ARRAYS = ["predictions_test", "predictions_valid", "baseline_test", "label_stats"]
-ARRAYS += ["label_vectors", "first_layer", "input_stats"]
+ARRAYS = (
+    *("predictions_test", "predictions_valid", "baseline_test", "label_stats"),
+    *("label_vectors", "first_layer", "input_stats"),
+)
 HINT = ". Give the command of the run or study again: it writes its record anew"
 
 # A logged line of `metrics.jsonl`.

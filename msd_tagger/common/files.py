@@ -272,7 +272,7 @@ def remove_abandoned(directory: Path, is_alone: bool = False) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Names the file in errors where the system only says that the disk is full."""
+    """Names the file in an OSError; the system may say no more than "disk full"."""
     try:
         yield
     except OSError as error:

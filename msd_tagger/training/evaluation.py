@@ -66,6 +66,8 @@ def score_validation(
 ) -> tuple[list, dict[str, Any]]:
     """Scores the validation split and keeps the better weights of each seed.
 
+    The chunks are states on the devices; `failed` marks seeds, bool `[S]`.
+
     Returns:
         The new states on the devices, and the scores for a line of `metrics.jsonl`.
     """

@@ -327,7 +327,10 @@ def _restore(
 def out_of_patience(
     state: steps.TrainState, schedule: Schedule, failed: np.ndarray | bool = False
 ) -> bool:
-    """Tells whether the next evaluation is too late for all seeds that did not fail."""
+    """Tells whether the next evaluation is too late for all seeds that did not fail.
+
+    States are `[S, …]`; `failed` marks seeds, bool `[S]`.
+    """
     upcoming = schedule.next_evaluation(int(state.step[0]))
     late = upcoming - np.asarray(state.best_step) > schedule.patience_steps
     return bool((late & np.isfinite(state.best_score) | failed).all())

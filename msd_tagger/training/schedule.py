@@ -45,7 +45,11 @@ class Schedule(NamedTuple):
 
 
 def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
-    """Works out a configuration's schedule for N training clips."""
+    """Works out a configuration's schedule for N training clips.
+
+    Raises:
+        ValueError: The warm-up would last to the end.
+    """
     train = config.train
     batch_size = resolve_batch_size(train.batch_size)
     steps_per_epoch = num_clips / batch_size

@@ -64,7 +64,7 @@ def key_of(seed: Array, stream: int, step: Array | int) -> Array:
 
 
 def norm(tree: Tree) -> Array:
-    """Computes the root of the sum of squares of all numbers of a tree.
+    """Computes the root of the sum of squares of all numbers of a tree, float32.
 
     As one array: a sum for each of its parts would be a kernel for each on a GPU.
     """
@@ -140,6 +140,7 @@ def keep_best(
 ) -> TrainState:
     """Keeps the evaluated weights where `score` exceeds the best one so far.
 
+    State, weights and score, a number, are of one seed. -inf never counts.
     A seed whose patience has run out keeps what it has, however long the others still
     train: its result does not depend on the seeds that it runs with.
     """

@@ -10,9 +10,10 @@ from studies.records import SweepRecord
 from studies.study import Study
 
 # The studies, in the paper's order.
-PARTS: tuple[str, ...]
-PARTS = ("tags", "groundtruth", "reliability", "network", "variance", "data_size")
-PARTS += ("preprocessing", "label_vectors")
+PARTS = (
+    *("tags", "groundtruth", "reliability", "network", "variance", "data_size"),
+    *("preprocessing", "label_vectors"),
+)
 # What the paper did not study.
 BEYOND = ("label_noise", "sweep")
 # The task that is all of the paper's.
