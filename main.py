@@ -64,7 +64,10 @@ def parse_flags(argv: list[str]) -> list[str]:
         argv = command_line.with_home(argv)
         checks.check_file(argv)
         checks.check_keys(argv)
-        words = command_line.parse(argv)
+        try:
+            words = command_line.parse(argv)
+        except flags.IllegalFlagValueError as error:
+            raise checks.in_words(error) from None
         # What get_config() could not open is told whoever asks for something first.
         getattr(CONFIG.value, "keys", None)
         # Whatever else it may return is refused by `check`.

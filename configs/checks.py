@@ -39,6 +39,8 @@ TUPLES_OF_TEXT = (
     *("analysis.annotations", "analysis.annotated_labels"),
 )
 FOLDERS = ("input.local_dir", "compilation_cache_dir")
+# What absl says of a key whose value cannot be read.
+_UNREADABLE = re.compile(r"flag --config\.([\w.]+)=(.*?): ", re.DOTALL)
 
 
 def check_keys(arguments: Sequence[str]) -> None:
@@ -49,6 +51,26 @@ def check_keys(arguments: Sequence[str]) -> None:
         key = argument.lstrip("-").removeprefix("config.").partition("=")[0]
         if key not in KEYS:
             raise no_such_key(f"--config.{key}", key)
+
+
+def in_words(error: Exception) -> Exception:
+    """Says what a key takes whose value on the command line cannot be read.
+
+    Other errors stay as they are.
+    """
+    found = _UNREADABLE.match(str(error))
+    key = KEYS.get(found[1]) if found else None
+    if found is None or key is None:
+        return error
+    kinds = {
+        int: "a whole number, ",
+        float: "a number, ",
+        tuple: "written as Python's ",
+    }
+    kind = kinds.get(type(key.default), "")
+    return ValueError(
+        f"--config.{key.name}={found[2]}: must be {kind}{key.allowed} (docs/keys.md)"
+    )
 
 
 def check_file(arguments: Sequence[str]) -> None:

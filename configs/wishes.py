@@ -102,8 +102,8 @@ def check(
         what = f"--mode={mode} of {'a bundle' if bundle else config.name}"
         readers = [name for name, keys in taken.items() if key in keys]
         raise ValueError(
-            f"--config.{key}={values[key]}: nothing in {what} reads this key, only "
-            f"{', '.join(readers)}; leave it out"
+            f"--config.{key}={values[key]}: {what} does not read this key; it is for "
+            f"{', '.join(readers)}. Leave it out"
         )
 
 

@@ -86,7 +86,7 @@ MODES = {
         "compare runs, whose folders are named without a flag, in a report in --out",
         "modes.compare:start",
         needs=("out",),
-        takes_files=True,
+        words="RUN…",
         device=None,
         examples=("runs/first runs/second --out=runs/compared",),
     ),
@@ -94,7 +94,10 @@ MODES = {
     "import": command_line.MODES["import"]._replace(function="modes.calibrate:start"),
 }
 
-CONFIG = config_flags.DEFINE_config_file("config", help_string="The experiment.")
+CONFIG = config_flags.DEFINE_config_file(
+    "config",
+    help_string="What to train or study: a file of configs/, or one of your own.",
+)
 MODE = flags.DEFINE_enum(
     "mode",
     "run",

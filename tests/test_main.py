@@ -46,7 +46,16 @@ def call(*arguments, **environment):
         ((CONFIG, "--mode=tarin"), "value should be one of <run|prepare|"),
         ((CONFIG, "--config.num_sed=1"), "did you mean num_seeds"),
         ((CONFIG, "--config.batch_size=1"), "did you mean train.batch_size"),
-        ((CONFIG, "--config.train.batch_size=many"), "batch_size=many"),
+        (
+            (CONFIG, "--config.train.batch_size=many"),
+            "batch_size=many: must be a whole number, at least 0 and at most 65536",
+        ),
+        ((CONFIG, "--config.resume", "--config.train.max_epochs=x"), "a number, more"),
+        ((CONFIG, "--config.resume=maybe"), "resume=maybe: must be True or False"),
+        (
+            (CONFIG, "--config.model.pools=((2,4)"),
+            "pools=((2,4): must be written as Python's ((bands, frames), …)",
+        ),
         ((CONFIG, "--config.spectrogram.kind=mfcc"), "must be one of 'mel', 'stft'"),
         ((CONFIG, "--config.train.fraction=0"), "fraction=0.0: must be more than 0"),
         ((CONFIG, "--config.corpus.name=folder"), "--config.corpus.audio_dir=DIR"),
@@ -82,7 +91,7 @@ def call(*arguments, **environment):
         ),
         (
             ("--config=configs/network.py", "--config.num_seeds=3"),
-            "--config.num_seeds=3: nothing in --mode=run of network reads this key",
+            "num_seeds=3: --mode=run of network does not read this key; it is for a t",
         ),
         (("--mode=report",), "--workdir is missing"),
         (

@@ -52,7 +52,7 @@ class Mode(NamedTuple):
     function: str
     needs: tuple[str, ...] = ()  # Flags that have to be given.
     takes: tuple[str, ...] = ()  # Further flags that only some modes know.
-    takes_files: bool = False  # As words without a flag.
+    words: str = ""  # What words without a flag name; "" where there are none.
     # What JAX computes on unless --platform says so, "" for its own choice; None where
     # JAX is not needed.
     device: str | None = ""
@@ -107,7 +107,7 @@ MODES = {
         "msd_tagger.commands.tag:tag",
         needs=("bundle",),
         takes=("top", "json", "csv", "jams", "taggram", *_CUTTING),
-        takes_files=True,
+        words="FILE…",
         decodes_in_threads=True,
         examples=(
             "--bundle=runs/first/bundle song.mp3 /path/to/music",
@@ -120,7 +120,7 @@ MODES = {
         "msd_tagger.commands.embed:embed",
         needs=("bundle", "out"),
         takes=("layers", "neighbours", *_CUTTING),
-        takes_files=True,
+        words="FILE…",
         decodes_in_threads=True,
         examples=(
             "--bundle=runs/first/bundle --out=embeddings.npz /path/to/music",
@@ -163,7 +163,8 @@ MODES = {
 }
 
 _HELP = {
-    "workdir": "The folder of the run; runs/<config>-<hash of its keys> by default.",
+    "workdir": "The folder of the run or study. Where it may be left out, it is one in "
+    "runs/ that the config and its keys name.",
     "bundle": "The folder of the model bundle to use.",
     "out": "Where to write: a new or empty folder; for embed, a new file.",
     "top": "How many tags to print and to draw for each song.",
@@ -254,14 +255,17 @@ def overview(
 
 def help_of(mode: Mode, called: str, more: Sequence[str] = ()) -> str:
     """The help text of one mode, with examples; `more` are further flags."""
-    needed = "".join(f" --{flag}=…" for flag in mode.needs)
-    files = " FILE…" if mode.takes_files else ""
-    lines = [f"{called}{needed}{files}", "", f"  {mode.help}", ""]
+    needs = ("config", *mode.needs) if mode.needs_config else mode.needs
+    needed = "".join(f" --{flag}=…" for flag in needs)
+    lines = [f"{called}{needed} {mode.words}".rstrip(), "", *wrapped(f"  {mode.help}")]
+    lines.append("")
     platform_too = ("platform",) if mode.takes_platform else ()
     for flag in (*more, *mode.needs, *mode.takes, *platform_too):
         known = flags.FLAGS[flag]
         default = f" (default: {known.default})" if known.default else ""
-        lines += wrapped(f"  --{flag}: {known.help}{default}")
+        # An enum lists its choices first, of which "" is none.
+        choices = known.help.replace("<|", "<")
+        lines += wrapped(f"  --{flag}: {choices}{default}")
     return "\n".join([*lines, "", *(f"  {called} {one}" for one in mode.examples)])
 
 
@@ -304,7 +308,7 @@ def check_flags(
     mode: Mode, shown: str, words: Sequence[str], modes: Mapping[str, Mode]
 ) -> None:
     """Raises a ValueError for a flag that a mode needs and lacks, or would ignore."""
-    if words and not mode.takes_files:
+    if words and not mode.words:
         raise ValueError(f"arguments without a flag: {' '.join(words)}")
     for name in mode.needs:
         if not flags.FLAGS[name].value:
