@@ -76,16 +76,16 @@ Aside = partial(Key, matters=False)
 # fmt: off
 _KEYS = (
     Aside("name", "default", "letters, digits, _, - and .", "Names the run's folder."),
-    Key("task", TRAIN, (*TASKS,), "A training, or a study (studies.md)."),
+    Key("task", TRAIN, (*TASKS,), "A training, or a study (docs/studies.md)."),
     Key("sweep", (), "(name, ((key, value), …)), …",
-        "A study's points, yours too ([studies.md](studies.md#a-study-of-your-own))."),
+        "The points of a study (docs/studies.md#a-study-of-your-own)."),
     Key("seed", 0, SEED, "First initialisation; S seeds are seed, seed + 1, …"),
     Key("num_seeds", 1, Range(1, 10_000),
         "S. Time and memory grow with it; reading the input costs the same."),
     Key("data_seed", 0, SEED, "Order of the training clips, the same for all seeds."),
     Key("corpus.name", "synthetic",
         '"synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo" or a reader of '
-        "your own ([extending.md](extending.md#a-corpus-reader-of-your-own))",
+        "your own (docs/extending.md#a-corpus-reader-of-your-own)",
         "Which corpus."),
     Aside("corpus.audio_dir", "", "a folder",
           "Audio files; of a folder corpus, with tags.csv."),
@@ -121,7 +121,7 @@ _KEYS = (
     Key("clip.offset", "start", ("start", "centre"), "Which part of a longer track."),
     Key("spectrogram.kind", "mel",
         '"mel", "stft" or a front end of your own '
-        "([extending.md](extending.md#a-front-end-of-your-own))",
+        "(docs/extending.md#a-front-end-of-your-own)",
         '"stft" is 2.7 times larger.'),
     Key("spectrogram.sample_rate_hz", 12_000, Range(1000, 192_000),
         "Audio is resampled to it."),
@@ -144,7 +144,7 @@ _KEYS = (
     Key("model.network", CONVNET, '"convnet" or "package.module:Name"',
         'The paper\'s network, or a Flax module of your own, perhaps with arguments: '
         '"examples.residual:ResNet(channels=16)" (docs/extending.md).'),
-    Key("model.channels", 32, Range(1, 4096), "N, feature maps of each layer."),
+    Key("model.channels", 32, Range(1, 4096), "C, feature maps of each layer."),
     Key("model.pools", (), "((bands, frames), …)",
         "Pooling of each layer; () for the paper's, which fit 96 mel bands or 257 bins "
         "and 29 s. Others are proposed where these do not fit."),
@@ -206,7 +206,7 @@ _KEYS = (
     Key("train.patience_epochs", 0.0, Range(0, 1e6),
         "Stops when the best score is older than this; 0 never stops early."),
     Key("train.evaluate_every_epochs", 1.0, Range(0, 1e6, above=True),
-        "How often the validation split is scored."),
+        "How often the validation split is scored, but at least 10 steps apart."),
     Key("train.deterministic", True, BOOLEAN,
         "On GPUs: only operations that give the same bits each time, and compiled "
         "programs are kept in the run's folder, so that a run that goes on ends with "
@@ -378,7 +378,8 @@ def markdown() -> str:
             *(f"`{key.name}`", f"`{key.default!r}`", key.unit, str(allowed)),
             *("●" if key.matters else "", key.meaning),
         )
-        lines.append(f"| {' | '.join(cells)} |")
+        row = f"| {' | '.join(cells)} |".replace("<", "&lt;")
+        lines.append(re.sub(r"docs/(\w+\.md)(#[\w-]+)?", r"[\1](\1\2)", row))
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,12 @@ def test_the_page_is_that_of_the_table():
     assert page == markdown(), "python -m configs.keys > docs/keys.md"
 
 
+def test_the_page_links_other_pages_and_shows_angle_brackets():
+    page = markdown()
+    assert "([watching.md](watching.md))" in page and "docs/" not in page
+    assert "&lt;workdir>/profile" in page and "<" not in page
+
+
 def test_every_key_says_what_it_means_and_what_is_allowed():
     for key in KEYS.values():
         assert key.meaning.endswith((".", "…")), key
