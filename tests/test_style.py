@@ -42,6 +42,21 @@ def test_nothing_is_tied_to_one_machine_or_left_over(path):
 
 @pytest.mark.parametrize("path", tracked("*.md"), ids=name_of)
 def test_links_lead_somewhere(path):
-    links = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
-    local = [link for link in links if "://" not in link]
-    assert [link for link in local if not (path.parent / link).exists()] == []
+    text = path.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    links += re.findall(r"^\[[^]]+\]: (\S+)", text, re.MULTILINE)
+    missing = []
+    for link in (one for one in links if "://" not in one):
+        name, _, anchor = link.partition("#")
+        page = path.parent / name if name else path
+        if not page.exists() or (anchor and anchor not in anchors(page)):
+            missing.append(link)
+    assert missing == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.S | re.M)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", one.strip().lower()) for one in headings)
+    return {one.replace(" ", "-") for one in kept}
