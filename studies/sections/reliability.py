@@ -570,11 +570,13 @@ def _difference(narrow: RunSet, wide: Sequence[RunSet]) -> Ends:
             z = [np.arctanh(values(one)) for one in (narrow, *wide)]
         return z[0] - sum(z[1:]) / len(wide)
 
+    left = [max(one.rhos["rho_1"].count - 3, 0) for one in (narrow, *wide)]
+    if not all(left):  # Two trainings correlate by 1, or by rounding more.
+        return float("nan"), float("nan")
     mean = float(apart(lambda one: one.rhos["rho_1"].value))
     of_seeds = apart(lambda one: one.by_seed.rho_1).dropna()
     of_clips = apart(lambda one: one.by_clips.rho_1).dropna()
-    left = [max(one.rhos["rho_1"].count - 3, 0) for one in (narrow, *wide)]
-    if not len(of_clips) or len(of_seeds) < 2 or not all(left):
+    if not len(of_clips) or len(of_seeds) < 2:
         return float("nan"), float("nan")
     few = np.sqrt(1 / left[0] + sum(1 / n for n in left[1:]) / len(wide) ** 2)
     halves = [statistics.normal_half_width(few, 1)]

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
@@ -12,6 +13,7 @@ from studies import comparison, resampling
 from studies.annotation.answers import ANNOTATIONS, Answer, write_answers
 from studies.label_table import LabelTable, SplitLabels, write_label_table
 from studies.sections import reliability
+from studies.statistics import Correlation
 from studies.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
 
@@ -259,3 +261,14 @@ def test_little_data_leaves_things_open(tmp_path):
     assert "instrumentation tag" in reliability.study(record).paragraphs[0]
     empty = sweeps.write_sweep(tmp_path / "empty", {})
     assert "none" in reliability.study(empty).paragraphs[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_correlations_of_two_trainings_leave_the_narrow_range_open():
+    """They are 1, or by rounding more, which has no z."""
+    beyond = pd.DataFrame({"rho_1": [1 + 1e-9, 1 + 1e-9]})
+    scores = pd.DataFrame({"all": [0.6, 0.7]}, pd.Index(["a", "b"], name="point"))
+    known = {"rho_1": Correlation(1 + 1e-9, 2)}
+    one = reliability.RunSet("", {}, scores, known, beyond, beyond, np.array([]))
+    found = {"mel": one, "stft": one, "mixed": one}
+    assert reliability.narrow_claim(found).verdict == UNDECIDED
