@@ -287,7 +287,10 @@ NO_DEVICE = ("report", "compare")  # Nor a command line of a run.
 def test_help_of_a_mode_shows_what_it_reads(name):
     shown = help_for([f"--mode={name}", "--help"])
     mode = main.MODES[name]
-    assert all(one in shown for one in (mode.help, *mode.examples))
+    assert all(one in shown for one in mode.examples)
+    assert mode.help in " ".join(shown.split())
+    needed = ("config", *mode.needs) if mode.needs_config else mode.needs
+    assert all(f" --{flag}=…" in shown.splitlines()[0] for flag in needed)
     known = {flag for one in main.MODES.values() for flag in one.needs + one.takes}
     told = set(re.findall(r"^  --(\w+): ", shown, re.MULTILINE))
     assert told & known == {*mode.needs, *mode.takes}
