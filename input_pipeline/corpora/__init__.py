@@ -93,19 +93,22 @@ def check(config: Mapping[str, Any], needs_audio: bool = True) -> None:
             f"--config.corpus.name={name}: {', '.join(sorted(twice))} must be given by "
             "keys of the configuration, not as arguments"
         )
+    missing = []
     for key in FOLDERS:
         given = config.get(key)
         if key in parameters and not given:
             is_needed = parameters[key].default is parameters[key].empty
             lacks_audio = key == "audio_dir" and not names_audio(config)
             if is_needed or (needs_audio and lacks_audio):
-                page = f"docs/{name}_corpus.md" if name in READERS else _PAGE
-                raise ValueError(
-                    f"--config.corpus.name={name} needs --config.corpus.{key}=DIR "
-                    f"({page} describes it)"
-                )
+                missing.append(f"--config.corpus.{key}=DIR")
         if given and key in parameters and not Path(given).is_dir():
             raise ValueError(f"--config.corpus.{key}={given}: no such directory")
+    if missing:
+        page = f"docs/{name}_corpus.md" if name in READERS else _PAGE
+        raise ValueError(
+            f"--config.corpus.name={name} needs {' and '.join(missing)} ({page} "
+            "describes it)"
+        )
     for key, unset in _UNSET.items():
         if config.get(key, unset) != unset and key not in parameters:
             users = [other for other in READERS if key in _reader(other)[1]]
