@@ -189,9 +189,14 @@ def load(config: ConfigDict, options: MainOptions) -> Corpus:
     """Loads the corpus; the synthetic one is made first, where it is missing."""
     # Not sooner: it imports TensorFlow, and that JAX, which has to be set up before.
     check_store(options.data_dir)
+    return read(config, working_folder(options.data_dir))
+
+
+def read(config: ConfigDict, data_dir: Path | str) -> Corpus:
+    """Reads the corpus, for the longest clips that any point has."""
     return load_corpus(
         config.corpus,
-        working_folder(options.data_dir),
+        data_dir,
         config.prepare.num_processes,
         clip_duration_s=max(one.clip.duration_s for one in sweeps.runs(config)),
     )

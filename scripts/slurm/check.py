@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 import main
 from configs import sweeps
 from configs.tasks import TASKS
-from input_pipeline.corpora import Corpus, load_corpus
+from input_pipeline.corpora import Corpus
 from input_pipeline.file_states import size_bytes
 from modes.command_line import read_options
 from msd_tagger import platform
@@ -67,10 +67,12 @@ def find_corpus(config: ConfigDict) -> Corpus | None:
     Raises:
         ValueError: The labels are not what they should be, or most files are missing.
     """
+    from modes.corpus import read  # Late: it brings JAX.
+
     corpus = config.corpus
     if corpus.name == "synthetic":
         return None
-    found = load_corpus(corpus, "", clip_duration_s=config.clip.duration_s)
+    found = read(config, "")
     paths = [str(clip.path) for clip in found.clips] if found.has_audio else []
     sought = paths[:: max(1, len(paths) // SOUGHT)]
     missing = [path for path in sought if isinstance(size_bytes(path), str)]

@@ -491,6 +491,19 @@ def test_a_job_that_asks_too_much_of_its_corpus_is_not_submitted(cluster, corpus
     assert calls(cluster) == [[""]]
 
 
+def test_a_corpus_is_read_for_the_longest_clips_of_all_points(cluster):
+    reader = "def read(clip_duration_s): raise ValueError(f'for {clip_duration_s} s')"
+    (cluster / "my_corpora.py").write_text(reader)
+    env = environment(cluster)
+    env["PYTHONPATH"] += f":{cluster}"
+    points = "(('short',()),('long',(('clip.duration_s',40.0),)))"
+    words = ["--config=configs/db_mel.py", f"--config.sweep={points}"]
+    words += ["--config.corpus.name=my_corpora:read"]
+    done = run("study.sh", [str(cluster / "x"), *words], env)
+    assert done.returncode != 0
+    assert "for 40.0 s" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("lost", "said"),
     [
