@@ -25,6 +25,7 @@ from msd_tagger.tagging.server.limits import Limits
 
 TAGS = ("rock", "<b>loud</b>", "jazz", *(f"tag {k}" for k in range(3, 20)))
 RECIPE = Recipe("mel", duration_s=2.0)
+PROXIES = frozenset({"music.example.org"})
 LIMITS = Limits(
     duration_s=60.0, samples=20_000_000, decode_s=60.0, upload_bytes=3_000_000, songs=2
 )
@@ -89,7 +90,9 @@ def serving(read=None, **changes):
                 tagger.left += 1
                 raise
 
-        app = create_app(decode, answer, files, limits, Path(folder))
+        app = create_app(
+            *(decode, answer, files, limits, Path(folder)), proxies=PROXIES
+        )
         server = run.server_of(app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

@@ -92,6 +92,7 @@ class Options(NamedTuple):
     calibrate: str = ""
     host: str = "127.0.0.1"
     port: int = 8000
+    names: str = ""
     files: tuple[str, ...] = ()
 
 
@@ -132,7 +133,14 @@ MODES = {
         "serve a web page on which to try the model in --bundle",
         "msd_tagger.commands.serve:serve",
         needs=("bundle",),
-        takes=("host", "port", "max_duration_s", "max_samples", "max_decode_s"),
+        takes=(
+            "host",
+            "port",
+            "names",
+            "max_duration_s",
+            "max_samples",
+            "max_decode_s",
+        ),
         examples=(
             "--bundle=runs/first/bundle",
             "--bundle=runs/first/bundle --port=0 --max_duration_s=600",
@@ -187,6 +195,8 @@ _HELP = {
     "calibrate": "A folder of varied music from which to estimate fixed batch "
     "statistics; main.py also takes a folder of prepared shards.",
     "host": "Address to serve on; the default is for this machine alone.",
+    "names": "Names, separated by commas, by which visitors reach a proxy that passes "
+    "their requests on, as music.example.org.",
 }
 for _name, _text in _HELP.items():
     if isinstance(_default := Options._field_defaults[_name], str):

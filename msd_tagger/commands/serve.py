@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import re
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,11 +36,11 @@ def serve(options: Options) -> None:
     check_installed("serve", "serve", "starlette", "uvicorn")
     from msd_tagger.tagging.server import run
 
-    limits = limits_of(options)
+    limits, names = limits_of(options), names_of(options)
     with (
         run.take_port(options.host, options.port) as listener,
         tempfile.TemporaryDirectory(prefix="msd-tagger-") as folder,
-        built_app(options, limits, Path(folder)) as app,
+        built_app(options, limits, Path(folder), names) as app,
     ):
         if not run.is_private(listener):
             logger.warning(
@@ -62,8 +63,22 @@ def limits_of(options: Options) -> Limits:
     return Limits(*values.values())
 
 
+def names_of(options: Options) -> frozenset[str]:
+    """Reads the names of a proxy; a ValueError shows one that is none."""
+    names = [one.strip().lower() for one in options.names.split(",") if one.strip()]
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9_][a-z0-9._-]*", name):
+            raise ValueError(
+                f"--names={options.names}: {name!r} is no name of a machine; give it "
+                "as in music.example.org, without http:// and without a port"
+            )
+    return frozenset(names)
+
+
 @contextmanager
-def built_app(options: Options, limits: Limits, folder: Path) -> Iterator["ASGIApp"]:
+def built_app(
+    options: Options, limits: Limits, folder: Path, names: frozenset[str]
+) -> Iterator["ASGIApp"]:
     """Reads and compiles the network, and puts the page before it."""
     from msd_tagger.tagging.server.app import create_app
 
@@ -74,7 +89,7 @@ def built_app(options: Options, limits: Limits, folder: Path) -> Iterator["ASGIA
         # Compiles, so that the first visitor does not wait.
         tagger.scores(np.zeros((1, *recipe.shape), np.float16))
         files = page_files(bundle, limits)
-        yield create_app(reading.read, tag, files, limits, folder, host)
+        yield create_app(reading.read, tag, files, limits, folder, host, names)
 
 
 def decoders(recipe: Recipe, limits: Limits) -> Decoders:

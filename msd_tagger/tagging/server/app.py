@@ -30,6 +30,7 @@ def create_app(
     limits: Limits,
     folder: Path,
     host: str = "127.0.0.1",
+    proxies: frozenset[str] = frozenset(),
 ) -> ASGIApp:
     """Builds the application.
 
@@ -41,6 +42,7 @@ def create_app(
         limits: What a visitor may ask for.
         folder: Keeps uploads; nobody else should be able to read it.
         host: The name it is to be reached by, beside addresses and localhost.
+        proxies: Names of what may pass requests on, in small letters.
     """
     routes = [Route(path, _file_of(*file)) for path, file in files.items()]
     routes.append(Route("/tag", _tag_song, methods=["POST"]))
@@ -52,7 +54,7 @@ def create_app(
     app.router.redirect_slashes = False
     app.state.read, app.state.tag = read, tag
     app.state.limits, app.state.songs, app.state.folder = limits, 0, folder
-    return guarded(app, host)
+    return guarded(app, host, proxies)
 
 
 def _file_of(media_type: str, content: str | bytes) -> Callable[[Request], Any]:

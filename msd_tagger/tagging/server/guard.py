@@ -27,12 +27,13 @@ HEADERS = {
 _OWN = ("same-origin", "none")
 
 
-def guarded(app: ASGIApp, host: str) -> ASGIApp:
+def guarded(app: ASGIApp, host: str, proxies: frozenset[str]) -> ASGIApp:
     """Refuses requests that another site may have caused, and adds `HEADERS`.
 
-    Visitors may use the name `host`, addresses, "localhost" and this machine's name.
+    Visitors may use the name `host`, addresses, "localhost" and this machine's name,
+    and those of proxies.
     """
-    names = frozenset({host.lower(), "localhost", socket.gethostname().lower()})
+    names = proxies | {host.lower(), "localhost", socket.gethostname().lower()}
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,26 +44,33 @@ def guarded(app: ASGIApp, host: str) -> ASGIApp:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        problem = _problem(scope["method"], Headers(scope=scope), names)
+        problem = _problem(scope["method"], Headers(scope=scope), names, proxies)
         answer = JSONResponse({"error": problem}, 403) if problem else app
         return await answer(scope, receive, send_with_headers)
 
     return guard
 
 
-def _problem(method: str, headers: Headers, names: frozenset[str]) -> str:
+def _problem(
+    method: str, headers: Headers, names: frozenset[str], proxies: frozenset[str]
+) -> str:
     """Says why a request is refused; "" where it is not."""
     host = headers.get("host", "")
     if not _is_ours(host, names):
         return (
             f"This server does not answer to the name {host!r}; use its address, or "
-            "start it with --host and that name."
+            "start it with --names and that name."
         )
     origin = headers.get("origin", f"http://{host}")
     site = headers.get("sec-fetch-site", "none")
     is_same = origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
+    # A proxy may give its requests the server's own address.
+    is_same = is_same or _name_in(origin) in proxies
     if method not in ("GET", "HEAD") and not (is_same and site in _OWN):
-        return f"A page of {origin!r} may not use this server; open the server's own."
+        return (
+            f"A page of {origin!r} may not use this server; open the server's own, or, "
+            "behind a proxy, start it with --names and that name."
+        )
     return ""
 
 
@@ -76,8 +84,16 @@ def _is_ours(host: str, names: frozenset[str]) -> bool:
     >>> [_is_ours(host, names) for host in ("LOCALHOST:80", "[::1]:1", "a.org", "")]
     [True, True, False, False]
     """
+    name = _name_in(f"//{host}")
     try:
-        name = urlsplit(f"//{host}").hostname or ""
         return name in names or bool(ipaddress.ip_address(name))
     except ValueError:
         return False
+
+
+def _name_in(address: str) -> str:
+    """Returns the name that an address has, in small letters; "" if it has none."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""

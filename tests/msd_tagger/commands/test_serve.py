@@ -117,6 +117,14 @@ def test_ports_and_hosts_that_cannot_be_had():
             run.take_port(host, 0)
 
 
+def test_names_of_a_proxy_are_names():
+    names = serve.names_of(Options(names="Music.example.org, tagger,"))
+    assert names == {"music.example.org", "tagger"} and not serve.names_of(Options())
+    for wrong in ("https://a.org", "a.org:80", "*"):
+        with pytest.raises(ValueError, match=f"--names=b.org,.* '{re.escape(wrong)}'"):
+            serve.serve(Options(names=f"b.org,{wrong}"))
+
+
 def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ValueError, match=r"needs uvicorn, .* -e \"\.\[serve\]\""):

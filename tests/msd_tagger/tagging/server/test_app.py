@@ -143,6 +143,9 @@ def test_large_uploads_are_refused_by_what_arrives(server):
         ({"Origin": "http://evil.example"}, "'http://evil.example'"),
         ({"Origin": "null"}, "'null'"),
         ({"Origin": "http://127.0.0.1:1"}, "127.0.0.1:1'"),
+        ({"Origin": "https://music.example.org.evil.example"}, "--names"),
+        ({"Origin": "https://[music.example.org"}, "--names"),
+        ({"Host": "other.example.org"}, "--names and that name"),
         ({"Sec_Fetch_Site": "cross-site"}, "may not use"),
     ],
 )
@@ -164,6 +167,17 @@ def test_the_page_itself_and_tunnels_are_not_refused(server, tmp_path):
         }
         assert ask(server.port, body=song, **own)[0] == 200
     assert ask(server.port, "GET", "/", Host="evil.example")[0] == 403
+
+
+@pytest.mark.parametrize("host", ["music.example.org", "127.0.0.1:8000"])
+def test_a_proxy_is_not_refused(server, tmp_path, host):
+    """Some hand on the name that a visitor used, others give the server's address."""
+    asked = {"Host": host, "Origin": "https://Music.example.org:8443"}
+    song = sound(tmp_path / "a.wav")
+    own, foreign = ("same-origin", 200), ("same-site", 403)
+    for site, status in (own, foreign):
+        found = ask(server.port, body=song, **asked, Sec_Fetch_Site=site)
+        assert found[0] == status
 
 
 def test_the_page_needs_nothing_from_elsewhere(server):
