@@ -32,6 +32,10 @@ CONNECT_S = 300  # All processes have to start within this time.
 HEARTBEAT_S = 60  # A process that is silent for so long counts as dead.
 LEAVE_S = 5  # Time for all that fail alike to say why, before the first one ends.
 LOST_STATUS = 75  # EX_TEMPFAIL of sysexits.h: give the same command again.
+_BY_HAND = (
+    "give --config.distributed=HOST:PORT, --config.process_count and "
+    "--config.process_index"
+)
 _FOREVER_MS = 30 * 24 * 3600 * 1000  # Heartbeats end a wait for a dead process.
 # Texts of what XLA raises when the other side of a connection is gone.
 _LOSSES = ("gloo", "nccl", "unavailable", "coordination", "heartbeat", "connection")
@@ -89,7 +93,7 @@ def start(where: str, count: int, index: int) -> None:
         "cluster_detection_method": "deactivate",
     }
     if where == AUTO:
-        given |= _detected()
+        given |= detect()
     _rank = _connect(given)
     _speak_when_aborted(lost_text())
     if not is_first():
@@ -97,23 +101,43 @@ def start(where: str, count: int, index: int) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _detected() -> dict[str, Any]:
-    """Asks JAX what started this process; a ValueError where nothing is known."""
+def detect() -> dict[str, Any]:
+    """Asks JAX what started this process; gives what `jax.distributed` takes.
+
+    Raises:
+        ValueError: Nothing is known, or it makes no sense.
+    """
     from jax._src.clusters import ClusterEnv
 
     names = ("coordinator_address", "num_processes", "process_id", "local_device_ids")
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
-    found = ClusterEnv.auto_detect_unset_distributed_params(
-        address, None, None, None, None, CONNECT_S
-    )
-    given = dict(zip(names, found, strict=True))
-    if "JAX_LOCAL_DEVICE_IDS" in os.environ:  # Which JAX then follows.
-        del given["local_device_ids"]
-    if None in (given["coordinator_address"], *found[1:3]):
+    try:
+        found = ClusterEnv.auto_detect_unset_distributed_params(
+            address, None, None, None, None, CONNECT_S
+        )
+    except (RuntimeError, ValueError, LookupError, OSError) as error:
         raise ValueError(
-            "--config.distributed=auto: neither SLURM, Open MPI, Kubernetes nor a TPU "
-            "pod started this process; give --config.distributed=HOST:PORT, "
-            "--config.process_count and --config.process_index"
+            f"--config.distributed=auto: what started this process tells JAX too "
+            f"little ({error}); {_BY_HAND}"
+        ) from error
+    given = dict(zip(names, found, strict=True))
+    # JAX has each process take the GPU of its number on the machine. Not where it is
+    # told otherwise, nor where a launcher shows each process a single GPU, its own
+    # (`--gpus-per-task=1`).
+    sees_one = len(os.environ.get("CUDA_VISIBLE_DEVICES", ",").split(",")) == 1
+    if sees_one or "JAX_LOCAL_DEVICE_IDS" in os.environ:
+        del given["local_device_ids"]
+    if None in found[:3]:
+        raise ValueError(
+            "--config.distributed=auto: neither SLURM (srun), Open MPI, Kubernetes nor "
+            f"a TPU pod started this process; {_BY_HAND}"
+        )
+    port = re.fullmatch(r"\S+:(\d{1,5})", str(found[0]))
+    if not (port and 0 < int(port[1]) < 2**16):
+        raise ValueError(
+            f"--config.distributed=auto: {found[0]} is no address "
+            "where processes could meet; JAX_COORDINATOR_ADDRESS must be HOST:PORT, "
+            "and JAX_COORDINATOR_PORT a number up to 65535"
         )
     return given
 

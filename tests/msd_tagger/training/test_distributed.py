@@ -206,5 +206,51 @@ def test_processes_that_do_not_come(monkeypatch, index):
 
 
 def test_auto_needs_a_launcher():
-    with pytest.raises(ValueError, match="neither SLURM, Open MPI"):
+    with pytest.raises(ValueError, match=r"neither SLURM \(srun\), Open MPI"):
+        distributed.start("auto", 0, 0)
+
+
+# As srun sets them for the second of four tasks.
+SLURM = {
+    "SLURM_JOB_ID": "77",
+    "SLURM_STEP_NODELIST": "node[01-02]",
+    "SLURM_NTASKS": "4",
+    "SLURM_PROCID": "1",
+    "SLURM_LOCALID": "1",
+}
+
+
+@pytest.mark.parametrize(
+    ("visible", "own"),
+    [
+        ({}, [1]),
+        ({"CUDA_VISIBLE_DEVICES": "0,1"}, [1]),
+        # With --gpus-per-task=1 every task sees a GPU that is called 0.
+        ({"CUDA_VISIBLE_DEVICES": "0"}, None),
+        ({"JAX_LOCAL_DEVICE_IDS": "0,1"}, None),
+    ],
+)
+def test_a_process_takes_a_gpu_that_it_sees(monkeypatch, visible, own):
+    for name, value in (SLURM | visible).items():
+        monkeypatch.setenv(name, value)
+    found = distributed.detect()
+    assert (found["num_processes"], found["process_id"]) == (4, 1)
+    assert found["coordinator_address"].startswith("node01:")
+    assert found.get("local_device_ids") == own
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"JAX_COORDINATOR_PORT": "abc"}, "node01:abc is no address"),
+        ({"JAX_COORDINATOR_PORT": "99999"}, "node01:99999 is no address"),
+        ({"JAX_COORDINATOR_ADDRESS": "node17"}, "node17 is no address"),
+        ({"SLURM_NTASKS": "many"}, "too little .*'many'"),
+        ({"OMPI_MCA_orte_hnp_uri": "8192.0;nowhere"}, "too little .*Open MPI"),
+    ],
+)
+def test_a_launcher_that_makes_no_sense_is_told(monkeypatch, variables, said):
+    for name, value in (SLURM | variables).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f"--config.distributed=auto: .*{said}"):
         distributed.start("auto", 0, 0)
