@@ -65,30 +65,43 @@ def available_cores() -> int:
 def available_memory_bytes(root: Path = Path("/")) -> int | None:
     """Estimates how much memory this process can still use; None where nobody tells.
 
-    The machine tells, and on Linux every control group (version 2) that holds the
-    process, as of a job or a container. `root` is where /proc and /sys are.
+    The machine tells, and on Linux every control group that holds the process, as of a
+    job or a container. `root` is where /proc and /sys are.
     """
     found = []
     with contextlib.suppress(OSError):
         text = (root / "proc/meminfo").read_text().partition("MemAvailable:")[2]
         found += [1024 * int(number) for number in text.split()[:1]]
     with contextlib.suppress(OSError):
-        text = (root / "proc/self/cgroup").read_text().partition("0::/")[2]
-        group = root / "sys/fs/cgroup" / text.partition("\n")[0]
-        for one in (group, *group.parents):
-            with contextlib.suppress(OSError, ValueError):  # No limit, or none at all.
-                found.append(_left_in_group(one))
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers not in _GROUPS:  # No group of memory.
+                continue
+            folder, *names = _GROUPS[controllers]
+            group = root / "sys/fs/cgroup" / folder / path.strip("/")
+            for one in (group, *group.parents):
+                with contextlib.suppress(OSError, ValueError):  # No limit, or no group.
+                    found.append(_left_in_group(one, *names))
     return min(found, default=None)
 
 
-def _left_in_group(group: Path) -> int:
+# What /proc calls a group of version 2 and of version 1, which many clusters have; its
+# folder, the files of its limit and use, and a line of memory.stat: contents of files
+# that were read, which the kernel drops where memory is needed.
+_GROUPS = {
+    "": ("", "memory.max", "memory.current", "inactive_file"),
+    "memory": (
+        *("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+        "total_inactive_file",
+    ),
+}
+
+
+def _left_in_group(group: Path, limit: str, use: str, dropped: str) -> int:
     """Subtracts what a control group uses from its limit, which may be "max"."""
-    limit = int((group / "memory.max").read_text())
-    used = int((group / "memory.current").read_text())
+    most, used = (int((group / name).read_text()) for name in (limit, use))
     lines = (group / "memory.stat").read_text().splitlines()
-    # Contents of files that were read; the kernel drops them where memory is needed.
-    dropped = dict(line.split() for line in lines).get("inactive_file", 0)
-    return max(0, limit - used + int(dropped))
+    return max(0, most - used + int(dict(map(str.split, lines)).get(dropped, 0)))
 
 
 def peak_memory_bytes(process: str = "self") -> int:

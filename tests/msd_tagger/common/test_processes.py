@@ -70,10 +70,11 @@ def test_available_memory_is_the_least_of_machine_and_groups(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def group(folder, limit, used, inactive_file):
-        write(f"sys/fs/cgroup/{folder}/memory.max", f"{limit}\n")
-        write(f"sys/fs/cgroup/{folder}/memory.current", f"{used}\n")
-        stat = f"anon 1\ninactive_file {inactive_file}\n"
+    def group(folder, limit, used, inactive_file, names=("max", "current")):
+        for name, value in zip(names, (limit, used), strict=True):
+            write(f"sys/fs/cgroup/{folder}/memory.{name}", f"{value}\n")
+        dropped = ("inactive_file", "total_inactive_file")["in_bytes" in names[0]]
+        stat = f"anon 1\n{dropped} {inactive_file}\n"
         write(f"sys/fs/cgroup/{folder}/memory.stat", stat)
 
     found = functools.partial(processes.available_memory_bytes, tmp_path)
@@ -86,6 +87,12 @@ def test_available_memory_is_the_least_of_machine_and_groups(tmp_path):
     assert found() == 8192
     group("job", 5000, 3000, 500)
     assert found() == 2500
+    # Of version 1, where no limit is a large number.
+    first = ("limit_in_bytes", "usage_in_bytes")
+    group("memory/old", 2**63 - 4096, 100, 0, first)
+    assert found() == 2500
+    group("memory/old", 3000, 2000, 300, first)
+    assert found() == 1300
     group("job/step", 700, 900, 100)  # A limit that was lowered meanwhile.
     assert found() == 0
 
