@@ -101,8 +101,9 @@ def choose_layout(
         )
     if num_devices > min(counts):
         raise ValueError(
-            f"{num_devices} devices asked for, {min(counts)} available: "
-            f"{[str(device) for device in jax.local_devices()]}"
+            f"train.num_devices={num_devices}: {min(counts)} available: "
+            f"{[str(device) for device in jax.local_devices()]}; ask for at most as "
+            "many, or 0 for all of them"
         )
     of_all = (num_devices or counts[0]) * rank.count
     if mode == "auto":
