@@ -75,7 +75,7 @@ def start(where: str, count: int, index: int) -> None:
 
     Raises:
         ValueError: "auto" finds nothing about other processes, process 0 cannot listen
-            there, or another program does.
+            there, or another program does, or JAX_LOCAL_DEVICE_IDS has no numbers.
         LostProcessError: Nobody listens there in time.
     """
     global _rank
@@ -85,6 +85,12 @@ def start(where: str, count: int, index: int) -> None:
 
     if jax.distributed.is_initialized():
         return
+    own = os.environ.get("JAX_LOCAL_DEVICE_IDS", "")
+    if own and not all(one.strip().isdecimal() for one in own.split(",")):
+        raise ValueError(
+            f"JAX_LOCAL_DEVICE_IDS={own}: must be numbers of this machine's devices, "
+            "such as 0,1,2,3"
+        )
     # Arguments for JAX that leave nothing to be detected.
     given = {
         "coordinator_address": where,

@@ -246,11 +246,12 @@ def test_a_process_takes_a_gpu_that_it_sees(monkeypatch, visible, own):
         ({"JAX_COORDINATOR_PORT": "99999"}, "node01:99999 is no address"),
         ({"JAX_COORDINATOR_ADDRESS": "node17"}, "node17 is no address"),
         ({"SLURM_NTASKS": "many"}, "too little .*'many'"),
+        ({"JAX_LOCAL_DEVICE_IDS": "0,all"}, "JAX_LOCAL_DEVICE_IDS=0,all: must be num"),
         ({"OMPI_MCA_orte_hnp_uri": "8192.0;nowhere"}, "too little .*Open MPI"),
     ],
 )
 def test_a_launcher_that_makes_no_sense_is_told(monkeypatch, variables, said):
     for name, value in (SLURM | variables).items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match=f"--config.distributed=auto: .*{said}"):
+    with pytest.raises(ValueError, match=said):
         distributed.start("auto", 0, 0)
