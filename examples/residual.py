@@ -12,6 +12,18 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 
+def max_pool(x: jax.Array, window: tuple[int, int]) -> jax.Array:
+    """Takes the largest values of windows that do not overlap, of maps `[B, M, F, C]`.
+
+    It does what `nn.max_pool` does with padding at the end. Its gradient takes a fourth
+    of the time on a CPU, and is no loop on a GPU (docs/extending.md).
+    """
+    pad = [(0, -size % step) for size, step in zip(x.shape[1:3], window, strict=True)]
+    x = jnp.pad(x, ((0, 0), *pad, (0, 0)), constant_values=-jnp.inf)
+    rows, columns = x.shape[1] // window[0], x.shape[2] // window[1]
+    return x.reshape(len(x), rows, window[0], columns, window[1], -1).max((2, 4))
+
+
 class Block(nn.Module):
     """Two convolutions, whose result is added to what they got; then pooling."""
 
@@ -32,7 +44,7 @@ class Block(nn.Module):
         y = norm(scale_init=nn.initializers.zeros)(conv((3, 3))(y))
         if x.shape != y.shape:
             x = norm()(conv((1, 1))(x))
-        return nn.max_pool(nn.relu(x + y), (2, 2), (2, 2), "SAME")
+        return max_pool(nn.relu(x + y), (2, 2))
 
 
 class ResNet(nn.Module):
@@ -48,7 +60,7 @@ class ResNet(nn.Module):
         """Computes logits `[B, K]` of spectrograms `[B, M, F]`."""
         # Strides would do less work, but XLA takes much longer for it on CPUs.
         x = nn.Conv(self.channels, (3, 3), dtype=self.dtype)(x[..., None])
-        x = nn.max_pool(x, (4, 4), (4, 4), "SAME")
+        x = max_pool(x, (4, 4))
         for number in range(4):
             x = Block(self.channels * 2**number, self.dtype)(x, train)
         x = x.mean((1, 2)).astype(jnp.float32)

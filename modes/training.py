@@ -50,7 +50,8 @@ def set_up_devices(config: ConfigDict, options: MainOptions) -> list[str]:
 def check_start(configs: Sequence[ConfigDict], task: str = TRAIN) -> None:
     """Checks devices, and what trainings start from, before anything takes long.
 
-    A warning says which part of the clips a network would not hear.
+    Warnings say which part of the clips a network would not hear, and whose gradient
+    takes long on a GPU.
     """
     check_names(configs, task)
     for config in configs:
@@ -60,6 +61,16 @@ def check_start(configs: Sequence[ConfigDict], task: str = TRAIN) -> None:
     parts = (unheard(recipe_of(one).shape, pools_of(one)) for one in layered)
     for part in filter(None, dict.fromkeys(parts)):
         logger.warning("the network does not hear all of a clip: %s", part)
+    if jax.default_backend() == "gpu":
+        slow = [one for one in configs if setup.loops_on_gpu(one, recipe_of(one))]
+        for network in dict.fromkeys(one.model.network for one in slow):
+            logger.warning(
+                "--config.model.network=%s: on a GPU the gradient of nn.max_pool is a "
+                "loop over all pooled values where it has to give the same bits each "
+                "time, so that a step may take many seconds; pool as "
+                "examples/residual.py does, or give --config.train.deterministic=False",
+                network,
+            )
 
 
 def check_names(configs: Sequence[ConfigDict], task: str = TRAIN) -> None:

@@ -18,6 +18,15 @@ class Small(nn.Module):
         return nn.Dense(self.num_tags, name="tags")(x)
 
 
+class Pooling(nn.Module):
+    num_tags: int
+
+    @nn.compact
+    def __call__(self, x, train):
+        x = nn.max_pool(x[..., None], (2, 2), (2, 2), "SAME")
+        return nn.Dense(self.num_tags, name="tags")(x.mean((1, 2)))
+
+
 class Nameless(nn.Module):
     """Without statistics, and without a layer that is called "tags"."""
 

@@ -224,6 +224,13 @@ def _check_alike(params: Tree, more: Tree, where: str) -> None:
             )
 
 
+def has_max_pool(network: OwnNetwork, shape: tuple[int, int]) -> bool:
+    """Tells whether a network takes the largest values of windows by `nn.max_pool`."""
+    x = jax.ShapeDtypeStruct((2, *shape), network.dtype)
+    variables = jax.eval_shape(network.init, jax.random.key(0), x)
+    return "reduce_window_max" in str(jax.make_jaxpr(network.apply)(variables, x))
+
+
 def has_last_layer(params: Mapping[str, Any]) -> bool:
     """Whether parameters `[…]` or `[S, …]` have a layer that gives each tag's logit."""
     layer = params.get(LAST)

@@ -239,6 +239,18 @@ def check(config: ConfigDict, recipe: Recipe, looks_at_tags: str = "") -> None:
     )
 
 
+def loops_on_gpu(config: ConfigDict, recipe: Recipe) -> bool:
+    """Tells whether a GPU would compute a part of the gradient in a loop.
+
+    That is how XLA gives the same bits each time for `nn.max_pool`: one pooled value
+    after another (compiled for an H100: 2,088,960 turns for 32 x 24 x 170 x 16).
+    """
+    if not config.train.deterministic or config.train.freeze == "features":
+        return False
+    network = build_network(config, num_tags=FEW_TAGS, axis_name=None)
+    return not isinstance(network, ConvNet) and own.has_max_pool(network, recipe.shape)
+
+
 def class_weights_of(config: ConfigDict, data: Data) -> ClassWeights | None:
     """Works out `train.class_weights`; None where all weigh the same.
 

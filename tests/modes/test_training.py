@@ -53,6 +53,25 @@ def test_every_point_is_laid_out_on_the_devices(monkeypatch):
         check_start([point, default.get_config(train__batch_size=8)])
 
 
+@pytest.mark.parametrize(
+    ("backend", "changes", "warns"),
+    [
+        ("gpu", {}, True),
+        ("gpu", {"train__deterministic": False}, False),
+        ("gpu", {"model__network": "examples.residual:ResNet(channels=2)"}, False),
+        ("gpu", {"model__network": "convnet"}, False),
+        ("cpu", {}, False),
+    ],
+)
+def test_a_network_that_takes_long_on_a_gpu_is_told(
+    monkeypatch, caplog, backend, changes, warns
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    own = {"model__network": "tests.own_networks:Pooling"}
+    check_start([default.get_config(**own | changes)])
+    assert ("network=tests.own_networks:Pooling: on a GPU" in caplog.text) == warns
+
+
 def test_a_run_anew_takes_the_folder_that_its_job_logs_to(tmp_path):
     config = default.get_config(resume=False)
     options = MainOptions(mode="run", workdir=str(tmp_path / "x"))

@@ -1,10 +1,14 @@
 """A user's module as a network; `tests/own_networks.py` has them."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
+from examples.residual import max_pool
 from msd_tagger.network import own
 from msd_tagger.network.describe import describe_network
 
@@ -76,6 +80,19 @@ def test_running_statistics_are_free_of_their_first_values():
         one, two = (stats[layer][name] for stats in of_batches)
         mean = changed["batch_stats"][layer][name]
         np.testing.assert_allclose(mean, (one + two) / 2, rtol=1e-5)
+
+
+def test_the_example_pools_as_flax_does_and_without_its_gradient():
+    x = jax.random.normal(jax.random.key(0), (2, 7, 10, 3))
+    plain = partial(nn.max_pool, window_shape=(2, 2), strides=(2, 2), padding="SAME")
+    found, expected = (
+        jax.value_and_grad(lambda x, pool=pool: jnp.sin(pool(x)).sum())(x)
+        for pool in (partial(max_pool, window=(2, 2)), plain)
+    )
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), found, expected)
+    example = own.build("examples.residual:ResNet(channels=4)", 5)
+    assert own.has_max_pool(build("Pooling"), SHAPE)
+    assert not own.has_max_pool(example, SHAPE)
 
 
 def test_what_a_module_has_no_field_for_is_refused():
