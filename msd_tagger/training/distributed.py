@@ -155,6 +155,7 @@ def _connect(given: dict[str, Any]) -> Rank:
     # Its handler of SIGTERM would replace ours.
     jax.config.update("jax_enable_preemption_service", False)
     where, own = given["coordinator_address"], given["process_id"]
+    _pass_by_proxies(where)
     did_not_meet = (
         f"this process and the others did not all meet within {CONNECT_S} s at "
         f"{where}; check that all were started, with the same address and count and "
@@ -173,6 +174,21 @@ def _connect(given: dict[str, Any]) -> Rank:
     except jax.errors.JaxRuntimeError as error:
         raise ValueError(f"process 0 cannot listen at {where} ({error})") from error
     return Rank(global_state.process_id, global_state.num_processes)
+
+
+def _pass_by_proxies(where: str) -> None:
+    """Lets processes talk to process 0 directly, whatever proxy the web is behind.
+
+    Many clusters name one in `http_proxy`, which JAX's connections heed. There they
+    would wait until they give up.
+    """
+    import jax
+
+    own, others = "no_grpc_proxy", "no_proxy"  # It heeds the second without the first.
+    spared = os.environ.get(own) or os.environ.get(others)
+    host = where.rpartition(":")[0].strip("[]")
+    os.environ[own] = ",".join(filter(None, [spared, host]))
+    jax.config.update("jax_check_proxy_envs", False)  # It would only warn of them.
 
 
 def shared(function: Callable[[], Any]) -> Any:

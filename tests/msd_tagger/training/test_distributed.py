@@ -36,6 +36,8 @@ def start(task, directory, count, devices=1):
     flags = f"--xla_force_host_platform_device_count={devices}"
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
+        # As on many clusters. Nobody listens there.
+        "http_proxy": "http://127.0.0.1:9",
         "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {flags}",
     }
     processes = [
