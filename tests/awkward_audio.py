@@ -447,13 +447,24 @@ FLAC = {
     ),
     "flac_junk_tail.flac": (lambda: flac() + NOISE[:70_000], LENGTH_S),
     "flac_last_frame_cut.flac": (lambda: flac()[:-300], "truncated"),
-    # In a row: decoders read the first, and its length is what its own frames say.
-    "flac_then_shorter.flac": (lambda: flac() + flac(1.0), LENGTH_S),
-    "flac_then_longer.flac": (lambda: flac() + flac(5.0), LENGTH_S),
-    "flac_then_same.flac": (lambda: flac() + flac(), LENGTH_S),
-    "flac_then_id3_flac.flac": (lambda: flac() + ID3V1 + flac(5.0), LENGTH_S),
-    "flac_unknown_then_longer.flac": (lambda: flac_of(0) + flac(5.0), LENGTH_S),
+    # In a row: decoders read the first, and its header knows of no other.
+    "flac_then_shorter.flac": (lambda: flac() + flac(1.0), LENGTH_S + 1),
+    "flac_then_longer.flac": (lambda: flac() + flac(5.0), LENGTH_S + 5),
+    "flac_then_same.flac": (lambda: flac() + flac(), 2 * LENGTH_S),
+    "flac_thrice.flac": (lambda: flac() + flac(2.0) + flac(), 2 * LENGTH_S + 2),
+    "flac_then_id3_flac.flac": (lambda: flac() + ID3V1 + flac(5.0), LENGTH_S + 5),
+    "flac_id3_front_then_longer.flac": (
+        lambda: id3(art(500)) + flac() + id3(art(500)) + flac(5.0),
+        LENGTH_S + 5,
+    ),
+    "flac_unknown_then_longer.flac": (lambda: flac_of(0) + flac(5.0), LENGTH_S + 5),
     "flac_cut_then_longer.flac": (lambda: flac()[:-90_000] + flac(5.0), "truncated"),
+    "flac_then_cut.flac": (lambda: flac() + flac(5.0)[:-90_000], "truncated"),
+    "flac_then_header.flac": (lambda: flac() + flac(5.0)[:60], LENGTH_S),
+    "flac_then_other_rate.flac": (
+        lambda: flac() + encoded("FLAC", "PCM_16", rate_hz=22_050),
+        "truncated",
+    ),
     "flac_unknown_cut.flac": (lambda: flac_of(0)[: len(flac()) // 2], "truncated"),
 }
 

@@ -20,9 +20,12 @@ _STAND_INS = range(2**31 - 2**16, 2**32)
 _COUNTING_ERROR_BYTES = 64
 _MOST_CHUNKS = 1000
 _MOST_BYTES = 2**48  # Of samples; a header that says more is nonsense.
-_FLAC_TAIL_BYTES = 2**18  # Where the header does not say how large a frame is.
+_FLAC_PART_BYTES = 2**18  # Where the header does not say how large a frame is.
 _LARGEST_PAGE_BYTES = 65_307
 _SMALL_BYTES = 2**20
+_MOST_LINKS_BYTES = 2**30  # Of Ogg.
+
+Link = tuple[int, int]  # Where one of several streams in a row begins and ends.
 
 
 class _Chunks(NamedTuple):
@@ -183,49 +186,53 @@ def _aligned(family: _Chunks, start: int, at: int) -> int:
     return at + (start - at) % family.alignment
 
 
-def flac_lengths(handle: io.FileIO, start: int) -> tuple[int, int] | None:
+def flac_lengths(handle: io.FileIO, start: int) -> tuple[int, int, bool] | None:
     """Returns samples as the header says, 0 for unknown, and as the last frame says.
 
-    The latter is 0 where no frame is found. None: not a FLAC file. Of several in a row
-    the first is meant, which is all that decoders read.
+    The latter is 0 where no frame is found. And whether several may follow in a row:
+    frames do not count on through the file. None: not a FLAC file.
     """
     size = os.fstat(handle.fileno()).st_size
-    found = _flac_lengths(handle, start, size)
-    if found and found[0] != found[1]:
-        end = _next_flac(handle, start + 4)
-        return _flac_lengths(handle, start, end) if end < size else found
-    return found
-
-
-def _next_flac(handle: io.FileIO, at: int) -> int:
-    """Where another FLAC file begins, by its name and first block; else the end."""
-    before = b""
-    while piece := os.pread(handle.fileno(), _SMALL_BYTES, at):
-        match = re.search(rb"fLaC[\x00\x80]\x00\x00\x22", before + piece)
-        if match:
-            return at - len(before) + match.start()
-        before, at = piece[-7:], at + len(piece)
-    return at
-
-
-def _flac_lengths(handle: io.FileIO, start: int, size: int) -> tuple[int, int] | None:
-    """Reads them from a file that ends at `size`."""
     head = os.pread(handle.fileno(), 42, start)
     if head[:4] != b"fLaC" or len(head) < 42:
         return None
     declared = int.from_bytes(head[21:26], "big") & (2**36 - 1)
     block, largest = (int.from_bytes(head[a:b], "big") for a, b in ((10, 12), (15, 18)))
-    tail_bytes = 3 * largest + 1024 if largest else _FLAC_TAIL_BYTES
-    first = max(start + 42, size - tail_bytes)
-    tail, ends = os.pread(handle.fileno(), size - first, first), {0}
-    last = 0
-    for match in re.finditer(rb"\xff(?=[\xf8\xf9])", tail):
-        found = _flac_frame(tail[match.start() :][:16], block)
+    part_bytes = 3 * largest + 1024 if largest else _FLAC_PART_BYTES
+
+    def ends_behind(at: int) -> list[int]:
+        at = max(at, start + 42)
+        data = os.pread(handle.fileno(), min(part_bytes, size - at), at)
+        return _flac_ends(data, block, declared)
+
+    # To search all of a file would take long.
+    places = (start + (size - start) * k // 4 for k in (1, 2, 3))
+    heard = [end for at in places for end in ends_behind(at)[:1]]
+    last = [0, *ends_behind(size - part_bytes)][-1]
+    is_even = heard == sorted({*heard}) and declared == last
+    return declared, last, not is_even
+
+
+def _flac_ends(data: bytes, block: int, declared: int) -> list[int]:
+    """Finds where frames end, in samples."""
+    found, ends = [], {0}
+    for match in re.finditer(rb"\xff(?=[\xf8\xf9])", data):
+        frame = _flac_frame(data[match.start() :][:16], block)
         # Noise can look like a frame, but not go on where another one ends.
-        if found and (found[0] in ends or found[1] == declared):
-            last = found[1]
-        ends |= {found[1]} if found else set()
-    return declared, last
+        if frame and (frame[0] in ends or frame[1] == declared):
+            found.append(frame[1])
+        ends |= {frame[1]} if frame else set()
+    return found
+
+
+def flac_links(handle: io.FileIO, start: int) -> list[Link]:
+    """Finds FLAC files in a row, each by its name and first block."""
+    starts, at, before = list[int](), start, b""
+    while piece := os.pread(handle.fileno(), _SMALL_BYTES, at):
+        found = re.finditer(rb"fLaC[\x00\x80]\x00\x00\x22", before + piece)
+        starts += [at - len(before) + match.start() for match in found]
+        before, at = piece[-7:], at + len(piece)
+    return [*itertools.pairwise([*starts, at])]
 
 
 def flac_patch(head: bytes, num_samples: int) -> tuple[int, bytes]:
@@ -348,15 +355,16 @@ def _is_sound(handle: io.FileIO, page: _Page) -> bool:
     return crc ^ 0xFFFFFFFF == int.from_bytes(bits[22:26], "big")
 
 
-def ogg_links(data: bytes) -> list[bytes]:
-    """Splits chained streams: pages that begin streams stand at the start of a link."""
-    starts, at, was_first = [], 0, False
+def ogg_links(handle: io.FileIO, start: int) -> list[Link]:
+    """Finds chained streams: pages that begin streams stand at the start of a link."""
+    data = os.pread(handle.fileno(), _MOST_LINKS_BYTES, start)
+    starts, at, was_first = list[int](), 0, False
     while data[at : at + 4] == b"OggS" and len(data) > at + 27:
         is_first = bool(data[at + 5] & 2)
         if is_first and not was_first:
-            starts.append(at)
+            starts.append(start + at)
         at, was_first = _page_end(data, at), is_first
-    return [data[a:b] for a, b in itertools.pairwise([*starts, at])]
+    return [*itertools.pairwise([*starts, start + at])]
 
 
 def _page_end(data: bytes, at: int) -> int:

@@ -4,6 +4,7 @@ A copy has no name. It is in memory where it is small, else a temporary file.
 """
 
 import io
+import math
 import os
 import select
 import stat
@@ -107,8 +108,8 @@ def scratch(size_bytes: int) -> io.FileIO:
     return cast(io.FileIO, tempfile.TemporaryFile(buffering=0))
 
 
-def pieces(handle: io.FileIO, start: int) -> Iterator[bytes]:
-    """Reads a file to its end, and leaves its position."""
-    while piece := os.pread(handle.fileno(), 2**20, start):
+def pieces(handle: io.FileIO, start: int, end: float = math.inf) -> Iterator[bytes]:
+    """Reads a file to an end, by default its own, and leaves its position."""
+    while piece := os.pread(handle.fileno(), int(min(2**20, end - start)), start):
         yield piece
         start += len(piece)

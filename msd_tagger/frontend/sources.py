@@ -14,7 +14,7 @@ import itertools
 import math
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -25,7 +25,7 @@ from msd_tagger.frontend.audio_error import AudioError
 
 # Changes with what is made of files: whoever remembers that one could not be read tries
 # it again then.
-DECODERS = f"4, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
+DECODERS = f"5, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
 
 # What libsndfile reads, by the usual endings.
 SUFFIXES: tuple[str, ...] = (
@@ -64,7 +64,7 @@ class Source:
     rate_hz: int
     num_channels: int
     num_samples: int  # That must be there, by its frames or header.
-    decoder: Callable[[], _Decoder]
+    decoder: Callable[[], "_Decoder | _Row"]
     readable: int = dataclasses.field(init=False)  # That can be decoded.
     slack_samples: int = 0  # That may be missing all the same.
     extra_samples: int = 0  # That the decoder gives before the first.
@@ -85,7 +85,7 @@ class Source:
         return self.num_samples / self.rate_hz
 
     @functools.cached_property
-    def _file(self) -> _Decoder:
+    def _file(self) -> "_Decoder | _Row":
         """Opened late: a copy is made of no file that is only looked at."""
         return self.decoder()
 
@@ -442,8 +442,11 @@ def _of_cut_chunks(file: _File, sound: containers.Sound) -> Source:
 
 
 def _of_flac(file: _File, decoder: _Decoder) -> Source:
-    """FLAC: whether its last frame is where its header says."""
-    declared, last = containers.flac_lengths(file.handle, file.start) or (0, 0)
+    """FLAC: whether its last frame is where its header says, or several follow."""
+    lengths = containers.flac_lengths(file.handle, file.start)
+    declared, last, may_be_row = lengths or (0, 0, False)
+    if may_be_row and (row := _in_a_row(file, containers.flac_links)):
+        return row
     if not declared:
         return _source(file, decoder, last) if last else _as_it_is(file, decoder)
     source = _source(file, decoder, declared)
@@ -462,12 +465,12 @@ def _of_flac(file: _File, decoder: _Decoder) -> Source:
 def _of_ogg(file: _File, decoder: _Decoder) -> Source:
     """Ogg: each stream where several follow."""
     _, may_be_chained = containers.ogg_end(file.handle)
-    source = None
+    row = None
     if decoder.frames >= _UNKNOWN_SAMPLES or may_be_chained:
-        source = _chained(file)
-    is_chained = source is not None
-    source = source or _as_it_is(file, decoder)
-    _look_at_pages(file, source, 48_000 if decoder.subtype == "OPUS" else 0, is_chained)
+        row = _in_a_row(file, containers.ogg_links)
+    source = row or _as_it_is(file, decoder)
+    rate_hz = 48_000 if decoder.subtype == "OPUS" else 0
+    _look_at_pages(file, source, rate_hz, row is not None)
     return source
 
 
@@ -490,38 +493,85 @@ def _look_at_pages(
         source.cut = "the last Ogg page is cut"
 
 
-def _chained(file: _File) -> Source | None:
-    """Streams in a row, as radio stations send them, become one."""
-    links = containers.ogg_links(file.bytes_at(file.start, _MOST_FRAMES_BYTES))
+def _in_a_row(
+    file: _File, find: Callable[[io.FileIO, int], list[containers.Link]]
+) -> Source | None:
+    """Streams in a row, as radio stations send them, become one; None for a single."""
+    links = find(file.handle, file.start)
     if len(links) < 2:
         return None
-    kinds = []
-    for link in links:
-        with _opened(file, link) as decoder:
-            kinds.append((decoder.samplerate, decoder.channels, decoder.frames))
-    alike = list(itertools.takewhile(lambda kind: kind[:2] == kinds[0][:2], kinds))
-
-    def blocks() -> Iterator[np.ndarray]:
-        for link in links[: len(alike)]:
-            with _opened(file, link) as decoder:
-                yield from _blocks(decoder)
-
-    num_samples = sum(frames for _, _, frames in alike)
-    source = _unrolled(file, (*kinds[0][:2], num_samples), blocks())
-    if len(alike) < len(links):
-        source.cut = f"what follows at {source.length_s:.2f} s is another kind of sound"
+    with _opened(file, links[0]) as part:
+        kind = part.rate_hz, part.num_channels
+    ends, cut = [0], ""
+    for number, link in enumerate(links, start=1):
+        length, why = _measured(file, link, kind)
+        if why:
+            place = f"at {ends[-1] / kind[0]:.2f} s"
+            cut = f"stream {number} of {len(links)}, {place}: {why}"
+        ends.append(ends[-1] + length)
+        if cut:
+            break
+    row = _Row(file, links, ends)
+    source = Source(file.path, *kind, ends[-1], lambda: row)
+    source.is_copy, source.cut = True, cut
     return source
 
 
+def _measured(
+    file: _File, link: containers.Link, kind: tuple[int, int]
+) -> tuple[int, str]:
+    """How many samples a stream of several has, and why what follows is lost."""
+    try:
+        with _opened(file, link) as part:
+            if (part.rate_hz, part.num_channels) == kind:
+                return part.num_samples, part.cut
+            return 0, "another sample rate or number of channels"
+    except AudioError as error:
+        return 0, error.explanation
+
+
+class _Row:
+    """Decodes streams in a row as one; a radio's hundreds must not be open at once."""
+
+    def __init__(
+        self, file: _File, links: Sequence[containers.Link], ends: Sequence[int]
+    ) -> None:
+        """Streams end at `ends`, in samples, behind a 0 where the first begins."""
+        self._file, self._links, self._ends = file, links, ends
+        self.frames, self._at = ends[-1], 0
+        self._open: tuple[int, Source] | None = None
+        self._stack = file.stack.enter_context(contextlib.ExitStack())
+
+    def seek(self, at: int) -> None:
+        self._at = at
+
+    def read(self, count: int, dtype: str, always_2d: bool) -> np.ndarray:
+        """Decodes `[samples, channels]`; streams give floats in two dimensions."""
+        assert dtype == "float32" and always_2d
+        first, self._at = self._at, self._at + count
+        parts = []
+        for number, (begin, end) in enumerate(itertools.pairwise(self._ends)):
+            start, stop = max(first, begin), min(self._at, end)
+            if start < stop:
+                parts.append(self._stream(number).read(start - begin, stop - start))
+        return np.concatenate(parts)
+
+    def _stream(self, number: int) -> Source:
+        if self._open is None or self._open[0] != number:
+            self._stack.close()
+            opened = _opened(self._file, self._links[number])
+            self._open = number, self._stack.enter_context(opened)
+        return self._open[1]
+
+
 @contextlib.contextmanager
-def _opened(file: _File, link: bytes) -> Iterator[_Decoder]:
-    """Opens a stream of several; a radio's hundreds must not be open at a time."""
+def _opened(file: _File, link: containers.Link) -> Iterator[Source]:
+    """Opens a stream of several, whatever it is."""
+    begin, end = link
     with contextlib.ExitStack() as stack:
-        copy = handles.copy_of(file.path, [link], len(link))
-        decoder = _File(file.path, stack.enter_context(copy), stack).decoder()
-        if decoder is None:
-            raise AudioError(file.path, "damaged", "one of several streams")
-        yield decoder
+        pieces = handles.pieces(file.handle, begin, end)
+        copy = handles.copy_of(file.path, pieces, end - begin)
+        yield _examine(_File(file.path, stack.enter_context(copy), stack))
 
 
 def _of_foreign(file: _File, kind: foreign.Kind) -> Source:

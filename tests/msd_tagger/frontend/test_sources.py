@@ -52,6 +52,34 @@ def test_every_kind_gives_what_is_in_it(tmp_path, name):
         assert caught.value.reason == expected
 
 
+@pytest.mark.parametrize("make", [awkward.flac, ogg], ids=["flac", "ogg"])
+def test_streams_in_a_row_sound_as_each_does(tmp_path, make):
+    """Whichever part is read, from one of them or from several, back and forth."""
+    single = written(tmp_path / "a", make())
+    sound = soundfile.read(single, dtype="float32", always_2d=True)[0]
+    sound = np.concatenate([sound, sound, sound])
+    third = len(sound) // 3
+    with open_source(written(tmp_path / "b", 3 * make())) as source:
+        assert source.num_samples == 3 * third
+        for first in (2 * third - 40_000, third - 40_000, 0, 2 * third):
+            count = len(sound) if first == 0 else 50_000
+            found = source.read(first, count)
+            np.testing.assert_allclose(found, sound[first:][:count], atol=1e-6)
+
+
+def test_what_follows_in_a_row_and_cannot_be_read_is_named(tmp_path):
+    path = written(tmp_path / "a", KINDS["flac_then_other_rate.flac"][0]())
+    with open_source(path) as source:
+        assert source.length_s == LENGTH_S
+        assert source.cut == (
+            "stream 2 of 2, at 3.00 s: another sample rate or number of channels"
+        )
+    path = written(tmp_path / "b", awkward.flac() + awkward.flac(5.0)[:-90_000])
+    with open_source(path) as source:
+        assert source.length_s == LENGTH_S + 5
+        assert source.cut.startswith("stream 2 of 2, at 3.00 s: the frames end at ")
+
+
 def test_a_damaged_page_matters_where_it_is_decoded_or_searched(tmp_path):
     """Nothing behind a clip at the start is looked at; a seek looks anywhere."""
     path = written(tmp_path / "a.ogg", awkward.flipped(ogg(), 0.98))
