@@ -308,6 +308,32 @@ SUBTYPES["wavsub_GSM610.wav"] = (as_wav("GSM610", 8000), LENGTH_S)
 SUBTYPES["wavsub_G721_32.wav"] = (as_wav("G721_32", 8000), LENGTH_S)
 
 
+VOC_RATE_HZ = 1_000_000 / (256 - 165)  # A byte says it.
+
+
+def voc(*blocks):
+    """A Creative Voice file of blocks: a kind and what is in it."""
+    parts = [bytes([kind]) + struct.pack("<I", len(x))[:3] + x for kind, x in blocks]
+    head = b"Creative Voice File\x1a" + struct.pack("<HHH", 26, 0x10A, 0x1129)
+    return head + b"".join(parts) + b"\0"
+
+
+def voc_sound(packing=0, length_s=LENGTH_S):
+    sound = samples(round(VOC_RATE_HZ), length_s)
+    return 1, bytes([165, packing]) + (sound * 127 + 128).astype("u1").tobytes()
+
+
+VOC_SILENCE = 3, struct.pack("<HB", 9999, 165)
+# What libsndfile refuses, or takes for what it is not.
+VOC = {
+    "several": (lambda: voc(*3 * [voc_sound(length_s=1.0)]), LENGTH_S),
+    "continued": (lambda: voc(voc_sound(), (2, voc_sound()[1][2:])), 2 * LENGTH_S),
+    "silence_first": (lambda: voc(VOC_SILENCE, voc_sound()), LENGTH_S),
+    "packed": (lambda: voc((5, b"text\0"), voc_sound(packing=1)), 2 * LENGTH_S),
+    "no_end": (lambda: voc(voc_sound())[:-1], LENGTH_S),
+}
+
+
 def as_file(form, subtype, rate_hz=RATE_HZ):
     return functools.cache(lambda: encoded(form, subtype, rate_hz=rate_hz))
 
@@ -336,6 +362,8 @@ FORMATS = {
         *(("AVR", "PCM_16", "avr"), ("HTK", "PCM_16", "htk")),
     )
 }
+FORMATS["voc_8bit.voc"] = (lambda: voc(voc_sound()), LENGTH_S)
+FORMATS["voc_text.voc"] = (lambda: voc((5, b"text\0"), voc_sound()), LENGTH_S)
 FORMATS["fmt_OGG_OPUS.opus"] = (as_file("OGG", "OPUS", 48_000), LENGTH_S)
 CUT = {
     f"cut_{name}": (lambda make=make: make()[: len(make()) * 6 // 10], "truncated")

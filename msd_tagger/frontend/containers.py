@@ -112,16 +112,44 @@ def _fixed(head: bytes) -> tuple[int, int] | tuple[int, int, str] | None:
         is_stereo, bits = struct.unpack_from(">HH", head, 12)
         (count,) = struct.unpack_from(">I", head, 26)
         return 128, count * (2 if is_stereo else 1) * (bits // 8) or -1
-    if head[:8] == b"Creative" and len(head) > 29:
-        at = int.from_bytes(head[20:22], "little")
-        format_bytes = 12 if head[at : at + 1] == b"\x09" else 2
-        size = int.from_bytes(head[at + 1 : at + 4], "little")
-        return at + 4 + format_bytes, size - format_bytes
+    if head[:8] == b"Creative" and (found := _voc_blocks(head)[-1:]):
+        [(kind, at, size)] = found
+        format_bytes = {1: 2, 9: 12}.get(kind, 0)
+        return at + format_bytes, size - format_bytes
     if head[:2] == b"\xf0\x7e" and head[3:4] == b"\x01" and len(head) >= 21:
         words = head[10] | head[11] << 7 | head[12] << 14
         in_packet = {1: 120, 2: 60, 3: 40, 4: 30}.get(-(-head[6] // 7), 60)
         return 21, -(-words // in_packet) * 127
     return None
+
+
+def _voc_blocks(head: bytes) -> list[tuple[int, int, int]]:
+    r"""Kind, place and size of the blocks of a Creative Voice file up to its sound.
+
+    >>> _voc_blocks(bytes(20) + b"\x1a" + bytes(5) + b"\5\2\0\0hi\1\x63\0\0")
+    [(5, 30, 2), (1, 36, 99)]
+    """
+    at = int.from_bytes(head[20:22], "little")
+    found: list[tuple[int, int, int]] = []
+    while at + 4 <= len(head) and head[at] and not (found and found[-1][0] in (1, 9)):
+        size = int.from_bytes(head[at + 1 : at + 4], "little")
+        found.append((head[at], at + 4, size))
+        at += 4 + size
+    return found
+
+
+def is_packed_voc(head: bytes) -> bool:
+    """Whether samples are packed in Creative's own way, which is read as if not.
+
+    The byte behind the rate says so, in the block of the sound or of its format, 8.
+    """
+    blocks = _voc_blocks(head) if head[:8] == b"Creative" else []
+    packings = {1: 1, 8: 2}
+    return any(
+        head[at + packings[kind] :][:1] > b"\0"
+        for kind, at, _ in blocks
+        if kind in packings
+    )
 
 
 def _sound_chunk(handle: io.FileIO, magic: bytes, start: int, end: int) -> Sound | None:

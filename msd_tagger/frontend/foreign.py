@@ -42,6 +42,7 @@ _KINDS = (
     (0, b"FORM", "a codec in AIFF", "aiff"),
     (0, b"caff", "a codec in CAF", "caf"),
     (0, b"OggS", "a codec in Ogg", "ogg"),
+    (0, b"Creative Voice", "Creative Voice (.voc) in several blocks or packed", "voc"),
 )
 _MAY_BE_ANYTHING = ("wav", "aiff", "caf", "ogg")  # A picture, say.
 SUFFIXES = (

@@ -255,7 +255,9 @@ def _examine(file: _File) -> Source:
     """Finds out what a file is; what is most frequent comes first."""
     if _starts_with_frames(file, file.start):
         return _of_mpeg(file, file.decoder())
-    magic, decoder = file.bytes_at(file.start, 64), file.decoder()
+    magic, decoder = file.bytes_at(file.start, 1024), file.decoder()
+    if containers.is_packed_voc(magic):
+        decoder = None
     sound = containers.sound_of(file.handle, file.start)
     if sound and _starts_with_frames(file, sound.start):
         return _of_mpeg(file, decoder, sound)

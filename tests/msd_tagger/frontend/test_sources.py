@@ -401,6 +401,17 @@ def test_without_pyav_its_formats_are_named(m4a, monkeypatch):
         audio.read_clip(m4a, WHOLE)
 
 
+@pytest.mark.parametrize("name", awkward.VOC)
+def test_old_files_of_creative_are_read_or_refused(tmp_path, monkeypatch, name):
+    pytest.importorskip("av")
+    make, expected_s = awkward.VOC[name]
+    path = written(tmp_path / "a.voc", make())
+    check_sound(path, expected_s)
+    monkeypatch.setattr(foreign, "IS_INSTALLED", False)
+    with pytest.raises(AudioError, match=r"no decoder.*Creative Voice.*PyAV reads it"):
+        audio.read_clip(path, WHOLE)
+
+
 def test_text_is_no_list_of_addresses(tmp_path):
     """FFmpeg would load what a playlist names."""
     text = b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n"
