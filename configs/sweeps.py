@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from ml_collections import ConfigDict
 
 from configs import default
-from configs.keys import KEYS, values_of
+from configs.keys import KEYS, Range, values_of
 from configs.tasks import SWEEP, TRAIN
 
 Point = tuple[str, tuple[tuple[str, object], ...]]
@@ -229,8 +229,22 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     if "train.fraction" in dict(changes) and share > 0:  # `checks` refuses others.
         for counted in EPOCHS:
             if f"train.{counted}" not in dict(changes):
-                changed.train[counted] /= share
+                changed.train[counted] = _as_many_steps(changed.train, counted, name)
     return changed.lock()
+
+
+def _as_many_steps(train: ConfigDict, counted: str, point: str) -> float:
+    """Epochs of a share of the clips, of as many steps as the epochs of all have."""
+    allowed, whole = KEYS[f"train.{counted}"].allowed, train[counted]
+    epochs = whole / train.fraction
+    if isinstance(allowed, Range) and whole in allowed and epochs not in allowed:
+        raise ValueError(
+            f"point {point}: train.fraction={train.fraction:g} is too small: it makes "
+            f"{epochs:g} epochs of train.{counted}={whole:g}, to take as many steps as "
+            f"all clips would, and more than {allowed.high:g} are refused; train on a "
+            f"larger share, or set train.{counted} in the point"
+        )
+    return epochs
 
 
 def runs(config: ConfigDict, wanted: str = "") -> list[ConfigDict]:

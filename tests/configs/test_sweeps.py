@@ -227,6 +227,17 @@ def make_sweep(*points, **changes):
     return default.get_config(sweep=points, **changes)
 
 
+@pytest.mark.parametrize(
+    ("fraction", "epochs"), [(1e-9, r"2\.5e\+10"), (1e-320, "inf")]
+)
+def test_a_share_that_would_take_too_many_epochs_is_refused_by_name(fraction, epochs):
+    config = make_sweep(("a", (("train.fraction", fraction),)), task="sweep")
+    with pytest.raises(
+        ValueError, match=rf"point a: train\.fraction={fraction:g} .* {epochs} epochs"
+    ):
+        checks.check_for_mode(config, "run")
+
+
 def test_a_config_that_trains_and_has_points_is_a_study_of_them():
     config = make_sweep(("a", (("seed", 1),)), ("b", (("num_seeds", 3),)))
     sweeps.settle(config, ["num_seeds"])
