@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from configs import checks, sweeps
+from configs import checks, keys, sweeps
 from configs.tasks import TRAIN
 from modes.command_line import CONFIG, MODE, MODES, help_for, read_options
 from msd_tagger import platform
@@ -71,6 +71,8 @@ def parse_flags(argv: list[str]) -> list[str]:
         # What get_config() could not open is told whoever asks for something first.
         getattr(CONFIG.value, "keys", None)
         # Whatever else it may return is refused by `check`.
+        if isinstance(CONFIG.value, ConfigDict):
+            keys.settle_places(CONFIG.value)
         if isinstance(CONFIG.value, ConfigDict) and "sweep" in CONFIG.value:
             given = config_flags.get_override_values(flags.FLAGS["config"])
             sweeps.settle(CONFIG.value, given)

@@ -6,12 +6,13 @@ and docs/keys.md, which `python -m configs.keys` prints.
 
 import difflib
 import math
+import os
 import re
 from collections.abc import Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -309,6 +310,30 @@ _KEYS = (
 )
 # fmt: on
 KEYS = {key.name: key for key in _KEYS}
+# Keys that name folders or files, or several.
+PLACES = (
+    *("corpus.audio_dir", "corpus.label_dir", "train.init_bundle"),
+    *("train.label_noise", "train.class_weights", "analysis.annotations"),
+    *("input.local_dir", "compilation_cache_dir"),
+)
+
+
+def with_home(name: str, value: Any) -> Any:
+    """Puts the home folder for a `~` that begins a place, or one of several."""
+    if name in PLACES and isinstance(value, str):
+        return os.path.expanduser(value)  # noqa: PTH111 (keeps "./" as given)
+    if name in PLACES and isinstance(value, tuple | list):
+        return type(value)(with_home(name, one) for one in value)
+    return value
+
+
+def settle_places(config: ConfigDict) -> None:
+    """Does so for all places of a configuration, whoever set them."""
+    for name in PLACES:
+        section, _, last = name.rpartition(".")
+        part = config.get(section) if section else config
+        if isinstance(part, ConfigDict) and last in part:
+            part[last] = with_home(name, part[last])
 
 
 def label_noise_of(value: str) -> tuple[str, float]:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from ml_collections import ConfigDict
 
 from configs import default
-from configs.keys import KEYS, Range, values_of
+from configs.keys import KEYS, Range, values_of, with_home
 from configs.tasks import SWEEP, TRAIN
 
 Point = tuple[str, tuple[tuple[str, object], ...]]
@@ -222,7 +222,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
             )
         section, _, last = key.rpartition(".")
         try:
-            (changed[section] if section else changed)[last] = value
+            (changed[section] if section else changed)[last] = with_home(key, value)
         except TypeError as error:
             raise ValueError(f"point {name}: {key}={value!r}: {error}") from None
     share = changed.train.fraction

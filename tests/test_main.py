@@ -350,9 +350,27 @@ def test_what_the_machine_lacks_gets_a_sentence(raised, parts):
     ],
 )
 def test_points_are_those_of_a_study_and_obey(words, expected):
-    code = "import main, sys; main.parse_flags(sys.argv); config = main.CONFIG.value; "
-    code += "print(config.task, config.sweep)"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    assert parsed("config.task, config.sweep", words).startswith(expected)
+
+
+def test_a_tilde_in_a_config_is_the_home_folder(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from configs import default\n\ndef get_config():\n"
+        "    return default.get_config(corpus__audio_dir='~/music')\n"
     )
-    assert done.stdout.startswith(expected)
+    words = (f"--config={own}", "--config.analysis.annotations=('~/a.csv','b.csv')")
+    found = parsed("config.corpus.audio_dir, config.analysis.annotations", words)
+    assert found == "/home/ann/music ('/home/ann/a.csv', 'b.csv')\n"
+
+
+def parsed(what, words):
+    code = "import main, sys; main.parse_flags(sys.argv); config = main.CONFIG.value; "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}print({what})", *words],
+        env=os.environ | {"HOME": "/home/ann"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout

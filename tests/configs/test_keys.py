@@ -1,8 +1,10 @@
 """The table of keys and the page made of it."""
 
+import re
 from pathlib import Path
 
-from configs.keys import KEYS, Range, markdown
+from configs import default, sweeps
+from configs.keys import KEYS, PLACES, Range, markdown, settle_places
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,3 +41,25 @@ def test_a_range_has_ends():
     assert 1 in Range(0, 1, above=True) and 1.5 not in Range(0, 1)
     assert float("nan") not in Range(0, 1)
     assert str(Range(0, 1, above=True)) == "more than 0 and at most 1"
+
+
+def test_places_are_the_keys_that_may_be_a_folder_or_a_file():
+    texts = {n: key.allowed for n, key in KEYS.items() if isinstance(key.allowed, str)}
+    named = {name for name in texts if re.search(r" folder|(?i:file)", texts[name])}
+    assert named == {*PLACES}
+
+
+def test_a_tilde_is_the_home_folder_whoever_wrote_it(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    config = default.get_config(
+        corpus__audio_dir="~/music",
+        analysis__annotations=("~/a.csv", "./~", "b~.csv"),
+        analysis__annotated_labels=("~", "~/x"),  # Labels may be anything.
+        sweep=(("a", (("train.init_bundle", "~/b"), ("name", "~"))),),
+    )
+    settle_places(config)
+    assert config.corpus.audio_dir == "/home/ann/music"
+    assert config.analysis.annotations == ("/home/ann/a.csv", "./~", "b~.csv")
+    assert config.analysis.annotated_labels == ("~", "~/x")
+    at_point = sweeps.at(config, config.sweep[0])
+    assert (at_point.train.init_bundle, at_point.name) == ("/home/ann/b", "~")
