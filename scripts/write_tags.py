@@ -3,11 +3,11 @@
     python -m scripts.write_tags /path/to/music --by=folders
 
 takes the first folder that a file is in as its tag: `jazz/blue/01.mp3` is jazz.
-`--by=genres` takes the genre that the file itself names (ID3 in MP3, Vorbis comments in
-Ogg and FLAC), several of them separated by `;`, and its artist, so that no artist is
-both learnt and tested. A genre that is a number of ID3, as `(17)`, gets its name. Files
-without a tag are left out and counted. No audio is decoded, and a tags.csv that is
-there is never overwritten.
+`--by=genres` takes the genres that the file itself names (ID3 in MP3, Vorbis comments
+in Ogg and FLAC), also where one text has several, separated by `;`, and its artist, so
+that no artist is both learnt and tested. A genre that is a number of ID3, as `(17)`,
+gets its name. Files without a tag are left out and counted. No audio is decoded, and a
+tags.csv that is there is never overwritten.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from msd_tagger.common import files
 from msd_tagger.common.errors import reason_of
 from msd_tagger.common.text import printable, text_path
 from msd_tagger.tagging.songs import audio_files
+from scripts.file_genres import genres_of
 
 # Number to name of ID3's genres: those of ID3v1, and from 80 on what Winamp added.
 _NAMES = Path(__file__).with_name("id3_genres.txt").read_text("utf-8").splitlines()
@@ -46,9 +47,10 @@ def of_genres(path: Path, music: Path) -> tuple[str, str]:
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:
             found = file.copy_metadata()
+        named = genres_of(path) or [found.get("genre", "")]
     except (soundfile.LibsndfileError, OSError):
         return "", ""  # What is no audio is left out too.
-    texts = map(_one_line, re.split(r"[;|\0]", found.get("genre", "")))
+    texts = map(_one_line, re.split("[;|]", ";".join(named)))
     genres = (genre for text in texts for genre in _named(text))
     artist = _one_line(found.get("artist", ""))
     return "|".join(dict.fromkeys(genres)), artist

@@ -10,7 +10,7 @@ import soundfile
 
 from input_pipeline.corpora import folder
 from scripts import write_tags
-from tests.awkward_audio import bare, id3, mp3
+from tests.awkward_audio import bare, flac, id3, mp3
 from tests.small_corpus import sound, write_sound
 
 
@@ -90,6 +90,43 @@ def test_numbers_of_genres_are_their_names(tmp_path):
     found, _ = tags_of(tmp_path)
     expected = {f"{number}.mp3": tags for number, tags in enumerate(genres.values())}
     assert found == expected | {"v1.mp3": {"Rock"}}
+
+
+def flac_with(*comments):
+    """A FLAC file with other comments."""
+    data, at, blocks, is_last = flac(), 4, [], False
+    while not is_last:
+        size = int.from_bytes(data[at + 1 : at + 4], "big")
+        is_last = data[at] > 127
+        blocks.append((data[at] & 127, data[at + 4 : at + 4 + size]))
+        at += 4 + size
+    texts = (struct.pack("<I", len(one)) + one for one in comments)
+    body = struct.pack("<II", 0, len(comments)) + b"".join(texts)
+    blocks = [*(one for one in blocks if one[0] != 4), (4 | 128, body)]
+    parts = (bytes([kind]) + struct.pack(">I", len(x))[1:] + x for kind, x in blocks)
+    return b"fLaC" + b"".join(parts) + data[at:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\0Rock\0Jazz",
+        b"\3Rock\0Jazz\0",
+        b"\3Rock\x0017\x00(8)",
+        b"\1" + "Rock\0Jazz".encode("utf-16"),
+        b"\1" + b"\0\0".join(one.encode("utf-16") for one in ("Rock", "Jazz")),
+        b"\2" + "Rock\0Jazz\0".encode("utf-16-be"),
+    ],
+)
+@pytest.mark.parametrize("version", [3, 4])
+def test_several_genres_of_a_file_are_all_its_tags(tmp_path, content, version):
+    tag = frame(b"TIT2", "a") + b"TCON" + struct.pack(">IH", len(content), 0) + content
+    (tmp_path / "1.mp3").write_bytes(id3(tag, version=version) + mp3())
+    comments = b"GENRE=Rock", b"SUBGENRE=Ska", b"COMMENT=genre=Polka", b"Genre=Jazz"
+    (tmp_path / "2.flac").write_bytes(flac_with(*comments))
+    assert write_tags.main([str(tmp_path), "--by=genres"]) == 0
+    both = {"Rock", "Jazz"}
+    assert tags_of(tmp_path)[0] == {"1.mp3": both, "2.flac": both}
 
 
 def test_names_of_genres_are_those_of_ffmpeg(tmp_path):
