@@ -6,6 +6,8 @@ as long as that is not too much, else in a folder beside it.
 
 import base64
 import dataclasses
+import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from msd_tagger.common import files
+from msd_tagger.frontend import mpeg
 from msd_tagger.pages.page import template_of
 from msd_tagger.pages.pictures import frequencies, spectrogram_png
 from studies.annotation.answers import ANSWERS, COLUMNS
 from studies.annotation.subsets import Subset
 
-# What the browser is told that a file is; others are refused. Also the only part of a
-# file's name that is used again.
+# What the browser is told that a file is; others are refused.
 AUDIO_TYPES = dict.fromkeys((".aif", ".aiff"), "audio/aiff")
 AUDIO_TYPES |= {".aac": "audio/aac", ".flac": "audio/flac"}
 AUDIO_TYPES |= dict.fromkeys((".m4a", ".m4b", ".mp4"), "audio/mp4")
@@ -27,6 +29,16 @@ AUDIO_TYPES |= {".mp3": "audio/mpeg"}
 AUDIO_TYPES |= dict.fromkeys((".oga", ".ogg", ".opus"), "audio/ogg")
 AUDIO_TYPES |= dict.fromkeys((".wav", ".wave"), "audio/wav")
 AUDIO_TYPES |= {".webm": "audio/webm"}
+# How files of these endings begin, behind tags.
+STARTS = (
+    (rb"RIFF....WAVE", ".wav"),
+    (rb"FORM....AIF", ".aiff"),
+    (rb"fLaC", ".flac"),
+    (rb"OggS", ".ogg"),
+    (rb"....ftyp", ".m4a"),
+    (rb"\x1a\x45\xdf\xa3.{,40}webm", ".webm"),
+    (rb"\xff[\xf0\xf1\xf8\xf9]", ".aac"),
+)
 EMBED_LIMIT_BYTES = 150_000_000
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -85,7 +97,7 @@ def write_annotation_page(
                 "existing": list(clip.existing_tags),
                 "start_s": clip.start_s,
                 "heard_s": min(duration_s, clip.heard_s or duration_s),
-                "type": AUDIO_TYPES[clip.audio.suffix.lower()],
+                "type": AUDIO_TYPES[ending_of(clip.audio)],
                 "file": "" if embed else name,
             }
             for clip, asked, name in zip(clips, subset.asked, names, strict=True)
@@ -106,9 +118,20 @@ def copied_names(subset: Subset, clips: Sequence[ClipToHear]) -> list[str]:
     """
     folder = f"{subset.name}_audio_{subset.digest[:8]}"
     return [
-        f"{folder}/{number:04d}{clip.audio.suffix.lower()}"
+        f"{folder}/{number:04d}{ending_of(clip.audio)}"
         for number, clip in enumerate(clips, start=1)
     ]
+
+
+def ending_of(path: Path) -> str:
+    """The ending for what is in a file: its own only where the content says nothing."""
+    with path.open("rb") as file:
+        start = mpeg.behind_tags(lambda at, count: os.pread(file.fileno(), count, at))
+        head = os.pread(file.fileno(), 2**14, start)
+    if mpeg.find(head, most=1):
+        return ".mp3"
+    found = (ending for begin, ending in STARTS if re.match(begin, head, re.DOTALL))
+    return next(found, path.suffix.lower())
 
 
 def copy_audio(folder: Path, clips: Sequence[ClipToHear], names: Sequence[str]) -> None:
@@ -137,15 +160,15 @@ def check_clips(subset: Subset, clips: Sequence[ClipToHear]) -> None:
         )
     for clip in clips:
         which = f"{clip.audio} of clip {clip.track_id!r} is"
-        if clip.audio.suffix.lower() not in AUDIO_TYPES:
-            allowed = ", ".join(AUDIO_TYPES)
-            raise ValueError(
-                f"{which} not known, by its ending, to play in browsers, which take "
-                f"{allowed}; give the file the ending of what is in it, or convert it, "
-                "for example to .flac, and write its new name into the corpus's table"
-            )
         if not clip.audio.is_file():
             raise ValueError(f"{which} missing; a page to listen needs the audio files")
+        if ending_of(clip.audio) not in AUDIO_TYPES:
+            allowed = ", ".join(AUDIO_TYPES)
+            raise ValueError(
+                f"{which} not known, by its content or its ending, to play in "
+                f"browsers, which take {allowed}; convert it, for example to .flac, "
+                "and write its new name into the corpus's table"
+            )
 
 
 def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:

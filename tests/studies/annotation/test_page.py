@@ -6,6 +6,7 @@ import io
 import json
 import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from msd_tagger.pages.pictures import spectrogram_png
 from studies.annotation.answers import read_answers
 from studies.annotation.page import ClipToHear, write_annotation_page
+from tests import awkward_audio as awkward
 from tests import browser
 from tests.subsets import NASTY, make_clips, make_subset
 
@@ -84,12 +86,38 @@ def test_browsers_are_told_what_a_file_is(tmp_path):
     clips = []
     for clip, ending in zip(make_clips(tmp_path, subset), ENDINGS, strict=True):
         path = tmp_path / f"{len(clips)}{ending}"
-        path.write_bytes(clip.audio.read_bytes())
+        path.write_bytes(b"What this is, its content does not say.")
         clips.append(dataclasses.replace(clip, audio=path))
     path = write_annotation_page(tmp_path / "out", subset, clips)
     data = json.loads(Page(path.read_text(encoding="utf-8")).scripts["data"])
     types = [clip["type"] for clip in data["clips"]]
     assert types == [f"audio/{name}" for name in ENDINGS.values()]
+
+
+BY_CONTENT = {
+    ".flac": ("audio/flac", awkward.flac),
+    ".ogg": ("audio/ogg", awkward.ogg),
+    ".mp3": ("audio/mpeg", lambda: awkward.id3(awkward.art(5000)) + awkward.mp3()),
+    ".wav": ("audio/wav", awkward.wav),
+    ".aiff": ("audio/aiff", awkward.FORMATS["fmt_AIFF_PCM_16.aiff"][0]),
+}
+
+
+@pytest.mark.parametrize("ending", ["", ".raw", ".m4a", ".part2"])
+def test_the_content_of_a_file_says_what_it_is(tmp_path, ending):
+    subset, clips = make_subset(), []
+    rows = zip(make_clips(tmp_path, subset), BY_CONTENT.items(), strict=True)
+    for clip, (kind, (_, make)) in rows:
+        path = tmp_path / f"{kind[1:]} file{ending}"
+        path.write_bytes(make())
+        clips.append(dataclasses.replace(clip, audio=path))
+    path = write_annotation_page(tmp_path / "out", subset, clips, embed_limit_bytes=1)
+    data = json.loads(Page(path.read_text(encoding="utf-8")).scripts["data"])
+    assert [clip["type"] for clip in data["clips"]] == [
+        x for x, _ in BY_CONTENT.values()
+    ]
+    endings = [Path(clip["file"]).suffix for clip in data["clips"]]
+    assert endings == [*BY_CONTENT]
 
 
 def test_another_page_is_not_overwritten(tmp_path):
@@ -110,9 +138,11 @@ def test_what_cannot_be_played_is_named(tmp_path):
         write_annotation_page(tmp_path, subset, clips[1:])
     for name, message in (
         ("x.txt", r"x.txt of clip .* not known.*\.mp3.* convert it"),
-        ("x", r"x of clip .* give the file the ending of what is in it"),
-        ("x.mp3", "missing"),
+        ("x", r"x of clip .* by its content or its ending, .* take .*\.mp3"),
+        ("gone.mp3", "missing"),
     ):
+        if "gone" not in name:
+            (tmp_path / name).write_text("text")
         clips[2] = ClipToHear(clips[2].track_id, tmp_path / name)
         with pytest.raises(ValueError, match=message):
             write_annotation_page(tmp_path, subset, clips)
