@@ -54,15 +54,6 @@ def load(audio_dir: Path | str, num_tags: int = 0) -> Corpus:
     tags = _vocabulary(directory, _read_rows(table), num_tags)
     clips, rejected = _clips(directory, _read_rows(table), tags)
     foreign.warn_of_missing(clip.path for clip in clips)
-    empty = [
-        one for one in clips if one.true_tags is not None and not any(one.true_tags)
-    ]
-    if empty:
-        logger.warning(
-            "%s: true_tags is empty for %d of %d clips, which says that no tag holds "
-            "there; leave the column out if nobody listened to all of them",
-            *(table, len(empty), len(clips)),
-        )
     return Corpus(
         name=_short_name(directory.name),
         version=f"{text_path(directory.name)}-{tables.digest(table)}",
@@ -111,7 +102,7 @@ def _vocabulary(
         counts.update(tags)
         # A tag that only the truth has is learnt by nobody, but has its column.
         counts.update(dict.fromkeys(_tags(row, "true_tags"), 0))
-        if num_tags and _split(row) == "train":
+        if num_tags and _split(directory, row) == "train":
             learnt.update(tags)
     listed = tables.find_vocabulary(directory)
     found = listed or tables.vocabulary_by_count(counts)
@@ -153,6 +144,7 @@ def _clips(
 ) -> tuple[list[Clip], list[tuple[str, str, str]]]:
     clips: dict[str, Clip] = {}
     rejected = []
+    num_empty = 0
     columns = {tag: column for column, tag in enumerate(tags)}
     for row in rows:
         clip = _clip(directory, row, columns)
@@ -164,6 +156,14 @@ def _clips(
             is_other = first.split != clip.split
             reason = IN_TWO_SPLITS if is_other else "duplicate id"
             rejected.append((clip.track_id, row["path"], reason))
+        elif "true_tags" in row and not _tags(row, "true_tags"):
+            num_empty += 1
+    if num_empty:
+        logger.warning(
+            "%s: true_tags is empty for %d of %d clips, which says that no tag holds "
+            "there; leave the column out if nobody listened to all of them",
+            *(directory / "tags.csv", num_empty, len(clips)),
+        )
     return list(clips.values()), rejected
 
 
@@ -174,7 +174,7 @@ def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     start = row.get("start_s")
     return Clip(
         track_id=row["track_id"],
-        split=_split(row),
+        split=_split(directory, row),
         path=row.path_inside(directory, "path"),
         tags=labels("tags"),
         true_tags=labels("true_tags") if "true_tags" in row else None,
@@ -183,10 +183,14 @@ def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     )
 
 
-def _split(row: tables.Row) -> str:
+def _split(directory: Path, row: tables.Row) -> str:
     if "split" not in row:
-        # Excerpts of one recording must not be both learnt and tested.
-        key = row["path"] if "start_s" in row else row["track_id"]
+        key = row["track_id"]
+        if "start_s" in row:
+            # Excerpts of one file must not be both learnt and tested, however its path
+            # is written.
+            path = row.path_inside(directory, "path")
+            key = path.relative_to(directory).as_posix()
         return tables.split_of(row.get("artist") or key)
     if row["split"] not in SPLITS:
         raise ValueError(

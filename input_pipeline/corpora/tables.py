@@ -8,6 +8,7 @@ import hashlib
 import math
 import os
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from msd_tagger.common.csv_files import check_no_nul, named_rows, not_utf8
 
 # Files that are looked for to tell how they end; fewer if some are there.
 MOST_SOUGHT, ENOUGH_FOUND = 2000, 10
+# A path of Windows with its drive, or an address.
+_ELSEWHERE = re.compile(r"[A-Za-z]:/|[A-Za-z][\w+.-]+://")
 _SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
 
 
@@ -187,13 +190,16 @@ def path_inside(directory: Path, text: str, where: str) -> Path:
     'music/a/1.mp3'
 
     Raises:
-        ValueError: The path is empty, absolute, or leaves the directory by name.
+        ValueError: The path is empty, absolute, an address, or leaves the directory by
+            name.
     """
     # A table of Windows has no slashes, so that few files are looked for.
     has_both = "/" in text and "\\" in text
     is_name = has_both and os.path.exists(directory / text)  # noqa: PTH110 (any text)
-    path = posixpath.normpath(text if is_name else text.replace("\\", "/"))
-    leaves = posixpath.isabs(path) or path.split("/")[0] == ".."
+    text_or_name = text if is_name else text.replace("\\", "/")
+    path = posixpath.normpath(text_or_name)
+    is_elsewhere = posixpath.isabs(path) or _ELSEWHERE.match(text_or_name)
+    leaves = is_elsewhere or path.split("/")[0] == ".."
     if not text or leaves or "\0" in path:
         raise ValueError(
             f"{where}: the path {text!r} is not inside of {directory}; "

@@ -11,7 +11,7 @@ from msd_tagger.common.files import write_text
 
 # What a spreadsheet computes, with apostrophes before it that kept it from that.
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
-SEPARATORS = {"comma": ",", "tab": "\t"}
+SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";"}
 
 
 def write_csv(
@@ -96,6 +96,13 @@ def named_rows(
     rows = csv_rows(path, separator)
     line, header = next(rows, (1, []))
     header = [name.strip() for name in header]
+    for called, other in SEPARATORS.items():
+        names = "".join(header).split(other)
+        if called != separator and len(names) > 1 and {*columns} <= {*names}:
+            raise ValueError(
+                f"{path}, line {line}: the names of the columns are {called}-separated;"
+                f" save the table as {separator}-separated"
+            )
     if problems := [*_header_problems(header, columns, others)]:
         beside = f", and perhaps {', '.join(others)}" if others else ""
         beside = ", and any others" if others is None else beside
@@ -132,7 +139,8 @@ def _header_problems(
 def csv_rows(path: Path, separator: str = "comma") -> Iterator[tuple[int, list[str]]]:
     """Yields the rows of a table of UTF-8 text, each after the line where it starts.
 
-    Empty lines are left out. The separator is one of `SEPARATORS`.
+    Lines without content are left out, also `,,,`, which spreadsheets leave at the end.
+    The separator is one of `SEPARATORS`.
 
     Raises:
         OSError: The file cannot be opened.
@@ -154,7 +162,7 @@ def csv_rows(path: Path, separator: str = "comma") -> Iterator[tuple[int, list[s
             )
             for values in reader:
                 check_no_nul("\n".join(values), f"{path}, line {line}")
-                if values:
+                if "".join(values).strip():
                     yield line, values
                 line = reader.line_num + 1
     except UnicodeDecodeError as error:

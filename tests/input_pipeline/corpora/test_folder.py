@@ -117,14 +117,16 @@ def test_a_folder_may_have_any_name(tmp_path):
 
 
 @pytest.mark.parametrize("gap", ["", " "])
-def test_byte_order_mark_quotes_and_blank_lines(tmp_path, gap):
+def test_byte_order_mark_quotes_and_lines_without_content(tmp_path, gap):
     rows = (
         ("track_id", "path", "split", "tags"),
         ('"x"', '"a, b.mp3"', "train", '"rock|90s ""hits"""'),
     )
     text = "\ufeff" + "".join(f"{f',{gap}'.join(row)}\n" for row in rows) + "\n"
+    text += "  \n,,,\n , ,,\n"  # As a spreadsheet writes rows that were emptied.
     (tmp_path / "tags.csv").write_text(text, encoding="utf-8")
     corpus = folder.load(tmp_path)
+    assert len(corpus.clips) == 1
     assert corpus.clips[0].path == tmp_path / "a, b.mp3"
     assert corpus.tags == ('90s "hits"', "rock")
 
@@ -172,10 +174,14 @@ def test_splits_by_hash_keep_artists_together(tmp_path):
 
 def test_splits_by_hash_keep_excerpts_of_a_file_together(tmp_path):
     columns = ("track_id", "path", "tags", "start_s")
-    rows = [(f"{n}", f"{n // 3}.mp3", "rock", f"{n % 3}") for n in range(300)]
+    spelled = ("a/{}.mp3", r"a\{}.mp3", "./a//{}.mp3")
+    rows = [
+        (f"{n}", spelled[n % 3].format(n // 3), "rock", f"{n % 3}") for n in range(300)
+    ]
     by_file = {}
     for clip in _clips(tmp_path, rows, columns):
         by_file.setdefault(clip.path, set()).add(clip.split)
+    assert len(by_file) == 100
     assert all(len(splits) == 1 for splits in by_file.values())
     assert set.union(*by_file.values()) == set(SPLITS)
 
@@ -185,6 +191,15 @@ def test_empty_cells_of_the_truth_are_told(tmp_path, caplog):
     rows = [("a", "a.mp3", "rock", "rock"), ("b", "b.mp3", "rock", "")]
     assert not _clips(tmp_path, rows, columns)[1].true_tags.any()
     assert "true_tags is empty for 1 of 2 clips" in caplog.text
+
+
+def test_cells_of_the_truth_with_other_tags_are_not_called_empty(tmp_path, caplog):
+    columns = ("track_id", "path", "tags", "true_tags")
+    rows = [("a", "a.mp3", "rock", "rock"), ("b", "b.mp3", "rock", "harp")]
+    directory = write_table(tmp_path, rows, columns)
+    (directory / "tags.txt").write_text("rock\n")
+    assert not folder.load(directory).clips[1].true_tags.any()
+    assert "true_tags is empty" not in caplog.text
 
 
 def test_a_repeated_id_is_rejected_and_the_first_stays(tmp_path):
@@ -209,6 +224,9 @@ def test_a_repeated_id_is_rejected_and_the_first_stays(tmp_path):
         (("a", "b/../../a.mp3", "train", "rock"), "line 3: the path"),
         (("a", "/etc/passwd", "train", "rock"), "line 3: the path '/etc/passwd'"),
         (("a", "..\\a.mp3", "train", "rock"), "line 3: the path"),
+        (("a", r"C:\a.mp3", "train", "rock"), r"line 3: the path 'C:\\\\a.mp3' is not"),
+        (("a", "D:/a.mp3", "train", "rock"), "line 3: the path 'D:/a.mp3' is not"),
+        (("a", "https://b.org/a", "train", "rock"), "line 3: the path 'https://b.org"),
         (("a", "", "train", "rock"), "line 3: the path ''"),
         (
             ("a", "a.mp3", "dev", "rock"),
@@ -255,6 +273,8 @@ def test_a_bad_header_is_named(tmp_path, columns, message):
         (b"track_id,path,tags\r\n\r\na,caf\xe9,x\r\n", r"line 3: b'a,caf.xe9,x.r'"),
         ("track_id,path,tags\na,b,x\n".encode("utf-16"), "line 1: .* but UTF-16; save"),
         (b"track_id,path,tags\na,b,\n", "no row has a tag"),
+        (b"track_id;path;tags\na;b;x\n", "line 1: .* are semicolon-separated; save"),
+        (b"path\ttrack_id\ttags\na\tb\tx\n", "tab-separated; .* as comma-separated"),
         (
             b'track_id,path,tags\na,b,c\nd,"e,f\ng,h,i\n',
             "the row that starts in line 3: unexpected end of data. Close every",
