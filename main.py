@@ -43,7 +43,7 @@ def check(name: str, words: Sequence[str]) -> command_line.Mode:
         raise ValueError(f"--config has no meaning for {shown}")
     if flags.FLAGS["data_dir"].present and not mode.needs_config:
         raise ValueError(f"--data_dir has no meaning for {shown}")
-    if CONFIG.value is None and mode.needs_config:
+    if CONFIG.value is None and mode.needs_config and not flags.FLAGS["config"].present:
         raise ValueError("--config is missing; try --config=configs/db_mel.py")
     if mode.needs_config:
         options = read_options()

@@ -24,6 +24,7 @@ from configs.keys import (
     did_you_mean,
     file_of_rates,
     file_of_weights,
+    is_name,
     label_noise_of,
     no_such_key,
     values_of,
@@ -83,11 +84,8 @@ def check_file(arguments: Sequence[str]) -> None:
         value = value if is_whole else after
         name, _, variant = value.partition(":")
         file = Path(name)
-        if file.is_file() and variant and _has_no_variants(file):
-            raise ValueError(
-                f"--config={value}: {file} has no variants; give --config={file}"
-            )
         if file.is_file():
+            _check_get_config(file, variant)
             continue
         folders = {Path("configs"), file.parent} - {Path()}
         there = [path for folder in folders for path in folder.glob("*.py")]
@@ -100,13 +98,29 @@ def check_file(arguments: Sequence[str]) -> None:
         )
 
 
-def _has_no_variants(file: Path) -> bool:
-    """Tells whether a config's file defines a `get_config` that takes no word."""
-    with suppress(SyntaxError, ValueError):  # Which are told when it is read.
-        for one in ast.parse(file.read_bytes()).body:
-            if isinstance(one, ast.FunctionDef) and one.name == "get_config":
-                return not (one.args.posonlyargs or one.args.args or one.args.vararg)
-    return False
+def _check_get_config(file: Path, variant: str) -> None:
+    """Checks that a config's file has a `get_config`, with or without a word."""
+    what = f"--config={file}{variant and ':'}{variant}"
+    text = file.read_bytes()
+    if not re.search(rb"\bget_config\b|import \*", text):
+        raise ValueError(
+            f"{what}: the file has no function get_config(); start from "
+            "configs/default.py, as configs/db_mel.py does"
+        )
+    body: list[ast.stmt] = []
+    with suppress(SyntaxError, ValueError):  # Which are told when the file is read.
+        body = ast.parse(text).body
+    for one in body:
+        if not (isinstance(one, ast.FunctionDef) and one.name == "get_config"):
+            continue
+        words = [*one.args.posonlyargs, *one.args.args]
+        if variant and not (words or one.args.vararg):
+            raise ValueError(f"{what}: {file} has no variants; give --config={file}")
+        if not variant and len(words) > len(one.args.defaults):
+            raise ValueError(
+                f"{what}: its get_config() needs a word, {words[0].arg}; give "
+                f"--config={file}:WORD"
+            )
 
 
 def check_names(config: object) -> None:
@@ -172,19 +186,23 @@ def check_for_mode(
     sweeps.choose(config.sweep, point)
     points = sweeps.runs(config)
     _check_sweep(config)
-    for one in points:
-        check(one)
-    if config.train.noise_seed and not any(_adds_noise(one.train) for one in points):
-        raise ValueError(
-            f"--config.train.noise_seed={config.train.noise_seed}: no labels are "
-            "changed without --config.train.drop_positives or "
-            "--config.train.flip_labels; give one of them, or leave noise_seed out"
-        )
+    for of_sweep, one in zip(config.sweep, points, strict=False):  # Or there are none.
+        with sweeps.naming(of_sweep):
+            check(one)
+            if "train.noise_seed" in dict(of_sweep[1]):
+                _check_noise_seed(one.train, [one])
+    _check_noise_seed(config.train, points)
     return points
 
 
-def _adds_noise(train: ConfigDict) -> bool:
-    return bool(train.drop_positives or train.flip_labels)
+def _check_noise_seed(train: ConfigDict, runs: Sequence[ConfigDict]) -> None:
+    adds_noise = [one.train.drop_positives or one.train.flip_labels for one in runs]
+    if train.noise_seed and not any(adds_noise):
+        raise ValueError(
+            f"--config.train.noise_seed={train.noise_seed}: no labels are "
+            "changed without --config.train.drop_positives or "
+            "--config.train.flip_labels; give one of them, or leave noise_seed out"
+        )
 
 
 def _check_sweep(config: ConfigDict) -> None:
@@ -254,10 +272,10 @@ def check(config: ConfigDict) -> None:
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"\w[\w.-]*", name):
+    if not is_name(name):
         raise ValueError(
             f"--config.name={name!r}: it names a folder, so it must consist of "
-            "letters, digits, '_', '-' and '.'"
+            "letters, digits, '_', '-' and '.', at most 200 bytes"
         )
 
 

@@ -39,7 +39,7 @@ class Range(NamedTuple):
 
     def __contains__(self, value: object) -> bool:
         """Whether a number is allowed; NaN never is."""
-        if not isinstance(value, int | float):
+        if not isinstance(value, int | float) or isinstance(value, bool):
             return False
         is_within = self.low <= value <= self.high
         return is_within and not (self.above and value == self.low)
@@ -368,8 +368,17 @@ def no_such_key(what: str, key: str) -> ValueError:
     near = near or [name for name in KEYS if name.startswith(f"{key}.")]
     near = near or difflib.get_close_matches(key, list(KEYS), n=3)
     return ValueError(
-        f"{what}: there is no such key{did_you_mean(near)} docs/keys.md lists all keys"
+        f"{what}: there is no such key{did_you_mean(near[:3])} docs/keys.md lists all "
+        "keys"
     )
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name the folder of a run or of a point.
+
+    Of the 255 bytes of a file's name some are left for what is added to it.
+    """
+    return bool(re.fullmatch(r"\w[\w.-]*", text)) and len(text.encode()) <= 200
 
 
 def did_you_mean(near: Sequence[str]) -> str:

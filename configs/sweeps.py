@@ -5,14 +5,14 @@ A study of several runs lists them in `config.sweep`; each becomes a run of its 
 them. What is wrong with a point is a ValueError that names it.
 """
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
 from ml_collections import ConfigDict
 
 from configs import default
-from configs.keys import KEYS, Range, values_of, with_home
+from configs.keys import KEYS, Range, is_name, no_such_key, values_of, with_home
 from configs.tasks import SWEEP, TRAIN
 
 Point = tuple[str, tuple[tuple[str, object], ...]]
@@ -141,10 +141,11 @@ def check(sweep: Sequence[Point]) -> None:
             raise ValueError(
                 f"sweep: {point!r} is not a point; a sweep is written as {shape}"
             ) from None
-        if not re.fullmatch(r"\w[\w.-]*", name) or name.isdecimal():
+        if not is_name(name) or name.isdecimal():
             raise ValueError(
                 f"sweep: a point is called {name!r}; a name has letters, digits, '_', "
-                "'-' and '.', and is no number, as points can be asked for by number"
+                "'-' and '.', at most 200 bytes, and is no number, as points can be "
+                "asked for by number"
             )
         if twice := [key for key in keys if keys.count(key) > 1]:
             raise ValueError(f"sweep: the point {name} sets {twice[0]} twice")
@@ -217,9 +218,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     name, changes = point
     for key, value in changes:
         if key not in KEYS:
-            raise ValueError(
-                f"point {name} changes {key}, which is not a key (docs/keys.md)"
-            )
+            raise no_such_key(f"point {name} changes {key}", key)
         section, _, last = key.rpartition(".")
         try:
             (changed[section] if section else changed)[last] = with_home(key, value)
@@ -245,6 +244,15 @@ def _as_many_steps(train: ConfigDict, counted: str, point: str) -> float:
             f"larger share, or set train.{counted} in the point"
         )
     return epochs
+
+
+@contextmanager
+def naming(point: Point) -> Iterator[None]:
+    """Says of which point an error is."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"point {point[0]}: {error}") from error
 
 
 def runs(config: ConfigDict, wanted: str = "") -> list[ConfigDict]:

@@ -97,9 +97,25 @@ def check(
             for key, value in values.items()
             if value != KEYS[key].default and not key.startswith("corpus.")
         }
+    what = f"--mode={mode} of {'a bundle' if bundle else config.name}"
+    _check_read(wishes, active, taken, values, what)
+    for point in config.sweep if mode in ("run", "prepare") else ():
+        run = sweeps.at(config, point)
+        active = readers_of(run, mode)
+        with sweeps.naming(point):
+            _check_read({*dict(point[1])}, active, taken, values_of(run), "it")
+
+
+def _check_read(
+    wishes: Collection[str],
+    active: Collection[str],
+    taken: Mapping[str, Collection[str]],
+    values: Mapping[str, object],
+    what: str,
+) -> None:
+    """Checks that what is active takes all wishes."""
     known = {key for name in active for key in taken.get(name, ())}
-    for key in sorted(wishes - known):
-        what = f"--mode={mode} of {'a bundle' if bundle else config.name}"
+    for key in sorted({*wishes} - known):
         readers = [name for name, keys in taken.items() if key in keys]
         raise ValueError(
             f"--config.{key}={values[key]}: {what} does not read this key; it is for "

@@ -42,7 +42,11 @@ def check(config: ConfigDict, options: MainOptions) -> None:
     corpora.check(config.corpus, needs_audio=needs_audio)
     parse_options(config.prepare.beam)
     for kind in config.prepare.kinds:
-        recipe_of(config, kind)
+        try:
+            recipe_of(config, kind)
+        except ValueError as error:
+            given = config.prepare.kinds
+            raise ValueError(f"--config.prepare.kinds={given}: {error}") from error
     has_network = bool(config.sweep) or config.task in (TRAIN, "network")
     for point in points:
         if rates := file_of_rates(point.train.label_noise):

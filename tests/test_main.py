@@ -150,6 +150,7 @@ def test_a_platform_that_is_not_there_gets_a_sentence(tmp_path):
         ("get_config(seed=open('/no/rates').read())", "line 4: /no/rates: No such fil"),
         ("get_config(seed=[1][3])", "line 4: IndexError: list index out of range"),
         ("get_config(sweep=None)", "sweep is None"),
+        ("__doc__ and None", "the configuration is a NoneType; get_config() of its f"),
     ],
 )
 def test_a_mistake_in_a_file_of_ones_own_is_placed(line, message, tmp_path):

@@ -37,6 +37,8 @@ def test_every_experiment_passes(name):
         ({"profile_steps": (0, 3)}, r"steps=\(0, 3\): must be the first and the last"),
         ({"train__warmup_epochs": 25.0}, r"epochs=25: must be less than .* 25"),
         ({"num_seeds": 0}, r"num_seeds=0: must be at least 1"),
+        ({"num_seeds": True}, r"num_seeds=True: must be at least 1"),
+        ({"name": 201 * "x"}, r"it names a folder, .* at most 200 bytes"),
         ({"model__batch_norm_momentum": 1.5}, r"momentum=1.5"),
         ({"corpus__train_clips": 9}, r"train_clips=9: must be at least 12"),
         ({"preprocessing__scale": float("inf")}, r"scale=inf"),
@@ -110,6 +112,36 @@ def test_the_choices_are_those_of_the_code_that_takes_them():
 def test_a_mistyped_file_gets_the_nearest(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         checks.check_file(["main.py", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("content", "variant", "message"),
+    [
+        ("config = 3", "", "the file has no function get_config"),
+        ("def get_config(word): ...", "", "its get_config() needs a word, word; give"),
+        ("def get_config(): ...", ":a", ":a: .* has no variants; give"),
+    ],
+)
+def test_a_file_without_a_fitting_function_is_told(content, variant, message, tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(content)
+    with pytest.raises(ValueError, match=message.replace("()", r"\(\)")):
+        checks.check_file(["main.py", f"--config={own}{variant}"])
+
+
+@pytest.mark.parametrize(
+    ("content", "variant"),
+    [
+        ("def get_config(word='a'): ...", ""),
+        ("def get_config(*words): ...", ":a"),
+        ("from configs.db_mel import *", ""),
+        ("def get_config(:", ""),
+    ],
+)
+def test_a_file_with_a_fitting_function_is_taken(content, variant, tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text(content)
+    checks.check_file(["main.py", f"--config={own}{variant}"])
 
 
 def test_files_that_exist_are_taken():

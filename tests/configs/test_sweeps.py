@@ -115,10 +115,18 @@ def test_points_differ_in_what_the_sweep_says_alone():
 
 
 @pytest.mark.parametrize(
-    "key", ["train.learning_rte", "trai.learning_rate", "seeds", "train", "seed.x"]
+    ("key", "meant"),
+    [
+        ("train.learning_rte", "train.learning_rate or"),
+        ("trai.learning_rate", "train.learning_rate?"),
+        ("seeds", "seed or"),
+        ("train", "train.init_bundle or train.freeze or train.labels?"),
+        ("seed.x", "seed"),
+    ],
 )
-def test_a_point_that_changes_no_key_is_refused(key):
-    with pytest.raises(ValueError, match=rf"point typo changes {key}, which is"):
+def test_a_point_that_changes_no_key_is_refused(key, meant):
+    message = f"point typo changes {key}: there is no such key; did you mean {meant}"
+    with pytest.raises(ValueError, match=re.escape(message)):
         sweeps.at(paper.get_config(), ("typo", ((key, 1.0),)))
 
 
@@ -135,7 +143,7 @@ def test_a_point_that_changes_no_key_is_refused(key):
 )
 def test_a_value_of_a_point_that_cannot_be_is_refused(key, value):
     config = make_sweep(("a", ()), ("b", ((key, value),)), task="sweep")
-    with pytest.raises(ValueError, match=f"{key}="):
+    with pytest.raises(ValueError, match=f"point b: .*{key}="):
         checks.check_for_mode(config, "run")
 
 
@@ -178,6 +186,7 @@ def test_what_is_no_point_is_refused_with_the_names(wrong):
     [
         ((("1", ()), ("2", ())), "called '1'; a name has letters"),
         ((("a,b", ()),), "called 'a,b'"),
+        (((201 * "a", ()),), "at most 200 bytes"),
         ((("a*", ()),), r"called 'a\*'"),
         (("a",), "'a' is not a point; a sweep is written as"),
         ((("a", ("seed", 1)),), "is not a point"),
@@ -258,6 +267,7 @@ def test_a_config_that_trains_and_has_points_is_a_study_of_them():
         ([("a", (("seed", 2),)), ("b", (("num_seeds", 3),))], "a and b .* seed 2;"),
         ([("a", (("corpus.seed", 1),))], "a changes corpus.seed, which is one for all"),
         ([("a", (("input.threads", 1),))], "a changes input.threads, which is one"),
+        ([("a", (("train.noise_seed", 1),))], "point a: .*noise_seed=1: no labels are"),
         ([], "task=sweep: there are no points to train"),
     ],
 )

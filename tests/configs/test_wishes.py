@@ -169,6 +169,16 @@ def test_what_nothing_reads_is_named_with_what_does(name, changes, mode, message
         check(config_of(name, changes), mode, given=given)
 
 
+def test_what_nothing_in_a_point_reads_is_refused():
+    bands = ("spectrogram.num_mel_bands", 48)
+    points = ("mel", (bands,)), ("stft", (bands, ("spectrogram.kind", "stft")))
+    check(default.get_config(sweep=points[:1]), "run")
+    with pytest.raises(
+        ValueError, match=r"point stft: .*num_mel_bands=48: it does not"
+    ):
+        check(default.get_config(sweep=points), "run")
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "mode"),
     [
