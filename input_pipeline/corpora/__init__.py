@@ -4,10 +4,11 @@ Every corpus becomes the same `Corpus`; what follows (shards, batches, statistic
 not know which one it was.
 """
 
+import contextlib
 import inspect
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,11 @@ def load_corpus(
         for name in parameters
         if name in values and _UNSET.get(name) != values[name]
     }
-    corpus = read(**given, **own)
-    if config["name"] not in READERS:
+    if config["name"] in READERS:
+        corpus = read(**given, **own)
+    else:
+        with _telling_where(config["name"]):
+            corpus = read(**given, **own)
         _check_found(corpus, config["name"])
     if config.get("excerpts_per_track", 1) > 1:
         _check_whole_tracks(corpus)
@@ -170,6 +174,18 @@ def _check_whole_tracks(corpus: Corpus) -> None:
             )
 
 
+@contextlib.contextmanager
+def _telling_where(name: str) -> Iterator[None]:
+    """Says what went wrong in somebody's own reader, and in which line of it."""
+    where = f"--config.corpus.name={name}"
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        file = calls.source_of(calls.parse(name, where).name, where)
+        told = calls.told(error, str(file)).removeprefix("ValueError: ")
+        raise ValueError(f"{where}: {told}") from error
+
+
 def _check_found(corpus: object, where: str) -> None:
     """Checks what somebody's own reader gives.
 
@@ -179,15 +195,30 @@ def _check_found(corpus: object, where: str) -> None:
     if not isinstance(corpus, Corpus):
         raise ValueError(f"{where} gives {type(corpus).__name__}, not a Corpus")
     where = f"the corpus of {where}"
-    if not re.fullmatch(r"\w[\w.-]*", corpus.name):
+    name = corpus.name if isinstance(corpus.name, str) else ""
+    if not re.fullmatch(r"\w[\w.-]*", name) or len(name.encode()) > 200:
         raise ValueError(
             f"{where} is called {corpus.name!r}; its name is that of a folder, so it "
-            "must consist of letters, digits, '_', '-' and '.'"
+            "must consist of letters, digits, '_', '-' and '.', at most 200 bytes"
         )
-    are_texts = all(isinstance(tag, str) and is_line(tag) for tag in corpus.tags)
+    wrong = {
+        "version, which must be a line of text": not _is_line(corpus.version),
+        "audio_dir, which must be a Path": not isinstance(corpus.audio_dir, Path),
+        "list of clips, which must be a list of Clip": (
+            not isinstance(corpus.clips, list)
+            or not all(isinstance(one, Clip) for one in corpus.clips)
+        ),
+        "list rejected, which must hold an id, a path and a reason each": not all(
+            isinstance(one, tuple) and len(one) == 3 and all(map(_is_text, one))
+            for one in corpus.rejected
+        ),
+    }
+    for what in (name for name, is_wrong in wrong.items() if is_wrong):
+        raise ValueError(f"{where} has a wrong {what}")
+    are_texts = isinstance(corpus.tags, tuple) and all(map(_is_line, corpus.tags))
     if not corpus.tags or not are_texts or len({*corpus.tags}) < len(corpus.tags):
         raise ValueError(
-            f"{where} must have tags, each of them once and a line of text: "
+            f"{where} must have a tuple of tags, each of them once and a line of text: "
             f"{corpus.tags}"
         )
     if not corpus.clips:
@@ -198,9 +229,7 @@ def _check_found(corpus: object, where: str) -> None:
         labels = [clip.tags] if clip.true_tags is None else [clip.tags, clip.true_tags]
         wrong = {
             "track_id, which must be a line of text that no other clip has": (
-                not isinstance(clip.track_id, str)
-                or not is_line(clip.track_id)
-                or clip.track_id in seen
+                not _is_line(clip.track_id) or clip.track_id in seen
             ),
             f"split, which must be one of {', '.join(SPLITS)}": (
                 clip.split not in SPLITS
@@ -210,7 +239,7 @@ def _check_found(corpus: object, where: str) -> None:
                 clip.start_s is not None and not _is_time(clip.start_s)
             ),
             "artist, which must be None or a text": (
-                clip.artist is not None and not isinstance(clip.artist, str)
+                clip.artist is not None and not _is_text(clip.artist)
             ),
             f"tags, which must be 0 or 1 in uint8 [{len(corpus.tags)}]": not all(
                 _are_labels(one, len(corpus.tags)) for one in labels
@@ -222,6 +251,14 @@ def _check_found(corpus: object, where: str) -> None:
         for what in (name for name, is_wrong in wrong.items() if is_wrong):
             raise ValueError(f"{where}: the clip {clip} has a wrong {what}")
         seen.add(clip.track_id)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and is_line(value)
 
 
 def _is_time(start_s: object) -> bool:

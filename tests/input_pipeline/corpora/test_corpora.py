@@ -50,8 +50,24 @@ READER = """
         if what == "clips":
             return Corpus("mine", "1", Path(audio_dir), ("a", "b"), [])
         import dataclasses
+        fields = {
+            "version": {"version": None},
+            "folder": {"audio_dir": audio_dir},
+            "iterator": {"clips": iter(corpus.clips)},
+            "names": {"clips": ["a.wav"]},
+            "reasons": {"rejected": [("a", "a.wav")]},
+            "called": {"name": 3},
+            "list": {"tags": ["a", "b"]},
+        }
+        if what in fields:
+            return dataclasses.replace(corpus, **fields[what])
         corpus.clips[0] = dataclasses.replace(first, **values[what])
         return corpus
+
+    def votes(audio_dir, cell):
+        if cell < "0":
+            raise ValueError(f"votes.csv: {cell} is below 0")
+        return int(cell)
 
     number = 3
 """
@@ -91,11 +107,28 @@ def test_a_reader_of_ones_own_goes_by_its_name(reader, tmp_path):
         ("reed", "has no 'reed'; it defines .*read"),
         ("number", "has no 'number'; it defines .*read"),
         ("read(name='a/b')", "is called 'a/b'; its name is that of a folder"),
+        ("read(name='" + 201 * "a" + "')", "at most 200 bytes"),
+        ("wrong(what='lots')", r"KeyError: 'lots' \(.*reader_\w+.py, line 52\)"),
+        (
+            "votes(cell='-1')",
+            r"=reader_\w+:votes.*: votes.csv: -1 is below 0 \(.*py, l",
+        ),
+        ("votes(cell='x')", r"invalid literal for int.* 'x' \(.*reader_\w+.py, line"),
+        ("wrong(what='called')", "is called 3; its name is that of a folder"),
+        ("wrong(what='version')", "has a wrong version, which must be a line of text"),
+        ("wrong(what='folder')", "has a wrong audio_dir, which must be a Path"),
+        ("wrong(what='iterator')", "wrong list of clips, which must be a list of Clip"),
+        ("wrong(what='names')", "wrong list of clips, which must be a list of Clip"),
+        ("wrong(what='reasons')", "wrong list rejected, which must hold an id, a path"),
+        ("wrong(what='list')", r"must have a tuple of tags, each .*: \['a', 'b'\]"),
         ("wrong(what='nothing')", "gives NoneType, not a Corpus"),
-        ("wrong(what='tag')", r"must have tags, each .* text: \('a', 'a'\)"),
-        ("wrong(what='number')", r"must have tags, each .* text: \(1, 2\)"),
+        ("wrong(what='tag')", r"must have a tuple of tags, each .* text: \('a', 'a'\)"),
+        ("wrong(what='number')", r"must have a tuple of tags, each .* text: \(1, 2\)"),
         ("wrong(what='clips')", "has no clips"),
-        ("wrong(what='no line')", r"must have tags, each .*: \('a', 'b\\x00'\)"),
+        (
+            "wrong(what='no line')",
+            r"must have a tuple of tags, each .*: \('a', 'b\\x00'\)",
+        ),
         ("wrong(what='id')", "wrong track_id, which must be a line of text that no"),
         ("wrong(what='nul')", "wrong track_id, which must be a line of text that no"),
         (
