@@ -68,7 +68,7 @@ def in_order(
     if strange := [tag for tag in known if tag not in tags]:
         raise ValueError(
             f"{path} has rows for tags that the corpus lacks: {_some(strange)}; it has "
-            f"{', '.join(tags)}"
+            f"{_some(tags)}"
         )
     return np.array([known[tag] for tag in tags], np.float64).reshape(-1, 2).T
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +65,13 @@ def test_rates_come_in_the_order_of_the_corpus(tmp_path):
 def test_a_file_that_says_something_else_is_refused(tmp_path, text, message):
     with pytest.raises(ValueError, match=rf"rates\.csv.*{message}"):
         read(write(tmp_path, text))
+
+
+def test_of_many_tags_some_are_named():
+    tags = [f"tag {number}" for number in range(1000)]
+    known = dict.fromkeys([*tags, "other"], (0.0, 0.0))
+    with pytest.raises(ValueError, match=r"it has tag 0, .*tag 4, … \(1000\)$"):
+        error_rates.arrange(known, tags, Path("rates.csv"))
 
 
 @pytest.mark.parametrize("one", [0.5, {"missing": 0}, {"missing": True, "false": 0}])
