@@ -5,6 +5,7 @@ A study of several runs lists them in `config.sweep`; each becomes a run of its 
 them. What is wrong with a point is a ValueError that names it.
 """
 
+import copy
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -211,10 +212,10 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     The epochs of a study are those of its whole training set. A point that trains on a
     share of it takes as many steps as all clips would, unless validation stops
     improving: the rule for stopping is the same at every size, counted in steps.
-    Epochs that the point sets itself are as it says.
+    Epochs that the point sets itself are as it says. What a config's file makes of
+    other keys by references follows those of the point.
     """
-    changed = config.copy_and_resolve_references()
-    changed.task, changed.sweep = TRAIN, ()
+    changed = copy.deepcopy(config)
     name, changes = point
     for key, value in changes:
         if key not in KEYS:
@@ -224,6 +225,8 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
             (changed[section] if section else changed)[last] = with_home(key, value)
         except TypeError as error:
             raise ValueError(f"point {name}: {key}={value!r}: {error}") from None
+    changed = changed.copy_and_resolve_references()
+    changed.task, changed.sweep = TRAIN, ()
     share = changed.train.fraction
     if "train.fraction" in dict(changes) and share > 0:  # `checks` refuses others.
         for counted in EPOCHS:

@@ -156,6 +156,17 @@ def test_epochs_that_a_point_sets_are_as_it_says():
     assert found == [10.0, 10.0]
 
 
+def test_references_follow_the_keys_of_a_point():
+    config = default.get_config(train__batch_size=8)
+    train = config.train
+    train.learning_rate = train.get_ref("batch_size").to_float() * 1e-4
+    sixteen = ("train.batch_size", 16)
+    assert sweeps.at(config, ("a", (sixteen,))).train.learning_rate == 16e-4
+    own = ("train.learning_rate", 0.5)
+    assert sweeps.at(config, ("b", (sixteen, own))).train.learning_rate == 0.5
+    assert train.learning_rate == 8e-4
+
+
 @pytest.mark.parametrize(
     ("wanted", "numbers"),
     [
