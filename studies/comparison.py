@@ -181,10 +181,18 @@ def scope(record: SweepRecord, points: Points, prefix: str) -> dict[str, Any]:
     clips = next(iter(points.values())).summary["scores"]["test"]["num_clips"]
     each = " or ".join(map(str, seeds))
     lacks = gaps(record, prefix)
+    last = [
+        step == one.summary.get("steps")
+        for one in points.values()
+        for step in one.summary.get("best_step") or ()
+    ]
+    cut = f" {sum(last)} of {len(last)} trainings were best at their last evaluation."
     return {
         "points": len(points),
         "scored": f"{each} seed(s) each, scored on {clips} test clips",
         "missing": f" Not complete: {'; '.join(lacks)}." if lacks else "",
+        # Their scores say what was learnt by then.
+        "cut": cut if any(last) else "",
     }
 
 

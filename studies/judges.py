@@ -155,6 +155,10 @@ def differences(
     within = f"above {low:g}" if math.isinf(high) else f"within ± {high:g}"
     why += f" The intervals of {inside} of {len(found)} lie {within}"
     why += f"; beyond, for so many comparisons: {', '.join(outside) or 'none'}."
+    far = max((abs(end) for one in ends for end in one), default=math.nan)
+    if math.isfinite(high) and math.isfinite(far) and len(informed) == len(found):
+        # Each alone is beyond its interval in 5 %, so all are within the widest.
+        why += f" All are within ± {far:.4f}."
     if near_chance := [one.name for one in found if not one.is_informed]:
         why += f" Both sides cannot be told from chance: {', '.join(near_chance)}."
     return decide(0 < inside == len(found), bool(outside), why)

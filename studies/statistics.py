@@ -13,10 +13,10 @@ from scipy import stats
 
 LEVEL = 0.95
 NAN = float("nan")
-NUM_DRAWS = 20_000
 
 Values = Sequence[float] | np.ndarray
 Pair = tuple[int, int]
+Interval = tuple[float, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,38 +296,37 @@ def fit_line(clips: Values, scores: Values) -> LogFit | None:
     return LogFit(*straight, *_curvature(x, y), len(x), float(np.ptp(x)))
 
 
-def data_factor(
-    gaps: Values, clips_error: float, line: LogFit
-) -> tuple[float, tuple[float, float]]:
-    """Computes how many times the data closes a gap in score, 2^(gap / slope).
+def read_off(shares: Values, gaps: Values, halves: Values) -> tuple[float, Interval]:
+    """Finds the share of the clips at which a score is reached, and its interval.
 
-    The gap is known from each seed. The 95 % interval, which is returned too, comes
-    from draws of its mean over seeds (Student's t), of what other test clips would
-    change (normal, with their standard error) and of the slope (Student's t). A slope
-    of zero or less closes no gap: the factor is infinite.
+    A gap is that score minus the one of so many clips, with half its interval; between
+    shares all are interpolated over the logarithm. In the interval are the shares whose
+    gap may be 0. Beyond the shares that were compared an end is open, 0 or infinite,
+    and the share itself is the last one.
 
-    >>> data_factor([0.02, 0.02], 0.0, LogFit(0.02, 0.0, 0.5, 1.0, 0.0, 0.0, 7))
-    (2.0, (2.0, 2.0))
+    >>> read_off([0.25, 0.5, 1], [0.02, 0.0, -0.02], [0.01, 0.01, 0.01])[0]
+    0.5
+    >>> read_off([0.5, 1], [0.01, -0.01], [0.02, 0.02])[1]
+    (0.0, inf)
     """
+    grid, middle, half = (np.asarray(one, np.float64) for one in (shares, gaps, halves))
+    least, most = float(grid[0]), float(grid[-1])
+    first = _zero(grid, middle - half, most)
+    last = _zero(grid[::-1], -(middle + half)[::-1], least)
+    ends = first if first > least else 0.0, last if last < most else np.inf
+    return _zero(grid[::-1], -middle[::-1], least), ends
 
-    def factors(gap: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        infinite = np.full(len(gap), np.inf)
-        doublings = np.divide(gap, slopes, out=infinite, where=slopes > 0)
-        with np.errstate(over="ignore"):
-            return np.exp2(doublings)
 
-    rng = np.random.default_rng(0)
-    values = np.asarray(gaps, np.float64)
-    mean, count = values.mean(), len(values)
-    drawn = mean + clips_error * rng.standard_normal(NUM_DRAWS)
-    of_seeds = np.nan_to_num(_std(values) / np.sqrt(count), nan=np.inf)
-    drawn += of_seeds * rng.standard_t(max(count - 1, 1), NUM_DRAWS)
-    noise = rng.standard_t(max(line.count - 2, 1), NUM_DRAWS)
-    slopes = line.slope + np.nan_to_num(line.slope_error, nan=np.inf) * noise
-    ends = [1 - tail(), tail()]
-    low, high = np.quantile(factors(drawn, slopes), ends, method="nearest")
-    point = factors(np.array([mean]), np.array([line.slope]))[0]
-    return float(point), (float(low), float(high))
+def _zero(shares: np.ndarray, values: np.ndarray, beyond: float) -> float:
+    """Finds the first share at which values are not above zero, interpolated."""
+    found = np.flatnonzero(values <= 0)
+    if not len(found):
+        return beyond
+    at = found[0]
+    if not at:
+        return float(shares[0])
+    part = values[at - 1] / (values[at - 1] - values[at])
+    return float(shares[at - 1] ** (1 - part) * shares[at] ** part)
 
 
 # Asking scipy takes longer than all else about an interval.

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,8 +55,9 @@ def study(record: SweepRecord) -> Study:
     sizes, known = sizes_of(points), comparison.known_labels(points)
     placed = {one: comparison.place(points, one) for one in known}
     found = {one: compare_kinds(points, placed[one], one) for one in known}
-    fits = {one: fit_sizes(sizes, one) for one in known}
-    gains = _last_gains(points, placed["weak"])
+    above = {one: above_chance(sizes, placed[one], one) for one in known}
+    fits = {one: fit_sizes(above[one], one) for one in known}
+    gains = _last_gains(above["weak"], placed["weak"])
     times = times_per_clip(sizes)
     tables = [
         _table(sizes, known),
@@ -66,11 +67,12 @@ def study(record: SweepRecord) -> Study:
         _width_table(next(iter(points.values())).config["spectrogram"]),
     ]
     gaps = comparison.gaps(record, PREFIX)
-    is_dull = comparison.are_dull(points, placed["weak"])
+    left_out = sizes[~sizes.name.isin(above["weak"].name)]
+    few = [*gaps, *_too_few(sizes, left_out)]
     claims = [
         *claims_of_kinds(list(found["weak"].values()), placed["weak"], gaps),
-        claim_of_line(fits["weak"], is_dull, gaps),
-        claim_of_saturation(sizes, gains, placed["weak"], gaps),
+        claim_of_line(fits["weak"], few, left_out),
+        claim_of_saturation(above["weak"], gains, placed["weak"], few, left_out),
         claim_of_cost(times),
     ]
     paragraphs = _paragraphs(record, points, fits["weak"], times)
@@ -91,10 +93,25 @@ def sizes_of(points: Points) -> pd.DataFrame:
     return pd.DataFrame(columns).sort_values(["kind", "share"])
 
 
+def above_chance(
+    sizes: pd.DataFrame, placed: Placed, labels: str = "weak"
+) -> pd.DataFrame:
+    """Leaves out the sizes of each kind at which scores cannot be told from chance.
+
+    With one that is left out go all smaller ones: of several at chance one is above it
+    by luck. Below some size scores stay at chance, which bends every line.
+    """
+    points = dict(zip(sizes.name, sizes.point, strict=True))
+    known = sizes.name.isin(comparison.informed(points, labels, placed))
+    # From the largest size down, as long as all are known.
+    kept = known[::-1].groupby(sizes.kind).cummin()
+    return sizes[kept.reindex(sizes.index)]
+
+
 def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
     """The line of each kind's mean score against log2 of the clips."""
     lines = {
-        kind: statistics.fit_line(list(of.clips), _means(of.point, labels))
+        kind: statistics.fit_line(list(of.clips), mean_auc(of, labels))
         for kind, of in sizes.groupby("kind")
     }
     return {kind: line for kind, line in lines.items() if line}
@@ -153,13 +170,16 @@ def claims_of_kinds(
 ) -> list[Claim]:
     """That mel and STFT differ little at any size, and that neither is better.
 
-    The gaps are what the points lack.
+    Neither is better on average over sizes nor over the larger half of them: the paper
+    says "especially when enough data is provided". The gaps are what the points lack.
     """
     limit = paper.MAX_MEL_STFT_DIFFERENCE
     # Two scores near chance are alike whatever the inputs are worth.
     informed = [one for one in found if one.is_informed] or found
     mean = comparison.average("mean of sizes", informed, placed)
-    if mean is None:
+    upper = informed[len(informed) // 2 :]
+    larger = comparison.average("mean of their larger half", upper, placed)
+    if not mean or not larger:
         nothing = judges.no_data("no size has both.")
         return [claim(key, *nothing) for key in ("small-difference", "no-winner")]
     far = max(found, key=lambda one: abs(one.mean))
@@ -169,10 +189,11 @@ def claims_of_kinds(
     no_winner = f"mel is ahead at {ahead} of {len(found)} sizes"
     left_out = f", {len(found) - len(informed)} near chance left out"
     which = left_out if len(informed) < len(found) else ""
-    why = say("data_size.no_winner", mean=comparison.sentence(mean), which=which)
+    texts = {"mean": comparison.sentence(mean), "larger": comparison.sentence(larger)}
+    why = say("data_size.no_winner", which=which, **texts)
     within = judges.differences(found, -limit, limit, largest)
     small_enough = paper.NON_SIGNIFICANT_BELOW
-    level = judges.differences([mean], -small_enough, small_enough, why)
+    level = judges.differences([mean, larger], -small_enough, small_enough, why)
     return [
         claim("small-difference", small, *judges.whole(within, gaps)),
         claim("no-winner", no_winner, *judges.complete(level, gaps)),
@@ -202,7 +223,7 @@ def scores_by_size(
         look: Look = {"ms": 5, "capsize": 3, "ls": "", **LOOKS[kind]}
         axes.errorbar(sizes * nudge, of_kind["mean"], yerr=of_kind["std"], **look)
         if kind in lines:
-            ends = np.array([sizes.min(), sizes.max()])
+            ends = sizes.max() * np.array([2 ** -lines[kind].span, 1])
             style: Look = {"color": LOOKS[kind]["color"], "ls": "--", "lw": 1}
             axes.plot(ends, lines[kind].at(ends), alpha=0.8, **style)
     tops = spread.sum(axis=1).groupby("clips").max()
@@ -225,10 +246,10 @@ def _of_both(sizes: pd.DataFrame) -> pd.DataFrame:
     return mel.merge(stft, on="share", suffixes=("", "_stft"))
 
 
-def _last_gains(points: Points, placed: Placed) -> list[Comparison]:
+def _last_gains(sizes: pd.DataFrame, placed: Placed) -> list[Comparison]:
     """Compares the two largest sizes of each kind that `_expected_gain` knows."""
-    pairs = {}
-    for kind, of in sizes_of(points).groupby("kind"):
+    pairs, points = {}, dict(zip(sizes.name, sizes.point, strict=True))
+    for kind, of in sizes.groupby("kind"):
         if len(of) >= LEAST_SIZES:
             before, last = of[-2:].itertuples()
             name = f"{INPUTS[kind]}, {percent(last.share)} − {percent(before.share)}"
@@ -236,8 +257,9 @@ def _last_gains(points: Points, placed: Placed) -> list[Comparison]:
     return comparison.compare(points, pairs, placed)
 
 
-def _means(points: Iterable[RunRecord], labels: str = "weak") -> list[float]:
-    return [comparison.auc(one, labels).mean() for one in points]
+def mean_auc(sizes: pd.DataFrame, labels: str = "weak") -> np.ndarray:
+    """Averages each size's macro ROC-AUC over seeds."""
+    return np.array([comparison.auc(one, labels).mean() for one in sizes.point])
 
 
 def _circumstances(point: RunRecord) -> tuple:
@@ -247,16 +269,35 @@ def _circumstances(point: RunRecord) -> tuple:
     return str(device), int(point.summary["num_seeds"]), size
 
 
+def _too_few(sizes: pd.DataFrame, left_out: pd.DataFrame) -> list[str]:
+    """Lists kinds of which chance has left fewer sizes than a line needs."""
+    counts = sizes.kind.value_counts(), left_out.kind.value_counts()
+    return [
+        f"{INPUTS[kind]} is above chance at {counts[0][kind] - out} sizes only"
+        for kind, out in counts[1].items()
+        if counts[0][kind] - out < LEAST_SIZES
+    ]
+
+
+def _near_chance(left_out: pd.DataFrame | None) -> str:
+    """Says which sizes a line leaves out, if any."""
+    if left_out is None or left_out.empty:
+        return ""
+    names = [f"{INPUTS[of.kind]} {percent(of.share)}" for of in left_out.itertuples()]
+    return f" Near chance and left out: {', '.join(names)}."
+
+
 def claim_of_line(
-    lines: Mapping[str, LogFit], is_dull: bool, gaps: Sequence[str]
+    lines: Mapping[str, LogFit],
+    gaps: Sequence[str],
+    left_out: pd.DataFrame | None = None,
 ) -> Claim:
-    """That AUC rises with the logarithm of the data."""
+    """That AUC rises with the logarithm of the data, at sizes above chance."""
     known = [one for one in lines.values() if np.isfinite(one.slope_error)]
-    judged = judges.unknown("a line needs at least three sizes.")
+    verdict, why = judges.unknown("a line needs at least three sizes.")
     if known:
-        judged = judges.rise_straight(known, LINE_R_SQUARED, BEND)
-    if is_dull:
-        judged = judges.unknown("most scores cannot be told from chance.")
+        verdict, why = judges.rise_straight(known, LINE_R_SQUARED, BEND)
+    judged = verdict, why + _near_chance(left_out)
     here = "; ".join(_say_lines("slope", lines)) or ABSENT
     return claim("line", here, *judges.complete(judged, gaps))
 
@@ -279,10 +320,12 @@ def claim_of_saturation(
     gains: Sequence[Comparison],
     placed: Placed,
     gaps: Sequence[str],
+    left_out: pd.DataFrame | None = None,
 ) -> Claim:
     """That the last step gains less than the line through the smaller sizes says.
 
-    The error is that of the gain (seeds and test clips) and of the line together.
+    Sizes are those above chance. The error is that of the gain (seeds and test clips)
+    and of the line together.
     """
     gain = comparison.average("last step", gains, placed)
     line, judged = _expected_gain(sizes), judges.unknown("four sizes are needed.")
@@ -298,9 +341,8 @@ def claim_of_saturation(
             error=number(error),
         )
         judged = judges.falls_short(shortfall, error, expected, why)
-        if not gain.is_informed:
-            judged = judges.unknown(f"{why} Scores cannot be told from chance.")
     here = [f"{one.name}: {signed(one.mean)}" for one in gains]
+    judged = judged[0], judged[1] + _near_chance(left_out)
     judged = judges.complete(judged, gaps)
     return claim("saturation", "; ".join(here) or ABSENT, *judged)
 
@@ -325,7 +367,7 @@ def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
     found = []
     for _, of in sizes.groupby("kind"):
         shares = list(of.share)
-        line = statistics.fit_line(shares[:-1], _means(of.point[:-1]))
+        line = statistics.fit_line(shares[:-1], mean_auc(of[:-1]))
         if line is not None and len(shares) >= LEAST_SIZES:
             half_width = line.slope_interval()[1] - line.slope
             step = np.log2(shares[-1] / shares[-2])

@@ -263,25 +263,10 @@ def worth_of(runs: Runs, noisy: str) -> Worth | None:
     means, lows, highs = np.array(
         [(found[one].mean, *found[one].interval()) for one in grid]
     ).T
+    # Where nothing is known of seeds or clips, any share may be the one.
+    halves = np.nan_to_num((highs - lows) / 2, nan=math.inf)
     least, most = grid[[0, -1]].tolist()
-    if not np.isfinite([lows, highs]).all():
-        lows, highs = means * 0, means * 0  # Nothing is known of seeds or clips.
-    # Beyond the sizes that were compared an end is open.
-    first, last = _zero(grid, lows, most), _zero(grid[::-1], -highs[::-1], least)
-    ends = first if first > least else 0.0, last if last < most else math.inf
-    return Worth(_zero(grid[::-1], -means[::-1], least), ends, (least, most))
-
-
-def _zero(shares: np.ndarray, values: np.ndarray, beyond: float) -> float:
-    """Finds the first share at which values are not above zero, interpolated."""
-    found = np.flatnonzero(values <= 0)
-    if not len(found):
-        return beyond
-    at = found[0]
-    if not at:
-        return float(shares[0])
-    part = values[at - 1] / (values[at - 1] - values[at])
-    return float(shares[at - 1] ** (1 - part) * shares[at] ** part)
+    return Worth(*statistics.read_off(grid, means, halves), (least, most))
 
 
 def mix(

@@ -16,11 +16,10 @@ from msd_tagger.pages.page import Illustration
 from msd_tagger.pages.style import BLUE, GREEN, PINK, YELLOW
 from msd_tagger.pages.tables import ABSENT, Table, number, over_seeds, percent, signed
 from studies import comparison, judges, statistics
-from studies.comparison import INPUTS, Comparison, Placed, Points
+from studies.comparison import INPUTS, Comparison, Ends, Placed, Points
 from studies.figures import mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.sections import data_size
-from studies.statistics import LogFit
 from studies.study import Claim, Study
 from studies.texts import captioned, claim, figure, say
 
@@ -59,11 +58,11 @@ def study(record: SweepRecord) -> Study:
     if not points:
         return Study(NAME, TITLE, [say("preprocessing.no_points")])
     known = comparison.known_labels(points)
-    placed = {one: comparison.place(points, one) for one in known}
-    found = {one: compare_all(points, placed[one], one) for one in known}
     sizes = data_size.sizes_of(comparison.scored(record.select(data_size.PREFIX)))
     sizes = sizes[sizes["kind"] == "mel"]
-    line = data_size.fit_sizes(sizes, "weak").get("mel")
+    beside = dict(zip(sizes.name, sizes.point, strict=True))
+    placed = {one: comparison.place({**points, **beside}, one) for one in known}
+    found = {one: compare_all(points, placed[one], one) for one in known}
     # How far 95 % of two runs that differ in the seed alone lie apart.
     limit = statistics.difference_by_bound(*comparison.run_spread(points, "weak"))
     biases = bias_sizes(points)
@@ -73,13 +72,13 @@ def study(record: SweepRecord) -> Study:
     paragraphs = [
         say("preprocessing.trained", **comparison.scope(record, points, PREFIX)),
         say(f"preprocessing.{rule}", limit=limit),
-        *([] if line else [say("preprocessing.no_sizes")]),
+        *([] if len(sizes) else [say("preprocessing.no_sizes")]),
     ]
     drawn = [_illustration(points, sizes, one) for one in known]
     # There is nothing to draw of STFT points alone.
     drawn = [one for one in drawn if one.frame is None or len(one.frame)]
     gaps = comparison.gaps(record, PREFIX), comparison.gaps(record, data_size.PREFIX)
-    judged = claims(found["weak"], placed["weak"], biases, line, gaps)
+    judged = claims(found["weak"], placed["weak"], biases, sizes, gaps)
     return Study(NAME, TITLE, paragraphs, drawn, tables, judged)
 
 
@@ -222,7 +221,7 @@ def claims(
     found: Mapping[str, list[Comparison]],
     placed: Placed,
     biases: pd.DataFrame,
-    line: LogFit | None,
+    sizes: pd.DataFrame,
     gaps: tuple[list[str], list[str]] = ([], []),
 ) -> list[Claim]:
     """What IV-C and IV-D say; gaps are those of the grid and those of the sizes."""
@@ -237,11 +236,13 @@ def claims(
         of_stft = _size(stft), *judges.whole(judged, lacks)
     return [
         _claim_of_decibels(found["magnitude"], mean, of_mel),
+        _claim_of_average(mean, of_mel),
         _claim_of_nothing("weighting", found["weighting"], of_mel),
+        _claim_of_weightings(found["weighting"], placed, of_mel),
         _claim_of_nothing("scaling", found["scale"], of_mel),
         claim("decibels-stft", *of_stft),
         _claim_of_biases(biases),
-        _claim_of_data(mean, line, [*of_mel, *gaps[1]]),
+        _claim_of_data(mean, sizes, placed, [*of_mel, *gaps[1]]),
     ]
 
 
@@ -258,6 +259,34 @@ def _claim_of_decibels(
     return claim("decibels", here, *judges.whole(judged, gaps))
 
 
+def _claim_of_average(mean: Comparison | None, gaps: Sequence[str]) -> Claim:
+    if mean is None:
+        nothing = judges.no_data("no pair of dB and linear is complete.")
+        return claim("decibels-average", *nothing)
+    judged = judges.differences([mean], 0, math.inf, f"{comparison.sentence(mean)}.")
+    return claim("decibels-average", _size(mean), *judges.complete(judged, gaps))
+
+
+def _claim_of_weightings(
+    found: Sequence[Comparison], placed: Placed, gaps: Sequence[str]
+) -> Claim:
+    """That none is ahead over all magnitudes and scales, though it may be in one."""
+    pairs: dict[str, list[Comparison]] = {}
+    for one in found:
+        pairs.setdefault(one.name.split(",")[0], []).append(one)
+    averages = (comparison.average(name, of, placed) for name, of in pairs.items())
+    means = [one for one in averages if one]
+    if not means:
+        nothing = judges.no_data("no pair is complete.")
+        return claim("no-weighting-wins", *nothing)
+    limit = paper.NON_SIGNIFICANT_BELOW
+    far = max(means, key=lambda one: abs(one.mean))
+    why = f"the largest mean of {len(means)}, {far.name}: {comparison.sentence(far)}."
+    judged = judges.differences(means, -limit, limit, why)
+    here = "; ".join(f"{one.name}: {_size(one)}" for one in means)
+    return claim("no-weighting-wins", here, *judges.complete(judged, gaps))
+
+
 def _claim_of_nothing(
     key: str, found: Sequence[Comparison], gaps: Sequence[str]
 ) -> Claim:
@@ -272,23 +301,57 @@ def _claim_of_nothing(
 
 
 def _claim_of_data(
-    mean: Comparison | None, line: LogFit | None, gaps: Sequence[str]
+    mean: Comparison | None,
+    sizes: pd.DataFrame,
+    placed: Placed,
+    gaps: Sequence[str],
 ) -> Claim:
     key = "worth-of-decibels"
-    if mean is None or line is None:
-        return claim(key, *judges.no_data("points of several sizes are needed."))
-    error = mean.standard_error
-    factor, ends = statistics.data_factor(mean.values, mean.clips_error, line)
-    here = f"{_times(factor)} the data"
-    why = say("preprocessing.worth", mean=mean.mean, slope=line.slope)
-    if not (np.isfinite(error) and np.isfinite(line.slope_error)):
-        return claim(key, here, *judges.unknown(f"{why} One of them is unknown."))
-    here += " (95 %: {} to {})".format(*map(_times, ends))
+    sizes = data_size.above_chance(sizes, placed)
+    if mean is None or len(sizes) < 2 or sizes.share.iloc[-1] != 1:
+        nothing = judges.no_data("several sizes above chance, also all, are needed.")
+        return claim(key, *nothing)
+    share, (low, high) = worth_of_linear(mean, sizes, placed)
+    ends = 1 / high, 1 / low if low else math.inf
+    most = 1 / sizes.share.iloc[0]
+    here = f"{_times(1 / share, most)} the data"
+    here += " (95 %: {} to {})".format(*(_times(one, most) for one in ends))
+    step = data_size.mean_auc(sizes)[-1] - data_size.mean_auc(sizes)[-2]
+    words = {"mean": mean.mean, "step": step, "from": percent(sizes.share.iloc[-2])}
+    why = say("preprocessing.worth", **words)
     around = (paper.DATA_WORTH_OF_DB / ABOUT, paper.DATA_WORTH_OF_DB * ABOUT)
     judged = judges.between(ends, *around, why)
     if not mean.is_informed:
         judged = judges.unknown(f"{why} Scores cannot be told from chance.")
     return claim(key, here, *judges.complete(judged, gaps))
+
+
+def worth_of_linear(
+    gap: Comparison, sizes: pd.DataFrame, placed: Placed
+) -> tuple[float, Ends]:
+    """At which share of the clips decibels score as linear magnitudes do on all.
+
+    It is read off the scores of the sizes, the largest of which has all clips, as Fig.
+    7 does: where fewer clips lose as much as the gap is. A straight line through all
+    sizes would be too steep at the largest ones where scores level off. The spread over
+    seeds is that of the gap and, pooled, that of the sizes.
+    """
+    scores = data_size.mean_auc(sizes)
+    seeds = [len(comparison.auc(one)) for one in sizes.point]
+    std, freedom = statistics.pooled_std([comparison.auc(one) for one in sizes.point])
+    halves = []
+    for name, count in zip(sizes.name, seeds, strict=True):
+        weights = dict(gap.weights)
+        for point, weight in ((name, 1.0), (sizes.name.iloc[-1], -1.0)):
+            weights[point] = weights.get(point, 0.0) + weight
+        over_seeds = 0.0
+        if name != sizes.name.iloc[-1]:
+            error = std * math.hypot(count**-0.5, seeds[-1] ** -0.5)
+            over_seeds = statistics.t_half_width(error, 1, freedom)
+        over_clips = statistics.normal_half_width(placed.error(weights), 1)
+        halves.append(math.hypot(gap.half_widths()[0], over_seeds, over_clips))
+    known = np.nan_to_num(halves, nan=math.inf)
+    return statistics.read_off(sizes.share, scores[-1] - scores - gap.mean, known)
 
 
 def _claim_of_biases(biases: pd.DataFrame) -> Claim:
@@ -317,17 +380,15 @@ def _size(one: Comparison) -> str:
     return signed(one.mean) + spread
 
 
-def _times(factor: float) -> str:
-    """Prints a factor; without an end where no amount of data helps.
+def _times(factor: float, most: float) -> str:
+    """Prints a factor; an open end is beyond the sizes that were compared.
 
-    >>> [_times(factor) for factor in (2.04, float("inf"), 12345.0, 4e-52)]
-    ['2.04 times', 'no amount of', 'over 1000 times', 'under 0.001 times']
+    >>> [_times(factor, 50) for factor in (2.04, float("inf"), 50, 0)]
+    ['2.04 times', 'over 50 times', 'over 50 times', 'at most once']
     """
-    if not np.isfinite(factor):
-        return "no amount of"
-    if factor >= 1000:
-        return "over 1000 times"
-    return f"{factor:.3g} times" if factor >= 0.001 else "under 0.001 times"
+    if factor >= most:
+        return f"over {most:.3g} times"
+    return f"{factor:.3g} times" if factor > 1 else "at most once"
 
 
 def _illustration(points: Points, sizes: pd.DataFrame, labels: str) -> Illustration:

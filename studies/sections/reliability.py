@@ -8,7 +8,7 @@ definitions of the text and the caption; one sentence of the text swaps the colo
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -87,12 +87,12 @@ class RunSet:
     title: str
     points: Points
     scores: pd.DataFrame  # By point and seed, one column a curve.
-    rhos: Mapping[str, Correlation]  # By those of `RHOS` that are known.
+    # By those of `RHOS` that are known, of the trainings above chance, as all below.
+    rhos: Mapping[str, Correlation]
     by_seed: pd.DataFrame  # The same of single seeds, one column a correlation.
     by_clips: pd.DataFrame  # The same on resamples of the test clips.
     subsets: np.ndarray  # `rho_of_subsets`.
-    # Whether most of the trainings cannot be told from chance.
-    is_dull: bool = False
+    left_out: tuple[str, ...] = ()  # Trainings that cannot be told from chance.
 
     @property
     def means(self) -> pd.DataFrame:
@@ -122,16 +122,18 @@ def study(record: SweepRecord) -> Study:
     answers = annotated_clips(record, some, tags)
     resamples = int(_options(record).get("num_resamples", NUM_RESAMPLES))
     used = {name: point for of_set in sets.values() for name, point in of_set.items()}
-    placed = comparison.place(used, "weak")
+    known = comparison.informed(used)
     scores = {k: scores_of(one, tags, answers, resamples) for k, one in used.items()}
     found = {
-        key: _run_set(SETS[key], of_set, scores, tags, resamples, placed)
+        key: _run_set(SETS[key], of_set, scores, tags, resamples, known)
         for key, of_set in sets.items()
     }
     tables = [_rho_table(found), _spread_table(found), _score_table(found)]
-    if any(len(one.subsets) for one in found.values()):
-        tables.append(_subset_table(found, num_clips))
-    paragraphs = [*_paragraphs(found, tags, answers), _of_subsets(found, num_clips)]
+    of_subsets = {key: one for key, one in found.items() if len(one.subsets)}
+    if of_subsets:
+        tables.append(_subset_table(of_subsets, num_clips))
+    paragraphs = _paragraphs(found, tags, answers)
+    paragraphs.append(_of_subsets(of_subsets, num_clips))
     gaps = comparison.gaps(record, *FAMILIES)
     gaps += [
         f"{name} has no predictions for the same clips"
@@ -294,20 +296,29 @@ def _run_set(
     scores: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
     tags: Sequence[str],
     num_subsets: int,
-    placed: comparison.Placed,
+    known_points: Container[str],
 ) -> RunSet:
-    """Correlates the curves of one set: means over seeds, seeds, and resamples."""
+    """Correlates the curves of one set: means over seeds, seeds, and resamples.
+
+    Scores at chance are alike by any labels, and would make a correlation of those that
+    are not with those that are. They are drawn and left out.
+    """
+    curves = pd.concat({name: scores[name][0] for name in points}, names=["point"])
+    told = {name: one for name, one in points.items() if name in known_points}
+    left_out = tuple(name for name in points if name not in told)
+    if len(told) < 2:
+        nothing = pd.DataFrame(), pd.DataFrame(), np.array([])
+        return RunSet(title, points, curves, {}, *nothing, left_out)
     by_seed, by_clips = (
-        pd.concat({name: scores[name][which] for name in points}, names=["point"])
+        pd.concat({name: scores[name][which] for name in told}, names=["point"])
         for which in (0, 1)
     )
     means = by_seed.groupby("point", sort=False).mean()
     known = {name: pair for name, pair in RHOS.items() if {*pair} <= {*means}}
     rhos = {k: statistics.pearson(means[x], means[y]) for k, (x, y) in known.items()}
     each, moved = _correlate(by_seed), _correlate(by_clips)
-    subsets = rho_of_subsets(points, means.four, tags, num_subsets)
-    is_dull = comparison.are_dull(points, placed)
-    return RunSet(title, points, by_seed, rhos, each, moved, subsets, is_dull)
+    subsets = rho_of_subsets(told, means.four, tags, num_subsets)
+    return RunSet(title, points, curves, rhos, each, moved, subsets, left_out)
 
 
 def _correlate(curves: pd.DataFrame) -> pd.DataFrame:
@@ -366,9 +377,9 @@ def _paragraphs(
 
 
 def _of_subsets(found: Sets, num_clips: int) -> str:
-    some = next(iter(found.values())).subsets
-    if not len(some):
+    if not found:
         return say("reliability.no_truth")
+    some = next(iter(found.values())).subsets
     size = subset_size(num_clips)
     small = say("reliability.too_small", clips=num_clips)
     parts = [
@@ -459,7 +470,10 @@ def with_interval(rho: Correlation | None) -> str:
 def _rho_table(found: Sets) -> Table:
     """Both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
-    names = [f"{one.title} ({len(one.points)} trainings)" for one in found.values()]
+    names = [
+        f"{one.title} ({len(one.points) - len(one.left_out)} trainings)"
+        for one in found.values()
+    ]
     of_paper = [*(printed[key] for key in found), float(np.mean(paper.RHO_1))]
     columns = {"": [*names, "mean of sets"]}
     columns["ρ₁, paper"] = [number(one, 3) for one in of_paper]
@@ -471,8 +485,8 @@ def _rho_table(found: Sets) -> Table:
 
 
 def _mean_rho_2(found: Sets) -> str:
-    values = [one.rhos["rho_2"].value for one in found.values()]
-    return number(float(np.mean(values)), 3)
+    values = [one.rhos["rho_2"].value for one in found.values() if one.rhos]
+    return number(float(np.mean(values)) if values else None, 3)
 
 
 def _spread_table(found: Sets) -> Table:
@@ -536,7 +550,8 @@ def narrow_claim(found: Sets) -> Claim:
     By rho 1 of the mixed set minus the mean of those over sizes: how far that moves
     with the test clips (on the same resamples) and with the seeds, together.
     """
-    narrow, wide = found.get("mixed"), [found[key] for key in INPUTS if key in found]
+    narrow = found.get("mixed")
+    wide = [found[k] for k in INPUTS if k in found and "rho_1" in found[k].rhos]
     mixed = narrow.rhos.get("rho_1") if narrow else None
     judged = judges.unknown("it needs ρ₁ of the narrow set and of a wide one.")
     if narrow and mixed is not None and wide:
@@ -549,9 +564,7 @@ def narrow_claim(found: Sets) -> Claim:
             sizes=" and ".join(texts),
             ends=interval(ends, 3),
         )
-        judged = judges.below(ends, 0, why)
-        if any(one.is_dull for one in (narrow, *wide)):
-            judged = judges.unknown(why)
+        judged = judges.below(ends, 0, why + _near_chance([narrow, *wide]))
     here = f"ρ₁ = {with_interval(mixed)}"
     if narrow:
         aucs = narrow.means["all"]
@@ -587,9 +600,6 @@ def _difference(narrow: RunSet, wide: Sequence[RunSet]) -> Ends:
 
 
 def _large(rhos: Rhos, found: Sets, gaps: Sequence[str]) -> Judged:
-    dull = [one.title for one in found.values() if one.title in rhos and one.is_dull]
-    if dull:
-        return judges.unknown(say("reliability.dull", sets=", ".join(dull)))
     known = {k: one for k, one in rhos.items() if one and np.isfinite(one.value)}
     if not known:
         return judges.unknown("no correlation is known.")
@@ -597,8 +607,15 @@ def _large(rhos: Rhos, found: Sets, gaps: Sequence[str]) -> Judged:
     wider = [one.interval(len(known)) for one in known.values()]
     counts = {"large": sum(low > LARGE for low, _ in ends), "all": len(known)}
     why = say("reliability.large", limit=LARGE, **counts)
+    why += _near_chance([one for one in found.values() if one.title in rhos])
     absent = [f"{k} has no correlation" for k in rhos if k not in known]
     return judges.whole(judges.every(ends, wider, LARGE, 1, why), absent or gaps)
+
+
+def _near_chance(sets: Sequence[RunSet]) -> str:
+    """Says which trainings the correlations leave out, if any."""
+    names = dict.fromkeys(name for one in sets for name in one.left_out)
+    return f" Near chance and left out: {', '.join(names)}." if names else ""
 
 
 def _printed(rhos: Rhos) -> str:

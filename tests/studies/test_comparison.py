@@ -71,6 +71,17 @@ def test_points_on_other_clips_have_no_interval(record):
     assert comparison.table("noise_costs", [found]).rows[0][-1] == "unknown (clips)"
 
 
+def test_trainings_that_were_best_at_their_end_are_counted(record):
+    last = record.points["poor"]
+    summary = last.summary | {"best_step": [90, 100]}
+    points = {"poor": dataclasses.replace(last, summary=summary)}
+    said = comparison.scope(record, points, "poor")["cut"]
+    assert said == " 1 of 2 trainings were best at their last evaluation."
+    summary = summary | {"best_step": [90, 90]}
+    points = {"poor": dataclasses.replace(last, summary=summary)}
+    assert comparison.scope(record, points, "poor")["cut"] == ""
+
+
 def test_missing_points_leave_their_pair_out(record):
     pairs = {"gap": ("good", "nowhere"), "none": ("good", "same")}
     assert [one.name for one in compare(record, pairs)[0]] == ["none"]

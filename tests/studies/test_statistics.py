@@ -148,24 +148,26 @@ def test_two_sizes_have_a_slope_without_an_error_and_one_has_none():
     assert statistics.fit_line([100, 100], [0.7, 0.72]) is None
 
 
-def line(slope, slope_error=0.0, count=7):
-    return statistics.LogFit(slope, slope_error, 0.5, 1.0, 0.0, 0.0, count)
+SHARES = 2.0 ** np.arange(-4, 1)
 
 
-def test_a_gap_of_two_doublings_is_worth_four_times_the_data():
-    factor, (low, high) = statistics.data_factor([0.04, 0.04], 0.005, line(0.02))
-    assert factor == pytest.approx(4)
-    # The gap's 95 % interval is 0.0302 to 0.0498, that is 1.51 to 2.49 doublings.
-    assert (low, high) == pytest.approx((2**1.51, 2**2.49), rel=0.02)
-    # Two seeds that differ by 0.002 move it by Student's t, 12.7 times 0.001.
-    _, (low, high) = statistics.data_factor([0.039, 0.041], 0.0, line(0.02))
-    assert (low, high) == pytest.approx((2**1.365, 2**2.635), rel=0.05)
-    assert statistics.data_factor([0.04], 0.0, line(0.02))[1] == (0, np.inf)
-
-
-def test_an_uncertain_slope_has_no_upper_end():
-    factor, (low, high) = statistics.data_factor([0.04, 0.04], 0.005, line(0.02, 0.015))
-    assert factor == pytest.approx(4)
-    assert low < 4
-    assert high == np.inf
-    assert statistics.data_factor([0.04], 0.0, line(-0.01))[0] == np.inf
+@pytest.mark.parametrize(
+    ("gap", "half", "share", "ends"),
+    [
+        # 0.02 a doubling: two doublings, and by half of one more and less.
+        (0.04, 0.01, 1 / 4, (2**-2.5, 2**-1.5)),
+        # At an end that was not compared nothing is known.
+        (0.07, 0.02, 2**-3.5, (0, 2**-2.5)),
+        (0.01, 0.02, 2**-0.5, (2**-1.5, np.inf)),
+        (0.2, 0.02, 1 / 16, (0, 1 / 16)),
+        (-0.1, 0.02, 1, (1, np.inf)),
+        (0.04, np.inf, 1 / 4, (0, np.inf)),
+    ],
+)
+def test_a_gap_of_two_doublings_is_that_of_a_quarter_of_the_clips(
+    gap, half, share, ends
+):
+    gaps = -0.02 * np.log2(SHARES) - gap
+    found = statistics.read_off(SHARES, gaps, np.full(5, half))
+    assert found[0] == pytest.approx(share)
+    assert found[1] == pytest.approx(ends)

@@ -55,12 +55,38 @@ def line(bend=0.0, noise=0.0, slope=0.02):
     ],
 )
 def test_a_line_rises_and_hardly_bends(lines, expected):
-    assert data_size.claim_of_line(lines, False, []).verdict == expected
-    part = data_size.claim_of_line(lines, False, ["size-mel-002 is missing"])
+    assert data_size.claim_of_line(lines, []).verdict == expected
+    part = data_size.claim_of_line(lines, ["size-mel-002 is missing"])
     assert part.verdict == UNDECIDED
     assert expected == UNDECIDED or "together, and size-mel-002 is miss" in part.why
-    chance = data_size.claim_of_line(lines, True, [])
-    assert chance.verdict == UNDECIDED and "told from chance" in chance.why
+
+
+def test_sizes_at_chance_are_in_no_line(tmp_path):
+    """With one that is left out go all smaller ones, though one may be lucky."""
+    points = sweeps.size_points()
+    for name in points:
+        if "stft" in name or name == "size-mel-004":
+            points[name]["skill"] = 0.0
+        if name.endswith("100") and "mel" in name:
+            points[name]["skill"] = points["size-mel-064"]["skill"] - 0.1
+    record = sweeps.write_sweep(tmp_path, points)
+    sizes, placed = (
+        data_size.sizes_of(record.points),
+        comparison.place(record.points, "weak"),
+    )
+    above = data_size.above_chance(sizes, placed)
+    assert {*above.kind} == {"mel"}
+    assert list(above.share) == list(sweeps.SIZES[2:])
+    study = data_size.study(record)
+    claims = {one.statement.split()[0]: one for one in study.claims}
+    for one in (claims["Exponentially"], claims["AUC"]):
+        assert one.verdict == UNDECIDED
+        assert "chance and left out: mel 2 %, mel 4 %, STFT 2 %," in one.why
+    # By mel alone the last step falls short.
+    assert claims["AUC"].why.endswith("and STFT is above chance at 0 sizes only.")
+    table = next(one for one in study.tables if one.caption.startswith("Straight"))
+    assert table.rows[0][0] == "mel, weak labels"
+    style.svg(study.illustrations[0].draw, "light")
 
 
 def test_the_table_has_a_row_a_size_and_a_column_a_kind_of_labels(record):
@@ -112,6 +138,7 @@ def test_neither_wins_where_both_intervals_are_narrow():
     claims = data_size.claims_of_kinds([narrow, dull], placed["narrow"])
     assert [one.verdict for one in claims] == [UNDECIDED, HOLDS]
     assert "mean of sizes, 1 near chance left out: " in claims[1].why
+    assert "of their larger half: " in claims[1].why
 
 
 def wide_and_narrow():

@@ -32,6 +32,8 @@ def test_what_matters_is_found(study):
     assert claim(study, "Decibel-scaled mel").verdict == HOLDS
     assert claim(study, "Decibel-scaled mel").here.startswith("above in 6 of 6 pairs")
     assert claim(study, "Decibel-scaled STFT").verdict == HOLDS
+    assert claim(study, "On average, decibels").verdict == HOLDS
+    assert claim(study, "No frequency weighting").verdict == UNDECIDED
     # 160 test clips cannot show that something makes no difference.
     assert claim(study, "Frequency weighting").verdict == UNDECIDED
     assert claim(study, "Multiplying").verdict == UNDECIDED
@@ -45,12 +47,15 @@ def test_what_does_not_matter_is_found_where_noise_is_small(tmp_path):
     study = preprocessing.study(record)
     assert claim(study, "Frequency weighting").verdict == HOLDS
     assert claim(study, "Multiplying").verdict == HOLDS
+    assert claim(study, "No frequency weighting").verdict == HOLDS
     assert "12 of 12 lie within ± 0.005" in claim(study, "Frequency weighting").why
     # Of a part it cannot be said; points of STFT are no part of this.
     for absent, verdict in (("pre-x", UNDECIDED), ("pre-stft-db", HOLDS)):
         part = preprocessing.study(dataclasses.replace(record, missing=(absent,)))
         found = claim(part, "Frequency weighting")
         assert found.verdict == verdict
+        assert claim(part, "No frequency weighting").verdict == verdict
+        assert claim(part, "On average, decibels").verdict == verdict
         assert (f"but {absent} is missing." in found.why) == (verdict == UNDECIDED)
 
 
@@ -77,6 +82,8 @@ def test_a_weighting_that_matters_fails_the_claim(tmp_path):
     study = preprocessing.study(sweeps.write_sweep(tmp_path, points))
     assert claim(study, "Frequency weighting").verdict == FAILS
     assert "A-weighting" in claim(study, "Frequency weighting").why
+    assert claim(study, "No frequency weighting").verdict == FAILS
+    assert claim(study, "No frequency weighting").here.count(" ± ") == 3
     assert claim(study, "Seemingly").verdict == UNDECIDED
 
 
@@ -84,6 +91,7 @@ def test_linear_ahead_fails_the_claim(tmp_path):
     record = sweeps.write_sweep(tmp_path, sweeps.grid_points(gap=-0.6))
     study = preprocessing.study(record)
     assert claim(study, "Decibel-scaled mel").verdict == FAILS
+    assert claim(study, "On average, decibels").verdict == FAILS
     assert claim(study, "Decibel-scaled STFT").verdict == FAILS
 
 
@@ -92,7 +100,17 @@ def test_runs_that_do_not_tell_db_from_linear_tell_nothing(tmp_path):
     study = preprocessing.study(record)
     assert claim(study, "Decibel-scaled mel").verdict == UNDECIDED
     assert claim(study, "Multiplying").verdict == UNDECIDED
-    assert "0 of 6 lie within ± 0.005" in claim(study, "Multiplying").why
+    why = claim(study, "Multiplying").why
+    assert "0 of 6 lie within ± 0.005" in why
+    # How close to no difference they are shown to be.
+    points = record.select("pre-")
+    placed = comparison.place(points, "weak")
+    pairs = preprocessing.compare_all(points, placed, "weak")["scale"]
+    assert why.endswith(f" All are within ± {max(farthest(pairs)):.4f}.")
+
+
+def farthest(pairs):
+    return [abs(end) for one in pairs for end in one.interval()]
 
 
 def test_what_db_is_worth_is_read_off_the_sizes(record, study):
@@ -101,14 +119,13 @@ def test_what_db_is_worth_is_read_off_the_sizes(record, study):
     placed = comparison.place(chosen, "weak")
     pairs = preprocessing.compare_all(chosen, placed, "weak")["magnitude"]
     mean = comparison.average("", pairs, placed)
-    clips = [12, 24, 48, 96, 192, 384, 600]
     scores = [
         comparison.auc(record.points[f"size-mel-{share:03.0f}"]).mean()
         for share in np.array(sweeps.SIZES) * 100
     ]
-    slope, _ = np.polyfit(np.log2(clips), scores, 1)
-    factor = 2 ** (mean.mean / slope)
-    assert found.here.startswith(f"{factor:.3g} times the data (95 %: ")
+    assert scores == sorted(scores)
+    doublings = np.interp(scores[-1] - mean.mean, scores, np.log2(sweeps.SIZES))
+    assert found.here.startswith(f"{2**-doublings:.3g} times the data (95 %: ")
 
 
 def test_biases_without_a_gradient_are_zero_over_zero(study):

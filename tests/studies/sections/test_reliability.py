@@ -115,6 +115,23 @@ def test_noise_that_keeps_the_order_is_reliable(study):
     assert verdicts[2] == HOLDS
 
 
+def test_trainings_at_chance_correlate_with_nothing(tmp_path):
+    """Three at chance and three that are not would correlate by any labels."""
+    points = sweeps.size_points()
+    for name, point in points.items():
+        point["skill"] = 1.5 if name.endswith(("032", "064", "100")) else 0.0
+    study = reliability.study(sweeps.write_sweep(tmp_path, points))
+    assert study.tables[0].rows[0][0] == "mel, sizes (3 trainings)"
+    for one in (study.claims[0], study.claims[2]):
+        assert one.verdict == UNDECIDED
+        assert "left out: size-mel-002, size-mel-004, size-mel-008," in one.why
+    for point in points.values():
+        point["skill"] = 0.0
+    dull = reliability.study(sweeps.write_sweep(tmp_path / "dull", points))
+    assert {one.verdict for one in dull.claims} == {UNDECIDED}
+    style.svg(dull.illustrations[0].draw, "light")
+
+
 def test_nothing_holds_of_a_part(record):
     points = dict(record.points)
     arrays = dict(points["size-mel-016"].arrays)
