@@ -52,8 +52,9 @@ def annotate(config: ConfigDict, options: MainOptions) -> None:
                 bar.update()
         write_pages(folder, subset, clips, config)
     print(
-        "Open a page in a browser, answer, download the CSV, and give it back: "
-        "--config=configs/groundtruth.py --config.analysis.annotations=\"('FILE',)\""
+        "Open a page in a browser, answer, and download the CSV. Then give it to "
+        "--config=configs/groundtruth.py, with the keys of this command and "
+        "--config.analysis.annotations=\"('FILE',)\""
     )
 
 
