@@ -70,8 +70,8 @@ def notice_of_study(record: SweepRecord) -> tuple[str, ...] | None:
     """Says that points of a study are missing; None if there are none."""
     if not record.missing:
         return None
-    words = f"{len(record.points)} of {record.num_points} points are complete, and "
-    words += "what follows is of these alone. Its command, given again, does the others"
+    words = f"This page shows complete points alone, {len(record.points)} of "
+    words += f"{record.num_points}. The study's command, given again, does the others"
     return _with_command(words, record)
 
 

@@ -117,10 +117,9 @@ def corpus(of_corpus: Mapping[str, Any], loader: str | None) -> dict[str, Any]:
     notice = ("", notice) if notice else None
     # A folder of one's own may be called synthetic too.
     if loader == name == "synthetic":
-        which = name + (f", version {version}" if version else "")
         text = (
-            f"Every number on this page was measured on made-up music ({which}) and "
-            "holds for it alone; none can be compared with a score on recorded music."
+            "Every number on this page was measured on made-up music and holds for it "
+            "alone; none can be compared with a score on recorded music."
         )
         notice = ("Synthetic corpus.", " ".join([text, *(notice or ())[1:]]))
     return {

@@ -279,9 +279,9 @@ def _pairs(data: Vectors, key: str, pairs: Sequence[Pair]) -> Table:
     columns = {
         "pair": [f"{names[i]}, {names[j]}" for i, j in pairs],
         "S": [over_seeds(data.S[:, i, j], 3) for i, j in pairs],
-        f"rank {total}": [by_S for by_S, _ in ranks],
+        f"rank by S {total}": [by_S for by_S, _ in ranks],
         "max C": [data.either[pair] for pair in pairs],
-        f"rank of it {total}": [by_C for _, by_C in ranks],
+        f"rank by C {total}": [by_C for _, by_C in ranks],
     }
     return captioned(key, columns, {"max C": ".3f"})
 

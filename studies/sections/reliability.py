@@ -115,7 +115,10 @@ def study(record: SweepRecord) -> Study:
     tags = _scorable(points, _options(record)["annotated_labels"])
     sets = run_sets(points)
     if not sets or not tags:
-        what = "two points of a set" if tags else "an instrumentation tag to score"
+        lacks_tags = points and not tags
+        what = (
+            "an instrumentation tag to score" if lacks_tags else "two points of a set"
+        )
         return Study(NAME, TITLE, [f"Fig. 2 needs {what}; this study has none."])
     some = next(iter(points.values()))
     num_clips = len(some.arrays["predictions_test"]["track_id"])

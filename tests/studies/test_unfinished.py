@@ -117,7 +117,7 @@ def test_a_stopped_study_says_which_points_are_there_and_how_far_one_is(tmp_path
     workdir = write_sweep(tmp_path / "study", points, asked, task="sweep")
     write_begun(workdir / "points" / "variance", make_metrics(2, steps=80))
     page = text_of(write_report_of(workdir))
-    assert "1 of 3 points are complete, and what follows is of these alone." in page
+    assert "This page shows complete points alone, 1 of 3." in page
     assert f"<code>{COMMAND}</code>" in page
     assert "variance (step 80 of at most 1,000)" in page
     assert "size-stft-002 (missing)" in page

@@ -277,7 +277,7 @@ def test_little_data_leaves_things_open(tmp_path):
     record = sweeps.write_sweep(tmp_path / "other", other)
     assert "instrumentation tag" in reliability.study(record).paragraphs[0]
     empty = sweeps.write_sweep(tmp_path / "empty", {})
-    assert "none" in reliability.study(empty).paragraphs[0]
+    assert "needs two points of a set" in reliability.study(empty).paragraphs[0]
 
 
 @pytest.mark.filterwarnings("error")
