@@ -136,12 +136,12 @@ def run_points(
         foretell(config, works, whole, sum(left.values()))
     seconds, clips = 0.0, 0
     for number, work in enumerate(works, start=1):
-        train = work.config.train
+        train, seeds = work.config.train, work.config.num_seeds
         time_left = duration(seconds / clips * sum(left.values())) if clips else ""
         logger.info(
-            "point %d of %d, %s: at most %d steps of %d clips, %d seeds%s",
+            "point %d of %d, %s: at most %d steps of %d clips, %d seed%s%s",
             *(number, len(works), work.name, work.last_step, train.batch_size),
-            *(work.config.num_seeds, time_left and f"; at most {time_left} left"),
+            *(seeds, "s" * (seeds > 1), time_left and f"; at most {time_left} left"),
         )
         begun = time.monotonic()
         try:
@@ -187,7 +187,9 @@ def foretell(
     on_cpu = jax.default_backend() == "cpu"
     if speed := foresight.speed(complete, available_cores() if on_cpu else 0):
         time_needed = duration(clips / speed.clips_per_s)
-        logger.info("training takes at most %s, %s", time_needed, speed.basis)
+        logger.info(
+            "training takes %s if no point stops early (%s)", time_needed, speed.basis
+        )
     else:
         logger.info("how long training takes is known when the first point is trained")
 

@@ -150,8 +150,8 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config, caplog):
     assert summary(tmp_path, "pre-linear")["complete"]
     # It is said before what can be seen, and how long it takes, from then on by time.
     assert "no difference between two points can be told from chance" in caplog.text
-    assert "training takes at most" in caplog.text
-    assert " 1 seeds; at most " in caplog.text
+    assert "if no point stops early (a guess: " in caplog.text
+    assert " 1 seed; at most " in caplog.text
 
 
 def test_one_point_alone_is_what_it_is_among_others(finished, tmp_path, config):
