@@ -36,14 +36,15 @@ def start(config: ConfigDict, options: MainOptions) -> None:
 
 def run(config: ConfigDict, options: MainOptions) -> None:
     """Does one run in a folder of its own, or with --mode=evaluate scores it again."""
-    if options.workdir and config.resume:
-        workspace.holds_run(Path(options.workdir))  # Before hours of preparation.
     devices = set_up_devices(config, options)
     check_start([config])
+    config.train.batch_size = resolve_batch_size(config.train.batch_size)
+    if options.workdir and config.resume:  # Before hours of preparation.
+        own, workdir = identity_of(config), Path(options.workdir)
+        distributed.shared(lambda: workspace.is_known(workdir, own, is_part=True))
     corpus = load_once(config, options)
     shards = prepare_once(config, options, corpus)
     data = open_data(config, shards)
-    config.train.batch_size = resolve_batch_size(config.train.batch_size)
     own = identity_of(config, data)
     workdir = choose_workdir(config, options, own)
     summary = train_in(workdir, config, options, own, data, devices)

@@ -62,8 +62,10 @@ def claim(workdir: Path, identity: dict) -> None:
         is_known(workdir, identity)  # Another process may have been quicker.
 
 
-def is_known(workdir: Path, identity: dict) -> bool:
+def is_known(workdir: Path, identity: dict, is_part: bool = False) -> bool:
     """Tells whether a folder holds this run; False if it is new.
+
+    Where the identity `is_part` of one, what else the run depends on is not compared.
 
     Raises:
         ValueError: It holds another run, and which keys differ, or other files.
@@ -72,6 +74,8 @@ def is_known(workdir: Path, identity: dict) -> bool:
     if not holds_run(workdir):
         return False
     before, now = read_json(path), json.loads(json.dumps(identity, default=plain))
+    if is_part:
+        before = {name: before.get(name) for name in now}
     differing = [k for k in sorted(before | now) if before.get(k) != now.get(k)]
     if differing:
         changes = ", ".join(f"{k}: {before.get(k)} -> {now.get(k)}" for k in differing)

@@ -4,14 +4,16 @@ import jax
 import pytest
 
 from configs import default
-from modes import MainOptions
+from modes import MainOptions, run
 from modes.training import (
     check_start,
     choose_workdir,
+    identity_of,
     keep_kernels,
     print_numbers,
 )
 from msd_tagger import platform
+from msd_tagger.common import workspace
 
 
 def test_scores_are_printed_and_their_absence_is_said(capsys):
@@ -51,6 +53,24 @@ def test_every_point_is_laid_out_on_the_devices(monkeypatch):
     check_start([point])
     with pytest.raises(ValueError, match="cannot be split over 3 devices"):
         check_start([point, default.get_config(train__batch_size=8)])
+
+
+def test_another_run_in_the_folder_is_told_before_anything_is_prepared(
+    tmp_path, monkeypatch
+):
+    def prepare(*_):
+        raise LookupError("prepared")
+
+    monkeypatch.setattr(run, "set_up_devices", lambda *_: [])
+    monkeypatch.setattr(run, "load_once", prepare)
+    config, options = default.get_config(), MainOptions(mode="run", workdir=str(tmp_path))
+    known = identity_of(default.get_config(train__batch_size=8))
+    workspace.claim(tmp_path, known | {"shards": "which are not known yet"})
+    with pytest.raises(LookupError):
+        run.run(config, options)
+    config.seed = 3
+    with pytest.raises(ValueError, match=r"another configuration \(seed: 0 -> 3\)"):
+        run.run(config, options)
 
 
 @pytest.mark.parametrize(
