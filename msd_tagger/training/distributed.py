@@ -162,8 +162,8 @@ def _connect(given: dict[str, Any]) -> Rank:
         "each with its own index, and that the port is open"
     )
     deadline_s = time.monotonic() + CONNECT_S
-    if not rendezvous.meet(where, own, given["num_processes"], deadline_s):
-        raise LostProcessError(did_not_meet)
+    if why := rendezvous.meet(where, own, given["num_processes"], deadline_s):
+        raise LostProcessError(f"{did_not_meet} ({why})")
     _speak_when_aborted(did_not_meet)
     try:
         jax.distributed.initialize(

@@ -15,8 +15,8 @@ _HELLO = struct.Struct("!8sHH")  # `_NAME`, number of processes, index.
 _NAME, _GO = b"msdtagr1", b"!"
 
 
-def meet(where: str, index: int, count: int, deadline_s: float) -> bool:
-    """Waits until all processes are there; tells whether they came.
+def meet(where: str, index: int, count: int, deadline_s: float) -> str:
+    """Waits until all processes are there; says why, where they did not come.
 
     Args:
         where: "host:port", where process 0 listens.
@@ -32,8 +32,8 @@ def meet(where: str, index: int, count: int, deadline_s: float) -> bool:
     return _greet(where, index, count, deadline_s)
 
 
-def _gather(where: str, count: int, deadline_s: float) -> bool:
-    """Waits for all others, and then lets them go on; tells whether they came."""
+def _gather(where: str, count: int, deadline_s: float) -> str:
+    """Waits for all others, and then lets them go on; says which did not come."""
     missing, here = set(range(1, count)), []
     with contextlib.ExitStack() as stack:
         with _listen(where) as listener:
@@ -42,7 +42,8 @@ def _gather(where: str, count: int, deadline_s: float) -> bool:
                 try:
                     here.append(stack.enter_context(listener.accept()[0]))
                 except TimeoutError:
-                    return False
+                    numbers = ", ".join(map(str, sorted(missing)))
+                    return f"missing here: process {numbers}"
                 hello = _read(here[-1], _HELLO.size, ANSWER_S)
                 name, job_size, index = _HELLO.unpack(hello)
                 if (name, job_size) == (_NAME, count):
@@ -50,7 +51,7 @@ def _gather(where: str, count: int, deadline_s: float) -> bool:
                     missing.discard(index)
         for peer in here:
             _say(peer, _GO)
-    return True
+    return ""
 
 
 def _listen(where: str) -> socket.socket:
@@ -66,13 +67,15 @@ def _listen(where: str) -> socket.socket:
         raise ValueError(_about_port(where, problem)) from error
 
 
-def _greet(where: str, index: int, count: int, deadline_s: float) -> bool:
-    """Waits for process 0, and then for its word that all have come."""
+def _greet(where: str, index: int, count: int, deadline_s: float) -> str:
+    """Waits for process 0, and then for its word that all came; says why it ended."""
     host, _, port = where.rpartition(":")
+    why = "no answer"
     while (left_s := deadline_s - time.monotonic()) > 0:
         try:
             peer = socket.create_connection((host.strip("[]"), int(port)), left_s)
-        except OSError:  # It has not been started yet.
+        except OSError as error:  # It has not been started yet.
+            why = f"process 0: {error.strerror or error}"
             time.sleep(0.2)
             continue
         with peer:
@@ -80,8 +83,9 @@ def _greet(where: str, index: int, count: int, deadline_s: float) -> bool:
             if _read(peer, len(_NAME), ANSWER_S) != _NAME:
                 problem = "another program, or another job, listens there"
                 raise ValueError(_about_port(where, problem))
-            return _read(peer, 1, left_s) == _GO
-    return False
+            has_come = _read(peer, 1, left_s) == _GO
+            return "" if has_come else "process 0 answered, others did not come"
+    return why
 
 
 def _say(peer: socket.socket, text: bytes) -> None:

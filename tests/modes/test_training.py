@@ -63,7 +63,10 @@ def test_another_run_in_the_folder_is_told_before_anything_is_prepared(
 
     monkeypatch.setattr(run, "set_up_devices", lambda *_: [])
     monkeypatch.setattr(run, "load_once", prepare)
-    config, options = default.get_config(), MainOptions(mode="run", workdir=str(tmp_path))
+    config, options = (
+        default.get_config(),
+        MainOptions(mode="run", workdir=str(tmp_path)),
+    )
     known = identity_of(default.get_config(train__batch_size=8))
     workspace.claim(tmp_path, known | {"shards": "which are not known yet"})
     with pytest.raises(LookupError):
