@@ -38,6 +38,7 @@ _BATCHES_AT_ONCE = 4  # Files of several excerpts then leave few places empty.
 
 logger = logging.getLogger(__name__)
 AnyPath = os.PathLike[str] | str
+Paths = Iterable[AnyPath] | AnyPath
 Found = TypeVar("Found")  # A song or an embedding.
 
 
@@ -93,7 +94,7 @@ class Excerpts(NamedTuple):
 
 def tag_files(
     tagger: "Tagger",
-    paths: Iterable[AnyPath],
+    paths: Paths,
     max_duration_s: float = MAX_DURATION_S,
     num_threads: int = 0,
     window_s: float = 0.0,
@@ -103,7 +104,7 @@ def tag_files(
 
     Args:
         tagger: Computes the scores.
-        paths: Files, and folders that are searched for `SUFFIXES`.
+        paths: A file, a folder that is searched for `SUFFIXES`, or several of them.
         max_duration_s: Longer files fail.
         num_threads: That decode, 16 at most; 0 for one per available core.
         window_s: Length of an excerpt; 0 for that of the network's clips.
@@ -119,7 +120,7 @@ def tag_files(
 
 def embed_files(
     tagger: "Tagger",
-    paths: Iterable[AnyPath],
+    paths: Paths,
     max_duration_s: float = MAX_DURATION_S,
     num_threads: int = 0,
     window_s: float = 0.0,
@@ -228,7 +229,7 @@ def rank(song: Song, bundle: "Bundle") -> list[TagScore]:
     return found
 
 
-def audio_files(paths: Iterable[AnyPath]) -> list[str]:
+def audio_files(paths: Paths) -> list[str]:
     """Files to read: those given, and in folders those with one of `SUFFIXES`.
 
     A folder with none, or one that cannot be listed, stands for itself: reading it
@@ -239,7 +240,9 @@ def audio_files(paths: Iterable[AnyPath]) -> list[str]:
     found: dict[str, str] = {}
     passed_over: Counter[str] = Counter()
     number = 0
-    for path in (os.fspath(one) for one in paths):
+    # Text is a name, and not a sequence of characters, of which "/" names everything.
+    given = [paths] if isinstance(paths, str | os.PathLike) else paths
+    for path in (os.fspath(one) for one in given):
         inside = list(_walk(path, passed_over)) if _is_folder(path) else []
         for name in inside or [path]:
             found.setdefault(os.path.realpath(name), name)
@@ -411,7 +414,7 @@ def _compute(
     kind: Callable[[str, float, np.ndarray, np.ndarray], Found],
     compute: Callable[[np.ndarray], np.ndarray],
     tagger: "Tagger",
-    paths: Iterable[AnyPath],
+    paths: Paths,
     max_duration_s: float,
     num_threads: int,
     cut: Cut,

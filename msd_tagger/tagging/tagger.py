@@ -31,6 +31,8 @@ class Tagger:
     """
 
     def __init__(self, bundle: Bundle, batch_size: int = 8) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size}: it must be at least 1")
         self.bundle, self.batch_size = bundle, batch_size
         model = build_model(bundle)
         self._seeds = [
@@ -94,7 +96,8 @@ def load_bundle(folder: Path | str, batch_size: int = 8) -> Tagger:
     """Reads a model bundle, ready to use; see `Tagger` for the size of its batches.
 
     Raises:
-        ValueError: The folder holds no bundle, or one that is damaged.
+        ValueError: The folder holds no bundle, or one that is damaged; or no batch is
+            of that size.
     """
     return Tagger(read_bundle(Path(folder)), batch_size)
 

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +83,22 @@ def test_samples_are_tagged_as_a_file_of_them(tmp_path, tagger, channels):
 def test_samples_that_are_none_are_refused(tagger, samples, rate_hz, message):
     with pytest.raises(ValueError, match=message):
         tag_samples(tagger, samples, rate_hz, name="tone")
+
+
+def test_a_single_path_is_no_sequence_of_characters(tmp_path, tagger, monkeypatch):
+    """Of "/music" the first is the folder of everything."""
+    write_sound(tmp_path / "a.flac")
+    monkeypatch.chdir(tmp_path)
+    for given in ("a.flac", tmp_path / "a.flac", ".", str(tmp_path)):
+        for one in (*tag_files.tag_files(tagger, given), *embed_files(tagger, given)):
+            assert one.duration_s and Path(one.path).samefile("a.flac")
+        assert len(audio_files(given)) == 1
+
+
+@pytest.mark.parametrize("size", [0, -8])
+def test_a_batch_has_an_excerpt(size):
+    with pytest.raises(ValueError, match=rf"batch_size={size}: .* at least 1"):
+        Tagger(make_bundle(), batch_size=size)
 
 
 def test_overlapping_excerpts_are_clips_from_their_starts(tmp_path):
