@@ -8,6 +8,7 @@ JAX are imported: both decide then how they work.
 
 import contextlib
 import importlib
+import itertools
 import os
 import re
 import sys
@@ -28,6 +29,7 @@ from msd_tagger.common.errors import (
     MiscompilationError,
     reason_of,
 )
+from msd_tagger.common.text import printable
 from msd_tagger.training import distributed
 
 HELP = {"--help", "-help", "-h"}
@@ -304,7 +306,17 @@ def with_home(argv: Sequence[str]) -> list[str]:
 
 
 def parse(argv: list[str]) -> list[str]:
-    """Parses flags, which may follow names of files, and returns the other words."""
+    """Parses flags, which may follow names of files, and returns the other words.
+
+    Raises:
+        ValueError: The shell put a file that is there, by its name, among the flags.
+    """
+    for word in itertools.takewhile(lambda word: word != "--", argv[1:]):
+        if word.startswith("-") and word != "-" and os.path.lexists(word):
+            raise ValueError(
+                f"{printable(word)} is a file here, and would be taken for a flag; "
+                f"give it as ./{printable(word)}"
+            )
     flags.FLAGS.set_gnu_getopt(True)
     return flags.FLAGS(argv)
 

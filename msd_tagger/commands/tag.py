@@ -101,12 +101,29 @@ def check_inputs(options: Options) -> None:
     """Raises a ValueError where files are missing or their limit is out of range."""
     if not options.files:
         raise ValueError("no files given; name audio files or folders, as song.mp3")
+    for name in options.files:
+        _check_name(name)
     if not options.max_duration_s > 0:
         raise ValueError(
             f"--max_duration_s={options.max_duration_s:g}: it must be positive"
         )
     if options.batch_size < 1:
         raise ValueError(f"--batch_size={options.batch_size}: it must be at least 1")
+
+
+def _check_name(name: str) -> None:
+    """Raises a ValueError for what is often given and names no file."""
+    if os.path.lexists(name):
+        return
+    if name == "-":
+        raise ValueError("-: give /dev/stdin to have the standard input tagged")
+    if "://" in name:
+        raise ValueError(
+            f"{printable(name)}: give a file or a folder of this machine; addresses "
+            "are not loaded"
+        )
+    if not name:
+        raise ValueError('one of the files is ""; give its name, or leave it out')
 
 
 def check_new_file(name: str, path: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from msd_tagger.bundle.format import write_bundle
-from msd_tagger.commands.command_line import MODES, with_home
+from msd_tagger.commands.command_line import MODES, parse, with_home
 from tests.bundles import make_bundle
 from tests.small_corpus import write_sound
 
@@ -81,6 +81,15 @@ def test_a_mistake_gets_a_sentence_at_once(words, message):
     assert (status, out) == (2, "") and not {"jax", "numpy"} & modules
     assert said[0].startswith("msd-tagger: ") and message in said[0]
     assert len(said) == 1
+
+
+def test_a_file_whose_name_looks_like_a_flag_is_no_flag(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-my song.mp3").touch()
+    with pytest.raises(ValueError, match=r"give it as \./-my song\.mp3"):
+        parse(["x", "a.mp3", "-my song.mp3"])
+    words = ["x", "--", "-my song.mp3", "./-my song.mp3", "-"]
+    assert parse(words) == [words[0], *words[2:]]
 
 
 def test_a_tilde_behind_a_flag_is_the_home_folder(tmp_path, monkeypatch):

@@ -220,6 +220,9 @@ def test_odd_names_stay_on_their_line(options, tmp_path, capfd):
     ("changes", "message"),
     [
         ({"files": ()}, "no files given"),
+        ({"files": ("a.mp3", "-")}, "^-: give /dev/stdin"),
+        ({"files": ("https://host/a.mp3",)}, r"^https://host/a\.mp3: .* not loaded"),
+        ({"files": ("",)}, 'one of the files is ""'),
         ({"top": 0}, "--top=0"),
         ({"max_duration_s": -1.0}, "--max_duration_s=-1"),
         ({"batch_size": 0}, "--batch_size=0"),
