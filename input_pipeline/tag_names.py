@@ -1,7 +1,7 @@
 """Tags that are written in ways which nobody meant, and what to do about them."""
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from input_pipeline.many import grouped
 
@@ -40,6 +40,16 @@ def examine(tags: Sequence[str]) -> dict[str, list[list[str]]]:
             [tag] for tag in tags if _key(tag) in _NOTHING
         ],
     }
+
+
+def meant_as(tags: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Finds tags that differ only in how they are written from a known one: that one.
+
+    >>> meant_as(["Jazz", "rock"], ["jazz", "pop"])
+    {'Jazz': 'jazz'}
+    """
+    by_key = {_key(tag): tag for tag in known}
+    return {tag: by_key[_key(tag)] for tag in tags if _key(tag) in by_key}
 
 
 def sentences(problems: dict[str, list[list[str]]], most: int) -> Iterator[str]:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from input_pipeline import tag_names
 from input_pipeline.corpora import tables
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from msd_tagger.common.facts import SPLITS
@@ -108,10 +109,10 @@ def _vocabulary(
     found = listed or tables.vocabulary_by_count(counts)
     if counts.keys().isdisjoint(found) and (counts or not listed):
         among = f" of those in {directory / 'tags.txt'}" if listed else ""
-        raise ValueError(
-            f"{directory / 'tags.csv'}: no row has a tag{among}; fill the column "
-            "`tags`, several tags separated by |"
-        )
+        advice = "fill the column `tags`, several tags separated by |"
+        for tag, listed_tag in tag_names.meant_as(counts, found).items():
+            advice = f"write {tag} as {listed_tag}, letter for letter, or the other way"
+        raise ValueError(f"{directory / 'tags.csv'}: no row has a tag{among}; {advice}")
     if num_tags > len(found):
         raise ValueError(
             f"corpus.num_tags={num_tags}: {directory} has only {len(found)} tags; ask "
@@ -136,6 +137,16 @@ def _tell_left_out(
             *(directory, len(others), len(counts), sum(others.values())),
             ", ".join(f"{printable(tag)}: {others[tag]}" for tag in first),
             ", …" if len(others) > len(first) else "",
+        )
+    meant = tag_names.meant_as(tables.vocabulary_by_count(others), tags)
+    if meant:
+        shown = tag_names.shown
+        pairs = [f"{shown(tag)} of {shown(meant[tag])}" for tag in [*meant][:3]]
+        logger.warning(
+            "%s: of the tags that are left out %d may be meant as one that is kept, "
+            "as they differ only in how they are written (%s%s); write each in one way",
+            *(directory, len(meant), ", ".join(pairs)),
+            ", …" if len(meant) > len(pairs) else "",
         )
 
 

@@ -73,8 +73,25 @@ def test_tags_outside_of_the_list_are_left_out_and_counted(tmp_path, caplog):
     assert "1 of 4 tags are left out, and so 2 labels (pop: 2)" in caplog.text
     assert folder.load(directory, num_tags=2).tags == ("jazz", "rock")
     (tmp_path / "tags.txt").write_text("Polka\n")
-    with pytest.raises(ValueError, match=r"no row has a tag of those in .*tags.txt"):
+    said = r"no row has a tag of those in .*tags.txt; write polka as Polka, letter for"
+    with pytest.raises(ValueError, match=said):
         folder.load(directory)
+
+
+def test_tags_left_out_that_were_meant_as_one_that_is_kept_are_named(tmp_path, caplog):
+    rows = [
+        (f"{n}", f"{n}.mp3", "train", tag)
+        for n, tag in enumerate(["jazz", "Jazz", "Jazz", "cafe\u0301", "polka"])
+    ]
+    directory = write_table(tmp_path, rows)
+    (tmp_path / "tags.txt").write_text("jazz\ncaf\u00e9\n", encoding="utf-8")
+    folder.load(directory)
+    assert "2 may be meant as one that is kept" in caplog.text
+    assert "(Jazz of jazz, cafe\\u0301 of caf\u00e9)" in caplog.text
+    caplog.clear()
+    (tmp_path / "tags.txt").write_text("jazz\npolka\nJazz\ncafe\u0301\n", "utf-8")
+    folder.load(directory)
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(
