@@ -15,6 +15,7 @@ import numpy as np
 from msd_tagger.common import paper
 from studies.label_table import LabelTable, SplitLabels
 
+MOST_NAMED = 50  # Tags in a message.
 # Keys of `analysis` in the config, and what they are where it does not say.
 OPTIONS: dict[str, Any] = {
     "annotated_labels": paper.INSTRUMENTATION_TAGS,
@@ -66,9 +67,11 @@ def subsets_of(table: LabelTable, options: Mapping[str, Any]) -> tuple[Subset, S
     labels = [label for label in asked if label in table.tag_names]
     if not labels:
         names = ", ".join(asked) or "none"
+        number = len(table.tag_names)
+        more = f" and {number - MOST_NAMED} more" if number > MOST_NAMED else ""
         raise ValueError(
             f"the corpus has none of the labels to judge ({names}). It has "
-            f"{', '.join(table.tag_names)}; choose some of these by "
+            f"{', '.join(table.tag_names[:MOST_NAMED])}{more}; choose some of these by "
             "--config.analysis.annotated_labels=\"('…','…')\""
         )
     nothing = SplitLabels(np.array([], np.str_), np.zeros((0, len(table.tag_names))))

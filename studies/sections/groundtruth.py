@@ -94,10 +94,10 @@ def study(record: SweepRecord) -> Study:
             NAME, TITLE, [f"This study has no {LABEL_FILE}: nothing to look at."]
         )
     options = OPTIONS | (record.config.get("analysis") or {})
-    if not set(options["annotated_labels"]) & set(table.tag_names):
-        asked = ", ".join(options["annotated_labels"])
-        return Study(NAME, TITLE, [f"The corpus has none of the labels {asked}."])
-    subsets = subsets_of(table, options)
+    try:
+        subsets = subsets_of(table, options)
+    except ValueError as error:  # The corpus has none of the labels.
+        return Study(NAME, TITLE, [f"Nothing is judged: {error}."])
     answers = find_answers(record.workdir, table.track_ids(), table.tag_names)
     here, printed = _find(table, subsets, answers, options), find_paper()
     truth = _truth(table, here)

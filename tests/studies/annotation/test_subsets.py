@@ -93,3 +93,6 @@ def test_both_come_from_their_splits():
     assert some[1].labels == ("guitar",)
     with pytest.raises(ValueError, match=r"judge \(drums\)\. It has rock"):
         subsets_of(only_test, {"annotated_labels": ("drums",)})
+    many = LabelTable(tuple(f"tag {number}" for number in range(1000)), {})
+    with pytest.raises(ValueError, match=r", tag 49 and 950 more; choose some of"):
+        subsets_of(many, {"annotated_labels": ("drums",)})

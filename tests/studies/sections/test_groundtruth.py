@@ -157,9 +157,11 @@ def test_other_labels_may_be_chosen(tmp_path):
     assert found.tables[0].rows[4][0] == "rock, here"
     assert [row[0] for row in found.tables[-1].rows] == ["rock"]
     write_study(tmp_path, annotated_labels=["polka"])
-    assert study(read_sweep_record(tmp_path)).paragraphs == [
-        "The corpus has none of the labels polka."
-    ]
+    [said] = study(read_sweep_record(tmp_path)).paragraphs
+    assert said.startswith(
+        "Nothing is judged: the corpus has none of the labels to judge (polka). It has "
+    )
+    assert "choose some of these by --config.analysis.annotated_labels=" in said
 
 
 def test_answers_of_another_corpus_are_an_error(tmp_path):
