@@ -90,7 +90,8 @@ def score(bundle: Bundle, data: Data, config: ConfigDict, out: Path) -> dict:
 
 def print_match(match: Match) -> None:
     """Prints which tags are scored and which are not."""
-    print(f"{len(match.shared)} tags are in both and are scored")
+    number = len(match.shared)
+    print(f"{number} {'tag is' if number == 1 else 'tags are'} in both and scored")
     for where in ("bundle", "corpus"):
         tags = getattr(match, f"only_in_{where}")
         if tags:

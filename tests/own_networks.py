@@ -105,6 +105,16 @@ class Broken(nn.Module):
         return nn.Dense(self.num_tags)(x.no_such_thing)
 
 
+class Untrained(nn.Module):
+    num_tags: int
+
+    @nn.compact
+    def __call__(self, x, train):
+        if train:
+            raise RuntimeError("not in training")
+        return nn.Dense(self.num_tags, name="tags")(x.mean(2))
+
+
 def louder(batch, key, by=1.0):
     return batch | {"spectrogram": batch["spectrogram"] + by}
 

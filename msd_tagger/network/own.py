@@ -177,12 +177,14 @@ def variables_of(network: OwnNetwork, shape: tuple[int, int], where: str) -> Tre
     x = jax.ShapeDtypeStruct((2, *shape), network.dtype)
     key = jax.random.key(0)
     train = partial(network.apply, train=True, mutable=True, rngs={"dropout": key})
+    how = "train=False, from init()"
     try:
         variables = jax.eval_shape(network.init, key, x)
+        how = "train=True"
         logits, _ = jax.eval_shape(train, variables, x)
     # It is somebody's own code, which may raise anything.
     except Exception as error:
-        raise _failure(network, shape, where, "train=True", error) from error
+        raise _failure(network, shape, where, how, error) from error
     if logits.shape != (2, network.num_tags):
         raise ValueError(
             f"{where} makes {list(logits.shape)} of spectrograms {[2, *shape]} and "

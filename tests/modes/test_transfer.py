@@ -129,7 +129,7 @@ def test_a_bundle_scores_on_its_own_corpus_as_its_run(place, tmp_path, capsys):
         assert set(one) == set(other)
         np.testing.assert_array_equal(one["scores"], other["scores"])
     printed = capsys.readouterr().out
-    assert printed.startswith("5 tags are in both and are scored\n")
+    assert printed.startswith("5 tags are in both and scored\n")
     assert "\ntest, weak labels: roc_auc_macro" in printed
     assert "test, weak labels, at the bundle's thresholds: precision_macro" in printed
 
@@ -144,7 +144,7 @@ def test_tags_are_matched_by_name(place, tmp_path, capsys):
         "only_in_corpus": ["unheard"],
     }
     printed = capsys.readouterr().out
-    assert "3 tags are in both and are scored\n2 only in the bundle: tag 3, slow" in (
+    assert "3 tags are in both and scored\n2 only in the bundle: tag 3, slow" in (
         printed
     )
     # The same clips by the same network: what is left are its own columns.

@@ -118,12 +118,13 @@ def test_what_a_module_has_no_field_for_is_refused():
         ("Small(num_tags=3)", "Small has no argument 'num_tags'"),
         (
             "Small(width='a')",
-            r"fails on spectrograms \[2, 24, 40\] with train=True: Ty",
+            r"fails on spectrograms \[2, 24, 40\] with train=False, from init\(\): Ty",
         ),
         (
             "Broken",
             r"fails on .*AttributeError.*no_such_thing.*own_networks\.py, line \d",
         ),
+        ("Untrained", r"fails on .* with train=True: RuntimeError: not in training"),
         ("Restless", r"fails on .* with train=False \(no random numbers.*InvalidRng"),
         ("PerFrame", r"makes \[2, 40, 5\] of spectrograms \[2, 24, 40\] and 5 tags"),
         ("Forgetful", "keeps variables in cache; only parameters"),
