@@ -119,6 +119,14 @@ def louder(batch, key, by=1.0):
     return batch | {"spectrogram": batch["spectrogram"] + by}
 
 
+def forget(batch, key):
+    louder(batch, key)
+
+
+def lose(batch, key):
+    return {"tags": batch["tags"], "mask": batch["mask"]}
+
+
 def halve(batch, key):
     return batch | {"spectrogram": batch["spectrogram"][:, ::2]}
 

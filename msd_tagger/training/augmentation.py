@@ -147,14 +147,21 @@ def check(
             )
         try:
             found = jax.eval_shape(augment, batch, jax.random.key(0))
-            same = jax.tree.map(
-                lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), found, batch
-            )
         # It may be somebody's own code, which may raise anything.
         except Exception as error:
             is_ours = name in AUGMENTATIONS and isinstance(error, ValueError)
             why = f": {error}" if is_ours else f" fails: {calls.told(error)}"
             raise ValueError(f"{where}{why}") from error
+        if jax.tree.structure(found) != jax.tree.structure(batch):
+            is_dict = isinstance(found, dict)
+            given = ", ".join(map(str, found)) if is_dict else type(found).__name__
+            raise ValueError(
+                f"{where} gives {given}; it must give the batch back, a dict of "
+                f"{', '.join(batch)}"
+            )
+        same = jax.tree.map(
+            lambda a, b: (a.shape, a.dtype) == (b.shape, b.dtype), found, batch
+        )
         if not all(jax.tree.leaves(same)):
             raise ValueError(
                 f"{where} gives arrays of other shapes or types than it gets; they "

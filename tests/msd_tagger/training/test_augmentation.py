@@ -125,6 +125,8 @@ def test_a_function_of_ones_own(batch):
         ("mixdown", "choose from spec_augment, mixup, random_gain, or give a function"),
         ("mixup(beta=1)", "mixup has no argument 'beta'; it has alpha"),
         ("tests.own_networks:halve", "halve gives arrays of other shapes"),
+        ("tests.own_networks:forget", "forget gives NoneType; it must give the batch"),
+        ("tests.own_networks:lose", "lose gives mask, tags; .* of spectrogram, tags,"),
         ("tests.own_networks:fail", r"fail fails: RuntimeError: no luck \(.*own_netw"),
         ("tests.own_networks:Small", "Small is not a function"),
         ("spec_augment(time_share='a')", "spec_augment.* fails: "),
