@@ -16,7 +16,7 @@ from configs.keys import (
     label_noise_of,
 )
 from configs.tasks import TASKS, TRAIN
-from input_pipeline import corpora
+from input_pipeline import catalogue, corpora
 from input_pipeline.batches import ShardedSplits, open_shards
 from input_pipeline.beam import parse_options
 from input_pipeline.corpora import Corpus, check_scorable, load_corpus
@@ -141,8 +141,10 @@ def recipe_of(config: ConfigDict, kind: str = "") -> Recipe:
 
 
 def start(config: ConfigDict, options: MainOptions) -> None:
-    """Writes the shards and does nothing else, for `--mode=prepare`."""
-    prepare(config, options, load(config, options))
+    """Writes the shards, and sees that all of a set are there, for `--mode=prepare`."""
+    for shards in prepare(config, options, load(config, options)).values():
+        if catalogue.is_written(shards):  # Else other jobs have still to write some.
+            open_shards(shards)
 
 
 def recipes(config: ConfigDict, options: MainOptions) -> list[list[Recipe]]:

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from configs import default, paper
-from input_pipeline import storage
+from input_pipeline import catalogue, storage
 from modes import MainOptions, corpus
 from modes.training import check_start
-from tests import fakes
+from tests import fakes, preparing
+from tests.small_corpus import write_folder
 
 
 def clips_of(duration_s):
@@ -137,6 +138,20 @@ def test_points_of_other_spectrograms_get_their_own():
 def test_an_unknown_point_is_refused_before_anything_is_done():
     with pytest.raises(ValueError, match=r"size-wav-\*: there is no such point"):
         corpus.check(paper.get_config(), MainOptions(point="size-wav-*"))
+
+
+def test_preparing_a_set_that_lost_a_shard_says_so(tmp_path, monkeypatch):
+    music = write_folder(tmp_path / "music", 10)
+    config = clips_of(1.0)
+    config.corpus.update({"name": "folder", "audio_dir": str(music)})
+    options = MainOptions(mode="prepare", data_dir=tmp_path / "data")
+    preparing.in_this_process(monkeypatch)
+    monkeypatch.setattr(catalogue, "find_spec", lambda name: None)  # Without TFDS.
+    corpus.start(config, options)
+    [shard] = (tmp_path / "data").rglob("*-train.tfrecord-*")
+    shard.unlink()
+    with pytest.raises(ValueError, match=r"train\.tfrecord.* is missing, .* prepare"):
+        corpus.start(config, options)
 
 
 def test_a_set_is_read_from_the_local_disk_if_there_is_one(monkeypatch):
