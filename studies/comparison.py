@@ -305,13 +305,6 @@ def informed(
     return found
 
 
-def are_dull(
-    points: Points, placed: Placed | None = None, labels: str = "weak"
-) -> bool:
-    """Whether most points cannot be told from chance, so that nothing can be said."""
-    return 2 * len(informed(points, labels, placed)) < len(points)
-
-
 def table(
     key: str, comparisons: Sequence[Comparison], claims: int = 1, **values: Any
 ) -> Table:

@@ -9,6 +9,7 @@ the same on any number of them.
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -152,7 +153,8 @@ def check(
             is_ours = name in AUGMENTATIONS and isinstance(error, ValueError)
             why = f": {error}" if is_ours else f" fails: {calls.told(error)}"
             raise ValueError(f"{where}{why}") from error
-        if jax.tree.structure(found) != jax.tree.structure(batch):
+        structures: list[Any] = [jax.tree.structure(one) for one in (found, batch)]
+        if structures[0] != structures[1]:
             is_dict = isinstance(found, dict)
             given = ", ".join(map(str, found)) if is_dict else type(found).__name__
             raise ValueError(

@@ -34,7 +34,6 @@ from msd_tagger.pages.tables import (
 from studies import comparison, judges, resampling, statistics
 from studies.comparison import LABEL_ARRAYS, Comparison, Ends, Placed, Points
 from studies.figures import Look, mean_and_std, name_rows
-from studies.judges import Judged
 from studies.records import RunRecord, SweepRecord
 from studies.sections.reliability import LARGE
 from studies.statistics import Correlation
@@ -149,6 +148,13 @@ class Runs:
             return self.find(**fixed[0]._replace(rates="")._asdict())
         return self.find(labels="weak") if self.reference == "true" else None
 
+    @functools.cached_property
+    def above_chance(self) -> "Runs":
+        """The points whose scores can be told from chance, as others have no rank."""
+        known = comparison.informed(self.points, self.reference, self.placed)
+        points = {name: one for name, one in self.points.items() if name in known}
+        return dataclasses.replace(self, points=points)
+
     @property
     def against(self) -> str:
         """Says what the reference is."""
@@ -188,7 +194,8 @@ def study(record: SweepRecord) -> Study:
     fixed = [k for k, one in runs.settings.items() if one.rates]
     gains = runs.compare([(one, runs.base) for one in fixed])
     losses = tag_losses(runs)
-    ranked = pd.concat([rank_by_noise(runs), rank_by_annotated(runs)])
+    told = runs.above_chance
+    ranked = pd.concat([rank_by_noise(told), rank_by_annotated(told)])
     ranked["clips"] = ranked.clips.astype("Int64")  # Whole, though not of every row.
     drawn = [
         _training(runs),
@@ -348,7 +355,7 @@ def _ranks(runs: Runs) -> tuple[np.ndarray, np.ndarray]:
     """Returns reference labels of the test clips, bool `[N, K]`, and points' ranks."""
     arrays = [one.arrays.get("predictions_test", {}) for one in runs.points.values()]
     key = LABEL_ARRAYS[runs.reference]
-    if not all(key in one for one in arrays):
+    if not arrays or not all(key in one for one in arrays):
         return np.empty((0, 0), bool), np.empty((0, 0, 0))
     ranks = np.stack([_mean_ranks(one["scores"]) for one in arrays])
     return arrays[0][key] > 0, ranks
@@ -617,15 +624,13 @@ def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Cl
     if of.empty:
         of = ranked[(ranked.noise == DROP) & (ranked.rate == 0.5)]
     if of.empty:
-        nothing = judges.no_data("it needs predictions of three trainings.")
+        nothing = judges.no_data("it needs three trainings above chance.")
         return claim("noise-ranks", *nothing)
     one = of.iloc[0]
-    ends = Correlation(float(one.rho), len(runs.points)).interval()
-    words = {"points": len(runs.points), "ends": interval(ends, 2), "large": LARGE}
-    why = say("label_noise.ranks", **words)
-    judged: Judged = judges.above(ends, LARGE, why)
-    if comparison.are_dull(runs.points, runs.placed, runs.reference):
-        judged = judges.unknown(f"{why} Most cannot be told from chance.")
+    points = len(runs.above_chance.points)
+    ends = Correlation(float(one.rho), points).interval()
+    words = {"points": points, "ends": interval(ends, 2), "large": LARGE}
+    judged = judges.above(ends, LARGE, say("label_noise.ranks", **words))
     here = f"ρ = {number(one.rho, 2)} by {one.noise}, {percent(one.rate)} missing"
     return claim("noise-ranks", here, *judges.complete(judged, gaps))
 

@@ -264,3 +264,10 @@ def test_scores_near_chance_decide_nothing(tmp_path):
     dull = {name: (settings, 0.0) for name, (settings, _) in POINTS.items()}
     found = verdicts(label_noise.study(write(tmp_path, dull)))
     assert set(found.values()) == {UNDECIDED}
+
+
+def test_trainings_at_chance_have_no_rank(tmp_path):
+    some = POINTS | {k: (POINTS[k][0], 0.0) for k in ("flip-05", "size-20")}
+    study = label_noise.study(write(tmp_path, some))
+    (found,) = [one for one in study.claims if one.statement.startswith("Noisy eval")]
+    assert f"{len(POINTS) - 2} trainings above chance" in found.why
