@@ -362,14 +362,14 @@ def test_a_tilde_in_a_config_is_the_home_folder(tmp_path):
     )
     words = (f"--config={own}", "--config.analysis.annotations=('~/a.csv','b.csv')")
     found = parsed("config.corpus.audio_dir, config.analysis.annotations", words)
-    assert found == "/home/ann/music ('/home/ann/a.csv', 'b.csv')\n"
+    assert found == "/homes/ann/music ('/homes/ann/a.csv', 'b.csv')\n"
 
 
 def parsed(what, words):
     code = "import main, sys; main.parse_flags(sys.argv); config = main.CONFIG.value; "
     done = subprocess.run(
         [sys.executable, "-c", f"{code}print({what})", *words],
-        env=os.environ | {"HOME": "/home/ann"},
+        env=os.environ | {"HOME": "/homes/ann"},
         capture_output=True,
         text=True,
         check=True,

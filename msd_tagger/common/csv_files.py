@@ -133,7 +133,7 @@ def _header_problems(
         if names:
             yield f"{what} columns {names}"
     if unnamed := header.count(""):
-        yield f"{unnamed} columns without a name"
+        yield f"columns without a name: {unnamed}"
 
 
 def csv_rows(path: Path, separator: str = "comma") -> Iterator[tuple[int, list[str]]]:

@@ -50,7 +50,7 @@ def test_places_are_the_keys_that_may_be_a_folder_or_a_file():
 
 
 def test_a_tilde_is_the_home_folder_whoever_wrote_it(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("HOME", "/homes/ann")
     config = default.get_config(
         corpus__audio_dir="~/music",
         analysis__annotations=("~/a.csv", "./~", "b~.csv"),
@@ -58,8 +58,8 @@ def test_a_tilde_is_the_home_folder_whoever_wrote_it(monkeypatch):
         sweep=(("a", (("train.init_bundle", "~/b"), ("name", "~"))),),
     )
     settle_places(config)
-    assert config.corpus.audio_dir == "/home/ann/music"
-    assert config.analysis.annotations == ("/home/ann/a.csv", "./~", "b~.csv")
+    assert config.corpus.audio_dir == "/homes/ann/music"
+    assert config.analysis.annotations == ("/homes/ann/a.csv", "./~", "b~.csv")
     assert config.analysis.annotated_labels == ("~", "~/x")
     at_point = sweeps.at(config, config.sweep[0])
-    assert (at_point.train.init_bundle, at_point.name) == ("/home/ann/b", "~")
+    assert (at_point.train.init_bundle, at_point.name) == ("/homes/ann/b", "~")

@@ -122,7 +122,7 @@ def test_a_complete_point_is_not_run_again(finished, config, caplog):
     assert run(finished, config) == []
     after = (finished / "points/variance/summary.json").stat().st_mtime_ns
     assert before == after
-    said = "point 2 of 2, pre-linear: at most 3 steps of 8 clips, 1 seeds"
+    said = "point 2 of 2, pre-linear: at most 3 steps of 8 clips, 1 seed"
     assert said in caplog.text
 
 

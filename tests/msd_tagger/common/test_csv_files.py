@@ -38,7 +38,7 @@ def test_what_is_written_is_read_whatever_the_order_of_the_columns(tmp_path):
         ("a,b,c", (), r"unknown columns \['c'\]\. .*: a, b$"),
         ("a,c", ("d",), r"columns \['b'\]; unknown .*'c'\]\. .*, and perhaps d$"),
         ("a,b,x,x", None, r"line 1: repeated columns \['x'\]\. .*, and any others$"),
-        ("b,a,,", None, r"line 1: 2 columns without a name\. Expected"),
+        ("b,a,,", None, r"line 1: columns without a name: 2\. Expected"),
     ],
 )
 def test_a_header_that_says_something_else_is_refused(
