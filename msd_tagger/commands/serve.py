@@ -19,6 +19,7 @@ from msd_tagger.commands.tag import load_tagger
 from msd_tagger.common.errors import check_installed
 from msd_tagger.common.processes import available_cores
 from msd_tagger.frontend.recipe import Recipe
+from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging.server.answers import answer, page_files
 from msd_tagger.tagging.server.decoders import Decoders
 from msd_tagger.tagging.server.limits import Limits
@@ -101,7 +102,10 @@ def decoders(recipe: Recipe, limits: Limits) -> Decoders:
         max_samples=limits.samples,
     )
     # Two at least: then one visitor cannot keep all others waiting.
-    return Decoders(read, min(max(2, available_cores()), limits.songs), limits.decode_s)
+    count = min(max(2, available_cores()), limits.songs)
+    # What the first spectrogram imports takes 2 s, and on a busy machine a minute.
+    silence = np.zeros(recipe.num_samples, np.float32)
+    return Decoders(read, count, limits.decode_s, partial(spectrogram, silence, recipe))
 
 
 @contextmanager

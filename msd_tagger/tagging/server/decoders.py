@@ -11,6 +11,7 @@ import os
 import resource
 import traceback
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from msd_tagger.tagging.songs import Excerpts
 # What a file may do to whoever reads it.
 READING = (ValueError, OSError, RuntimeError, MemoryError)
 Read = Callable[[Path], Excerpts]
+WarmUp = Callable[[], object]
 # What a process answers: excerpts, why there are none, or a traceback of a fault of
 # ours.
 Answer = tuple[Excerpts | None, str, str]
@@ -31,12 +33,16 @@ class Decoders:
     """Processes that wait for files; one that has to be ended is replaced.
 
     So many songs are decoded at a time, others wait. `read` goes into the processes.
+    `warm_up` is called in each before its first song, whose time it does not take.
     """
 
-    def __init__(self, read: Read, count: int, limit_s: float) -> None:
-        self._read, self._limit_s = read, limit_s
+    def __init__(
+        self, read: Read, count: int, limit_s: float, warm_up: WarmUp | None = None
+    ) -> None:
+        self._start = partial(_Decoder, read, warm_up)
+        self._limit_s = limit_s
         self._free = asyncio.Semaphore(count)
-        self._idle = [_Decoder(read) for _ in range(count)]
+        self._idle = [self._start() for _ in range(count)]
         self._busy: set[_Decoder] = set()
 
     def __enter__(self) -> Self:
@@ -79,16 +85,18 @@ class Decoders:
 
     def _replaced(self, decoder: "_Decoder") -> "_Decoder":
         decoder.end()
-        return _Decoder(self._read)
+        return self._start()
 
 
 class _Decoder:
     """One process, as seen from the server."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, warm_up: WarmUp | None) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, read), daemon=True)
+        self._process = context.Process(
+            target=_work, args=(theirs, read, warm_up), daemon=True
+        )
         with processes.one_thread_each(), processes.deaf_to_ctrl_c():
             self._process.start()
         theirs.close()
@@ -118,13 +126,15 @@ class _Decoder:
             raise ValueError("it made the decoder crash") from error
 
 
-def _work(pipe: Connection, read: Read) -> None:
+def _work(pipe: Connection, read: Read, warm_up: WarmUp | None) -> None:
     """What the process does: one file after another, without a word."""
     processes.follow_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # Decoders print what they think of a file.
         os.dup2(nowhere, stream)
+    if warm_up:
+        warm_up()
     pipe.send(True)
     while True:
         pipe.send(_answer(read, pipe.recv()))

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,12 @@ def test_what_a_file_does_is_said_and_the_next_is_read(one, capfd, name, kind, s
     before, after = asyncio.run(both())
     assert is_running(before) == (before == after) == (name in ("refuse", "fault"))
     assert capfd.readouterr() == ("", "")
+
+
+def test_warming_up_is_no_song_s_time():
+    slowly = partial(time.sleep, 2 * LIMIT_S)
+    with Decoders(misbehave, 1, LIMIT_S, slowly) as decoders:
+        assert is_running(asyncio.run(read(decoders, "heard")))
 
 
 def test_a_process_that_died_while_it_waited_is_replaced(one):
