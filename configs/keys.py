@@ -38,14 +38,14 @@ class Range(NamedTuple):
     above: bool = False
 
     def __contains__(self, value: object) -> bool:
-        """Whether a number is allowed; NaN never is."""
+        """Tells whether a number is allowed; NaN never is."""
         if not isinstance(value, int | float) or isinstance(value, bool):
             return False
         is_within = self.low <= value <= self.high
         return is_within and not (self.above and value == self.low)
 
     def __str__(self) -> str:
-        """What is allowed, in words."""
+        """Says in words what is allowed."""
         low = f"{'more than' if self.above else 'at least'} {self.low}"
         return low if math.isinf(self.high) else f"{low} and at most {self.high}"
 
@@ -374,7 +374,7 @@ def no_such_key(what: str, key: str) -> ValueError:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can name the folder of a run or of a point.
+    """Tells whether a text can name the folder of a run or of a point.
 
     Of the 255 bytes of a file's name some are left for what is added to it.
     """

@@ -292,7 +292,7 @@ def choose(sweep: Sequence[Point], wanted: str) -> list[Point]:
 
 
 def _find(sweep: Sequence[Point], word: str) -> list[int]:
-    """The numbers of the points of a name, a number, or a pattern."""
+    """Finds the numbers of the points of a name, a number, or a pattern."""
     names = [point[0] for point in sweep]
     if word in names:
         return [names.index(word)]
@@ -308,5 +308,5 @@ def _find(sweep: Sequence[Point], word: str) -> list[int]:
 
 
 def _point(name: str, **changes: object) -> Point:
-    """A point; keys are given as `train__fraction`."""
+    """Makes a point; keys are given as `train__fraction`."""
     return name, tuple((key.replace("__", "."), v) for key, v in changes.items())

@@ -127,7 +127,7 @@ def _tag_rows(found: dict[str, Any]) -> list[list[Cell]]:
 def _count_rows(
     name: str, what: Iterable[Cell], counts: dict[str, list[int]]
 ) -> list[list[Cell]]:
-    """What is counted, its number in every split, and their sum."""
+    """Gives what is counted, its number in every split, and their sum."""
     per_split = zip(*(counts[split] for split in SPLITS), strict=True)
     rows = [[one, *own, sum(own)] for one, own in zip(what, per_split, strict=True)]
     return [[name, *SPLITS, "all"], *rows]

@@ -237,7 +237,7 @@ def _spectrograms(
 
 
 def _may_be_readable(task: ShardTask, rejected: list[Rejected]) -> bool:
-    """Whether a file that could not be read can be opened: a disk may have been away.
+    """Tells whether a file opens that could not be read: a disk may have been away.
 
     That does not say that it can be read.
     """

@@ -90,7 +90,7 @@ def train_batches(
         return batch | {"spectrogram": batch["spectrogram"][each, drawn]}
 
     def shards_of(step: int) -> list[int]:
-        """Those whose damage would be seen in this step's batch."""
+        """Finds those whose damage would be seen in this step's batch."""
         found: list[int] = []
         for window in reader.windows(data_seed, step * batch_size):
             if window.start >= (step + 1) * batch_size:
@@ -132,7 +132,7 @@ def evaluation_batches(reader: Reader, batch_size: int, rows: slice) -> Iterator
 
 
 def _shuffled(reader: Reader, data_seed: int, position: int, read: Callable) -> Any:
-    """A data set of the clips of all epochs from a position of the stream on."""
+    """Makes a data set of the clips of all epochs from a position on."""
     tf = tensorflow()
     one = tf.TensorSpec([], tf.int64)
     signature = (tf.TensorSpec([None], tf.int64), one, one)
@@ -153,7 +153,7 @@ def _shuffled(reader: Reader, data_seed: int, position: int, read: Callable) -> 
 
 
 def _in_order(reader: Reader, shards: Any, read: Callable) -> Any:
-    """A data set of the clips of some shards, one shard after another."""
+    """Makes a data set of the clips of some shards, one shard after another."""
     tf = tensorflow()
     files = np.array([str(file) for file in reader.split.files])
     columns = (files, reader.first_row, reader.shard_clips)
@@ -170,7 +170,7 @@ def _in_order(reader: Reader, shards: Any, read: Callable) -> Any:
 
 
 def _read_records(file: Any, first_row: Any, num_clips: Any) -> Any:
-    """A data set of (row, record) of the first clips of a shard."""
+    """Makes a data set of (row, record) of the first clips of a shard."""
     tf = tensorflow()
     records = tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES)
     # Where a file ends early, empty records follow, which fail when they are parsed.
@@ -179,7 +179,7 @@ def _read_records(file: Any, first_row: Any, num_clips: Any) -> Any:
 
 
 def _name_rows(file: Any, first_row: Any, num_clips: Any) -> Any:
-    """A data set of the rows of the first clips of a shard."""
+    """Makes a data set of the rows of the first clips of a shard."""
     return tensorflow().data.Dataset.range(first_row, first_row + num_clips)
 
 

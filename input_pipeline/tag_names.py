@@ -80,7 +80,7 @@ def shown(tag: str) -> str:
 
 
 def _key(tag: str) -> str:
-    """What tags have in common that were meant as one."""
+    """Gives what tags have in common that were meant as one."""
     plain = unicodedata.normalize("NFKC", tag).casefold()
     kept = "".join(c for c in plain if unicodedata.category(c) != "Cf")
     return " ".join(unicodedata.normalize("NFC", kept).split())

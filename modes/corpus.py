@@ -172,7 +172,7 @@ def _is_one_pass(recipes: Sequence[Recipe]) -> bool:
 
 
 def load_once(config: ConfigDict, options: MainOptions) -> Corpus | None:
-    """As `load`, in the first of several processes; None in the others, which wait."""
+    """Loads in the first of several processes; the others wait, and get None."""
     found = []
     distributed.shared(lambda: found.append(load(config, options)))
     return found[0] if found else None
@@ -181,7 +181,7 @@ def load_once(config: ConfigDict, options: MainOptions) -> Corpus | None:
 def prepare_once(
     config: ConfigDict, options: MainOptions, corpus: Corpus | None
 ) -> dict[str, Place]:
-    """As `prepare`, by the first of several processes while the others wait."""
+    """Prepares in the first of several processes, while the others wait."""
 
     def named() -> dict[str, str]:
         shards = prepare(config, options, corpus or load(config, options))

@@ -164,7 +164,7 @@ def run_points(
 
 
 def _is_whole(folder: Path) -> bool:
-    """As `workspace.is_whole`, but a damaged point fails in its turn, beside others."""
+    """Asks `workspace.is_whole`; a damaged point fails in its turn, beside others."""
     with suppress(ValueError):
         return workspace.is_whole(folder)
     return False

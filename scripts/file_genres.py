@@ -58,7 +58,7 @@ def _of_id3(head: bytes) -> list[str]:
 
 
 def _seven_bits(data: bytes) -> int:
-    """A number of which every byte has seven bits.
+    """Reads a number of which every byte has seven bits.
 
     >>> _seven_bits(bytes([0, 0, 1, 2]))
     130

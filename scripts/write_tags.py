@@ -131,7 +131,7 @@ def _rows(
 
 
 def _one_line(text: str) -> str:
-    """A tag as a cell takes it: in one line, without the bar that separates tags.
+    """Makes a tag one line, without the bar that separates tags in a cell.
 
     Control characters, which some programs leave in files, are left out.
     """
@@ -140,7 +140,7 @@ def _one_line(text: str) -> str:
 
 
 def _fits_table(name: str) -> bool:
-    """Whether a name is UTF-8, and one line as the reader of the table wants it."""
+    """Tells whether a name is UTF-8, and one line as the table's reader wants it."""
     return text_path(name) == name and is_line(name)
 
 

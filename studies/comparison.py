@@ -114,7 +114,7 @@ class Comparison:
 
 
 def excludes_zero(ends: Ends) -> bool:
-    """Whether an interval lies on one side of zero; False if an end is unknown."""
+    """Tells whether an interval lies on one side of zero; no, if an end is unknown."""
     return bool(np.isfinite(ends).all() and (ends[0] > 0 or ends[1] < 0))
 
 

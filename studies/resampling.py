@@ -65,7 +65,7 @@ def interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def _auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """ROC-AUC of one tag for every seed of scores [S, N] on every resample, [S, R]."""
+    """Computes one tag's ROC-AUC of scores [S, N] on every resample, [S, R]."""
     of_positives, of_negatives = weights[positive], weights[~positive]
     pairs = of_positives.sum(0) * of_negatives.sum(0)
     right = np.zeros((len(scores), weights.shape[1]))
@@ -80,7 +80,7 @@ def _auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nd
 
 
 def _steps(positives: np.ndarray, negatives: np.ndarray) -> sparse.csr_matrix:
-    """Where each negative falls among sorted positives, [P, number of negatives].
+    """Finds where negatives fall among sorted positives, [P, number of negatives].
 
     A negative is 1 at the first positive above it. One that is equal to some positives
     is 1/2 at the first of them and 1/2 at the first one above them, so that after a

@@ -341,7 +341,7 @@ def _std(values: np.ndarray) -> float:
 
 
 def _curvature(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Coefficient of x^2 in a parabola, and its standard error."""
+    """Computes the coefficient of x^2 in a parabola, and its standard error."""
     freedom = len(x) - 3
     if freedom < 1 or len(set(x)) < 4:
         return NAN, NAN

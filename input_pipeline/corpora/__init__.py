@@ -123,7 +123,7 @@ def check(config: Mapping[str, Any], needs_audio: bool = True) -> None:
 
 
 def names_audio(config: Mapping[str, Any]) -> bool:
-    """Whether audio can be read: its folder is named, or the corpus needs none named.
+    """Tells whether audio can be read: its folder is named, or need not be.
 
     Where it cannot, labels alone can be looked at.
     """

@@ -70,7 +70,7 @@ def _spelled(path: Path, top: Path, names: Names) -> Path:
 
 
 def _key(name: str) -> str:
-    """What a name has in common with others that are written otherwise.
+    """Gives what a name has in common with others that are written otherwise.
 
     >>> _key("CAFÉ.WAV") == _key("café.wav")
     True

@@ -84,7 +84,7 @@ def read_text(path: Path) -> str:
 
 
 def is_line(text: str) -> bool:
-    """Whether a text can be one of the lines of a prepared set, as a tag is."""
+    """Tells whether a text can be a line of a prepared set, as a tag is."""
     return bool(text.strip()) and len(text.splitlines()) == 1 and "\0" not in text
 
 

@@ -78,7 +78,7 @@ class Graph:
 
 
 def _front_end(graph: Graph, samples: str, recipe: Recipe) -> str:
-    """From samples `[B, T]` to decibels `[B, M, F]`, as `waveform.spectrogram_db`."""
+    """Takes samples `[B, T]` to decibels `[B, M, F]`, as `waveform.spectrogram_db`."""
     x = graph.add("Unsqueeze", samples, [1])
     kernels = waveform.kernels(recipe)[:, None, :]
     margin = recipe.dft_size_samples // 2
@@ -91,7 +91,7 @@ def _front_end(graph: Graph, samples: str, recipe: Recipe) -> str:
 
 
 def _scores(graph: Graph, stored_db: str, bundle: Bundle) -> str:
-    """From decibels `[B, M, F]` to scores `[B, S, K]`."""
+    """Takes decibels `[B, M, F]` to scores `[B, S, K]`."""
     x = graph.add("Unsqueeze", _preprocess(graph, stored_db, bundle), [1])
     of_seeds = [
         graph.add("Unsqueeze", _network(graph, x, bundle, seed), [1])
@@ -101,7 +101,7 @@ def _scores(graph: Graph, stored_db: str, bundle: Bundle) -> str:
 
 
 def _preprocess(graph: Graph, x: str, bundle: Bundle) -> str:
-    """As `network.preprocessing.apply`, decibels being relative to the clip."""
+    """Does as `network.preprocessing.apply`, decibels being relative to the clip."""
     asked, bands = bundle.preprocessing, bundle.bands
     if asked.magnitude == "linear":
         x = graph.add("Exp", graph.add("Mul", x, 1 / waveform.DB_PER_NEPER))
@@ -127,7 +127,7 @@ def _preprocess(graph: Graph, x: str, bundle: Bundle) -> str:
 
 
 def _standardise(graph: Graph, x: str, axes: list[int]) -> str:
-    """As `network.preprocessing.standardise`, which says why a value goes first."""
+    """Standardises as `network.preprocessing`, which says why a value goes first."""
     first = graph.add("Slice", x, [0] * len(axes), [1] * len(axes), axes)
     x = graph.add("Sub", x, first)
     x = graph.add("Sub", x, graph.add("ReduceMean", x, axes=axes))
@@ -138,7 +138,7 @@ def _standardise(graph: Graph, x: str, axes: list[int]) -> str:
 
 
 def _network(graph: Graph, x: str, bundle: Bundle, seed: int) -> str:
-    """From `[B, 1, M, F]` to the scores of one seed, `[B, K]`."""
+    """Takes `[B, 1, M, F]` to the scores of one seed, `[B, K]`."""
     params, statistics = bundle.weights.params, bundle.weights.batch_stats
     for i, pool in enumerate(bundle.network["pools"], start=1):
         kernel, bias = (params[f"conv{i}_{x}"][seed] for x in ("kernel", "bias"))

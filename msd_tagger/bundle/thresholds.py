@@ -89,7 +89,7 @@ def measure(
 
 
 def is_firm(thresholds: Thresholds | None, k: int) -> bool:
-    """Whether the threshold of tag number k was chosen with clips enough to tell."""
+    """Tells whether the threshold of tag number k was chosen with clips enough."""
     return thresholds is not None and bool(thresholds.positives[k] >= FIRM_FROM)
 
 

@@ -228,7 +228,7 @@ flags.DEFINE_integer("port", 8000, "Port to serve on; 0 takes a free one.", 0, 6
 
 
 def main() -> Status:
-    """The program `msd-tagger`."""
+    """Runs the program `msd-tagger`."""
     platform.begin()
     name, *words = sys.argv[1:] or ["--help"]
     if name in HELP | {"help"}:
@@ -257,7 +257,7 @@ def _called(name: str) -> str:
 def overview(
     about: str, modes: Mapping[str, Mode], called: Callable[[str], str]
 ) -> str:
-    """The help text of a program: what each mode does, and an example of it."""
+    """Writes the help text of a program: what each mode does, and an example of it."""
     lines = [about]
     for name, mode in modes.items():
         lines += ["", *wrapped(f"{name}: {mode.help}")]
@@ -266,7 +266,7 @@ def overview(
 
 
 def help_of(mode: Mode, called: str, more: Sequence[str] = ()) -> str:
-    """The help text of one mode, with examples; `more` are further flags."""
+    """Writes the help text of one mode, with examples; `more` are further flags."""
     needs = ("config", *mode.needs) if mode.needs_config else mode.needs
     needed = "".join(f" --{flag}=…" for flag in needs)
     lines = [f"{called}{needed} {mode.words}".rstrip(), "", *wrapped(f"  {mode.help}")]
@@ -282,7 +282,7 @@ def help_of(mode: Mode, called: str, more: Sequence[str] = ()) -> str:
 
 
 def wrapped(text: str) -> list[str]:
-    """The lines of an entry of a help text."""
+    """Makes the lines of an entry of a help text."""
     return textwrap.wrap(text, 88, subsequent_indent=6 * " ", break_on_hyphens=False)
 
 
@@ -382,7 +382,7 @@ def reporting_mistakes() -> Iterator[None]:
 
 
 def _unwrapped(error: BaseException) -> BaseException:
-    """What a config file raised."""
+    """Finds what a config file raised."""
     inner = error.__cause__ or error.__context__
     return _unwrapped(inner) if inner and _WRAPPED.search(str(error)) else error
 

@@ -76,7 +76,7 @@ def write_programs(out: Path, bundle: Bundle, kind: str) -> None:
 
 
 def bundle_of(workdir: Path) -> Path:
-    """The folder of a run's bundle.
+    """Finds the folder of a run's bundle.
 
     Raises:
         ValueError: The folder is no run's, or the run has none, and what to do.

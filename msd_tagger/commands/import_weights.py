@@ -87,7 +87,7 @@ def import_weights(
 
 
 def build_bundle(published: Published, recipe: Recipe, keras: Path) -> Bundle:
-    """The network as published: by the statistics and the maximum of each batch."""
+    """Builds the network as published: by the statistics and maximum of each batch."""
     weights = Weights(published.params, published.batch_stats)
     num_bands = recipe.shape[0]
     return Bundle(
@@ -125,7 +125,7 @@ def build_bundle(published: Published, recipe: Recipe, keras: Path) -> Bundle:
 
 
 def calibrated(bundle: Bundle, clips: np.ndarray, source: str) -> Bundle:
-    """The same network by fixed statistics: tags depend on their clip alone.
+    """Builds the same by fixed statistics: tags depend on their clip alone.
 
     The statistics are those of clips, float16 `[N, M, F]`; `source` says in words what
     they are.
@@ -149,7 +149,7 @@ def calibrated(bundle: Bundle, clips: np.ndarray, source: str) -> Bundle:
 def read_clips(
     source: Path, recipe: Recipe, read_shards: ReadClips | None = None
 ) -> tuple[np.ndarray, str]:
-    """At most `MAX_CLIPS` of a corpus, in a random order that is always the same.
+    """Reads at most `MAX_CLIPS` of a corpus, in an order that is always the same.
 
     Raises:
         ValueError: There is no such folder, or it cannot be read here.
@@ -171,7 +171,7 @@ def read_clips(
 
 
 def _read_audio(source: Path, recipe: Recipe) -> tuple[np.ndarray, str]:
-    """The first seconds of each file; what cannot be read is named and left out."""
+    """Reads the first seconds of each file; leaves out what it cannot read, by name."""
 
     def read(path: str) -> np.ndarray | None:
         try:

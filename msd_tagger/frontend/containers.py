@@ -95,7 +95,7 @@ def sound_of(handle: io.FileIO, start: int) -> Sound | None:
 
 
 def _fixed(head: bytes) -> tuple[int, int] | tuple[int, int, str] | None:
-    """Where the samples of formats without chunks begin, and how many bytes they are.
+    """Finds where samples begin in formats without chunks, and how many bytes they are.
 
     >>> _fixed(b".snd" + struct.pack(">II", 24, 2**32 - 1))
     (24, -1, '>I')
@@ -124,7 +124,7 @@ def _fixed(head: bytes) -> tuple[int, int] | tuple[int, int, str] | None:
 
 
 def _voc_blocks(head: bytes) -> list[tuple[int, int, int]]:
-    r"""Kind, place and size of the blocks of a Creative Voice file up to its sound.
+    r"""Yields kind, place and size of a Creative Voice file's blocks up to its sound.
 
     >>> _voc_blocks(bytes(20) + b"\x1a" + bytes(5) + b"\5\2\0\0hi\1\x63\0\0")
     [(5, 30, 2), (1, 36, 99)]
@@ -139,7 +139,7 @@ def _voc_blocks(head: bytes) -> list[tuple[int, int, int]]:
 
 
 def is_packed_voc(head: bytes) -> bool:
-    """Whether samples are packed in Creative's own way, which is read as if not.
+    """Tells whether samples are packed in Creative's way, which is read as if not.
 
     The byte behind the rate says so, in the block of the sound or of its format, 8.
     """
@@ -195,7 +195,7 @@ def _of_64(handle: io.FileIO, start: int, found: Sound) -> Sound:
 def _are_chunks(
     handle: io.FileIO, family: _Chunks, start: int, at: int, end: int
 ) -> bool:
-    """Whether chunks, and no samples, go on to the end: the sound is empty."""
+    """Tells whether chunks, and no samples, go on to the end: the sound is empty."""
     header_bytes = family.id_bytes + struct.calcsize(family.size)
     while at < end:
         header = os.pread(handle.fileno(), header_bytes, at)
@@ -210,7 +210,7 @@ def _are_chunks(
 
 
 def _aligned(family: _Chunks, start: int, at: int) -> int:
-    """Where a chunk begins that follows one which ends at a place."""
+    """Finds where a chunk begins that follows one which ends at a place."""
     return at + (start - at) % family.alignment
 
 
@@ -297,7 +297,7 @@ def _flac_frame(header: bytes, block: int) -> tuple[int, int] | None:
 
 
 def _crc8(data: bytes) -> int:
-    """Checksum of a frame's header, of x^8 + x^2 + x + 1."""
+    """Computes the checksum of a frame's header, of x^8 + x^2 + x + 1."""
     remainder = 0
     for byte in data:
         remainder ^= byte
@@ -396,7 +396,7 @@ def ogg_links(handle: io.FileIO, start: int) -> list[Link]:
 
 
 def _page_end(data: bytes, at: int) -> int:
-    """Where a page ends: its header has the sizes of its segments."""
+    """Finds where a page ends: its header has the sizes of its segments."""
     num_segments = data[at + 26] if len(data) > at + 26 else 0
     segments = data[at + 27 : at + 27 + num_segments]
     # A header that is cut is longer than what is there of it.

@@ -195,7 +195,7 @@ def _container(part: _Part, kind: Kind) -> Any:
 
 
 def _said_end_s(container: Any, stream: Any) -> float:
-    """When a sound ends by its header; 0 where it does not say so.
+    """Reads from the header when a sound ends; 0 where it does not say so.
 
     Matroska says when all of the file ends: as its sound does, if that is all but for a
     picture of its cover.
@@ -213,7 +213,7 @@ def _said_end_s(container: Any, stream: Any) -> float:
 
 
 def _times(container: Any) -> tuple[float, float, bool]:
-    """When the packets of a sound begin and end, and whether they are its length.
+    """Finds when a sound's packets begin and end, and whether they are its length.
 
     They are not where they leave gaps (Opus is silent so), or do not say when they are.
     """

@@ -153,7 +153,7 @@ def frame_format(header: bytes) -> Format | None:
 
 @functools.lru_cache
 def _sizes(form: Format) -> dict[bytes, int]:
-    """The first three bytes of every header that frames of a format may have."""
+    """Lists the first three bytes of every header that frames of a format may have."""
     kbps = (_KBPS_1 if form.version == 1 else _KBPS_2)[form.layer]
     unit = 4 if form.layer == 1 else 1
     rate = _RATES_HZ[form.version].index(form.rate_hz)
@@ -207,7 +207,7 @@ def _with_free_size(data: bytes, position: int, form: Format) -> Format:
 def _goes_on(
     data: bytes, position: int, sizes: tuple[int, int], headers: tuple[bytes, ...]
 ) -> bool:
-    """Whether frames follow each other, of one size and header with padding or not."""
+    """Tells whether frames of one size and header follow each other, padded or not."""
     for _ in range(_FREE_IN_A_ROW):
         if data[position : position + 3] not in headers:
             return False
@@ -271,7 +271,7 @@ def read_xing(frame: bytes, form: Format) -> Xing | None:
 
 
 def is_plausible(xing: Xing, form: Format) -> bool:
-    """Whether so many frames go into so many bytes."""
+    """Tells whether so many frames go into so many bytes."""
     smallest = min(_sizes(form).values())
     return 0 < xing.num_frames <= xing.num_bytes // smallest
 

@@ -179,7 +179,7 @@ class Recipe:
         return _mel_filters(self) if self.kind == "mel" else None
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, but for those that came later and are as they always were."""
+        """Gives all fields but those that came later and are as they always were."""
         values = dataclasses.asdict(self)
         later = {name: values.pop(name) for name in _LATER}
         return values | {

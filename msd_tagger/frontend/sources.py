@@ -139,7 +139,7 @@ class Source:
         return True
 
     def _fails_last(self, first: int, count: int) -> bool:
-        """Whether all can be decoded but the end of the file."""
+        """Tells whether all can be decoded but the end of the file."""
         last = self.num_samples - round(_LAST_S * self.rate_hz)
         if first + count <= last:
             return False
@@ -162,7 +162,7 @@ class _Samples(Source):
 
 
 def of_samples(samples: np.ndarray, rate_hz: int, name: str = "samples") -> Source:
-    """A source of samples in memory, floating `[T]` or `[T, channels]`, full scale 1.
+    """Makes a source of samples in memory, floating `[T]` or `[T, channels]`, of ± 1.
 
     The name stands for a path in messages.
 
@@ -334,7 +334,7 @@ def _of_mpeg(
     sound: containers.Sound | None = None,
     counts: bool = False,
 ) -> Source:
-    """MP3 and its kin, by its Xing header, or by following its frames."""
+    """Measures MP3 and its kin, by its Xing header, or by following its frames."""
     start = sound.start if sound else file.start
     head = file.bytes_at(start, 200)
     if decoder and _can_trust_xing(file, decoder, start, head) and not counts:
@@ -369,7 +369,7 @@ def _of_mpeg(
 
 
 def _can_trust_xing(file: _File, decoder: _Decoder, start: int, head: bytes) -> bool:
-    """Whether frames end where the header says, and libsndfile sees the same file."""
+    """Tells whether frames end where the header says, and libsndfile sees the same."""
     form = mpeg.frame_format(head)
     xing = form and mpeg.read_xing(head, form)
     if not form or not xing or not mpeg.is_plausible(xing, form):
@@ -384,7 +384,7 @@ def _can_trust_xing(file: _File, decoder: _Decoder, start: int, head: bytes) -> 
 
 
 def _fits(decoder: _Decoder, stream: mpeg.Stream) -> bool:
-    """Whether libsndfile reads all frames without help."""
+    """Tells whether libsndfile reads all frames without help."""
     if (decoder.samplerate, decoder.channels) != stream.format[2:4]:
         return False
     if stream.xing and stream.xing.num_frames != stream.num_frames:
@@ -412,7 +412,7 @@ def _mended_mpeg(file: _File, data: bytes, stream: mpeg.Stream) -> Source:
 def _of_chunks(
     file: _File, decoder: _Decoder | None, sound: containers.Sound
 ) -> Source | None:
-    """WAV and its kin: whether as many bytes are there as the header says."""
+    """Measures WAV and its kin: are as many bytes there as the header says?"""
     is_unknown = sound.declared < 0 < sound.there and not (decoder and decoder.frames)
     if sound.size and (is_unknown or (decoder is None and sound.share < 1)):
         decoder = file.patched(*sound.patch).decoder() or decoder
@@ -430,7 +430,7 @@ def _of_chunks(
 
 
 def _of_cut_chunks(file: _File, sound: containers.Sound) -> Source:
-    """What libsndfile does not read of a file that was cut, PyAV may."""
+    """Lets PyAV read of a cut file what libsndfile does not."""
     lost = AudioError(file.path, "truncated", sound.lacking)
     kind = foreign.kind_of(file.bytes_at(file.start, 64))
     if kind is None:
@@ -444,7 +444,7 @@ def _of_cut_chunks(file: _File, sound: containers.Sound) -> Source:
 
 
 def _of_flac(file: _File, decoder: _Decoder) -> Source:
-    """FLAC: whether its last frame is where its header says, or several follow."""
+    """Measures FLAC: is its last frame where its header says, or do several follow?"""
     lengths = containers.flac_lengths(file.handle, file.start)
     declared, last, may_be_row = lengths or (0, 0, False)
     if may_be_row and (row := _in_a_row(file, containers.flac_links)):
@@ -465,7 +465,7 @@ def _of_flac(file: _File, decoder: _Decoder) -> Source:
 
 
 def _of_ogg(file: _File, decoder: _Decoder) -> Source:
-    """Ogg: each stream where several follow."""
+    """Measures Ogg: each stream where several follow."""
     _, may_be_chained = containers.ogg_end(file.handle)
     row = None
     if decoder.frames >= _UNKNOWN_SAMPLES or may_be_chained:
@@ -479,7 +479,7 @@ def _of_ogg(file: _File, decoder: _Decoder) -> Source:
 def _look_at_pages(
     file: _File, source: Source, rate_hz: int = 0, is_chained: bool = False
 ) -> None:
-    """Ogg: whether its last page is whole, and all that a clip is decoded from.
+    """Looks whether Ogg's last page is whole, and all that a clip is decoded from.
 
     `rate_hz` is that of the numbers in pages, where it is not the sound's.
     """
@@ -522,7 +522,7 @@ def _in_a_row(
 def _measured(
     file: _File, link: containers.Link, kind: tuple[int, int]
 ) -> tuple[int, str]:
-    """How many samples a stream of several has, and why what follows is lost."""
+    """Counts the samples of one stream of several, and says why others are lost."""
     try:
         with _opened(file, link) as part:
             if (part.rate_hz, part.num_channels) == kind:
@@ -577,7 +577,7 @@ def _opened(file: _File, link: containers.Link) -> Iterator[Source]:
 
 
 def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
-    """What PyAV decodes."""
+    """Measures what PyAV decodes."""
     if not foreign.IS_INSTALLED:
         raise AudioError(file.path, "no decoder", f"{kind.name}; {foreign.INSTALL}")
     try:

@@ -24,7 +24,7 @@ _BLOCK_BANDS = 8
 
 
 def hann(size: int) -> np.ndarray:
-    """The periodic Hann window, float64 `[size]`."""
+    """Computes the periodic Hann window, float64 `[size]`."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
 
 

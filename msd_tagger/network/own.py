@@ -234,7 +234,7 @@ def has_max_pool(network: OwnNetwork, shape: tuple[int, int]) -> bool:
 
 
 def has_last_layer(params: Mapping[str, Any]) -> bool:
-    """Whether parameters `[…]` or `[S, …]` have a layer that gives each tag's logit."""
+    """Tells whether parameters `[…]` or `[S, …]` have a layer of each tag's logit."""
     layer = params.get(LAST)
     return isinstance(layer, Mapping) and {"kernel"} <= {*layer} <= {"kernel", "bias"}
 

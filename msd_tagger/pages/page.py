@@ -161,6 +161,6 @@ def unique(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
 
 
 def _is_plain(character: str) -> bool:
-    """Whether it is a letter, a mark on one, a digit, an underscore or a picture."""
+    """Tells whether it is a letter, a mark on one, a digit, "_" or a picture."""
     category = unicodedata.category(character)
     return category[0] in "LMN" or category == "So" or character == "_"

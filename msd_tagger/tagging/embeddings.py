@@ -97,7 +97,7 @@ def check_format(path: Path) -> None:
 
 
 def of_songs(embeddings: Iterable[Embedding], layers: str) -> np.ndarray:
-    """One vector per song and seed, the mean over its excerpts: `[S, N, D]`."""
+    """Gives a vector for each song and seed, the mean over excerpts: `[S, N, D]`."""
     return np.stack(
         [LAYERS[layers](one.features).mean(1) for one in embeddings], axis=1
     )

@@ -47,7 +47,7 @@ def find_neighbours(
 
 
 def to_text(found: Neighbours) -> str:
-    """Each thing with its neighbours below it."""
+    """Writes each thing with its neighbours below it."""
     lines = []
     for name, nearest, cosine in zip(*found, strict=True):
         lines.append(name)
@@ -59,7 +59,7 @@ def to_text(found: Neighbours) -> str:
 
 
 def to_cards(found: Neighbours) -> list[dict[str, Any]]:
-    """What the page says of each thing: its name, and those of its neighbours."""
+    """Gives what the page says of each thing: its name, and those of its neighbours."""
     return [
         {"name": name, "near": [(k, found.names[k], f"{c:.3f}") for k, c in near]}
         for name, near in zip(

@@ -17,7 +17,7 @@ CSV_COLUMNS = ("path", "tag", "score", "deviation", "threshold", "passes")
 
 
 def to_text(song: Song, bundle: Bundle, top: int) -> str:
-    """The song's name and its highest tags, those over their threshold marked."""
+    """Writes the song's name and highest tags, those over their threshold marked."""
     count = len(song.starts_s)
     parts = f", {count} excerpts" if count > 1 else ""
     lines = [f"{printable(song.path)} ({clock(song.duration_s)}{parts})"]
@@ -34,7 +34,7 @@ def _line(one: TagScore, width: int, bundle: Bundle) -> str:
 
 
 def legend(bundle: Bundle) -> str:
-    """What the marks and numbers of `to_text` mean, and what the network has heard."""
+    """Explains the marks and numbers of `to_text`, and what the network has heard."""
     chosen = bundle.thresholds
     if chosen is None:
         mark = "No tag is marked: this bundle has no thresholds."
@@ -51,7 +51,7 @@ def legend(bundle: Bundle) -> str:
 
 
 def to_json(one: Song | Failure, bundle: Bundle, window_s: float = 0.0) -> str:
-    """One line: everything about a song, or why there is nothing.
+    """Writes one line: everything about a song, or why there is nothing.
 
     `over_time` has the mean over seeds for each excerpt of `window_s`, 0 for the length
     of the bundle's clips.
@@ -84,7 +84,7 @@ def to_rows(song: Song, bundle: Bundle) -> Iterator[Sequence[object]]:
 
 
 def to_jams(song: Song, bundle: Bundle, window_s: float) -> dict[str, Any]:
-    """A JAMS document of two annotations, `tag_open`: of the song, and of its excerpts.
+    """Makes a JAMS document of two annotations, `tag_open`: of song and excerpts.
 
     Confidences are scores; the song's path is among the identifiers.
     https://jams.readthedocs.io

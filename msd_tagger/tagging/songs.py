@@ -185,7 +185,7 @@ def _of_samples(
 
 
 def cut_of(recipe: Recipe, window_s: float = 0.0, hop_s: float = 0.0) -> Cut:
-    """How files are cut; 0 stands for the recipe's clips, one after the other.
+    """Reads how files are cut; 0 stands for the recipe's clips, one after the other.
 
     >>> cut_of(Recipe("mel")), cut_of(Recipe("mel"), hop_s=1.0)
     (Cut(window_s=29.0, hop_s=29.0), Cut(window_s=29.0, hop_s=1.0))
@@ -212,7 +212,7 @@ def cut_of(recipe: Recipe, window_s: float = 0.0, hop_s: float = 0.0) -> Cut:
 
 
 def rank(song: Song, bundle: "Bundle") -> list[TagScore]:
-    """All tags of a song, the highest score first."""
+    """Lists all tags of a song, the highest score first."""
     of_seeds = song.scores.astype(np.float64).mean(1)
     scores, deviations = of_seeds.mean(0), [None] * len(bundle.tags)
     if len(of_seeds) > 1:
@@ -367,7 +367,7 @@ def _read_all(source: Source, recipe: Recipe, cut: Cut) -> Excerpts:
 
 
 def starts_s_of(length_s: float, cut: Cut) -> list[float]:
-    """Where the excerpts of a file begin.
+    """Computes where the excerpts of a file begin.
 
     Whole ones, and a last one that is padded where it brings at least `MIN_REST_S`, or
     half an excerpt, that is in no other.

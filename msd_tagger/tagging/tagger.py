@@ -56,7 +56,7 @@ class Tagger:
         return self._map(self._score, spectrograms)
 
     def features(self, spectrograms: np.ndarray) -> np.ndarray:
-        """The mean over bands and frames of each layer's output, `[S, N, L, C]`.
+        """Averages each layer's output over bands and frames, `[S, N, L, C]`.
 
         Spectrograms are as for `scores`. L is the number of layers, 5 in the paper. All
         of them together are the features of https://arxiv.org/abs/1703.09179 (section

@@ -188,7 +188,7 @@ def _plain_name(opened: int, directory: Path) -> Path:
 
 
 def _may_be_whole(error: Exception) -> bool:
-    """Whether the machine, a mount or other code is why, and not the checkpoint."""
+    """Tells whether the machine, a mount or other code is why, not the checkpoint."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
         return False  # A part of it is not there.
     return isinstance(error, (OSError, MemoryError, OtherStructureError))

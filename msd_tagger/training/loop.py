@@ -127,7 +127,7 @@ class Training:
         )
 
     def fit(self) -> Trained:
-        """Steps, logs, evaluates and saves, until the last step or out of patience.
+        """Trains, logs, evaluates and saves, until the last step or out of patience.
 
         Raises:
             LostInputError: Clips cannot be read; what was learnt so far is saved.

@@ -14,7 +14,7 @@ from scripts.slurm.check import STUDY, check
 
 
 def choose_points(arguments: Sequence[str]) -> list[int]:
-    """The numbers of the points that a command line of main.py asks for.
+    """Finds the numbers of the points that a command line of main.py asks for.
 
     Raises:
         ValueError: It asks for no study, or something in it or in the corpus is wrong.

@@ -124,7 +124,7 @@ def copied_names(subset: Subset, clips: Sequence[ClipToHear]) -> list[str]:
 
 
 def ending_of(path: Path) -> str:
-    """The ending for what is in a file: its own only where the content says nothing."""
+    """Gives the ending for a file's content; its own only where that says nothing."""
     with path.open("rb") as file:
         start = mpeg.behind_tags(lambda at, count: os.pread(file.fileno(), count, at))
         head = os.pread(file.fileno(), 2**14, start)

@@ -109,7 +109,7 @@ def above_chance(
 
 
 def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
-    """The line of each kind's mean score against log2 of the clips."""
+    """Fits a line to each kind's mean score against log2 of the clips."""
     lines = {
         kind: statistics.fit_line(list(of.clips), mean_auc(of, labels))
         for kind, of in sizes.groupby("kind")
@@ -120,7 +120,7 @@ def fit_sizes(sizes: pd.DataFrame, labels: str) -> dict[str, LogFit]:
 def compare_kinds(
     points: Points, placed: Placed, labels: str
 ) -> dict[float, Comparison]:
-    """Mel minus STFT at every share of the training clips that both have."""
+    """Compares mel to STFT at every share of the training clips that both have."""
     both = _of_both(sizes_of(points))
     names = {f"mel − STFT at {percent(share)}": share for share in both.share}
     pairs = dict(zip(names, zip(both.name, both.name_stft, strict=True), strict=True))
@@ -129,7 +129,7 @@ def compare_kinds(
 
 
 def times_per_clip(sizes: pd.DataFrame) -> pd.DataFrame:
-    """Time of a training clip and seed, where mel and STFT were timed alike.
+    """Gives times of a training clip and seed, where mel and STFT were timed alike.
 
     Points on different devices, or with other numbers of seeds or batch sizes, are no
     comparison and left out. One row a share of the clips: `mel` and `stft` in ms,
@@ -147,7 +147,7 @@ def times_per_clip(sizes: pd.DataFrame) -> pd.DataFrame:
 
 
 def stft_width_hz(sample_rate_hz: float, dft_size_samples: int) -> float:
-    """Width of a bin as the paper counts it: half the rate over the number of bins.
+    """Computes a bin's width as the paper does: half the rate over the number of bins.
 
     >>> round(stft_width_hz(12_000, 512), 1), round(stft_width_hz(12_000, 256), 1)
     (23.3, 46.5)
@@ -156,7 +156,7 @@ def stft_width_hz(sample_rate_hz: float, dft_size_samples: int) -> float:
 
 
 def mel_width_hz(sample_rate_hz: int, num_mel_bands: int) -> float:
-    """Distance of the lowest mel bands' centres: that of all below 1 kHz.
+    """Computes the distance of the lowest mel bands' centres: that of all below 1 kHz.
 
     >>> round(mel_width_hz(12_000, 96), 1)
     28.2
@@ -168,7 +168,7 @@ def mel_width_hz(sample_rate_hz: int, num_mel_bands: int) -> float:
 def claims_of_kinds(
     found: Sequence[Comparison], placed: Placed, gaps: Sequence[str] = ()
 ) -> list[Claim]:
-    """That mel and STFT differ little at any size, and that neither is better.
+    """Judges that mel and STFT differ little at any size, and that neither is better.
 
     Neither is better on average over sizes nor over the larger half of them: the paper
     says "especially when enough data is provided". The gaps are what the points lack.
@@ -206,7 +206,7 @@ def scores_by_size(
     differences: Mapping[float, float],
     ticks: Mapping[float, str],
 ) -> Figure:
-    """Mean and deviation over seeds on a logarithmic axis, two columns wide.
+    """Draws mean and deviation over seeds on a logarithmic axis, two columns wide.
 
     `frame` has `input` (`mel` or `stft`), `clips` and `roc_auc_macro`, one row a seed;
     lines go from an input to its fit, differences, printed above, and ticks from a
@@ -263,7 +263,7 @@ def mean_auc(sizes: pd.DataFrame, labels: str = "weak") -> np.ndarray:
 
 
 def _circumstances(point: RunRecord) -> tuple:
-    """What changes a time besides the input."""
+    """Gives what changes a time besides the input."""
     device = point.environment.get("device", point.environment.get("devices", ABSENT))
     size = point.summary.get("batch_size")
     return str(device), int(point.summary["num_seeds"]), size
@@ -292,7 +292,7 @@ def claim_of_line(
     gaps: Sequence[str],
     left_out: pd.DataFrame | None = None,
 ) -> Claim:
-    """That AUC rises with the logarithm of the data, at sizes above chance."""
+    """Judges that AUC rises with the logarithm of the data, at sizes above chance."""
     known = [one for one in lines.values() if np.isfinite(one.slope_error)]
     verdict, why = judges.unknown("a line needs at least three sizes.")
     if known:
@@ -322,7 +322,7 @@ def claim_of_saturation(
     gaps: Sequence[str],
     left_out: pd.DataFrame | None = None,
 ) -> Claim:
-    """That the last step gains less than the line through the smaller sizes says.
+    """Judges that the last step gains less than the line through the others says.
 
     Sizes are those above chance. The error is that of the gain (seeds and test clips)
     and of the line together.
@@ -348,7 +348,7 @@ def claim_of_saturation(
 
 
 def claim_of_cost(times: pd.DataFrame) -> Claim:
-    """That mel is cheaper."""
+    """Judges that mel is cheaper."""
     if times.empty:
         return claim("mel-cheaper", *judges.no_data("no size has the times of both."))
     ends = statistics.mean_interval(np.log(times.ratio))
@@ -359,7 +359,7 @@ def claim_of_cost(times: pd.DataFrame) -> Claim:
 
 
 def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float] | None:
-    """The last step's gain by the lines through all sizes but the largest.
+    """Computes the last step's gain by the lines through all sizes but the largest.
 
     It is the mean over mel and STFT, before half its 95 % interval by the lines'
     residuals.
@@ -434,7 +434,7 @@ def _differences(
 
 
 def _fit_table(fits: Mapping[str, Mapping[str, LogFit]]) -> Table:
-    """Gain per doubling for each kind of input and of labels."""
+    """Tabulates the gain per doubling for each kind of input and of labels."""
     named = {(x, k): line for x, lines in fits.items() for k, line in lines.items()}
     lines, half = named.values(), LogFit.curvature_half_width
     columns = {
@@ -457,7 +457,7 @@ def _time_table(times: pd.DataFrame) -> Table:
 
 
 def _width_table(spectrogram: Mapping[str, Any]) -> Table:
-    """IV-B's widths of bins beside those of the settings."""
+    """Tabulates IV-B's widths of bins beside those of the settings."""
     rate, size = spectrogram["sample_rate_hz"], spectrogram["dft_size_samples"]
     bands, kilohertz = spectrogram["num_mel_bands"], f"{rate / 1000:g} kHz"
     widths = {

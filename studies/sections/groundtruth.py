@@ -233,7 +233,7 @@ def _printed(one: Findings, known: np.ndarray | float = np.nan) -> pd.DataFrame:
 def _tables(
     here: Findings, printed: Findings, truth: Truth | None, answers: Sequence[Answer]
 ) -> list[Table]:
-    """Table I, how sure it is, tagability, the truth, and how far listeners agree."""
+    """Makes Table I, how sure it is, tagability, the truth, and how listeners agree."""
     known = truth.estimates.tagability if truth else np.nan
     both = pd.concat([_printed(printed), _printed(here, known)])
     order = list(dict.fromkeys(both.label))

@@ -539,7 +539,7 @@ def _remedy(runs: Runs, fixed: Sequence[str]) -> Illustration:
 
 
 def _table(runs: Runs, worths: Mapping[str, Worth | None]) -> Table:
-    """One row a point: its errors, its scores, and what a clip is worth."""
+    """Tabulates errors, scores, and what a clip is worth, one row a point."""
     points = runs.points.values()
     columns: dict[str, list[Any]] = {"labels": [*map(runs.title, runs.points)]}
     for name in ("missing", "false"):

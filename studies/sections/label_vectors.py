@@ -250,7 +250,7 @@ def _tables(data: Vectors, networks: pd.DataFrame) -> list[Table]:
 
 
 def _top_pairs(data: Vectors) -> Table:
-    """Table III, second row: ours beside the paper's."""
+    """Tabulates Table III's second row: ours beside the paper's."""
     names = data.tag_names
     ours = tag_pairs.top_pairs(data.mean, TOP)
     printed = data.known(paper.TOP_SIMILAR)
@@ -320,7 +320,7 @@ def _claims(data: Vectors, networks: pd.DataFrame) -> list[Claim]:
 
 
 def _correlation(data: Vectors) -> Judged:
-    """Mantel's test of V-A's 0.580."""
+    """Judges V-A's 0.580 by Mantel's test."""
     high = tag_pairs.mantel_p_value(data.S, data.C, data.counts)
     if np.isnan(high):
         return judges.unknown("too few tags meet.")
@@ -331,7 +331,7 @@ def _correlation(data: Vectors) -> Judged:
 
 
 def _overlap(data: Vectors) -> Judged:
-    """V-A's 11 of 20."""
+    """Judges V-A's 11 of 20."""
     tuples = tag_pairs.top_tuples(data.together, TOP)
     pairs_of_C, total = len(set(map(frozenset, tuples))), int(data.pairs.sum())
     if pairs_of_C > FEW_PAIRS * total:
@@ -413,7 +413,7 @@ def _unexpected_pairs(data: Vectors) -> Claim:
 
 
 def _share_together(data: Vectors, pair: Pair) -> Ends:
-    """The interval of max(C(i, j), C(j, i)); NaN where both tags have no clip."""
+    """Gives the interval of max(C(i, j), C(j, i)); NaN where both have no clip."""
     clips = [int(one) for one in data.counts[[*pair]] if one]
     if not clips:
         return np.nan, np.nan

@@ -115,7 +115,7 @@ def _draw_network(
 def _draw_map(
     axes: Axes, x: float, width: float, height: float, size: Sequence[int]
 ) -> None:
-    """Feature maps as sheets, centred on the row, and their size below."""
+    """Draws feature maps as sheets, centred on the row, and their size below."""
     channels, bands, frames = size
     many = channels > 1
     sheets = SHEETS if many else 1
@@ -165,7 +165,7 @@ def _illustration(networks: Mapping[str, Network]) -> Illustration:
 
 
 def _poolings(networks: Mapping[str, Network]) -> Table:
-    """Table II, and the poolings and maps of each network beside it."""
+    """Tabulates Table II, and the poolings and maps of each network beside it."""
     printed = [
         f"({paper.TABLE_2_CHANNELS}, {_tuple(paper.TABLE_2_KERNEL)}) and {_tuple(pool)}"
         for pool in paper.TABLE_2_POOLS
@@ -195,7 +195,7 @@ def _costs(name: str, network: Network) -> Table:
 
 
 def _claims(networks: Mapping[str, Network], own: str | None) -> list[Claim]:
-    """What the paper says of its networks; nothing is claimed of the user's."""
+    """Judges what the paper says of its networks; nothing is claimed of the user's."""
     found = []
     if "mel" in networks and own != "mel":
         mel = networks["mel"]

@@ -83,7 +83,7 @@ def study(record: SweepRecord) -> Study:
 
 
 def settings(point: RunRecord) -> tuple[str, str, str, float]:
-    """What a point of the grid varies, in the order of `SETTINGS`."""
+    """Gives what a point of the grid varies, in the order of `SETTINGS`."""
     chosen, kind = point.config["preprocessing"], point.config["spectrogram"]["kind"]
     weighting, scale = chosen["frequency_weighting"], float(chosen["scale"])
     return kind, chosen["magnitude"], weighting, scale
@@ -92,7 +92,7 @@ def settings(point: RunRecord) -> tuple[str, str, str, float]:
 def compare_all(
     points: Points, placed: Placed, labels: str
 ) -> dict[str, list[Comparison]]:
-    """Every comparison of Fig. 7, by what differs, as `pairs_of` names it."""
+    """Makes every comparison of Fig. 7, by what differs, as `pairs_of` names it."""
     return {
         name: comparison.compare(points, pairs, placed, labels)
         for name, pairs in pairs_of(points).items()
@@ -136,7 +136,7 @@ def _beside(grid: pd.DataFrame, setting: str, value: str | float) -> pd.DataFram
 
 
 def bias_sizes(points: Points) -> pd.DataFrame:
-    """How large the first layer's additive parameters are (IV-D.2).
+    """Measures how large the first layer's additive parameters are (IV-D.2).
 
     One row for each pair of points (scaled input, plain) and each parameter that both
     recorded: `pair`, `parameter` (`bias` or `beta`), and the mean absolute values
@@ -165,7 +165,7 @@ def ratio(scaled: float, plain: float) -> str:
 
 
 def scores_by_preprocessing(frame: pd.DataFrame) -> Figure:
-    """Four groups of three points, and smaller training sets at the right.
+    """Draws four groups of three points, and smaller training sets at the right.
 
     Two columns wide. Points, as the vertical axis does not start at 0: bars that are
     cut would be read by their lengths. `frame` has `group`, `weighting` and
@@ -224,7 +224,7 @@ def claims(
     sizes: pd.DataFrame,
     gaps: tuple[list[str], list[str]] = ([], []),
 ) -> list[Claim]:
-    """What IV-C and IV-D say; gaps are those of the grid and those of the sizes."""
+    """Judges what IV-C and IV-D say; gaps are those of the grid and of the sizes."""
     of_mel = [one for one in gaps[0] if not one.startswith(STFT)]
     mean = comparison.average("mean of pairs", found["magnitude"], placed)
     stft = comparison.average("STFT", found["stft"], placed)
@@ -270,7 +270,7 @@ def _claim_of_average(mean: Comparison | None, gaps: Sequence[str]) -> Claim:
 def _claim_of_weightings(
     found: Sequence[Comparison], placed: Placed, gaps: Sequence[str]
 ) -> Claim:
-    """That none is ahead over all magnitudes and scales, though it may be in one."""
+    """Judges that none is ahead over all magnitudes and scales; it may be in one."""
     pairs: dict[str, list[Comparison]] = {}
     for one in found:
         pairs.setdefault(one.name.split(",")[0], []).append(one)
@@ -329,7 +329,7 @@ def _claim_of_data(
 def worth_of_linear(
     gap: Comparison, sizes: pd.DataFrame, placed: Placed
 ) -> tuple[float, Ends]:
-    """At which share of the clips decibels score as linear magnitudes do on all.
+    """Finds the share of clips at which decibels score as linear ones do on all.
 
     It is read off the scores of the sizes, the largest of which has all clips, as Fig.
     7 does: where fewer clips lose as much as the gap is. A straight line through all
@@ -355,7 +355,7 @@ def worth_of_linear(
 
 
 def _claim_of_biases(biases: pd.DataFrame) -> Claim:
-    """The paper's ratio of 3.4, which is no target."""
+    """Judges the paper's ratio of 3.4, which is no target."""
     here = "; ".join(
         f"{name}: {_range(biases[biases['parameter'] == key])}"
         for key, name in PARAMETERS.items()
@@ -365,7 +365,7 @@ def _claim_of_biases(biases: pd.DataFrame) -> Claim:
 
 
 def _range(biases: pd.DataFrame) -> str:
-    """Median and range of the ratios that can be formed."""
+    """Gives median and range of the ratios that can be formed."""
     known = biases[biases["plain"] > 0]
     if known.empty:
         return ratio(*biases.iloc[0][["scaled", "plain"]]) if len(biases) else ABSENT
@@ -392,7 +392,7 @@ def _times(factor: float, most: float) -> str:
 
 
 def _illustration(points: Points, sizes: pd.DataFrame, labels: str) -> Illustration:
-    """Fig. 7 against one kind of labels: the mel points in the paper's order."""
+    """Draws Fig. 7 against one kind of labels: the mel points in the paper's order."""
     drawn = []
     for key, point in {settings(point): point for point in points.values()}.items():
         kind, magnitude, weighting, scale = key

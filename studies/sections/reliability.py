@@ -148,7 +148,7 @@ def study(record: SweepRecord) -> Study:
 
 
 def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
-    """Mel sizes, STFT sizes and six mixed trainings of a narrow range.
+    """Finds mel sizes, STFT sizes and six mixed trainings of a narrow range.
 
     They are chosen from points with scores and stand in the order of the curves. A set
     of fewer than two is left out.
@@ -163,7 +163,7 @@ def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
 
 
 def narrow_set(points: Points) -> dict[str, RunRecord]:
-    """Up to six trainings that differ little, lowest first, as the section says."""
+    """Finds up to six trainings that differ little, lowest first; see the section."""
     score = {name: float(comparison.auc(one).mean()) for name, one in points.items()}
     # Of equal settings the first.
     distinct: dict[tuple, str] = {}
@@ -186,7 +186,7 @@ def narrow_set(points: Points) -> dict[str, RunRecord]:
 
 
 def _short_name(name: str, point: RunRecord) -> str:
-    """What tells a training from the others of its study, in few letters."""
+    """Says in few letters what tells a training from the others of its study."""
     kind, magnitude, weighting, scale = settings(point)
     if name.startswith("size-"):
         return f"{INPUTS[kind]} {percent(point.config['train']['fraction'])}"
@@ -471,7 +471,7 @@ def with_interval(rho: Correlation | None) -> str:
 
 
 def _rho_table(found: Sets) -> Table:
-    """Both correlations of each set beside the paper's."""
+    """Tabulates both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
     names = [
         f"{one.title} ({len(one.points) - len(one.left_out)} trainings)"
@@ -493,7 +493,7 @@ def _mean_rho_2(found: Sets) -> str:
 
 
 def _spread_table(found: Sets) -> Table:
-    """How far rho 1 and rho 2 move with other seeds and with other test clips."""
+    """Tabulates how far rho 1 and rho 2 move with other seeds and other test clips."""
     sets = found.values()
     columns = {"": [one.title for one in sets]}
     for rho, text in (("rho_1", "ρ₁"), ("rho_2", "ρ₂")):
@@ -518,7 +518,7 @@ def _score_table(found: Sets) -> Table:
 
 
 def _subset_table(found: Sets, num_clips: int) -> Table:
-    """Correlation rho 1 of all clips, and the middle 95 % of that of subsets."""
+    """Tabulates rho 1 of all clips, and the middle 95 % of that of subsets."""
     cells = []
     for one in found.values():
         full, known = one.subsets[0], pd.Series(one.subsets[1:]).dropna()
@@ -576,7 +576,7 @@ def narrow_claim(found: Sets) -> Claim:
 
 
 def _difference(narrow: RunSet, wide: Sequence[RunSet]) -> Ends:
-    """The interval of Fisher's z of the narrow set's rho 1 minus the mean of the wide.
+    """Gives an interval of Fisher's z: of the narrow set's rho 1 minus the wide mean.
 
     It holds the spreads over seeds and test clips, and Fisher's own, for few trainings.
     """

@@ -337,7 +337,7 @@ def _mark_1_2_5(axis: Axis) -> None:
 
 
 def _tuples(data: Counts) -> Table:
-    """Table III, first row: ours beside the paper's."""
+    """Tabulates Table III's first row: ours beside the paper's."""
     C, names = tag_pairs.normalise(data.together), data.tag_names
     ours = tag_pairs.top_tuples(data.together, TOP_TUPLES)
     printed, its = paper.TOP_TUPLES, tag_pairs.find_pairs(names, paper.TOP_TUPLES)
@@ -398,7 +398,7 @@ def _same_tuples(data: Counts) -> Claim:
 
 
 def _not_near_one(data: Counts, pair: tuple[str, str]) -> Claim:
-    """III-A: synonyms replace each other, so that they meet less than one expects."""
+    """Judges III-A: synonyms replace each other, so they meet less than one expects."""
     first, second = pair
     found = tag_pairs.find_pairs(data.tag_names, [pair]).get(pair)
     clips = int(data.counts[found[0]]) if found else 0

@@ -61,7 +61,7 @@ def count(number: int, noun: str) -> str:
 
 
 def answer(bundle: Bundle, song: Excerpts, scores: np.ndarray) -> dict[str, Any]:
-    """What the page shows of a song with scores `[S, E, K]`, ready for JSON.
+    """Gives what the page shows of a song with scores `[S, E, K]`, ready for JSON.
 
     Tags that pass their thresholds come first, then by score; serve.js names all.
     """

@@ -127,7 +127,7 @@ class _Decoder:
 
 
 def _work(pipe: Connection, read: Read, warm_up: WarmUp | None) -> None:
-    """What the process does: one file after another, without a word."""
+    """Reads one file after another, without a word."""
     processes.follow_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     nowhere = os.open(os.devnull, os.O_WRONLY)

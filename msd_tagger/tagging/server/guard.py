@@ -75,7 +75,7 @@ def _problem(
 
 
 def _is_ours(host: str, names: frozenset[str]) -> bool:
-    """Whether a Host header names this server, whatever the port.
+    """Tells whether a Host header names this server, whatever the port.
 
     A foreign page can make its own name lead to this machine (DNS rebinding), but not
     a number. The port is another one behind a tunnel.

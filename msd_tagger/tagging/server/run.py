@@ -53,7 +53,7 @@ def _reason(error: OSError) -> str:
 
 
 def address_of(listener: socket.socket, host: str) -> str:
-    """What to type into a browser on this machine.
+    """Says what to type into a browser on this machine.
 
     >>> with take_port("127.0.0.1", 0) as listener:
     ...     address_of(listener, "127.0.0.1").rpartition(":")[0]
@@ -65,7 +65,7 @@ def address_of(listener: socket.socket, host: str) -> str:
 
 
 def is_private(listener: socket.socket) -> bool:
-    """Whether only programs of this machine reach it."""
+    """Tells whether only programs of this machine reach it."""
     return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
