@@ -69,12 +69,13 @@ def parse_json(content: bytes | str, where: object, kind: type = dict) -> Any:
     """Reads JSON text in UTF-8, a byte order mark allowed, that holds one `kind`.
 
     Raises:
-        ValueError: It is no JSON, holds something else, is nested more than `DEEPEST`
-            levels, or has text that no file can hold. The message says where.
+        ValueError: It is no JSON, holds something else, gives a name twice in one
+            object, is nested more than `DEEPEST` levels, or has text that no file can
+            hold. The message says where.
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        found = json.loads(text, parse_constant=_no_number)
+        found = json.loads(text, parse_constant=_no_number, object_pairs_hook=_object)
         _check_depth(found)
         # Text that could not be written again; a file's name that is not UTF-8 can be.
         if _SURROGATE.search(text):
@@ -91,6 +92,16 @@ def parse_json(content: bytes | str, where: object, kind: type = dict) -> Any:
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is not a number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes an object of its pairs, none of which may be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice in one object")
+    return found
 
 
 def _check_depth(content: Any) -> None:

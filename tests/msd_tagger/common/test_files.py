@@ -145,6 +145,7 @@ JSON = {
     "cp1252": ('{"a": "é"}'.encode("cp1252"), "'utf-8' codec"),
     "half a character": (rb'{"a": "\ud83d"}', "surrogates not allowed"),
     "NaN": (b'{"a": NaN}', "NaN is not a number"),
+    "a name twice": (b'{"b": [{"a": 1, "c": 2, "a": 3}]}', "'a' is given twice in one"),
     "digits": (b"9" * 5000, "4300 digits"),
     "list": (b"[1]", "must hold a JSON object, not a list"),
     "number": (b"12", "must hold a JSON object, not a int"),
