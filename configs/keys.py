@@ -318,22 +318,22 @@ PLACES = (
 )
 
 
-def with_home(name: str, value: Any) -> Any:
-    """Puts the home folder for a `~` that begins a place, or one of several."""
-    if name in PLACES and isinstance(value, str):
-        return os.path.expanduser(value)  # noqa: PTH111 (keeps "./" as given)
-    if name in PLACES and isinstance(value, tuple | list):
-        return type(value)(with_home(name, one) for one in value)
-    return value
-
-
 def settle_places(config: ConfigDict) -> None:
-    """Does so for all places of a configuration, whoever set them."""
+    """Puts the home folder for a `~` in all places of a configuration."""
     for name in PLACES:
         section, _, last = name.rpartition(".")
         part = config.get(section) if section else config
         if isinstance(part, ConfigDict) and last in part:
-            part[last] = with_home(name, part[last])
+            part[last] = _with_home(part[last])
+
+
+def _with_home(value: Any) -> Any:
+    """Puts it for a `~` that begins a place, or one of several."""
+    if isinstance(value, str):
+        return os.path.expanduser(value)  # noqa: PTH111 (keeps "./" as given)
+    if isinstance(value, tuple | list):
+        return type(value)(map(_with_home, value))
+    return value
 
 
 def label_noise_of(value: str) -> tuple[str, float]:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from ml_collections import ConfigDict
 
 from configs import default
-from configs.keys import KEYS, Range, is_name, no_such_key, values_of, with_home
+from configs.keys import KEYS, Range, is_name, no_such_key, settle_places, values_of
 from configs.tasks import SWEEP, TRAIN
 
 Point = tuple[str, tuple[tuple[str, object], ...]]
@@ -222,10 +222,11 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
             raise no_such_key(f"point {name} changes {key}", key)
         section, _, last = key.rpartition(".")
         try:
-            (changed[section] if section else changed)[last] = with_home(key, value)
+            (changed[section] if section else changed)[last] = value
         except TypeError as error:
             raise ValueError(f"point {name}: {key}={value!r}: {error}") from None
     changed = changed.copy_and_resolve_references()
+    settle_places(changed)
     changed.task, changed.sweep = TRAIN, ()
     share = changed.train.fraction
     if "train.fraction" in dict(changes) and share > 0:  # `checks` refuses others.
@@ -236,7 +237,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
 
 
 def _as_many_steps(train: ConfigDict, counted: str, point: str) -> float:
-    """Epochs of a share of the clips, of as many steps as the epochs of all have."""
+    """Counts the epochs of a share that take as many steps as those of all clips."""
     allowed, whole = KEYS[f"train.{counted}"].allowed, train[counted]
     epochs = whole / train.fraction
     if isinstance(allowed, Range) and whole in allowed and epochs not in allowed:

@@ -6,6 +6,8 @@ ID3 separates several in a text by NUL; FLAC and Ogg repeat the comment `GENRE`.
 import re
 from pathlib import Path
 
+from msd_tagger.frontend.mpeg import of_seven_bits
+
 _MOST_BYTES = 2**22  # Before them: pictures, say.
 _MOST_GENRE_BYTES = 1000
 _ENCODINGS = ("latin-1", "utf-16", "utf-16-be", "utf-8")  # By their number in ID3.
@@ -20,7 +22,7 @@ def genres_of(path: Path) -> list[str]:
 
 
 def _of_comments(head: bytes) -> list[str]:
-    r"""Genres of Vorbis comments, each behind the number of its bytes.
+    r"""Finds genres of Vorbis comments, each behind the number of its bytes.
 
     >>> _of_comments(b"fLaC..\x0a\0\0\0GENRE=Rock\x09\0\0\0Genre=Pop..subgenre=Ska")
     ['Rock', 'Pop']
@@ -37,8 +39,8 @@ def _of_comments(head: bytes) -> list[str]:
 
 
 def _of_id3(head: bytes) -> list[str]:
-    """Genres of ID3, versions 2.2 to 2.4 (id3.org)."""
-    version, flags, end = head[3], head[5], 10 + _seven_bits(head[6:10])
+    """Finds genres of ID3, versions 2.2 to 2.4 (id3.org)."""
+    version, flags, end = head[3], head[5], 10 + of_seven_bits(head[6:10])
     body = head[10:end]
     if flags & 128 and version < 4:
         body = body.replace(b"\xff\0", b"\xff")
@@ -46,10 +48,10 @@ def _of_id3(head: bytes) -> list[str]:
     name_bytes, header_bytes = (3, 6) if is_old else (4, 10)
     at = 0
     if flags & 64 and not is_old:  # An extended header.
-        at = _seven_bits(body[:4]) if version == 4 else 4 + int.from_bytes(body[:4])
+        at = of_seven_bits(body[:4]) if version == 4 else 4 + int.from_bytes(body[:4])
     while at + header_bytes < len(body) and body[at]:
         name, size = body[at:][:name_bytes], body[at + name_bytes :][:name_bytes]
-        size_bytes = _seven_bits(size) if version == 4 else int.from_bytes(size)
+        size_bytes = of_seven_bits(size) if version == 4 else int.from_bytes(size)
         begin, at = at + header_bytes, at + header_bytes + size_bytes
         if name in (b"TCON", b"TCO"):
             frame_flags = body[begin - 1] if version == 4 else 0
@@ -57,20 +59,8 @@ def _of_id3(head: bytes) -> list[str]:
     return []
 
 
-def _seven_bits(data: bytes) -> int:
-    """Reads a number of which every byte has seven bits.
-
-    >>> _seven_bits(bytes([0, 0, 1, 2]))
-    130
-    """
-    number = 0
-    for byte in data:
-        number = number << 7 | byte & 127
-    return number
-
-
 def _texts(content: bytes, flags: int) -> list[str]:
-    r"""Texts of a frame, behind the number of their encoding.
+    r"""Splits the texts of a frame, behind the number of their encoding.
 
     >>> _texts(b"\3Rock\0Jazz\0", 0), _texts(b"\2\0R\0\0\0J", 0)
     (['Rock', 'Jazz'], ['R', 'J'])

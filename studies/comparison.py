@@ -321,6 +321,12 @@ def table(
     return captioned(key, frame, FORMATS, strong, **values)
 
 
+def left_out(names: Iterable[str]) -> str:
+    """Says which points were left out as they cannot be told from chance, if any."""
+    listed = ", ".join(names)
+    return f" Near chance and left out: {listed}." if listed else ""
+
+
 def sentence(one: Comparison) -> str:
     """Prints a difference, its interval, and what is known of the spreads in it."""
     over_seeds, over_clips = one.half_widths()

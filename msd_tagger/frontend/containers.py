@@ -124,7 +124,7 @@ def _fixed(head: bytes) -> tuple[int, int] | tuple[int, int, str] | None:
 
 
 def _voc_blocks(head: bytes) -> list[tuple[int, int, int]]:
-    r"""Yields kind, place and size of a Creative Voice file's blocks up to its sound.
+    r"""Lists kind, place and size of a Creative Voice file's blocks up to its sound.
 
     >>> _voc_blocks(bytes(20) + b"\x1a" + bytes(5) + b"\5\2\0\0hi\1\x63\0\0")
     [(5, 30, 2), (1, 36, 99)]

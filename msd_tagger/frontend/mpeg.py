@@ -97,6 +97,15 @@ class Xing(NamedTuple):
     added_samples: int  # Before and behind the sound, as LAME writes it; 0: not known.
 
 
+def of_seven_bits(data: bytes) -> int:
+    """Reads a number of ID3, of which every byte has seven bits.
+
+    >>> of_seven_bits(bytes([0, 0, 1, 2]))
+    130
+    """
+    return functools.reduce(lambda value, byte: value << 7 | byte & 127, data, 0)
+
+
 def behind_tags(bytes_at: Callable[[int, int], bytes], start: int = 0) -> int:
     r"""Steps over ID3v2, ID3v1 and APE tags; `bytes_at` reads from a place so many.
 
@@ -107,9 +116,8 @@ def behind_tags(bytes_at: Callable[[int, int], bytes], start: int = 0) -> int:
     while True:
         head = bytes_at(start, 32)
         if head[:3] == b"ID3" and len(head) >= 10:
-            high, *low = (byte & 127 for byte in head[6:10])
-            size = functools.reduce(lambda value, byte: value << 7 | byte, low, high)
-            start += 10 + size + (10 if head[5] & 16 else 0)  # Some have a footer.
+            start += 10 + of_seven_bits(head[6:10])
+            start += 10 if head[5] & 16 else 0  # Some have a footer.
         elif head[:3] == b"TAG":
             start += 128
         elif head[:8] == b"APETAGEX" and len(head) == 32:

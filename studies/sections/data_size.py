@@ -281,10 +281,10 @@ def _too_few(sizes: pd.DataFrame, left_out: pd.DataFrame) -> list[str]:
 
 def _near_chance(left_out: pd.DataFrame | None) -> str:
     """Says which sizes a line leaves out, if any."""
-    if left_out is None or left_out.empty:
+    if left_out is None:
         return ""
     names = [f"{INPUTS[of.kind]} {percent(of.share)}" for of in left_out.itertuples()]
-    return f" Near chance and left out: {', '.join(names)}."
+    return comparison.left_out(names)
 
 
 def claim_of_line(

@@ -618,7 +618,7 @@ def _large(rhos: Rhos, found: Sets, gaps: Sequence[str]) -> Judged:
 def _near_chance(sets: Sequence[RunSet]) -> str:
     """Says which trainings the correlations leave out, if any."""
     names = dict.fromkeys(name for one in sets for name in one.left_out)
-    return f" Near chance and left out: {', '.join(names)}." if names else ""
+    return comparison.left_out(names)
 
 
 def _printed(rhos: Rhos) -> str:
