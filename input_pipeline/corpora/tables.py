@@ -15,7 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from msd_tagger.common.csv_files import check_no_nul, named_rows, not_utf8
+from msd_tagger.common.csv_files import (
+    cell_number,
+    check_no_nul,
+    named_rows,
+    not_utf8,
+)
 
 # Files that are looked for to tell how they end; fewer if some are there.
 MOST_SOUGHT, ENOUGH_FOUND = 2000, 10
@@ -118,10 +123,7 @@ def seconds(text: str, name: str, where: str, may_be_0: bool) -> float:
     >>> seconds("12.5", "start_s", "tags.csv, line 2", may_be_0=True)
     12.5
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = cell_number(text)
     if not (math.isfinite(value) and (value > 0 or (may_be_0 and value == 0))):
         allowed = "seconds from 0, or empty" if may_be_0 else "seconds above 0"
         raise ValueError(f"{where}: {name} is {text!r}; it must be {allowed}")

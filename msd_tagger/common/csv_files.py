@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -198,3 +199,17 @@ def not_utf8(path: Path) -> str:
             f'but {guess}; save the file as UTF-8 (in a spreadsheet: "CSV UTF-8")'
         )
     return f"{path} was changed while it was read"
+
+
+def cell_number(text: str) -> float:
+    """Reads the number in a cell; NaN where it holds none.
+
+    Python's own `1_0` is none: as a rule somebody meant `1.0`.
+
+    >>> cell_number("12.5"), cell_number("1_0"), cell_number("soon")
+    (12.5, nan, nan)
+    """
+    try:
+        return math.nan if "_" in text else float(text)
+    except ValueError:
+        return math.nan

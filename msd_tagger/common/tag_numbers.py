@@ -1,13 +1,12 @@
 """Files that say two numbers of every tag: error rates, or weights."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from msd_tagger.common.csv_files import csv_cells
+from msd_tagger.common.csv_files import cell_number, csv_cells
 
 Pair = tuple[float, float]
 Row = tuple[str, str, Any, Any]  # Where it stands, for messages, its tag, two cells.
@@ -38,10 +37,7 @@ def by_tag(
 
 def number(value: Any, below: float, says: str) -> float:
     """Reads a number of at least 0 and below a limit; else a ValueError `says` so."""
-    try:
-        found = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        found = math.nan
+    found = cell_number(str(value))
     if not 0 <= found < below:
         raise ValueError(says)
     return found

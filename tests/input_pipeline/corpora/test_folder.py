@@ -260,7 +260,7 @@ def test_a_bad_row_is_named(tmp_path, row, message):
         _clips(tmp_path, [("first", "b.mp3", "test", "pop"), row])
 
 
-@pytest.mark.parametrize("start_s", ["soon", "-1", "nan", "inf"])
+@pytest.mark.parametrize("start_s", ["soon", "-1", "nan", "inf", "1_0"])
 def test_a_bad_start_is_named(tmp_path, start_s):
     with pytest.raises(ValueError, match=f"line 2: start_s is '{start_s}'"):
         _clips(

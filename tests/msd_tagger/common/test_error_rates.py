@@ -74,7 +74,16 @@ def test_of_many_tags_some_are_named():
         error_rates.arrange(known, tags, Path("rates.csv"))
 
 
-@pytest.mark.parametrize("one", [0.5, {"missing": 0}, {"missing": True, "false": 0}])
+@pytest.mark.parametrize(
+    "one",
+    [
+        0.5,
+        {"missing": 0},
+        {"missing": True, "false": 0},
+        {"missing": None, "false": 0},
+        {"missing": 10**400, "false": 0},
+    ],
+)
 def test_json_of_another_kind_is_refused(tmp_path, one):
     path = write(tmp_path, json.dumps({"rock": one}), "rates.json")
     with pytest.raises(ValueError, match=r"rates\.json.*rock"):
