@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,13 @@ def _digest(directory: Place, counts: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def report(directory: Place, max_bad_share: float) -> None:
+def report(
+    directory: Place, max_bad_share: float, needed: Sequence[str] = SPLITS
+) -> None:
     """Prints what a complete set holds and what was left out, in one line."""
     counts = read_counts(directory)
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
+    check_splits(Counter(counts["num_clips"]), directory / LEDGER, needed)
     num_clips = sum(counts["num_clips"].values())
     num_shards = sum(map(len, counts["shard_lengths"].values()))
     num_bad = sum(counts["left_out"].values())
@@ -111,13 +115,13 @@ def report(directory: Place, max_bad_share: float) -> None:
     )
 
 
-def check_splits(counts: Counter, where: Path) -> None:
-    """Refuses a corpus that leaves a split without clips."""
-    empty = [split for split in SPLITS if not counts[split]]
+def check_splits(counts: Counter, where: Place, needed: Sequence[str]) -> None:
+    """Refuses a corpus that leaves a split without clips that needs some."""
+    empty = [split for split in needed if not counts[split]]
     if empty:
         raise ValueError(
             f"no clips in {', '.join(empty)} (clips per split: {dict(counts)}); see "
-            f"{where}. Assign clips to all of {', '.join(SPLITS)}, in the split column "
+            f"{where}. Assign clips to all of {', '.join(needed)}, in the split column "
             "if the corpus has few clips or artists"
         )
 
@@ -128,12 +132,15 @@ def complete(
     corpus: Corpus,
     tasks: list[shards.ShardTask],
     max_bad_share: float,
+    needed: Sequence[str] = SPLITS,
 ) -> None:
     """Writes everything but the shards, the mark of completeness last."""
     if is_written(directory):  # At that time TFDS was not installed.
         counts = read_counts(directory)
     else:
-        counts = _write_catalogue(directory, recipe, corpus, tasks, max_bad_share)
+        counts = _write_catalogue(
+            directory, recipe, corpus, tasks, max_bad_share, needed
+        )
     if find_spec("tensorflow_datasets") is not None:
         _register(directory, recipe, counts)
     whole = counts | {"digest": _digest(directory, counts)}
@@ -159,6 +166,7 @@ def _write_catalogue(
     corpus: Corpus,
     tasks: list[shards.ShardTask],
     max_bad_share: float,
+    needed: Sequence[str],
 ) -> dict[str, Any]:
     found = dict(zip(tasks, shards.read_parts(directory, tasks), strict=True))
     parts = {task: part for task, part in found.items() if part is not None}
@@ -186,7 +194,7 @@ def _write_catalogue(
         "size_bytes": {s: int(own["shard_bytes"].sum()) for s, own in splits.items()},
     }
     _check_bad_share(counts, max_bad_share, directory / LEDGER)
-    check_splits(Counter(counts["num_clips"]), directory / LEDGER)
+    check_splits(Counter(counts["num_clips"]), directory / LEDGER, needed)
     planned = {task.file_name for task in tasks}
     for path in directory.glob(f"{records.DATASET}-*.tfrecord-*"):
         if path.name not in planned:  # Of a plan that was given up.
@@ -225,19 +233,20 @@ def _splits(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Makes the arrays of the index, see `index.Split`."""
     by_id = {clip.track_id: clip for clip in corpus.clips}
-    splits = {}
+    splits: dict[str, dict[str, np.ndarray]] = {}
     for split in SPLITS:
         own = [part for task, part in parts.items() if task.split == split]
         clips = [by_id[track_id] for part in own for track_id in part["track_id"]]
-        columns: dict[str, Any] = {
-            "track_id": [clip.track_id for clip in clips],
-            "tags": [clip.tags for clip in clips],
-            "shard_clips": [len(part["track_id"]) for part in own],
-            "shard_bytes": [part["size_bytes"] for part in own],
+        shape = len(clips), len(corpus.tags)
+        splits[split] = {
+            "track_id": np.array([clip.track_id for clip in clips], np.str_),
+            "tags": np.array([one.tags for one in clips], np.uint8).reshape(shape),
+            "shard_clips": np.array([len(part["track_id"]) for part in own], np.int64),
+            "shard_bytes": np.array([part["size_bytes"] for part in own], np.int64),
         }
         if corpus.has_true_tags:
-            columns["true_tags"] = [clip.true_tags for clip in clips]
-        splits[split] = {name: np.array(column) for name, column in columns.items()}
+            truth = np.array([one.true_tags for one in clips], np.uint8)
+            splits[split]["true_tags"] = truth.reshape(shape)
     return splits
 
 

@@ -14,6 +14,7 @@ from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.prepare import prepare
 from input_pipeline.staging import copy_folder
 from input_pipeline.storage import Place, RemotePath
+from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe
 
 WORKING_FOLDER = Path("data")
@@ -46,6 +47,7 @@ def prepare_in(
     corpus: Corpus,
     recipes: Sequence[Recipe],
     max_bad_share: float = 0.1,
+    needed: Sequence[str] = SPLITS,
     **options: Any,
 ) -> dict[str, Place]:
     """Does what `prepare` does, wherever the sets lie.
@@ -55,7 +57,8 @@ def prepare_in(
     """
 
     def make(wanted: Sequence[Recipe], where: Path) -> dict[str, Any]:
-        return prepare(corpus, wanted, where, max_bad_share=max_bad_share, **options)
+        checks: dict[str, Any] = {"max_bad_share": max_bad_share, "needed": needed}
+        return prepare(corpus, wanted, where, **checks, **options)
 
     if not isinstance(data_dir, RemotePath):
         return make(recipes, data_dir)
@@ -69,7 +72,7 @@ def prepare_in(
                 copy_folder(source, target, catalogue.CORPUS_FILE)
                 print(f"copied to {target}; {source} is not needed any more")
         for recipe in filter(lambda one: catalogue.is_written(there[one]), recipes):
-            catalogue.report(there[recipe], max_bad_share)
+            catalogue.report(there[recipe], max_bad_share, needed)
     except OSError as error:
         raise ValueError(
             f"{_cannot_be_used(data_dir, error)}. What is finished on this machine "

@@ -32,8 +32,8 @@ def sort_key(track_id: str) -> bytes:
 def subset_size(num_clips: int, fraction: float) -> int:
     """Counts the clips in a share of them, rounded up.
 
-    >>> subset_size(100, 0.07), subset_size(3, 0.01)
-    (7, 1)
+    >>> subset_size(100, 0.07), subset_size(3, 0.01), subset_size(0, 1)
+    (7, 1, 0)
 
     Raises:
         ValueError: The fraction is not above 0 and at most 1.
@@ -43,7 +43,7 @@ def subset_size(num_clips: int, fraction: float) -> int:
             f"train.fraction is {fraction}; it must be above 0 and at most 1"
         )
     # Rounded first: 0.07 * 100 is 7.000000000000001 in floating point.
-    return max(1, math.ceil(round(fraction * num_clips, 6)))
+    return min(num_clips, max(1, math.ceil(round(fraction * num_clips, 6))))
 
 
 def first_clips(shard_clips: Sequence[int] | np.ndarray, num_clips: int) -> np.ndarray:

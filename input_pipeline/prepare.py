@@ -27,6 +27,7 @@ from input_pipeline import beam, catalogue, plan, published, shards
 from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.plan import Slice, shard_directories
 from msd_tagger.common import processes
+from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe
 
 
@@ -39,6 +40,7 @@ def prepare(
     max_bad_share: float = 0.1,
     own: Slice = Slice(),  # noqa: B008 (immutable)
     beam_options: Sequence[str] = (),
+    needed: Sequence[str] = SPLITS,
 ) -> dict[str, Path]:
     """Makes the shards of one or several recipes, decoding every file once.
 
@@ -56,6 +58,7 @@ def prepare(
         max_bad_share: Share of files that may be left out.
         own: The slice of the shards that this job writes; by default all of them.
         beam_options: Of an Apache Beam pipeline that writes the shards, if not empty.
+        needed: The splits that must have clips: all of them to train.
 
     Returns:
         Directory of every recipe's kind, to be given to `batches.open_shards`. A job of
@@ -63,8 +66,8 @@ def prepare(
 
     Raises:
         ValueError: The recipes do not go together, or do not fit published
-            spectrograms; too many bad files; a split without clips; a target that
-            cannot be written.
+            spectrograms; too many bad files; a needed split without clips; a
+            target that cannot be written.
         KeyboardInterrupt: Finished shards stay, and what to do is printed.
     """
     _check_recipes(recipes)
@@ -76,21 +79,26 @@ def prepare(
     directories = shard_directories(corpus, recipes, data_dir)
     if not all(map(catalogue.is_complete, directories.values())):
         with _clear_errors(data_dir):
-            clips_per_shard = begin(corpus, directories, clips_per_shard)
+            clips_per_shard = begin(corpus, directories, clips_per_shard, needed)
             tasks = plan.shard_tasks(corpus, clips_per_shard)
             write_missing(own.of(tasks), directories, num_processes, beam_options)
-            complete(corpus, directories, tasks, own, max_bad_share)
+            complete(corpus, directories, tasks, own, max_bad_share, needed)
     for directory in filter(catalogue.is_complete, directories.values()):
         # Another job may have completed the set before the last parts of this one.
         catalogue.remove_parts(directory)
-        catalogue.report(directory, max_bad_share)
+        catalogue.report(directory, max_bad_share, needed)
     return {recipe.kind: directory for recipe, directory in directories.items()}
 
 
-def begin(corpus: Corpus, directories: dict[Recipe, Path], clips_per_shard: int) -> int:
+def begin(
+    corpus: Corpus,
+    directories: dict[Recipe, Path],
+    clips_per_shard: int,
+    needed: Sequence[str] = SPLITS,
+) -> int:
     """Checks that it can end well, and settles the number of clips per shard."""
     counts = Counter(clip.split for clip in corpus.clips)
-    catalogue.check_splits(counts, corpus.audio_dir)
+    catalogue.check_splits(counts, corpus.audio_dir, needed)
     unfinished = itertools.filterfalse(catalogue.is_written, directories.values())
     return plan.agree_on_plan(unfinished, clips_per_shard)
 
@@ -129,6 +137,7 @@ def complete(
     tasks: list[shards.ShardTask],
     own: Slice,
     max_bad_share: float,
+    needed: Sequence[str] = SPLITS,
 ) -> None:
     """Completes the sets, or says how much other jobs have still to write."""
     for recipe, directory in directories.items():
@@ -146,7 +155,7 @@ def complete(
                 f"without prepare.worker and prepare.num_workers: {directory}"
             )
         else:
-            catalogue.complete(directory, recipe, corpus, tasks, max_bad_share)
+            catalogue.complete(directory, recipe, corpus, tasks, max_bad_share, needed)
 
 
 def run_workers(work: list[shards.Work], num_processes: int) -> None:

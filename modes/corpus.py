@@ -28,6 +28,7 @@ from input_pipeline.storage import Place, place
 from modes import MainOptions
 from msd_tagger.common import class_weights
 from msd_tagger.common.error_rates import arrange, read_rates
+from msd_tagger.common.facts import SPLITS
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network.pools import Pools, check_pools, choose_pools
 from msd_tagger.training import distributed
@@ -211,7 +212,10 @@ def read(config: ConfigDict, data_dir: Path | str) -> Corpus:
 def prepare(
     config: ConfigDict, options: MainOptions, corpus: Corpus
 ) -> dict[str, Place]:
-    """Writes the shards that are missing; a folder for each recipe's identifier."""
+    """Writes the shards that are missing; a folder for each recipe's identifier.
+
+    Only a bundle's corpus may have splits without clips.
+    """
     if options.mode == "run":
         check_learnable(config, options, corpus)
     found: dict[str, Place] = {}
@@ -225,6 +229,7 @@ def prepare(
             max_bad_share=config.prepare.max_bad_share,
             own=Slice(config.prepare.worker, config.prepare.num_workers),
             beam_options=parse_options(config.prepare.beam),
+            needed=() if options.bundle else SPLITS,
         )
         found |= {one.identifier: made[one.kind] for one in together}
     return found

@@ -1,5 +1,6 @@
 """`--mode=evaluate`: scores of a run again, or of a bundle on any corpus."""
 
+from collections import Counter
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -13,7 +14,12 @@ from msd_tagger.bundle.format import Bundle, read_bundle
 from msd_tagger.common import files
 from msd_tagger.common.provenance import environment
 from msd_tagger.training import parallel
-from msd_tagger.training.bundle_scores import Match, match_tags, score_splits
+from msd_tagger.training.bundle_scores import (
+    Match,
+    match_tags,
+    score_splits,
+    scored_splits,
+)
 from msd_tagger.training.data import Data
 from msd_tagger.training.schedule import resolve_batch_size
 from msd_tagger.training.warm_start import check_recipe
@@ -47,6 +53,7 @@ def evaluate_bundle(config: ConfigDict, options: MainOptions) -> None:
     bundle = read(folder, config)
     corpus = load(config, options)
     print_match(match_tags(bundle.tags, corpus.tags))
+    scored_splits(Counter(clip.split for clip in corpus.clips))  # Or says why not.
     data = open_data(config, prepare(config, options, corpus))
     digests = {"bundle": bundle_digest(folder), "shards": data.directory.parent.name}
     default = Path(f"runs/scores-{digest(digests)}")

@@ -1,6 +1,6 @@
 """Scores of a bundle on any prepared corpus that shares tags with it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +53,21 @@ def match_tags(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> Match:
     )
 
 
+def scored_splits(counts: Mapping[str, int]) -> list[str]:
+    """Lists the splits to score, of those that have clips.
+
+    >>> scored_splits({"train": 80, "test": 20})
+    ['test']
+
+    Raises:
+        ValueError: There is none.
+    """
+    splits = [split for split in SCORED if counts.get(split)]
+    if not splits:
+        raise ValueError("the corpus has neither validation nor test clips to score")
+    return splits
+
+
 def listed(tags: Sequence[str], at_most: int = 10) -> str:
     """Lists names for a message, of many only the first.
 
@@ -97,9 +112,8 @@ def score_splits(
         ValueError: No tag is shared, or there is no clip to score.
     """
     match = match_tags(bundle.tags, data.tags)
-    splits = [split for split in SCORED if data.num_clips(split)]
-    if not splits:
-        raise ValueError("the corpus has neither validation nor test clips to score")
+    counts = {split: data.num_clips(split) for split in SCORED}
+    splits = scored_splits(counts)
     shared = restrict(bundle, match.shared)
     _, columns = columns_by_name(shared.tags, data.tags)
     # All of it before the first file: a damaged shard leaves the folder as it was.
@@ -116,10 +130,12 @@ def score_splits(
                 "weak": _measure(shared.thresholds, labels["tags"], found, split),
                 "true": _measure(shared.thresholds, labels["true_tags"], found, split),
             }
-    counts = {split: data.num_clips(split) for split in splits}
     summary = {
         "tags": match._asdict(),
-        "corpus": {**data.corpus, "counts": counts},
+        "corpus": {
+            **data.corpus,
+            "counts": {split: counts[split] for split in splits},
+        },
         "seeds": bundle.seeds,
         "scores": scores,
         "at_thresholds": at_thresholds or None,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as judge
 
-from modes import MainOptions, run
+from modes import MainOptions, corpus, run
 from modes import evaluate as evaluate_bundle
 from msd_tagger.bundle.format import read_bundle, write_bundle
 from tests import bundles, fakes, small_corpus
@@ -132,6 +132,40 @@ def test_a_bundle_scores_on_its_own_corpus_as_its_run(place, tmp_path, capsys):
     assert printed.startswith("5 tags are in both and scored\n")
     assert "\ntest, weak labels: roc_auc_macro" in printed
     assert "test, weak labels, at the bundle's thresholds: precision_macro" in printed
+
+
+def only(split, source, folder):
+    """Copies the clips of one split."""
+    with (source / "tags.csv").open(newline="") as file:
+        rows = [row for row in csv.reader(file) if row[2] == split]
+    folder.mkdir()
+    for _, path, *_ in rows:
+        shutil.copy(source / path, folder)
+    small_corpus.write_table(folder, rows)
+    shutil.copy(source / "tags.txt", folder)
+
+
+def test_test_clips_alone_are_scored(place, tmp_path, capsys):
+    data = {"data_dir": tmp_path / "data"}
+    own = {"bundle": str(place / "run" / "bundle"), **data}
+    only("test", place / "corpus", tmp_path / "test")
+    config = make_config(tmp_path / "test")
+    options = MainOptions(mode="evaluate", out=str(tmp_path / "scores"), **own)
+    evaluate_bundle.start(config, options)
+    assert "test, weak labels: roc_auc_macro" in capsys.readouterr().out
+    found = read(tmp_path / "scores" / "scores.json")
+    assert found["corpus"]["counts"] == {"test": 6}
+    of_run = read(place / "run" / "summary.json")["scores"]["test"]
+    assert list(found["scores"]) == ["test"]
+    assert found["scores"]["test"]["weak"] == of_run["weak"]
+    with pytest.raises(ValueError, match=r"no clips in train, valid .*see .*ledger"):
+        corpus.start(config, MainOptions(mode="prepare", **data))
+    only("train", place / "corpus", tmp_path / "train")
+    with pytest.raises(ValueError, match="neither validation nor test clips"):
+        again = options._replace(out="")
+        evaluate_bundle.start(make_config(tmp_path / "train"), again)
+    (prepared,) = (tmp_path / "data" / "shards").iterdir()
+    assert prepared.name.startswith("test-")
 
 
 def test_tags_are_matched_by_name(place, tmp_path, capsys):
