@@ -5,10 +5,13 @@ whatever program has it. If that is the service of another job, that job dies.
 """
 
 import contextlib
+import errno
 import os
+import selectors
 import socket
 import struct
 import time
+from collections.abc import Iterator
 
 ANSWER_S = 10  # Process 0 answers within this time, or it is another program.
 _HELLO = struct.Struct("!8sHH")  # `_NAME`, number of processes, index.
@@ -37,21 +40,40 @@ def _gather(where: str, count: int, deadline_s: float) -> str:
     missing, here = set(range(1, count)), []
     with contextlib.ExitStack() as stack:
         with _listen(where) as listener:
+            hellos = _hear(listener, stack, deadline_s)
             while missing:
-                listener.settimeout(max(0.001, deadline_s - time.monotonic()))
-                try:
-                    here.append(stack.enter_context(listener.accept()[0]))
-                except TimeoutError:
+                peer, hello = next(hellos, (None, b""))
+                if peer is None:
                     numbers = ", ".join(map(str, sorted(missing)))
                     return f"missing here: process {numbers}"
-                hello = _read(here[-1], _HELLO.size, ANSWER_S)
                 name, job_size, index = _HELLO.unpack(hello)
                 if (name, job_size) == (_NAME, count):
-                    _say(here[-1], _NAME)
+                    _say(peer, _NAME)
+                    here.append(peer)
                     missing.discard(index)
         for peer in here:
             _say(peer, _GO)
     return ""
+
+
+def _hear(
+    listener: socket.socket, stack: contextlib.ExitStack, deadline_s: float
+) -> Iterator[tuple[socket.socket, bytes]]:
+    """Yields who connects, with what it says first, until a time.
+
+    Whoever connects and says nothing, as a scan of ports does, holds nobody up. All
+    stay connected until the stack is closed.
+    """
+    with selectors.DefaultSelector() as heard:
+        heard.register(listener, selectors.EVENT_READ)
+        while ready := heard.select(max(0, deadline_s - time.monotonic())):
+            for key, _ in ready:
+                if key.fileobj is listener:
+                    peer = stack.enter_context(listener.accept()[0])
+                    heard.register(peer, selectors.EVENT_READ, peer)
+                else:
+                    heard.unregister(key.fileobj)
+                    yield key.data, _read(key.data, _HELLO.size, 0)
 
 
 def _listen(where: str) -> socket.socket:
@@ -73,7 +95,7 @@ def _greet(where: str, index: int, count: int, deadline_s: float) -> str:
     why = "no answer"
     while (left_s := deadline_s - time.monotonic()) > 0:
         try:
-            peer = socket.create_connection((host.strip("[]"), int(port)), left_s)
+            peer = _connect(host.strip("[]"), int(port), left_s)
         except OSError as error:  # It has not been started yet.
             why = f"process 0: {error.strerror or error}"
             time.sleep(0.2)
@@ -86,6 +108,17 @@ def _greet(where: str, index: int, count: int, deadline_s: float) -> str:
             has_come = _read(peer, 1, left_s) == _GO
             return "" if has_come else "process 0 answered, others did not come"
     return why
+
+
+def _connect(host: str, port: int, timeout_s: float) -> socket.socket:
+    """Connects to a port; an OSError says that nobody listens there."""
+    peer = socket.create_connection((host, port), timeout_s)
+    if peer.getsockname() != peer.getpeername():
+        return peer
+    # On one machine the system may give this end the very port that it asks for: it
+    # then talks to itself, and keeps the port from process 0.
+    peer.close()
+    raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
 
 def _say(peer: socket.socket, text: bytes) -> None:

@@ -1,5 +1,6 @@
 """Two processes do what one does, and end together."""
 
+import contextlib
 import functools
 import json
 import os
@@ -7,6 +8,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
@@ -178,6 +181,13 @@ def test_processes_end_together(tmp_path, task, codes, said):
             assert "Traceback" not in errors[index]
 
 
+def free_address():
+    """Returns "host:port", host and port, where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        host, port = free.getsockname()
+    return f"{host}:{port}", host, port
+
+
 def test_one_process_is_alone():
     assert distributed.rank() == distributed.Rank(0, 1)
     assert distributed.is_first()
@@ -204,10 +214,44 @@ def test_a_port_that_another_program_has(monkeypatch, index):
 )
 def test_processes_that_do_not_come(monkeypatch, index, why):
     monkeypatch.setattr(distributed, "CONNECT_S", 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        where = f"127.0.0.1:{free.getsockname()[1]}"
+    where, *_ = free_address()
     with pytest.raises(LostProcessError, match=rf"within 0.5 s at {where}.* \({why}\)"):
         distributed.start(where, 3, index)
+
+
+def test_who_connects_and_says_nothing_holds_nobody_up(monkeypatch):
+    monkeypatch.setattr(rendezvous, "ANSWER_S", 5)
+    where, host, port = free_address()
+    ends = time.monotonic() + 60
+    with ThreadPoolExecutor(3) as threads, contextlib.ExitStack() as scan:
+        first = threads.submit(rendezvous.meet, where, 0, 3, ends)
+        for _ in range(2):
+            while time.monotonic() < ends:
+                with contextlib.suppress(ConnectionRefusedError):
+                    scan.enter_context(socket.create_connection((host, port)))
+                    break
+                time.sleep(0.01)
+        others = [threads.submit(rendezvous.meet, where, n, 3, ends) for n in (1, 2)]
+        assert [one.result() for one in (first, *others)] == ["", "", ""]
+
+
+def test_a_process_that_reaches_itself_has_reached_nobody(monkeypatch):
+    where, host, port = free_address()
+    connect, asked = socket.create_connection, []
+
+    def reach_itself_first(address, timeout_s):
+        asked.append(address)
+        if len(asked) > 1:
+            return connect(address, timeout_s)
+        peer = socket.socket()
+        peer.bind(address)
+        peer.connect(address)
+        return peer
+
+    monkeypatch.setattr(socket, "create_connection", reach_itself_first)
+    why = rendezvous.meet(where, 1, 2, time.monotonic() + 0.5)
+    assert why == "process 0: Connection refused"
+    assert asked[:2] == [(host, port)] * 2
 
 
 def test_auto_needs_a_launcher():
