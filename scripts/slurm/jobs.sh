@@ -77,7 +77,8 @@ processor() {
 main() {
   local child='' status=0
   need_python
-  trap 'echo "about to be stopped: saving"; kill -USR1 "$child"' USR1
+  # The warning may come when the run has ended; that must not end the script.
+  trap 'echo "about to be stopped: saving"; kill -USR1 "$child" || true' USR1
   trap 'echo "stopped: waiting for what still saves"' TERM
   # Since Slurm 22.05 srun does not know the job's --cpus-per-task by itself.
   srun --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" "${PYTHON[@]}" main.py "$@" &

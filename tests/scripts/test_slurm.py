@@ -190,6 +190,18 @@ def test_only_interrupted_jobs_come_back(status, shown, again, cluster):
     assert (["scontrol", "requeue", "17"] in calls(cluster)) == again
 
 
+def test_a_warning_after_the_end_of_the_run_is_too_late_to_matter(cluster):
+    """While Slurm is asked, say, which takes long where it is busy."""
+    task = f"echo $PPID > {cluster}/script; exit 143"
+    text = (cluster / "scontrol").read_text()
+    warn = f'kill -USR1 "$(cat {cluster}/script)"\n'
+    (cluster / "scontrol").write_text(text.replace('echo "Job', f'{warn}echo "Job'))
+    env = environment(cluster, TASK=task, SHOWN="PreemptTime=2026-11-25T14:14:32")
+    done = run("train.sh", ["--config=configs/db_mel.py"], env)
+    assert done.returncode == 143
+    assert calls(cluster)[-1] == ["scontrol", "requeue", "17"]
+
+
 SITE = """
 CPU_OPTIONS=(--partition=cpu --account="music lab")
 TRAIN_OPTIONS=(--partition=gpu)
