@@ -145,14 +145,16 @@ def run_points(
         )
         begun = time.monotonic()
         try:
+            is_new = distributed.is_first() and not workspace.holds_run(work.folder)
             own = identity_of(work.config, work.data)
             summary = train_in(
                 work.folder, work.config, options, own, work.data, devices
             )
             if distributed.is_first():
                 print_scores(summary)
-            if work.name in left:
-                seconds, clips = seconds + time.monotonic() - begun, clips + work.clips
+                if is_new:  # Of what went on here, a part was done before.
+                    seconds += time.monotonic() - begun
+                    clips += summary["steps"] * train.batch_size * seeds
         except ValueError as error:
             if distributed.rank().count > 1:
                 raise  # The others may not have failed, and would wait for this one.

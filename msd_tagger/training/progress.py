@@ -65,6 +65,8 @@ class Progress:
         self._seconds = earlier.get("seconds", 0.0)  # Spent in timed steps.
         self._window = (self._timed_steps, self._seconds)  # When it began.
         self._clock: float | None = None  # None: the next step is not timed.
+        # When the first step here was done, and its number.
+        self._begun: tuple[float, int] | None = None
         self._validation = ""
         self._logged_at = -LOG_EVERY_S
 
@@ -78,6 +80,7 @@ class Progress:
         if not is_timed:
             jax.block_until_ready(outputs)
             self._clock = time.monotonic()
+            self._begun = self._begun or (self._clock, self._step + 1)
         self._step += 1
         self._in_flight.append((outputs, self._step, is_timed))
         self._take(self._limit)
@@ -172,14 +175,19 @@ class Progress:
         text = f"loss {finite.mean():.4f}" if len(finite) else ""
         text = ", ".join(filter(None, [text, speed, self._validation]))
         self._bar.set_postfix_str(text, refresh=False)
-        due = time.monotonic() - self._logged_at >= LOG_EVERY_S
-        if due and not sys.stderr.isatty():
-            self._logged_at = time.monotonic()
-            last_step, time_left = self._schedule.last_step, ""
-            if clips_per_s:
-                clips = (last_step - step) * self._schedule.batch_size
-                time_left = f", at most {clock(clips / clips_per_s)} left"
-            logger.info("step %d of %d: %s%s", step, last_step, text, time_left)
+        now = time.monotonic()
+        if now - self._logged_at >= LOG_EVERY_S and not sys.stderr.isatty():
+            self._logged_at = now
+            last_step, left = self._schedule.last_step, self._time_left(step, now)
+            logger.info("step %d of %d: %s%s", step, last_step, text, left)
+
+    def _time_left(self, step: int, now: float) -> str:
+        """Estimates when the last step is done, with evaluations and saves."""
+        begun, first = self._begun or (now, step)
+        if step == first:
+            return ""
+        seconds = (now - begun) / (step - first) * (self._schedule.last_step - step)
+        return f", at most {clock(seconds)} left"
 
 
 def summary_of(

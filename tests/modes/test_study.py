@@ -16,7 +16,7 @@ from msd_tagger.bundle.format import build_model, read_bundle
 from msd_tagger.bundle.thresholds import choose
 from msd_tagger.commands import command_line
 from msd_tagger.commands.export import export
-from msd_tagger.common import files, metrics
+from msd_tagger.common import files, metrics, workspace
 from msd_tagger.network.pools import POOLS
 from msd_tagger.training import parallel
 from msd_tagger.training import setup as build
@@ -152,6 +152,27 @@ def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config, caplog):
     assert "no difference between two points can be told from chance" in caplog.text
     assert "if no point stops early (a guess: " in caplog.text
     assert " 1 seed; at most " in caplog.text
+
+
+def test_the_time_left_follows_from_steps_that_were_taken_here(
+    tmp_path, config, caplog, monkeypatch
+):
+    now = [0.0]
+
+    def train_in(*_):
+        now[0] += 60
+        return {"steps": 1}  # Of three: it stopped early.
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(study, "train_in", train_in)
+    monkeypatch.setattr(study, "print_scores", lambda _: None)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    points = [(name, (("seed", n),)) for n, name in enumerate("abc")]
+    workspace.claim(tmp_path / "points" / "a", {"begun": "before"})
+    assert run(tmp_path, config, points) == []
+    told = [one for one in caplog.messages if one.startswith("point ")]
+    left = [one.partition("; ")[2] for one in told]
+    assert left == ["", "", "at most 3 min 0 s left"]
 
 
 def test_one_point_alone_is_what_it_is_among_others(finished, tmp_path, config):

@@ -45,19 +45,30 @@ def test_the_host_is_ahead_of_the_device_by_some_steps(monkeypatch, backend, ahe
 
 
 def test_a_log_line_says_how_long_it_takes_still(caplog, monkeypatch):
-    seconds = iter(range(100))
-    monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     caplog.set_level("INFO")
-    schedule = Schedule(8, 50, 1003, 10.0, np.inf)
+    schedule = Schedule(8, 50, 1007, 10.0, np.inf)
     progress = Progress(schedule, 2, lambda *_: None, 0, {})
-    for _ in range(3):
-        progress.add([Output(np.array([0.5, 0.7]), np.ones(2))])
-    progress.tell(lambda _: None)
-    progress.pause()
+
+    def go_on(steps):
+        for _ in range(steps):
+            now[0] += 1
+            progress.add([Output(np.array([0.5, 0.7]), np.ones(2))])
+        progress.tell(lambda _: None)
+        progress.pause()
+
+    go_on(3)
+    now[0] += 36  # An evaluation.
+    go_on(4)
     progress.close()
-    (line,) = [one for one in caplog.messages if one.startswith("step 3 of 1003: ")]
-    # Two timed steps of 8 clips took one tick of this clock, 1,000 are left.
-    assert line.endswith("16.0 clips/s, at most 8:20 left")
+    before, after = [one for one in caplog.messages if one.startswith("step ")]
+    # The first step waits for its compilation. Two more took 2 s: 1,004 are left.
+    assert before.startswith("step 3 of 1007: loss 0.6000, 8.0 clips/s")
+    assert before.endswith(", at most 16:44 left")
+    # Six steps and the evaluation took 42 s: 1,000 are left.
+    assert after.startswith("step 7 of 1007: loss 0.6000, 8.0 clips/s")
+    assert after.endswith(", at most 1:56:40 left")
 
 
 def test_who_watches_is_told_of_the_lines_of_the_file(tmp_path):
