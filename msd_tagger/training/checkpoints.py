@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from msd_tagger.common.files import unused
 
 logger = logging.getLogger(__name__)
 Tree = Any
+_UNFINISHED = "*.orbax-checkpoint-tmp"  # As Orbax names what it begins to write.
 
 
 class OtherStructureError(Exception):
@@ -77,6 +79,8 @@ class Checkpoints:
         )
         with self._clear_errors():
             self._manager.wait_until_finished()
+            for unfinished in self._directory.glob(_UNFINISHED):
+                shutil.rmtree(unfinished)  # Of a process that was killed.
             # Orbax would notice a full disk in the background, and report it only at
             # the next save.
             with tempfile.TemporaryFile(dir=self._directory):

@@ -57,6 +57,31 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     assert not (tmp_path / "checkpoints" / "2").exists()
 
 
+KILLED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from msd_tagger.training.checkpoints import Checkpoints
+
+kept = Checkpoints(Path(sys.argv[1]))
+kept.save({"weights": np.arange(6.0)}, 1, {})
+kept.wait()
+os.rename = os.replace = lambda *_, **__: os.kill(os.getpid(), 9)
+kept.save({"weights": np.arange(6.0)}, 2, {})
+kept.wait()
+"""
+
+
+def test_what_a_kill_leaves_unfinished_is_removed(tmp_path):
+    assert python(KILLED, str(tmp_path)).returncode == -9
+    assert len(list(tmp_path.iterdir())) == 2
+    store = Checkpoints(tmp_path)
+    state = store.restore({"weights": np.zeros(6)}).state
+    store.save(state, 3, {})
+    store.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "3"]
+
+
 def test_nobody_waits_for_threads_that_wait_for_nothing():
     done = python(WAITING)
     assert (done.returncode, done.stderr) == (2, "-c: over\n")
