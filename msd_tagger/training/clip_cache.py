@@ -47,10 +47,12 @@ def choose(config: ConfigDict, data: Data) -> str:
     if cache == "auto":
         return "device" if free is not None and needed <= free / 2 else "none"
     if cache == "memory":
-        needed, where = clip_bytes * num_excerpts, "in this machine's memory"
-        free = _host_memory_bytes()
+        # Each process keeps all of them.
+        needed = clip_bytes * num_excerpts * distributed.most_on_a_host()
+        where, free = "in this machine's memory", _host_memory_bytes()
     elif free is None and jax.default_backend() == "cpu":
-        free = _host_memory_bytes() // layout.num_own_devices
+        num_devices = layout.num_own_devices * distributed.most_on_a_host()
+        free = _host_memory_bytes() // num_devices
     if free is not None and needed > free:
         raise ValueError(
             f"input.cache={cache}: {num_clips:,} training clips need "

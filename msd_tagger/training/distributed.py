@@ -9,6 +9,7 @@ functions, so that this module can be used before either is set up, and without 
 import contextlib
 import ctypes
 import dataclasses
+import hashlib
 import itertools
 import json
 import logging
@@ -23,6 +24,7 @@ from typing import Any
 
 from msd_tagger.common import messages
 from msd_tagger.common.errors import LostProcessError
+from msd_tagger.common.processes import this_host
 from msd_tagger.training import rendezvous
 
 Tree = Any
@@ -248,6 +250,15 @@ def agree(numbers: Sequence[int]) -> list[int]:
     import numpy as np
 
     return all_gather(np.array(numbers, np.int64)).max(0).tolist()
+
+
+def most_on_a_host() -> int:
+    """Counts the processes on the host that has the most; all have to call it."""
+    import numpy as np
+
+    digest = hashlib.sha256(this_host().encode()).digest()
+    hosts = all_gather(np.frombuffer(digest, np.uint8))
+    return int(np.unique(hosts, axis=0, return_counts=True)[1].max())
 
 
 def check_same(values: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from msd_tagger.common import processes
-from msd_tagger.training import clip_cache
+from msd_tagger.training import clip_cache, distributed
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
 from tests import fakes, programs
@@ -163,6 +163,17 @@ def test_what_does_not_fit_on_the_host_is_refused(monkeypatch, tmp_path, cache, 
     for free in (clips * CLIP_BYTES, None):  # None: nobody tells.
         has(free)
         assert clip_cache.choose(config, fakes.FakeData()) == cache
+
+
+def test_processes_of_one_host_need_room_for_all_of_their_copies(monkeypatch):
+    config, needed = fakes.small_config(input__cache="memory"), 4 * 50 * CLIP_BYTES
+    monkeypatch.setattr(distributed, "most_on_a_host", lambda: 4)
+    monkeypatch.setattr(processes, "available_memory_bytes", lambda: needed)
+    assert clip_cache.choose(config, fakes.FakeData()) == "memory"
+    monkeypatch.setattr(processes, "available_memory_bytes", lambda: needed - 1)
+    said = f"50 training clips need {needed / 1e9:.3g} GB in this machine's memory"
+    with pytest.raises(ValueError, match=said):
+        clip_cache.choose(config, fakes.FakeData())
 
 
 def test_an_accelerator_that_does_not_tell_is_believed(monkeypatch):

@@ -198,6 +198,16 @@ def test_one_process_is_alone():
     distributed.leave(2)  # Or this would be the last line.
 
 
+def test_the_processes_of_a_host_are_counted(monkeypatch):
+    assert distributed.most_on_a_host() == 1
+
+    def gather(own):  # Of three processes, the second on another host.
+        return np.stack([own, own + np.uint8(1), own])
+
+    monkeypatch.setattr(distributed, "all_gather", gather)
+    assert distributed.most_on_a_host() == 2
+
+
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_port_that_another_program_has(monkeypatch, index):
     monkeypatch.setattr(rendezvous, "ANSWER_S", 0.1)
