@@ -34,6 +34,7 @@ class Trained(NamedTuple):
     # Without evaluation and compilation; None if no step was timed.
     clips_per_s: float | None
     seconds: float  # Spent in timed steps.
+    is_finished: bool  # Whether nothing is left to train.
 
 
 def train(
@@ -83,8 +84,7 @@ def restore(
         saved = _restore(checkpoints, first_state(setup))
     if saved is None:
         raise ValueError(f"{workdir} has no checkpoint; train first with --mode=run")
-    health = Health(config, saved.log["failures"])
-    return finish(setup, saved.state, health, saved.log["progress"])
+    return finish(setup, saved.state, Health(config, saved.log["failures"]), saved.log)
 
 
 class Training:
@@ -146,7 +146,7 @@ class Training:
         if self._checkpoints is not None:
             self._checkpoints.wait()
         self._save()  # Ends here if a signal came during the last one.
-        return finish(self._setup, self._state, self._health, self._progress.state())
+        return finish(self._setup, self._state, self._health, self._log_so_far())
 
     def _go_on(self) -> None:
         self._evaluate()  # What a signal cut short.
@@ -164,11 +164,8 @@ class Training:
         self._progress.close()
 
     def _is_over(self) -> bool:
-        # Only an evaluation decides, so that going on from a checkpoint between two
-        # of them, where a seed that failed is known earlier, ends at the same step.
-        schedule, failed = self._setup.schedule, self._health.failed
-        late = self._evaluated and out_of_patience(self._state, schedule, failed)
-        return late or self._step >= schedule.last_step
+        failed, evaluated = self._health.failed, self._evaluated
+        return is_over(self._state, self._setup.schedule, failed, evaluated)
 
     def _update(self) -> None:
         step = self._step + 1
@@ -217,20 +214,24 @@ class Training:
 
     def _store(self) -> None:
         """Begins to write a checkpoint of this step."""
-        progress = self._progress.state()
+        log = self._log_so_far()
         if not self._evaluated:
             self._state = parallel.from_devices(self._chunks, self._setup.layout)
         self._watchdog.enter("checkpoint", self._step)
-        log = {
+        if self._checkpoints is not None:
+            self._checkpoints.save(self._state, self._step, log)
+        self._watchdog.enter("", self._step)
+        self._saved_at, self._saved = time.monotonic(), True
+
+    def _log_so_far(self) -> dict[str, Any]:
+        """Collects what a checkpoint holds beside the state; waits for the device."""
+        progress = self._progress.state()  # First, as it may add lines and failures.
+        return {
             "evaluated": self._evaluated,
             "failures": [list(one) for one in self._health.failures],
             "progress": progress,
             "metrics": list(self._metrics.lines),
         }
-        if self._checkpoints is not None:
-            self._checkpoints.save(self._state, self._step, log)
-        self._watchdog.enter("", self._step)
-        self._saved_at, self._saved = time.monotonic(), True
 
     def _reasons_to_save(self) -> tuple[int, bool]:
         """Returns the signal that asks to end, 0 for none, and whether a save is due.
@@ -267,13 +268,14 @@ class _CutShortError(Exception):
 
 
 def finish(
-    setup: Setup, state: steps.TrainState, health: Health, progress: dict[str, Any]
+    setup: Setup, state: steps.TrainState, health: Health, log: dict[str, Any]
 ) -> Trained:
-    """Keeps the seeds that came to a finite score; `progress` is `Progress.state()`.
+    """Keeps the seeds that came to a finite score; `log` is that of a checkpoint.
 
     Raises:
         ValueError: None did.
     """
+    is_finished = is_over(state, setup.schedule, health.failed, log["evaluated"])
     for number in np.flatnonzero(~np.isfinite(state.best_score)).tolist():
         if not health.failed[number]:
             health.fail(
@@ -283,7 +285,7 @@ def finish(
                 "finite (lower train.learning_rate) or no tag of the validation split "
                 "has both clips with it and clips without it",
             )
-    kept = np.flatnonzero(~health.failed)
+    kept, progress = np.flatnonzero(~health.failed), log["progress"]
     if len(kept) < setup.layout.num_seeds:
         layout = setup.layout._replace(num_seeds=len(kept))
         patience_steps = setup.schedule.patience_steps
@@ -296,6 +298,7 @@ def finish(
         failures=tuple(health.failures),
         clips_per_s=rate(setup.schedule, progress["timed_steps"], progress["seconds"]),
         seconds=progress["seconds"],
+        is_finished=is_finished,
     )
 
 
@@ -324,6 +327,19 @@ def _restore(
     return Saved(jax.tree.map(lambda leaf: leaf[0], distributed.all_gather(state)), log)
 
 
+def is_over(
+    state: steps.TrainState, schedule: Schedule, failed: np.ndarray, evaluated: bool
+) -> bool:
+    """Tells whether nothing is left to train: at the last step, or out of patience.
+
+    Only an evaluation decides, the last one too, which a signal may have cut short. So
+    going on from a checkpoint between two evaluations, where a seed that failed is
+    known earlier, ends at the same step. `failed` marks seeds, bool `[S]`.
+    """
+    at_end = int(state.step[0]) >= schedule.last_step
+    return evaluated and (at_end or out_of_patience(state, schedule, failed))
+
+
 def out_of_patience(
     state: steps.TrainState, schedule: Schedule, failed: np.ndarray | bool = False
 ) -> bool:
@@ -334,10 +350,3 @@ def out_of_patience(
     upcoming = schedule.next_evaluation(int(state.step[0]))
     late = upcoming - np.asarray(state.best_step) > schedule.patience_steps
     return bool((late & np.isfinite(state.best_score) | failed).all())
-
-
-def is_finished(trained: Trained) -> bool:
-    """Tells whether there is nothing left to train."""
-    schedule = trained.setup.schedule
-    done = int(trained.state.step[0]) >= schedule.last_step
-    return done or out_of_patience(trained.state, schedule)

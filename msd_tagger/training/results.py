@@ -19,7 +19,7 @@ from msd_tagger.network.own import LAST, has_last_layer
 from msd_tagger.training import parallel
 from msd_tagger.training.evaluation import evaluate_split, write_predictions
 from msd_tagger.training.input_statistics import write_input_statistics
-from msd_tagger.training.loop import Trained, is_finished
+from msd_tagger.training.loop import Trained
 
 
 def predict(trained: Trained) -> dict[str, np.ndarray]:
@@ -64,7 +64,7 @@ def write_results(
     write_input_statistics(setup.config, data, workdir / "input_stats.npz")
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.best.params))
     summary = {
-        "complete": is_finished(trained),
+        "complete": trained.is_finished,
         "corpus": corpus,
         "tags": list(data.tags),
         "num_seeds": setup.layout.num_seeds,

@@ -85,12 +85,15 @@ def test_a_signal_saves_first_and_changes_nothing(
         fit(tmp_path, Killing(number, **moment))
     assert caught.value.exit_status == 128 + number
     assert (tmp_path / "checkpoints" / str(saved)).is_dir()
+    config = fakes.small_config(**SIZES, train__max_epochs=9.0)
+    if saved > 10:  # Else there are no weights yet that were evaluated.
+        assert not train.restore(config, fakes.FakeData(), tmp_path).is_finished
     assert_same(fit(tmp_path).state, whole[0])
     assert metrics(tmp_path) == whole[1]
     again = fit(tmp_path)  # Nothing is left to do, and nothing is done twice.
     assert_same(again.state, whole[0])
-    config = fakes.small_config(**SIZES, train__max_epochs=9.0)
     restored = train.restore(config, fakes.FakeData(), tmp_path)
+    assert restored.is_finished
     assert_same(restored.state, whole[0])
     assert metrics(tmp_path) == whole[1]
 

@@ -283,9 +283,9 @@ def test_a_seed_out_of_patience_keeps_its_best_while_others_train_on():
 
 def test_a_run_that_was_cut_is_not_finished(tmp_path):
     data, config = fakes.FakeData(), fakes.small_config(train__max_steps=10)
-    assert train.is_finished(train.train(config, data, tmp_path / "run"))
+    assert train.train(config, data, tmp_path / "run").is_finished
     longer = fakes.small_config(train__max_steps=20, train__max_epochs=9.0)
-    assert not train.is_finished(train.restore(longer, data, tmp_path / "run"))
+    assert not train.restore(longer, data, tmp_path / "run").is_finished
 
 
 class AwayData(fakes.FakeData):
