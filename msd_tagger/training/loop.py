@@ -140,8 +140,9 @@ class Training:
             if distributed.rank().count == 1:
                 if not self._saved and self._step:
                     self._store()
-                if self._asked.number:  # It is why nobody waited any longer.
+                if self._asked.number:
                     self._save()
+            interruption.check()  # A signal is why nobody waited any longer.
             raise
         if self._checkpoints is not None:
             self._checkpoints.wait()

@@ -11,7 +11,7 @@ import pytest
 from msd_tagger.common import interruption
 from msd_tagger.common.errors import Interrupted, LostInputError
 from msd_tagger.network.model import predict, prepare_batch
-from msd_tagger.training import evaluation, parallel, steps
+from msd_tagger.training import distributed, evaluation, parallel, steps
 from msd_tagger.training import loop as train
 from msd_tagger.training import setup as build
 from msd_tagger.training.checkpoints import Checkpoints, Saved
@@ -320,7 +320,13 @@ def test_what_was_learnt_is_saved_where_the_input_is_lost(tmp_path, where, step)
     assert_same(resumed.state, whole.state)
 
 
-def test_a_signal_while_the_store_is_away_is_answered_as_any(tmp_path, own_signals):
+@pytest.mark.parametrize(
+    ("processes", "said"),
+    [(1, "SIGTERM; step 9 is saved; the same command"), (2, "^SIGTERM; the same")],
+)
+def test_a_signal_while_the_store_is_away_is_answered_as_any(
+    tmp_path, own_signals, monkeypatch, processes, said
+):
     class Waiting(AwayData):
         def train_batches(self, *asked):
             try:
@@ -328,10 +334,9 @@ def test_a_signal_while_the_store_is_away_is_answered_as_any(tmp_path, own_signa
             except LostInputError:
                 os.kill(os.getpid(), signal.SIGTERM)
                 assert not interruption.pause(60)
+                rank = distributed.Rank(0, processes)
+                monkeypatch.setattr(distributed, "rank", lambda: rank)
                 raise
 
-    with (
-        pytest.raises(Interrupted, match="SIGTERM; step 9 is saved; the same command"),
-        interruption.answered(),
-    ):
+    with pytest.raises(Interrupted, match=said), interruption.answered():
         fit(tmp_path, "cut", Waiting("step"), train__max_epochs=3.0)
