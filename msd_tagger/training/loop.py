@@ -144,8 +144,7 @@ class Training:
                     self._save()
             interruption.check()  # A signal is why nobody waited any longer.
             raise
-        if self._checkpoints is not None:
-            self._checkpoints.wait()
+        self._finish_saving()
         self._save()  # Ends here if a signal came during the last one.
         return finish(self._setup, self._state, self._health, self._log_so_far())
 
@@ -209,8 +208,7 @@ class Training:
         if not self._saved and (self._evaluated or due or asked):
             self._store()
         if asked:
-            if self._checkpoints is not None:
-                self._checkpoints.wait()
+            self._finish_saving()
             raise Interrupted(asked, f"step {self._step} is saved")
 
     def _store(self) -> None:
@@ -223,6 +221,15 @@ class Training:
             self._checkpoints.save(self._state, self._step, log)
         self._watchdog.enter("", self._step)
         self._saved_at, self._saved = time.monotonic(), True
+
+    def _finish_saving(self) -> None:
+        """Waits in all processes until the one that writes has written everything."""
+
+        def wait() -> None:
+            if self._checkpoints is not None:
+                self._checkpoints.wait()
+
+        distributed.shared(wait)
 
     def _log_so_far(self) -> dict[str, Any]:
         """Collects what a checkpoint holds beside the state; waits for the device."""

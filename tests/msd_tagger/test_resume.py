@@ -12,7 +12,7 @@ import pytest
 
 from msd_tagger.common import interruption, workspace
 from msd_tagger.common.errors import Interrupted
-from msd_tagger.training import evaluation
+from msd_tagger.training import distributed, evaluation
 from msd_tagger.training import loop as train
 from msd_tagger.training.checkpoints import Checkpoints
 from tests import fakes
@@ -115,6 +115,26 @@ def test_a_signal_during_the_last_save_is_answered(
             fit(tmp_path)
     assert_same(fit(tmp_path).state, whole[0])
     assert metrics(tmp_path) == whole[1]
+
+
+def test_a_process_that_does_not_write_says_what_the_one_that_does_met(
+    tmp_path, own_signals, monkeypatch
+):
+    answers = iter([None])  # That there is no checkpoint to go on from.
+
+    def shared(_):  # As in the others.
+        for answer in answers:
+            return answer
+        raise ValueError("a checkpoint cannot be written")
+
+    monkeypatch.setattr(distributed, "is_first", lambda: False)
+    monkeypatch.setattr(distributed, "shared", shared)
+    with (
+        pytest.raises((ValueError, Interrupted), match="cannot be written"),
+        interruption.answered(),
+    ):
+        fit(tmp_path, Killing(signal.SIGTERM, step=8))
+    assert list(tmp_path.iterdir()) == []
 
 
 class Dying(Exception):
