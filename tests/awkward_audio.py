@@ -258,6 +258,7 @@ def wav(bits=16, num_samples=NUM_SAMPLES, before=b"", after=b"", pad=True, **siz
 
 ID3_CHUNK = b"id3 " + struct.pack("<I", 10) + b"0123456789"
 LIST_CHUNK = b"LIST" + struct.pack("<I", 26) + b"INFOISFT\x0d\0\0\0Lavf58.29.10\0\0"
+ODD_CHUNK = b"LIST" + struct.pack("<I", 25) + b"INFOISFT\x0d\0\0\0Lavf58.29.100"
 ODD_S = (NUM_SAMPLES - 1) / RATE_HZ
 WAV = {
     "wav_ok16.wav": (wav, LENGTH_S),
@@ -290,6 +291,13 @@ WAV = {
     "wav_named.mp3": (wav, LENGTH_S),
     "mp3_named.wav": (mp3, LENGTH_S),
     "named.raw": (wav, LENGTH_S),
+    # A chunk of an odd size without the byte that must follow it.
+    "wav_list_odd_nopad.wav": (lambda: wav(before=ODD_CHUNK), LENGTH_S),
+    "wav_zeros_front.wav": (lambda: bytes(512) + wav(), LENGTH_S),
+    "wav_mark_front.wav": (lambda: b"\xef\xbb\xbf" + wav(), LENGTH_S),
+    "wav_http_front.wav": (lambda: b"HTTP/1.1 200 OK\r\n\r\n" + wav(), LENGTH_S),
+    "video.wav": (lambda: b"RIFF\x99\0\0\0AVI LIST" + NOISE[:500], "no decoder"),
+    "picture.wav": (lambda: b"RIFF\x99\0\0\0WEBPVP8 " + NOISE[:50], "no decoder"),
 }
 
 
@@ -389,6 +397,26 @@ CUT |= {
 }
 
 
+HEADS_BYTES = {
+    "wavsub_PCM_24.wav": (4, 12, 40),
+    "fmt_W64_PCM_16.w64": (60,),
+    "fmt_RF64_PCM_16.wav": (60,),
+    "fmt_AIFF_PCM_16.aiff": (12, 40),
+    "fmt_CAF_PCM_16.caf": (60, 300),
+    "fmt_OGG_VORBIS.ogg": (24, 300),
+    "fmt_OGG_OPUS.opus": (300, 5000),
+    "fmt_FLAC_PCM_24.flac": (4, 60),
+}
+CUT |= {
+    f"first_{size}_of_{name}": (
+        lambda name=name, size=size: (FORMATS | SUBTYPES)[name][0]()[:size],
+        "truncated",
+    )
+    for name, sizes in HEADS_BYTES.items()
+    for size in sizes
+}
+
+
 def changed(make, at, new):
     def write():
         data = bytearray(make())
@@ -410,7 +438,14 @@ def without_size(form, at, size, unknown, name, gap, wrong):
     return changed(FORMATS[form][0], at - 8, chunk)()
 
 
+def with_name():
+    """AIFF with a chunk of an odd size, without the byte that must follow it."""
+    data = FORMATS["fmt_AIFF_PCM_16.aiff"][0]()
+    return data[:12] + b"NAME\0\0\0\3abc" + data[12:]
+
+
 UNSIZED = {
+    "aiff_name_odd_nopad.aiff": (with_name, LENGTH_S),
     "aiff_0.aiff": (lambda: sized("fmt_AIFF_PCM_16.aiff", b"SSND", bytes(4)), LENGTH_S),
     "aiff_ff.aiff": (
         lambda: sized("fmt_AIFF_PCM_16.aiff", b"SSND", b"\xff" * 4),
@@ -459,7 +494,25 @@ def flac_of(num_samples):
     return changed(flac, 21, field.to_bytes(5, "big"))()
 
 
+def flac_with_picture(claimed_bytes):
+    """A FLAC file whose picture says that it has other bytes than it has."""
+    about = struct.pack(">II", 3, 10) + b"image/jpeg"
+    about += struct.pack(">6I", 0, 1, 1, 24, 0, claimed_bytes) + NOISE[:5000]
+    block = b"\6" + struct.pack(">I", len(about))[1:] + about
+    return flac()[:4] + b"\0" + flac()[5:42] + block + flac()[42:]
+
+
 FLAC = {
+    "flac_picture_too_small.flac": (lambda: flac_with_picture(2**25), LENGTH_S),
+    "flac_zeros_front.flac": (lambda: bytes(100) + flac(), LENGTH_S),
+    "flac_id3_too_small.flac": (
+        lambda: id3(NOISE[:5000], size=900) + flac(),
+        LENGTH_S,
+    ),
+    "flac_id3_past_the_end.flac": (
+        lambda: id3(NOISE[:500], size=1 << 23) + flac(),
+        LENGTH_S,
+    ),
     "flac_unknown_length.flac": (lambda: flac_of(0), LENGTH_S),
     "song40_flac_unknown_length.flac": (lambda: ID3V1 + flac_of(0), LENGTH_S),
     "flac_wrong_md5.flac": (changed(flac, 26, b"\xab" * 16), LENGTH_S),
@@ -554,6 +607,7 @@ OGG = {
     "ogg_page_missing.ogg": (lambda: without_page(ogg()), "damaged"),
     "ogg_page_of_zeros.ogg": (lambda: without_page(ogg(), bytes(4000)), "damaged"),
     "ogg_junk_between.ogg": (lambda: with_junk_between_pages(ogg()), LENGTH_S),
+    "ogg_newline_front.ogg": (lambda: b"\r\n" + ogg(), LENGTH_S),
     "id3_ogg.ogg": (lambda: id3(art(500)) + ogg(), LENGTH_S),
 }
 

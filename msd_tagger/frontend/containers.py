@@ -49,6 +49,10 @@ _FAMILIES = {
 }
 
 
+# How the forms of RIFF and its kin begin that are sound, as WAVE, AIFF, AIFC and 8SVX.
+_FORMS = (b"WAV", b"AIF", b"8SV", b"16S", b"")
+
+
 class Sound(NamedTuple):
     """The part of a file that holds the samples."""
 
@@ -154,19 +158,12 @@ def is_packed_voc(head: bytes) -> bool:
 
 def _sound_chunk(handle: io.FileIO, magic: bytes, start: int, end: int) -> Sound | None:
     family = _FAMILIES[magic]
-    at = start + family.first
-    header_bytes = family.id_bytes + struct.calcsize(family.size)
-    for _ in range(_MOST_CHUNKS):
-        header = os.pread(handle.fileno(), header_bytes, at)
-        if len(header) < header_bytes:
-            return None
-        size_at = at + family.id_bytes
-        (size,) = struct.unpack_from(family.size, header, family.id_bytes)
-        first, size = at + header_bytes, size - family.counts_itself * header_bytes
+    for header, first, size in _chunks(handle, family, start):
         if header.startswith(family.of_sound):
+            size_at = first - struct.calcsize(family.size)
             found = Sound(first, size, max(0, end - first), size_at, family.size)
             if family.counts_itself:
-                found = found._replace(more=header_bytes)
+                found = found._replace(more=len(header))
             if magic == b"RF64":
                 found = _of_64(handle, start, found)
             is_narrow = struct.calcsize(family.size) == 4
@@ -177,10 +174,70 @@ def _sound_chunk(handle: io.FileIO, magic: bytes, start: int, end: int) -> Sound
             if is_unknown or (found.declared <= 0 and not is_empty):
                 return found._replace(declared=-1)
             return found
-        if size < 0:
-            return None
-        at = _aligned(family, start, first + size)
     return None
+
+
+def _chunks(
+    handle: io.FileIO, family: _Chunks, start: int
+) -> Iterator[tuple[bytes, int, int]]:
+    """Yields the header of each chunk, where its content begins, and how long it is.
+
+    The last may be longer than the file, and its header may be cut.
+    """
+    at = start + family.first
+    header_bytes = family.id_bytes + struct.calcsize(family.size)
+    for _ in range(_MOST_CHUNKS):
+        header = os.pread(handle.fileno(), header_bytes, at)
+        if len(header) < header_bytes:
+            return
+        (size,) = struct.unpack_from(family.size, header, family.id_bytes)
+        first, size = at + header_bytes, size - family.counts_itself * header_bytes
+        yield header, first, size
+        if size < 0:
+            return
+        at = _aligned(family, start, first + size)
+
+
+def missing_padding(handle: io.FileIO, start: int) -> list[int]:
+    """Finds where chunks of odd sizes lack the byte that must follow them.
+
+    Nothing where the samples are found without that, or are not found with it.
+    """
+    head = os.pread(handle.fileno(), 4, start)
+    family = _FAMILIES.get(head)
+    if not family or family.alignment != 2 or sound_of(handle, start):
+        return []
+    found = list[int]()
+    for header, first, size in _chunks(handle, family._replace(alignment=1), start):
+        if header.startswith(family.of_sound):
+            return found
+        found += [first + size] if size % 2 else []
+    return []
+
+
+def ends_early(handle: io.FileIO, start: int) -> bool:
+    """Tells whether a file of a known format ends before its sound begins."""
+    head = os.pread(handle.fileno(), 16, start)
+    end, magic = os.fstat(handle.fileno()).st_size, head[:4]
+    if magic == b"OggS":
+        has_sound = any(page.granule > 0 for page in _ogg_pages(handle, start))
+        return not has_sound and ogg_end(handle)[0]
+    if magic == b"fLaC":
+        return flac_frames(handle, start) >= end
+    family = _FAMILIES.get(magic)
+    # Videos and pictures have such chunks too.
+    if not family or (family.alignment == 2 and head[8:11] not in _FORMS):
+        return False
+    last = start + family.first
+    for header, first, size in _chunks(handle, family, start):
+        if header.startswith(family.of_sound):
+            return False
+        last = _aligned(family, start, first + max(0, size))
+    if family.alignment == 2 and len(head) >= 8:  # Which say how long they are.
+        last = max(last, start + 8 + struct.unpack_from(family.size, head, 4)[0])
+    # Less than the header of a chunk is one that was cut.
+    header_bytes = family.id_bytes + struct.calcsize(family.size)
+    return last > end or 0 < end - last < header_bytes
 
 
 def _of_64(handle: io.FileIO, start: int, found: Sound) -> Sound:
@@ -239,6 +296,16 @@ def flac_lengths(handle: io.FileIO, start: int) -> tuple[int, int, bool] | None:
     last = [0, *ends_behind(size - part_bytes)][-1]
     is_even = heard == sorted({*heard}) and declared == last
     return declared, last, not is_even
+
+
+def flac_frames(handle: io.FileIO, start: int) -> int:
+    """Finds where the frames of a FLAC file begin: behind its blocks of metadata."""
+    at, is_last = start + 4, False
+    while not is_last:
+        header = os.pread(handle.fileno(), 4, at)
+        is_last = len(header) < 4 or header[0] > 127
+        at += 4 + int.from_bytes(header[1:], "big")
+    return at
 
 
 def _flac_ends(data: bytes, block: int, declared: int) -> list[int]:

@@ -37,14 +37,15 @@ _KINDS = (
     (0, b"\x0b\x77", "AC-3", "ac3"),
     (0, b"FLV\x01", "Flash video", "flv"),
     # What libsndfile does not take of its own formats.
-    (0, b"RIFF", "a codec in WAV", "wav"),
+    (8, b"WAVE", "a codec in WAV", "wav"),
+    (0, b"RIFF", "RIFF that is not WAV, as of videos and pictures", "avi"),
     (0, b"BW64", "BW64", "wav"),
     (0, b"FORM", "a codec in AIFF", "aiff"),
     (0, b"caff", "a codec in CAF", "caf"),
     (0, b"OggS", "a codec in Ogg", "ogg"),
     (0, b"Creative Voice", "Creative Voice (.voc) in several blocks or packed", "voc"),
 )
-_MAY_BE_ANYTHING = ("wav", "aiff", "caf", "ogg")  # A picture, say.
+_MAY_BE_ANYTHING = ("wav", "avi", "aiff", "caf", "ogg")  # A picture, say.
 SUFFIXES = (
     *(".m4a", ".m4b", ".mp4", ".aac", ".wma", ".ape", ".wv", ".tta", ".mpc", ".tak"),
     *(".dsf", ".amr", ".ra", ".rm", ".ac3", ".mka", ".webm", ".3gp", ".mov", ".alac"),

@@ -13,6 +13,7 @@ import io
 import itertools
 import math
 import os
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -25,7 +26,7 @@ from msd_tagger.frontend.audio_error import AudioError
 
 # Changes with what is made of files: whoever remembers that one could not be read tries
 # it again then.
-DECODERS = f"5, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
+DECODERS = f"6, libsndfile {soundfile.__libsndfile_version__}, {foreign.VERSION}"
 
 # What libsndfile reads, by the usual endings.
 SUFFIXES: tuple[str, ...] = (
@@ -39,6 +40,11 @@ if foreign.IS_INSTALLED:
 _HEAD_BYTES = 2**14  # Some MPEG frames.
 _MOST_JUNK_BYTES = 2**24  # Before the first of them.
 _MOST_FRAMES_BYTES = 2**30  # Of them, where they have to be counted: 7 h at 320 kbps.
+# How those begin that are found behind junk.
+_BEGINNING = re.compile(
+    rb"(?s)RIFF....WAVE|FORM....AIF[FC]|fLaC[\x00\x80]\x00\x00\x22"
+    rb"|OggS\x00\x02\x00{8}|caff\x00\x01\x00\x00desc"
+)
 _CONTAINERS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff", b"riff", b"fLaC", b"OggS")
 _UNKNOWN_SAMPLES = 2**60  # libsndfile gives the largest number there is.
 _BLOCK_SAMPLES = 2**16
@@ -271,9 +277,47 @@ def _examine(file: _File) -> Source:
     if file.start and magic[:4] in _CONTAINERS:
         pieces = handles.pieces(file.handle, file.start)
         return _examine(file.copy(pieces, file.size_bytes()))
-    if kind := foreign.kind_of(magic):
-        return _of_foreign(file, kind)
-    return _of_mpeg(file, None)
+    if better := _better(file, magic):
+        return _examine(better)
+    try:
+        if kind := foreign.kind_of(magic):
+            return _of_foreign(file, kind)
+        return _of_mpeg(file, None)
+    except AudioError as error:
+        if containers.ends_early(file.handle, file.start):
+            detail = "it ends before its sound begins"
+            raise AudioError(file.path, "truncated", detail) from error
+        raise
+
+
+def _better(file: _File, magic: bytes) -> _File | None:
+    """Copies a file without what keeps libsndfile from reading it, where that is known.
+
+    That is junk before its format, a byte that is missing behind a chunk of odd size,
+    or something about a FLAC file that is no sound, as a picture of a wrong size.
+    """
+    begin = file.start
+    if padding := containers.missing_padding(file.handle, begin):
+        ends = itertools.pairwise([begin, *padding])
+        parts = (file.bytes_at(first, end - first) + b"\0" for first, end in ends)
+        rest = handles.pieces(file.handle, padding[-1])
+        return file.copy(itertools.chain(parts, rest), file.size_bytes())
+    if magic[:4] == b"fLaC":
+        frames = containers.flac_frames(file.handle, begin)
+        if not begin + 42 < frames < file.size_bytes():
+            return None
+        head = b"fLaC\x80" + file.bytes_at(begin + 5, 37)
+        rest = handles.pieces(file.handle, frames)
+        return file.copy(itertools.chain([head], rest), file.size_bytes())
+    if foreign.kind_of(magic):
+        return None
+    # The size of a tag may be wrong, so that it seems to end behind the beginning.
+    for start in dict.fromkeys((begin, 0)):
+        found = _BEGINNING.search(file.bytes_at(start, _MOST_JUNK_BYTES))
+        if found and start + found.start() > 0:
+            pieces = handles.pieces(file.handle, start + found.start())
+            return file.copy(pieces, file.size_bytes())
+    return None
 
 
 def _starts_with_frames(file: _File, start: int) -> bool:
