@@ -191,6 +191,8 @@ def check_for_mode(
             check(one)
             if "train.noise_seed" in dict(of_sweep[1]):
                 _check_noise_seed(one.train, [one])
+    if config.task == SWEEP:  # It counts seeds, of which there may be too many.
+        sweeps.check_different(config)
     _check_noise_seed(config.train, points)
     return points
 
@@ -227,8 +229,6 @@ def _check_sweep(config: ConfigDict) -> None:
             f"--config.task={config.task}: there are no points to train; {listed} in "
             "`sweep` of the config's file (docs/studies.md#a-study-of-your-own)"
         )
-    if config.task == SWEEP:
-        sweeps.check_different(config)
 
 
 def check(config: ConfigDict) -> None:

@@ -220,6 +220,11 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     for key, value in changes:
         if key not in KEYS:
             raise no_such_key(f"point {name} changes {key}", key)
+        if value is None:
+            raise ValueError(
+                f"point {name}: {key}=None: must have a value, as its default, "
+                f"{KEYS[key].default!r} (docs/keys.md)"
+            )
         section, _, last = key.rpartition(".")
         try:
             (changed[section] if section else changed)[last] = value

@@ -139,6 +139,9 @@ def test_a_point_that_changes_no_key_is_refused(key, meant):
         ("train.optimiser", 3),
         ("train.fraction", 0.0),
         ("train.fraction", -0.5),
+        ("train.fraction", None),
+        ("seed", None),
+        ("num_seeds", 10**12),
     ],
 )
 def test_a_value_of_a_point_that_cannot_be_is_refused(key, value):
