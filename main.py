@@ -59,8 +59,7 @@ def parse_flags(argv: list[str]) -> list[str]:
     platform.begin()
     with command_line.reporting_mistakes():
         if command_line.HELP & {*argv[1:]}:
-            print(help_for(argv[1:]))
-            sys.exit()
+            sys.exit(command_line.run(lambda: print(help_for(argv[1:]))))
         argv = command_line.with_home(argv)
         checks.check_file(argv)
         checks.check_keys(argv)

@@ -232,14 +232,13 @@ def main() -> Status:
     platform.begin()
     name, *words = sys.argv[1:] or ["--help"]
     if name in HELP | {"help"}:
-        print(overview("Tags music with a trained ConvNet.", MODES, _called))
-        print("\nmsd-tagger COMMAND --help lists a command's flags.")
-        return None
+        text = overview("Tags music with a trained ConvNet.", MODES, _called)
+        closing = "msd-tagger COMMAND --help lists a command's flags."
+        return run(lambda: print(f"{text}\n\n{closing}"))
     if name not in MODES:
         give_up(f"{name} is not a command; choose from {', '.join(MODES)}")
     if HELP & set(words):
-        print(help_of(MODES[name], _called(name)))
-        return None
+        return run(lambda: print(help_of(MODES[name], _called(name))))
     with reporting_mistakes():
         words = parse(with_home([sys.argv[0], *words]))[1:]
 
@@ -416,9 +415,11 @@ def run(work: Callable[[], Status]) -> Status:
     messages.set_up()
     try:
         with interruption.answered(), distributed.naming_losses():
-            return work()
+            status = work()
+            _flush()
+            return status
     except BrokenPipeError:  # As of `| head`: nobody reads what would follow.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 1
     except LostProcessError as error:
         give_up(str(error), distributed.LOST_STATUS)
@@ -445,3 +446,19 @@ def run(work: Callable[[], Status]) -> Status:
             traceback.print_exc()
             distributed.leave(1)
         raise
+
+
+def _flush() -> None:
+    """Writes what was printed, while it can be said that this fails.
+
+    Python would do so at its very end, and say it by a traceback and status 120.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _print_no_more()
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

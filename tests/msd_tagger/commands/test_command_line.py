@@ -45,6 +45,36 @@ def test_help_lists_the_commands(words):
     assert all(f"msd-tagger {name}" in out for name in MODES)
 
 
+@pytest.mark.parametrize(
+    ("output", "status", "said"),
+    [
+        ("closed", 1, ""),
+        (
+            "/dev/full",
+            2,
+            "main.py: standard output: No space left on device; make room there\n",
+        ),
+    ],
+)
+def test_help_that_cannot_be_printed_leaves_no_traceback(output, status, said):
+    """As of `| head`, and where a disk is full."""
+    if output == "closed":
+        reading, writing = os.pipe()
+        os.close(reading)
+    else:
+        writing = os.open(output, os.O_WRONLY)
+    done = subprocess.run(
+        [sys.executable, "main.py", "--mode=serve", "--help"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (status, said)
+
+
 def test_help_of_a_command_lists_its_flags():
     status, out, _, modules = call("tag", "--help")
     assert status == 0 and not {"jax", "numpy"} & modules
