@@ -100,7 +100,7 @@ def _label_counts(corpus: Corpus) -> dict[str, Any]:
 
 
 def _artists(clips: list[Clip]) -> dict[str, Any] | None:
-    """Counts artists, and clips per split of those that are in several splits."""
+    """Counts artists, and clips per split of those in several; examines their names."""
     by_artist = grouped((c for c in clips if c.artist), lambda clip: clip.artist)
     if not by_artist:
         return None
@@ -109,6 +109,7 @@ def _artists(clips: list[Clip]) -> dict[str, Any] | None:
         "number": len(by_artist),
         "clips_without": sum(not clip.artist for clip in clips),
         "in_two_splits": {name: _per_split(shared[name]) for name in sorted(shared)},
+        "names": tag_names.examine_artists(sorted(by_artist)),
     }
 
 
@@ -263,7 +264,10 @@ def _names(group: dict[str, Any], problem: str) -> str:
 
 
 def _about_artists(artists: dict[str, Any] | None) -> Iterator[str]:
-    if artists and (shared := artists["in_two_splits"]):
+    if not artists:
+        return
+    yield from tag_names.sentences(artists["names"], MAX_EXAMPLES, "Artists")
+    if shared := artists["in_two_splits"]:
         yield (
             f"{len(shared):,} of {artists['number']:,} artists "
             f"{'has' if len(shared) == 1 else 'have'} clips in several splits: "

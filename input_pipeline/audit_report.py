@@ -15,6 +15,7 @@ from typing import Any
 from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.files import read_json, write_text
+from msd_tagger.common.text import printable
 
 EVERYTHING = "audit.json"
 # On the screen; the files have all of them.
@@ -95,7 +96,8 @@ def text(found: dict[str, Any]) -> str:
         _facts(found),
         _aligned(tags),
     ]
-    return "\n\n".join(paragraphs)
+    lines = "\n\n".join(paragraphs).split("\n")
+    return "\n".join(map(printable, lines))  # Names may be anything.
 
 
 def _split_rows(found: dict[str, Any]) -> list[list[Cell]]:

@@ -1,22 +1,29 @@
 """Finds audio files whose names differ from the table's only in how they are written.
 
-A Mac writes é as two characters where a table has one, and Windows does not tell
-`01.WAV` from `01.wav`.
+A Mac writes é as two characters where a table has one, Windows does not tell `01.WAV`
+from `01.wav`, playlists write a blank as `%20`, and spreadsheets curl quotes.
 """
 
 import dataclasses
 import functools
 import logging
 import os
-import unicodedata
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
+from input_pipeline import tag_names
 from input_pipeline.corpora.corpus import Corpus
 from input_pipeline.many import grouped, in_threads
 
 # Of a folder: from `_key` to the names that have it.
 Names = Callable[[Path], dict[str, list[str]]]
+# Quotation marks and dashes of typesetters.
+_ALIKE = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201a\u2032", "'")
+    | dict.fromkeys("\u201c\u201d\u201e\u2033", '"')
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
+)
 logger = logging.getLogger(__name__)
 
 
@@ -42,8 +49,9 @@ def as_on_disk(corpus: Corpus) -> Corpus:
     if found:
         path, asked = next(iter(found.items()))
         logger.warning(
-            "%d files have names that are written otherwise than in the table (accents "
-            "or capitals), and are taken; the first is %s for %s",
+            "%d files have names that are written otherwise than in the table (accents,"
+            " capitals, blanks, quotation marks, dashes or %%20), and are taken; the "
+            "first is %s for %s",
             *(len(found), ascii(str(path)), ascii(str(asked))),
         )
     return dataclasses.replace(corpus, clips=clips)
@@ -72,7 +80,9 @@ def _spelled(path: Path, top: Path, names: Names) -> Path:
 def _key(name: str) -> str:
     """Gives what a name has in common with others that are written otherwise.
 
-    >>> _key("CAFÉ.WAV") == _key("café.wav")
+    >>> _key("CAFÉ.WAV") == _key("café.wav"), _key("a%20b.mp3") == _key("a\u00a0b.mp3")
+    (True, True)
+    >>> _key("Don\u2019t\u2013stop.mp3") == _key("don't-stop.mp3")
     True
     """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return tag_names.key(urllib.parse.unquote(name).translate(_ALIKE))

@@ -63,7 +63,9 @@ def test_a_clean_corpus_has_no_findings(tmp_path):
     assert found["tags_per_clip"] == {split: [1, 1, 2] for split in SPLITS}
     assert found["positives"] == {split: [2, 2, 1] for split in SPLITS}
     assert found["distinct_tag_vectors"] == 4
-    assert found["artists"] == {"number": 12, "clips_without": 0, "in_two_splits": {}}
+    artists = found["artists"]
+    assert not any(artists.pop("names").values())
+    assert artists == {"number": 12, "clips_without": 0, "in_two_splits": {}}
     assert found["files"] == {
         **{"number": 12, "total_bytes": 480},
         **{"missing": 0, "empty": 0, "unreadable": 0},
@@ -184,6 +186,20 @@ def test_artists_in_two_splits(tmp_path):
     }
 
 
+def test_artists_of_which_some_are_one_or_none_are_named(tmp_path):
+    names = ["The Can", "the  can", "nan", "nan", "Simon, Paul", "cafe\u0301"]
+    clips = [
+        *clean(),
+        *(clip(f"a{n}", "train", artist=name) for n, name in enumerate(names)),
+    ]
+    sentences, _ = found_in(clips, tmp_path)
+    assert sentences == [
+        "Artists written in several ways (1): The Can = the  can. Write each in one "
+        "way, with the same capitals and spaces.",
+        "Artists that look like an empty cell (1): nan. Leave the cell empty.",
+    ]
+
+
 def test_tags_that_nobody_can_learn_or_score(tmp_path):
     clips = [clip(f"t{n}", "train", labels) for n, labels in enumerate(LABELS[1:])]
     clips += [clip(f"v{n}", "valid", labels) for n, labels in enumerate(LABELS)]
@@ -282,7 +298,8 @@ def test_tags_that_nobody_meant_are_listed_with_what_to_do(tmp_path):
         ("b", "jazz|cafe\u0301"),
         ("c", "soul\u200b"),
         ("d", "rock, pop|rock;pop|['rock', 'pop']"),
-        ("e", "nan|hip hop|90s|女性ボーカル|👩\u200d🎤"),
+        ("e", "nan|hip hop|90s|女性ボーカル|👩\u200d🎤|AT&T"),
+        ("f", "R&amp;B|caf\u00c3\u00a9|caf\ufffd|ジャズ、ロック|#NAME?"),
     ]
     rows = [(name, f"{name}.mp3", tags) for name, tags in rows]
     corpus = folder.load(write_table(tmp_path, rows, ("track_id", "path", "tags")))
@@ -290,17 +307,22 @@ def test_tags_that_nobody_meant_are_listed_with_what_to_do(tmp_path):
     assert found["tag_names"] == {
         "written in several ways": [["Jazz", "jazz"], ["cafe\u0301", "caf\u00e9"]],
         "with invisible characters": [["soul\u200b"]],
-        "that look like several in one": [
-            *(["['rock', 'pop']"], ["rock, pop"], ["rock;pop"])
+        "that HTML or a wrong encoding may have changed": [
+            *(["R&amp;B"], ["caf\u00c3\u00a9"], ["caf\ufffd"])
         ],
-        "that look like an empty cell": [["nan"]],
+        "that look like several in one": [
+            *(["['rock', 'pop']"], ["rock, pop"], ["rock;pop"], ["ジャズ、ロック"])
+        ],
+        "that look like an empty cell": [["#NAME?"], ["nan"]],
     }
     sentences = [one for one in findings(found) if one.startswith("Tags ")]
     assert sentences == [
         r"Tags written in several ways (2): Jazz = jazz, cafe\u0301 = café. Write each "
         "in one way, with the same capitals and spaces.",
         r"Tags with invisible characters (1): soul\u200b. Delete these.",
-        "Tags that look like several in one (3): ['rock', 'pop'], rock, pop, rock;pop. "
-        "Separate tags by |.",
-        "Tags that look like an empty cell (1): nan. Leave the cell empty.",
+        "Tags that HTML or a wrong encoding may have changed (3): R&amp;B, cafÃ©, caf"
+        "\ufffd. Write them as they are meant.",
+        "Tags that look like several in one (4): ['rock', 'pop'], rock, pop, rock;pop, "
+        "…. Separate tags by |.",
+        "Tags that look like an empty cell (2): #NAME?, nan. Leave the cell empty.",
     ]

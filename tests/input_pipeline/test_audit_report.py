@@ -134,3 +134,11 @@ def test_a_file_of_that_name_that_is_no_audit(tmp_path, content):
     (tmp_path / "audit.json").write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(ValueError, match=r"audit\.json was not written by an audit"):
         audit_report.claim(tmp_path, SUBJECT)
+
+
+def test_names_cannot_control_the_terminal(found):
+    corpus = found["corpus"] | {"tags": ["ro\x1b[31mck", *found["corpus"]["tags"][1:]]}
+    text = audit_report.text(found | {"corpus": corpus, "findings": ["a\x07.mp3"]})
+    assert r"ro\x1b[31mck" in text
+    assert r"- a\x07.mp3" in text
+    assert text.replace("\n", "").isprintable()
