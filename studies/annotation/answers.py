@@ -122,6 +122,8 @@ def read_export(path: Path | str) -> list[tuple[str, Answer]]:
         where = f"{path}, task {number}"
         try:
             last = {(one.label, one.annotator): one for one in _answers_of_task(task)}
+        except AnnotationError as error:
+            raise AnnotationError(f"{where}: {error}") from error
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise AnnotationError(
                 f"{where}: not a task of ours with its annotations "
@@ -146,8 +148,15 @@ def _answers_of_task(task: dict[str, Any]) -> Iterator[Answer]:
                 continue
             if not isinstance(label, str):
                 raise TypeError(f"a question is {label!r}")
-            (answer,) = [choices] if isinstance(choices, str) else choices
-            yield Answer(track_id, label, answer.strip().lower(), by)
+            given = [choices] if isinstance(choices, str) else choices
+            answers = {one.strip().lower() for one in given}
+            if len(answers) > 1:
+                said = " and ".join(sorted(answers))
+                raise AnnotationError(
+                    f"{by!r} answered {label!r} with {said}; keep one of them, and "
+                    'give the choices of the interface choice="single"'
+                )
+            yield Answer(track_id, label, answers.pop(), by)
 
 
 def _annotator(annotation: dict[str, Any], number: int) -> str:

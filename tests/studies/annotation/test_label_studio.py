@@ -136,6 +136,11 @@ def test_what_label_studio_adds_is_harmless(tmp_path):
             r"task 1: .*track_id is \[\]",
         ),
         (
+            '[{"data": {"track_id": "a", "questions": {"q": "x"}}, "annotations": '
+            '[{"result": [{"from_name": "q", "value": {"choices": ["yes", "No"]}}]}]}]',
+            r"task 1: 'unknown 1' answered 'x' with no and yes; keep one of them, and",
+        ),
+        (
             '[{"data": {"track_id": "a", "questions": {"q": 0.5}}, "annotations": '
             '[{"result": [{"from_name": "q", "value": {"choices": ["yes"]}}]}]}]',
             r"task 1: .*question is 0\.5",
