@@ -14,6 +14,7 @@ from modes.corpus import load, recipe_of
 from modes.study_labels import table_of
 from msd_tagger.common.messages import quiet_decoders
 from msd_tagger.common.processes import progress_bar
+from msd_tagger.common.text import printable
 from msd_tagger.frontend import audio
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.spectrogram import spectrogram
@@ -86,6 +87,7 @@ def to_hear(clip: Clip, recipe: Recipe, tags: Sequence[str]) -> ClipToHear:
         # Zeros pad a file that is short.
         heard_s = len(np.trim_zeros(samples, "b")) / recipe.sample_rate_hz
     except audio.AudioError as error:
-        logger.warning("no picture: %s", error)
+        path, why = printable(clip.path), error.explanation
+        logger.warning("no picture: %s: %s", path, why)
     existing = [tag for tag, has in zip(tags, clip.tags, strict=True) if has]
     return ClipToHear(clip.track_id, clip.path, picture, existing, start_s, heard_s)

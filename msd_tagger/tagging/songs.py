@@ -9,6 +9,7 @@ import itertools
 import logging
 import math
 import os
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from msd_tagger.common.processes import available_cores
-from msd_tagger.common.text import clock, text_path
+from msd_tagger.common.text import clock, printable
 from msd_tagger.frontend import audio, foreign
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.frontend.sources import SUFFIXES, Source, of_samples, open_source
@@ -33,6 +34,8 @@ MAX_DURATION_S = 3600.0
 MIN_REST_S = 5.0
 # Spectrograms of one file are held at once: 260 MB of the paper's.
 MOST_EXCERPTS = 1000
+# Folders in which systems and network disks keep what was deleted, or notes of theirs.
+_TRASH = re.compile(r"(?i)(\.Trash.*|\$RECYCLE\.BIN|RECYCLER|#recycle|@eaDir)$")
 _MAX_THREADS = 16
 _BATCHES_AT_ONCE = 4  # Files of several excerpts then leave few places empty.
 
@@ -277,7 +280,8 @@ def _walk(folder: str, passed_over: Counter[str]) -> Iterator[str]:
                 folders.clear()
                 continue
             walked.add(real)
-            folders.sort()  # In place: it is the order in which they are entered.
+            # In place: they are entered in this order.
+            folders[:] = sorted(one for one in folders if not _TRASH.match(one))
             tops += filter(os.path.islink, _joined(place, folders))
             yield from _joined(place, _audio_among(sorted(names), passed_over))
     yield from unlisted
@@ -362,7 +366,7 @@ def _read_all(source: Source, recipe: Recipe, cut: Cut) -> Excerpts:
     if silence is not None and not starts_s:
         raise silence
     if odd:
-        logger.warning("%s: %s", text_path(source.path), odd)
+        logger.warning("%s: %s", printable(source.path), odd)
     return Excerpts(np.stack(spectrograms), np.array(starts_s), source.length_s)
 
 

@@ -83,7 +83,7 @@ async def _tag_song(request: Request) -> Response:
 
 async def _tag_upload(request: Request) -> Response:
     state = request.app.state
-    if request.headers.get("content-type", "").startswith("multipart/"):
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
         message = "Send the file itself, not a form: curl --data-binary @song.mp3"
         raise HTTPException(415, message)
     with private_path(state.folder) as path:

@@ -251,6 +251,10 @@ def test_folders_are_searched(tmp_path, monkeypatch):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("")
+    for folder in (".Trash-1000/files", "$RECYCLE.BIN", "#recycle/old", "@eaDir"):
+        (tmp_path / "b" / folder).mkdir(parents=True)
+        (tmp_path / "b" / folder / "deleted.mp3").write_text("")
+    assert audio_files(["b/#recycle/old"]) == ["b/#recycle/old/deleted.mp3"]
     given = ["a.txt", "b", tmp_path / "b" / "1.flac", "b/1.flac", "none", "gone"]
     assert audio_files(given) == [
         "a.txt",
@@ -296,10 +300,11 @@ def test_what_is_passed_over_is_counted_in_one_line(tmp_path, monkeypatch, caplo
 
 
 def test_what_is_odd_about_a_file_is_a_warning(tmp_path, caplog):
-    path = tmp_path / "a.flac"
+    path = tmp_path / "two\nlines.flac"
     path.write_bytes(KINDS["flac_length_half.flac"][0]())
     assert excerpts(path, RECIPE).duration_s == pytest.approx(3.0)
-    assert "a.flac: its header says 1.50 s; 3.00 s are there" in caplog.text
+    said = r"two\nlines.flac: its header says 1.50 s; 3.00 s are there"
+    assert said in caplog.text
     caplog.clear()
     path.write_bytes(KINDS["mp3_concat_44k_22k.mp3"][0]())
     excerpts(path, RECIPE)

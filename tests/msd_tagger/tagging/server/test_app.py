@@ -231,6 +231,7 @@ CLOSE = b"\r\nConnection: close\r\n\r\n"
         (POST + b"\r\nTransfer-Encoding: chunked" + CLOSE + b"zz\r\n", 400),
         (POST + b"\r\nContent-Length: 99999999999999" + CLOSE, 413),
         (POST + b"\r\nContent-Type: multipart/form-data" + CLOSE, 415),
+        (POST + b"\r\ncontent-type: Multipart/Form-Data; boundary=x" + CLOSE, 415),
         (POST + b"\r\nOrigin: http://evil.example" + CLOSE, 403),
         (POST + CLOSE, 422),
     ],
