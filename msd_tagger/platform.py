@@ -11,10 +11,12 @@ from msd_tagger import accelerators
 from msd_tagger.common import messages
 from msd_tagger.common.processes import keep_big_buffers, one_thread_each
 
-# Variables of JAX that change no number: where it computes, what it logs and keeps, how
-# processes meet. All others could make another network of the same configuration.
+# Variables of JAX and Flax that change no number: where they compute, what they log and
+# keep, how processes meet. All others could make another network of the same
+# configuration, as FLAX_FIX_RNG_SEPARATOR does.
 _HARMLESS = re.compile(
-    "JAX_(PLATFORM|(COMPILATION|PERSISTENT|ENABLE_COMPILATION)_CACHE|RAISE_PERSISTENT"
+    "FLAX_(PROFILE|FILTER_FRAMES)"
+    "|JAX_(PLATFORM|(COMPILATION|PERSISTENT|ENABLE_COMPILATION)_CACHE|RAISE_PERSISTENT"
     "|LOG|DEBUG_LOG|EXPLAIN|DUMP|TRACEBACK|NUM_|CPU_|CUDA_VIS|ROCM_VIS|LOCAL_DEVICE"
     "|COORDINATOR|PROCESS|DISTRIBUTED|CROSS_HOST|ENABLE_PREEMPTION|ENABLE_RECOVER"
     "|PJRT_CLIENT|SHARE_BINARY)"
@@ -94,12 +96,13 @@ def _given_flags() -> str:
 
 
 def settle() -> None:
-    """Leaves out variables of JAX with which the same run would be another network.
+    """Leaves out variables with which the same run would be another network.
 
-    A line names each. It is for programs; who imports this package keeps their JAX.
+    They are of JAX and Flax, and a line names each. It is for programs; who imports
+    this package keeps their JAX.
     """
     for name in sorted(os.environ):
-        if name.startswith("JAX_") and not _HARMLESS.match(name):
+        if name.startswith(("JAX_", "FLAX_")) and not _HARMLESS.match(name):
             value = os.environ.pop(name)
             logger.warning(
                 "%s=%s is left out: the same config could train another network",

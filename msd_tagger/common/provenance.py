@@ -17,7 +17,7 @@ PACKAGES = (
 )
 
 # Of the environment, what tells libraries how to compute.
-VARIABLES = r"(JAX|XLA|CUDA|CUBLAS|CUDNN|NVIDIA|LIBTPU|TPU|OMP|OPENBLAS|MKL)_"
+VARIABLES = r"(JAX|FLAX|XLA|CUDA|CUBLAS|CUDNN|NVIDIA|LIBTPU|TPU|OMP|OPENBLAS|MKL)_"
 
 
 def origin() -> dict:
@@ -57,11 +57,26 @@ def version_of(package: str) -> str:
 
 
 def _commit() -> str | None:
-    """Finds the commit of this code, marked when files differ; None outside git."""
-    here = Path(__file__).parent
-    git = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        result = subprocess.run(git, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return result.stdout.strip() or None
+    """Finds the commit of this code, marked when files differ; None outside git.
+
+    An environment of Python often lies in the repository of somebody's own project,
+    whose commit says nothing of this code, and hooks of git name theirs in variables.
+    """
+    here = Path(__file__)
+    git = ["git", "-C", str(here.parent)]
+    others = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    found = ""
+    for words in (
+        ("ls-files", "--error-unmatch", here.name),
+        ("describe", "--always", "--dirty", "--abbrev=12"),
+    ):
+        try:
+            result = subprocess.run(
+                [*git, *words], capture_output=True, text=True, timeout=10, env=others
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        if result.returncode:
+            return None
+        found = result.stdout.strip()
+    return found or None

@@ -128,7 +128,10 @@ def _svg(figure: Figure) -> bytes:
 def _drawn(draw: Callable[[], Figure], theme: str, write: Callable[[Figure], T]) -> T:
     """Draws in a theme, and again where fonts have to be added for its characters."""
     settings = THEMES[theme] | {"font.family": [*fonts.FAMILIES]}
-    with matplotlib.rc_context(settings), warnings.catch_warnings(record=True) as said:
+    with matplotlib.rc_context(), warnings.catch_warnings(record=True) as said:
+        # Matplotlib has read what a file in the current folder says, if there is one.
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings)
         warnings.filterwarnings("always", "Glyph .* missing from", UserWarning)
         figure = draw()
         figure.draw_without_rendering()  # It lays out what each format did again.

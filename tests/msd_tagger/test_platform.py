@@ -64,6 +64,7 @@ def test_ynnpack_is_left_to_processors_that_it_suits(tmp_path, features, uses_yn
         *("JAX_DEFAULT_MATMUL_PRECISION", "JAX_NUMPY_DTYPE_PROMOTION"),
         *("JAX_DEBUG_NANS", "JAX_DISABLE_JIT", "JAX_RANDOM_SEED_OFFSET"),
         *("JAX_DISABLE_MOST_OPTIMIZATIONS", "JAX_SOMETHING_OF_NEXT_YEAR"),
+        *("FLAX_FIX_RNG_SEPARATOR", "FLAX_RETURN_FROZENDICT"),
     ],
 )
 def test_what_could_change_a_network_is_left_out_and_said(monkeypatch, caplog, name):
@@ -75,7 +76,11 @@ def test_what_could_change_a_network_is_left_out_and_said(monkeypatch, caplog, n
 
 
 @pytest.mark.parametrize(
-    "name", ["JAX_PLATFORMS", "JAX_COMPILATION_CACHE_DIR", "JAX_COORDINATOR_ADDRESS"]
+    "name",
+    [
+        *("JAX_PLATFORMS", "JAX_COMPILATION_CACHE_DIR", "JAX_COORDINATOR_ADDRESS"),
+        "FLAX_PROFILE",
+    ],
 )
 def test_where_jax_computes_and_what_it_keeps_is_left_to_the_user(monkeypatch, name):
     monkeypatch.setenv(name, "x")

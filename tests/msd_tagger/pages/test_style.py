@@ -65,6 +65,16 @@ def test_the_dark_figure_is_the_one_that_would_be_drawn(has_picture):
     assert without_ids(light) != without_ids(drawn)
 
 
+def test_what_others_set_changes_no_figure():
+    """As a `matplotlibrc` in the current folder does, or a notebook."""
+    draw = titled("rock")
+    plain = style.svg(draw, "light")
+    others = {"figure.titlesize": 40, "figure.dpi": 30, "savefig.bbox": "tight"}
+    with matplotlib.rc_context(others):
+        assert style.svg(draw, "light") == plain
+        assert matplotlib.rcParams["figure.dpi"] == 30
+
+
 @pytest.mark.parametrize("text", MARKUP)
 def test_no_text_is_a_formula(text, tmp_path):
     drawn = []
