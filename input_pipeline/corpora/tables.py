@@ -17,6 +17,7 @@ import numpy as np
 
 from msd_tagger.common.csv_files import (
     cell_number,
+    check_is_text,
     check_no_nul,
     named_rows,
     not_utf8,
@@ -78,6 +79,7 @@ def read_table(
 def read_text(path: Path) -> str:
     """Reads UTF-8 text, without a byte order mark and without NUL characters."""
     try:
+        check_is_text(path)
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error

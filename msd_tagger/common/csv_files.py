@@ -13,6 +13,17 @@ from msd_tagger.common.files import write_text
 # What a spreadsheet computes, with apostrophes before it that kept it from that.
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";"}
+# How files begin that are given for text, what they are, and what to do.
+_SAVE = 'save it from a spreadsheet as "CSV UTF-8"'
+_NO_TEXT = {
+    b"PK\x03\x04": ("a spreadsheet or an archive (ZIP)", _SAVE),
+    b"\xd0\xcf\x11\xe0": ("a spreadsheet", _SAVE),
+    b"{\\rtf": ("a text document (RTF)", "save it as plain text, in UTF-8"),
+    b"\x1f\x8b": ("compressed (gzip)", "unpack it with gunzip"),
+    b"<!doctype": ("a web page", "download the file itself"),
+    b"<html": ("a web page", "download the file itself"),
+    b"version https://git-lfs": ("a pointer of Git LFS", "fetch it: git lfs pull"),
+}
 
 
 def write_csv(
@@ -145,9 +156,10 @@ def csv_rows(path: Path, separator: str = "comma") -> Iterator[tuple[int, list[s
 
     Raises:
         OSError: The file cannot be opened.
-        ValueError: Names the line that is not UTF-8, has a NUL character, or has
-            quotation marks that are not closed.
+        ValueError: As `check_is_text`; or names the line that is not UTF-8, has a NUL
+            character, or has quotation marks that are not closed.
     """
+    check_is_text(path)
     line, is_comma = 1, separator == "comma"
     try:
         # utf-8-sig: spreadsheets write a byte order mark.
@@ -173,6 +185,20 @@ def csv_rows(path: Path, separator: str = "comma") -> Iterator[tuple[int, list[s
             f"{path}, the row that starts in line {line}: {error}. Close every "
             "quotation mark, and double those inside of a value"
         ) from error
+
+
+def check_is_text(path: Path) -> None:
+    """Refuses what is often given for a table of text, and says what it is.
+
+    Raises:
+        OSError: The file cannot be opened.
+        ValueError: It is a spreadsheet, say, or a web page.
+    """
+    with path.open("rb") as file:
+        head = file.read(64)
+    for begin, (what, advice) in _NO_TEXT.items():
+        if head.lstrip().lower().startswith(begin.lower()):
+            raise ValueError(f"{path} is {what}, and no text; {advice}")
 
 
 def check_no_nul(text: str, where: str) -> None:

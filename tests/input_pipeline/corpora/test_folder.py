@@ -293,6 +293,10 @@ def test_a_bad_header_is_named(tmp_path, columns, message):
         (b"track_id,path,tags\na,b,\xff\xfe\n", r"tags.csv, line 2: .* is not UTF-8"),
         (b"track_id,path,tags\r\n\r\na,caf\xe9,x\r\n", r"line 3: b'a,caf.xe9,x.r'"),
         ("track_id,path,tags\na,b,x\n".encode("utf-16"), "line 1: .* but UTF-16; save"),
+        (b"PK\3\4\x14\0\6\0", "tags.csv is a spreadsheet or an archive .*; save it"),
+        (b"\x1f\x8b\x08\0", "tags.csv is compressed .*; unpack it with gunzip"),
+        (b"\n<!DOCTYPE html>\n", "tags.csv is a web page, and no text; download the"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS, and"),
         (b"track_id,path,tags\na,b,\n", "no row has a tag"),
         (b"track_id;path;tags\na;b;x\n", "line 1: .* are semicolon-separated; save"),
         (b"path\ttrack_id\ttags\na\tb\tx\n", "tab-separated; .* as comma-separated"),
@@ -305,6 +309,13 @@ def test_a_bad_header_is_named(tmp_path, columns, message):
 def test_a_bad_table_is_named(tmp_path, content, message):
     (tmp_path / "tags.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
+        folder.load(tmp_path)
+
+
+def test_a_vocabulary_that_is_no_text_is_named(tmp_path):
+    write_table(tmp_path, [ROW])
+    (tmp_path / "tags.txt").write_text("<html>")
+    with pytest.raises(ValueError, match=r"tags.txt is a web page, and no text"):
         folder.load(tmp_path)
 
 
