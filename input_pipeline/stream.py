@@ -11,6 +11,7 @@ once, their records still come one file after another.
 
 import itertools
 import logging
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -155,7 +156,8 @@ def _shuffled(reader: Reader, data_seed: int, position: int, read: Callable) -> 
 def _in_order(reader: Reader, shards: Any, read: Callable) -> Any:
     """Makes a data set of the clips of some shards, one shard after another."""
     tf = tensorflow()
-    files = np.array([str(file) for file in reader.split.files])
+    # As bytes: a name that is not UTF-8 is no text to TensorFlow.
+    files = np.array([os.fsencode(file) for file in reader.split.files])
     columns = (files, reader.first_row, reader.shard_clips)
     chosen = tuple(tf.gather(tf.constant(column), shards) for column in columns)
     return tf.data.Dataset.from_tensor_slices(chosen).interleave(
@@ -322,9 +324,10 @@ def _explain(reader: Reader, shards: list[int], error: Exception) -> str:
 def _find_damage(reader: Reader, shard: int) -> str:
     """Reads a shard record by record: what is wrong with it, and where, or ""."""
     tf = tensorflow()
-    file, count = str(reader.split.files[shard]), 0
+    file, count = reader.split.files[shard], 0
     try:
-        for record in tf.data.TFRecordDataset(file, buffer_size=_READ_BYTES):
+        name = os.fsencode(file)
+        for record in tf.data.TFRecordDataset(name, buffer_size=_READ_BYTES):
             _parse(record[None], reader)
             count += 1
     except tf.errors.DataLossError:

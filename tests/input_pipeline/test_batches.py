@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from input_pipeline.batches import open_shards
-from tests.reading import rows, take, whole
+from tests.reading import assert_equal, rows, take, whole
 from tests.small_corpus import RECIPE, STFT
 
 ROOT = Path(__file__).parents[2]
@@ -183,6 +183,20 @@ def copy(prepared, tmp_path):
 
 
 SHARD = "clips-train.tfrecord-00001-of-00004"
+
+
+@pytest.mark.parametrize("name", ["[1]*?%41#", "\udce9"])
+def test_a_folder_of_any_name_is_read(prepared, data, tmp_path, name):
+    """Also one that is not UTF-8, as old disks have."""
+    copy = shutil.copytree(prepared["mel"], tmp_path / name)
+    found, expected = (
+        take(one.evaluation_batches("train", 8), 9) for one in (open_shards(copy), data)
+    )
+    assert_equal(found, expected)
+    content = (copy / SHARD).read_bytes()
+    (copy / SHARD).write_bytes(content[:-2] + bytes([content[-2] ^ 4]) + content[-1:])
+    with pytest.raises(ValueError, match=rf"{SHARD}, record 3 .* its checksum"):
+        READ["evaluate"](open_shards(copy))
 
 
 def test_a_missing_shard_is_named(copy):
