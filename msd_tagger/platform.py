@@ -10,6 +10,7 @@ from pathlib import Path
 from msd_tagger import accelerators
 from msd_tagger.common import messages
 from msd_tagger.common.processes import keep_big_buffers, one_thread_each
+from msd_tagger.common.text import text_path
 
 # Variables of JAX and Flax that change no number: where they compute, what they log and
 # keep, how processes meet. All others could make another network of the same
@@ -175,6 +176,10 @@ def keep_programs(directory: str) -> None:
     from jax.experimental.compilation_cache import compilation_cache
 
     jax.config.update("jax_compilation_cache_dir", directory)
+    if text_path(directory) != directory:
+        # Beside programs XLA keeps what it measured on a GPU, and takes no place for it
+        # that is not UTF-8.
+        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     # JAX decides at its first compilation whether and where it keeps programs.

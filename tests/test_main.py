@@ -252,8 +252,9 @@ print(found.count("/jax/compilation_cache/cache_hits"))
 """
 
 
-def test_the_second_start_takes_compiled_programs_from_the_folder(tmp_path):
-    folder = tmp_path / "deep" / "programs"
+@pytest.mark.parametrize("name", ["deep", "\udce9"])  # The latter is not UTF-8.
+def test_the_second_start_takes_compiled_programs_from_the_folder(tmp_path, name):
+    folder = tmp_path / name / "programs"
     for hits in ("0\n", "1\n"):
         done = subprocess.run(
             [sys.executable, "-c", CACHED, folder],
