@@ -338,8 +338,8 @@ def check_flags(
     for name in PLACES:
         if "://" in (value := flags.FLAGS[name].value or ""):
             raise ValueError(
-                f"--{name}={value}: must be a place on this machine; of all flags only "
-                "--data_dir of main.py may be an address"
+                f"--{name}={value}: must be a place on this machine; only --data_dir "
+                "of main.py may be an address"
             )
     if not mode.takes_platform and flags.FLAGS["platform"].present:
         raise ValueError(f"--platform has no meaning for {shown}, which needs no JAX")

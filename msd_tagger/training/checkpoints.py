@@ -129,7 +129,7 @@ class Checkpoints:
         record = self._manager.restore(step, args=record).record
         own = record.pop("own_digest", None)
         if own is not None and own != _digest((), record):
-            raise ValueError("its record is not what was written, by its digest")
+            raise ValueError("its record was altered, as its digest shows")
         if own is None or record["structure"] != _structure(template):
             raise OtherStructureError(
                 "other versions of the packages or of this code wrote it, with other "

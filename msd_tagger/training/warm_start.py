@@ -137,7 +137,7 @@ def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
     if there["own_source"] != here["own_source"]:
         logger.warning(
             "the file of the front end %s was changed since the bundle learnt from it; "
-            "if its numbers are others now, scores mean nothing",
+            "if it computes other numbers now, scores mean nothing",
             here["kind"],
         )
     if differing:

@@ -220,7 +220,7 @@ def test_odd_names_stay_on_their_line(options, tmp_path, capfd):
     ("changes", "message"),
     [
         ({"files": ()}, "no files given"),
-        ({"files": ("a.mp3", "-")}, "^-: give /dev/stdin"),
+        ({"files": ("a.mp3", "-")}, "^-: to tag the standard input, give"),
         ({"files": ("https://host/a.mp3",)}, r"^https://host/a\.mp3: .* not loaded"),
         ({"files": ("",)}, 'one of the files is ""'),
         ({"top": 0}, "--top=0"),
