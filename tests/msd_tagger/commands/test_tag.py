@@ -100,7 +100,7 @@ def test_a_fresh_process_needs_no_tensorflow(options, music, tmp_path):
     # A name, two tags; and the legend at the end, in two lines.
     assert len(done.stdout.splitlines()) == 3 * 3 + 2
     assert done.stdout.endswith("has heard: a corpus that is not known.\n")
-    assert "on the valid split" in done.stdout and "over 2 seeds" in done.stdout
+    assert "on the validation split" in done.stdout and "over 2 seeds" in done.stdout
 
 
 def test_json_and_csv_have_all_tags(options, music, tmp_path, capsys):
