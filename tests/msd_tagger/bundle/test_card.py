@@ -97,4 +97,4 @@ def test_scores_come_with_labels_and_intervals():
 def test_names_are_no_markup():
     bundle = make_bundle(tags=("<b>", "a|b", "R&B"))._replace(provenance={})
     _, text = header_and_text(bundle)
-    assert r"\<b>, a\|b, R&B." in text and "a corpus that is not known" in text
+    assert r"\<b>, a\|b, R&B." in text and "an unknown corpus" in text

@@ -99,7 +99,7 @@ def test_a_fresh_process_needs_no_tensorflow(options, music, tmp_path):
     assert "2.flac (0:02, 3 excerpts)" in done.stdout
     # A name, two tags; and the legend at the end, in two lines.
     assert len(done.stdout.splitlines()) == 3 * 3 + 2
-    assert done.stdout.endswith("has heard: a corpus that is not known.\n")
+    assert done.stdout.endswith("has heard: an unknown corpus.\n")
     assert "on the validation split" in done.stdout and "over 2 seeds" in done.stdout
 
 
