@@ -70,7 +70,7 @@ def check_start(
         raise ValueError(
             "--config.train.init_bundle: the scores that the bundle's network gives a "
             "clip depend on its batch, so there are no features to start from; import "
-            "it with --calibrate=CORPUS"
+            "it with --calibrate=FOLDER"
         )
 
 
