@@ -133,7 +133,7 @@ class Checkpoints:
         if own is None or record["structure"] != _structure(template):
             raise OtherStructureError(
                 "other versions of the packages or of this code wrote it, with other "
-                "arrays than those of today (environment.json of the run names them)"
+                "arrays (environment.json of the run names the versions)"
             )
         state = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
         saved = Saved(self._manager.restore(step, args=state).state, record["log"])
