@@ -118,8 +118,8 @@ def _check_get_config(file: Path, variant: str) -> None:
             raise ValueError(f"{what}: {file} has no variants; give --config={file}")
         if not variant and len(words) > len(one.args.defaults):
             raise ValueError(
-                f"{what}: its get_config() needs a word, {words[0].arg}; give "
-                f"--config={file}:WORD"
+                f"{what}: its get_config() needs an argument, {words[0].arg}; give "
+                f"--config={file}:VALUE"
             )
 
 
@@ -180,7 +180,7 @@ def check_for_mode(
     if point and not config.sweep:
         raise ValueError(
             f"--point={point}: {config.name} is not a study of several runs; leave "
-            "--point out, or choose such a config (docs/studies.md)"
+            "--point out, or choose a study's config (docs/studies.md)"
         )
     sweeps.check(config.sweep)
     sweeps.choose(config.sweep, point)
@@ -217,9 +217,9 @@ def _check_sweep(config: ConfigDict) -> None:
     known = task.points
     if strange := [name for name, _ in config.sweep if not name.startswith(known)]:
         raise ValueError(
-            f"--config.task={config.task} looks at points called "
-            f"{', '.join(f'{one}…' for one in known)} and not at {strange[0]}; list "
-            "points of your own in a config that trains, as configs/db_mel.py "
+            f"--config.task={config.task} only uses points called "
+            f"{', '.join(f'{one}…' for one in known)}, not {strange[0]}; list points "
+            "of your own in a config that trains, such as configs/db_mel.py "
             "(docs/studies.md#a-study-of-your-own)"
         )
     if task.trains and config.task != TRAIN and not config.sweep:
@@ -237,7 +237,7 @@ def check(config: ConfigDict) -> None:
     for name, value in values.items():
         if value is None:
             raise ValueError(
-                f"--config.{name}=None: must have a value, as its default, "
+                f"--config.{name}=None: must have a value, such as its default, "
                 f"{KEYS[name].default!r} (docs/keys.md)"
             )
         allowed = KEYS[name].allowed
@@ -329,8 +329,8 @@ def _check_start(train: ConfigDict) -> None:
         )
     if train.freeze != "nothing" and not train.init_bundle:
         raise ValueError(
-            f"--config.train.freeze={train.freeze} needs --config.train.init_bundle=DIR"
-            ": untrained weights are not worth keeping"
+            f"--config.train.freeze={train.freeze} needs "
+            "--config.train.init_bundle=DIR, which gives the weights to keep"
         )
 
 
@@ -346,7 +346,7 @@ def _check_label_noise(train: ConfigDict) -> None:
         raise ValueError(
             f"--config.train.label_noise={train.label_noise}: there is no such file; "
             'give a CSV or JSON file, "true" or "annotated" (docs/label_noise.md), '
-            'each perhaps with a factor such as "*2" behind it'
+            'each perhaps followed by a factor such as "*2"'
         )
 
 
@@ -360,9 +360,10 @@ def _check_class_weights(train: ConfigDict) -> None:
         )
     if weights != "none" and train.label_noise:
         raise ValueError(
-            f"--config.train.class_weights={weights} with --config.train.label_noise="
-            f"{train.label_noise}: weighted answers are no probabilities, which the "
-            "correction needs; leave one of the two out"
+            f"--config.train.class_weights={weights} with "
+            f"--config.train.label_noise={train.label_noise}: scores of a weighted "
+            "loss are not probabilities, which the correction needs; leave one of the "
+            "two out"
         )
 
 
@@ -376,7 +377,7 @@ def _check_network(config: ConfigDict) -> None:
     if network != CONVNET and TASKS[task].reads_layers:
         raise ValueError(
             f"--config.model.network={network}: the study {task} looks at the layers "
-            "of the paper's network; leave it out, or choose another study"
+            "of the paper's network; leave model.network out, or choose another study"
         )
 
 
@@ -402,9 +403,9 @@ def _check_jobs(config: ConfigDict) -> None:
         )
     if num_workers > 1 and config.corpus.name == "synthetic":
         raise ValueError(
-            f"--config.prepare.num_workers={num_workers} with the synthetic corpus, "
-            "which the first job that needs it makes alone; array jobs read one that "
-            "exists: --config.corpus.name=folder --config.corpus.audio_dir=DIR"
+            f"--config.prepare.num_workers={num_workers} with the synthetic corpus: "
+            "one job makes it; array jobs need a corpus that exists: "
+            "--config.corpus.name=folder --config.corpus.audio_dir=DIR"
         )
 
 
@@ -419,8 +420,8 @@ def _check_processes(config: ConfigDict) -> None:
     if port and not config.process_index < count:
         raise ValueError(
             f"--config.distributed={where} needs --config.process_count (here {count}) "
-            "and --config.process_index, which is less than that and counts from 0 "
-            f"(here {config.process_index})"
+            "and a smaller --config.process_index, counted from 0 (here "
+            f"{config.process_index})"
         )
     if not port and (count or config.process_index):
         raise ValueError(

@@ -2,9 +2,9 @@
 
     python main.py --config=configs/groundtruth.py
 
-The synthetic corpus answers by its oracle, on 200,000 clips whose labels are sampled
-without rendering audio; other corpora need a re-annotation (`--mode=annotate` writes
-the page for it). It trains nothing.
+Of the synthetic corpus the truth is known, here of 200,000 clips whose labels are
+sampled without rendering audio; other corpora need a re-annotation (`--mode=annotate`
+writes the pages for it). It trains nothing.
 """
 
 from ml_collections import ConfigDict

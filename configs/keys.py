@@ -82,37 +82,37 @@ _KEYS = (
         "The points of a study (docs/studies.md#a-study-of-your-own)."),
     Key("seed", 0, SEED, "First initialisation; S seeds are seed, seed + 1, …"),
     Key("num_seeds", 1, Range(1, 10_000),
-        "S. Time and memory grow with it; reading the input costs the same."),
+        "S. Time grows with it; reading the input costs the same."),
     Key("data_seed", 0, SEED, "Order of the training clips, the same for all seeds."),
     Key("corpus.name", "synthetic",
         '"synthetic", "folder", "msd", "magnatagatune", "mtg_jamendo" or a reader of '
         "your own (docs/extending.md#a-corpus-reader-of-your-own)",
         "Which corpus."),
     Aside("corpus.audio_dir", "", "a folder",
-          "Audio files; of a folder corpus, with tags.csv."),
+          "Audio files; in a folder corpus also tags.csv."),
     Aside("corpus.label_dir", "", "a folder", "Label files of published corpora."),
     Key("corpus.train_clips", 600, Range(12, math.inf),
         "Synthetic: clips of the training split. Writing 100 takes 8 s on 2 cores."),
     Key("corpus.valid_clips", 100, Range(2, math.inf),
-        "Synthetic: of the validation split."),
+        "Synthetic: those of the validation split."),
     Key("corpus.test_clips", 200, Range(4, math.inf),
-        "Synthetic: of the test split. More clips leave less to chance."),
+        "Synthetic: those of the test split. More clips leave less to chance."),
     Key("corpus.seed", 0, SEED, "Synthetic: another seed is another corpus."),
     Key("corpus.tagability_exponent", 0.5, Range(0, 1, above=True),
-        "Synthetic: 1 makes tags as sparse as Last.fm's."),
+        "Synthetic: 1 makes tags as sparse as Last.fm's (docs/synthetic_corpus.md)."),
     Key("corpus.num_tags", 0, Range(0, 10**5),
-        "K, the most frequent tags: of a folder over its training clips, of "
-        "MagnaTagATune, of MSD from Last.fm without tags.txt. 0 means all of a "
-        "folder's, else 50."),
+        "K, how many of the most frequent tags are used: in a folder (over its "
+        "training clips), MagnaTagATune, and MSD from Last.fm without tags.txt. 0 "
+        "means all of a folder's, else 50."),
     Key("corpus.merge_synonyms", False, BOOLEAN,
         "MagnaTagATune: merges synonyms before tags are counted."),
     Key("corpus.labels", "auto", ("auto", "split_files", "lastfm", "pickles"),
-        'MSD: which label files; "auto" is the kind that label_dir has.'),
+        'MSD: which label files; "auto" takes those that label_dir has.'),
     Key("corpus.subset", "autotagging_top50tags",
         ("autotagging_top50tags", "autotagging", "autotagging_genre",
          "autotagging_instrument", "autotagging_moodtheme"),
-        'MTG-Jamendo, in place of num_tags; "autotagging" has all tags.'),
-    Key("corpus.fold", 0, Range(0, 4), "MTG-Jamendo: one of its five splits."),
+        'MTG-Jamendo: which tags; "autotagging" has all.'),
+    Key("corpus.fold", 0, Range(0, 4), "MTG-Jamendo: which of its five splits."),
     Key("corpus.excerpts_per_track", 1, Range(1, 1000),
         "Clips of a track, spread evenly over it: an epoch learns from one of them, "
         "drawn at random, and a track's score is the mean over all. Disk and reading "
@@ -160,8 +160,8 @@ _KEYS = (
         'is TF32 on NVIDIA GPUs and bfloat16 on TPUs, "highest" is float32. No '
         "difference on a CPU."),
     Key("train.init_bundle", "", "a bundle's folder",
-        'Starts from the weights of this bundle, whose tags may be others; "" starts '
-        "anew. Its content matters, not its place."),
+        "Starts from the weights of this bundle, which may have other tags "
+        '(docs/transfer.md); "" starts from scratch. Its path does not matter.'),
     Key("train.freeze", "nothing", ("nothing", "features"),
         'With init_bundle: "features" trains the last layer only; all else stays as '
         "it is, also the batch statistics."),
@@ -169,16 +169,16 @@ _KEYS = (
         'Learns from the corpus\'s own labels, or from the "true" ones where it knows '
         "them. Validation and test keep both."),
     Key("train.drop_positives", 0.0, Range(0, 0.99),
-        "Makes these labels noisier: this share of the positives is missing, chosen at "
-        "random."),
+        "Makes training labels noisier: this share of the positives is removed at "
+        "random (docs/label_noise.md#noise-on-purpose)."),
     Key("train.flip_labels", 0.0, Range(0, 0.49),
-        "After that, this share of all labels is flipped."),
+        "After that, this share of all training labels is flipped."),
     Key("train.noise_seed", 0, SEED, "Chooses which labels are changed."),
     Key("train.label_noise", "", '"true", "annotated" or a file, perhaps "*2"',
         "Corrects the loss for error rates of each tag (docs/label_noise.md): those of "
         'a CSV or JSON file, "true" for those counted against the truth, "annotated" '
-        "for those estimated from analysis.subset100_clips clips of each tag that are "
-        'compared with it. "*2" doubles the odds of all rates.'),
+        "for those estimated from analysis.subset100_clips clips of each tag, compared "
+        'with the truth. "*2" doubles the odds of all rates.'),
     Key("train.batch_size", 0, Range(0, 2**16),
         "B; 0 means 32 on accelerators and 8 on a CPU."),
     Key("train.optimiser", "adam", 'a name of optax, "adamw(weight_decay=0.01)"',
@@ -193,13 +193,13 @@ _KEYS = (
         "How training clips are changed at random, in this order: spec_augment, mixup, "
         "random_gain, or functions of your own (docs/extending.md)."),
     Key("train.learning_rate", 5e-3, Range(0, 10, above=True),
-        "Of every step, or the highest, as the schedule says."),
+        'Of every step; with a warm-up or "cosine" it is the highest.'),
     Key("train.learning_rate_schedule", "constant", ("constant", "cosine"),
         '"cosine" falls towards 0 at the end.'),
     Key("train.warmup_epochs", 0.0, Range(0, 1e6),
-        "At first the learning rate rises for so long; less than max_epochs."),
+        "How long the learning rate rises at the start; less than max_epochs."),
     Key("train.fraction", 1.0, Range(0, 1, above=True),
-        "Share of the training clips; shares are nested."),
+        "Share of the training clips; a larger share contains a smaller one."),
     Key("train.max_epochs", 25.0, Range(0, 1e6, above=True),
         "Training ends here. 9 to 18 s an epoch of 600 clips on 2 cores."),
     Key("train.max_steps", 0, Range(0, 10**9),
@@ -207,7 +207,7 @@ _KEYS = (
     Key("train.patience_epochs", 0.0, Range(0, 1e6),
         "Stops when the best score is older than this; 0 never stops early."),
     Key("train.evaluate_every_epochs", 1.0, Range(0, 1e6, above=True),
-        "How often the validation split is scored, but at least 10 steps apart."),
+        "How often the validation split is scored; at least 10 steps apart."),
     Key("train.deterministic", True, BOOLEAN,
         "On GPUs: only operations that give the same bits each time, and compiled "
         "programs are kept in the run's folder, so that a run that goes on ends with "
@@ -224,8 +224,8 @@ _KEYS = (
           "Writes the lines of metrics.jsonl as events too, into "
           "<workdir>/tensorboard (docs/watching.md)."),
     Aside("train.checkpoint_every_minutes", 10.0, Range(0, 1e6),
-          "Saves this often between evaluations, which save too; a kill costs no more "
-          "time than that."),
+          "How often a checkpoint is saved, besides after every evaluation: a kill "
+          "costs at most this time."),
     Aside("train.parallel", "auto", ("auto", "data", "seeds"),
           'Over several devices "data" splits batches, "seeds" splits seeds; "auto" is '
           '"seeds" where there are as many seeds as devices or more, or where a batch '
@@ -233,13 +233,12 @@ _KEYS = (
     Aside("train.num_devices", 0, Range(0, 4096),
           "How many devices each process uses; 0 means all."),
     Aside("train.seeds_per_chunk", 0, Range(0, 10_000),
-          "How many seeds train at once, the others after them on the same batch. 0 "
-          "means 1. Memory grows with it."),
+          "How many seeds train at once; the others follow on the same batch. 0 means "
+          "1. Memory grows with it."),
     Aside("prepare.num_processes", 0, Range(0, 4096), "0 means one per core."),
     Aside("prepare.worker", 0, Range(0, 10**5),
-          "Array jobs that share a file system: which of num_workers this is, counted "
-          "from 0. It writes its slice of the shards, with --mode=prepare "
-          "(docs/preparation.md)."),
+          "With --mode=prepare, in array jobs that share a file system: the number of "
+          "this job, from 0. It writes its part of the shards (docs/preparation.md)."),
     Aside("prepare.num_workers", 1, Range(1, 10**5), "How many such jobs there are."),
     Aside("prepare.beam", "", '"--runner=…"',
           'Options of an Apache Beam pipeline that writes the shards; "" for '
@@ -256,11 +255,11 @@ _KEYS = (
           'the accelerators; "auto" is "device" where they take at most half of what '
           'is free there, else "none" (docs/speed.md).'),
     Aside("input.local_dir", "", "a folder",
-          "On a disk of this machine: the prepared set is copied there first, and read "
-          'from there; "" reads it where it lies (docs/cluster.md).'),
+          "A folder on a disk of this machine: the prepared set is copied there and "
+          'read from there; "" reads it where it is (docs/cluster.md#folders).'),
     Aside("input.threads", 0, Range(0, 1024),
-          "How many read and parse shards; 0 means half of the cores, 2 to 16. More "
-          "help where a store answers slowly. They change no result."),
+          "How many threads read shards; 0 means half of the cores, 2 to 16. More help "
+          "where a store answers slowly. They change no result."),
     Key("input.window_shards", 0, Range(0, 10**6),
         "How many shards of an epoch are shuffled together; 0 means as many as 256 MB "
         "hold. Two windows are in memory at once."),
@@ -273,20 +272,20 @@ _KEYS = (
     Aside("analysis.annotated_labels",
           ("female vocalists", "male vocalists", "instrumental", "guitar"),
           "tags of the corpus",
-          "Labels that are judged by listening or by the truth."),
+          "Labels to judge by listening or by the truth (docs/studies.md)."),
     Aside("analysis.subset100_clips", 100, Range(2, 10**6),
-          "About this many are judged for each label, half with it and half without."),
+          "About this many training clips are judged for each label, half with it."),
     Aside("analysis.subset400_clips", 400, Range(1, 10**6),
-          "About this many more are judged, chosen at random."),
+          "About this many test clips are judged too, chosen at random."),
     Aside("analysis.subset_seed", 0, SEED, "Other seeds choose other clips."),
     Aside("analysis.annotations", (), '("FILE", …)',
-          "Answers: CSV files, or Label Studio's JSON."),
+          "Answers of listeners: CSV files, or Label Studio's JSON."),
     Aside("analysis.label_studio", False, BOOLEAN,
           "--mode=annotate writes tasks for Label Studio too."),
     Aside("analysis.bootstrap_samples", 2000, Range(10, 10**6),
           "Random draws for intervals of counts; they take a second."),
     Aside("analysis.num_resamples", 200, Range(10, 10**6),
-          "Resamples of scores; they take about a minute for all studies."),
+          "Random draws for the intervals of Fig. 2; they take about a minute."),
     Aside("analysis.linear_baseline", True, BOOLEAN,
           "Scores a logistic regression beside the network; it reads all clips "
           "once more, a few seconds for a thousand."),
@@ -294,13 +293,13 @@ _KEYS = (
           "Keeps compiled programs, so that the next start need not compile them "
           'again; "" for no folder. Different processors need different folders.'),
     Aside("stall_warning_s", 120.0, Range(0, 1e6),
-          "Logs what a step waits for after this time; 0 means never."),
+          "Logs what a step waits for if it takes longer than this; 0 means never."),
     Aside("profile_steps", (), "(first, last), from 1",
           "Steps during which JAX's profiler writes <workdir>/profile."),
     Aside("distributed", "", '"auto" or "host:port"',
           'Several processes for one run (docs/processes.md): "auto" under SLURM, '
-          "Open MPI, Kubernetes or on a TPU pod; elsewhere the place where process 0 "
-          'listens, and the next two keys. "" for one process.'),
+          "Open MPI, Kubernetes or on a TPU pod; elsewhere host and port of process 0, "
+          'with the next two keys. "" for one process.'),
     Aside("process_count", 0, Range(0, 2**16 - 1),
           'With "host:port": how many processes.'),
     Aside("process_index", 0, Range(0, 2**16 - 1),

@@ -1,4 +1,4 @@
-"""What noisy labels do to training and evaluation, and whether it can be mended.
+"""What noisy labels do to training and evaluation, and whether a loss corrects it.
 
     python main.py --config=configs/label_noise.py
     python main.py --config=configs/label_noise.py:quick
@@ -6,7 +6,7 @@
 
 Thirteen runs of four seeds that learn from the truth, from labels with errors added to
 it, from weak labels, from fewer clips, and from weak labels with a corrected loss:
-234,000 clips and seeds in all. `quick` has fewer clips and steps; its networks are
+234,000 clip-seeds in all. `quick` has fewer clips and steps; its networks are
 hardly trained. `own` adds all errors to the labels of a corpus that does not know its
 truth.
 On 2 cores without AVX-512, with other work beside it: 1 h 48 min of training and 2 h

@@ -3,7 +3,7 @@
     python main.py --config=configs/network.py
 
 Builds the mel and the STFT network, trains nothing and needs no corpus: seconds.
-`model.pools` are of the network for `spectrogram.kind`, the other has the paper's.
+`model.pools` are for the network of `spectrogram.kind`; the other has the paper's.
 """
 
 from ml_collections import ConfigDict

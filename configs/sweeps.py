@@ -145,15 +145,15 @@ def check(sweep: Sequence[Point]) -> None:
         if not is_name(name) or name.isdecimal():
             raise ValueError(
                 f"sweep: a point is called {name!r}; a name has letters, digits, '_', "
-                "'-' and '.', at most 200 bytes, and is no number, as points can be "
-                "asked for by number"
+                "'-' and '.', at most 200 bytes, and is not a number, because --point "
+                "also takes numbers"
             )
         if twice := [key for key in keys if keys.count(key) > 1]:
             raise ValueError(f"sweep: the point {name} sets {twice[0]} twice")
         if fixed := [key for key in keys if _is_fixed(key)]:
             raise ValueError(
-                f"sweep: the point {name} changes {fixed[0]}, which is one for all "
-                "points; give it on the command line"
+                f"sweep: the point {name} changes {fixed[0]}, which is the same for "
+                "all points; give it on the command line"
             )
         names.append(name)
     if twice := [name for name in names if names.count(name) > 1]:
@@ -171,7 +171,7 @@ def settle(config: ConfigDict, given: Collection[str]) -> None:
     A config that trains and has points becomes a study of them.
     """
     if config.sweep is None:
-        raise ValueError("sweep is None; () says that there are no points")
+        raise ValueError("sweep is None; write () for no points")
     config.sweep = obey(config.sweep, given)
     if config.sweep and config.task == TRAIN:
         config.task = SWEEP

@@ -179,7 +179,7 @@ class ShardedSplits:
 
     def _split(self, name: str) -> Split:
         if name not in self.splits:
-            raise ValueError(f"split is {name!r}; allowed are {', '.join(SPLITS)}")
+            raise ValueError(f"split is {name!r}; choose from {', '.join(SPLITS)}")
         return self.splits[name]
 
     def _reader(self, split: str, batch_size: int, fraction: float) -> stream.Reader:

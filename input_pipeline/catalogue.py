@@ -217,10 +217,11 @@ def _check_bad_share(
     if num_bad > max_bad_share * num_all:
         raise ValueError(
             f"{num_bad} of {num_all} clips ({num_bad / num_all:.1%}) had to be left "
-            f"out ({_reasons(counts)}), more than prepare.max_bad_share="
-            f"{max_bad_share:g} allows; see {ledger}. Mend the files, or raise "
-            "prepare.max_bad_share. If the size of a file changes, all shards are made "
-            f"again in another folder, and {ledger.parent} can be deleted"
+            f"out ({_reasons(counts)}), more than "
+            f"prepare.max_bad_share={max_bad_share:g} allows; see {ledger}. Repair the "
+            "files, or raise prepare.max_bad_share. If the size of a file changes, all "
+            f"shards are made again in another folder, and {ledger.parent} can be "
+            "deleted"
         )
 
 

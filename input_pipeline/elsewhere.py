@@ -70,7 +70,7 @@ def prepare_in(
             source, target = made[recipe.kind], there[recipe]
             if catalogue.is_complete(source) and isinstance(target, RemotePath):
                 copy_folder(source, target, catalogue.CORPUS_FILE)
-                print(f"copied to {target}; {source} is not needed any more")
+                print(f"copied to {target}; {source} is no longer needed")
         for recipe in filter(lambda one: catalogue.is_written(there[one]), recipes):
             catalogue.report(there[recipe], max_bad_share, needed)
     except OSError as error:

@@ -102,8 +102,8 @@ def _of_this_audio(first: Any, paths: Sequence[Path], now: np.ndarray) -> Any:
         return newest
     new = root.with_name(f"{root.name}-{known[0] + 1}") / first.name
     print(
-        f"audio was replaced since {newest} was made ({replaced}); the shards of what "
-        f"is there now are those in {new}. Delete the old folder when no run needs it"
+        f"audio was replaced since {newest} was made ({replaced}); the shards of the "
+        f"new audio are in {new}. Delete the old folder when no run needs it"
     )
     return new
 
@@ -174,8 +174,8 @@ def agree_on_plan(directories: Iterable[Path], clips_per_shard: int) -> int:
         )
     if agreed != clips_per_shard:
         print(
-            f"going on with {agreed} clips per shard, as this set was begun, not with "
-            f"prepare.clips_per_shard={clips_per_shard}"
+            f"going on with {agreed} clips per shard, with which this set was begun, "
+            f"not with prepare.clips_per_shard={clips_per_shard}"
         )
     return agreed
 

@@ -68,7 +68,7 @@ def check_recipes(
         needed = ", ".join(f"{name} {FIELDS[name]!r}" for name in wrong)
         raise ValueError(
             f"{first} is a published mel spectrogram: it has {needed}, and {found} is "
-            "asked for. Set spectrogram.* so (and leave other kinds out of "
+            "asked for. Set spectrogram.* accordingly (and leave other kinds out of "
             "prepare.kinds), or use the audio files"
         )
 

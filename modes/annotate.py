@@ -33,7 +33,7 @@ def annotate(config: ConfigDict, options: MainOptions) -> None:
     subsets = subsets_of(table_of(corpus), config.analysis.to_dict())
     if lacking := set(config.analysis.annotated_labels) - set(corpus.tags):
         logger.warning(
-            "the corpus has no label %s, so nobody is asked about it; "
+            "the corpus has no label %s, so the pages do not ask about it; "
             "analysis.annotated_labels chooses others",
             " and no label ".join(sorted(lacking)),
         )

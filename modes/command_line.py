@@ -27,7 +27,7 @@ MODES = {
         ),
     ),
     "prepare": Mode(
-        "write the shards and stop",
+        "write the spectrograms, as shards, and stop",
         "modes.corpus:start",
         takes=("workdir", "point"),  # So that the run's own command line prepares it.
         device=None,
@@ -39,7 +39,7 @@ MODES = {
         ),
     ),
     "audit": Mode(
-        "count the corpus and look for problems, without decoding audio, and check all "
+        "count clips and tags, look for problems without decoding audio, and check all "
         "prepared records",
         "modes.audit:audit",
         takes=("workdir",),
@@ -83,7 +83,7 @@ MODES = {
         examples=("--workdir=runs/first",),
     ),
     "compare": Mode(
-        "compare runs, whose folders are named without a flag, in a report in --out",
+        "compare runs, given by their folders, and write a report to --out",
         "modes.compare:start",
         needs=("out",),
         words="RUN…",
@@ -107,13 +107,13 @@ MODE = flags.DEFINE_enum(
 flags.DEFINE_string(
     "data_dir",
     "data",
-    "The folder of corpora and shards; or, for shards alone, an address that "
-    "TensorFlow reads, as gs://bucket/msd.",
+    "The folder of corpora and shards. Shards alone may also be at an address that "
+    "TensorFlow reads, such as gs://bucket/msd.",
 )
 flags.DEFINE_string(
     "point",
     "",
-    "Do only these runs of a study: names, numbers from 0 and patterns such as "
+    "Do only these runs (points) of a study: names, numbers from 0 or patterns such as "
     "'pre-db-*', separated by commas.",
 )
 
@@ -155,7 +155,7 @@ def _about_keys(name: str) -> str:
         section, _, last = key.rpartition(".")
         sections.setdefault(section, []).append(last)
     lines = [
-        "Keys that it reads, as --config.corpus.name=folder; docs/keys.md has more:"
+        "Keys that it reads, given as --config.corpus.name=folder (see docs/keys.md):"
     ]
     for section, keys in sections.items():
         named = ".".join(filter(None, ("--config", section)))

@@ -82,12 +82,13 @@ def _check_front_end(config: ConfigDict) -> None:
         others = [name for name, one in TASKS.items() if not one.compares_inputs]
         raise ValueError(
             f"{where} with --config.task={config.task}: that study compares the "
-            f"paper's inputs, mel and STFT; others can be in {', '.join(others)}"
+            "paper's inputs, mel and STFT; tasks that take others are "
+            f"{', '.join(others)}"
         )
     if weighting == "a_weighting" and np.isnan(recipe.band_centres_hz()).any():
         raise ValueError(
             f"{where} with --config.preprocessing.frequency_weighting=a_weighting: its "
-            "bands have no frequencies; let it give them by band_centres_hz()"
+            "bands have no frequencies; define band_centres_hz() in it"
         )
 
 

@@ -79,7 +79,7 @@ def read(folder: Path, config: ConfigDict) -> Bundle:
     if bundle.batch_statistics:
         raise ValueError(
             f"--bundle={folder} normalises by each batch, so that a clip's scores "
-            "depend on the others; import it with --calibrate=CORPUS"
+            "depend on the others; import it with --calibrate=FOLDER"
         )
     return bundle
 

@@ -65,10 +65,10 @@ def check_start(configs: Sequence[ConfigDict], task: str = TRAIN) -> None:
         slow = [one for one in configs if setup.loops_on_gpu(one, recipe_of(one))]
         for network in dict.fromkeys(one.model.network for one in slow):
             logger.warning(
-                "--config.model.network=%s: on a GPU the gradient of nn.max_pool is a "
-                "loop over all pooled values where it has to give the same bits each "
-                "time, so that a step may take many seconds; pool as "
-                "examples/residual.py does, or give --config.train.deterministic=False",
+                "--config.model.network=%s: on a GPU with train.deterministic the "
+                "gradient of nn.max_pool is a loop over all pooled values, so a step "
+                "may take many seconds; pool as examples/residual.py does, or give "
+                "--config.train.deterministic=False",
                 network,
             )
 

@@ -50,7 +50,7 @@ def apply(config: ConfigDict, data: Data) -> tuple[Data, LabelNoise]:
     if learnt is not own:
         data = Relabelled(data, learnt)
         logger.info(
-            "training labels: %.3g tags a clip, where the corpus's own have %.3g",
+            "training labels: %.3g tags a clip; the corpus's own have %.3g",
             *(labels.sum(1).mean(), own[used].sum(1).mean()),
         )
     return data, LabelNoise(found, corrected)

@@ -56,9 +56,8 @@ def warning(said: Sequence[str], root: Path = Path("/")) -> str:
     else:
         return ""
     return (
-        f"this computes on the CPU, although the machine seems to have {name}: "
-        f"{why}. With --platform={kind} this is an error, with --platform=cpu it is "
-        "what you want"
+        f"this computes on the CPU, although the machine seems to have {name}: {why}. "
+        f"--platform={kind} makes this an error, --platform=cpu stops this warning"
     )
 
 
@@ -80,7 +79,7 @@ def why_no_gpu(
     if not _shows_gpu(root) and driver:
         reasons.append(
             f"NVIDIA's driver {driver} is there but no GPU: ask the scheduler for one, "
-            "as with --gpus=1, or start the container with --gpus=all"
+            "such as with --gpus=1, or start the container with --gpus=all"
         )
     elif not _shows_gpu(root):
         reasons.append(f"there is no {root / _GPU[0]}, so no NVIDIA GPU and no driver")

@@ -106,7 +106,7 @@ def settle() -> None:
         if name.startswith(("JAX_", "FLAX_")) and not _HARMLESS.match(name):
             value = os.environ.pop(name)
             logger.warning(
-                "%s=%s is left out: the same config could train another network",
+                "%s=%s is ignored: with it the same config could train another network",
                 *(name, value),
             )
 

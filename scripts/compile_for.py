@@ -89,7 +89,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("device", choices=TARGETS)
-    parser.add_argument("cases", nargs="*", type=case_of, help="as 15,32,float32,1")
+    parser.add_argument(
+        "cases", nargs="*", type=case_of, help="such as 15,32,float32,1"
+    )
     parser.add_argument("--out", type=Path, help="a file for the numbers as JSON")
     options = parser.parse_intermixed_args()
     if options.out and (options.out.exists() or not options.out.parent.is_dir()):

@@ -212,10 +212,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         required=True,
         help="a new or empty folder for what is found",
     )
-    add("--minutes", type=float, default=10.0, help="for all; 10 by default")
-    add("--seconds", type=float, default=1.0, help="of each of three measurements")
+    add(
+        "--minutes", type=float, default=10.0, help="limit for all cases; 10 by default"
+    )
+    add("--seconds", type=float, default=1.0, help="of each of three timings")
     add("--quick", action="store_true", help="a rehearsal, of tiny sizes")
-    add("--case", default="", help="do only this one, in a folder that may be in use")
+    add("--case", default="", help="do only this case; --out may be in use")
     arguments = parser.parse_args(argv)
     if arguments.minutes <= 0 or arguments.seconds <= 0:
         parser.error("--minutes and --seconds must be more than 0")

@@ -3,11 +3,11 @@
     python -m scripts.write_tags /path/to/music --by=folders
 
 takes the first folder that a file is in as its tag: `jazz/blue/01.mp3` is jazz.
-`--by=genres` takes the genres that the file itself names (ID3 in MP3, Vorbis comments
-in Ogg and FLAC), also where one text has several, separated by `;`, and its artist, so
-that no artist is both learnt and tested. A genre that is a number of ID3, as `(17)`,
-gets its name. Files without a tag are left out and counted. No audio is decoded, and a
-tags.csv that is there is never overwritten.
+`--by=genres` takes the genres and the artist that the file itself names (ID3 in MP3,
+Vorbis comments in Ogg and FLAC). One text may have several genres, separated by `;`. A
+number of ID3, such as `(17)`, gets its name. The column `artist` keeps all songs of an
+artist in one split. Files without a tag are left out and counted. No audio is decoded,
+and an existing tags.csv is never overwritten.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def write(music: Path, source: str) -> str:
         raise ValueError(f"{named} is not a folder; give the one that holds the music")
     if os.path.lexists(table):
         raise ValueError(
-            f"{named}/tags.csv is there already; move it away to have a new one"
+            f"{named}/tags.csv exists already; move it away to get a new one"
         )
     files.check_writable(table)
     found = [path for path in audio_files([music]) if Path(path) != music]
@@ -99,7 +99,7 @@ def write(music: Path, source: str) -> str:
     if not rows:
         raise ValueError(
             f"none of {num_songs} audio files below {named} has a tag by its "
-            f"{source}; see --help for what counts, or write tags.csv by hand"
+            f"{source}; --help says what counts; or write tags.csv by hand"
         )
     has_artists = any(row[3] for row in rows)
     text = io.StringIO(newline="")
@@ -149,8 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("music", type=Path, help="the folder")
-    parser.add_argument("--by", choices=SOURCES, required=True)
+    parser.add_argument("music", type=Path, help="the folder of music")
+    parser.add_argument(
+        "--by", choices=SOURCES, required=True, help="where the tags come from"
+    )
     options = parser.parse_args(arguments)
     try:
         print(write(options.music, options.by))

@@ -189,8 +189,8 @@ def _check_comparable(
         )
         raise RunRecordError(
             f"the points of {workdir} cannot be compared: {key} is {shown}. Move the "
-            f"folders of the ones or the others out of {workdir / POINTS}, or do the "
-            f"whole study in another --workdir with --config.{key}=VALUE"
+            f"folders of one kind out of {workdir / POINTS}, or do the whole study in "
+            f"another --workdir with --config.{key}=VALUE"
         )
 
 

@@ -126,7 +126,7 @@ def _named(folders: Sequence[str]) -> dict[str, str]:
         raise ValueError(f"{twice[0]} is named twice; name each run once")
     if len(places) < 2:
         raise ValueError(
-            "there is nothing to compare: name two or more folders of runs, as "
+            "there is nothing to compare: name two or more folders of runs, such as "
             "runs/a runs/b, or runs/paper/points/*"
         )
     names = [place.name for place in places]
@@ -138,7 +138,9 @@ def _named(folders: Sequence[str]) -> dict[str, str]:
 def _read(folder: Path) -> RunRecord:
     """Reads a run that is complete and whose predictions are there."""
     if (folder / POINTS).is_dir():
-        raise ValueError(f"{folder} is a study; name its runs, as {folder / POINTS}/*")
+        raise ValueError(
+            f"{folder} is a study; name its runs, such as {folder / POINTS}/*"
+        )
     run = read_run_record(folder)
     if not run.summary.get("complete"):
         raise ValueError(
@@ -165,14 +167,14 @@ def _check_comparable(run: RunRecord, first: RunRecord) -> None:
     tags, known = run.summary["tags"], first.summary["tags"]
     if tags != known:
         apart = sorted({*tags} ^ {*known})
-        which = f"as {apart[0]}, which only one has" if apart else "in another order"
-        raise ValueError(f"{start}: its {len(tags)} tags are others, {which}")
+        which = f"only one of the two has {apart[0]}" if apart else "they are reordered"
+        raise ValueError(f"{start}: its {len(tags)} tags differ, {which}")
     own, other = (one.arrays["predictions_test"] for one in (run, first))
     if not np.array_equal(own["track_id"], other["track_id"]):
         shared = len({*own["track_id"]} & {*other["track_id"]})
         raise ValueError(
-            f"{start}: its {len(own['track_id'])} test clips are others than those "
-            f"{len(other['track_id'])}; {shared} are in both"
+            f"{start}: it was tested on {len(own['track_id'])} clips, the other on "
+            f"{len(other['track_id'])}, of which {shared} are in both"
         )
     for key in LABEL_ARRAYS.values():
         if key in own and key in other and not np.array_equal(own[key], other[key]):

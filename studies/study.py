@@ -28,7 +28,7 @@ class Claim:
     def __post_init__(self) -> None:
         """Refuses other verdicts."""
         if self.verdict not in VERDICTS:
-            raise ValueError(f"verdict is {self.verdict!r}; allowed are {VERDICTS}")
+            raise ValueError(f"verdict is {self.verdict!r}; choose from {VERDICTS}")
 
 
 @dataclasses.dataclass(frozen=True)

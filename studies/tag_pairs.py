@@ -156,7 +156,7 @@ def similarity(W: np.ndarray, measure: str = "cosine") -> np.ndarray:
     """
     if measure not in MEASURES:
         allowed = ", ".join(MEASURES)
-        raise ValueError(f"analysis.similarity is {measure!r}; allowed are {allowed}")
+        raise ValueError(f"analysis.similarity is {measure!r}; choose from {allowed}")
     W = np.asarray(W, np.float64)
     products = np.swapaxes(W, -1, -2) @ W
     if measure == "dot":

@@ -154,8 +154,8 @@ def _reader(text: str) -> tuple[Callable[..., Corpus], _Parameters, dict[str, An
     target = READERS.get(call.name, call.name)
     if not calls.is_own(target):
         raise ValueError(
-            f"--config.corpus.name: {text!r}; allowed are {', '.join(READERS)}, or a "
-            f'reader of your own, as "package.module:function" ({_PAGE})'
+            f"--config.corpus.name: {text!r}; choose from {', '.join(READERS)}, or "
+            f'give a reader of your own, such as "package.module:function" ({_PAGE})'
         )
     read = calls.load(target, where)
     parameters = inspect.signature(read).parameters

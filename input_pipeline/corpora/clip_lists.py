@@ -42,8 +42,8 @@ def read(directory: Path, names: Mapping[str, str]) -> dict[str, str] | None:
         raise ValueError(
             f"{directory} has {count} lists of clips: there must be one for each of "
             f"{', '.join(SPLITS)}, and {' and '.join(wrong)} has none or several. "
-            f"Names are {examples.replace('{}', 'train')}, and so on; without a list "
-            "folders make the split"
+            f"Names are {examples.replace('{}', 'train')}, and so on; without any "
+            "list the folders decide the split"
         )
     stems = {_stem(name): clip_id for name, clip_id in names.items()}
     splits: dict[str, str] = {}

@@ -111,7 +111,7 @@ def _vocabulary(
         among = f" of those in {directory / 'tags.txt'}" if listed else ""
         advice = "fill the column `tags`, several tags separated by |"
         for tag, listed_tag in tag_names.meant_as(counts, found).items():
-            advice = f"write {tag} as {listed_tag}, letter for letter, or the other way"
+            advice = f"write {tag} exactly as {listed_tag}, in both files the same"
         raise ValueError(f"{directory / 'tags.csv'}: no row has a tag{among}; {advice}")
     if num_tags > len(found):
         raise ValueError(
@@ -133,7 +133,7 @@ def _tell_left_out(
     if others:
         first = tables.vocabulary_by_count(others)[:3]
         logger.info(
-            "%s: %d of %d tags are left out, and so %d labels (%s%s)",
+            "%s: %d of %d tags are left out, and with them %d labels (%s%s)",
             *(directory, len(others), len(counts), sum(others.values())),
             ", ".join(f"{printable(tag)}: {others[tag]}" for tag in first),
             ", …" if len(others) > len(first) else "",
@@ -143,8 +143,8 @@ def _tell_left_out(
         shown = tag_names.shown
         pairs = [f"{shown(tag)} of {shown(meant[tag])}" for tag in [*meant][:3]]
         logger.warning(
-            "%s: of the tags that are left out %d may be meant as one that is kept, "
-            "as they differ only in how they are written (%s%s); write each in one way",
+            "%s: %d of the left-out tags may mean a kept one, as they differ only in "
+            "spelling (%s%s); write each tag in one way",
             *(directory, len(meant), ", ".join(pairs)),
             ", …" if len(meant) > len(pairs) else "",
         )
@@ -205,7 +205,7 @@ def _split(directory: Path, row: tables.Row) -> str:
         return tables.split_of(row.get("artist") or key)
     if row["split"] not in SPLITS:
         raise ValueError(
-            f"{row.where}: split is {row['split']!r}; allowed are {', '.join(SPLITS)}"
+            f"{row.where}: split is {row['split']!r}; choose from {', '.join(SPLITS)}"
         )
     return row["split"]
 

@@ -49,9 +49,9 @@ def as_on_disk(corpus: Corpus) -> Corpus:
     if found:
         path, asked = next(iter(found.items()))
         logger.warning(
-            "%d files have names that are written otherwise than in the table (accents,"
-            " capitals, blanks, quotation marks, dashes or %%20), and are taken; the "
-            "first is %s for %s",
+            "%d files were found under another spelling than in the table (accents, "
+            "capitals, blanks, quotation marks, dashes or %%20); the first is %s for "
+            "%s",
             *(len(found), ascii(str(path)), ascii(str(asked))),
         )
     return dataclasses.replace(corpus, clips=clips)

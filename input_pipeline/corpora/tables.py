@@ -206,8 +206,8 @@ def path_inside(directory: Path, text: str, where: str) -> Path:
     leaves = is_elsewhere or path.split("/")[0] == ".."
     if not text or leaves or "\0" in path:
         raise ValueError(
-            f"{where}: the path {text!r} is not inside of {directory}; "
-            "give paths relative to it (links inside of it are followed)"
+            f"{where}: the path {text!r} is not inside {directory}; give paths "
+            "relative to it (links inside it are followed)"
         )
     return directory / path
 

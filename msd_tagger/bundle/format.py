@@ -234,7 +234,7 @@ def _note_changed_code(network: Mapping[str, Any], directory: Path) -> None:
     name = calls.parse(network["name"], network["name"]).name
     if calls.digest_of(name, name) != network["code"]:
         logger.warning(
-            "%s has changed since %s was trained: its scores may be others",
+            "%s has changed since %s was trained: its scores may differ",
             *(calls.source_of(name, name), directory),
         )
 

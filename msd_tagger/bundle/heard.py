@@ -52,7 +52,7 @@ def _corpus(origin: dict[str, Any]) -> dict[str, Any]:
 
 def _line(origin: dict[str, Any]) -> str:
     corpus = _corpus(origin)
-    parts = [str(corpus.get("name") or "a corpus that is not known")]
+    parts = [str(corpus.get("name") or "an unknown corpus")]
     if corpus.get("version"):
         parts.append(f"version {corpus['version']}")
     if corpus.get("train_clips_used"):

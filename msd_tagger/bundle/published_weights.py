@@ -98,9 +98,8 @@ def fetch(folder: Path) -> Path:
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
         raise WeightsError(
-            f"what {URL} gives is not the published file: its SHA-256 is {found} after "
-            f"{len(content):,} bytes, that of the file is {SHA256} after "
-            f"{SIZE_BYTES:,}. {by_hand}"
+            f"{URL} gave another file, with SHA-256 {found} after {len(content):,} "
+            f"bytes; expected {SHA256} after {SIZE_BYTES:,}. {by_hand}"
         )
     path = folder / NAME
     path.write_bytes(content)

@@ -106,7 +106,7 @@ PLACES = (
 _CUTTING = ("window_s", "hop_s", "batch_size", "max_duration_s")
 MODES = {
     "tag": Mode(
-        "print the tags of audio files, or folders of them, by the model in --bundle",
+        "print the tags of audio files or folders, by the model in --bundle",
         "msd_tagger.commands.tag:tag",
         needs=("bundle",),
         takes=("top", "json", "csv", "jams", "taggram", *_CUTTING),
@@ -119,7 +119,7 @@ MODES = {
         ),
     ),
     "embed": Mode(
-        "write the features of audio files, or folders of them, to --out",
+        "write the features of audio files or folders to --out",
         "msd_tagger.commands.embed:embed",
         needs=("bundle", "out"),
         takes=("layers", "neighbours", *_CUTTING),
@@ -160,7 +160,7 @@ MODES = {
         ),
     ),
     "import": Mode(
-        "turn the published weights, --published or --keras, into a bundle, --out",
+        "turn the published weights (--published or --keras) into a bundle, --out",
         "msd_tagger.commands.import_weights:start",
         needs=("out",),
         takes=("published", "keras", "calibrate"),
@@ -173,32 +173,32 @@ MODES = {
 }
 
 _HELP = {
-    "workdir": "The folder of the run or study. Where it may be left out, it is one in "
-    "runs/ that the config and its keys name.",
+    "workdir": "The folder of the run, study, audit or annotation. Unless it is "
+    "required, the default is a folder in runs/, named by the config and its keys.",
     "bundle": "The folder of the model bundle to use.",
     "out": "Where to write: a new or empty folder; for embed, a new file.",
     "top": "How many tags to print and to draw for each song.",
-    "json": "A new file for a line of JSON about each song; - prints it instead.",
-    "csv": "A new file for a line of each song and tag; - prints it instead.",
+    "json": "A new file with a line of JSON for each song; - prints it instead.",
+    "csv": "A new file with a line for each song and tag; - prints it instead.",
     "jams": "A new or empty folder for a JAMS file of each song.",
     "taggram": "A new or empty folder for a picture of each song's tags over time.",
-    "window_s": "Length of the excerpts that a song is cut into, at most the network's "
-    "own, which 0 stands for.",
-    "hop_s": "From the start of one excerpt to that of the next; 0 for none between. "
-    "Where it is shorter than an excerpt they overlap: pictures over time are finer.",
+    "window_s": "Length of the excerpts that a song is cut into, in seconds; 0 for the "
+    "network's own, which is the longest.",
+    "hop_s": "Seconds from the start of one excerpt to that of the next; 0 for the "
+    "length of an excerpt. Less makes excerpts overlap, and pictures over time finer.",
     "batch_size": "How many excerpts are computed at once.",
     "max_duration_s": "Longer files are refused.",
-    "max_samples": "Files of more samples in all channels are refused.",
+    "max_samples": "Files of more samples, all channels together, are refused.",
     "max_decode_s": "Files that take longer to decode are refused.",
     "neighbours": "A new .html file for the songs and tags that are nearest to each "
     "other; - prints them instead.",
-    "published": "Fetch the published weights from where their author put them.",
-    "keras": "The published weights, an HDF5 file that was downloaded before.",
+    "published": "Fetch the published weights from their author's repository.",
+    "keras": "The published weights: an HDF5 file that you downloaded.",
     "calibrate": "A folder of varied music from which to estimate fixed batch "
     "statistics; main.py also takes a folder of prepared shards.",
-    "host": "Address to serve on; the default is for this machine alone.",
-    "names": "Names, separated by commas, by which visitors reach a proxy that passes "
-    "their requests on, as music.example.org.",
+    "host": "Address to serve on; only this machine reaches the default.",
+    "names": "Names under which visitors reach a proxy in front of this server, "
+    "separated by commas, such as music.example.org.",
 }
 for _name, _text in _HELP.items():
     if isinstance(_default := Options._field_defaults[_name], str):
@@ -213,7 +213,7 @@ flags.DEFINE_enum(
     "platform",
     "",
     ["", "cpu", "gpu", "tpu"],
-    "The kind of device to compute on; JAX chooses where it is left out.",
+    "The kind of device to compute on; by default JAX chooses.",
 )
 flags.DEFINE_enum(
     "layers", "last", ["last", "all"], "Features of the last layer, or of all layers."
@@ -337,8 +337,8 @@ def check_flags(
     for name in PLACES:
         if "://" in (value := flags.FLAGS[name].value or ""):
             raise ValueError(
-                f"--{name}={value}: must be a place on this machine; of all flags only "
-                "--data_dir of main.py may be an address"
+                f"--{name}={value}: must be a place on this machine; only --data_dir "
+                "of main.py may be an address"
             )
     if not mode.takes_platform and flags.FLAGS["platform"].present:
         raise ValueError(f"--platform has no meaning for {shown}, which needs no JAX")

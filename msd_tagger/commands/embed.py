@@ -62,8 +62,8 @@ def check_features(bundle: Bundle, layers: str) -> None:
     check_last_layer(bundle.weights.params, "embed")
     if layers != "last":
         raise ValueError(
-            f"--layers={layers}: of {bundle.network['name']}, a network of your own, "
-            "only the features below the tags are known; use --layers=last"
+            f"--layers={layers}: only the last layer's features are known of "
+            f"{bundle.network['name']}, a network of your own; use --layers=last"
         )
 
 

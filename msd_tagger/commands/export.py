@@ -86,8 +86,8 @@ def bundle_of(workdir: Path) -> Path:
     points = sorted(workdir.glob("points/*/bundle"))
     if points:
         raise ValueError(
-            f"--workdir={workdir} is a study; choose one of its {len(points)} runs, as "
-            f"--workdir={points[0].parent}"
+            f"--workdir={workdir} is a study; choose one of its {len(points)} runs, "
+            f"such as --workdir={points[0].parent}"
         )
     if (workdir / "checkpoints").exists():
         raise ValueError(

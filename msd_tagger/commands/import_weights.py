@@ -77,8 +77,8 @@ def import_weights(
     bundle = build_bundle(published, recipe, keras)
     if calibrate is None:
         logger.warning(
-            "tags will depend on what else is tagged with a song, as published; "
-            "--calibrate=FOLDER with varied music changes that"
+            "a song's tags will depend on the songs tagged with it, as published; "
+            "--calibrate=FOLDER with varied music prevents that"
         )
     else:
         bundle = calibrated(bundle, *read_clips(calibrate, recipe, read_shards))

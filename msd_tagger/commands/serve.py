@@ -70,8 +70,8 @@ def names_of(options: Options) -> frozenset[str]:
     for name in names:
         if not re.fullmatch(r"[a-z0-9_][a-z0-9._-]*", name):
             raise ValueError(
-                f"--names={options.names}: {name!r} is no name of a machine; give it "
-                "as in music.example.org, without http:// and without a port"
+                f"--names={options.names}: {name!r} is not the name of a machine; give "
+                "names such as music.example.org, without http:// and port"
             )
     return frozenset(names)
 

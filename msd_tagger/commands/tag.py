@@ -100,7 +100,9 @@ def _check_different(options: Options, *names: str) -> None:
 def check_inputs(options: Options) -> None:
     """Raises a ValueError where files are missing or their limit is out of range."""
     if not options.files:
-        raise ValueError("no files given; name audio files or folders, as song.mp3")
+        raise ValueError(
+            "no files given; name audio files or folders, such as song.mp3"
+        )
     for name in options.files:
         _check_name(name)
     if not options.max_duration_s > 0:
@@ -116,7 +118,7 @@ def _check_name(name: str) -> None:
     if os.path.lexists(name):
         return
     if name == "-":
-        raise ValueError("-: give /dev/stdin to have the standard input tagged")
+        raise ValueError("-: to tag the standard input, give /dev/stdin")
     if "://" in name:
         raise ValueError(
             f"{printable(name)}: give a file or a folder of this machine; addresses "

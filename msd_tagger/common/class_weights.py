@@ -53,6 +53,6 @@ def arrange(known: dict[str, Pair], tags: Sequence[str], path: Path) -> ClassWei
 
 
 def _weights(where: str, _: str, *cells: Any) -> Pair:
-    problem = "is no weight, a number of at least 0"
+    problem = "is not a weight, a number of at least 0"
     first, second = (number(x, math.inf, f"{where}: {x!r} {problem}") for x in cells)
     return first, second

@@ -183,7 +183,7 @@ def csv_rows(path: Path, separator: str = "comma") -> Iterator[tuple[int, list[s
     except csv.Error as error:
         raise ValueError(
             f"{path}, the row that starts in line {line}: {error}. Close every "
-            "quotation mark, and double those inside of a value"
+            "quotation mark, and double those inside a value"
         ) from error
 
 

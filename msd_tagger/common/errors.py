@@ -8,7 +8,7 @@ _HINTS = {
     errno.ENAMETOOLONG: "; give a shorter name: most file systems take 255 bytes for a "
     "name and 4,096 for a path",
     errno.ENOSPC: "; make room there",
-    errno.EACCES: "; give another place, or ask for the right to it",
+    errno.EACCES: "; give another place, or get permission for this one",
 }
 
 

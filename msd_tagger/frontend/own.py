@@ -104,7 +104,7 @@ def _of(recipe: "Recipe") -> FrontEnd:
     if calls.digest_of(_full(name), recipe.kind) != recipe.own_source:
         logger.warning(
             "the file of the front end %s was changed since a network learnt from it; "
-            "if its numbers are others now, scores mean nothing",
+            "if it computes other numbers now, scores mean nothing",
             recipe.kind,
         )
     return front_end
@@ -121,7 +121,7 @@ def _make(text: str, sample_rate_hz: int) -> tuple[str, FrontEnd]:
         raise ValueError(
             f"--config.{where}: must be one of "
             f"{', '.join(map(repr, (*KINDS, *FRONT_ENDS)))}, or a front end of your "
-            'own, as "package.module:Class" (docs/extending.md)'
+            'own, such as "package.module:Class" (docs/extending.md)'
         )
     kind = calls.load(_full(call.name), where)
     if not (isinstance(kind, type) and issubclass(kind, FrontEnd)):

@@ -62,7 +62,7 @@ class Recipe:
             given = getattr(self, name)
             if given not in allowed:
                 listed = ", ".join(allowed)
-                raise ValueError(f"{name} is {given!r}; allowed are {listed}")
+                raise ValueError(f"{name} is {given!r}; choose from {listed}")
         if self.excerpts_per_track > 1 and self.offset != "start":
             raise ValueError(
                 f"clip.offset is {self.offset!r}, and several excerpts of a track are "

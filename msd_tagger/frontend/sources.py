@@ -629,7 +629,8 @@ def _of_foreign(file: _File, kind: foreign.Kind) -> Source:
     except ValueError as error:
         raise AudioError(file.path, "damaged", str(error)) from error
     if stream is None:
-        raise AudioError(file.path, "no decoder", f"{kind.name}, nor does PyAV read it")
+        detail = f"{kind.name}, which PyAV does not read either"
+        raise AudioError(file.path, "no decoder", detail)
 
     def blocks() -> Iterator[np.ndarray]:
         count = 0

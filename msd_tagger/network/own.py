@@ -147,7 +147,7 @@ def check(network: OwnNetwork, shape: tuple[int, int]) -> Tree:
     if strange := variables.keys() - {"params", "batch_stats"}:
         raise ValueError(
             f"{where} keeps variables in {', '.join(sorted(strange))}; only parameters "
-            "and the statistics of nn.BatchNorm are kept"
+            "and the statistics of nn.BatchNorm are allowed"
         )
     for name in files.flatten(variables["batch_stats"], "/"):
         if name.split("/")[-1] not in ("mean", "var", "count"):
@@ -160,7 +160,7 @@ def check(network: OwnNetwork, shape: tuple[int, int]) -> Tree:
         if leaf.dtype != jnp.float32:
             raise ValueError(
                 f"{where}: its parameter {name} is {leaf.dtype}; parameters must be "
-                "float32 (param_dtype), whatever they are computed in"
+                "float32 (param_dtype), also if it computes in another type"
             )
     if has_last_layer(params):
         more = network.clone(num_tags=network.num_tags + 1)
@@ -220,9 +220,9 @@ def _check_alike(params: Tree, more: Tree, where: str) -> None:
         same = name in after and after[name].shape == leaf.shape
         if not same and name.split("/")[0] != LAST:
             raise ValueError(
-                f"{where}: the shape of {name} depends on num_tags, which beside "
-                f'"{LAST}" none may; give that layer another name to do without '
-                "features, transfer to other tags and label vectors"
+                f"{where}: the shape of {name} depends on num_tags, and only that of "
+                f'"{LAST}" may; or give the layer "{LAST}" another name, and do '
+                "without features, transfer to other tags and label vectors"
             )
 
 

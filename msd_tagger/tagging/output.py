@@ -39,10 +39,11 @@ def legend(bundle: Bundle) -> str:
     if chosen is None:
         mark = "No tag is marked: this bundle has no thresholds."
     else:
+        split = printable(chosen.split).replace("valid", "validation")
         mark = (
-            "* at or over the tag's own threshold, the one with the best F1 on the "
-            f"{printable(chosen.split)} split; ? where fewer than {FIRM_FROM} of its "
-            "clips have the tag."
+            "* reaches the tag's own threshold, the one with the best F1 on the "
+            f"{split} split; ? if fewer than {FIRM_FROM} clips of that split have the "
+            "tag."
         )
     if len(bundle.seeds) > 1:
         count = len(bundle.seeds)

@@ -254,7 +254,7 @@ def audio_files(paths: Paths) -> list[str]:
         logger.warning("%s", _about_passed_over(passed_over))
     if number > len(found):
         again = number - len(found)
-        logger.info("%d of %d names are of a file that was named before", again, number)
+        logger.info("%d of %d names repeat a file named before", again, number)
     return list(found.values())
 
 

@@ -143,8 +143,8 @@ def check(
         name = calls.parse(text, where).name
         if magnitude == "linear" and name == "random_gain":
             raise ValueError(
-                f"{where} shifts decibels, which preprocessing.magnitude=linear has "
-                "none of; leave it out"
+                f"{where} shifts decibels, but preprocessing.magnitude=linear has "
+                "none; leave it out"
             )
         try:
             found = jax.eval_shape(augment, batch, jax.random.key(0))

@@ -133,11 +133,11 @@ class Checkpoints:
         record = self._manager.restore(step, args=record).record
         own = record.pop("own_digest", None)
         if own is not None and own != _digest((), record):
-            raise ValueError("its record is not what was written, by its digest")
+            raise ValueError("its record was altered, as its digest shows")
         if own is None or record["structure"] != _structure(template):
             raise OtherStructureError(
                 "other versions of the packages or of this code wrote it, with other "
-                "arrays than those of today (environment.json of the run names them)"
+                "arrays (environment.json of the run names the versions)"
             )
         state = ocp.args.Composite(state=ocp.args.StandardRestore(shapes))
         saved = Saved(self._manager.restore(step, args=state).state, record["log"])

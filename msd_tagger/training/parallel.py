@@ -96,8 +96,8 @@ def choose_layout(
     counts = [len(jax.local_devices(process)) for process in range(rank.count)]
     if not num_devices and len(set(counts)) > 1:
         raise ValueError(
-            f"the processes have {counts} devices; with train.num_devices="
-            f"{min(counts)} each uses as many"
+            f"the processes have {counts} devices; give "
+            f"train.num_devices={min(counts)}, so that all use as many"
         )
     if num_devices > min(counts):
         raise ValueError(

@@ -58,9 +58,9 @@ def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
         last_step = min(last_step, train.max_steps)
     if round(train.warmup_epochs * steps_per_epoch) >= last_step:
         raise ValueError(
-            f"--config.train.warmup_epochs={train.warmup_epochs:g}: the rate would "
-            f"rise to the end, as the training has {last_step} steps and an epoch "
-            f"{steps_per_epoch:g}; give fewer"
+            f"--config.train.warmup_epochs={train.warmup_epochs:g}: the learning rate "
+            f"would rise until the end, as the training has {last_step} steps and an "
+            f"epoch {steps_per_epoch:g}; give fewer epochs"
         )
     every = train.evaluate_every_epochs * steps_per_epoch
     every = max(every, MIN_STEPS_BETWEEN_EVALUATIONS)

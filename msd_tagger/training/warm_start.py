@@ -70,7 +70,7 @@ def check_start(
         raise ValueError(
             "--config.train.init_bundle: the scores that the bundle's network gives a "
             "clip depend on its batch, so there are no features to start from; import "
-            "it with --calibrate=CORPUS"
+            "it with --calibrate=FOLDER"
         )
 
 
@@ -137,7 +137,7 @@ def _check_same(bundle: Bundle, here: Mapping[str, Any]) -> None:
     if there["own_source"] != here["own_source"]:
         logger.warning(
             "the file of the front end %s was changed since the bundle learnt from it; "
-            "if its numbers are others now, scores mean nothing",
+            "if it computes other numbers now, scores mean nothing",
             here["kind"],
         )
     if differing:

@@ -80,7 +80,7 @@ def find_corpus(config: ConfigDict) -> Corpus | None:
         raise ValueError(
             f"--config.corpus.audio_dir={corpus.audio_dir}: of {len(sought)} audio "
             f"files that were looked for, {len(missing)} are missing, empty or "
-            f"unreadable, as {missing[0]}; is it the folder that the labels are of?"
+            f"unreadable, such as {missing[0]}; is this the folder of these labels?"
         )
     return found
 

@@ -20,7 +20,7 @@ need_sbatch() {
 # Checks that Python is there, with what the project needs.
 need_python() {
   if ! "${PYTHON[@]}" -c "import absl.flags, jaxlib.version" >/dev/null 2>&1; then
-    give_up "'${PYTHON[*]}' on $(hostname) is no Python with JAX. Make .venv in $PWD:" \
+    give_up "'${PYTHON[*]}' on $(hostname) is not a Python with JAX. Make .venv in $PWD:" \
       "python3.11 -m venv .venv && . .venv/bin/activate &&" \
       "pip install -r requirements/cuda13.lock (docs/cluster.md says which file); or" \
       "say in scripts/slurm/site.local.sh how Python is started"

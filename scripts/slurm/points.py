@@ -23,7 +23,7 @@ def choose_points(arguments: Sequence[str]) -> list[int]:
     config = check(STUDY, arguments)
     if not config.sweep:
         raise ValueError(
-            f"{config.name} is no study of several runs; submit it with "
+            f"{config.name} is not a study of several runs; submit it with "
             "scripts/slurm/submit.sh train.sh, or choose such a config "
             "(docs/studies.md)"
         )

@@ -208,9 +208,9 @@ def _what_is_wrong(
         )
     if one.label not in labels:
         allowed = ", ".join(labels)
-        return f"the label {one.label!r} is not asked for; allowed are {allowed}"
+        return f"the label {one.label!r} is not asked for; choose from {allowed}"
     if one.answer not in ANSWERS:
-        return f"the answer is {one.answer!r}; allowed are {', '.join(ANSWERS)}"
+        return f"the answer is {one.answer!r}; choose from {', '.join(ANSWERS)}"
     return "" if one.annotator else "no annotator; give every row a name"
 
 

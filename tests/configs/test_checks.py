@@ -118,7 +118,11 @@ def test_a_mistyped_file_gets_the_nearest(arguments, message):
     ("content", "variant", "message"),
     [
         ("config = 3", "", "the file has no function get_config"),
-        ("def get_config(word): ...", "", "its get_config() needs a word, word; give"),
+        (
+            "def get_config(word): ...",
+            "",
+            "its get_config() needs an argument, word; give",
+        ),
         ("def get_config(): ...", ":a", ":a: .* has no variants; give"),
     ],
 )

@@ -279,8 +279,14 @@ def test_a_config_that_trains_and_has_points_is_a_study_of_them():
         ([("a", ()), ("b", (("train.fraction", 1.0),))], "a and b .* with seed 0;"),
         ([("a", ()), ("b", (("num_seeds", 2),))], "a and b would be the same run"),
         ([("a", (("seed", 2),)), ("b", (("num_seeds", 3),))], "a and b .* seed 2;"),
-        ([("a", (("corpus.seed", 1),))], "a changes corpus.seed, which is one for all"),
-        ([("a", (("input.threads", 1),))], "a changes input.threads, which is one"),
+        (
+            [("a", (("corpus.seed", 1),))],
+            "a changes corpus.seed, which is the same for all",
+        ),
+        (
+            [("a", (("input.threads", 1),))],
+            "a changes input.threads, which is the same",
+        ),
         ([("a", (("train.noise_seed", 1),))], "point a: .*noise_seed=1: no labels are"),
         ([], "task=sweep: there are no points to train"),
     ],
@@ -301,13 +307,13 @@ def test_a_study_without_points_is_refused(task):
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        ("variance", "called variance… and not at mine"),
-        ("paper", "called variance…, size-…, pre-… and not at mine"),
+        ("variance", "called variance…, not mine"),
+        ("paper", "called variance…, size-…, pre-…, not mine"),
     ],
 )
 def test_points_that_a_study_of_the_paper_does_not_look_at_are_refused(task, said):
     config = make_sweep(("variance", ()), ("mine", (("seed", 9),)), task=task)
-    with pytest.raises(ValueError, match=f"task={task} looks at points {said}"):
+    with pytest.raises(ValueError, match=f"task={task} only uses points {said}"):
         checks.check_for_mode(config, "run")
 
 

@@ -165,7 +165,7 @@ def test_evaluation_of_a_fraction(data):
     [
         (
             lambda data: data.num_clips("dev"),
-            "split is 'dev'; allowed are train, valid",
+            "split is 'dev'; choose from train, valid",
         ),
         (lambda data: data.evaluation_batches("dev", 4), "split is 'dev'"),
         (lambda data: data.train_batches(0, 0), "batch_size is 0"),

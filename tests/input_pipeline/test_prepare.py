@@ -257,7 +257,10 @@ def test_a_set_goes_on_with_the_plan_it_was_begun_with(tmp_path, capsys):
     prepare.write_missing(tasks, where, num_processes=1)
     assert len(list(where[RECIPE].glob("*.tfrecord-*"))) == 3
     assert _files(_prepare(directory, tmp_path, clips_per_shard=5)) == expected
-    assert "2 clips per shard, as this set was begun, not" in capsys.readouterr().out
+    assert (
+        "2 clips per shard, with which this set was begun, not"
+        in capsys.readouterr().out
+    )
 
 
 def test_files_of_a_plan_that_was_given_up_are_removed(tmp_path):

@@ -57,7 +57,7 @@ def test_answers_come_back(tmp_path, config, capsys):
 def test_labels_that_the_corpus_lacks_are_named(tmp_path, config, caplog):
     config.analysis.annotated_labels = ("pop", "nosuch")
     annotate(config, options(tmp_path, "pages"))
-    assert "the corpus has no label nosuch, so nobody is asked" in caplog.text
+    assert "the corpus has no label nosuch, so the pages do not ask" in caplog.text
 
 
 def test_label_studio_gets_the_same_clips(tmp_path, config):

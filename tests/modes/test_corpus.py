@@ -73,7 +73,7 @@ def own_kind(tmp_path, monkeypatch):
     [
         ({"spectrogram__kind": "mfcc"}, "kind=mfcc: must be one of 'mel', 'stft', or"),
         ({"prepare__kinds": ("mel", "cqt")}, "kinds=.*kind=cqt: must be one of"),
-        ({"corpus__name": "gtzan"}, "'gtzan'; allowed are synthetic, folder"),
+        ({"corpus__name": "gtzan"}, "'gtzan'; choose from synthetic, folder"),
         ({"task": "network"}, "task=network: that study compares the paper's inputs"),
         (
             {"preprocessing__frequency_weighting": "a_weighting"},

@@ -103,7 +103,9 @@ def test_the_bundle_of_every_point_gives_its_predictions(finished, tmp_path):
 
 def test_a_study_has_no_bundle_of_its_own(finished, tmp_path):
     own = command_line.Options(workdir=str(finished), out=str(tmp_path / "new"))
-    with pytest.raises(ValueError, match=r"one of its 2 runs, as .*points/pre-linear"):
+    with pytest.raises(
+        ValueError, match=r"one of its 2 runs, such as .*points/pre-linear"
+    ):
         export(own)
 
 

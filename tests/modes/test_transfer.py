@@ -242,5 +242,5 @@ def test_a_bundle_of_other_spectrograms_is_refused(place, tmp_path):
         evaluate_bundle.read(tmp_path / "bundle", config)
     published = bundles.make_bundle(tags=AFTER)._replace(batch_statistics=True)
     write_bundle(tmp_path / "published", published)
-    with pytest.raises(ValueError, match=r"published normalises .* --calibrate=CORPUS"):
+    with pytest.raises(ValueError, match=r"published normalises .* --calibrate=FOLDER"):
         evaluate_bundle.read(tmp_path / "published", make_config(place / "corpus"))

@@ -103,7 +103,7 @@ def test_a_warning_where_a_gpu_or_tpu_is_in_sight(
 ):
     warning = accelerators.warning(said, machine(driver, has_gpu))
     assert expected in warning
-    assert warning.endswith("with --platform=cpu it is what you want")
+    assert warning.endswith("--platform=cpu stops this warning")
 
 
 def test_what_jax_logs_becomes_a_reason(caplog):

@@ -72,7 +72,7 @@ def test_what_could_change_a_network_is_left_out_and_said(monkeypatch, caplog, n
     with caplog.at_level(logging.WARNING):
         platform.settle()
     assert name not in platform.os.environ
-    assert f"{name}=1 is left out" in caplog.text
+    assert f"{name}=1 is ignored" in caplog.text
 
 
 @pytest.mark.parametrize(

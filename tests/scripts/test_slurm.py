@@ -407,7 +407,7 @@ def test_a_missing_environment_is_named(name, words, cluster):
     done = run(name, words, environment(cluster))
     assert done.returncode == 2
     assert f"{name}: 'python' on " in done.stderr
-    assert "no Python with JAX" in done.stderr and "site.local.sh" in done.stderr
+    assert "not a Python with JAX" in done.stderr and "site.local.sh" in done.stderr
     assert "absl" not in done.stderr
     assert calls(cluster) == [[""]]
 
@@ -446,7 +446,7 @@ def test_a_job_that_was_not_submitted_says_so(cluster):
     ("arguments", "said"),
     [
         (["runs/x", "--config=configs/paper.py", "--config.seeds=3"], "config.seeds"),
-        (["runs/x", "--config=configs/db_mel.py"], "db_mel is no study"),
+        (["runs/x", "--config=configs/db_mel.py"], "db_mel is not a study"),
         (
             ["runs/x", "--config=configs/variance.py", "--config.train.optimiser=adm"],
             "optimiser=adm: choose one of",

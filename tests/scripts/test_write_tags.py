@@ -168,7 +168,7 @@ def test_folders_that_cannot_be_listed_are_counted(tmp_path, capsys):
 def test_a_table_that_cannot_be_written_gets_a_sentence(tmp_path, capsys):
     (tmp_path / "tags.csv").symlink_to("gone.csv")
     assert write_tags.main([str(tmp_path), "--by=folders"]) == 2
-    assert "tags.csv is there already; move it away" in capsys.readouterr().err
+    assert "tags.csv exists already; move it away" in capsys.readouterr().err
     assert write_tags.main(["/proc", "--by=folders"]) == 2
     assert capsys.readouterr().err.startswith(
         "write_tags: /proc/tags.csv cannot be written: "
@@ -184,6 +184,6 @@ def test_what_is_there_is_not_overwritten_and_nothing_is_said_so(tmp_path, capsy
     assert not (tmp_path / "music" / "tags.csv").exists()
     assert write_tags.main([music, "--by=folders"]) == 0
     assert write_tags.main([music, "--by=folders"]) == 2
-    assert "tags.csv is there already; move it away" in capsys.readouterr().err
+    assert "tags.csv exists already; move it away" in capsys.readouterr().err
     assert write_tags.main([f"{music}/none", "--by=folders"]) == 2
     assert "none is not a folder" in capsys.readouterr().err

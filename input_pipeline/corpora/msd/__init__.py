@@ -97,7 +97,7 @@ def _source(label_dir: Path, wanted: str) -> str:
         )
     if wanted != "auto":
         raise ValueError(
-            f"corpus.labels is {wanted!r}; allowed are auto, {', '.join(SOURCES)}"
+            f"corpus.labels is {wanted!r}; choose from auto, {', '.join(SOURCES)}"
         )
     if not there:
         files = (f"{known_by} ({name})" for name, (_, known_by) in SOURCES.items())

@@ -81,7 +81,7 @@ class _NumberType:
     def __init__(self, kind: str, *_: Any) -> None:
         if not _NUMBERS.fullmatch(kind):
             raise pickle.UnpicklingError(
-                f"an array of {kind[:20]!r}; allowed are whole numbers, floating-point "
+                f"an array of {kind[:20]!r}; expected whole numbers, floating-point "
                 "numbers and truth values"
             )
         self.dtype = np.dtype(kind)
@@ -91,7 +91,7 @@ class _NumberType:
         _, order, *others = state
         is_plain = all(one is None for one in others[:3])
         if order not in ("<", ">", "|", "=") or not is_plain:
-            raise pickle.UnpicklingError("an array of something else than numbers")
+            raise pickle.UnpicklingError("an array of something other than numbers")
         self.dtype = self.dtype.newbyteorder(order)
 
 
@@ -125,7 +125,7 @@ class _Unpickler(pickle._Unpickler):
 
     def make_array(self, kind: Any, *_: Any) -> Array:
         if kind != _NDARRAY:
-            raise pickle.UnpicklingError("an array that is no numpy.ndarray")
+            raise pickle.UnpicklingError("an array that is not a numpy.ndarray")
         return Array()
 
     def make_number(self, number: Any, content: Any) -> Any:

@@ -74,7 +74,7 @@ class Attributes(Columns):
         unknown = set(names) - set(STYLE_NAMES)
         if unknown:
             raise ValueError(
-                f"Unknown {sorted(unknown)}; allowed are {list(STYLE_NAMES)}."
+                f"Unknown {sorted(unknown)}; choose from {list(STYLE_NAMES)}."
             )
         return np.isin(self.style, names)
 

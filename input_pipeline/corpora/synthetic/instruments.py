@@ -244,7 +244,7 @@ def drum(
         turns = (117 - 5 * int(name[-1])) * time_s + 0.6 * (1 - _fade(time_s, 0.05))
         return np.sin(2 * np.pi * turns) * _fade(time_s, 0.14)
     if name not in _CYMBALS_S:
-        raise ValueError(f"Unknown drum {name!r}; allowed are {sorted(_CYMBALS_S)}.")
+        raise ValueError(f"Unknown drum {name!r}; choose from {sorted(_CYMBALS_S)}.")
     hiss = difference(noise)
     brighter = hiss if name in ("brush", "crash") else difference(hiss)
     return 0.55 * brighter * _fade(time_s, _CYMBALS_S[name])

@@ -154,7 +154,10 @@ def test_what_is_wrong_with_a_reader_is_named(reader, tmp_path, call, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "gtzan"}, "'gtzan'; allowed are synthetic, .*reader of your own, as"),
+        (
+            {"name": "gtzan"},
+            "'gtzan'; choose from synthetic, .*reader of your own, such as",
+        ),
         ({"name": "nowhere:read"}, "nowhere cannot be imported .*PYTHONPATH"),
         ({"name": "folder"}, "needs --config.corpus.audio_dir=DIR .docs/folder_corpus"),
         ({"name": "msd"}, "needs .*audio_dir=DIR and .*label_dir=DIR .docs/msd_corp"),

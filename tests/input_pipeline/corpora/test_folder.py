@@ -55,7 +55,7 @@ def test_the_tags_that_most_training_clips_have_are_kept_on_request(tmp_path, ca
     assert [clip.tags.tolist() for clip in corpus.clips[:4]] == [
         *([1, 1], [1, 0], [1, 1], [0, 0])
     ]
-    said = "2 of 4 tags are left out, and so 6 labels (jazz: 4, polka: 2)"
+    said = "2 of 4 tags are left out, and with them 6 labels (jazz: 4, polka: 2)"
     assert said in caplog.text
     with pytest.raises(
         ValueError, match=r"num_tags=5: .* has only 4 tags; ask for few"
@@ -70,10 +70,10 @@ def test_tags_outside_of_the_list_are_left_out_and_counted(tmp_path, caplog):
         corpus = folder.load(directory)
     assert corpus.tags == ("polka", "jazz", "rock")
     assert corpus.clips[0].tags.tolist() == [0, 0, 1]
-    assert "1 of 4 tags are left out, and so 2 labels (pop: 2)" in caplog.text
+    assert "1 of 4 tags are left out, and with them 2 labels (pop: 2)" in caplog.text
     assert folder.load(directory, num_tags=2).tags == ("jazz", "rock")
     (tmp_path / "tags.txt").write_text("Polka\n")
-    said = r"no row has a tag of those in .*tags.txt; write polka as Polka, letter for"
+    said = r"no row has a tag of those in .*tags.txt; write polka exactly as Polka"
     with pytest.raises(ValueError, match=said):
         folder.load(directory)
 
@@ -86,7 +86,7 @@ def test_tags_left_out_that_were_meant_as_one_that_is_kept_are_named(tmp_path, c
     directory = write_table(tmp_path, rows)
     (tmp_path / "tags.txt").write_text("jazz\ncaf\u00e9\n", encoding="utf-8")
     folder.load(directory)
-    assert "2 may be meant as one that is kept" in caplog.text
+    assert "2 of the left-out tags may mean a kept one" in caplog.text
     assert "(Jazz of jazz, cafe\\u0301 of caf\u00e9)" in caplog.text
     caplog.clear()
     (tmp_path / "tags.txt").write_text("jazz\npolka\nJazz\ncafe\u0301\n", "utf-8")
@@ -115,7 +115,7 @@ def test_names_are_found_as_they_are_written(tmp_path, caplog, asked, there):
     config = {"name": "folder", "audio_dir": str(tmp_path)}
     (clip,) = load_corpus(config, tmp_path).clips
     assert clip.path == tmp_path / there
-    assert ("1 files have names that are written" in caplog.text) == (asked != there)
+    assert ("1 files were found under another" in caplog.text) == (asked != there)
 
 
 def test_of_two_names_that_could_be_meant_none_is_taken(tmp_path):
@@ -251,7 +251,7 @@ def test_a_repeated_id_is_rejected_and_the_first_stays(tmp_path):
         (("a", "", "train", "rock"), "line 3: the path ''"),
         (
             ("a", "a.mp3", "dev", "rock"),
-            "line 3: split is 'dev'; allowed are train, val",
+            "line 3: split is 'dev'; choose from train, val",
         ),
         (("", "a.mp3", "train", "rock"), "line 3: the track_id is empty"),
         (("a", "a.mp3", "train"), "line 3: 3 values for 4 columns"),
@@ -337,7 +337,7 @@ def test_corpora_go_by_name(tmp_path):
     assert len(load_corpus(config, tmp_path).clips) == 5
     with pytest.raises(ValueError, match=r"name=folder needs .*audio_dir=DIR"):
         load_corpus(config | {"audio_dir": ""}, tmp_path)
-    with pytest.raises(ValueError, match="'gtzan'; allowed are synthetic, folder"):
+    with pytest.raises(ValueError, match="'gtzan'; choose from synthetic, folder"):
         load_corpus(config | {"name": "gtzan"}, tmp_path)
 
 

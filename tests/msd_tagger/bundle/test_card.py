@@ -91,10 +91,10 @@ def test_scores_come_with_labels_and_intervals():
     assert f"| test | weak | 200 | {values.mean():.3f} ± {half:.3f} | – |" in text
     assert "| test | true | 200 | 0.800 | 0.300 |" in text
     _, text = header_and_text(bundle_of(OWN)._replace(scores={}))
-    assert "Nobody measured it" in text
+    assert "It was not measured" in text
 
 
 def test_names_are_no_markup():
     bundle = make_bundle(tags=("<b>", "a|b", "R&B"))._replace(provenance={})
     _, text = header_and_text(bundle)
-    assert r"\<b>, a\|b, R&B." in text and "a corpus that is not known" in text
+    assert r"\<b>, a\|b, R&B." in text and "an unknown corpus" in text

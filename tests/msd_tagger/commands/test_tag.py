@@ -99,8 +99,8 @@ def test_a_fresh_process_needs_no_tensorflow(options, music, tmp_path):
     assert "2.flac (0:02, 3 excerpts)" in done.stdout
     # A name, two tags; and the legend at the end, in two lines.
     assert len(done.stdout.splitlines()) == 3 * 3 + 2
-    assert done.stdout.endswith("has heard: a corpus that is not known.\n")
-    assert "on the valid split" in done.stdout and "over 2 seeds" in done.stdout
+    assert done.stdout.endswith("has heard: an unknown corpus.\n")
+    assert "on the validation split" in done.stdout and "over 2 seeds" in done.stdout
 
 
 def test_json_and_csv_have_all_tags(options, music, tmp_path, capsys):
@@ -220,7 +220,7 @@ def test_odd_names_stay_on_their_line(options, tmp_path, capfd):
     ("changes", "message"),
     [
         ({"files": ()}, "no files given"),
-        ({"files": ("a.mp3", "-")}, "^-: give /dev/stdin"),
+        ({"files": ("a.mp3", "-")}, "^-: to tag the standard input, give"),
         ({"files": ("https://host/a.mp3",)}, r"^https://host/a\.mp3: .* not loaded"),
         ({"files": ("",)}, 'one of the files is ""'),
         ({"top": 0}, "--top=0"),

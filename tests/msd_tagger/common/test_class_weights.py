@@ -41,10 +41,13 @@ def test_a_file_of_weights(tmp_path):
     ("text", "message"),
     [
         ("tag,positive\nrock,1\n", "missing columns .'negative'.. Expected"),
-        ("tag,positive,negative\nrock,-1,1\n", r"line 2: '-1' is no weight, a number"),
-        ("tag,positive,negative\nrock,inf,1\n", "line 2: 'inf' is no weight"),
-        ("tag,positive,negative\nrock,1_0,1\n", "line 2: '1_0' is no weight"),
-        ("tag,positive,negative\nrock,1,much\n", "line 2: 'much' is no weight"),
+        (
+            "tag,positive,negative\nrock,-1,1\n",
+            r"line 2: '-1' is not a weight, a number",
+        ),
+        ("tag,positive,negative\nrock,inf,1\n", "line 2: 'inf' is not a weight"),
+        ("tag,positive,negative\nrock,1_0,1\n", "line 2: '1_0' is not a weight"),
+        ("tag,positive,negative\nrock,1,much\n", "line 2: 'much' is not a weight"),
         (
             "tag,positive,negative\na,1,1\na,1,1\n",
             "line 3: the tag a stands there twice",

@@ -88,7 +88,7 @@ def test_a_config_becomes_a_recipe():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "cqt"}, "kind is 'cqt'; allowed are mel, stft"),
+        ({"kind": "cqt"}, "kind is 'cqt'; choose from mel, stft"),
         ({"own_shape": (3,)}, r"own_shape is \(3,\); it must be two sizes"),
         (
             {"offset": "centre", "excerpts_per_track": 2},
@@ -98,7 +98,7 @@ def test_a_config_becomes_a_recipe():
             {"excerpts_per_track": 0},
             "excerpts_per_track is 0; .*whole number from 1 ",
         ),
-        ({"offset": "end"}, "offset is 'end'; allowed are start, centre"),
+        ({"offset": "end"}, "offset is 'end'; choose from start, centre"),
         ({"hop_samples": 0}, "hop_samples is 0; it must be at least 1"),
         ({"num_mel_bands": 0}, "num_mel_bands is 0; it must be at least 1"),
         ({"sample_rate_hz": -1}, "sample_rate_hz is -1"),

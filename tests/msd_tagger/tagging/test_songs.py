@@ -356,4 +356,4 @@ def test_a_file_of_several_names_is_there_once(tmp_path, monkeypatch, caplog):
     given = ["./a.wav", "a.wav", str(song), "link.wav", "b.wav", ".", "lost", "./lost"]
     with caplog.at_level("INFO"):
         assert audio_files(given) == ["./a.wav", "b.wav", "lost"]
-    assert "7 of 10 names are of a file that was named before" in caplog.text
+    assert "7 of 10 names repeat a file named before" in caplog.text

@@ -215,7 +215,7 @@ def test_published_weights_have_to_be_calibrated(bundle, tmp_path):
     preprocessing = bundle.preprocessing._replace(reference="batch")
     published = {"preprocessing": preprocessing, "batch_statistics": True}
     place = write(tmp_path, bundle._replace(**published))
-    with pytest.raises(ValueError, match=r"on its batch, .* --calibrate=CORPUS"):
+    with pytest.raises(ValueError, match=r"on its batch, .* --calibrate=FOLDER"):
         build.starting_bundle(make_config(place), bundle.recipe)
 
 

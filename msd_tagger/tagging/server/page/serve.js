@@ -258,7 +258,7 @@ $("sample").addEventListener("click", async () => {
     const answer = await fetch("sample.mp3");
     hand([new File([await answer.blob()], "Sample, made by a program.mp3")]);
   } catch (error) {
-    say(`The sample cannot be had (${error.message}). Is the server still running?`, "wrong");
+    say(`The sample cannot be loaded (${error.message}). Is the server still running?`, "wrong");
   }
 });
 $("stop").addEventListener("click", stop);

@@ -31,7 +31,7 @@ def test_no_labels_and_several(tmp_path):
     _expect(tmp_path, r"several .*corpus\.labels=split_files or lastfm")
     assert len(msd.load(tmp_path, None, labels="lastfm").clips) == 12
     assert msd.load(tmp_path, None, labels="split_files").version.startswith("split")
-    with pytest.raises(ValueError, match="'csv'; allowed are auto, split_files, lastf"):
+    with pytest.raises(ValueError, match="'csv'; choose from auto, split_files, lastf"):
         msd.load(tmp_path, None, labels="csv")
 
 

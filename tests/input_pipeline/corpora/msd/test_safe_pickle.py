@@ -157,7 +157,7 @@ COSTLY = {
     "shape": (_ARRAY.replace(b"SHAPE", _NESTED), "is not a pickle"),
     "number type": (
         b"cnumpy\ndtype\n(S'b1'\ntR(I3\nS'|'\n" + _NESTED + b"NNtb.",
-        "something else than numbers",
+        "something other than numbers",
     ),
     "bytes of one text": (
         b"(X\xa0\x86\x01\0" + b"a" * 100_000 + b"q\1X\6\0\0\0latin1q\2"
