@@ -12,5 +12,5 @@ from configs import sweeps
 
 
 def get_config() -> ConfigDict:
-    """Nested shares of the training clips."""
+    """Returns runs on nested shares of the training clips."""
     return sweeps.study("data_size", *sweeps.sizes())

@@ -14,5 +14,5 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
-    """Decibels, mel bands, no frequency weighting, per-clip standardisation."""
+    """Returns decibels on mel bands, unweighted, standardised per clip."""
     return default.get_config(name="db_mel")

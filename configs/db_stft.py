@@ -13,5 +13,5 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
-    """As `db_mel`, but STFT bins instead of mel bands."""
+    """Returns `db_mel` with STFT bins instead of mel bands."""
     return default.get_config(name="db_stft", spectrogram__kind="stft")

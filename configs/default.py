@@ -10,7 +10,7 @@ from configs.keys import KEYS, no_such_key
 
 
 def get_config(**changes: object) -> ConfigDict:
-    """Decibel mel spectrograms, one seed; `train__fraction=0.5` changes a key."""
+    """Returns all defaults; `train__fraction=0.5` changes a key."""
     names = {name.replace("__", "."): value for name, value in changes.items()}
     for name in names.keys() - KEYS.keys():
         raise no_such_key(name, name)

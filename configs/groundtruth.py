@@ -13,5 +13,5 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
-    """Subset100 and Subset400 against the truth."""
+    """Returns Subset100 and Subset400 against the truth."""
     return default.get_config(name="groundtruth", task="groundtruth")

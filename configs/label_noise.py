@@ -23,7 +23,7 @@ SIZES = ("full", "quick", "own")
 
 
 def get_config(what: str = "full") -> ConfigDict:
-    """Noise of several kinds and rates, smaller training sets, and corrections."""
+    """Returns noise of several kinds and rates, smaller sets, and corrections."""
     if what not in SIZES:
         listed = " or ".join(f"configs/label_noise.py:{one}" for one in SIZES[1:])
         raise ValueError(

@@ -13,5 +13,5 @@ from configs import sweeps
 
 
 def get_config() -> ConfigDict:
-    """The networks of `variance.py`."""
+    """Returns the networks of `variance.py`."""
     return sweeps.study("label_vectors", *sweeps.variance())

@@ -13,5 +13,5 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
-    """As `db_mel`, but power instead of decibels."""
+    """Returns `db_mel` with power instead of decibels."""
     return default.get_config(name="linear_mel", preprocessing__magnitude="linear")

@@ -12,7 +12,7 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
-    """As `db_stft`, but power instead of decibels."""
+    """Returns `db_stft` with power instead of decibels."""
     return default.get_config(
         name="linear_stft", spectrogram__kind="stft", preprocessing__magnitude="linear"
     )

@@ -12,5 +12,5 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
-    """The default network, on mel bands and on STFT bins."""
+    """Returns the default network, on mel bands and on STFT bins."""
     return default.get_config(name="network", task="network")

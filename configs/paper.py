@@ -18,7 +18,7 @@ QUICK_PERCENTS = (8, 32, 100)
 
 
 def get_config(size: str = "full") -> ConfigDict:
-    """All studies, "full" or "quick"."""
+    """Returns all studies, "full" or "quick"."""
     if size not in ("full", "quick"):
         raise ValueError(
             f"configs/paper.py:{size}: choose configs/paper.py:quick or "

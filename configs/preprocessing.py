@@ -12,5 +12,5 @@ from configs import sweeps
 
 
 def get_config() -> ConfigDict:
-    """The grid of section IV-D."""
+    """Returns the grid of section IV-D."""
     return sweeps.study("preprocessing", *sweeps.preprocessing())

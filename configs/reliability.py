@@ -13,5 +13,5 @@ from configs import sweeps
 
 
 def get_config() -> ConfigDict:
-    """Runs of many kinds and scores."""
+    """Returns runs of many kinds and scores."""
     return sweeps.study("reliability", *sweeps.sizes(), *sweeps.preprocessing())

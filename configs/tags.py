@@ -13,5 +13,5 @@ from configs import default
 
 
 def get_config() -> ConfigDict:
-    """Label statistics, and input statistics over 200 clips."""
+    """Returns label statistics, and input statistics over 200 clips."""
     return default.get_config(name="tags", task="tags")

@@ -13,5 +13,5 @@ from configs import sweeps
 
 
 def get_config() -> ConfigDict:
-    """`db_mel` with 15 seeds."""
+    """Returns `db_mel` with 15 seeds."""
     return sweeps.study("variance", *sweeps.variance())
