@@ -88,8 +88,8 @@ def check_file(arguments: Sequence[str]) -> None:
             _check_get_config(file, variant)
             continue
         folders = {Path("configs"), file.parent} - {Path()}
-        there = [path for folder in folders for path in folder.glob("*.py")]
-        names = {path.stem: str(path) for path in there}
+        there = [one for folder in folders for one in folder.glob("*.py")]
+        names = {path.stem: str(path) for path in there if path.is_file()}
         near = difflib.get_close_matches(file.stem, list(names), n=2)
         hint = did_you_mean([names[one] for one in near])
         raise ValueError(

@@ -14,7 +14,7 @@ from typing import Any
 
 from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.facts import SPLITS
-from msd_tagger.common.files import read_json, write_text
+from msd_tagger.common.files import check_writable, read_json, write_text
 from msd_tagger.common.text import printable
 
 EVERYTHING = "audit.json"
@@ -30,13 +30,19 @@ def claim(workdir: Path, subject: dict[str, Any]) -> None:
 
     Raises:
         ValueError: It holds something else, and what.
+        OSError: It cannot be written, or not be made.
     """
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"--workdir={workdir} is a file; give a new folder")
     inside = workdir.iterdir() if workdir.exists() else ()
     names = sorted(path.name for path in inside if path.suffix != ".tmp")
-    if not names:
-        return
+    if names:
+        _check_same(workdir, names, subject)
+    there = next(one for one in (workdir, *workdir.parents) if one.exists())
+    check_writable(there / EVERYTHING)
+
+
+def _check_same(workdir: Path, names: list[str], subject: dict[str, Any]) -> None:
     if EVERYTHING not in names:
         raise ValueError(
             f"--workdir={workdir} holds files ({names[0]}, …) but no audit; give an "

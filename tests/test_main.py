@@ -149,6 +149,11 @@ def test_a_platform_that_is_not_there_gets_a_sentence(tmp_path):
         ("get_config(train__epochs=3)", "line 4: train.epochs: there is no such key"),
         ("get_config(seed=open('/no/rates').read())", "line 4: /no/rates: No such fil"),
         ("get_config(seed=[1][3])", "line 4: IndexError: list index out of range"),
+        (
+            "get_config().train.__setitem__('lerning_rate', 1)",
+            'line 4: Key "lerning_rate" does not exist and cannot be added since the '
+            'config is locked. Did you mean "learning_rate" instead of "lerning_rate"?',
+        ),
         ("get_config(sweep=None)", "sweep is None"),
         ("__doc__ and None", "the configuration is a NoneType; get_config() of its f"),
     ],

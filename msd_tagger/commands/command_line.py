@@ -40,6 +40,8 @@ WRONG = (
 )
 # Of texts in which ml_collections wraps what a config file raises.
 _WRAPPED = re.compile("Error whilst parsing config file|an earlier failure to load")
+# What ml_collections adds to the name of a key that there is not: the whole section.
+_FIELDS = re.compile(r" Other fields present: .*\n(?=Did you mean)", re.DOTALL)
 # What libraries say where the system gives them no more memory.
 _NO_MEMORY = re.compile("failed to map segment|[Cc]annot allocate|bad_alloc")
 Status = int | None  # Of a process; None where all went well.
@@ -377,7 +379,14 @@ def reporting_mistakes() -> Iterator[None]:
         if not place and not isinstance(error, WRONG):
             raise
         kind = "" if isinstance(original, WRONG) else f"{type(original).__name__}: "
-        give_up(place + kind + reason_of(original))
+        give_up(place + kind + _said(original))
+
+
+def _said(error: BaseException) -> str:
+    """Says what went wrong; of a key that a config lacks, without all that it has."""
+    is_key = isinstance(error, KeyError) and error.args
+    said = str(error.args[0]) if is_key else reason_of(error)
+    return _FIELDS.sub(" ", said)
 
 
 def _unwrapped(error: BaseException) -> BaseException:

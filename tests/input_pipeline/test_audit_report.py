@@ -123,6 +123,9 @@ def test_a_folder_of_something_else_is_refused(found, tmp_path):
         audit_report.claim(tmp_path, SUBJECT)
     with pytest.raises(ValueError, match=r"thesis\.tex is a file; give a new folder"):
         audit_report.claim(tmp_path / "thesis.tex", SUBJECT)
+    with pytest.raises(OSError, match=r"thesis\.tex/.* cannot be written: Not a dir"):
+        audit_report.claim(tmp_path / "thesis.tex" / "new", SUBJECT)
+    assert [one.name for one in tmp_path.iterdir()] == ["thesis.tex"]
     audit_report.write(found, tmp_path)
     other = SUBJECT | {"audio_dir": "/more music"}
     with pytest.raises(ValueError, match=r"\(audio_dir: /music -> /more music\)"):
