@@ -77,11 +77,17 @@ def in_words(error: Exception) -> Exception:
 def check_file(arguments: Sequence[str]) -> None:
     """Checks the file that `--config=FILE` names, which may end in `:variant`."""
     pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    before = ""
     for argument, after in pairs:
         flag, is_whole, value = argument.partition("=")
         if flag not in ("--config", "-config"):
             continue
         value = value if is_whole else after
+        if before:
+            raise ValueError(
+                f"--config is given twice, as {before} and as {value}; give one file"
+            )
+        before = value
         name, _, variant = value.partition(":")
         file = Path(name)
         if file.is_file():

@@ -162,6 +162,12 @@ def test_a_seed_of_noise_needs_noise():
     checks.check_for_mode(study, "run")
 
 
+def test_of_two_configs_neither_is_taken():
+    words = ["main.py", "--config=configs/db_mel.py", "--config", "configs/tags.py"]
+    with pytest.raises(ValueError, match=r"twice, as configs/db_mel.py and as configs"):
+        checks.check_file(words)
+
+
 def test_a_configuration_has_the_keys_of_the_table():
     bare = ConfigDict({"name": "x", "train": {"max_epochs": 1.0}})
     with pytest.raises(
