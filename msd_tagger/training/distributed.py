@@ -9,6 +9,7 @@ functions, so that this module can be used before either is set up, and without 
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -232,6 +233,7 @@ def all_gather(tree: Tree) -> Tree:
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
     if _rank.count == 1:
         return structure.unflatten([leaf[None] for leaf in leaves])
+    _wait_for_all()
     own = np.frombuffer(b"".join(leaf.tobytes() for leaf in leaves), np.uint8)
     ends = np.cumsum([leaf.nbytes for leaf in leaves])[:-1]
     parts = np.split(multihost_utils.process_allgather(own), ends, axis=1)
@@ -239,6 +241,16 @@ def all_gather(tree: Tree) -> Tree:
         np.ascontiguousarray(part).view(leaf.dtype).reshape(-1, *leaf.shape)
         for part, leaf in zip(parts, leaves, strict=True)
     )
+
+
+@functools.cache
+def _wait_for_all() -> None:
+    """Waits until all processes have come to their first exchange of arrays.
+
+    There a CPU waits for 30 s, and then takes the others for dead. A process may be
+    later than that where it imports from a cold disk, or compiles on a slower machine.
+    """
+    _client().wait_at_barrier("msd_tagger/exchange", _FOREVER_MS)
 
 
 def agree(numbers: Sequence[int]) -> list[int]:

@@ -124,7 +124,15 @@ def leave_early():
     distributed.agree([0])
 
 
-TASKS = (compare, kill_last, kill_first, kill_waiting, refuse, leave_early)
+def come_late():
+    """Process 1 comes late to the first exchange, as from a slow disk."""
+    join_processes(job(), MainOptions())
+    if not distributed.is_first():
+        time.sleep(40)
+    assert distributed.agree([distributed.rank().index]) == [1]
+
+
+TASKS = (compare, kill_last, kill_first, kill_waiting, refuse, leave_early, come_late)
 
 
 if __name__ == "__main__":

@@ -167,6 +167,7 @@ def test_one_process_goes_on_from_what_two_have_saved(finished, tmp_path):
         pytest.param("kill_waiting", [75, -9], LOST, marks=pytest.mark.slow),
         ("refuse", [2, 2], "tags.csv: no such tag"),
         pytest.param("leave_early", [75, 1], LOST, marks=pytest.mark.slow),
+        pytest.param("come_late", [0, 0], "", marks=pytest.mark.slow),
     ],
 )
 def test_processes_end_together(tmp_path, task, codes, said):
