@@ -94,14 +94,14 @@ _KEYS = (
     Key("corpus.train_clips", 600, Range(12, math.inf),
         "Synthetic: clips of the training split. Writing 100 takes 8 s on 2 cores."),
     Key("corpus.valid_clips", 100, Range(2, math.inf),
-        "Synthetic: those of the validation split."),
+        "Synthetic: clips for validation."),
     Key("corpus.test_clips", 200, Range(4, math.inf),
-        "Synthetic: those of the test split. More clips leave less to chance."),
+        "Synthetic: test clips. More leave less to chance."),
     Key("corpus.seed", 0, SEED, "Synthetic: another seed is another corpus."),
     Key("corpus.tagability_exponent", 0.5, Range(0, 1, above=True),
         "Synthetic: 1 makes tags as sparse as Last.fm's (docs/synthetic_corpus.md)."),
     Key("corpus.num_tags", 0, Range(0, 10**5),
-        "K, how many of the most frequent tags are used: in a folder (over its "
+        "K, the number of most frequent tags: in a folder (over its "
         "training clips), MagnaTagATune, and MSD from Last.fm without tags.txt. 0 "
         "means all of a folder's, else 50."),
     Key("corpus.merge_synonyms", False, BOOLEAN,
@@ -199,7 +199,7 @@ _KEYS = (
     Key("train.warmup_epochs", 0.0, Range(0, 1e6),
         "How long the learning rate rises at the start; less than max_epochs."),
     Key("train.fraction", 1.0, Range(0, 1, above=True),
-        "Share of the training clips; a larger share contains a smaller one."),
+        "Share of the training clips; larger shares contain smaller ones."),
     Key("train.max_epochs", 25.0, Range(0, 1e6, above=True),
         "Training ends here. 9 to 18 s an epoch of 600 clips on 2 cores."),
     Key("train.max_steps", 0, Range(0, 10**9),
@@ -255,8 +255,8 @@ _KEYS = (
           'the accelerators; "auto" is "device" where they take at most half of what '
           'is free there, else "none" (docs/speed.md).'),
     Aside("input.local_dir", "", "a folder",
-          "A folder on a disk of this machine: the prepared set is copied there and "
-          'read from there; "" reads it where it is (docs/cluster.md#folders).'),
+          "On a disk of this machine: the prepared set is copied there and read there; "
+          '"" reads it where it is (docs/cluster.md#folders).'),
     Aside("input.threads", 0, Range(0, 1024),
           "How many threads read shards; 0 means half of the cores, 2 to 16. More help "
           "where a store answers slowly. They change no result."),
@@ -293,7 +293,7 @@ _KEYS = (
           "Keeps compiled programs, so that the next start need not compile them "
           'again; "" for no folder. Different processors need different folders.'),
     Aside("stall_warning_s", 120.0, Range(0, 1e6),
-          "Logs what a step waits for if it takes longer than this; 0 means never."),
+          "Logs what a step waits for if it waits longer; 0 means never."),
     Aside("profile_steps", (), "(first, last), from 1",
           "Steps during which JAX's profiler writes <workdir>/profile."),
     Aside("distributed", "", '"auto" or "host:port"',
