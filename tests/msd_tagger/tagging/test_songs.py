@@ -247,7 +247,9 @@ def test_any_rate_and_number_of_channels(tmp_path, tagger, rate_hz, channels):
 
 def test_folders_are_searched(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("b/2.MP3", "b/1.flac", "b/notes.txt", "a.txt", "none/x.txt"):
+    own = "Recycler", ".Trashcan"  # As albums and bands are called.
+    more = [f"b/{name}/0.mp3" for name in own]
+    for name in ("b/2.MP3", "b/1.flac", "b/notes.txt", "a.txt", "none/x.txt", *more):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("")
@@ -260,6 +262,8 @@ def test_folders_are_searched(tmp_path, monkeypatch):
         "a.txt",
         "b/1.flac",
         "b/2.MP3",
+        "b/.Trashcan/0.mp3",
+        "b/Recycler/0.mp3",
         "none",
         "gone",
     ]
