@@ -488,7 +488,8 @@ def test_preparation_needs_no_network_that_fits(cluster):
     ],
 )
 def test_a_wrong_job_is_not_submitted(name, wish, said, cluster):
-    words = [name, "--config=configs/db_mel.py", *wish.split()]
+    config = [] if "--config=" in wish else ["--config=configs/db_mel.py"]
+    words = [name, *config, *wish.split()]
     done = run("submit.sh", words, environment(cluster))
     assert done.returncode != 0
     assert said in done.stderr and "Traceback" not in done.stderr

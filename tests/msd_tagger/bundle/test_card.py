@@ -42,7 +42,7 @@ def test_what_it_has_heard(corpus, before, expected):
     assert (SYNTHETIC in about(bundle)) == expected
     assert (SYNTHETIC.capitalize() in card.write(bundle)) == expected
     assert len(heard(bundle)) == 1 + bool(before)
-    assert (corpus or {"name": "not known"})["name"] in heard(bundle)[0]
+    assert (corpus or {"name": "an unknown corpus"})["name"] in heard(bundle)[0]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_what_only_the_papers_network_has_is_refused(record, tmp_path):
     bundle = bundles.read_bundle(record[0] / "bundle")
     check_features(bundle, "last")
     with pytest.raises(
-        ValueError, match=r"--layers=all: of .*Small.*use --layers=last"
+        ValueError, match=r"--layers=all: only .*Small.*use --layers=last"
     ):
         check_features(bundle, "all")
     with pytest.raises(
