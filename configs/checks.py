@@ -27,6 +27,7 @@ from configs.keys import (
     is_name,
     label_noise_of,
     no_such_key,
+    no_value,
     values_of,
 )
 from configs.tasks import SWEEP, TASKS, TRAIN
@@ -242,10 +243,7 @@ def check(config: ConfigDict) -> None:
     values: dict[str, Any] = values_of(config)
     for name, value in values.items():
         if value is None:
-            raise ValueError(
-                f"--config.{name}=None: must have a value, such as its default, "
-                f"{KEYS[name].default!r} (docs/keys.md)"
-            )
+            raise no_value(f"--config.{name}", name)
         allowed = KEYS[name].allowed
         if not isinstance(allowed, str) and value not in allowed:
             shown, words = repr(value), f"one of {', '.join(map(repr, allowed))}"

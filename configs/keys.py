@@ -360,6 +360,14 @@ def file_of_weights(class_weights: str) -> Path | None:
     return Path(class_weights) if class_weights not in KNOWN_WEIGHTS else None
 
 
+def no_value(given: str, key: str) -> ValueError:
+    """Makes the error for None in place of a value."""
+    return ValueError(
+        f"{given}=None: must have a value, such as its default, "
+        f"{KEYS[key].default!r} (docs/keys.md)"
+    )
+
+
 def no_such_key(what: str, key: str) -> ValueError:
     """Makes the error that `what` names no key, with those that may be meant."""
     # A key is known by its last part too: --config.batch_size, say.

@@ -13,7 +13,15 @@ from fnmatch import fnmatchcase
 from ml_collections import ConfigDict
 
 from configs import default
-from configs.keys import KEYS, Range, is_name, no_such_key, settle_places, values_of
+from configs.keys import (
+    KEYS,
+    Range,
+    is_name,
+    no_such_key,
+    no_value,
+    settle_places,
+    values_of,
+)
 from configs.tasks import SWEEP, TRAIN
 
 Point = tuple[str, tuple[tuple[str, object], ...]]
@@ -221,10 +229,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
         if key not in KEYS:
             raise no_such_key(f"point {name} changes {key}", key)
         if value is None:
-            raise ValueError(
-                f"point {name}: {key}=None: must have a value, as its default, "
-                f"{KEYS[key].default!r} (docs/keys.md)"
-            )
+            raise no_value(f"point {name}: {key}", key)
         section, _, last = key.rpartition(".")
         try:
             (changed[section] if section else changed)[last] = value

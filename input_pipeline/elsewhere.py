@@ -57,8 +57,14 @@ def prepare_in(
     """
 
     def make(wanted: Sequence[Recipe], where: Path) -> dict[str, Any]:
-        checks: dict[str, Any] = {"max_bad_share": max_bad_share, "needed": needed}
-        return prepare(corpus, wanted, where, **checks, **options)
+        return prepare(
+            corpus,
+            wanted,
+            where,
+            max_bad_share=max_bad_share,
+            needed=needed,
+            **options,
+        )
 
     if not isinstance(data_dir, RemotePath):
         return make(recipes, data_dir)

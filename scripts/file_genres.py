@@ -1,8 +1,8 @@
 """All genres that a file names, where libsndfile gives the first one alone.
 
 ID3 separates several in a text by NUL; FLAC and Ogg repeat the comment `GENRE`.
-Read here, as of the libraries that were looked at, tinytag 2.3 loses what stands
-behind a number, as in `(17)Krautrock`, and mutagen comes under the GPL.
+No library reads them here: tinytag 2.3 loses a name behind a number, such as that in
+`(17)Krautrock`, and mutagen is licensed under the GPL.
 """
 
 import re

@@ -53,11 +53,7 @@ def _cell(value: object) -> object:
     """
     if not isinstance(value, str) or not _FORMULA.match(value):
         return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value
+    return f"'{value}" if math.isnan(cell_number(value)) else value
 
 
 def _from_cell(text: str) -> str:
@@ -194,10 +190,12 @@ def check_is_text(path: Path) -> None:
         OSError: The file cannot be opened.
         ValueError: It is a spreadsheet, say, or a web page.
     """
+    if path.exists() and not path.is_file():
+        return  # What is read from a pipe is gone.
     with path.open("rb") as file:
-        head = file.read(64)
+        head = file.read(64).lstrip().lower()
     for begin, (what, advice) in _NO_TEXT.items():
-        if head.lstrip().lower().startswith(begin.lower()):
+        if head.startswith(begin.lower()):
             raise ValueError(f"{path} is {what}, and no text; {advice}")
 
 

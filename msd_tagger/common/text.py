@@ -33,6 +33,15 @@ def _is_harmless(character: str) -> bool:
     return character.isprintable() or is_space or character == "\u200d"
 
 
+def split_name(split: str) -> str:
+    """Names a split in full, for people.
+
+    >>> split_name("valid"), split_name("test")
+    ('validation', 'test')
+    """
+    return "validation" if split == "valid" else printable(split)
+
+
 def short_names(paths: Sequence[str]) -> tuple[str, list[str]]:
     """Returns the folder that all files are in ("" for none), and their names in it.
 

@@ -10,7 +10,7 @@ import numpy as np
 from msd_tagger.bundle import heard
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.bundle.thresholds import FIRM_FROM, is_firm
-from msd_tagger.common.text import clock, printable, text_path
+from msd_tagger.common.text import clock, printable, split_name, text_path
 from msd_tagger.tagging.songs import Failure, Song, TagScore, rank
 
 CSV_COLUMNS = ("path", "tag", "score", "deviation", "threshold", "passes")
@@ -39,7 +39,7 @@ def legend(bundle: Bundle) -> str:
     if chosen is None:
         mark = "No tag is marked: this bundle has no thresholds."
     else:
-        split = printable(chosen.split).replace("valid", "validation")
+        split = split_name(chosen.split)
         mark = (
             "* reaches the tag's own threshold, the one with the best F1 on the "
             f"{split} split; ? if fewer than {FIRM_FROM} clips of that split have the "

@@ -9,7 +9,7 @@ import numpy as np
 from msd_tagger.bundle import heard
 from msd_tagger.bundle.format import Bundle
 from msd_tagger.bundle.thresholds import FIRM_FROM, is_firm
-from msd_tagger.common.text import clock
+from msd_tagger.common.text import clock, split_name
 from msd_tagger.pages.page import TEMPLATES, render
 from msd_tagger.pages.pictures import frequencies, spectrogram_png
 from msd_tagger.tagging.server.limits import Limits
@@ -125,7 +125,7 @@ def legend(bundle: Bundle) -> str:
     """Explains the table."""
     if bundle.thresholds is None:
         return "The bundle has no thresholds: only the order of the tags has a meaning."
-    split = bundle.thresholds.split.replace("valid", "validation")
+    split = split_name(bundle.thresholds.split)
     return (
         "✓ and a full bar: the score reaches the tag's own threshold, the mark on the "
         f"bar, which is the best by F1 on the {split} split. ? in place of ✓: fewer "

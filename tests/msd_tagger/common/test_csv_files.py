@@ -1,5 +1,8 @@
 """Tables: what spreadsheets open, and which headers and rows are refused."""
 
+import os
+import threading
+
 import pytest
 
 from msd_tagger.common.csv_files import csv_cells, csv_rows, named_rows, write_csv
@@ -54,3 +57,12 @@ def test_a_row_of_another_length_is_refused_with_a_hint(tmp_path):
     rows = named_rows(tmp_path / "x.tsv", ("a", "b"), separator="tab", hint="cut it")
     with pytest.raises(ValueError, match=r"line 3: 3 values for 2 columns; cut it$"):
         next(rows)
+
+
+def test_a_table_may_come_through_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("tag,path\nrock,a.wav\n",))
+    writer.start()
+    assert [row for _, row in csv_rows(pipe)] == [["tag", "path"], ["rock", "a.wav"]]
+    writer.join()
