@@ -143,6 +143,14 @@ def test_nothing_holds_of_a_part(record):
         assert "but size-mel-016 has no predictions for the same clips." in one.why
 
 
+def test_a_claim_about_sizes_needs_the_sizes_alone(record):
+    lacking = dataclasses.replace(record, missing=("pre-stft-linear",))
+    of_sizes, _, of_all = reliability.study(lacking).claims
+    assert of_sizes.verdict == HOLDS
+    assert of_all.verdict == UNDECIDED
+    assert "but pre-stft-linear is missing." in of_all.why
+
+
 def test_the_narrow_set_follows_its_rule(record):
     chosen = reliability.narrow_set(record.points)
     score = {name: comparison.auc(one).mean() for name, one in record.points.items()}
