@@ -52,18 +52,23 @@ class Correlation:
         """Computes Fisher's 95 % interval, for so many claims; NaN below 4 pairs.
 
         A correlation of 1 would be certain by it, though a few pairs agree by chance as
-        well. It counts as one that lies halfway to the next that ranks can have.
+        well. The other end is that of a correlation halfway to the next that ranks can
+        have.
 
         >>> [round(end, 3) for end in Correlation(0.905, 7).interval()]
         [0.477, 0.986]
+        >>> [round(end, 3) for end in Correlation(1.0, 7).interval()]
+        [0.88, 1.0]
         """
-        count = self.count
-        if count < 4 or not np.isfinite(self.value):
+        count, value = self.count, np.clip(self.value, -1, 1)
+        if count < 4 or not np.isfinite(value):
             return NAN, NAN
-        most = 1 - 6 / (count * (count**2 - 1))
+        almost = value
+        if abs(value) > 1 - 1e-9:  # But for rounding it is 1.
+            almost *= 1 - 6 / (count * (count**2 - 1))
         half = normal_half_width(1, count - 3, claims)
-        middle = np.arctanh(np.clip(self.value, -most, most))
-        low, high = np.tanh(middle + np.array([-half, half]))
+        low, high = np.tanh(np.arctanh(almost) + np.array([-half, half]))
+        low, high = min(low, value), max(high, value)
         return float(low), float(high)
 
 

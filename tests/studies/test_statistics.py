@@ -92,6 +92,17 @@ def test_correlations_and_their_intervals():
     assert found.interval(5) == pytest.approx((wide.low, wide.high))
 
 
+def test_an_interval_holds_its_correlation():
+    x = np.arange(7.0)
+    found, judge = (of(x, x + x % 2 / 4) for of in (statistics.pearson, stats.pearsonr))
+    assert 0.99 < found.value < 1
+    ends = judge.confidence_interval(0.95)
+    assert found.interval() == pytest.approx((ends.low, ends.high))
+    low, high = statistics.pearson(x, x).interval()
+    assert 0.8 < low < 0.9
+    assert high == pytest.approx(1)
+
+
 def test_correlations_that_say_little():
     correlate = statistics.pearson
     assert np.isnan(correlate([1, 1, 1, 1], [1, 2, 3, 4]).value)
