@@ -186,7 +186,7 @@ def scope(record: SweepRecord, points: Points, prefix: str) -> dict[str, Any]:
         for one in points.values()
         for step in one.summary.get("best_step") or ()
     ]
-    cut = f" {sum(last)} of {len(last)} trainings were best at their last evaluation."
+    cut = f" {sum(last)} of {len(last)} networks were best at their last evaluation."
     return {
         "points": len(points),
         "scored": f"{each} seed(s) each, scored on {clips} test clips",

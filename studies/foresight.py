@@ -18,7 +18,7 @@ from studies.texts import captioned
 
 # Guesses, for a study of which nothing is trained: the deviation of a run over seeds,
 # and the standard error over test clips of a difference of two runs, times the root of
-# the number of clips. Thirteen trainings on 450 clips had 0.0095 and 0.125
+# the number of clips. Thirteen runs on 450 clips had 0.0095 and 0.125
 # (configs/label_noise.py).
 GUESSED_STD, GUESSED_CLIPS_ERROR = 0.01, 0.13
 SEEDS = (2, 3, 5, 10, 15)

@@ -1,6 +1,6 @@
 """How precise a score is: spread over seeds, differences, correlations, lines.
 
-Seeds are S trainings that differ in the initialisation alone. Every interval is at the
+Seeds are S runs that differ in the initialisation alone. Every interval is at the
 95 % level, and every deviation over seeds divides by S - 1.
 """
 
@@ -175,7 +175,7 @@ def largest_deviations(values: Values, count: int = 2) -> list[tuple[int, float]
 def difference_by_extremes(values: Values) -> float:
     """Computes the smallest difference that counts, as section IV-A reasons.
 
-    The sum of the two largest distances from the mean: two equal trainings may differ
+    The sum of the two largest distances from the mean: two equal runs may differ
     by up to that much. It grows with the number of seeds; NaN for one seed.
     """
     if len(values) < 2:
@@ -186,7 +186,7 @@ def difference_by_extremes(values: Values) -> float:
 def difference_by_bound(std: float, degrees_of_freedom: int) -> float:
     """Computes the smallest difference that counts, as a bound: t sqrt(2) s.
 
-    Two single trainings that differ in nothing but the initialisation lie farther apart
+    Two single runs that differ in nothing but the initialisation lie farther apart
     than this in 5 % of all cases. It does not grow with the number of seeds.
 
     >>> round(difference_by_bound(0.00136, 14), 5)

@@ -624,7 +624,7 @@ def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Cl
     if of.empty:
         of = ranked[(ranked.noise == DROP) & (ranked.rate == 0.5)]
     if of.empty:
-        nothing = judges.no_data("it needs three trainings above chance.")
+        nothing = judges.no_data("it needs three runs above chance.")
         return claim("noise-ranks", *nothing)
     one = of.iloc[0]
     points = len(runs.above_chance.points)

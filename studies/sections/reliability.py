@@ -1,4 +1,4 @@
-"""Section III-B.2, Fig. 2: whether noisy labels rank trainings as true ones do.
+"""Section III-B.2, Fig. 2: whether noisy labels rank runs as true ones do.
 
 Three scores of each training: on all tags by the ground truth (i), on the four
 instrumentation tags by the ground truth (ii), and on these by a re-annotation (iii).
@@ -82,12 +82,12 @@ class AnnotatedClips:
 
 @dataclasses.dataclass(frozen=True)
 class RunSet:
-    """One panel of Fig. 2: trainings, their scores, and correlations of these."""
+    """One panel of Fig. 2: runs, their scores, and correlations of these."""
 
     title: str
     points: Points
     scores: pd.DataFrame  # By point and seed, one column a curve.
-    # By those of `RHOS` that are known, of the trainings above chance, as all below.
+    # By those of `RHOS` that are known, of the runs above chance, as all below.
     rhos: Mapping[str, Correlation]
     by_seed: pd.DataFrame  # The same of single seeds, one column a correlation.
     by_clips: pd.DataFrame  # The same on resamples of the test clips.
@@ -148,7 +148,7 @@ def study(record: SweepRecord) -> Study:
 
 
 def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
-    """Finds mel sizes, STFT sizes and six mixed trainings of a narrow range.
+    """Finds mel sizes, STFT sizes and six mixed runs of a narrow range.
 
     They are chosen from points with scores and stand in the order of the curves. A set
     of fewer than two is left out.
@@ -163,7 +163,7 @@ def run_sets(points: Points) -> dict[str, dict[str, RunRecord]]:
 
 
 def narrow_set(points: Points) -> dict[str, RunRecord]:
-    """Finds up to six trainings that differ little, lowest first; see the section."""
+    """Finds up to six runs that differ little, lowest first; see the section."""
     score = {name: float(comparison.auc(one).mean()) for name, one in points.items()}
     # Of equal settings the first.
     distinct: dict[tuple, str] = {}
@@ -337,7 +337,7 @@ def rho_of_subsets(
     """Computes rho 1 with the truth of all test clips and of random subsets `[1 + R]`.
 
     The paper could not know how well 400 annotated clips predict rho 1; a corpus that
-    knows the truth can tell. `four` are the trainings' scores on the instrumentation
+    knows the truth can tell. `four` are the runs' scores on the instrumentation
     tags by the ground truth. NaN where nothing varies, empty where the truth is
     unknown.
     """
@@ -368,8 +368,8 @@ def _paragraphs(
     found: Sets, tags: Sequence[str], answers: AnnotatedClips | None
 ) -> list[str]:
     absent = ", ".join(SETS[name] for name in SETS if name not in found)
-    trainings = sum(len(one.points) for one in found.values())
-    counts = {"trainings": trainings, "sets": len(found), "width": WIDTH}
+    runs = sum(len(one.points) for one in found.values())
+    counts = {"runs": runs, "sets": len(found), "width": WIDTH}
     text = say("reliability.compared", tags=", ".join(tags), **counts)
     text += f" Without points: {absent}." if absent else ""
     listened = "Nobody re-annotated these clips, so ρ₁ is unknown."
@@ -429,10 +429,10 @@ def _illustration(found: Sets) -> Illustration:
 def draw_sets(
     frame: pd.DataFrame, ticks: Mapping[str, Sequence[str]], titles: Mapping[str, str]
 ) -> Figure:
-    """Draws three curves for each set of trainings, side by side, two columns wide.
+    """Draws three curves for each set of runs, side by side, two columns wide.
 
     `frame` has columns `set`, `point`, `curve` and `roc_auc_macro`, one row a seed;
-    `ticks` are the short names of a set's trainings, `titles` stand above it.
+    `ticks` are the short names of a set's runs, `titles` stand above it.
     """
     drawn = Figure(figsize=(7, 3.3))
     panels = drawn.subplots(1, len(ticks), sharey=True, squeeze=False)[0]
@@ -474,7 +474,7 @@ def _rho_table(found: Sets) -> Table:
     """Tabulates both correlations of each set beside the paper's."""
     printed = dict(zip(SETS, paper.RHO_1, strict=True))
     names = [
-        f"{one.title} ({len(one.points) - len(one.left_out)} trainings)"
+        f"{one.title} ({len(one.points) - len(one.left_out)} runs)"
         for one in found.values()
     ]
     of_paper = [*(printed[key] for key in found), float(np.mean(paper.RHO_1))]
@@ -564,7 +564,7 @@ def narrow_claim(found: Sets) -> Claim:
         why = say(
             "reliability.narrow",
             rho=number(mixed.value, 3),
-            trainings=mixed.count,
+            runs=mixed.count,
             sizes=" and ".join(texts),
             ends=interval(ends, 3),
         )
@@ -579,7 +579,7 @@ def narrow_claim(found: Sets) -> Claim:
 def _difference(narrow: RunSet, wide: Sequence[RunSet]) -> Ends:
     """Gives an interval of Fisher's z: of the narrow set's rho 1 minus the wide mean.
 
-    It holds the spreads over seeds and test clips, and Fisher's own, for few trainings.
+    It holds the spreads over seeds and test clips, and Fisher's own, for few runs.
     """
 
     def apart(values: Callable[[RunSet], Any]) -> Any:
@@ -588,7 +588,7 @@ def _difference(narrow: RunSet, wide: Sequence[RunSet]) -> Ends:
         return z[0] - sum(z[1:]) / len(wide)
 
     left = [max(one.rhos["rho_1"].count - 3, 0) for one in (narrow, *wide)]
-    if not all(left):  # Two trainings correlate by 1, or by rounding more.
+    if not all(left):  # Two runs correlate by 1, or by rounding more.
         return float("nan"), float("nan")
     mean = float(apart(lambda one: one.rhos["rho_1"].value))
     of_seeds = apart(lambda one: one.by_seed.rho_1).dropna()
@@ -617,7 +617,7 @@ def _large(rhos: Rhos, found: Sets, gaps: Sequence[str]) -> Judged:
 
 
 def _near_chance(sets: Sequence[RunSet]) -> str:
-    """Says which trainings the correlations leave out, if any."""
+    """Says which runs the correlations leave out, if any."""
     names = dict.fromkeys(name for one in sets for name in one.left_out)
     return comparison.left_out(names)
 

@@ -1,4 +1,4 @@
-"""Section IV-A, Fig. 4: how far trainings lie apart that differ in nothing but luck."""
+"""Section IV-A, Fig. 4: how far runs lie apart that differ in nothing but luck."""
 
 import functools
 from collections.abc import Sequence

@@ -71,12 +71,12 @@ def test_points_on_other_clips_have_no_interval(record):
     assert comparison.table("noise_costs", [found]).rows[0][-1] == "unknown (clips)"
 
 
-def test_trainings_that_were_best_at_their_end_are_counted(record):
+def test_networks_that_were_best_at_their_end_are_counted(record):
     last = record.points["poor"]
     summary = last.summary | {"best_step": [90, 100]}
     points = {"poor": dataclasses.replace(last, summary=summary)}
     said = comparison.scope(record, points, "poor")["cut"]
-    assert said == " 1 of 2 trainings were best at their last evaluation."
+    assert said == " 1 of 2 networks were best at their last evaluation."
     summary = summary | {"best_step": [90, 90]}
     points = {"poor": dataclasses.replace(last, summary=summary)}
     assert comparison.scope(record, points, "poor")["cut"] == ""

@@ -546,11 +546,11 @@ def test_correlations_about_the_limit_are_rarely_judged_wrongly(rho, wrong):
     rarely(wrong, verdicts)
 
 
-def run_set(rng, rho, trainings, num_seeds):
+def run_set(rng, rho, runs, num_seeds):
     """Scores by two labellings: true ones, luck of seeds, and luck of clips."""
-    x, noise = rng.normal(size=(2, trainings))
+    x, noise = rng.normal(size=(2, runs))
     curves = np.array([x, rho * x + np.sqrt(1 - rho**2) * noise])
-    seeds = curves + 0.2 * rng.normal(size=(num_seeds, 2, trainings))
+    seeds = curves + 0.2 * rng.normal(size=(num_seeds, 2, runs))
     means = seeds.mean(0) + 0.1 * rng.normal(size=curves.shape)
     clips = means + 0.1 * rng.normal(size=(25, *curves.shape))
 
@@ -560,8 +560,8 @@ def run_set(rng, rho, trainings, num_seeds):
         return pd.DataFrame({"rho_1": far.prod(axis=1).sum(axis=1)})
 
     (of_means,) = rhos(means[None]).rho_1
-    scores = pd.DataFrame({"all": means[0]}, pd.Index(range(trainings), name="point"))
-    known = {"rho_1": Correlation(of_means, trainings)}
+    scores = pd.DataFrame({"all": means[0]}, pd.Index(range(runs), name="point"))
+    known = {"rho_1": Correlation(of_means, runs)}
     each = rhos(seeds), rhos(clips), np.array([])
     return reliability.RunSet("", {}, scores, known, *each)
 

@@ -266,8 +266,8 @@ def test_scores_near_chance_decide_nothing(tmp_path):
     assert set(found.values()) == {UNDECIDED}
 
 
-def test_trainings_at_chance_have_no_rank(tmp_path):
+def test_runs_at_chance_have_no_rank(tmp_path):
     some = POINTS | {k: (POINTS[k][0], 0.0) for k in ("flip-05", "size-20")}
     study = label_noise.study(write(tmp_path, some))
     (found,) = [one for one in study.claims if one.statement.startswith("Noisy eval")]
-    assert f"{len(POINTS) - 2} trainings above chance" in found.why
+    assert f"{len(POINTS) - 2} runs above chance" in found.why

@@ -115,13 +115,13 @@ def test_noise_that_keeps_the_order_is_reliable(study):
     assert verdicts[2] == HOLDS
 
 
-def test_trainings_at_chance_correlate_with_nothing(tmp_path):
+def test_runs_at_chance_correlate_with_nothing(tmp_path):
     """Three at chance and three that are not would correlate by any labels."""
     points = sweeps.size_points()
     for name, point in points.items():
         point["skill"] = 1.5 if name.endswith(("032", "064", "100")) else 0.0
     study = reliability.study(sweeps.write_sweep(tmp_path, points))
-    assert study.tables[0].rows[0][0] == "mel, sizes (3 trainings)"
+    assert study.tables[0].rows[0][0] == "mel, sizes (3 runs)"
     for one in (study.claims[0], study.claims[2]):
         assert one.verdict == UNDECIDED
         assert "left out: size-mel-002, size-mel-004, size-mel-008," in one.why
@@ -289,7 +289,7 @@ def test_little_data_leaves_things_open(tmp_path):
 
 
 @pytest.mark.filterwarnings("error")
-def test_correlations_of_two_trainings_leave_the_narrow_range_open():
+def test_correlations_of_two_runs_leave_the_narrow_range_open():
     """They are 1, or by rounding more, which has no z."""
     beyond = pd.DataFrame({"rho_1": [1 + 1e-9, 1 + 1e-9]})
     scores = pd.DataFrame({"all": [0.6, 0.7]}, pd.Index(["a", "b"], name="point"))
