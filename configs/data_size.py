@@ -3,7 +3,7 @@
     python main.py --config=configs/data_size.py
 
 Fourteen runs of three seeds, on 2 to 100 % of the training clips.
-On 800 clips they train for 5 h 22 min on 2 cores (docs/claims.md has the scores).
+On 800 clips they trained for 5 h 22 min on 2 cores (docs/claims.md has the scores).
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,6 @@
 """Section III-B.2, Fig. 2: whether noisy labels rank runs as true ones do.
 
-Three scores of each training: on all tags by the ground truth (i), on the four
+Three scores of each run: on all tags by the ground truth (i), on the four
 instrumentation tags by the ground truth (ii), and on these by a re-annotation (iii).
 rho 1 is Pearson's correlation of (ii) and (iii), rho 2 that of (i) and (ii). So say the
 definitions of the text and the caption; one sentence of the text swaps the colours of
