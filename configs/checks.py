@@ -109,14 +109,15 @@ def _check_get_config(file: Path, variant: str) -> None:
     """Checks that a config's file has a `get_config`, with or without a word."""
     what = f"--config={file}{variant and ':'}{variant}"
     text = file.read_bytes()
-    if not re.search(rb"\bget_config\b|import \*", text):
+    body: list[ast.stmt] = []
+    with suppress(SyntaxError, ValueError):  # Which are told when the file is read.
+        body = ast.parse(text).body
+    has_name = re.search(rb"\bget_config\b|import \*", text)
+    if not has_name or any(_gives_it_a_value(one) for one in body):
         raise ValueError(
             f"{what}: the file has no function get_config(); start from "
             "configs/default.py, as configs/db_mel.py does"
         )
-    body: list[ast.stmt] = []
-    with suppress(SyntaxError, ValueError):  # Which are told when the file is read.
-        body = ast.parse(text).body
     for one in body:
         if not (isinstance(one, ast.FunctionDef) and one.name == "get_config"):
             continue
@@ -128,6 +129,16 @@ def _check_get_config(file: Path, variant: str) -> None:
                 f"{what}: its get_config() needs an argument, {words[0].arg}; give "
                 f"--config={file}:VALUE"
             )
+
+
+def _gives_it_a_value(line: ast.stmt) -> bool:
+    """Whether `get_config` is set to something that nobody can call."""
+    if not isinstance(line, ast.Assign | ast.AnnAssign):
+        return False
+    targets = line.targets if isinstance(line, ast.Assign) else [line.target]
+    names = {one.id for one in targets if isinstance(one, ast.Name)}
+    values = (ast.Constant, ast.Dict, ast.List, ast.Set, ast.Tuple, ast.JoinedStr)
+    return "get_config" in names and isinstance(line.value, values)
 
 
 def check_names(config: object) -> None:

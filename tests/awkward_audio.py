@@ -256,6 +256,10 @@ def wav(bits=16, num_samples=NUM_SAMPLES, before=b"", after=b"", pad=True, **siz
     return head + data + padding + after
 
 
+def riff(form, chunks):
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + form + chunks
+
+
 ID3_CHUNK = b"id3 " + struct.pack("<I", 10) + b"0123456789"
 LIST_CHUNK = b"LIST" + struct.pack("<I", 26) + b"INFOISFT\x0d\0\0\0Lavf58.29.10\0\0"
 ODD_CHUNK = b"LIST" + struct.pack("<I", 25) + b"INFOISFT\x0d\0\0\0Lavf58.29.100"
@@ -288,6 +292,13 @@ WAV = {
     "wav_trailing_garbage.wav": (lambda: wav() + b"\x01\x02garbage" * 100, LENGTH_S),
     "wav_data_interrupted.wav": (lambda: wav()[:-60_000], "truncated"),
     "header_only.wav": (lambda: wav(num_samples=0), "empty"),
+    "wav_without_data.wav": (lambda: riff(b"WAVE", wav()[12:36]), "empty"),
+    "wav_list_alone.wav": (lambda: riff(b"WAVE", wav()[12:36] + LIST_CHUNK), "empty"),
+    "wav_without_all.wav": (lambda: riff(b"WAVE", b""), "empty"),
+    "aiff_without_sound.aiff": (
+        lambda: b"FORM" + struct.pack(">I", 30) + encoded("AIFF", "PCM_16")[8:38],
+        "empty",
+    ),
     "wav_named.mp3": (wav, LENGTH_S),
     "mp3_named.wav": (mp3, LENGTH_S),
     "named.raw": (wav, LENGTH_S),
@@ -517,6 +528,9 @@ FLAC = {
     "song40_flac_unknown_length.flac": (lambda: ID3V1 + flac_of(0), LENGTH_S),
     "flac_wrong_md5.flac": (changed(flac, 26, b"\xab" * 16), LENGTH_S),
     "flac_length_half.flac": (lambda: flac_of(NUM_SAMPLES // 2), LENGTH_S),
+    "flac_length_plus1.flac": (lambda: flac_of(NUM_SAMPLES + 1), LENGTH_S),
+    "flac_length_plus64.flac": (lambda: flac_of(NUM_SAMPLES + 64), LENGTH_S),
+    "flac_length_plus65.flac": (lambda: flac_of(NUM_SAMPLES + 65), "truncated"),
     "flac_length_double.flac": (lambda: flac_of(2 * NUM_SAMPLES), "truncated"),
     "flac_id3_front.flac": (lambda: id3(art(50_000)) + flac(), LENGTH_S),
     "flac_id3_front_1MB.flac": (lambda: id3(art(1 << 20)) + flac(), LENGTH_S),

@@ -215,29 +215,35 @@ def missing_padding(handle: io.FileIO, start: int) -> list[int]:
     return []
 
 
-def ends_early(handle: io.FileIO, start: int) -> bool:
-    """Tells whether a file of a known format ends before its sound begins."""
+def why_without_sound(handle: io.FileIO, start: int) -> tuple[str, str]:
+    """Says for what reason, and why, a file of a known format has no sound to decode.
+
+    Two empty words where it may have some.
+    """
     head = os.pread(handle.fileno(), 16, start)
     end, magic = os.fstat(handle.fileno()).st_size, head[:4]
+    truncated = "truncated", "it ends before its sound begins"
     if magic == b"OggS":
         has_sound = any(page.granule > 0 for page in _ogg_pages(handle, start))
-        return not has_sound and ogg_end(handle)[0]
+        return truncated if not has_sound and ogg_end(handle)[0] else ("", "")
     if magic == b"fLaC":
-        return flac_frames(handle, start) >= end
+        return truncated if flac_frames(handle, start) >= end else ("", "")
     family = _FAMILIES.get(magic)
     # Videos and pictures have such chunks too.
     if not family or (family.alignment == 2 and head[8:11] not in _FORMS):
-        return False
+        return "", ""
     last = start + family.first
     for header, first, size in _chunks(handle, family, start):
         if header.startswith(family.of_sound):
-            return False
+            return "", ""
         last = _aligned(family, start, first + max(0, size))
     if family.alignment == 2 and len(head) >= 8:  # Which say how long they are.
         last = max(last, start + 8 + struct.unpack_from(family.size, head, 4)[0])
     # Less than the header of a chunk is one that was cut.
     header_bytes = family.id_bytes + struct.calcsize(family.size)
-    return last > end or 0 < end - last < header_bytes
+    if last > end or 0 < end - last < header_bytes:
+        return truncated
+    return ("empty", "it has no chunk of samples") if last == end else ("", "")
 
 
 def _of_64(handle: io.FileIO, start: int, found: Sound) -> Sound:

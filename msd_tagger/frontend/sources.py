@@ -50,6 +50,7 @@ _UNKNOWN_SAMPLES = 2**60  # libsndfile gives the largest number there is.
 _BLOCK_SAMPLES = 2**16
 # Encoders add a frame or two before and behind the sound, which decoders take off.
 _MPEG_SLACK_SAMPLES, _MOST_ADDED_SAMPLES = 2400, 8192
+_FLAC_SLACK_SAMPLES = 64  # Fewer than in a block: a mistake in counting, no cut.
 _LAST_S = 0.2  # A decoder that fails this near to the end ran out of bytes.
 
 Size = tuple[int, int, int]  # Rate in Hz, number of channels and of samples.
@@ -284,9 +285,9 @@ def _examine(file: _File) -> Source:
             return _of_foreign(file, kind)
         return _of_mpeg(file, None)
     except AudioError as error:
-        if containers.ends_early(file.handle, file.start):
-            detail = "it ends before its sound begins"
-            raise AudioError(file.path, "truncated", detail) from error
+        reason, detail = containers.why_without_sound(file.handle, file.start)
+        if reason:
+            raise AudioError(file.path, reason, detail) from error
         raise
 
 
@@ -497,7 +498,9 @@ def _of_flac(file: _File, decoder: _Decoder) -> Source:
         return _source(file, decoder, last) if last else _as_it_is(file, decoder)
     source = _source(file, decoder, declared)
     said_s, there_s = declared / source.rate_hz, last / source.rate_hz
-    if 0 < last < declared:
+    if 0 < last < declared <= last + _FLAC_SLACK_SAMPLES:
+        source.readable, source.slack_samples = last, _FLAC_SLACK_SAMPLES
+    elif 0 < last < declared:
         source.cut = f"the frames end at {there_s:.2f} s of {said_s:.2f} s"
     elif last > declared:
         patch = containers.flac_patch(file.bytes_at(file.start, 42), last)

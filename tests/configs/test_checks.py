@@ -118,6 +118,8 @@ def test_a_mistyped_file_gets_the_nearest(arguments, message):
     ("content", "variant", "message"),
     [
         ("config = 3", "", "the file has no function get_config"),
+        ("get_config = 3", "", "the file has no function get_config"),
+        ("get_config: dict = {}", "", "the file has no function get_config"),
         (
             "def get_config(word): ...",
             "",
@@ -139,6 +141,7 @@ def test_a_file_without_a_fitting_function_is_told(content, variant, message, tm
         ("def get_config(word='a'): ...", ""),
         ("def get_config(*words): ...", ":a"),
         ("from configs.db_mel import *", ""),
+        ("get_config = lambda: 3", ""),
         ("def get_config(:", ""),
     ],
 )
