@@ -103,13 +103,16 @@ def beyond_chance(
     return decide(p_value < level and not contrary, contrary, why)
 
 
-def falls_short(shortfall: float, error: float, expected: float, why: str) -> Judged:
+def falls_short(
+    shortfall: float, error: float, expected: float, why: str, can_fail: bool = True
+) -> Judged:
     """Asks for less than expected, beyond the error.
 
     It fails where the shortfall is less than half of what is expected, even with the
-    error.
+    error, unless too little is expected.
     """
-    return decide(shortfall > error, shortfall + error < expected / 2, why)
+    fails = can_fail and shortfall + error < expected / 2
+    return decide(shortfall > error, fails, why)
 
 
 def rise_straight(lines: Sequence[LogFit], share: float, bend: float) -> Judged:

@@ -172,10 +172,11 @@ DOUBLINGS = np.arange(-3.0, 4)
     ("slope", "bend", "wrong"),
     [(0, 0, HOLDS), (0.02, -0.52, HOLDS), (0.02, 0.48, FAILS), (0.001, 0, FAILS)],
 )
-def test_lines_are_rarely_judged_wrongly(num_seeds, slope, bend, wrong):
+@pytest.mark.parametrize("over_seeds", [0.002, 0.012])
+def test_lines_are_rarely_judged_wrongly(num_seeds, slope, bend, wrong, over_seeds):
     rng, verdicts = np.random.default_rng(num_seeds), []
     truth = 0.7 + slope * (DOUBLINGS + bend / 6 * DOUBLINGS**2)
-    noise = 0.002 / np.sqrt(num_seeds)
+    noise = over_seeds / np.sqrt(num_seeds)
     for scores in truth + noise * rng.normal(size=(200, 7)):
         lines = {"mel": statistics.fit_line(2**DOUBLINGS, scores)}
         verdicts.append(data_size.claim_of_line(lines, []).verdict)
@@ -222,15 +223,24 @@ def test_sizes_at_chance_bend_no_line(num_seeds, at_chance):
 
 @simulates("saturation")
 @pytest.mark.parametrize(
-    ("num_seeds", "last", "wrong"),
-    [(2, 1.0, HOLDS), (3, 1.0, HOLDS), (15, 1.0, HOLDS), (3, 0.45, FAILS)],
+    ("num_seeds", "last", "bend", "wrong"),
+    [
+        *((2, 1.0, 0, HOLDS), (3, 1.0, 0, HOLDS), (15, 1.0, 0, HOLDS)),
+        (3, 0.45, 0, FAILS),
+        # Where the gain grows, a line expects too little.
+        *((3, 0.45, 0.57, FAILS), (3, 0.45, 0.3, FAILS), (15, 0.45, 0.57, FAILS)),
+    ],
 )
-def test_the_last_step_is_rarely_judged_wrongly(num_seeds, last, wrong):
-    """It gains as much as the line says, or less than half."""
+@pytest.mark.parametrize("over_seeds", [0.002, 0.012])
+def test_the_last_step_is_rarely_judged_wrongly(
+    num_seeds, last, bend, wrong, over_seeds
+):
+    """It gains as much as the curve through the others says, or less than half."""
     rng, verdicts = np.random.default_rng(num_seeds), []
-    truth = 0.02 * np.append(DOUBLINGS[:-1], 2 + last)
+    truth = 0.044 * (DOUBLINGS + bend / 6 * DOUBLINGS**2)
+    truth[-1] = truth[-2] + last * (truth[-1] - truth[-2])
     for noise in rng.normal(size=(150, 7, num_seeds)):
-        aucs = truth[:, None] + 0.002 * noise
+        aucs = truth[:, None] + over_seeds * noise
         sizes = sizes_of(aucs)
         gain = pd.Series(aucs[-1] - aucs[-2] + 0.002 * rng.normal())
         gains = [Comparison("mel", {"a": 1.0}, gain, NAN, 0.002, is_informed=True)]
