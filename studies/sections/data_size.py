@@ -355,7 +355,7 @@ def claim_of_cost(times: pd.DataFrame) -> Claim:
         return claim("mel-cheaper", *judges.no_data("no size has the times of both."))
     ends = statistics.mean_interval(np.log(times.ratio))
     low, high = np.exp(ends)
-    here = f"STFT takes {np.exp(np.mean(ends)):.2f} times as long per clip"
+    here = f"STFT takes {np.exp(np.log(times.ratio).mean()):.2f} times as long per clip"
     why = f"the ratio is {low:.2f} to {high:.2f} (95 % of {len(times)} sizes)."
     return claim("mel-cheaper", here, *judges.above(ends, 0, why))
 

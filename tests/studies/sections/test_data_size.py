@@ -35,6 +35,8 @@ def test_a_line_of_skill_gives_a_line_of_scores(record):
     assert verdict(study, "Mel leads") == HOLDS
     (cost,) = [one for one in study.claims if one.statement.startswith("Mel leads")]
     assert cost.here == "STFT takes 2.50 times as long per clip"
+    one_size = data_size.claim_of_cost(pd.DataFrame({"ratio": [2.5]}))
+    assert (one_size.here, one_size.verdict) == (cost.here, UNDECIDED)
 
 
 def line(bend=0.0, noise=0.0, slope=0.02):
