@@ -29,7 +29,7 @@ from studies.figures import Look, mean_and_std
 from studies.records import RunRecord, SweepRecord
 from studies.statistics import LogFit
 from studies.study import Claim, Study
-from studies.texts import captioned, claim, figure, say
+from studies.texts import captioned, claim, figure, say, span
 
 NAME = "data_size"
 PREFIX = "size-"
@@ -353,10 +353,12 @@ def claim_of_cost(times: pd.DataFrame) -> Claim:
     """Judges that mel is cheaper."""
     if times.empty:
         return claim("mel-cheaper", *judges.no_data("no size has the times of both."))
-    ends = statistics.mean_interval(np.log(times.ratio))
-    low, high = np.exp(ends)
-    here = f"STFT takes {np.exp(np.log(times.ratio).mean()):.2f} times as long per clip"
-    why = f"the ratio is {low:.2f} to {high:.2f} (95 % of {len(times)} sizes)."
+    logs = np.log(times.ratio)
+    here = f"STFT takes {np.exp(logs.mean()):.2f} times as long per clip"
+    if len(times) < 2:
+        return claim("mel-cheaper", here, *judges.unknown("it needs two sizes."))
+    ends = statistics.mean_interval(logs)
+    why = f"the ratio is {span(np.exp(ends), 2)} (95 % of {len(times)} sizes)."
     return claim("mel-cheaper", here, *judges.above(ends, 0, why))
 
 

@@ -37,6 +37,7 @@ def test_a_line_of_skill_gives_a_line_of_scores(record):
     assert cost.here == "STFT takes 2.50 times as long per clip"
     one_size = data_size.claim_of_cost(pd.DataFrame({"ratio": [2.5]}))
     assert (one_size.here, one_size.verdict) == (cost.here, UNDECIDED)
+    assert "nan" not in one_size.why
 
 
 def line(bend=0.0, noise=0.0, slope=0.02):
