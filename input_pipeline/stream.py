@@ -57,6 +57,14 @@ class Reader(NamedTuple):
         return self.shape[0] if len(self.shape) == 3 else 1
 
     @property
+    def files(self) -> np.ndarray:
+        """Paths of the shards, bytes [P]: TensorFlow takes no text that is not UTF-8.
+
+        Encoded here, as AutoGraph warns of calls that it cannot read.
+        """
+        return np.array([os.fsencode(file) for file in self.split.files])
+
+    @property
     def first_row(self) -> np.ndarray:
         """Row of the first clip of every shard, int64 [P]."""
         return np.cumsum(self.split.shard_clips) - self.split.shard_clips
@@ -156,9 +164,7 @@ def _shuffled(reader: Reader, data_seed: int, position: int, read: Callable) -> 
 def _in_order(reader: Reader, shards: Any, read: Callable) -> Any:
     """Makes a data set of the clips of some shards, one shard after another."""
     tf = tensorflow()
-    # As bytes: a name that is not UTF-8 is no text to TensorFlow.
-    files = np.array([os.fsencode(file) for file in reader.split.files])
-    columns = (files, reader.first_row, reader.shard_clips)
+    columns = (reader.files, reader.first_row, reader.shard_clips)
     chosen = tuple(tf.gather(tf.constant(column), shards) for column in columns)
     return tf.data.Dataset.from_tensor_slices(chosen).interleave(
         read,

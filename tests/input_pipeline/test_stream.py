@@ -2,6 +2,8 @@
 
 import gc
 import logging
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -81,6 +83,20 @@ def test_damage_is_told_from_a_store_that_fails(away, monkeypatch):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="00002-of-00004, record 3 "):
         take(open_shards(here).train_batches(4, 0), 8)
+
+
+FIRST_BATCH = """
+import sys
+from input_pipeline.batches import open_shards
+next(open_shards(sys.argv[1]).train_batches(2, 0))
+"""
+
+
+def test_the_first_batch_comes_without_a_warning(prepared):
+    """In a process of its own: AutoGraph warns of a function once."""
+    call = [sys.executable, "-c", FIRST_BATCH, prepared["mel"]]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def made_up(shard_clips, window_shards, threads=2):
