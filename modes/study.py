@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -184,7 +185,7 @@ def foretell(
     num_test_clips = works[0].data.num_clips("test", 1.0)
     known = foresight.foresee(complete, num_test_clips)
     if len(works) > 1:
-        shown = known.sentence(*_seeds_and_pairs(config))
+        shown = known.sentence(*_seeds_and_pairs(config, {one.name for one in works}))
         logger.info("what this study can show: %s", shown)
     on_cpu = jax.default_backend() == "cpu"
     if speed := foresight.speed(complete, available_cores() if on_cpu else 0):
@@ -196,17 +197,22 @@ def foretell(
         logger.info("how long training takes is known when the first point is trained")
 
 
-def _seeds_and_pairs(config: ConfigDict) -> tuple[int, int]:
-    """Counts the seeds that each point has, and the pairs that are judged together.
+def _seeds_and_pairs(
+    config: ConfigDict, chosen: Collection[str]
+) -> tuple[set[int], int]:
+    """Lists the numbers of seeds that chosen points have, and counts pairs of a study.
 
-    Points of a sweep that differ in the seed alone are one for its report.
+    A number that only one point has is left out if others are shared, as it makes no
+    pair. Points of a sweep that differ in the seed alone are one for its report.
     """
-    is_sweep, seeds = config.task == SWEEP, dict[str, int]()
+    is_sweep, seeds, keys = config.task == SWEEP, Counter[str](), dict[str, str]()
     for (name, changes), run in zip(config.sweep, sweeps.runs(config), strict=True):
         own = sorted(repr(one) for one in changes if one[0] not in sweeps.SEEDS)
-        key = repr(own) if is_sweep else name
-        seeds[key] = seeds.get(key, 0) + run.num_seeds
-    return min(seeds.values()), math.comb(len(seeds), 2) if is_sweep else 1
+        keys[name] = repr(own) if is_sweep else name
+        seeds[keys[name]] += run.num_seeds
+    counts = Counter(seeds[key] for key in {keys[name] for name in chosen})
+    shared = {number for number, points in counts.items() if points > 1}
+    return shared or {min(counts)}, math.comb(len(seeds), 2) if is_sweep else 1
 
 
 def _work(

@@ -5,7 +5,7 @@ ROC-AUC differs by more than half the 95 % interval of the difference (`comparis
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -55,18 +55,19 @@ class Foresight(NamedTuple):
         half = math.hypot(over_seeds, over_clips)
         return half if math.isfinite(half) else math.inf
 
-    def sentence(self, num_seeds: int, pairs: int = 1) -> str:
-        """Says what can be seen with so many seeds, in each of so many pairs."""
-        if num_seeds < 2:
+    def sentence(self, num_seeds: Collection[int], pairs: int = 1) -> str:
+        """Says what points of each number of seeds show, in each of so many pairs."""
+        several = sorted({n for n in num_seeds if n > 1})
+        if not several:
             return (
                 "no difference between two points can be told from chance with one "
                 "seed each: give --config.num_seeds=3"
             )
+        least = (f"{self.visible(n, pairs):.4f} with {n} seeds each" for n in several)
         return (
             "two points can be told apart if their macro ROC-AUC differs by at least "
-            f"{self.visible(num_seeds, pairs):.4f} (95 %{_of(pairs)}; "
-            f"{num_seeds} seeds each, "
-            f"{self.num_clips:,} test clips; {self.basis})"
+            f"{' or '.join(least)} (95 %{_of(pairs)}; {self.num_clips:,} test clips; "
+            f"{self.basis})"
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import jax
@@ -175,6 +176,26 @@ def test_the_time_left_follows_from_steps_that_were_taken_here(
     told = [one for one in caplog.messages if one.startswith("point ")]
     left = [one.partition("; ")[2] for one in told]
     assert left == ["", "", "at most 3 min 0 s left"]
+
+
+def test_what_chosen_points_show_depends_on_their_own_seeds(tmp_path, caplog):
+    """Not on the fewest of the whole study."""
+    points = [*sweeps.sizes((50, 100)), *sweeps.preprocessing(), *sweeps.variance()]
+    config = fakes.small_config(task="paper", num_seeds=3, sweep=tuple(points))
+
+    def said(*patterns):
+        chosen = [p for p in points if any(fnmatch(p[0], one) for one in patterns)]
+        names = [study.Work(p[0], config, tmp_path, Data(tmp_path), 1) for p in chosen]
+        caplog.clear()
+        with caplog.at_level("INFO", logger="modes.study"):
+            study.foretell(config, names, {}, 100)
+        return re.findall(r"with (\d+) seeds", caplog.text)
+
+    assert said("*") == ["3", "5"]  # None has as many as the one point of 15.
+    assert said("pre-db-*") == ["5"]
+    assert said("size-*") == ["3"]
+    assert said("variance", "pre-db-*-x1") == ["5"]
+    assert said("variance") == []
 
 
 def test_one_point_alone_is_what_it_is_among_others(finished, tmp_path, config):

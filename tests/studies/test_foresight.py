@@ -32,20 +32,21 @@ def test_a_sweep_asks_for_more_where_it_compares_more_pairs():
     for pairs in (1, 3, 10):
         low, high = one.interval(pairs)
         assert known.visible(3, pairs) == pytest.approx((high - low) / 2)
-    assert "(95 % for 10 pairs at once; 3 seeds" in known.sentence(3, 10)
+    assert "3 seeds each (95 % for 10 pairs at once; 200" in known.sentence([3], 10)
 
 
 def test_one_seed_shows_nothing():
     found = foresight.foresee({}, 200)
     assert found.visible(1) == math.inf
-    assert "--config.num_seeds=3" in found.sentence(1)
+    assert "--config.num_seeds=3" in found.sentence([1])
 
 
 def test_guesses_are_said_to_be():
     found = foresight.foresee({}, 2000)
-    assert found.sentence(3).endswith(
-        "(95 %; 3 seeds each, 2,000 test clips; a deviation of 0.01 over seeds and a "
-        "standard error of 0.0029 over test clips are guesses)"
+    assert found.sentence([5, 3, 1]).endswith(
+        "at least 0.0356 with 3 seeds each or 0.0185 with 5 seeds each (95 %; 2,000 "
+        "test clips; a deviation of 0.01 over seeds and a standard error of 0.0029 "
+        "over test clips are guesses)"
     )
     assert found.clips_error == pytest.approx(0.0029, abs=1e-4)
 
