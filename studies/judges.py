@@ -161,7 +161,7 @@ def differences(
     far = max((abs(end) for one in ends for end in one), default=math.nan)
     if math.isfinite(high) and math.isfinite(far) and len(informed) == len(found):
         # Each alone is beyond its interval in 5 %, so all are within the widest.
-        why += f" All are within ± {far:.4f}."
+        why += f" All are within ± {far:.4f} (95 %)."
     if near_chance := [one.name for one in found if not one.is_informed]:
         why += f" Both sides cannot be told from chance: {', '.join(near_chance)}."
     return decide(0 < inside == len(found), bool(outside), why)

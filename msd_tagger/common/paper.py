@@ -55,7 +55,7 @@ class TagValidation(NamedTuple):
     precision: float
     recall: float
     occurrences: int  # Of all `CLIPS_TOTAL` clips.
-    estimate: int  # By Eq. 2; two are rounded and two are truncated.
+    estimate: int  # By Eq. 2; one is truncated, the others are rounded.
     subset400: int  # By re-annotation of 400 clips.
 
 

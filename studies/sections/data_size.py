@@ -73,7 +73,7 @@ def study(record: SweepRecord) -> Study:
         *claims_of_kinds(list(found["weak"].values()), placed["weak"], gaps),
         claim_of_line(fits["weak"], few, left_out),
         claim_of_saturation(above["weak"], gains, placed["weak"], few, left_out),
-        claim_of_cost(times),
+        claim_of_cost(times, gaps),
     ]
     paragraphs = _paragraphs(record, points, fits["weak"], times)
     drawn = [_illustration(sizes, one, found[one], fits[one]) for one in known]
@@ -349,8 +349,8 @@ def claim_of_saturation(
     return claim("saturation", "; ".join(here) or ABSENT, *judged)
 
 
-def claim_of_cost(times: pd.DataFrame) -> Claim:
-    """Judges that mel is cheaper."""
+def claim_of_cost(times: pd.DataFrame, gaps: Sequence[str] = ()) -> Claim:
+    """Judges that mel is cheaper, on the average of sizes."""
     if times.empty:
         return claim("mel-cheaper", *judges.no_data("no size has the times of both."))
     logs = np.log(times.ratio)
@@ -359,7 +359,8 @@ def claim_of_cost(times: pd.DataFrame) -> Claim:
         return claim("mel-cheaper", here, *judges.unknown("it needs two sizes."))
     ends = statistics.mean_interval(logs)
     why = f"the ratio is {span(np.exp(ends), 2)} (95 % of {len(times)} sizes)."
-    return claim("mel-cheaper", here, *judges.above(ends, 0, why))
+    judged = judges.above(ends, 0, why)
+    return claim("mel-cheaper", here, *judges.complete(judged, gaps))
 
 
 def _expected_gain(sizes: pd.DataFrame) -> tuple[float, float, bool] | None:

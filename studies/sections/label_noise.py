@@ -311,8 +311,8 @@ def rank_by_noise(runs: Runs) -> pd.DataFrame:
     """Ranks the points by noisy evaluation labels: Spearman's rho with the reference.
 
     One row a kind and rate of errors: `noise`, `rate`, the mean `rho` of many draws,
-    and `low` and `high`, their middle 95 %. The corpus's own weak labels are one row,
-    of the rate that they miss, where the truth is the reference.
+    and `low` and `high`, the lowest and highest. The corpus's own weak labels are one
+    row, of the rate that they miss, where the truth is the reference.
     """
     labels, ranks = _ranks(runs)
     columns = ["noise", "rate", "rho", "low", "high"]
@@ -380,9 +380,10 @@ def _mean_auc(ranks: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _rhos(truth: np.ndarray, aucs: Iterable[np.ndarray]) -> tuple[float, float, float]:
-    """Correlates rankings with the true one: mean of the draws, and middle 95 %."""
-    rhos = np.array([statistics.spearman(truth, one).value for one in aucs])
-    return (float(rhos.mean()), *resampling.interval(rhos))
+    """Correlates rankings with the true one: mean, lowest and highest of the draws."""
+    rhos = [statistics.spearman(truth, one).value for one in aucs]
+    ends = (min(rhos), max(rhos)) if len(rhos) > 1 else (math.nan, math.nan)
+    return float(np.mean(rhos)), *ends
 
 
 def scores_by_noise(frame: pd.DataFrame) -> Figure:
@@ -458,7 +459,9 @@ def draw_ranks(frame: pd.DataFrame) -> Figure:
     for noise, of in frame.groupby("noise", sort=False):
         few = noise == ANNOTATED
         axes, x = (right, of.clips.astype(float)) if few else (left, 100 * of.rate)
-        _draw_line(axes, x, of.rho, [of.rho - of.low, of.high - of.rho], noise)
+        # A mean of equal numbers may be above them by rounding.
+        bars = [np.maximum(one, 0) for one in (of.rho - of.low, of.high - of.rho)]
+        _draw_line(axes, x, of.rho, bars, noise)
     left.set(
         xlabel="% (missing of positives, flipped of all)", ylabel="rank correlation"
     )
@@ -558,9 +561,10 @@ def _rank_table(ranked: pd.DataFrame) -> Table:
         for one in ranked.itertuples()
     ]
     rows = ranked.assign(noise=names)[["noise", "rate", "rho", "low", "high"]]
-    rows.columns = ["evaluation labels", "rate", "ρ", "2.5 %", "97.5 %"]
+    rows.columns = ["evaluation labels", "rate", "ρ", "lowest", "highest"]
     formats: dict[str, Any] = dict.fromkeys(rows.columns[2:], ".3f")
-    return captioned("noise_ranks", rows, formats | {"rate": percent})
+    formats |= {"rate": percent}
+    return captioned("noise_ranks", rows, formats, draws=DRAWS)
 
 
 def _claims(
@@ -580,7 +584,7 @@ def _claims(
     return [
         claim("noise-costs", *_judge(costs, 0, math.inf, gaps)),
         claim("noise-flips", *_judge(equal, 0, math.inf, gaps)),
-        _claim_of_tags(runs, losses),
+        _claim_of_tags(runs, losses, gaps),
         _claim_of_ranks(runs, ranked, gaps),
         claim("remedy-helps", *_judge(exact, 0, math.inf, gaps)),
         claim("remedy-annotated", *_judge(apart, -limit, limit, gaps)),
@@ -606,7 +610,7 @@ def _judge(
     return here, *judges.whole(judged, gaps)
 
 
-def _claim_of_tags(runs: Runs, losses: pd.DataFrame) -> Claim:
+def _claim_of_tags(runs: Runs, losses: pd.DataFrame, gaps: Sequence[str]) -> Claim:
     if len(losses) < 4:
         return claim("noise-tags", *judges.no_data(say("label_noise.alike")))
     found = statistics.spearman(losses.tagability, losses.loss)
@@ -616,7 +620,7 @@ def _claim_of_tags(runs: Runs, losses: pd.DataFrame) -> Claim:
     judged = judges.below(ends, 0, why)
     if runs.find() not in comparison.informed(runs.points, "true", runs.placed):
         judged = judges.unknown(f"{why} Scores cannot be told from chance.")
-    return claim("noise-tags", here, *judged)
+    return claim("noise-tags", here, *judges.complete(judged, gaps))
 
 
 def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Claim:
@@ -650,8 +654,9 @@ def _paragraphs(
     weak, annotated = (ranked[ranked.noise == one] for one in (WEAK, ANNOTATED))
     if len(weak) and len(annotated):
         rho = float(weak.rho.iloc[0])
-        enough = annotated.clips[annotated.rho >= rho]
-        most = f"more than {annotated.clips.max():.0f}"
-        clips = f"about {enough.iloc[0]:.0f}" if len(enough) else most
-        found.append(say("label_noise.annotated", rho=number(rho, 3), clips=clips))
+        enough = annotated[annotated.rho >= rho]
+        text = "annotated" if len(enough) else "annotated_fewer"
+        one = enough.iloc[0] if len(enough) else annotated.iloc[-1]
+        words = {"rho": number(rho, 3), "clips": one.clips, "most": number(one.rho, 3)}
+        found.append(say(f"label_noise.{text}", **words))
     return found

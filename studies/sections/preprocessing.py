@@ -384,11 +384,11 @@ def _times(factor: float, most: float) -> str:
     """Prints a factor; an open end is beyond the sizes that were compared.
 
     >>> [_times(factor, 50) for factor in (2.04, float("inf"), 50, 0)]
-    ['2.04 times', 'over 50 times', 'over 50 times', 'at most once']
+    ['2.04 times', 'over 50 times', 'over 50 times', 'at most 1 times']
     """
     if factor >= most:
         return f"over {most:.3g} times"
-    return f"{factor:.3g} times" if factor > 1 else "at most once"
+    return f"{factor:.3g} times" if factor > 1 else "at most 1 times"
 
 
 def _illustration(points: Points, sizes: pd.DataFrame, labels: str) -> Illustration:

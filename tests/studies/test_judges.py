@@ -587,3 +587,12 @@ def test_sets_of_equal_correlation_are_rarely_called_different(num_seeds):
     rarely(HOLDS, verdicts)
     rarely(FAILS, verdicts)
     assert UNDECIDED in verdicts
+
+
+def test_a_narrow_range_of_a_part_of_the_runs_decides_nothing():
+    rng = np.random.default_rng(0)
+    found = {kind: run_set(rng, 0.999, 7, 15) for kind in ("mel", "stft")}
+    found["mixed"] = run_set(rng, -0.9, 6, 15)
+    assert reliability.narrow_claim(found).verdict == HOLDS
+    part = reliability.narrow_claim(found, ["pre-stft-db is missing"])
+    assert part.verdict == UNDECIDED and "pre-stft-db is missing" in part.why

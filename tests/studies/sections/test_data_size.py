@@ -38,6 +38,9 @@ def test_a_line_of_skill_gives_a_line_of_scores(record):
     one_size = data_size.claim_of_cost(pd.DataFrame({"ratio": [2.5]}))
     assert (one_size.here, one_size.verdict) == (cost.here, UNDECIDED)
     assert "nan" not in one_size.why
+    half = pd.DataFrame({"ratio": [2.4, 2.5, 2.6]})
+    assert data_size.claim_of_cost(half).verdict == HOLDS
+    assert data_size.claim_of_cost(half, ["a is missing"]).verdict == UNDECIDED
 
 
 def line(bend=0.0, noise=0.0, slope=0.02):

@@ -196,6 +196,23 @@ def test_ranks_without_noise_are_the_truths_and_get_worse(runs):
     annotated = label_noise.rank_by_annotated(runs)
     assert list(annotated.clips) == [50, 100, 200]
     assert annotated.rho.iloc[-1] > annotated.rho.iloc[0]
+    drawn = ranked[ranked.noise != label_noise.WEAK]
+    assert (drawn.low <= drawn.rho + 1e-9).all() and (drawn.low < drawn.high).any()
+    assert math.isnan(weak.low) and math.isnan(weak.high)  # There is only one draw.
+
+
+def test_the_report_says_nothing_of_sizes_that_were_not_tried(study):
+    """Few clean clips that never rank as well as all weak ones are not enough."""
+    (text,) = [one for one in study.paragraphs if one.startswith("The weak labels of")]
+    frame = {one.name: one for one in study.illustrations}["noise_evaluation"].frame
+    of_weak = frame[frame.noise == label_noise.WEAK].rho.iloc[0]
+    few = frame[frame.noise == label_noise.ANNOTATED]
+    enough = few[few.rho >= of_weak]
+    if len(enough):
+        assert f"about {enough.clips.iloc[0]} clips do as well" in text
+    else:
+        last = few.iloc[-1]
+        assert f"{last.clips} of them do so by {last.rho:.3f} on average" in text
 
 
 def test_both_curves_of_evaluation_are_in_one_frame(study):
@@ -269,5 +286,5 @@ def test_scores_near_chance_decide_nothing(tmp_path):
 def test_runs_at_chance_have_no_rank(tmp_path):
     some = POINTS | {k: (POINTS[k][0], 0.0) for k in ("flip-05", "size-20")}
     study = label_noise.study(write(tmp_path, some))
-    (found,) = [one for one in study.claims if one.statement.startswith("Noisy eval")]
+    (found,) = [one for one in study.claims if one.statement.startswith("Noisy and")]
     assert f"{len(POINTS) - 2} runs above chance" in found.why

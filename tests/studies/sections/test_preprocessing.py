@@ -106,7 +106,7 @@ def test_runs_that_do_not_tell_db_from_linear_tell_nothing(tmp_path):
     points = record.select("pre-")
     placed = comparison.place(points, "weak")
     pairs = preprocessing.compare_all(points, placed, "weak")["scale"]
-    assert why.endswith(f" All are within ± {max(farthest(pairs)):.4f}.")
+    assert why.endswith(f" All are within ± {max(farthest(pairs)):.4f} (95 %).")
 
 
 def farthest(pairs):
@@ -133,7 +133,7 @@ def test_biases_without_a_gradient_are_zero_over_zero(study):
     assert found.verdict == UNDECIDED
     assert "convolution's bias: 0/0" in found.here
     assert "β: 10 (10 to 10 over 6 pairs)" in found.here
-    assert "no exact gradient" in found.why
+    assert "exact gradient of the convolution's bias is zero" in found.why
     (table,) = [one for one in study.tables if one.caption.startswith("The first")]
     assert table.rows[0][-1] == "0/0"
     assert table.rows[1][1:] == ["0.2", "2", "10"]
