@@ -148,7 +148,8 @@ def test_the_folder_of_another_configuration_is_left_alone(finished, config):
 def test_a_point_that_fails_does_not_stop_the_others(tmp_path, config, caplog):
     caplog.set_level("INFO")
     diverging = ("diverging", (("train.learning_rate", float("inf")),))
-    (reason,) = run(tmp_path, config, (POINTS[1], diverging))
+    config.sweep = POINTS[1], diverging
+    (reason,) = run(tmp_path, config, config.sweep)
     assert reason.startswith("diverging (")
     assert summary(tmp_path, "pre-linear")["complete"]
     # It is said before what can be seen, and how long it takes, from then on by time.
@@ -170,9 +171,9 @@ def test_the_time_left_follows_from_steps_that_were_taken_here(
     monkeypatch.setattr(study, "train_in", train_in)
     monkeypatch.setattr(study, "print_scores", lambda _: None)
     monkeypatch.setattr("time.monotonic", lambda: now[0])
-    points = [(name, (("seed", n),)) for n, name in enumerate("abc")]
+    config.sweep = tuple((name, (("seed", n),)) for n, name in enumerate("abc"))
     workspace.claim(tmp_path / "points" / "a", {"begun": "before"})
-    assert run(tmp_path, config, points) == []
+    assert run(tmp_path, config, config.sweep) == []
     told = [one for one in caplog.messages if one.startswith("point ")]
     left = [one.partition("; ")[2] for one in told]
     assert left == ["", "", "at most 3 min 0 s left"]
