@@ -651,12 +651,20 @@ def _paragraphs(
     listed = [f"{runs.title(k)}: {one}" for k, one in worths.items() if one]
     if listed:
         found.append(say("label_noise.worth", listed="; ".join(listed)))
+    return found + of_annotated(ranked)
+
+
+def of_annotated(ranked: pd.DataFrame) -> list[str]:
+    """Says how few clean labels rank as all weak ones, or how those of most clips do.
+
+    Nothing is said of more clips than `ranked` has; an empty list without both kinds.
+    """
     weak, annotated = (ranked[ranked.noise == one] for one in (WEAK, ANNOTATED))
-    if len(weak) and len(annotated):
-        rho = float(weak.rho.iloc[0])
-        enough = annotated[annotated.rho >= rho]
-        text = "annotated" if len(enough) else "annotated_fewer"
-        one = enough.iloc[0] if len(enough) else annotated.iloc[-1]
-        words = {"rho": number(rho, 3), "clips": one.clips, "most": number(one.rho, 3)}
-        found.append(say(f"label_noise.{text}", **words))
-    return found
+    if weak.empty or annotated.empty:
+        return []
+    rho = float(weak.rho.iloc[0])
+    enough = annotated[annotated.rho >= rho]
+    which = "most that were tried" if enough.empty else "fewest that do as well"
+    one = annotated.iloc[-1] if enough.empty else enough.iloc[0]
+    words = {"rho": number(rho, 3), "reached": number(one.rho, 3), "which": which}
+    return [say("label_noise.annotated", clips=one.clips, **words)]
