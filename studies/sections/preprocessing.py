@@ -24,7 +24,7 @@ from studies.study import Claim, Study
 from studies.texts import captioned, claim, figure, say
 
 NAME = "preprocessing"
-PREFIX, STFT = "pre-", "pre-stft-"
+PREFIX, STFT, STFT_SIZES = "pre-", "pre-stft-", "size-stft-"
 TITLE = "Decibels, frequency weighting and scaling of the input (Fig. 7)"
 MAGNITUDES = {"db": "dB", "linear": "linear"}
 WEIGHTINGS = {
@@ -226,6 +226,7 @@ def claims(
 ) -> list[Claim]:
     """Judges what IV-C and IV-D say; gaps are those of the grid and of the sizes."""
     of_mel = [one for one in gaps[0] if not one.startswith(STFT)]
+    of_mel_sizes = [one for one in gaps[1] if not one.startswith(STFT_SIZES)]
     mean = comparison.average("mean of pairs", found["magnitude"], placed)
     stft = comparison.average("STFT", found["stft"], placed)
     of_stft = judges.no_data("dB and linear STFT are not both complete.")
@@ -242,7 +243,7 @@ def claims(
         _claim_of_nothing("scaling", found["scale"], of_mel),
         claim("decibels-stft", *of_stft),
         _claim_of_biases(biases),
-        _claim_of_data(mean, sizes, placed, [*of_mel, *gaps[1]]),
+        _claim_of_data(mean, sizes, placed, [*of_mel, *of_mel_sizes]),
     ]
 
 

@@ -128,6 +128,20 @@ def test_what_db_is_worth_is_read_off_the_sizes(record, study):
     assert found.here.startswith(f"{2**-doublings:.3g} times the data (95 %: ")
 
 
+def test_what_db_is_worth_needs_the_mel_sizes_alone(tmp_path):
+    points = sweeps.grid_points() | sweeps.size_points(("mel",))
+    for point in points.values():
+        point |= {"jitter": 0.001, "own_noise": 0.005, "num_clips": 400}
+    record = sweeps.write_sweep(tmp_path, points)
+    whole = claim(preprocessing.study(record), "Seemingly")
+    assert whole.verdict != UNDECIDED
+    for absent, is_needed in (("size-mel-064", True), ("size-stft-064", False)):
+        part = preprocessing.study(dataclasses.replace(record, missing=(absent,)))
+        found = claim(part, "Seemingly")
+        assert found.verdict == (UNDECIDED if is_needed else whole.verdict)
+        assert (f"{absent} is missing" in found.why) == is_needed
+
+
 def test_biases_without_a_gradient_are_zero_over_zero(study):
     found = claim(study, "Scaling")
     assert found.verdict == UNDECIDED
