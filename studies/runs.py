@@ -45,10 +45,17 @@ def gather(folders: Sequence[str], out: Path) -> SweepRecord:
     keys = differing_keys({name: run.workdir for name, run in read.items()})
     configs = {name: flatten(run.config) for name, run in read.items()}
     matter = {name: read_json(run.workdir / MATTER) for name, run in read.items()}
-    sweep = [
-        (name, [(key, config.get(key, matter[name].get(key))) for key in keys])
-        for name, config in configs.items()
+    # Of a file or bundle, configurations have the name and `matter` the content.
+    alike = [
+        key
+        for key in keys
+        if len({repr(config.get(key)) for config in configs.values()}) == 1
     ]
+    values = {
+        name: matter[name] | {k: v for k, v in config.items() if k not in alike}
+        for name, config in configs.items()
+    }
+    sweep = [(name, [(k, one.get(k)) for k in keys]) for name, one in values.items()]
     usual = configs[first]
     unequal = [
         k for k in usual if any(one.get(k) != usual[k] for one in configs.values())

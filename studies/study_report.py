@@ -186,7 +186,10 @@ def _foresight(record: SweepRecord) -> Table | None:
     if record.config.get("task") != sweep.NAME:
         return foresight.table(record.points)
     points = scored(record.points)
-    joined, _ = sweep.join_seeds(points, sweep.settings_of(record))
+    try:
+        joined, _ = sweep.join_seeds(points, sweep.settings_of(record))
+    except ValueError:  # The section on the sweep says which points are the same run.
+        return None
     return foresight.table(joined, is_sweep=True)
 
 

@@ -72,12 +72,24 @@ def study(record: SweepRecord) -> Study:
 
 
 def settings_of(record: SweepRecord) -> pd.DataFrame:
-    """Lists the keys that points change but seeds: a row a point, a column a key."""
+    """Lists the keys that points change but seeds: a row a point, a column a key.
+
+    A point that does not set a key may still have trained with another value than the
+    study's: a share of the clips takes more epochs.
+    """
     asked = {name: dict(changes) for name, changes in record.config["sweep"]}
     keys = dict.fromkeys(key for changes in asked.values() for key in changes)
     usual = flatten(record.config)
+    trained = {name: flatten(one.config) for name, one in record.points.items()}
+
+    def value(name: str, key: str) -> object:
+        found = trained.get(name, {}).get(key, usual.get(key))
+        # Equal numbers are printed alike. Of a file the comparison has the content.
+        given = asked[name].get(key, found)
+        return found if given == found else given
+
     columns = {
-        key: [changes.get(key, usual.get(key)) for changes in asked.values()]
+        key: [value(name, key) for name in asked]
         for key in keys
         if key not in runs.SEEDS
     }

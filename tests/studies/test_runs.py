@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,6 +57,22 @@ def test_what_follows_from_keys_is_named_where_it_alone_differs(two, tmp_path):
         for _, changes in runs.gather(two, tmp_path / "out").config["sweep"]
     }
     assert keys == ("shards", "train.learning_rate")
+
+
+def test_runs_by_other_contents_of_one_file_are_not_one(two, tmp_path):
+    for folder, content in zip(two, ("0a", "0b"), strict=True):
+        same = {"train.learning_rate": 0.005, "shards": "x-1", "seed": 5}
+        matter = USUAL | same | {"train.class_weights": content}
+        records.write_json(Path(folder) / "matter.json", matter)
+        train = {"fraction": 1.0, "learning_rate": 0.005, "class_weights": "w.csv"}
+        edit(Path(folder) / "config.json", train=train, seed=5)
+    record = runs.gather(two, tmp_path / "out")
+    assert record.config["sweep"] == [
+        ("a", [("train.class_weights", "0a")]),
+        ("b", [("train.class_weights", "0b")]),
+    ]
+    said = sweep.study(record).paragraphs[0]
+    assert said.startswith("2 points") and "differ in train.class_weights." in said
 
 
 def test_seeds_of_other_folders_are_seeds(two, tmp_path):

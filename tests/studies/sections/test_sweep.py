@@ -1,6 +1,7 @@
 """Points that somebody chose, from made-up runs of chosen skill."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from msd_tagger.pages import style
 from studies import comparison
 from studies.records import read_sweep_record
 from studies.sections import sweep
+from studies.study_report import write_report_of
 from tests import records, sweeps
 
 RATES = {"slow": 0.001, "usual": 0.005, "fast": 0.02}
@@ -140,6 +142,25 @@ def test_the_same_run_twice_is_refused(tmp_path):
     record = write(tmp_path, {"a": {}, "b": {}}, {"a": {"x": 1}, "b": {"x": 1}})
     with pytest.raises(ValueError, match="a and b are the same run: both have seed 0"):
         sweep.study(record)
+    # The report says so in place of its section.
+    page = write_report_of(tmp_path).with_suffix(".md").read_text()
+    assert "a and b are the same run" in page and "2 of 2 points complete" in page
+
+
+def test_a_point_has_the_value_that_it_trained_with(tmp_path):
+    half = {"train.fraction": 0.5}
+    keys = {"steps": half, "epochs": half | {"train.max_epochs": 12}}
+    points = {name: {"noise_seed": row} for row, name in enumerate(keys)}
+    sweeps.write_sweep(tmp_path, points)
+    for name, epochs in (("steps", 24.0), ("epochs", 12.0)):
+        path = tmp_path / "points" / name / "config.json"
+        config = json.loads(path.read_text())
+        config["train"] |= {"fraction": 0.5, "max_epochs": epochs}
+        records.write_json(path, config)
+    record = write_config(tmp_path, keys, train={"fraction": 1.0, "max_epochs": 12.0})
+    settings = sweep.settings_of(record)
+    assert settings["train.max_epochs"].map(repr).tolist() == ["24.0", "12.0"]
+    assert sweep.study(record).paragraphs[0].startswith("2 points, 2 seed(s) each")
 
 
 def test_one_seed_or_chance_decides_nothing(tmp_path):
