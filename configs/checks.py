@@ -209,8 +209,7 @@ def check_for_mode(
             check(one)
             if "train.noise_seed" in dict(of_sweep[1]):
                 _check_noise_seed(one.train, [one])
-    if config.task == SWEEP:  # It counts seeds, of which there may be too many.
-        sweeps.check_different(config)
+    sweeps.check_different(config)  # It counts seeds, of which there may be too many.
     _check_noise_seed(config.train, points)
     return points
 

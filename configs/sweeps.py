@@ -6,7 +6,7 @@ them. What is wrong with a point is a ValueError that names it.
 """
 
 import copy
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
@@ -48,6 +48,7 @@ CORRECTIONS = {
 # flags of XLA are set once for a process.
 FIXED = ("name", "task", "sweep", "train.deterministic")
 SEEDS = ("seed", "num_seeds")
+SHARE = "train.fraction"
 # Keys of `train` that count epochs.
 EPOCHS = ("max_epochs", "warmup_epochs", "patience_epochs", "evaluate_every_epochs")
 
@@ -173,8 +174,8 @@ def _is_fixed(key: str) -> bool:
     return key in FIXED or key.startswith("corpus.") or changes_nothing
 
 
-def settle(config: ConfigDict, given: Collection[str]) -> None:
-    """Lets keys that the command line gives override points.
+def settle(config: ConfigDict, given: Mapping[str, object]) -> None:
+    """Lets keys that the command line gives, with their values, override points.
 
     A config that trains and has points becomes a study of them.
     """
@@ -185,17 +186,19 @@ def settle(config: ConfigDict, given: Collection[str]) -> None:
         config.task = SWEEP
 
 
-def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
+def obey(sweep: Sequence[Point], given: Mapping[str, object]) -> tuple[Point, ...]:
     """Returns the points without the keys that the command line gives.
 
-    Points override defaults, and the user overrides points.
+    Points override defaults, and the user overrides points. Of shares and epochs, by
+    which a point says how they go together (`at`), they have the user's values.
 
-    >>> obey([("many", (("num_seeds", 15),)), ("few", ())], ["seed"])[0]
+    >>> obey([("many", (("num_seeds", 15),)), ("few", ())], {"seed": 1})[0]
     ('many', (('num_seeds', 15),))
     """
     if not given:
         return tuple(sweep)
     check(sweep)
+    dropped = {*given} - {SHARE, *(f"train.{one}" for one in EPOCHS)}
     found: list[Point] = []
     known: dict[str, Point] = {}
     for name, changes in sweep:
@@ -210,7 +213,8 @@ def obey(sweep: Sequence[Point], given: Collection[str]) -> tuple[Point, ...]:
                 "they would be the same run; leave it out, or train one such run with "
                 "configs/db_mel.py"
             )
-        found.append((name, kept))
+        changed = ((key, given.get(key, value)) for key, value in changes)
+        found.append((name, tuple(one for one in changed if one[0] not in dropped)))
     return tuple(found)
 
 
@@ -225,7 +229,9 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     """
     changed = copy.deepcopy(config)
     name, changes = point
-    for key, value in changes:
+    for key, given in changes:
+        # NumPy's numbers, as of `np.logspace`, are Python's of the same value.
+        value = given.item() if getattr(given, "shape", None) == () else given
         if key not in KEYS:
             raise no_such_key(f"point {name} changes {key}", key)
         if value is None:
@@ -239,7 +245,7 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     settle_places(changed)
     changed.task, changed.sweep = TRAIN, ()
     share = changed.train.fraction
-    if "train.fraction" in dict(changes) and share > 0:  # `checks` refuses others.
+    if SHARE in dict(changes) and share > 0:  # `checks` refuses others.
         for counted in EPOCHS:
             if f"train.{counted}" not in dict(changes):
                 changed.train[counted] = _as_many_steps(changed.train, counted, name)
@@ -275,19 +281,25 @@ def runs(config: ConfigDict, wanted: str = "") -> list[ConfigDict]:
 
 
 def check_different(config: ConfigDict) -> None:
-    """Checks that no run is done twice; points may differ in the seed alone."""
+    """Checks that no run is done twice; points may differ in the seed alone.
+
+    A study of several parts, which tell their points by the start of a name, may have
+    the same run in two of them.
+    """
     known: dict[str, dict[int, str]] = {}
     for point in config.sweep:
         own = at(config, point)
         values = values_of(own).items()
         alike = [one for one in values if KEYS[one[0]].matters and one[0] not in SEEDS]
-        before = known.setdefault(repr(alike), {})
+        part = "" if config.task == SWEEP else point[0].partition("-")[0]
+        before = known.setdefault(repr((part, alike)), {})
         for seed in range(own.seed, own.seed + own.num_seeds):
             other = before.setdefault(seed, point[0])
             if other != point[0]:
                 raise ValueError(
                     f"sweep: the points {other} and {point[0]} would be the same run "
-                    f"with seed {seed}; leave one of them out, or change a key"
+                    f"with seed {seed}; leave one of them out, or change a key that "
+                    "they or the command line set"
                 )
 
 

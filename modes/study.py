@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import jax
 from ml_collections import ConfigDict
 
 from configs import sweeps
+from configs.identity import digest
 from configs.tasks import SWEEP
 from input_pipeline import corpora
 from input_pipeline.batches import ShardedSplits
@@ -113,6 +115,7 @@ class Work(NamedTuple):
     folder: Path
     data: ShardedSplits
     last_step: int
+    own: dict  # What its result depends on.
 
     @property
     def clips(self) -> int:
@@ -132,7 +135,10 @@ def run_points(
     failed = []
     works = [_work(workdir, config, point, data) for point in points]
     whole = {one.name: one.folder for one in works if _is_whole(one.folder)}
-    left = {one.name: one.clips for one in works if one.name not in whole}
+    # Of points that are the same run the first is trained.
+    firsts = {digest(one.own): one for one in reversed(works)}
+    done = {digest(one.own) for one in works if one.name in whole}
+    left = {one.name: one.clips for key, one in firsts.items() if key not in done}
     if left and distributed.is_first():
         foretell(config, works, whole, sum(left.values()))
     seconds, clips = 0.0, 0
@@ -146,10 +152,10 @@ def run_points(
         )
         begun = time.monotonic()
         try:
+            distributed.shared(partial(reuse, work))
             is_new = distributed.is_first() and not workspace.holds_run(work.folder)
-            own = identity_of(work.config, work.data)
             summary = train_in(
-                work.folder, work.config, options, own, work.data, devices
+                work.folder, work.config, options, work.own, work.data, devices
             )
             if distributed.is_first():
                 print_scores(summary)
@@ -164,6 +170,12 @@ def run_points(
         left.pop(work.name, None)
         jax.clear_caches()
     return failed
+
+
+def reuse(work: Work) -> None:
+    """Copies the result of a point that is the same run, if there is one."""
+    if same := workspace.take_over(work.folder, work.own):
+        logger.info("%s is the same run: its folder is copied", same.name)
 
 
 def _is_whole(folder: Path) -> bool:
@@ -227,7 +239,8 @@ def _work(
     own_data = data[input_of(at_point)]
     num_clips = own_data.num_clips("train", train.fraction)
     last_step = build_schedule(at_point, num_clips).last_step
-    return Work(name, at_point, workdir / POINTS / name, own_data, last_step)
+    own = identity_of(at_point, own_data)
+    return Work(name, at_point, workdir / POINTS / name, own_data, last_step, own)
 
 
 def write_statistics(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from msd_tagger.common import files
+from msd_tagger.common import files, workspace
 from msd_tagger.common.csv_files import write_csv
 from msd_tagger.common.files import flatten
 from msd_tagger.pages import page
@@ -213,9 +213,12 @@ def _facts(record: SweepRecord, claims: Sequence[Claim]) -> list[tuple[str, str,
         facts.append((f"{count[HOLDS]} of {len(claims)}", "claims hold here", rest))
     if record.num_points:
         done = f"{len(record.points)} of {record.num_points}"
-        points = record.points.values()
-        seconds = sum(one.summary.get("train_seconds") or 0 for one in points)
-        time = f"{duration(seconds)} of training"
+        # Points that are the same run were trained once.
+        seconds = {
+            workspace.hash_of(one.workdir) or name: one.summary.get("train_seconds")
+            for name, one in record.points.items()
+        }
+        time = f"{duration(sum(one or 0 for one in seconds.values()))} of training"
         facts.append((done, "points complete", time))
     return facts
 

@@ -11,6 +11,8 @@ import fcntl
 import hashlib
 import json
 import logging
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +86,30 @@ def is_known(workdir: Path, identity: dict, is_part: bool = False) -> bool:
             "give another folder, or leave --workdir out to have one named"
         )
     return True
+
+
+def take_over(workdir: Path, identity: dict) -> Path | None:
+    """Copies the same run into a new folder, if one beside it has it, complete.
+
+    Returns where it was; None if there is none, or the folder is no new one.
+    """
+    wanted = json.loads(json.dumps(identity, default=plain))
+    for other in sorted(workdir.parent.glob("*")) if not workdir.exists() else ():
+        try:
+            if read_json(other / "matter.json") != wanted or not is_whole(other):
+                continue
+        except (OSError, ValueError):  # No run, or a damaged one.
+            continue
+        part = Path(tempfile.mkdtemp(suffix=".tmp", dir=workdir.parent))
+        try:
+            shutil.copytree(other, part, dirs_exist_ok=True)
+            part.rename(workdir)
+        except BaseException as error:
+            shutil.rmtree(part, ignore_errors=True)
+            if not (isinstance(error, OSError) and workdir.exists()):
+                raise
+        return other  # Or another process was quicker.
+    return None
 
 
 def holds_run(workdir: Path) -> bool:

@@ -3,6 +3,7 @@
 import importlib
 import re
 
+import numpy as np
 import pytest
 
 from configs import (
@@ -215,22 +216,44 @@ def test_a_sweep_that_is_written_wrongly_is_refused(sweep, message):
     with pytest.raises(ValueError, match=message):
         sweeps.check(sweep)
     with pytest.raises(ValueError, match=message):
-        sweeps.obey(sweep, ["seed"])
+        sweeps.obey(sweep, {"seed": 1})
 
 
 def test_values_of_points_may_be_lists():
     sweep = [["a", [["model.pools", [[4, 4]]]]], ["b", []]]
-    assert sweeps.obey(sweep, ["seed"])[0] == ("a", (["model.pools", [[4, 4]]],))
+    assert sweeps.obey(sweep, {"seed": 1})[0] == ("a", (("model.pools", [[4, 4]]),))
     with pytest.raises(ValueError, match="points a and b"):
-        sweeps.obey(sweep, ["model.pools"])
+        sweeps.obey(sweep, {"model.pools": ((2, 2),)})
 
 
 def test_what_the_user_gives_overrides_points():
     config = paper.get_config()
+    given = {"num_seeds": 3, "train.max_epochs": 5.0}
     config.num_seeds = 3
-    config.sweep = sweeps.obey(config.sweep, ["num_seeds", "train.max_epochs"])
+    config.sweep = sweeps.obey(config.sweep, given)
     assert {one.num_seeds for one in at_points(config).values()} == {3}
     assert len(config.sweep) == 29
+
+
+def test_epochs_that_points_set_are_the_users():
+    tenth = (("train.fraction", 0.1),)
+    rates = [
+        (f"rate-{rate}", (*tenth, ("train.learning_rate", rate)))
+        for rate in (0.001, 0.01)
+    ]
+    own = [
+        (f"share-{share}", (("train.fraction", share), ("train.max_epochs", 20.0)))
+        for share in (0.1, 0.2)
+    ]
+    for points, key, value, epochs in (
+        (rates, "fraction", 0.1, [120.0, 120.0]),  # As without it.
+        (rates, "max_epochs", 6.0, [60.0, 60.0]),  # Of all clips, as everywhere.
+        (own, "max_epochs", 5.0, [5.0, 5.0]),
+    ):
+        config = make_sweep(*points, train__max_epochs=12.0)
+        config.train[key] = value
+        sweeps.settle(config, {f"train.{key}": value})
+        assert [one.train.max_epochs for one in sweeps.runs(config)] == epochs
 
 
 @pytest.mark.parametrize(
@@ -243,7 +266,7 @@ def test_what_the_user_gives_overrides_points():
 )
 def test_what_makes_points_alike_is_refused(key, points):
     with pytest.raises(ValueError, match=rf"--config\.{key}: the points {points}"):
-        sweeps.obey(paper.get_config().sweep, [key])
+        sweeps.obey(paper.get_config().sweep, {key: None})
 
 
 def make_sweep(*points, **changes):
@@ -263,13 +286,13 @@ def test_a_share_that_would_take_too_many_epochs_is_refused_by_name(fraction, ep
 
 def test_a_config_that_trains_and_has_points_is_a_study_of_them():
     config = make_sweep(("a", (("seed", 1),)), ("b", (("num_seeds", 3),)))
-    sweeps.settle(config, ["num_seeds"])
+    sweeps.settle(config, {"num_seeds": 1})
     assert (config.task, config.sweep[1]) == ("sweep", ("b", ()))
     assert [one.seed for one in sweeps.runs(config)] == [1, 0]
     assert [one.seed for one in sweeps.runs(config, "b")] == [0]
     for other in (default.get_config(), paper.get_config()):
         task = other.task
-        sweeps.settle(other, [])
+        sweeps.settle(other, {})
         assert other.task == task
 
 
@@ -286,6 +309,10 @@ def test_a_config_that_trains_and_has_points_is_a_study_of_them():
         (
             [("a", (("input.threads", 1),))],
             "a changes input.threads, which is the same",
+        ),
+        (
+            [("a", ()), ("b", (("train.learning_rate", np.float64(0.005)),))],
+            "a and b would be the same run",
         ),
         ([("a", (("train.noise_seed", 1),))], "point a: .*noise_seed=1: no labels are"),
         ([], "task=sweep: there are no points to train"),
@@ -323,6 +350,20 @@ def test_the_studies_look_at_their_own_points(task):
     assert checks.check_for_mode(made, "run")
     used = {name for name, _ in made.sweep}
     assert all(name.startswith(TASKS[task].points) for name in used)
+
+
+def test_a_key_that_makes_points_of_one_figure_alike_is_refused():
+    config = importlib.import_module("configs.preprocessing").get_config()
+    config.spectrogram.kind = "stft"
+    sweeps.settle(config, {"spectrogram.kind": "stft"})
+    said = "pre-db-bypass-x1 and pre-stft-db would be the same run with seed 0"
+    with pytest.raises(ValueError, match=said):
+        checks.check_for_mode(config, "run")
+    # Those of other figures of the paper may be: they are trained once.
+    config = paper.get_config()
+    config.num_seeds = 3
+    sweeps.settle(config, {"num_seeds": 3})
+    checks.check_for_mode(config, "run")
 
 
 def test_points_may_differ_in_their_seeds():

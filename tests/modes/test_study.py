@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -72,6 +73,55 @@ def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("study")
     assert run(workdir, make_config()) == []
     return workdir
+
+
+def test_points_that_are_the_same_run_are_trained_once(
+    finished, tmp_path, monkeypatch, caplog
+):
+    points = ("first", POINTS[1][1]), ("again", POINTS[1][1]), POINTS[0]
+    (tmp_path / "points").mkdir()
+    old = finished / "points" / "variance"
+    shutil.copytree(old, tmp_path / "points" / "not-asked-for")
+    trained, train = [], study.train_in
+
+    def noting(folder, *rest):
+        is_new = not (folder / "summary.json").exists()
+        trained.extend([folder.name] if is_new else [])
+        return train(folder, *rest)
+
+    monkeypatch.setattr(study, "train_in", noting)
+    config = make_config()
+    config.sweep = points
+    with caplog.at_level("INFO"):
+        assert run(tmp_path, config, points) == []
+    assert trained == ["first"]
+    assert "first is the same run: its folder is copied" in caplog.text
+    assert "not-asked-for is the same run" in caplog.text
+    assert [one for one in (tmp_path / "points").iterdir() if ".tmp" in one.name] == []
+    for new, known in (("again", "first"), ("variance", "not-asked-for")):
+        folder, source = (tmp_path / "points" / one for one in (new, known))
+        assert workspace.is_whole(folder)
+        assert oct(folder.stat().st_mode) == oct(source.stat().st_mode)
+        for file in source.rglob("*"):
+            copy = folder / file.relative_to(source)
+            assert file.is_dir() or copy.read_bytes() == file.read_bytes()
+
+
+def test_only_a_whole_run_is_copied_and_only_into_a_new_folder(finished, tmp_path):
+    points = tmp_path / "points"
+    shutil.copytree(finished / "points" / "pre-linear", points / "pre-linear")
+    own = files.read_json(points / "pre-linear" / "matter.json")
+    (points / "files").mkdir()
+    workspace.claim(points / "begun", own)
+    for name in ("files", "begun"):
+        assert workspace.take_over(points / name, own) is None
+    assert workspace.take_over(points / "other", own | {"seed": 9}) is None
+    taken = workspace.take_over(points / "new", own)
+    assert taken == points / "pre-linear"
+    (points / "pre-linear" / "summary.json").write_text("{}")
+    shutil.rmtree(points / "new")
+    assert workspace.take_over(points / "new", own) is None
+    assert not (points / "new").exists()
 
 
 def test_the_bundle_of_every_point_gives_its_predictions(finished, tmp_path):
@@ -186,7 +236,9 @@ def test_what_chosen_points_show_depends_on_their_own_seeds(tmp_path, caplog):
 
     def said(*patterns):
         chosen = [p for p in points if any(fnmatch(p[0], one) for one in patterns)]
-        names = [study.Work(p[0], config, tmp_path, Data(tmp_path), 1) for p in chosen]
+        names = [
+            study.Work(p[0], config, tmp_path, Data(tmp_path), 1, {}) for p in chosen
+        ]
         caplog.clear()
         with caplog.at_level("INFO", logger="modes.study"):
             study.foretell(config, names, {}, 100)
@@ -272,7 +324,7 @@ def written_config():
 def test_a_sweep_of_ones_own_is_trained_whole(tmp_path, monkeypatch, without_figures):
     config = fakes.small_config(num_seeds=2, train__max_steps=3)
     config.name, config.sweep = written_config().name, written_config().sweep[:2]
-    sweeps.settle(config, ["num_seeds", "train.max_steps"])
+    sweeps.settle(config, {"num_seeds": 2, "train.max_steps": 3})
     checks.check_for_mode(config, "run")
     monkeypatch.setattr(study, "check_start", lambda *_: None)
     monkeypatch.setattr(study.platform, "keep_programs", lambda _: None)
