@@ -131,6 +131,14 @@ def call(*arguments, **environment):
         (("--config=configs/paper.py:quik",), "configs/paper.py:quik: choose configs"),
         ((CONFIG, "--workdir=tests"), "--workdir=tests holds files"),
         ((CONFIG, "--point=0"), "--point=0: db_mel is not a study of several runs"),
+        ((CONFIG, "--point="), "--point= is empty"),
+        ((CONFIG, "--workdir="), "--workdir= is empty"),
+        (("--mode=tag", "--bundle=x", "--data_dir=", "a.mp3"), "--data_dir= is empty"),
+        (
+            (CONFIG, "--config.num_seeds=3", "--config.num_seeds=5"),
+            "--config.num_seeds is given twice",
+        ),
+        ((CONFIG, "--point=0", "--point=1"), "with commas between points"),
     ],
 )
 def test_a_mistake_gets_a_sentence(arguments, message, tmp_path, warm_starts):

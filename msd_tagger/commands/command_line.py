@@ -105,6 +105,8 @@ PLACES = (
     *("workdir", "bundle", "out", "json", "csv", "jams", "taggram", "neighbours"),
     *("keras", "calibrate"),
 )
+# Others that take any text; the last two are of main.py alone.
+MORE_TEXTS = ("host", "names", "point", "data_dir")
 _CUTTING = ("window_s", "hop_s", "batch_size", "max_duration_s")
 MODES = {
     "tag": Mode(
@@ -310,14 +312,25 @@ def parse(argv: list[str]) -> list[str]:
     """Parses flags, which may follow names of files, and returns the other words.
 
     Raises:
-        ValueError: The shell put a file that is there, by its name, among the flags.
+        ValueError: The shell put a file that is there, by its name, among the flags; or
+            a flag is given twice, where only the last would count.
     """
+    given: set[str] = set()
     for word in itertools.takewhile(lambda word: word != "--", argv[1:]):
         if word.startswith("-") and word != "-" and os.path.lexists(word):
             raise ValueError(
                 f"{printable(word)} is a file here, and would be taken for a flag; "
                 f"give it as ./{printable(word)}"
             )
+        name = word.lstrip("-").partition("=")[0]
+        is_flag = name in flags.FLAGS or name.startswith("config.")
+        if word.startswith("-") and is_flag:
+            if name in given:
+                raise ValueError(
+                    f"--{name} is given twice; give it once"
+                    + (", with commas between points" if name == "point" else "")
+                )
+            given.add(name)
     flags.FLAGS.set_gnu_getopt(True)
     return flags.FLAGS(argv)
 
@@ -336,6 +349,12 @@ def check_flags(
     for name in mode.needs:
         if not flags.FLAGS[name].value:
             raise ValueError(f"--{name} is missing; {shown}: {mode.help}")
+    for name in {*PLACES, *MORE_TEXTS} & {*flags.FLAGS}:
+        if flags.FLAGS[name].present and not flags.FLAGS[name].value:
+            raise ValueError(
+                f"--{name}= is empty, as of a variable that is not set; give it a "
+                "value, or leave it out"
+            )
     for name in PLACES:
         if "://" in (value := flags.FLAGS[name].value or ""):
             raise ValueError(

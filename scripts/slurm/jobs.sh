@@ -33,9 +33,10 @@ train() {
     give_up "--config.resume=False: a job that is put back into the queue would begin" \
       "again, in another folder; leave it out, and name a new --workdir to begin anew" ;;
   esac
-  set -- --platform="$PLATFORM" --data_dir="$DATA_DIR" "$@"
-  # Keys of the configuration have to follow --config. The last word counts, so ours are
-  # added only where the user gave none.
+  # Ours are added only where the user gave none: no flag may be given twice.
+  is_given platform "$@" || set -- --platform="$PLATFORM" "$@"
+  is_given data_dir "$@" || set -- --data_dir="$DATA_DIR" "$@"
+  # Keys of the configuration have to follow --config.
   if ! is_given config.compilation_cache_dir "$@"; then
     set -- "$@" --config.compilation_cache_dir="$(programs_dir /proc/cpuinfo)"
   fi

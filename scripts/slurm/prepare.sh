@@ -10,6 +10,7 @@
 set -euo pipefail
 cd "${SLURM_SUBMIT_DIR:?start this with submit.sh (docs/cluster.md)}"
 . scripts/slurm/jobs.sh
-main --mode=prepare --data_dir="$DATA_DIR" "$@" \
+is_given data_dir "$@" || set -- --data_dir="$DATA_DIR" "$@"
+main --mode=prepare "$@" \
   --config.prepare.worker="$SLURM_ARRAY_TASK_ID" \
   --config.prepare.num_workers="$SLURM_ARRAY_TASK_COUNT"

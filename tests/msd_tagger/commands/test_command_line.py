@@ -95,6 +95,9 @@ def test_help_of_a_command_lists_its_flags():
         (("tag", "a.mp3"), "--bundle is missing; msd-tagger tag: print the tags of"),
         (("tag", "--bundel=x"), "Unknown command line flag 'bundel'"),
         (("tag", "--top=many"), "many"),
+        (("tag", "--top=3", "x", "--top", "5"), "--top is given twice; give it once"),
+        (("tag", "--bundle=", "a.mp3"), "--bundle is missing"),
+        (("tag", "--bundle=x", "--csv=", "a.mp3"), "--csv= is empty, as of a variable"),
         (
             ("embed", "--bundle=x", "--out=y", "--layers=some"),
             "should be one of <last|",
