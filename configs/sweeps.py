@@ -9,6 +9,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from typing import Any, cast
 
 from ml_collections import ConfigDict
 
@@ -231,7 +232,9 @@ def at(config: ConfigDict, point: Point) -> ConfigDict:
     name, changes = point
     for key, given in changes:
         # NumPy's numbers, as of `np.logspace`, are Python's of the same value.
-        value = given.item() if getattr(given, "shape", None) == () else given
+        value = given
+        if getattr(given, "shape", None) == ():
+            value = cast("Any", given).item()
         if key not in KEYS:
             raise no_such_key(f"point {name} changes {key}", key)
         if value is None:

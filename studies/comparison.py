@@ -20,6 +20,7 @@ from studies.records import RunRecord, SweepRecord, labels_of
 from studies.texts import captioned
 
 CHANCE = 0.5  # The AUC of scores that know nothing.
+ROUNDING = 1e-12  # Of differences of scores.
 # Points by name.
 Points = Mapping[str, RunRecord]
 Ends = tuple[float, float]
@@ -67,6 +68,9 @@ class Comparison:
     clips_error: float  # Standard error over test clips; NaN where it is unknown.
     # Whether a side can be told from chance: else the difference means nothing.
     is_informed: bool
+    # Where the sides have no two seeds in common, `values` is the difference of means,
+    # and this its standard error and freedom (Welch 1947).
+    unpaired: tuple[float, float] | None = None
 
     @functools.cached_property
     def mean(self) -> float:
@@ -76,13 +80,13 @@ class Comparison:
     @functools.cached_property
     def seeds_error(self) -> float:
         """Standard error over seeds, of this difference alone; NaN for one seed."""
-        return float(self.values.sem())
+        return self.unpaired[0] if self.unpaired else float(self.values.sem())
 
     def half_widths(self, claims: int = 1) -> Ends:
         """Computes half the interval over seeds alone, and half that over clips."""
-        freedom = len(self.values) - 1
+        freedom = self.unpaired[1] if self.unpaired else len(self.values) - 1
         # Equal differences do not make it certain that all are.
-        error = self.seeds_error or math.nan
+        error = self.seeds_error if self.seeds_error > ROUNDING else math.nan
         over_seeds = statistics.t_half_width(error, 1, freedom, claims)
         return over_seeds, statistics.normal_half_width(self.clips_error, 1, claims)
 
@@ -230,8 +234,9 @@ def compare(
 ) -> list[Comparison]:
     """Compares pairs of points; a pair that lacks a point is left out.
 
-    Pairs go from a comparison's name to (minuend, subtrahend). Without common seeds
-    their difference is NaN. `placed` is what `place` found for the same labels.
+    Pairs go from a comparison's name to (minuend, subtrahend). Without two common seeds
+    they are compared by the seeds of each, if both have two, else their difference is
+    NaN. `placed` is what `place` found for the same labels.
     """
     scores = {
         name: pd.Series(auc(one, labels), seed_numbers(one))
@@ -249,14 +254,20 @@ def compare(
     for name, table in together.items():
         first, second = pairs[name]
         weights = {first: 1.0, second: -1.0}
+        sides = scores[first], scores[second]
+        values, unpaired = table[first] - table[second], None
+        if len(values) < 2 <= min(map(len, sides)):
+            values = pd.Series([sides[0].mean() - sides[1].mean()])
+            unpaired = statistics.welch(*sides)
         found.append(
             Comparison(
                 name,
                 weights,
-                values=table[first] - table[second],
+                values=values,
                 run_std=run_std,
                 clips_error=placed.error(weights),
                 is_informed=bool(known & {*pairs[name]}),
+                unpaired=unpaired,
             )
         )
     return found
@@ -281,6 +292,7 @@ def average(
         values=of_seeds.mean(axis=1),
         clips_error=placed.error(weights),
         is_informed=all(one.is_informed for one in comparisons),
+        unpaired=None,
     )
 
 
@@ -289,17 +301,22 @@ def informed(
 ) -> set[str]:
     """Names the points whose scores lie above chance by more than chance would.
 
-    The spread over seeds is pooled over the points; one that is unknown, as with one
-    seed, does not count.
+    The spread over seeds is pooled over the points, as two seeds hardly tell their own,
+    or is the point's own where that is larger. One that is unknown, as with one seed,
+    does not count.
     """
     placed = placed or place(points, labels)
     std, freedom = run_spread(points, labels)
     found = set()
     for name, point in points.items():
         values = auc(point, labels)
-        over_seeds = statistics.t_half_width(std, len(values), freedom)
+        pooled = statistics.t_half_width(std, len(values), freedom)
+        own = statistics.normal_half_width(
+            statistics.pooled_std([values])[0], len(values)
+        )
         over_clips = statistics.normal_half_width(placed.error({name: 1.0}), 1)
-        half = math.hypot(*np.nan_to_num((over_seeds, over_clips)))
+        over_seeds = max(np.nan_to_num((pooled, own)))
+        half = math.hypot(over_seeds, np.nan_to_num(over_clips))
         if values.mean() - half > CHANCE:
             found.add(name)
     return found

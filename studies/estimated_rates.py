@@ -28,6 +28,11 @@ def invert(found: Estimates, tagged: np.ndarray, total: int) -> Rates:
     return Rates(1 - found.tagability, np.minimum(false, 1))
 
 
+def against(rates: Rates) -> np.ndarray:
+    """Tells which labels speak against their tags, which no rates can correct: [L]."""
+    return rates.missing + rates.false >= 1
+
+
 def estimate_rates(
     track_id: np.ndarray,
     labels: np.ndarray,
@@ -55,10 +60,12 @@ def estimate_rates(
 def rate_frame(found: Findings, tags: Sequence[str]) -> pd.DataFrame:
     """Lists the rates of all tags with their 95 % intervals, as a file of rates.
 
-    Tags that nobody judged have 0, so that a loss takes their labels as they are.
+    Tags that nobody judged on both sides have 0, so that a loss takes their labels as
+    they are. They have no intervals, nor have tags `against` which their labels speak.
     """
     counts = found.occurrences, found.total
-    rates = usable(invert(found.estimates, *counts))
+    inverted = invert(found.estimates, *counts)
+    rates, contrary = usable(inverted), against(inverted)
     # Both rates rise with both error rates.
     errors = found.draws["error_positive"], found.draws["error_negative"]
     corners = ([getattr(one, end) for one in errors] for end in ("low", "high"))
@@ -66,8 +73,8 @@ def rate_frame(found: Findings, tags: Sequence[str]) -> pd.DataFrame:
     judged = found.checked.positives + found.checked.negatives
     frame = pd.DataFrame({"tag": found.labels, "judged": judged})
     for name in Rates._fields:
-        ends = (np.nan_to_num(getattr(one, name)) for one in (least, most))
-        low, high = Draws(*ends).interval().T
+        ends = Draws(getattr(least, name), getattr(most, name)).interval()
+        low, high = np.where(contrary[:, None], np.nan, ends).T
         frame[name] = getattr(rates, name)
         frame[f"{name}_low"], frame[f"{name}_high"] = low, high
     frame = frame.set_index("tag").reindex(list(tags))

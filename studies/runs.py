@@ -109,6 +109,15 @@ def join(runs: Mapping[str, RunRecord]) -> RunRecord:
         "num_seeds": len(owner),
         "scores": {"test": _join_scores([run.summary for run in runs.values()])},
     }
+    # Those that stopped early were not best at their end.
+    last, seconds, steps = (
+        [one[key] for one in (run.summary for run in runs.values()) if one.get(key)]
+        for key in ("best_step", "train_seconds", "steps")
+    )
+    is_known = len(seconds) == len(runs)
+    summary["best_step"] = [step for of_run in last for step in of_run]
+    summary["train_seconds"] = sum(seconds) if is_known else None
+    summary["steps"] = max(steps, default=None)
     arrays = dict(first.arrays)
     known = [run.arrays.get("predictions_test") for run in runs.values()]
     if all(known):

@@ -6,6 +6,7 @@ Seeds are S runs that differ in the initialisation alone. Every interval is at t
 
 import dataclasses
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -149,7 +150,7 @@ def normal_half_width(std: float, count: int, claims: int = 1) -> float:
 
 
 def t_half_width(
-    std: float, count: int, degrees_of_freedom: int, claims: int = 1
+    std: float, count: int, degrees_of_freedom: float, claims: int = 1
 ) -> float:
     """Computes half the interval of a mean by Student's t; NaN without freedom.
 
@@ -253,6 +254,22 @@ def pooled_std(groups: Sequence[Values]) -> tuple[float, int]:
         return NAN, 0
     squares = sum(((group - group.mean()) ** 2).sum() for group in known)
     return float(np.sqrt(squares / freedom)), freedom
+
+
+def welch(first: Values, second: Values) -> tuple[float, float]:
+    """Computes the standard error of a difference of means, and its freedom.
+
+    The two groups may scatter differently (Welch 1947,
+    https://doi.org/10.1093/biomet/34.1-2.28).
+
+    >>> error, freedom = welch([1, 3], [6, 8])
+    >>> round(error, 3), round(freedom, 3)
+    (1.414, 2.0)
+    """
+    groups = [np.asarray(one, np.float64) for one in (first, second)]
+    parts = [float(one.var(ddof=1)) / len(one) for one in groups]
+    each = [part**2 / (len(one) - 1) for part, one in zip(parts, groups, strict=True)]
+    return math.sqrt(sum(parts)), sum(parts) ** 2 / sum(each) if any(each) else 0.0
 
 
 def ratio_interval(std: float, other: float, freedoms: Pair) -> tuple[float, float]:

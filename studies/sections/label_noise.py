@@ -42,6 +42,7 @@ from studies.texts import captioned, claim, figure, say
 
 NAME, TITLE = "label_noise", "Noisy labels in training and evaluation, and a remedy"
 PREFIX = "noise-"
+FEWEST_TAGS = 4  # Fisher's interval of a correlation needs them.
 DROP, FLIP, WEAK = "positives missing", "labels flipped", "weak labels"
 ANNOTATED = "annotated clips"
 LOOKS = {
@@ -105,14 +106,14 @@ class Worth(NamedTuple):
         >>> str(Worth(0.5, (0, 0.7), (0.2, 1)))
         '0.50 (95 %: below 0.70)'
         >>> str(Worth(1, (0.6, math.inf), (0.2, 1)))
-        'about 1 (95 %: above 0.60)'
+        'at least 1 (95 %: above 0.60)'
         """
         low, high = self.ends
         at = f"{self.share:.2f}"
         if self.share <= self.range[0]:
             at = f"at most {self.range[0]:.2g}"
         elif self.share >= self.range[1]:
-            at = "about 1"
+            at = f"at least {self.range[1]:.2g}"
         known = f"{low:.2f} to {high:.2f}"
         if low == 0:
             known = f"below {high:.2f}" if math.isfinite(high) else "not known"
@@ -285,7 +286,8 @@ def mix(
         weights[name] = weights.get(name, 0) + part * one
     values = ((1 - part) * first.values + part * second.values).dropna()
     error = placed.error(weights)
-    return dataclasses.replace(first, weights=weights, values=values, clips_error=error)
+    mixed = {"weights": weights, "values": values, "clips_error": error}
+    return dataclasses.replace(first, **mixed, unpaired=None)
 
 
 def tag_losses(runs: Runs) -> pd.DataFrame:
@@ -611,8 +613,13 @@ def _judge(
 
 
 def _claim_of_tags(runs: Runs, losses: pd.DataFrame, gaps: Sequence[str]) -> Claim:
-    if len(losses) < 4:
-        return claim("noise-tags", *judges.no_data(say("label_noise.alike")))
+    if len(losses) < FEWEST_TAGS:
+        nothing = say("label_noise.alike")
+        if runs.reference == "true":
+            nothing = "the points for it are not complete."
+        if len(losses):
+            nothing = f"{len(losses)} tags are too few; it needs {FEWEST_TAGS}."
+        return claim("noise-tags", *judges.no_data(nothing))
     found = statistics.spearman(losses.tagability, losses.loss)
     ends = found.interval()
     why = say("label_noise.tags", tags=len(losses), ends=interval(ends, 2))
@@ -620,7 +627,9 @@ def _claim_of_tags(runs: Runs, losses: pd.DataFrame, gaps: Sequence[str]) -> Cla
     judged = judges.below(ends, 0, why)
     if runs.find() not in comparison.informed(runs.points, "true", runs.placed):
         judged = judges.unknown(f"{why} Scores cannot be told from chance.")
-    return claim("noise-tags", here, *judges.complete(judged, gaps))
+    used = tuple(f"{one} " for one in (runs.find(), runs.find(labels="weak")))
+    own = [one for one in gaps if one.startswith(used)]
+    return claim("noise-tags", here, *judges.complete(judged, own))
 
 
 def _claim_of_ranks(runs: Runs, ranked: pd.DataFrame, gaps: Sequence[str]) -> Claim:

@@ -364,7 +364,10 @@ def _papers_negative_pairs(data: Vectors) -> Claim:
     total = len(paper.NEGATIVE_PAIRS)
     ends = [statistics.mean_interval(of_pair) for of_pair in values.values()]
     negative = sum(high < 0 for _, high in ends)
-    spread = "beyond the spread over seeds" if len(data.S) > 1 else "in the only seed"
+    spread = "beyond the spread over seeds"
+    if len(data.S) == 1:  # It has no interval.
+        negative = sum(int(of_pair[0] < 0) for of_pair in values.values())
+        spread = "in the only seed"
     texts = [f"{', '.join(names)} {over_seeds(v, 2)}" for names, v in values.items()]
     why = f"negative {spread}: {negative} of {len(values)} pairs, of {total} in all."
     wider = [statistics.mean_interval(of_pair, total) for of_pair in values.values()]

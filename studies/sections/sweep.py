@@ -201,8 +201,11 @@ def _verdict(found: Sequence[Comparison], labels: str) -> str:
         told=len(told),
         named=f": {'; '.join(named)}" if named else "",
     )
-    if any("seeds" in one for one in answers.values()):
+    unknown = [len(one.values) for one in found if "seeds" in answers[one.name]]
+    if any(count < 2 for count in unknown):
         text += say("sweep.one_seed")
+    if any(count > 1 for count in unknown):
+        text += say("sweep.equal")
     if any("chance" in one for one in answers.values()):
         text += say("sweep.near_chance")
     return text

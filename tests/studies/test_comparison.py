@@ -1,12 +1,15 @@
 """Differences of points with the spread over seeds and over test clips."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from studies import comparison, judges, resampling
+from studies.records import RunRecord
 from studies.study import FAILS, HOLDS, UNDECIDED
 from tests import sweeps
 
@@ -91,6 +94,66 @@ def test_one_seed_says_so(record):
     (found,), _ = compare(record, {"gap": ("good", "once")})
     assert "spread over seeds unknown" in comparison.sentence(found)
     assert comparison.table("noise_costs", [found]).rows[0][-1] == "unknown (seeds)"
+
+
+def of_scores(values, seeds, name="a"):
+    """A run of which only these seeds' scores are known."""
+    per_seed = [{"roc_auc_macro": float(one)} for one in values]
+    scores = {"test": {"weak": {"per_seed": per_seed}}}
+    summary = {"scores": scores, "seeds": list(seeds), "num_seeds": len(values)}
+    return RunRecord(Path(name), {}, None, {}, [], [], summary, {})
+
+
+def test_other_seeds_are_compared_by_the_scatter_of_each():
+    first, second = (0.71, 0.72, 0.75), (0.80, 0.81)
+    points = {"a": of_scores(first, (0, 1, 2)), "b": of_scores(second, (2, 7))}
+    placed = comparison.Placed(np.empty((0, 0)), {})
+    [found] = comparison.compare(points, {"b − a": ("b", "a")}, placed)
+    judge = stats.ttest_ind(second, first, equal_var=False).confidence_interval(0.95)
+    assert found.mean == pytest.approx(np.mean(second) - np.mean(first))
+    half = found.half_widths()[0]
+    assert [found.mean - half, found.mean + half] == pytest.approx(list(judge))
+    assert comparison.average("", [found], placed).half_widths()[0] is not half
+    points["b"] = of_scores(second, (1, 2))  # Two in common: pairs.
+    [found] = comparison.compare(points, {"b − a": ("b", "a")}, placed)
+    assert found.unpaired is None and found.values.tolist() == pytest.approx(
+        [0.08, 0.06]
+    )
+    points["b"] = of_scores((0.8,), (5,))
+    [found] = comparison.compare(points, {"b − a": ("b", "a")}, placed)
+    assert np.isnan(found.half_widths()[0])
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 15])
+def test_other_seeds_differ_by_chance_as_rarely_as_promised(num_seeds):
+    rng, placed = (
+        np.random.default_rng(num_seeds),
+        comparison.Placed(np.empty((0, 0)), {}),
+    )
+    wrong = 0
+    for _ in range(400):
+        points = {
+            name: of_scores(
+                rng.normal(0.7, std, num_seeds), np.arange(num_seeds) + start
+            )
+            for name, std, start in (("a", 0.002, 0), ("b", 0.02, 100))
+        }
+        [one] = comparison.compare(points, {"b − a": ("b", "a")}, placed)
+        wrong += abs(one.mean) > one.half_widths()[0]
+    assert wrong <= stats.binom.ppf(0.999, 400, 0.05)
+
+
+@pytest.mark.parametrize("values", [(0.1, 0.1), (0.8 - 0.7, 0.9 - 0.8)])
+def test_equal_differences_are_no_certainty(values):
+    one = comparison.Comparison("", {}, pd.Series(values), 0.1, 0.01, is_informed=True)
+    assert one.answer() == "unknown (seeds)"
+
+
+def test_a_point_that_scatters_more_than_others_is_near_chance_more_easily():
+    points = {f"{k}": of_scores((0.7, 0.701, 0.702), range(3)) for k in range(6)}
+    points["wild"] = of_scores((0.51, 0.60, 0.51), range(3))
+    placed = comparison.Placed(np.empty((0, 0)), {})
+    assert comparison.informed(points, "weak", placed) == {*points} - {"wild"}
 
 
 def test_a_row_says_whether_the_sides_differ(record):

@@ -5,7 +5,7 @@ import pytest
 
 from msd_tagger.common import error_rates
 from studies import estimated_rates
-from studies.label_errors import find_paper
+from studies.label_errors import Checked, Findings, find_paper
 
 TAGS = ("one", "two", "three")
 
@@ -61,3 +61,33 @@ def test_the_papers_rates_by_bayes():
         assert guitar[f"{name}_low"] <= guitar[name] <= guitar[f"{name}_high"]
     assert guitar.judged == 100
     assert list(frame.loc["rock", ["judged", "missing", "false"]]) == [0, 0, 0]
+
+
+def findings(*rows, occurrences):
+    """What was found of labels: clips and errors among positives, among negatives."""
+    labels = tuple("abcdef"[: len(rows)])
+    nothing = np.zeros(len(rows), int)
+    counts = np.full(len(rows), occurrences)
+    checked = Checked(*np.transpose(rows))
+    return Findings(labels, checked, counts, 5000, nothing, nothing)
+
+
+def test_rates_of_one_side_are_not_taken_for_certain():
+    rows = (50, 10, 50, 5), (50, 10, 0, 0), (0, 0, 50, 20)
+    found = findings(*rows, occurrences=300)
+    frame = estimated_rates.rate_frame(found, ("a", "b", "c", "d")).set_index("tag")
+    assert frame.loc[["b", "c", "d"], ["missing", "false"]].eq(0).all(axis=None)
+    ends = ["missing_low", "missing_high", "false_low", "false_high"]
+    assert frame[ends].notna().all(axis=1).tolist() == [True, False, False, False]
+    assert frame[ends].isna().all(axis=1).tolist() == [False, True, True, True]
+
+
+def test_labels_that_speak_against_their_tag_have_no_interval():
+    found = findings((50, 40, 50, 40), (50, 5, 50, 5), occurrences=2500)
+    rates = estimated_rates.invert(found.estimates, found.occurrences, found.total)
+    assert estimated_rates.against(rates).tolist() == [True, False]
+    frame = estimated_rates.rate_frame(found, found.labels).set_index("tag")
+    assert frame.loc["a", ["missing_low", "false_high"]].isna().all()
+    row = frame.loc["b"]
+    assert row.missing_low < row.missing < row.missing_high
+    assert frame.missing.add(frame.false).max() <= error_rates.MOST

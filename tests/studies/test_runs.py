@@ -9,7 +9,7 @@ import pytest
 
 from modes import MainOptions
 from modes.compare import start
-from studies import runs
+from studies import comparison, runs
 from studies.sections import sweep
 from tests import records, sweeps
 
@@ -80,6 +80,20 @@ def test_seeds_of_other_folders_are_seeds(two, tmp_path):
     study = sweep.study(runs.gather(two, tmp_path / "out"))
     assert study.paragraphs[0].startswith("2 points, 2 or 4 seed(s) each")
     assert study.paragraphs[1].startswith("a, c differ in their seeds alone")
+
+
+def test_networks_and_times_of_joined_runs_are_counted(two, tmp_path):
+    two.append(write(tmp_path / "c", {"seed": 2}, noise_seed=5))
+    lasting = (([90, 100], 100), ([100, 100], 100), ([60, 120], 120))
+    for folder, (best, steps) in zip(two, lasting, strict=True):
+        new = {"best_step": best, "steps": steps, "train_seconds": float(steps)}
+        edit(Path(folder) / "summary.json", **new)
+    record = runs.gather(two, tmp_path / "out")
+    points, _ = sweep.join_seeds(record.points, sweep.settings_of(record))
+    said = comparison.scope(record, points, "")["cut"]
+    # Of a and c one each, and both of b: 100 is not the last step of a longer run.
+    assert said == " 3 of 6 networks were best at their last evaluation."
+    assert points["a"].summary["train_seconds"] == 220
 
 
 def test_the_report_is_written_where_it_is_asked_for(two, tmp_path, capsys):

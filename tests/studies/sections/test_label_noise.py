@@ -285,6 +285,33 @@ def test_points_that_are_missing_are_named(tmp_path):
     assert nothing.paragraphs == ["No point of this study varies the noise of labels."]
 
 
+def test_why_tags_are_not_compared_is_said(runs, tmp_path):
+    def why(study):
+        [found] = [one.why for one in study.claims if one.statement.startswith("Tags")]
+        return found
+
+    lacking = {name: POINTS[name] for name in ("clean", "drop-50")}
+    found = label_noise.study(write(tmp_path / "a", lacking, missing=("noise-weak",)))
+    assert why(found) == "the points for it are not complete."
+    losses = label_noise.tag_losses(runs)[:3]
+    few = label_noise._claim_of_tags(runs, losses, ())
+    assert few.why == "3 tags are too few; it needs 4."
+    assert "not complete" not in why(label_noise.study(write(tmp_path / "b")))
+
+
+@pytest.mark.parametrize(
+    ("gap", "verdict"),
+    [
+        ("noise-fix-twice is missing", HOLDS),
+        ("noise-weak failed with seed 1", UNDECIDED),
+        ("noise-clean has no score", UNDECIDED),
+    ],
+)
+def test_what_tags_lose_needs_the_two_points_that_tell(runs, gap, verdict):
+    losses = pd.DataFrame({"tagability": np.arange(6), "loss": -np.arange(6.0)})
+    assert label_noise._claim_of_tags(runs, losses, [gap]).verdict == verdict
+
+
 def test_scores_near_chance_decide_nothing(tmp_path):
     dull = {name: (settings, 0.0) for name, (settings, _) in POINTS.items()}
     found = verdicts(label_noise.study(write(tmp_path, dull)))

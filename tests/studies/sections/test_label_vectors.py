@@ -110,6 +110,11 @@ def test_negative_pairs_are_weighed_over_seeds(tmp_path):
     study = label_vectors.study(record_of(tmp_path, points))
     found = claim(study, "The label vectors of classic rock")
     assert found.verdict == HOLDS and ": 4 of 4 pairs" in found.why
+    single = {"variance": point_of(TAGS, W[:1], tags)}
+    alone = label_vectors.study(record_of(tmp_path / "single", single))
+    found = claim(alone, "The label vectors of classic rock")
+    assert found.verdict == UNDECIDED
+    assert "negative in the only seed: 4 of 4 pairs" in found.why
     W[:, :, TAGS.index("Mellow")] = 1
     found = claim(
         label_vectors.study(record_of(tmp_path, points)), found.statement[:20]
