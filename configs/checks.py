@@ -278,6 +278,7 @@ def check(config: ConfigDict) -> None:
     _check_network(config)
     _check_pools(config.model)
     _check_start(config.train)
+    _check_frozen(config)
     _check_label_noise(config.train)
     _check_class_weights(config.train)
     _check_profile(config.profile_steps)
@@ -346,6 +347,22 @@ def _check_start(train: ConfigDict) -> None:
             f"--config.train.freeze={train.freeze} needs "
             "--config.train.init_bundle=DIR, which gives the weights to keep"
         )
+
+
+def _check_frozen(config: ConfigDict) -> None:
+    """Refuses what makes batch statistics where those of the bundle stay."""
+    if config.train.freeze != "features":
+        return
+    made_by = {
+        "train.statistics_clips": config.train.statistics_clips,
+        "model.batch_norm_momentum": config.model.batch_norm_momentum,
+    }
+    for key, value in made_by.items():
+        if value != KEYS[key].default:
+            raise ValueError(
+                f"--config.{key}={value}: with train.freeze=features the batch "
+                "statistics of the bundle stay as they are; leave it out"
+            )
 
 
 def _check_label_noise(train: ConfigDict) -> None:

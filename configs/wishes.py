@@ -30,7 +30,10 @@ READERS: dict[str, tuple[str, ...]] = {
         *("seed", "num_seeds", "data_seed"),
         *("distributed", "process_count", "process_index", "analysis.linear_baseline"),
     ),
-    STEPS: ("resume", "stall_warning_s", "profile_steps", "train.tensorboard"),
+    STEPS: (
+        *("resume", "stall_warning_s", "profile_steps", "train.tensorboard"),
+        *("train.log_every_steps", "train.checkpoint_every_minutes"),
+    ),
     f"a training with model.network={CONVNET}": (
         *("model.channels", "model.pools", "model.batch_norm_epsilon"),
     ),

@@ -96,9 +96,17 @@ def check_learnable(config: ConfigDict, options: MainOptions, corpus: Corpus) ->
     """Checks that networks can learn from a corpus what the configuration asks.
 
     Raises:
-        ValueError: Validation says nothing, or `check_labels` finds something.
+        ValueError: Validation says nothing, or `check_labels` finds something; or the
+            study of Fig. 2 would have no label to look at.
     """
     check_scorable(corpus)
+    labels = config.analysis.annotated_labels
+    if config.task == "reliability" and not {*labels} & {*corpus.tags}:
+        raise ValueError(
+            f"--config.analysis.annotated_labels={labels}: the corpus has none of "
+            "these tags, on which Fig. 2 compares labels; give some that it has, such "
+            f'as "{tuple(corpus.tags[:4])}"'
+        )
     for point in sweeps.runs(config, options.point):
         check_labels(point, corpus.tags, corpus.has_true_tags)
 

@@ -1,5 +1,6 @@
 """`--mode=run`: prepare, train, evaluate, report; or a whole study."""
 
+from functools import partial
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -39,9 +40,7 @@ def run(config: ConfigDict, options: MainOptions) -> None:
     devices = set_up_devices(config, options)
     check_start([config])
     config.train.batch_size = resolve_batch_size(config.train.batch_size)
-    if options.workdir and config.resume:  # Before hours of preparation.
-        own, workdir = identity_of(config), Path(options.workdir)
-        distributed.shared(lambda: workspace.is_known(workdir, own, is_part=True))
+    distributed.shared(partial(check_folder, config, options))
     corpus = load_once(config, options)
     shards = prepare_once(config, options, corpus)
     data = open_data(config, shards)
@@ -56,6 +55,27 @@ def run(config: ConfigDict, options: MainOptions) -> None:
         print_scores(summary)
         print_baseline(workdir)
     distributed.finish()
+
+
+def check_folder(config: ConfigDict, options: MainOptions) -> None:
+    """Makes sure, before hours of preparation, that the run will have its folder.
+
+    Raises:
+        ValueError: It holds something else, is a file, or would have the data in it.
+        OSError: Nothing can be written there.
+    """
+    workdir = Path(options.workdir or "runs")
+    if options.workdir and config.resume:
+        workspace.is_known(workdir, identity_of(config), is_part=True)
+    data = options.data_dir
+    if options.workdir and isinstance(data, Path):
+        is_inside = workdir.resolve() in (data.resolve(), *data.resolve().parents)
+        if is_inside and not workspace.holds_run(workdir):
+            raise ValueError(
+                f"--data_dir={data} is inside --workdir={workdir}, which has to be "
+                "empty or new when the training begins; put it beside it"
+            )
+    workspace.check_writable(workdir)
 
 
 def note_audio(workdir: Path, corpus: Corpus) -> None:

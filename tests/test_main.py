@@ -133,6 +133,11 @@ def call(*arguments, **environment):
         ((CONFIG, "--point=0"), "--point=0: db_mel is not a study of several runs"),
         ((CONFIG, "--point="), "--point= is empty"),
         ((CONFIG, "--workdir="), "--workdir= is empty"),
+        (
+            (CONFIG, "--workdir=main.py/run"),
+            "--workdir=main.py/run: main.py is a file; give an empty or new folder",
+        ),
+        ((CONFIG, "--workdir=/proc/run"), "/proc/matter.json cannot be written"),
         (("--mode=tag", "--bundle=x", "--data_dir=", "a.mp3"), "--data_dir= is empty"),
         (
             (CONFIG, "--config.num_seeds=3", "--config.num_seeds=5"),

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msd_tagger.common import files
 from msd_tagger.common.files import (
     json_text,
     plain,
@@ -128,6 +129,21 @@ def holds_run(workdir: Path) -> bool:
             "empty or new folder"
         )
     return False
+
+
+def check_writable(workdir: Path) -> None:
+    """Makes sure that a run's folder, which may be new, can be written.
+
+    Raises:
+        ValueError: It, or a folder that it would be in, is a file.
+        OSError: The system says that it cannot be.
+    """
+    there = next(one for one in (workdir, *workdir.parents) if one.exists())
+    if not there.is_dir():
+        raise ValueError(
+            f"--workdir={workdir}: {there} is a file; give an empty or new folder"
+        )
+    files.check_writable(there / "matter.json")
 
 
 def hash_of(workdir: Path) -> str:

@@ -257,13 +257,13 @@ class Trace:
 
     def __init__(self, steps: Sequence[int], directory: Path) -> None:
         self._first, self._last = steps or (0, 0)
-        self._directory, self._runs = directory, False
+        self._directory, self._runs, self._has_begun = directory, False, False
 
     def before(self, step: int) -> None:
         """Starts before the first step, or later in a run that goes on after it."""
         if self._first <= step <= self._last and not self._runs:
             jax.profiler.start_trace(str(self._directory))
-            self._runs = True
+            self._runs = self._has_begun = True
 
     def after(self, step: int, results: Any) -> None:
         """Stops after the last step, when its results are there."""
@@ -272,7 +272,13 @@ class Trace:
             self.close()
 
     def close(self) -> None:
-        """Ends the trace, if one is running, and writes it."""
+        """Ends the trace, if one is running, and writes it; says if there was none."""
+        if self._last and not self._has_begun:
+            logger.warning(
+                "--config.profile_steps=(%d, %d): none of these steps was trained, so "
+                "there is no trace",
+                *(self._first, self._last),
+            )
         if self._runs:
             self._runs = False
             jax.profiler.stop_trace()

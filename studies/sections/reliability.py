@@ -111,8 +111,8 @@ def study(record: SweepRecord) -> Study:
     Raises:
         AnnotationError: The answers of listeners do not belong to this corpus.
     """
-    points = _usable(record)
-    tags = _scorable(points, _options(record)["annotated_labels"])
+    points, wanted = _usable(record), _options(record)["annotated_labels"]
+    tags = _scorable(points, wanted)
     sets = run_sets(points)
     if not sets or not tags:
         lacks_tags = points and not tags
@@ -136,6 +136,8 @@ def study(record: SweepRecord) -> Study:
     if of_subsets:
         tables.append(_subset_table(of_subsets, num_clips))
     paragraphs = _paragraphs(found, tags, answers)
+    if absent := [one for one in wanted if one not in tags]:
+        paragraphs.append(say("reliability.absent", names=", ".join(absent)))
     paragraphs.append(_of_subsets(of_subsets, num_clips))
     gaps = comparison.gaps(record, *FAMILIES)
     gaps += [

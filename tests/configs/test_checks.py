@@ -50,6 +50,22 @@ def test_every_experiment_passes(name):
         ({"model__pools": (2, 4)}, r"each entry must be two"),
         ({"model__pools": ((96, 47),)}, r"96 x 47 positions .* more than 256"),
         ({"train__max_epochs": float("nan")}, r"max_epochs=nan"),
+        (
+            {
+                "train__init_bundle": ".",
+                "train__freeze": "features",
+                "train__statistics_clips": 64,
+            },
+            r"statistics_clips=64: with train\.freeze=features the batch statistics",
+        ),
+        (
+            {
+                "train__init_bundle": ".",
+                "train__freeze": "features",
+                "model__batch_norm_momentum": 0.5,
+            },
+            r"batch_norm_momentum=0\.5: with train\.freeze=features",
+        ),
         ({"train__init_bundle": "/no/such"}, r"init_bundle=/no/such: no such direct"),
         ({"train__freeze": "features"}, r"freeze=features needs --config.train.init"),
         ({"prepare__worker": -1}, r"prepare.worker=-1: must be at least 0"),

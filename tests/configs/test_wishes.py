@@ -224,6 +224,14 @@ def test_the_keys_of_a_mode_are_those_that_some_config_has_there(mode):
     assert read <= listed <= read | others | wishes.keys_of("a training")
 
 
+def test_an_evaluation_takes_no_steps():
+    config = config_of("db_mel", {})
+    check(config, "evaluate", given=["train.evaluation_batch_size"])
+    for key in ("train.log_every_steps", "train.checkpoint_every_minutes"):
+        with pytest.raises(ValueError, match=rf"{key}=.* is for the steps of a train"):
+            check(config, "evaluate", given=[key])
+
+
 def test_a_bundle_has_a_network_of_its_own():
     linear = config_of("linear_mel", {})
     check(linear, "evaluate", "bundle", ["train.batch_size"])

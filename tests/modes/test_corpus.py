@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from configs import default, paper
+from configs import default, paper, reliability
 from input_pipeline import catalogue, storage
+from input_pipeline.corpora import folder
 from modes import MainOptions, corpus
 from modes.training import check_start
 from tests import fakes, preparing
@@ -24,6 +25,16 @@ def test_what_builds_no_network_needs_no_poolings_that_fit(mode):
     corpus.check(clips_of(3.0), MainOptions(mode="evaluate", bundle="bundle"))
     with pytest.raises(ValueError, match=r'These fit: --config\.model\.pools="\(\('):
         corpus.check(clips_of(3.0), MainOptions())
+
+
+def test_fig_2_without_a_label_to_look_at_is_refused_before_it_is_trained(tmp_path):
+    known = folder.load(write_folder(tmp_path))
+    config, options = reliability.get_config(), MainOptions()
+    said = r"annotated_labels=\('female vocalists', .* such as \"\('"
+    with pytest.raises(ValueError, match=said):
+        corpus.check_learnable(config, options, known)
+    config.analysis.annotated_labels = ("drums", known.tags[1])  # One is enough.
+    corpus.check_learnable(config, options, known)
 
 
 @pytest.mark.parametrize("task", ["tags", "groundtruth"])

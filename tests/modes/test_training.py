@@ -55,6 +55,18 @@ def test_every_point_is_laid_out_on_the_devices(monkeypatch):
         check_start([point, default.get_config(train__batch_size=8)])
 
 
+@pytest.mark.parametrize("data", ["run", "run/data", "run/../run/a/b"])
+def test_data_inside_a_new_run_are_refused_before_they_are_written(tmp_path, data):
+    options = MainOptions(workdir=str(tmp_path / "run"), data_dir=tmp_path / data)
+    config = default.get_config()
+    with pytest.raises(ValueError, match=r"is inside --workdir=.*put it beside it"):
+        run.check_folder(config, options)
+    run.check_folder(config, options._replace(data_dir=tmp_path / "data"))
+    assert [*tmp_path.iterdir()] == []
+    workspace.claim(tmp_path / "run", identity_of(config))  # It goes on.
+    run.check_folder(config, options)
+
+
 def test_another_run_in_the_folder_is_told_before_anything_is_prepared(
     tmp_path, monkeypatch
 ):

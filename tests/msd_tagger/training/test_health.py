@@ -147,3 +147,9 @@ def test_peak_memory_of_devices_is_the_largest(monkeypatch):
 def test_chosen_steps_are_traced(tmp_path):
     fit(tmp_path, profile_steps=(2, 3), num_seeds=1, train__max_steps=4)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
+
+
+def test_steps_that_are_not_trained_leave_no_trace_and_that_is_said(tmp_path, caplog):
+    fit(tmp_path, profile_steps=(7, 9), num_seeds=1, train__max_steps=2)
+    assert not (tmp_path / "profile").exists()
+    assert "profile_steps=(7, 9): none of these steps was trained" in caplog.text

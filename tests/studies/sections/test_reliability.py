@@ -281,6 +281,9 @@ def test_little_data_leaves_things_open(tmp_path):
     study = reliability.study(record)
     assert {claim.verdict for claim in study.claims} == {UNDECIDED}
     style.svg(study.illustrations[0].draw, "light")
+    # The paper's others of the four are not in this corpus.
+    [said] = [one for one in study.paragraphs if one.startswith("Left out")]
+    assert said.endswith(": female vocalists, male vocalists, instrumental.")
     other = {name: point | {"tags": ("rock", "sad")} for name, point in few.items()}
     record = sweeps.write_sweep(tmp_path / "other", other)
     assert "instrumentation tag" in reliability.study(record).paragraphs[0]
