@@ -1,5 +1,7 @@
 """`--mode=annotate`: pages on which somebody listens to clips and judges labels."""
 
+import dataclasses
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ from studies.annotation.page import ClipToHear, check, write_annotation_page
 from studies.annotation.subsets import Subset, shortages
 from studies.sections.groundtruth import subsets_of
 
+BEGINNING_BYTES = 2**16
 logger = logging.getLogger(__name__)
 
 
@@ -30,20 +33,27 @@ def annotate(config: ConfigDict, options: MainOptions) -> None:
     """Writes a page for Subset100 and one for Subset400."""
     corpus = load(config, options)
     by_id = {clip.track_id: clip for clip in corpus.clips}
-    subsets = subsets_of(table_of(corpus), config.analysis.to_dict())
+    drawn = subsets_of(table_of(corpus), config.analysis.to_dict())
     if lacking := set(config.analysis.annotated_labels) - set(corpus.tags):
         logger.warning(
             "the corpus has no label %s, so the pages do not ask about it; "
             "analysis.annotated_labels chooses others",
             " and no label ".join(sorted(lacking)),
         )
+    recipe = recipe_of(config, "mel")
+    clips_of = {
+        one.name: [by_id[str(track_id)] for track_id in one.track_id] for one in drawn
+    }
+    subsets = [
+        dataclasses.replace(one, heard=sound_of(clips_of[one.name], recipe))
+        for one in drawn
+    ]
     subject = {subset.name: subset.digest for subset in subsets}
     folder = Path(options.workdir or f"runs/annotation-{digest(subject)}")
-    recipe = recipe_of(config, "mel")
     for subset in filter(lambda one: len(one.track_id), subsets):
         for sentence in shortages(subset):
             logger.info("%s: %s", subset.name, sentence)
-        own = [by_id[str(track_id)] for track_id in subset.track_id]
+        own = clips_of[subset.name]
         unheard = [ClipToHear(clip.track_id, clip.path) for clip in own]
         check(subset, unheard, folder / f"{subset.name}.html")
         clips = []
@@ -57,6 +67,21 @@ def annotate(config: ConfigDict, options: MainOptions) -> None:
         "--config=configs/groundtruth.py, with the keys of this command and "
         "--config.analysis.annotations=\"('FILE',)\""
     )
+
+
+def sound_of(clips: Sequence[Clip], recipe: Recipe) -> str:
+    """Names what is heard: the beginnings of the clips' files, and where they are cut.
+
+    It changes neither with the folder that they are in nor with their labels.
+    """
+    found = hashlib.sha256(f"{recipe.duration_s} {recipe.offset}".encode())
+    for clip in clips:
+        found.update(f"{clip.start_s}".encode())
+        if clip.path.is_file():  # Others are named later.
+            found.update(f"{clip.path.stat().st_size}".encode())
+            with clip.path.open("rb") as file:
+                found.update(file.read(BEGINNING_BYTES))
+    return found.hexdigest()[:16]
 
 
 def write_pages(

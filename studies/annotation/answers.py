@@ -51,11 +51,19 @@ def gather_answers(
     are those that may be answered. Returns the number of answers.
 
     Raises:
-        AnnotationError: A file is neither, or `check_answers` refuses a row.
+        AnnotationError: A file is neither or has no answer, or `check_answers` refuses
+            a row.
     """
     readers = {".json": read_export}
-    found = (readers.get(Path(x).suffix.lower(), read_rows)(x) for x in paths)
-    rows = itertools.chain.from_iterable(found)
+    rows = []
+    for path in paths:
+        of_file = [*readers.get(Path(path).suffix.lower(), read_rows)(path)]
+        if not of_file:
+            raise AnnotationError(
+                f"{path} has no answer to a question of the pages; leave it out, or "
+                "download or export it again when clips were judged"
+            )
+        rows += of_file
     answers = check_answers(rows, track_ids, labels)
     write_answers(Path(workdir) / ANNOTATIONS, answers)
     return len(answers)

@@ -183,8 +183,8 @@ def check(subset: Subset, clips: Sequence[ClipToHear], page: Path) -> None:
     with page.open("rb") as file:
         if subset.digest.encode() not in file.read(4096):
             raise ValueError(
-                f"{page} exists and asks other questions; give another folder, or move "
-                "it away"
+                f"{page} exists and asks other questions, or of other audio; give "
+                "another folder, or move it away"
             )
 
 

@@ -39,11 +39,16 @@ class Subset:
     # Clips asked for: of each kind and label in Subset100, in all in the other. There
     # may be fewer.
     wanted: int
+    heard: str = ""  # Names what the clips sound like, where that is known.
 
     @property
     def digest(self) -> str:
-        """Names the questions: equal for equal clips and labels, whatever is known."""
+        """Names the questions: equal for equal clips and labels, whatever is known.
+
+        Clips of two corpora may have the same ids, such as numbers, and sound else.
+        """
         questions = [self.name, self.labels, self.track_id.tolist()]
+        questions += [self.heard] if self.heard else []
         text = json.dumps([*questions, self.asked.astype(int).tolist()])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

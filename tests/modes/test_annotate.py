@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 
@@ -13,7 +14,7 @@ from modes.study_labels import table_of
 from studies.annotation.answers import COLUMNS
 from studies.label_table import read_label_table
 from studies.sections import groundtruth
-from tests.small_corpus import RECIPE, write_folder
+from tests.small_corpus import RECIPE, write_folder, write_sound
 
 
 @pytest.fixture
@@ -65,6 +66,37 @@ def test_label_studio_gets_the_same_clips(tmp_path, config):
     annotate(config, options(tmp_path, "pages"))
     tasks = json.loads((tmp_path / "pages" / "subset400_tasks.json").read_text())
     assert len(tasks) == 4
+
+
+def test_equal_questions_about_other_audio_are_other_pages(
+    tmp_path, config, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    names = options(tmp_path, "")._replace(workdir="")
+
+    def folder(config):
+        annotate(config, names)
+        (page,) = {
+            line.split()[-1] for line in capsys.readouterr().out.splitlines()[:1]
+        }
+        return tmp_path / page
+
+    first = folder(config)
+    before = first.read_bytes()
+    other = write_folder(tmp_path / "other")
+    shutil.copytree(other, tmp_path / "moved")
+    for number, path in enumerate(sorted((other / "audio").iterdir())):
+        write_sound(path, seed=100 + number)  # As long, and of the same name.
+    config.corpus.audio_dir = str(tmp_path / "moved")
+    assert folder(config) == first  # The same sounds in another folder.
+    config.corpus.audio_dir = str(other)
+    second = folder(config)
+    assert second.parent != first.parent
+    assert (second.name, first.read_bytes()) == (first.name, before)
+    config.clip.offset = "centre"
+    assert folder(config).parent not in (first.parent, second.parent)
+    with pytest.raises(ValueError, match="asks other questions, or of other audio"):
+        annotate(config, names._replace(workdir=str(first.parent)))
 
 
 def test_a_clip_starts_where_it_is_cut_and_may_lack_a_picture(tmp_path, config):

@@ -80,6 +80,17 @@ def test_answers_of_all_files_are_gathered(tmp_path):
         gather_answers(paths[2:], tmp_path, ["a"], LABELS)
     assert not (tmp_path / "annotations.csv").exists()
     paths[1].write_text(HEADER + ROW.replace("Ann", "Bob"))
+    other = annotation | {"result": [result | {"from_name": "other"}]}
+    renamed = json.dumps([{"data": data, "annotations": [other]}])
+    for name, content in (
+        ("none.csv", HEADER),
+        ("none.json", "[]"),
+        ("renamed.json", renamed),
+    ):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(AnnotationError, match=f"{name} has no answer to a quest"):
+            gather_answers([*paths, tmp_path / name], tmp_path, IDS, LABELS)
+        assert not (tmp_path / "annotations.csv").exists()
     assert gather_answers(paths, tmp_path, IDS, LABELS) == 3
     assert read_answers(tmp_path / "annotations.csv", IDS, LABELS) == [
         Answer("a", "guitar", "yes", "Ann"),
