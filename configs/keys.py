@@ -214,7 +214,7 @@ _KEYS = (
         "the bits of one that was not cut. What it costs has not been measured. No "
         "difference on CPUs and TPUs (docs/resume.md)."),
     Aside("train.evaluation_batch_size", 0, Range(0, 2**16),
-          "0 means as batch_size. It changes no score."),
+          "0 means as batch_size. It changes scores by rounding."),
     Key("train.statistics_clips", 128, Range(0, 10**7),
         "Training clips over which batch statistics are estimated anew before an "
         "evaluation; 0 uses the running statistics as they are."),

@@ -39,7 +39,7 @@ from studies.records import (
     read_run_record,
 )
 from studies.texts import captioned, say, span
-from studies.unfinished import best_steps
+from studies.unfinished import best_so_far
 
 NAN = float("nan")
 NUM_PAIRS = 10
@@ -333,7 +333,7 @@ def illustrations(record: RunRecord) -> list[Illustration]:
         add("training_speed", alt, figures.training_speed, speed)
     for key, average in CURVES.items() if record.evaluations else ():
         values = per_seed(record.evaluations, key).set_axis(seeds, axis=1)
-        kept = record.summary.get("best_step") or best_steps(record.evaluations)
+        kept = record.summary.get("best_step") or best_so_far(record.evaluations).step
         best = np.array(kept, np.float64)
         highest = number(np.fmax.reduce(values.to_numpy(), axis=None), 3)
         alt = f"Lines: validation {average} per seed, at most {highest}."

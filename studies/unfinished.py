@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
+import pandas as pd
 
 from msd_tagger.common import workspace
 from msd_tagger.pages.tables import duration, number, over_seeds, percent
@@ -30,15 +31,25 @@ def steps(record: RunRecord) -> tuple[int, int | None]:
     for line in lines[-1:]:
         if size and line.get("epoch") and "max_epochs" in train:
             clips = round(line["step"] * size / line["epoch"])
-            at_most.append(math.ceil(train["max_epochs"] * (clips / size)))
+            at_most.append(math.ceil(round(train["max_epochs"] * (clips / size), 6)))
     return max([0, *(one["step"] for one in lines)]), min(at_most, default=None)
 
 
-def best_steps(evaluations: Sequence[Line]) -> np.ndarray:
-    """Finds the step whose parameters each seed keeps so far, NaN for none."""
+def best_so_far(evaluations: Sequence[Line]) -> pd.DataFrame:
+    """Finds the `step` whose parameters each seed keeps so far, and its `score`.
+
+    NaN for none, and for a seed that has failed. An evaluation that came too late for a
+    seed is not its best, however high: the log says which is.
+    """
     scores = per_seed(evaluations, "roc_auc_macro")
-    known = scores.notna().any()
-    return scores.loc[:, known].idxmax().reindex(scores.columns).to_numpy(float)
+    counts = per_seed(evaluations, "best") > 0
+    kept = scores.where(counts).apply(pd.Series.last_valid_index)
+    found = pd.DataFrame({"step": kept}, scores.columns, dtype=float)
+    found["score"] = [
+        scores.loc[step, seed] if np.isfinite(step) else np.nan
+        for seed, step in found.step.items()
+    ]
+    return found.where(scores.iloc[-1].notna(), np.nan)
 
 
 def how_far(record: RunRecord) -> str:
@@ -96,19 +107,19 @@ def facts(record: RunRecord) -> list[tuple[str, str, str]]:
     of = f"of at most {at_most:,}, {percent(done / at_most)}" if at_most else ""
     found = [(f"{done:,}", "steps", of)]
     if record.evaluations:
-        best = per_seed(record.evaluations, "roc_auc_macro").max().dropna()
+        best = best_so_far(record.evaluations).dropna()
         remark = "the best so far"
         if len(best) == 1:
-            remark += f", at step {np.nanmax(best_steps(record.evaluations)):,.0f}"
+            remark += f", at step {best.step.iloc[0]:,.0f}"
         elif len(best):
             remark += f" of each, mean ± deviation of {len(best)} seeds"
-        shown = over_seeds(best.to_numpy(), 3) if len(best) else number(None)
+        shown = over_seeds(best.score.to_numpy(), 3) if len(best) else number(None)
         found.append((shown, "macro ROC-AUC, validation", remark))
     for line in record.train[-1:]:
         speed = line["clips_per_s"]
         if speed and at_most:
             clips = (at_most - done) * record.config["train"].get("batch_size", 0)
             left = duration(max(0, clips) / speed)
-            remark = "at the last speed, without evaluations"
+            remark = "at the last speed, evaluations apart"
             found.append((left, "left at most", remark))
     return found

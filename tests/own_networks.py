@@ -37,6 +37,18 @@ class Nameless(nn.Module):
         return nn.Dense(self.num_tags)(nn.LayerNorm()(x.mean(2)))
 
 
+class Convolving(nn.Module):
+    """Has names that the paper's network has, for other things."""
+
+    num_tags: int
+
+    @nn.compact
+    def __call__(self, x, train):
+        kernel = self.param("conv1_kernel", nn.initializers.ones, (1, 4))
+        x = nn.BatchNorm(use_running_average=not train)(x[..., None] @ kernel)
+        return nn.Conv(self.num_tags, (1, 1), name="tags")(x).mean((1, 2))
+
+
 class ByFrame(nn.Module):
     """Gives logits to frames, and their mean to the clip."""
 

@@ -234,9 +234,17 @@ def has_max_pool(network: OwnNetwork, shape: tuple[int, int]) -> bool:
 
 
 def has_last_layer(params: Mapping[str, Any]) -> bool:
-    """Tells whether parameters `[…]` or `[S, …]` have a layer of each tag's logit."""
+    """Tells whether parameters `[…]` or `[S, …]` have a layer of each tag's logit.
+
+    A convolution of that name has none: its kernel has more axes.
+    """
     layer = params.get(LAST)
-    return isinstance(layer, Mapping) and {"kernel"} <= {*layer} <= {"kernel", "bias"}
+    if not isinstance(layer, Mapping):
+        return False
+    if not {"kernel"} <= {*layer} <= {"kernel", "bias"}:
+        return False
+    axes = {name: len(one.shape) for name, one in layer.items()}
+    return axes["kernel"] - axes.get("bias", min(axes["kernel"] - 1, 2)) == 1
 
 
 def check_last_layer(params: Mapping[str, Any], wish: str) -> None:

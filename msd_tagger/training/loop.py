@@ -116,7 +116,7 @@ class Training:
         self._health = Health(config, log.get("failures", ()))
         earlier = log.get("progress", {})
         self._progress = Progress(
-            schedule, layout.num_seeds, self._health.check, self._step, earlier
+            schedule, layout.num_seeds, self._check, self._step, earlier
         )
         self._watchdog = Watchdog(config.stall_warning_s)
         profile_steps = config.profile_steps if first else ()
@@ -166,6 +166,11 @@ class Training:
     def _is_over(self) -> bool:
         failed, evaluated = self._health.failed, self._evaluated
         return is_over(self._state, self._setup.schedule, failed, evaluated)
+
+    def _check(self, losses: np.ndarray, step: int) -> None:
+        """Marks seeds that fail at a step; those out of patience have their result."""
+        late = is_late(self._state, self._setup.schedule, step - 1)
+        self._health.check(np.where(late, 0, losses), step)
 
     def _update(self) -> None:
         step = self._step + 1
@@ -355,6 +360,11 @@ def out_of_patience(
 
     States are `[S, …]`; `failed` marks seeds, bool `[S]`.
     """
-    upcoming = schedule.next_evaluation(int(state.step[0]))
-    late = upcoming - np.asarray(state.best_step) > schedule.patience_steps
-    return bool((late & np.isfinite(state.best_score) | failed).all())
+    late = is_late(state, schedule, int(state.step[0]))
+    return bool((late | failed).all())
+
+
+def is_late(state: steps.TrainState, schedule: Schedule, step: int) -> np.ndarray:
+    """Marks seeds `[S]` for which the next evaluation after a step is too late."""
+    waits = schedule.next_evaluation(step) - np.asarray(state.best_step)
+    return (waits > schedule.patience_steps) & np.isfinite(state.best_score)

@@ -1,7 +1,7 @@
 """How weights are updated: an optimiser of optax by its name, with its arguments."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -61,8 +61,16 @@ def build(
 
 
 def kernels(params: Any) -> Any:
-    """Marks what weight decay is for: arrays of two axes or more."""
-    return jax.tree.map(lambda leaf: jnp.ndim(leaf) > 1, params)
+    """Marks what weight decay is for: arrays of two axes or more, but for biases.
+
+    Those of attention have two axes, and normalisations may have several.
+    """
+
+    def is_one(path: Sequence[Any], leaf: Any) -> bool:
+        name = getattr(path[-1], "key", "") if path else ""
+        return jnp.ndim(leaf) > 1 and name not in ("bias", "scale")
+
+    return jax.tree_util.tree_map_with_path(is_one, params)
 
 
 def _try(optimiser: optax.GradientTransformation) -> None:

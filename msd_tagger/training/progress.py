@@ -182,12 +182,13 @@ class Progress:
             logger.info("step %d of %d: %s%s", step, last_step, text, left)
 
     def _time_left(self, step: int, now: float) -> str:
-        """Estimates when the last step is done, with evaluations and saves."""
+        """Estimates when the last step is done, with evaluations once there was one."""
         begun, first = self._begun or (now, step)
         if step == first:
             return ""
         seconds = (now - begun) / (step - first) * (self._schedule.last_step - step)
-        return f", at most {clock(seconds)} left"
+        apart = "" if self._validation else ", evaluations apart"
+        return f", at most {clock(seconds)} left{apart}"
 
 
 def summary_of(
@@ -214,8 +215,8 @@ def summary_of(
 
 
 def rate(schedule: Schedule, steps: int, seconds: float) -> float | None:
-    """Computes training clips per second; None where no time was measured."""
-    return steps * schedule.batch_size / seconds if seconds > 0 else None
+    """Computes training clips per second; None where no step was timed."""
+    return steps * schedule.batch_size / seconds if steps and seconds > 0 else None
 
 
 class MetricsFile:

@@ -15,6 +15,7 @@ from msd_tagger.common.files import write_json, write_npz
 from msd_tagger.common.processes import peak_memory_bytes
 from msd_tagger.common.provenance import origin
 from msd_tagger.network import preprocessing as pre
+from msd_tagger.network.convnet import ConvNet
 from msd_tagger.network.own import LAST, has_last_layer
 from msd_tagger.training import parallel
 from msd_tagger.training.evaluation import evaluate_split, write_predictions
@@ -151,8 +152,8 @@ def _write_weights(trained: Trained, workdir: Path) -> None:
             **params[LAST],
             tag_names=np.array(trained.setup.data.tags),
         )
-    if "conv1_kernel" not in params:  # Of one's own network layers are not known.
-        return
+    if not isinstance(trained.setup.model.network, ConvNet):
+        return  # Of one's own network layers are not known.
     write_npz(
         workdir / "first_layer.npz",
         kernel=params["conv1_kernel"],

@@ -53,7 +53,8 @@ def build_schedule(config: ConfigDict, num_clips: int) -> Schedule:
     train = config.train
     batch_size = resolve_batch_size(train.batch_size)
     steps_per_epoch = num_clips / batch_size
-    last_step = math.ceil(train.max_epochs * steps_per_epoch)
+    # Rounding must not add a step, as to 4.4 epochs of 25 steps.
+    last_step = math.ceil(round(train.max_epochs * steps_per_epoch, 6))
     if train.max_steps:
         last_step = min(last_step, train.max_steps)
     if round(train.warmup_epochs * steps_per_epoch) >= last_step:

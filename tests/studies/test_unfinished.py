@@ -107,8 +107,25 @@ def test_a_seed_without_a_score_keeps_nothing(tmp_path):
         if line["kind"] == "evaluation":
             line["roc_auc_macro"][0] = None
     record = read(write_begun(tmp_path / "run", lines))
-    first, second = unfinished.best_steps(record.evaluations)
+    first, second = unfinished.best_so_far(record.evaluations).step
     assert np.isnan(first) and second in (40, 80, 120)
+
+
+def test_the_best_so_far_is_what_would_be_kept(tmp_path):
+    """Not a score that came too late for its seed, nor one of a seed that failed."""
+    lines = make_metrics(3, steps=160)
+    told = [line for line in lines if line["kind"] == "evaluation"]
+    scores = [[0.5, 0.5, 0.5], [0.6, 0.6, 0.7], [0.5, 0.9, 0.6], [0.7, 0.95, None]]
+    best = [[1, 1, 1], [1, 1, 1], [0, 0, 0], [1, 0, 0]]
+    for line, values, flags in zip(told, scores, best, strict=True):
+        line |= {"roc_auc_macro": values, "best": [*map(bool, flags)]}
+    found = unfinished.best_so_far(told)
+    steps = [line["step"] for line in told]
+    assert found.step.tolist()[:2] == [steps[3], steps[1]]
+    assert found.score.tolist()[:2] == [0.7, 0.6]
+    assert found.loc[2].isna().all()
+    page = text_of(write_report(write_begun(tmp_path / "run", lines, num_seeds=3)))
+    assert "0.650 ± 0.071" in page and "of each, mean ± deviation of 2 seeds" in page
 
 
 def test_a_stopped_study_says_which_points_are_there_and_how_far_one_is(tmp_path):

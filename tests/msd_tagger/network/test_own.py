@@ -151,5 +151,6 @@ def test_a_layer_that_is_missing():
     assert own.has_last_layer(own.check(build("Small"), SHAPE))
     params = own.check(build("Nameless"), SHAPE)
     assert not own.has_last_layer(params)
+    assert not own.has_last_layer(own.check(build("Convolving"), SHAPE))
     with pytest.raises(ValueError, match=r'embed needs .*num_tags, name="tags"'):
         own.check_last_layer(params, "embed")

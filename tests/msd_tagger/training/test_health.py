@@ -27,12 +27,12 @@ def fit(folder, monkeypatch=None, poisoned=(), **overrides):
 set_up = train.set_up
 
 
-def poison(setup, numbers):
+def poison(setup, numbers, after=11):
     update = setup.programs.update
 
     def poisoned(chunks, batch):
         state = parallel.from_devices(chunks, setup.layout)
-        if int(state.step[0]) == 11:
+        if int(state.step[0]) == after:
             weights = jax.tree.map(np.array, state.weights)
             weights.params["tags"]["bias"][list(numbers)] = np.nan
             state = state.replace(weights=weights)
@@ -75,6 +75,32 @@ def test_a_seed_that_fails_changes_nothing_for_the_others(
 
     again = fit(tmp_path / "run")  # From the checkpoint, which knows.
     assert again.failures == run.failures
+
+
+def test_a_seed_that_has_ended_keeps_its_result_whatever_becomes_of_it(
+    tmp_path, monkeypatch
+):
+    """Alone it would have stopped before."""
+    options = {"train__max_epochs": 60.0, "train__learning_rate": 0.02}
+    options |= {"train__patience_epochs": 3.0, "num_seeds": 3}
+    config, data = fakes.small_config(**options), fakes.FakeData()
+    whole = train.train(config, data, tmp_path / "whole")
+    first = int(np.argmin(whole.state.best_step))
+    schedule = whole.setup.schedule
+    late = whole.state.best_step[first] + schedule.patience_steps
+    assert late + 20 < whole.state.best_step.max()  # The others go on.
+    after = schedule.next_evaluation(int(late)) + 3
+    monkeypatch.setattr(train, "set_up", lambda *a: poison(set_up(*a), [first], after))
+    run = train.train(config, data, tmp_path / "run")
+    assert run.seeds == whole.seeds and run.failures == ()
+    for name in ("best", "best_score", "best_step"):
+        found, expected = (getattr(one.state, name) for one in (run, whole))
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
+    early = int(np.argmax(whole.state.best_step))
+    assert whole.state.best_step[early] > after
+    monkeypatch.setattr(train, "set_up", lambda *a: poison(set_up(*a), [early], after))
+    failed = train.train(config, data, tmp_path / "failed")
+    assert [one.number for one in failed.failures] == [early]
 
 
 def test_all_seeds_failing_ends_the_run(tmp_path, monkeypatch):

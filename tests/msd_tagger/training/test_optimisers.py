@@ -3,7 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 
+from msd_tagger.common import files
 from msd_tagger.training import optimisers
 
 PARAMS = {"kernel": jnp.linspace(1, 2, 6).reshape(3, 2), "bias": jnp.full(2, 2.0)}
@@ -40,6 +42,24 @@ def test_weight_decay_leaves_biases_alone(name):
     )
     np.testing.assert_array_equal(with_decay["bias"], without["bias"])
     assert np.all(with_decay["kernel"] != without["kernel"])
+
+
+def test_biases_and_normalisations_of_several_axes_are_left_alone():
+    class Attentive(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            x = nn.LayerNorm(reduction_axes=(1, 2), feature_axes=(1, 2))(x)
+            return nn.MultiHeadDotProductAttention(2)(x)
+
+    params = Attentive().init(jax.random.key(0), jnp.ones((2, 6, 4)))["params"]
+    marked = files.flatten(optimisers.kernels(params), "/")
+    axes = files.flatten(jax.tree.map(jnp.ndim, params), "/")
+    assert {name.split("/")[-1] for name, of in axes.items() if of > 1} == {
+        *("kernel", "bias", "scale")
+    }
+    assert {name for name, is_one in marked.items() if is_one} == {
+        name for name in axes if name.endswith("kernel")
+    }
 
 
 def test_weight_decay_of_any_optimiser():

@@ -292,3 +292,11 @@ def test_its_code_names_the_run():
     names = ("tests.own_networks:Small", "tests.own_networks:louder")
     assert found.keys() == {f"code of {name}" for name in names}
     assert build.own_code(fakes.small_config()) == {}
+
+
+def test_names_of_the_papers_network_mean_nothing_in_another(tmp_path):
+    trained = fit(tmp_path, "tests.own_networks:Convolving", train__max_steps=2)
+    results.write_results(trained, tmp_path, results.predict(trained), None)
+    assert (tmp_path / "summary.json").exists()
+    for name in ("first_layer.npz", "label_vectors.npz"):
+        assert not (tmp_path / name).exists()

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from msd_tagger.training.progress import MetricsFile, Progress
+from msd_tagger.training.progress import MetricsFile, Progress, rate
 from msd_tagger.training.schedule import Schedule
 from msd_tagger.training.steps import Output
 
@@ -60,15 +60,28 @@ def test_a_log_line_says_how_long_it_takes_still(caplog, monkeypatch):
 
     go_on(3)
     now[0] += 36  # An evaluation.
+    progress.note_validation([0.5, 0.7], np.array([True, True]), np.array([0.5, 0.7]))
     go_on(4)
     progress.close()
     before, after = [one for one in caplog.messages if one.startswith("step ")]
     # The first step waits for its compilation. Two more took 2 s: 1,004 are left.
     assert before.startswith("step 3 of 1007: loss 0.6000, 8.0 clips/s")
-    assert before.endswith(", at most 16:44 left")
+    assert before.endswith(", at most 16:44 left, evaluations apart")
     # Six steps and the evaluation took 42 s: 1,000 are left.
     assert after.startswith("step 7 of 1007: loss 0.6000, 8.0 clips/s")
     assert after.endswith(", at most 1:56:40 left")
+
+
+def test_without_a_timed_step_there_is_no_speed():
+    schedule, told = Schedule(8, 50, 100, 10.0, np.inf), []
+    progress = Progress(schedule, 2, lambda *_: None, 0, {})
+    for _ in range(3):  # As with a save after every step.
+        progress.add([Output(np.array([0.5, 0.7]), np.ones(2))])
+        progress.tell(told.append)
+        found = progress.state()
+    progress.close()
+    assert [one["clips_per_s"] for one in told] == [None] * 3
+    assert rate(schedule, found["timed_steps"], found["seconds"]) is None
 
 
 def test_who_watches_is_told_of_the_lines_of_the_file(tmp_path):

@@ -47,6 +47,15 @@ def test_schedule_evaluates_once_an_epoch_and_at_the_end():
 
 
 @pytest.mark.parametrize(
+    ("clips", "batch_size", "epochs", "steps"),
+    [(200, 8, 4.4, 110), (200, 6, 30.0, 1000), (201, 8, 4.4, 111)],
+)
+def test_rounding_adds_no_step(clips, batch_size, epochs, steps):
+    config = fakes.small_config(train__max_epochs=epochs, train__batch_size=batch_size)
+    assert build_schedule(config, clips).last_step == steps
+
+
+@pytest.mark.parametrize(
     ("clips", "batch_size", "every"), [(103, 10, 1.0), (826, 8, 0.03), (64, 8, 0.1)]
 )
 def test_each_multiple_of_an_epoch_is_evaluated_once(clips, batch_size, every):
