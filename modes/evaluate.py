@@ -1,11 +1,14 @@
 """`--mode=evaluate`: scores of a run again, or of a bundle on any corpus."""
 
+import logging
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from configs.identity import bundle_digest, digest
+from input_pipeline import tag_names
 from modes import MainOptions
 from modes.corpus import load, open_data, prepare, recipe_of
 from modes.run import start as start_run
@@ -23,6 +26,8 @@ from msd_tagger.training.bundle_scores import (
 from msd_tagger.training.data import Data
 from msd_tagger.training.schedule import resolve_batch_size
 from msd_tagger.training.warm_start import check_recipe
+
+logger = logging.getLogger(__name__)
 
 
 def start(config: ConfigDict, options: MainOptions) -> None:
@@ -52,6 +57,7 @@ def evaluate_bundle(config: ConfigDict, options: MainOptions) -> None:
     folder = Path(options.bundle)
     bundle = read(folder, config)
     corpus = load(config, options)
+    note_spellings(bundle.tags, corpus.tags)
     print_match(match_tags(bundle.tags, corpus.tags))
     scored_splits(Counter(clip.split for clip in corpus.clips))  # Or says why not.
     data = open_data(config, prepare(config, options, corpus))
@@ -93,6 +99,23 @@ def score(bundle: Bundle, data: Data, config: ConfigDict, out: Path) -> dict:
     size = train.evaluation_batch_size or train.batch_size
     size = parallel.pad_batch_size(resolve_batch_size(size), layout)
     return score_splits(bundle, data, layout, size, out)
+
+
+def note_spellings(of_bundle: Sequence[str], of_corpus: Sequence[str]) -> None:
+    """Warns of tags that are one for people, and two for `match_tags`."""
+    meant = tag_names.meant_as(of_bundle, of_corpus)
+    shown = tag_names.shown
+    unlike = [
+        f"{shown(one)} of the bundle and {shown(other)} of the corpus"
+        for one, other in meant.items()
+        if one != other
+    ]
+    if unlike:
+        logger.warning(
+            "tags that differ only in how they are written are not taken for one, so "
+            "write them in the corpus as the bundle does: %s",
+            "; ".join(unlike),
+        )
 
 
 def print_match(match: Match) -> None:

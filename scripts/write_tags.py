@@ -22,7 +22,7 @@ from pathlib import Path
 
 import soundfile
 
-from input_pipeline.corpora.tables import is_line
+from input_pipeline.corpora.tables import ELSEWHERE, is_line
 from msd_tagger.common import files
 from msd_tagger.common.errors import reason_of
 from msd_tagger.common.text import printable, text_path
@@ -126,6 +126,7 @@ def _rows(
         if tags:
             # Readers strip cells, and take backslashes alone for those of Windows.
             is_plain = name == name.strip() and ("/" in name or "\\" not in name)
+            is_plain = is_plain and not ELSEWHERE.match(name)  # As a folder `C:`.
             name = name if is_plain else f"./{name}"
             yield name, name, tags, artist
 

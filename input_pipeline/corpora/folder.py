@@ -18,13 +18,14 @@ outside of the vocabulary are left out and counted.
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from input_pipeline import tag_names
-from input_pipeline.corpora import tables
+from input_pipeline.corpora import names, tables
 from input_pipeline.corpora.corpus import IN_TWO_SPLITS, Clip, Corpus
 from msd_tagger.common.facts import SPLITS
 from msd_tagger.common.text import printable, text_path
@@ -33,6 +34,7 @@ from msd_tagger.frontend import foreign
 REQUIRED = ("track_id", "path", "tags")
 OPTIONAL = ("split", "artist", "start_s", "true_tags")
 
+SplitOf = Callable[[tables.Row], str]
 logger = logging.getLogger(__name__)
 
 
@@ -52,8 +54,9 @@ def load(audio_dir: Path | str, num_tags: int = 0) -> Corpus:
     # Read anew each time: the rows of 240,000 clips at once would take 200 MB.
     if next(_read_rows(table), None) is None:
         raise ValueError(f"{table} has a header but no rows; add one row per clip")
-    tags = _vocabulary(directory, _read_rows(table), num_tags)
-    clips, rejected = _clips(directory, _read_rows(table), tags)
+    split_of = partial(_split, directory, names.finder(directory))
+    tags = _vocabulary(directory, _read_rows(table), num_tags, split_of)
+    clips, rejected = _clips(directory, _read_rows(table), tags, split_of)
     foreign.warn_of_missing(clip.path for clip in clips)
     return Corpus(
         name=_short_name(directory.name),
@@ -94,7 +97,7 @@ def _tags(row: tables.Row, column: str) -> list[str]:
 
 
 def _vocabulary(
-    directory: Path, rows: Iterable[tables.Row], num_tags: int
+    directory: Path, rows: Iterable[tables.Row], num_tags: int, split_of: SplitOf
 ) -> tuple[str, ...]:
     counts: Counter[str] = Counter()
     learnt: Counter[str] = Counter()
@@ -103,7 +106,7 @@ def _vocabulary(
         counts.update(tags)
         # A tag that only the truth has is learnt by nobody, but has its column.
         counts.update(dict.fromkeys(_tags(row, "true_tags"), 0))
-        if num_tags and _split(directory, row) == "train":
+        if num_tags and split_of(row) == "train":
             learnt.update(tags)
     listed = tables.find_vocabulary(directory)
     found = listed or tables.vocabulary_by_count(counts)
@@ -151,14 +154,17 @@ def _tell_left_out(
 
 
 def _clips(
-    directory: Path, rows: Iterable[tables.Row], tags: tuple[str, ...]
+    directory: Path,
+    rows: Iterable[tables.Row],
+    tags: tuple[str, ...],
+    split_of: SplitOf,
 ) -> tuple[list[Clip], list[tuple[str, str, str]]]:
     clips: dict[str, Clip] = {}
     rejected = []
     num_empty = 0
     columns = {tag: column for column, tag in enumerate(tags)}
     for row in rows:
-        clip = _clip(directory, row, columns)
+        clip = _clip(directory, row, columns, split_of(row))
         if clip.path.name.startswith("._"):  # A Mac's notes on the file of that name.
             rejected.append((clip.track_id, row["path"], "not audio"))
             continue
@@ -178,14 +184,16 @@ def _clips(
     return list(clips.values()), rejected
 
 
-def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
+def _clip(
+    directory: Path, row: tables.Row, columns: dict[str, int], split: str
+) -> Clip:
     def labels(column: str) -> np.ndarray:
         return tables.label_vector(_tags(row, column), columns)
 
     start = row.get("start_s")
     return Clip(
         track_id=row["track_id"],
-        split=_split(directory, row),
+        split=split,
         path=row.path_inside(directory, "path"),
         tags=labels("tags"),
         true_tags=labels("true_tags") if "true_tags" in row else None,
@@ -194,13 +202,13 @@ def _clip(directory: Path, row: tables.Row, columns: dict[str, int]) -> Clip:
     )
 
 
-def _split(directory: Path, row: tables.Row) -> str:
+def _split(directory: Path, find: Callable[[Path], Path], row: tables.Row) -> str:
     if "split" not in row:
         key = row["track_id"]
         if "start_s" in row:
             # Excerpts of one file must not be both learnt and tested, however its path
             # is written.
-            path = row.path_inside(directory, "path")
+            path = find(row.path_inside(directory, "path"))
             key = path.relative_to(directory).as_posix()
         return tables.split_of(row.get("artist") or key)
     if row["split"] not in SPLITS:

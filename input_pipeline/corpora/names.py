@@ -36,12 +36,12 @@ def as_on_disk(corpus: Corpus) -> Corpus:
     # Folders are listed, and at once: that takes less than asking for every file.
     folders = list({clip.path.parent for clip in corpus.clips})
     names = dict(zip(folders, in_threads(_names_in, folders), strict=True))
-    by_key = functools.cache(lambda folder: grouped(sorted(_names_in(folder)), _key))
+    find = finder(corpus.audio_dir)
     clips, found = [], dict[Path, Path]()
     for clip in corpus.clips:
         path = clip.path
         if path.name not in names[path.parent]:
-            path = _spelled(path, corpus.audio_dir, by_key)
+            path = find(path)
         if path != clip.path:
             found.setdefault(path, clip.path)
             clip = dataclasses.replace(clip, path=path)
@@ -55,6 +55,16 @@ def as_on_disk(corpus: Corpus) -> Corpus:
             *(len(found), ascii(str(path)), ascii(str(asked))),
         )
     return dataclasses.replace(corpus, clips=clips)
+
+
+def finder(top: Path) -> Callable[[Path], Path]:
+    """Returns what gives paths below a folder as they are written there.
+
+    It lists each folder once. A path without such a file, or with several, stays as it
+    is.
+    """
+    by_key = functools.cache(lambda folder: grouped(sorted(_names_in(folder)), _key))
+    return lambda path: _spelled(path, top, by_key)
 
 
 def _names_in(folder: Path) -> frozenset[str]:

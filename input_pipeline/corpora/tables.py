@@ -26,7 +26,7 @@ from msd_tagger.common.csv_files import (
 # Files that are looked for to tell how they end; fewer if some are there.
 MOST_SOUGHT, ENOUGH_FOUND = 2000, 10
 # A path of Windows with its drive, or an address.
-_ELSEWHERE = re.compile(r"[A-Za-z]:/|[A-Za-z][\w+.-]+://")
+ELSEWHERE = re.compile(r"[A-Za-z]:/|[A-Za-z][\w+.-]+://")
 _SPLIT_SHARES = (("train", 0.8), ("valid", 0.9), ("test", 1.0))  # Cumulative.
 
 
@@ -194,15 +194,18 @@ def path_inside(directory: Path, text: str, where: str) -> Path:
     'music/a/1.mp3'
 
     Raises:
-        ValueError: The path is empty, absolute, an address, or leaves the directory by
-            name.
+        ValueError: The path is empty, an address, absolute and not in the directory,
+            or leaves it by name.
     """
     # A table of Windows has no slashes, so that few files are looked for.
     has_both = "/" in text and "\\" in text
     is_name = has_both and os.path.exists(directory / text)  # noqa: PTH110 (any text)
     text_or_name = text if is_name else text.replace("\\", "/")
     path = posixpath.normpath(text_or_name)
-    is_elsewhere = posixpath.isabs(path) or _ELSEWHERE.match(text_or_name)
+    top = os.path.abspath(directory)  # noqa: PTH100 (links stay as they are)
+    if path.startswith(f"{top}/"):
+        text_or_name = path = path.removeprefix(f"{top}/")
+    is_elsewhere = posixpath.isabs(path) or ELSEWHERE.match(text_or_name)
     leaves = is_elsewhere or path.split("/")[0] == ".."
     if not text or leaves or "\0" in path:
         raise ValueError(

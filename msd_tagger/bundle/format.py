@@ -32,6 +32,7 @@ from msd_tagger.network.convnet import ConvNet
 from msd_tagger.network.model import Model, Network, Weights
 
 FORMAT, VERSION = "msd-tagger bundle", 2
+LFS_POINTER = b"version https://git-lfs"
 DESCRIPTION, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 # Description and weights of older versions, which differ in nothing else.
 OLDER = {1: ("bundle.json", "weights.safetensors")}
@@ -283,6 +284,13 @@ def is_bundle(directory: Path) -> bool:
 def _find(directory: Path) -> tuple[int, tuple[str, str]]:
     """Finds the version of a bundle, and the names of description and weights."""
     known = {VERSION: (DESCRIPTION, WEIGHTS), **OLDER}
+    if not directory.is_dir():
+        is_file = directory.exists()
+        what = "is a file; give the folder of the bundle" if is_file else "is no folder"
+        raise ValueError(
+            f"{directory} {what}. A run's bundle is <workdir>/bundle; --mode=export "
+            "copies it"
+        )
     for version, names in known.items():
         if (directory / names[0]).is_file():
             return version, names
@@ -318,9 +326,14 @@ def _read_description(path: Path, version: int, weights: str) -> dict[str, Any]:
 
 def _read_file(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing; copy it again") from error
+    if content.startswith(LFS_POINTER):
+        raise ValueError(
+            f"{path} is a pointer of Git LFS, and not the file; fetch it: git lfs pull"
+        )
+    return content
 
 
 def _check_keys(where: str, content: Any, names: Iterable[str]) -> None:

@@ -171,6 +171,8 @@ def csv_rows(path: Path, separator: str = "comma") -> Iterator[tuple[int, list[s
             )
             for values in reader:
                 check_no_nul("\n".join(values), f"{path}, line {line}")
+                if not is_comma and any("\n" in one or "\r" in one for one in values):
+                    raise csv.Error("a value goes on in the next line")
                 if "".join(values).strip():
                     yield line, values
                 line = reader.line_num + 1

@@ -123,7 +123,10 @@ def clip_of(source: Source, recipe: Recipe, start_s: float | None = None) -> np.
     if not peak <= LOUDEST_PEAK:
         raise AudioError(path, "not finite", f"peak {peak:.1e}")
     if peak < SILENCE_PEAK:
-        raise AudioError(path, "silent", f"peak {peak:.1e}")
+        detail = f"peak {peak:.1e}"
+        if np.abs(samples).max(initial=0) >= SILENCE_PEAK and num_channels > 1:
+            detail += " as the mean of its channels, which cancel each other"
+        raise AudioError(path, "silent", detail)
     return clip
 
 

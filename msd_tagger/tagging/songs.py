@@ -35,7 +35,9 @@ MIN_REST_S = 5.0
 # Spectrograms of one file are held at once: 260 MB of the paper's.
 MOST_EXCERPTS = 1000
 # Folders in which systems and network disks keep what was deleted, or notes of theirs.
-_TRASH = re.compile(r"(?i)(\.Trash(es|-\d+)?|\$RECYCLE\.BIN|#recycle|@eaDir)$")
+_TRASH = re.compile(
+    r"(?i)(\.Trash(es|-\d+)?|\$RECYCLE\.BIN|#recycle|@eaDir|\.AppleDouble)$"
+)
 _MAX_THREADS = 16
 _BATCHES_AT_ONCE = 4  # Files of several excerpts then leave few places empty.
 

@@ -168,6 +168,16 @@ def test_test_clips_alone_are_scored(place, tmp_path, capsys):
     assert prepared.name.startswith("test-")
 
 
+def test_tags_that_differ_in_spelling_alone_are_told(caplog):
+    bundle, corpus = ("cafe\u0301", "Jazz", "rock"), ("café", "jazz", "rock", "pop")
+    evaluate_bundle.note_spellings(bundle, corpus)
+    [record] = caplog.records
+    assert record.message.endswith(
+        ": cafe\\u0301 of the bundle and café of the corpus; "
+        "Jazz of the bundle and jazz of the corpus"
+    )
+
+
 def test_tags_are_matched_by_name(place, tmp_path, capsys):
     write_folder(place / "elsewhere", ELSEWHERE)
     score(place, tmp_path / "out", "elsewhere")
@@ -216,7 +226,7 @@ def test_what_cannot_be_scored_is_refused_before_anything_is_written(place, tmp_
         r"held holds files \(notes.txt": {"out": tmp_path / "held"},
         r"--workdir=here with --bundle: .* go to --out": {"workdir": "here"},
         r"--out=.*out goes with --bundle": {"bundle": ""},
-        r"here holds no bundle": {"bundle": str(tmp_path / "here")},
+        r"here is no folder": {"bundle": str(tmp_path / "here")},
     }.items():
         with pytest.raises(ValueError, match=message):
             score(place, **({"out": tmp_path / "out"} | options))

@@ -34,14 +34,15 @@ def tags_of(music):
 
 def test_folders_are_tags(tmp_path, capsys):
     names = ("jazz/blue/1.wav", "rock, hard/=2.wav", "a|b/3.wav", " jazz/x\\4.wav")
+    names += ("C:/5.wav",)  # A drive, copied with its name.
     for name in names:
         write_sound(tmp_path / name)
     write_sound(tmp_path / "loose.wav")
     os.link(tmp_path / "loose.wav", tmp_path / "jazz" / os.fsdecode(b"\xe9.wav"))
     assert write_tags.main([str(tmp_path), "--by=folders"]) == 0
-    assert "4 files, 3 tags; 2 files left out" in capsys.readouterr().out
+    assert "5 files, 4 tags; 2 files left out" in capsys.readouterr().out
     found, artists = tags_of(tmp_path)
-    tags = ({"jazz"}, {"rock, hard"}, {"a b"}, {"jazz"})
+    tags = ({"jazz"}, {"rock, hard"}, {"a b"}, {"jazz"}, {"C:"})
     assert found == dict(zip(names, tags, strict=True))
     assert artists == {None}
 

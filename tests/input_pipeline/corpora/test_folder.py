@@ -1,11 +1,12 @@
 """The folder corpus: what a tags.csv may hold, and what is refused."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from input_pipeline.corpora import check_scorable, folder, load_corpus
+from input_pipeline.corpora import check_scorable, folder, load_corpus, tables
 from msd_tagger.common.facts import SPLITS
 from tests.small_corpus import TAGS, write_folder, write_table
 
@@ -205,6 +206,41 @@ def test_splits_by_hash_keep_excerpts_of_a_file_together(tmp_path):
     assert len(by_file) == 100
     assert all(len(splits) == 1 for splits in by_file.values())
     assert set.union(*by_file.values()) == set(SPLITS)
+
+
+def test_excerpts_stay_together_under_other_spellings(tmp_path):
+    names = [f"Café {n}.Wav" for n in range(60)]
+    columns = ("track_id", "path", "tags", "start_s")
+    spelled = (
+        str,
+        str.upper,
+        lambda name: unicodedata.normalize("NFD", name),
+        lambda name: name.replace(" ", "%20"),
+    )
+    rows = []
+    for number, name in enumerate(names):
+        (tmp_path / name).touch()
+        for k, spell in enumerate(spelled):
+            rows.append((f"{number}-{k}", spell(name), "rock", f"{k}"))
+    clips = _clips(tmp_path, rows, columns)
+    by_file = {}
+    for clip in clips:
+        by_file.setdefault(clip.track_id.split("-")[0], set()).add(clip.split)
+    assert all(len(splits) == 1 for splits in by_file.values())
+    # As it was where all is spelled as on the disk.
+    first = clips[:: len(spelled)]
+    assert [one.split for one in first] == [*map(tables.split_of, names)]
+
+
+def test_absolute_paths_into_the_folder_are_those_below_it(tmp_path):
+    columns = ("track_id", "path", "tags", "start_s")
+    rows = [("a", f"{tmp_path}/x/../a.mp3", "rock", "0"), ("b", "a.mp3", "rock", "9")]
+    first, second = _clips(tmp_path, rows, columns)
+    assert first.path == second.path == tmp_path / "a.mp3"
+    assert first.split == second.split
+    for outside in (f"{tmp_path}-b/a.mp3", str(tmp_path), f"{tmp_path}/../a.mp3"):
+        with pytest.raises(ValueError, match=r"line 2: the path .* is not inside"):
+            _clips(tmp_path, [("a", outside, "rock", "0")], columns)
 
 
 def test_empty_cells_of_the_truth_are_told(tmp_path, caplog):

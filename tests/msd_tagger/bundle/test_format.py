@@ -167,7 +167,19 @@ def of_tags(tags, rows=None):
 
 
 DAMAGES = {
-    "no folder": (shutil.rmtree, "holds no bundle: it has no config.json"),
+    "no folder": (shutil.rmtree, "bundle is no folder. A run's bundle is"),
+    "nothing in it": (
+        lambda d: [shutil.rmtree(d), d.mkdir()],
+        "holds no bundle: it has no config.json",
+    ),
+    "a file": (
+        lambda d: [shutil.rmtree(d), d.touch()],
+        "bundle is a file; give the folder of the bundle",
+    ),
+    "pointers of Git LFS": (
+        lambda d: edit(d, WEIGHTS, lambda _: b"version https://git-lfs.github.com/sp"),
+        "safetensors is a pointer of Git LFS, and not the file; fetch it: git lfs pull",
+    ),
     "no weights": (lambda d: (d / WEIGHTS).unlink(), "safetensors is missing; copy it"),
     "a changed byte": (
         lambda d: edit(d, WEIGHTS, lambda b: b[:-1] + bytes([b[-1] ^ 1])),

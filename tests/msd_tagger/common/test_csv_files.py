@@ -59,6 +59,16 @@ def test_a_row_of_another_length_is_refused_with_a_hint(tmp_path):
         next(rows)
 
 
+@pytest.mark.parametrize("last", ["x", 'x"'])
+def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(tmp_path, last):
+    rows = [*("a\tb\n1\tx\n", '2\t"Weird Al\n', "3\tx\n"), f"4\t{last}\n"]
+    (tmp_path / "x.tsv").write_text("".join(rows))
+    found = csv_rows(tmp_path / "x.tsv", "tab")
+    assert [next(found), next(found)] == [(1, ["a", "b"]), (2, ["1", "x"])]
+    with pytest.raises(ValueError, match=r"in line 3: a value goes on .* Close every"):
+        next(found)
+
+
 def test_a_table_may_come_through_a_pipe(tmp_path):
     pipe, rows = tmp_path / "pipe", []
     os.mkfifo(pipe)

@@ -158,3 +158,12 @@ def test_more_channels_than_memory_is_meant_for_are_refused(tmp_path):
     soundfile.write(tmp_path / "wide.wav", samples, 96_000)
     with pytest.raises(AudioError, match=r"40 channels of 96000 Hz"):
         audio.read_clip(tmp_path / "wide.wav", RECIPE)
+
+
+def test_channels_that_cancel_each_other_are_told(tmp_path):
+    left = sound(1, 2.0, 22_050).reshape(-1, 1)
+    soundfile.write(tmp_path / "x.wav", np.hstack([left, -left]), 22_050)
+    with pytest.raises(
+        AudioError, match=r"silent .* channels, which cancel each other"
+    ):
+        audio.read_clip(tmp_path / "x.wav", RECIPE)

@@ -253,7 +253,8 @@ def test_folders_are_searched(tmp_path, monkeypatch):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("")
-    for folder in (".Trash-1000/files", "$RECYCLE.BIN", "#recycle/old", "@eaDir"):
+    trash = (".Trash-1000/files", "$RECYCLE.BIN", "#recycle/old", "@eaDir")
+    for folder in (*trash, ".AppleDouble"):
         (tmp_path / "b" / folder).mkdir(parents=True)
         (tmp_path / "b" / folder / "deleted.mp3").write_text("")
     assert audio_files(["b/#recycle/old"]) == ["b/#recycle/old/deleted.mp3"]
