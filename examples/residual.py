@@ -21,7 +21,7 @@ def max_pool(x: jax.Array, window: tuple[int, int]) -> jax.Array:
     pad = [(0, -size % step) for size, step in zip(x.shape[1:3], window, strict=True)]
     x = jnp.pad(x, ((0, 0), *pad, (0, 0)), constant_values=-jnp.inf)
     rows, columns = x.shape[1] // window[0], x.shape[2] // window[1]
-    return x.reshape(len(x), rows, window[0], columns, window[1], -1).max((2, 4))
+    return x.reshape(x.shape[0], rows, window[0], columns, window[1], -1).max((2, 4))
 
 
 class Block(nn.Module):

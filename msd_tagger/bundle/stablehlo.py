@@ -25,7 +25,8 @@ def write(directory: Path, bundle: Bundle) -> None:
     out.
 
     Raises:
-        ValueError: The package that writes the format is missing.
+        ValueError: The package that writes the format is missing, or a network of one's
+            own cannot be written.
     """
     check_installed("--format=stablehlo", "export", "flatbuffers")
     recipe = bundle.recipe
@@ -35,7 +36,17 @@ def write(directory: Path, bundle: Bundle) -> None:
     (batch,) = export.symbolic_shape("B")
     for name, shape in shapes.items():
         x = jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
-        program = export.export(jax.jit(programs(bundle)[name]), platforms=PLATFORMS)(x)
+        function = jax.jit(programs(bundle)[name])
+        try:
+            program = export.export(function, platforms=PLATFORMS)(x)
+        except Exception as error:
+            if "name" not in bundle.network:
+                raise
+            raise ValueError(
+                f"{bundle.network['name']} cannot be written as StableHLO, where the "
+                "number of clips B stands for any; take it from x.shape[0], as len(x) "
+                f"has to be a number ({type(error).__name__}: {error})"
+            ) from error
         path = directory / f"from_{name}.stablehlo"
         files.write_bytes(path, bytes(program.serialize()))
 

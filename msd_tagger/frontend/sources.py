@@ -12,6 +12,7 @@ import functools
 import io
 import itertools
 import math
+import numbers
 import os
 import re
 import struct
@@ -190,8 +191,11 @@ def of_samples(samples: np.ndarray, rate_hz: int, name: str = "samples") -> Sour
         raise ValueError(
             f"samples are {list(shape)}; [T] or [T, channels] is needed{turned}"
         )
-    if not (rate_hz > 0 and float(rate_hz).is_integer()):
-        raise ValueError(f"a sample rate of {rate_hz} Hz; a positive integer is needed")
+    is_number = isinstance(rate_hz, numbers.Real)
+    if not (is_number and rate_hz > 0 and float(rate_hz).is_integer()):
+        raise ValueError(
+            f"a sample rate of {rate_hz!r} Hz; a positive integer is needed"
+        )
     return _Samples(samples, int(rate_hz), name)
 
 

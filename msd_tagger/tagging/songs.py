@@ -250,7 +250,7 @@ def audio_files(paths: Paths) -> list[str]:
     for path in (os.fspath(one) for one in given):
         inside = list(_walk(path, passed_over)) if _is_folder(path) else []
         for name in inside or [path]:
-            found.setdefault(os.path.realpath(name), name)
+            found.setdefault(_identity(name), name)
             number += 1
     if passed_over and any(not _is_folder(path) for path in found.values()):
         logger.warning("%s", _about_passed_over(passed_over))
@@ -258,6 +258,14 @@ def audio_files(paths: Paths) -> list[str]:
         again = number - len(found)
         logger.info("%d of %d names repeat a file named before", again, number)
     return list(found.values())
+
+
+def _identity(name: str) -> str:
+    """Returns the path that names of one file have in common; of no path, the name."""
+    try:
+        return os.path.realpath(name)
+    except ValueError:  # It has a NUL or half a character; reading it says so.
+        return name
 
 
 def _about_passed_over(passed_over: Counter[str]) -> str:
@@ -325,22 +333,31 @@ def excerpts(
     """
     if _is_folder(path):
         raise ValueError(_about_folder(os.fspath(path)))
+    limits = max_duration_s, max_samples
     with open_source(path) as source:
-        if source.length_s > max_duration_s:
-            raise ValueError(
-                f"{clock(source.length_s)} long; at most {clock(max_duration_s)} is "
-                "allowed (--max_duration_s)"
-            )
-        num_samples = source.num_samples * source.num_channels
-        if num_samples > max_samples:
-            raise ValueError(
-                f"{num_samples:,} samples in {source.num_channels} channels; at most "
-                f"{max_samples:,} are allowed (--max_samples)"
-            )
-        return _read_all(source, recipe, cut or cut_of(recipe))
+        return _read_all(source, recipe, cut or cut_of(recipe), limits)
 
 
-def _read_all(source: Source, recipe: Recipe, cut: Cut) -> Excerpts:
+def _check_length(source: Source, max_duration_s: float, max_samples: float) -> None:
+    if source.length_s > max_duration_s:
+        raise ValueError(
+            f"{clock(source.length_s)} long; at most {clock(max_duration_s)} is "
+            "allowed (--max_duration_s)"
+        )
+    num_samples = source.num_samples * source.num_channels
+    if num_samples > max_samples:
+        raise ValueError(
+            f"{num_samples:,} samples in {source.num_channels} channels; at most "
+            f"{max_samples:,} are allowed (--max_samples)"
+        )
+
+
+def _read_all(
+    source: Source,
+    recipe: Recipe,
+    cut: Cut,
+    limits: tuple[float, float] = (math.inf, math.inf),
+) -> Excerpts:
     window = dataclasses.replace(recipe, duration_s=cut.window_s)
     spectrograms: list[np.ndarray] = []
     starts_s: list[float] = []
@@ -348,6 +365,7 @@ def _read_all(source: Source, recipe: Recipe, cut: Cut) -> Excerpts:
     odd = source.note
     for number in itertools.count():
         # Asked for each time: a second look may find the file to be longer.
+        _check_length(source, *limits)
         ahead_s = starts_s_of(source.length_s, cut)[number:]
         if not ahead_s:
             odd = odd or source.cut
@@ -428,6 +446,8 @@ def _compute(
     """Decodes files and gives each what is computed `[S, E, …]` of its excerpts."""
     recipe = tagger.bundle.recipe
     read = partial(_read, recipe=recipe, max_duration_s=max_duration_s, cut=cut)
+    if num_threads < 0:
+        raise ValueError(f"num_threads={num_threads}: it must be at least 0")
     num_threads = min(num_threads or available_cores(), _MAX_THREADS)
     # Files whose excerpts overlap take more memory, and the network longer for each.
     ahead = max(2, round(4 * num_threads * cut.hop_s / recipe.duration_s))

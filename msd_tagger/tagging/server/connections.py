@@ -18,19 +18,21 @@ class Connection(H11Protocol):
     """A connection as uvicorn has it, which is dropped when it waits for too long.
 
     Its clock runs while no request is being answered: before the first, after each, and
-    while a head arrives, byte by byte. What uploads is up to the application.
+    while a head arrives, byte by byte; and while an answer is not being received. What
+    uploads is up to the application.
     """
 
     _clock: asyncio.TimerHandle | None = None
+    _since = 0.0  # When the clock began.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins, and makes room where there are too many."""
         super().connection_made(transport)  # type: ignore[arg-type]
         self._set_clock()
         others = [one for one in self.connections if isinstance(one, Connection)]
-        waiting = [(one._clock.when(), one) for one in others if one._clock]
+        waiting = [one for one in others if one._clock]
         if len(others) > MOST and waiting:
-            min(waiting, key=lambda pair: pair[0])[1].transport.abort()
+            min(waiting, key=lambda one: one._since).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Takes what arrives."""
@@ -40,6 +42,16 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Waits for the next request."""
         super().on_response_complete()
+        self._set_clock()
+
+    def pause_writing(self) -> None:
+        """Waits until the answer so far has been received."""
+        super().pause_writing()
+        self._set_clock()
+
+    def resume_writing(self) -> None:
+        """Goes on with the answer."""
+        super().resume_writing()
         self._set_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -69,10 +81,13 @@ class Connection(H11Protocol):
 
     def _set_clock(self) -> None:
         """Lets the clock run on, or stops it where a request is being answered."""
-        if self.cycle is not None and not self.cycle.response_complete:
+        is_answered = self.cycle is not None and not self.cycle.response_complete
+        if is_answered and not self.flow.write_paused:
             self._stop_clock()
         elif self._clock is None:
-            self._clock = self.loop.call_later(IDLE_S, self._drop)
+            self._since = self.loop.time()
+            wait_s = FLUSH_S if is_answered else IDLE_S
+            self._clock = self.loop.call_later(wait_s, self._drop)
 
     def _stop_clock(self) -> None:
         if self._clock is not None:

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from msd_tagger.frontend import audio
+from msd_tagger.frontend.sources import open_source
 from msd_tagger.frontend.spectrogram import spectrogram
 from msd_tagger.tagging import songs as tag_files
 from msd_tagger.tagging.songs import (
@@ -73,6 +74,8 @@ def test_samples_are_tagged_as_a_file_of_them(tmp_path, tagger, channels):
         (np.ones((1, 9000)), 12_000, r"\[1, 9000\]; .*; transpose them"),
         (np.ones((2, 2, 9000)), 12_000, r"\[2, 2, 9000\]; .* is needed$"),
         (np.ones(9000), 0, "a sample rate of 0 Hz; a positive integer"),
+        (np.ones(9000), "12000", "a sample rate of '12000' Hz; a positive integer"),
+        (np.ones(9000), None, "a sample rate of None Hz; a positive integer"),
         (np.ones(9000), np.inf, "a sample rate of inf Hz; a positive integer"),
         (np.ones(9000), 12_000.5, r"a sample rate of 12000\.5 Hz; a positive integer"),
         (np.zeros(9000), 12_000, "^tone: silent"),
@@ -321,11 +324,30 @@ def test_a_header_that_says_too_little_hides_no_excerpt(tmp_path):
     path.write_bytes(KINDS["xing_too_few.mp3"][0]())
     found = excerpts(path, RECIPE)
     np.testing.assert_allclose(found.starts_s, RECIPE.duration_s * np.arange(4))
+    with open_source(path) as source:
+        said_s = source.length_s
+        said = source.num_samples * source.num_channels
+    assert said_s < found.duration_s / 2
+    # What is longer than it says is refused when that is known.
+    with pytest.raises(ValueError, match=r"long; at most .*--max_duration_s"):
+        excerpts(path, RECIPE, max_duration_s=said_s)
+    with pytest.raises(ValueError, match=r"samples in .* \(--max_samples\)"):
+        excerpts(path, RECIPE, max_samples=said)
 
 
 def test_a_name_that_no_file_can_have(tagger):
     (one,) = tag_files.tag_files(tagger, [300 * "x"])
     assert one.reason.startswith("unreadable") and "too long" in one.reason
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+def test_a_name_that_is_no_text_costs_no_other_file(tmp_path, tagger, name):
+    path = write_sound(tmp_path / "a.wav", duration_s=2.0)
+    first, second = tag_files.tag_files(tagger, [name, path])
+    assert isinstance(first, Failure) and first.path == name and first.reason
+    assert isinstance(second, Song)
+    with pytest.raises(ValueError, match="num_threads=-1: it must be at least 0"):
+        next(tag_files.tag_files(tagger, [path], num_threads=-1))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -6,8 +6,10 @@ import logging
 import jax
 import numpy as np
 import pytest
+from jax import export
 
 from msd_tagger.bundle import format as bundles
+from msd_tagger.bundle import stablehlo
 from msd_tagger.commands.embed import check_features
 from msd_tagger.commands.export import write_programs
 from msd_tagger.network.model import Weights
@@ -168,6 +170,23 @@ def test_what_only_the_papers_network_has_is_refused(record, tmp_path):
     ):
         write_programs(tmp_path / "out", bundle, "onnx")
     assert not (tmp_path / "out").exists()
+
+
+def test_as_stablehlo_it_takes_any_number_of_clips(record, tmp_path):
+    bundle = bundles.read_bundle(record[0] / "bundle")
+    (tmp_path / "a").mkdir()
+    with pytest.raises(ValueError, match=r"Small.* from x\.shape\[0\], as len\(x\)"):
+        stablehlo.write(tmp_path / "a", bundle)
+    trained = fit(tmp_path / "b", "examples.residual:ResNet(channels=2)")
+    results.write_results(trained, tmp_path / "b", results.predict(trained), None)
+    bundle = bundles.read_bundle(tmp_path / "b" / "bundle")
+    stablehlo.write(tmp_path / "a", bundle)
+    content = (tmp_path / "a" / "from_spectrogram.stablehlo").read_bytes()
+    program = export.deserialize(bytearray(content)).call
+    given = np.random.default_rng(0).uniform(-80, 0, (3, *bundle.recipe.shape))
+    given = given.astype(np.float16)
+    found = np.asarray(program(given.astype(np.float32))).swapaxes(0, 1)
+    np.testing.assert_allclose(found, Tagger(bundle).scores(given), rtol=1e-5)
 
 
 def test_a_bundle_whose_module_is_away_or_changed(

@@ -323,6 +323,40 @@ def test_the_oldest_idle_connections_make_room(server, monkeypatch):
         assert not select.select([idle[-1]], [], [], 0)[0]
 
 
+def test_who_does_not_receive_answers_makes_room(server, monkeypatch):
+    """Such a connection waits with an answer, and not for a request."""
+    monkeypatch.setattr(connections, "MOST", 20)
+    request = b"GET /sample.mp3 HTTP/1.1" + HOST + b"\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        for _ in range(25):
+            unread = stack.enter_context(socket.socket())
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            unread.connect(("127.0.0.1", server.port))
+            unread.sendall(20 * request)
+        time.sleep(0.5)
+        assert [ask(server.port, "GET", "/")[0] for _ in range(3)] == [200] * 3
+
+
+def test_an_answer_that_nobody_receives_ends_its_connection(server, monkeypatch):
+    monkeypatch.setattr(connections, "FLUSH_S", 0.3)
+    request = b"GET /sample.mp3 HTTP/1.1" + HOST + b"\r\n\r\n"
+    with socket.socket() as unread:
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        unread.connect(("127.0.0.1", server.port))
+        unread.sendall(20 * request)
+        time.sleep(2)
+        received = 0
+        with contextlib.suppress(ConnectionResetError):
+            while some := unread.recv(100_000):
+                received += len(some)
+    with socket.create_connection(("127.0.0.1", server.port)) as reading:
+        reading.sendall(request.replace(HOST, HOST + b"\r\nConnection: close"))
+        whole = 0
+        while some := reading.recv(100_000):
+            whole += len(some)
+    assert received < 20 * whole
+
+
 @contextlib.contextmanager
 def hanging(**changes):
     """A server whose decoders hang on what begins with `!`."""
