@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from msd_tagger.common.contents import check_characters
 from msd_tagger.common.csv_files import (
     cell_number,
     check_is_text,
@@ -110,6 +111,7 @@ def read_array(path: Path) -> np.ndarray:
     if isinstance(found, np.lib.npyio.NpzFile):
         found.close()
         raise ValueError(f"{path} is not an array but an archive of several")
+    check_characters(found, str(path))
     return found
 
 

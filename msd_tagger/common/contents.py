@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+LAST_CHARACTER = 0x10FFFF  # Of Unicode.
+
 
 class Number(NamedTuple):
     """A finite number from `lowest` to `highest`."""
@@ -114,6 +116,18 @@ def _check_array(found: Any, expected: Array, where: str, sizes: Sizes) -> None:
             _check_size(size, letter, where, sizes)
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         raise ValueError(f"{where} has values that are not finite")
+    check_characters(found, where)
+
+
+def check_characters(found: np.ndarray, where: str) -> None:
+    """Refuses an array of text with numbers that stand for no character.
+
+    NumPy reads them, and gives texts on which any later step may fail.
+    """
+    if found.dtype.kind == "U" and found.size and found.itemsize:
+        numbers = np.ascontiguousarray(found).view(f"{found.dtype.byteorder}u4")
+        if (numbers > LAST_CHARACTER).any():
+            raise ValueError(f"{where} has texts of what is no character")
 
 
 def _check_size(size: int, letter: str, where: str, sizes: Sizes) -> None:

@@ -117,3 +117,15 @@ def test_files_that_are_no_lists_are_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=name):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_of_what_is_no_character_are_refused(tmp_path, order):
+    for split, clips in CHOSEN.items():
+        write_array(tmp_path, split, clips)
+    path = tmp_path / "valid.npy"
+    array = np.load(path).astype(f"{order}U40")
+    array.view(f"{order}u4").reshape(len(array), -1)[0, 2] = 0x0A0A006F
+    np.save(path, array)
+    with pytest.raises(ValueError, match=r"valid\.npy has texts of what is no charact"):
+        load(tmp_path)
