@@ -83,6 +83,7 @@ LINES = {
         "loss": Each(Maybe(NUMBER), "S"),
         "roc_auc_macro": Each(SCORE, "S"),
         "pr_auc_macro": Each(SCORE, "S"),
+        "best?": Each(bool, "S"),
     },
 }
 

@@ -283,6 +283,8 @@ def _read_lines(
             where = f"{path}, line {number}"
             line = _without(files.parse_json(row, where), failed)
             kind = line.get("kind")
+            if not isinstance(kind, str):
+                raise ValueError(f"{where}: kind is {kind!r}; it must be text")
             if kind in found and line.get("split", "valid") == "valid":
                 contents.check(line, record_contents.LINES[kind], f"{where}: ", sizes)
                 found[kind][line["step"]] = line

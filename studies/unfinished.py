@@ -42,7 +42,9 @@ def best_so_far(evaluations: Sequence[Line]) -> pd.DataFrame:
     seed is not its best, however high: the log says which is.
     """
     scores = per_seed(evaluations, "roc_auc_macro")
-    counts = per_seed(evaluations, "best") > 0
+    counts = scores > scores.cummax().shift().fillna(-np.inf)
+    if all("best" in line for line in evaluations):
+        counts = per_seed(evaluations, "best") > 0
     kept = scores.where(counts).apply(pd.Series.last_valid_index)
     found = pd.DataFrame({"step": kept}, scores.columns, dtype=float)
     found["score"] = [

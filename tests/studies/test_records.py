@@ -110,6 +110,8 @@ def test_lines_that_are_no_numbers_of_this_run_are_named(workdir):
     for line, message in (
         ('{"kind": "train", "step": 1}', "line 76 has no 'loss', but kind, step"),
         ("[1]", "line 76 must hold a JSON object"),
+        ('{"kind": ["train"], "step": 1}', r"line 76: kind is \['train'\]; it must be"),
+        ('{"step": 1}', "line 76: kind is None; it must be text"),
         ('{"kind": "train", "step": 1, "loss": [1, 2], "clips_per_s": 3}', "size 2"),
     ):
         path.write_text(f"{whole}{line}\n")

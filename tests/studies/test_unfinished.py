@@ -124,6 +124,9 @@ def test_the_best_so_far_is_what_would_be_kept(tmp_path):
     assert found.step.tolist()[:2] == [steps[3], steps[1]]
     assert found.score.tolist()[:2] == [0.7, 0.6]
     assert found.loc[2].isna().all()
+    # Of a log that does not say so, the highest.
+    plain = [{k: v for k, v in line.items() if k != "best"} for line in told]
+    assert unfinished.best_so_far(plain).score.tolist()[:2] == [0.7, 0.95]
     page = text_of(write_report(write_begun(tmp_path / "run", lines, num_seeds=3)))
     assert "0.650 ± 0.071" in page and "of each, mean ± deviation of 2 seeds" in page
 
