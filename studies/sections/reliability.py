@@ -54,6 +54,7 @@ RHOS = {
 }
 # From here on a correlation is called large (Cohen 1988); the paper's are 0.83 to 0.91.
 LARGE = 0.5
+FEWEST_RUNS = 3  # Two runs always correlate by 1 or -1.
 NUM_RESAMPLES = 200  # Of the test clips.
 
 
@@ -311,7 +312,7 @@ def _run_set(
     curves = pd.concat({name: scores[name][0] for name in points}, names=["point"])
     told = {name: one for name, one in points.items() if name in known_points}
     left_out = tuple(name for name in points if name not in told)
-    if len(told) < 2:
+    if len(told) < FEWEST_RUNS:
         nothing = pd.DataFrame(), pd.DataFrame(), np.array([])
         return RunSet(title, points, curves, {}, *nothing, left_out)
     by_seed, by_clips = (
@@ -557,7 +558,12 @@ def narrow_claim(found: Sets, gaps: Sequence[str] = ()) -> Claim:
     with the test clips (on the same resamples) and with the seeds, together.
     """
     narrow = found.get("mixed")
-    wide = [found[k] for k in INPUTS if k in found and "rho_1" in found[k].rhos]
+    # Of fewer than four runs it is not known how far a correlation may be off.
+    wide = [
+        found[k]
+        for k in INPUTS
+        if k in found and (rho := found[k].rhos.get("rho_1")) and rho.count > 3
+    ]
     mixed = narrow.rhos.get("rho_1") if narrow else None
     judged = judges.unknown("it needs ρ₁ of the narrow set and of a wide one.")
     if narrow and mixed is not None and wide:

@@ -291,6 +291,19 @@ def test_little_data_leaves_things_open(tmp_path):
     assert "needs two points of a set" in reliability.study(empty).paragraphs[0]
 
 
+def test_a_set_of_two_runs_has_no_correlation_and_spoils_no_other(record):
+    def part(sweep):
+        gone = [k for k in sweep.points if k.startswith("size-stft-")][:-2]
+        points = {k: one for k, one in sweep.points.items() if k not in gone}
+        return dataclasses.replace(sweep, points=points, missing=tuple(gone))
+
+    ranks, narrow, others = reliability.study(part(record)).claims
+    assert "STFT, sizes: –" in ranks.here and "STFT, sizes: –" in others.here
+    assert "the difference of Fisher's z is –" not in narrow.why
+    whole = reliability.study(record).claims[1]
+    assert "against " in narrow.why and " and " in whole.why.partition("against")[2]
+
+
 @pytest.mark.filterwarnings("error")
 def test_correlations_of_two_runs_leave_the_narrow_range_open():
     """They are 1, or by rounding more, which has no z."""
