@@ -18,32 +18,33 @@ def test_an_audit_of_the_labels_alone(tmp_path):
     msd_files.write_split_files(tmp_path / "labels")
     for path in (tmp_path / "labels").glob("train*"):
         path.unlink()
-    done = call(tmp_path, "--mode=audit", "--config.corpus.audio_dir=")
+    done = call(tmp_path, "--mode=audit", audio_dir="")
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "run" / "audit.json").read_text())
     assert found["clips"] == {"train": 0, "valid": 3, "test": 3}
     assert found["published"]["the paper"]["train"]["clips"] == 201_672
     assert found["files"]["missing"] == 0  # Nobody looked for any.
-    done = call(tmp_path, "--mode=prepare", "--config.corpus.audio_dir=")
+    done = call(tmp_path, "--mode=prepare", audio_dir="")
     assert done.returncode == 2
     assert "name=msd needs --config.corpus.audio_dir=DIR" in done.stderr
 
 
 def test_a_study_of_the_labels_alone(tmp_path):
     msd_files.write_split_files(tmp_path / "labels")
-    done = call(tmp_path, "--config.corpus.audio_dir=", config="tags")
+    done = call(tmp_path, config="tags", audio_dir="")
     assert done.returncode == 0, done.stderr
     assert "tags make" in (tmp_path / "run" / "claims.csv").read_text()
     assert "Figs 6 and 8 are left" in (tmp_path / "run" / "report.md").read_text()
     assert not (tmp_path / "data").exists()  # Nothing was prepared.
 
 
-def call(tmp_path, *arguments, config="db_mel"):
+def call(tmp_path, *arguments, config="db_mel", audio_dir=None):
+    audio_dir = tmp_path / "audio" if audio_dir is None else audio_dir
     command = [
         *(sys.executable, "main.py", f"--config=configs/{config}.py"),
         "--config.corpus.name=msd",
         f"--config.corpus.label_dir={tmp_path / 'labels'}",
-        f"--config.corpus.audio_dir={tmp_path / 'audio'}",
+        f"--config.corpus.audio_dir={audio_dir}",
         f"--data_dir={tmp_path / 'data'}",
         f"--workdir={tmp_path / 'run'}",
         *arguments,

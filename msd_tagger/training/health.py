@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,8 @@ class Health:
 
     def __init__(self, config: ConfigDict, failures: Iterable[Any] = ()) -> None:
         self._config = config
+        # Marks seeds `[S]` for which an evaluation after a step comes too late.
+        self.is_late: Callable[[int], np.ndarray | bool] = lambda _: False
         self.failures = [FailedSeed(*failure) for failure in failures]
 
     @property
@@ -45,10 +47,15 @@ class Health:
     def check(self, losses: np.ndarray, step: int) -> None:
         """Marks seeds whose loss `[S]` at a step is not finite.
 
+        Those that are out of patience have their result already.
+
         Raises:
             ValueError: None is left.
         """
-        for number in np.flatnonzero(~np.isfinite(losses) & ~self.failed).tolist():
+        fails = (
+            ~np.isfinite(losses) & ~self.failed & ~np.asarray(self.is_late(step - 1))
+        )
+        for number in np.flatnonzero(fails).tolist():
             found = f"its loss at step {step} was {losses[number]}"
             self.fail(number, step, f"{found}: {likely_cause(self._config, step)}")
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,9 +115,10 @@ class Training:
         self._metrics = MetricsFile(path, lines, writes=first, watch=watch)
         self._rate_at = learning_rate_at(config, schedule)
         self._health = Health(config, log.get("failures", ()))
+        self._health.is_late = partial(is_late, self._state, schedule)
         earlier = log.get("progress", {})
         self._progress = Progress(
-            schedule, layout.num_seeds, self._check, self._step, earlier
+            schedule, layout.num_seeds, self._health.check, self._step, earlier
         )
         self._watchdog = Watchdog(config.stall_warning_s)
         profile_steps = config.profile_steps if first else ()
@@ -167,11 +169,6 @@ class Training:
         failed, evaluated = self._health.failed, self._evaluated
         return is_over(self._state, self._setup.schedule, failed, evaluated)
 
-    def _check(self, losses: np.ndarray, step: int) -> None:
-        """Marks seeds that fail at a step; those out of patience have their result."""
-        late = is_late(self._state, self._setup.schedule, step - 1)
-        self._health.check(np.where(late, 0, losses), step)
-
     def _update(self) -> None:
         step = self._step + 1
         self._trace.before(step)
@@ -202,6 +199,7 @@ class Training:
             return
         self._evaluated, self._saved = True, False
         self._state = parallel.from_devices(self._chunks, self._setup.layout)
+        self._health.is_late = partial(is_late, self._state, self._setup.schedule)
         best = self._state.best_step == self._step
         self._metrics.append(kind="evaluation", **self._line(), **scores, best=best)
         highest = np.asarray(self._state.best_score)
