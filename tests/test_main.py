@@ -137,6 +137,11 @@ def call(*arguments, **environment):
             (CONFIG, "--workdir=main.py/run"),
             "--workdir=main.py/run: main.py is a file; give an empty or new folder",
         ),
+        ((CONFIG, "--workdir=main.py"), "--workdir=main.py is a file; give an empty"),
+        (
+            ("--config=configs/groundtruth.py", "--workdir=main.py"),
+            "--workdir=main.py is a file; give an empty or new folder",
+        ),
         ((CONFIG, "--workdir=/proc/run"), "/proc/matter.json cannot be written"),
         (("--mode=tag", "--bundle=x", "--data_dir=", "a.mp3"), "--data_dir= is empty"),
         (

@@ -117,8 +117,10 @@ def holds_run(workdir: Path) -> bool:
     """Tells whether a folder holds any run; False if it is new.
 
     Raises:
-        ValueError: It holds other files.
+        ValueError: It holds other files, or is one.
     """
+    if workdir.is_file():
+        raise ValueError(f"--workdir={workdir} is a file; give an empty or new folder")
     # Listed first: jobs of an array that start together may write the run just now.
     names = [p.name for p in workdir.iterdir()] if workdir.exists() else []
     if (workdir / "matter.json").exists():
