@@ -28,11 +28,6 @@ def invert(found: Estimates, tagged: np.ndarray, total: int) -> Rates:
     return Rates(1 - found.tagability, np.minimum(false, 1))
 
 
-def against(rates: Rates) -> np.ndarray:
-    """Tells which labels speak against their tags, which no rates can correct: [L]."""
-    return rates.missing + rates.false >= 1
-
-
 def estimate_rates(
     track_id: np.ndarray,
     labels: np.ndarray,
@@ -57,6 +52,15 @@ def estimate_rates(
     return invert(estimate(positive, negative, tagged, total), tagged, total)
 
 
+def against(found: Findings) -> np.ndarray:
+    """Marks labels `[L]` that are no more frequent where their tag holds.
+
+    They speak against it, so no rates can correct them.
+    """
+    missing, false = invert(found.estimates, found.occurrences, found.total)
+    return missing + false >= 1
+
+
 def rate_frame(found: Findings, tags: Sequence[str]) -> pd.DataFrame:
     """Lists the rates of all tags with their 95 % intervals, as a file of rates.
 
@@ -64,8 +68,7 @@ def rate_frame(found: Findings, tags: Sequence[str]) -> pd.DataFrame:
     they are. They have no intervals, nor have tags `against` which their labels speak.
     """
     counts = found.occurrences, found.total
-    inverted = invert(found.estimates, *counts)
-    rates, contrary = usable(inverted), against(inverted)
+    rates, contrary = usable(invert(found.estimates, *counts)), against(found)
     # Both rates rise with both error rates.
     errors = found.draws["error_positive"], found.draws["error_negative"]
     corners = ([getattr(one, end) for one in errors] for end in ("low", "high"))

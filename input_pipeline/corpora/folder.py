@@ -204,13 +204,13 @@ def _clip(
 
 def _split(directory: Path, find: Callable[[Path], Path], row: tables.Row) -> str:
     if "split" not in row:
-        key = row["track_id"]
-        if "start_s" in row:
+        key = row.get("artist") or row["track_id"]
+        if "start_s" in row and not row.get("artist"):
             # Excerpts of one file must not be both learnt and tested, however its path
             # is written.
             path = find(row.path_inside(directory, "path"))
             key = path.relative_to(directory).as_posix()
-        return tables.split_of(row.get("artist") or key)
+        return tables.split_of(key)
     if row["split"] not in SPLITS:
         raise ValueError(
             f"{row.where}: split is {row['split']!r}; choose from {', '.join(SPLITS)}"

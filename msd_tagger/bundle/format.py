@@ -25,6 +25,7 @@ from flax.traverse_util import unflatten_dict
 from msd_tagger.bundle.thresholds import Thresholds
 from msd_tagger.common import calls, contents, files
 from msd_tagger.common.contents import Each, Maybe, Number, OneOf
+from msd_tagger.common.csv_files import LFS_POINTER
 from msd_tagger.frontend.recipe import Recipe
 from msd_tagger.network import own
 from msd_tagger.network import preprocessing as pre
@@ -32,7 +33,6 @@ from msd_tagger.network.convnet import ConvNet
 from msd_tagger.network.model import Model, Network, Weights
 
 FORMAT, VERSION = "msd-tagger bundle", 2
-LFS_POINTER = b"version https://git-lfs"
 DESCRIPTION, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 # Description and weights of older versions, which differ in nothing else.
 OLDER = {1: ("bundle.json", "weights.safetensors")}

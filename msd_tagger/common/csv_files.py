@@ -15,6 +15,7 @@ _FORMULA = re.compile(r"'*[=+\-@＝＋－＠\t\r\n]")
 SEPARATORS = {"comma": ",", "tab": "\t", "semicolon": ";"}
 # How files begin that are given for text, what they are, and what to do.
 _SAVE = 'save it from a spreadsheet as "CSV UTF-8"'
+LFS_POINTER = b"version https://git-lfs"  # How a file begins that is one.
 _NO_TEXT = {
     b"PK\x03\x04": ("a spreadsheet or an archive (ZIP)", _SAVE),
     b"\xd0\xcf\x11\xe0": ("a spreadsheet", _SAVE),
@@ -22,7 +23,7 @@ _NO_TEXT = {
     b"\x1f\x8b": ("compressed (gzip)", "unpack it with gunzip"),
     b"<!doctype": ("a web page", "download the file itself"),
     b"<html": ("a web page", "download the file itself"),
-    b"version https://git-lfs": ("a pointer of Git LFS", "fetch it: git lfs pull"),
+    LFS_POINTER: ("a pointer of Git LFS", "fetch it: git lfs pull"),
 }
 
 

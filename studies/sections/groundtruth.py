@@ -29,7 +29,7 @@ from studies.annotation.answers import (
     verdicts_of,
 )
 from studies.annotation.subsets import OPTIONS, Subset, shortages, subsets_of
-from studies.estimated_rates import against, invert, rate_frame
+from studies.estimated_rates import against, rate_frame
 from studies.figures import Look, name_rows
 from studies.judges import Judged
 from studies.label_errors import (
@@ -106,8 +106,7 @@ def study(record: SweepRecord) -> Study:
     if here.checked.positives.any():
         # The numbers are a file of rates, for a loss.
         rates, known = rate_frame(here, table.tag_names), ", ".join(here.labels)
-        inverted = invert(here.estimates, here.occurrences, here.total)
-        names = np.array(here.labels)[against(inverted)]
+        names = np.array(here.labels)[against(here)]
         words = {"labels": known, "against": ""}
         if len(names):
             words["against"] = say("groundtruth.against", names=", ".join(names))

@@ -85,3 +85,25 @@ def test_the_interval_of_a_tag_at_the_ends_and_without_a_score():
     assert ends[0][1] == 1 and 0.4 < ends[0][0] < 0.9
     assert ends[1] == pytest.approx([0.39, 0.61], abs=0.01)
     assert np.isnan(ends[2]).all()
+
+
+@pytest.mark.parametrize(("positives", "low", "high"), [(2, 0.1, 0.25), (20, 0, 0.1)])
+def test_of_two_positives_in_all_it_is_too_small(positives, low, high):
+    """How often equal networks of 15 seeds differ by 1.96 errors (docs/studies.md)."""
+    rng, wrong = np.random.default_rng(positives), 0
+    labels = np.zeros((120, 1), np.uint8)
+    labels[:positives] = 1
+    for _ in range(200):
+        shared = 1.2 * labels + 0.7 * rng.normal(size=labels.shape)
+        means, placed = [], []
+        for _ in range(2):
+            own = shared + 0.7 * rng.normal(size=labels.shape)
+            scores = own + 0.3 * rng.normal(size=(15, *labels.shape))
+            placed.append(clip_spread.placements(labels, scores))
+            pairs = scores[:, :positives, :] > scores[:, None, positives:, 0]
+            means.append(pairs.mean((1, 2)))
+        apart = means[0] - means[1]
+        over_clips = 1.96 * clip_spread.standard_error(labels, placed[0] - placed[1])
+        over_seeds = stats.t.ppf(0.975, 14) * stats.sem(apart)
+        wrong += abs(apart.mean()) > np.hypot(over_clips, over_seeds)
+    assert low <= wrong / 200 <= high

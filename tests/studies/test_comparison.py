@@ -156,6 +156,21 @@ def test_a_point_that_scatters_more_than_others_is_near_chance_more_easily():
     assert comparison.informed(points, "weak", placed) == {*points} - {"wild"}
 
 
+@pytest.mark.parametrize(("num_seeds", "about"), [(2, 1 / 8), (15, 1 / 30)])
+def test_networks_at_chance_pass_as_often_as_is_said(num_seeds, about):
+    """Of a deviation five times that of the others, as docs/studies.md says."""
+    rng, placed = np.random.default_rng(0), comparison.Placed(np.empty((0, 0)), {})
+    passed = 0
+    for _ in range(600):
+        quiet = rng.normal(0.7, 0.004, (6, num_seeds))
+        points = {
+            f"{k}": of_scores(one, range(num_seeds)) for k, one in enumerate(quiet)
+        }
+        points["wild"] = of_scores(rng.normal(0.5, 0.02, num_seeds), range(num_seeds))
+        passed += "wild" in comparison.informed(points, "weak", placed)
+    assert passed / 600 == pytest.approx(about, abs=0.035)
+
+
 def test_a_row_says_whether_the_sides_differ(record):
     pairs = {"gap": ("good", "poor"), "none": ("good", "same")}
     found, _ = compare(record, pairs, "true")
