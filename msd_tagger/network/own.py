@@ -243,8 +243,10 @@ def has_last_layer(params: Mapping[str, Any]) -> bool:
         return False
     if not {"kernel"} <= {*layer} <= {"kernel", "bias"}:
         return False
-    axes = {name: len(one.shape) for name, one in layer.items()}
-    return axes["kernel"] - axes.get("bias", min(axes["kernel"] - 1, 2)) == 1
+    num_axes = len(layer["kernel"].shape)
+    if "bias" in layer:  # Which has those of the seeds and the tags.
+        return num_axes - len(layer["bias"].shape) == 1
+    return num_axes in (2, 3)
 
 
 def check_last_layer(params: Mapping[str, Any], wish: str) -> None:
